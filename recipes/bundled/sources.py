@@ -15,6 +15,8 @@ import numpy as np
 
 # (repeats, kernel, stride) of the seven stages of EfficientNet-Lite2; depth coefficient 1.2 is already applied.
 STAGES = ((1, 3, 1), (3, 3, 2), (3, 5, 2), (4, 3, 2), (4, 5, 1), (5, 5, 2), (1, 3, 1))
+# Channels of the stem, of each stage, and before the classifier.
+WIDTHS = (32, 16, 24, 48, 88, 120, 208, 352, 1280)
 BATCH_NORM_EPS = 1e-3
 TEXT_LAYERS = 6
 

@@ -44,25 +44,103 @@ class TokenizerSpec:
     padding: Literal["longest", "context"]
 
 
+Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+
+
+@dataclass(frozen=True)
+class VitConfig:
+    """Vision Transformer (Dosovitskiy et al. 2020) as CLIP uses it: class token, learned positions, pre-norm blocks.
+
+    pooling "cls": the class token; "mean": the mean of the patches (CLIPA). norm_after_pool: the last norm sees the pooled
+    vector instead of every token. layer_scale: a learned scale at the end of each branch. projection false: there is none,
+    and the pooled vector itself is the embedding.
+    """
+
+    kind: Literal["vit"]
+    image_px: int
+    patch_px: int
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    activation: Activation
+    layer_norm_eps: float
+    pooling: Literal["cls", "mean"] = "cls"
+    norm_before: bool = True
+    norm_after_pool: bool = False
+    layer_scale: bool = False
+    projection: bool = True
+
+    @property
+    def grid(self) -> int:
+        return self.image_px // self.patch_px
+
+
+@dataclass(frozen=True)
+class ModifiedResNetConfig:
+    """CLIP's ResNet (Radford et al. 2021): three-convolution stem, average pooling before strides, attention pooling.
+
+    width: channels after the stem. stages: bottleneck blocks in each of four stages. heads: of the attention pooling.
+    """
+
+    kind: Literal["modified-resnet"]
+    image_px: int
+    width: int
+    stages: tuple[int, int, int, int]
+    heads: int
+
+    @property
+    def grid(self) -> int:
+        return self.image_px // 32
+
+
 @dataclass(frozen=True)
 class EfficientNetLiteConfig:
     """EfficientNet-Lite image tower (Tan & Le 2019, Lite variant: ReLU6, no squeeze-excite).
 
-    stages: (repeats, kernel, stride) each. head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014).
+    stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and before the classifier.
+    head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014).
     """
 
     kind: Literal["efficientnet-lite"]
     image_px: int
     stages: tuple[tuple[int, int, int], ...]
+    widths: tuple[int, ...]
     classes: int
     head: Literal["conse"]
 
 
 @dataclass(frozen=True)
-class BertConfig:
-    """BERT text tower (Devlin et al. 2018), post-norm.
+class ClipTextConfig:
+    """CLIP's text transformer: learned positions, pre-norm blocks.
 
-    head "unit-centred": the pooled vector at unit length, minus the centre of the space.
+    causal: a token sees only those before it. Padding is never masked. pooling "eos": the first `eos_id` of each text;
+    "last": the last position (CLIPA), which needs full padding. projection "none": the pooled vector itself.
+    """
+
+    kind: Literal["clip-text"]
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    vocabulary: int
+    positions: int
+    activation: Activation
+    layer_norm_eps: float
+    causal: bool
+    pooling: Literal["eos", "last"]
+    eos_id: int
+    projection: Literal["linear", "none"] = "linear"
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """BERT text tower (Devlin et al. 2018), post-norm; also RoBERTa and XLM-R, whose positions skip padding.
+
+    pooling "mean": over the tokens that are not padding; "cls": the first token; "tanh": BERT's pooler over the first token.
+    head "linear": a projection; "mlp": two with a GELU between, the inner width halfway (OpenCLIP); "none": the pooled vector;
+    "unit-centred": the pooled vector at unit length, minus the centre of the space.
+    types: rows of the token type table, of which CLIP uses the first; 0 where it is folded into the positions.
     """
 
     kind: Literal["bert"]
@@ -72,10 +150,27 @@ class BertConfig:
     mlp_width: int
     vocabulary: int
     positions: int
-    activation: Literal["gelu"]
+    activation: Activation
     layer_norm_eps: float
-    pooling: Literal["mean"]
-    head: Literal["unit-centred"]
+    pooling: Literal["mean", "cls", "tanh"]
+    head: Literal["linear", "mlp", "none", "unit-centred"]
+    pad_id: int = 0
+    types: int = 0
+    position_ids: Literal["from-zero", "after-padding"] = "from-zero"
+
+
+@dataclass(frozen=True)
+class CbowConfig:
+    """The mean of word embeddings (Mikolov et al. 2013), then a projection: a text tower for small models of one's own."""
+
+    kind: Literal["cbow"]
+    width: int
+    vocabulary: int
+    pad_id: int = 0
+
+
+ImageConfig = VitConfig | ModifiedResNetConfig | EfficientNetLiteConfig
+TextConfig = ClipTextConfig | BertConfig | CbowConfig
 
 
 @dataclass(frozen=True)
@@ -90,7 +185,9 @@ class Source:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A whole model. `logit_scale` is stored as its logarithm, as CLIP checkpoints do; multiply cosines by its exp.
+    """A whole model, or one tower of it with the other None.
+
+    `logit_scale` is stored as its logarithm, as CLIP checkpoints do; multiply cosines by its exp.
 
     `space_id` names the space: vectors may be compared exactly when it is equal. Conversions (precision, engine) keep it.
     `precision` says how the weights of each tower are stored.
@@ -99,10 +196,10 @@ class ModelConfig:
     format_version: Literal[1]
     name: str
     dim: int
-    image: EfficientNetLiteConfig
-    text: BertConfig
-    image_spec: ImageSpec
-    tokenizer_spec: TokenizerSpec
+    image: ImageConfig | None
+    text: TextConfig | None
+    image_spec: ImageSpec | None
+    tokenizer_spec: TokenizerSpec | None
     logit_scale: float
     logit_bias: float | None
     score: Literal["softmax", "sigmoid"]
@@ -114,7 +211,13 @@ class ModelConfig:
 
 
 def make_space_id(
-    image: object, text: object, image_spec: ImageSpec, tokenizer_spec: TokenizerSpec, *, tokenizer: bytes, sources: str
+    image: object,
+    text: object,
+    image_spec: ImageSpec | None,
+    tokenizer_spec: TokenizerSpec | None,
+    *,
+    tokenizer: bytes,
+    sources: str,
 ) -> str:
     """The identity of a space: 32 hex digits over the source weights' digest and the canonical spec.
 

@@ -15,7 +15,7 @@ from seesay import catalog
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
-from seesay.errors import InputError, ModelError, SkippedInput, TruncatedText, UnreadableImage
+from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.strict import from_json
 from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
@@ -45,14 +45,14 @@ class Model:
     def __init__(
         self,
         config: ModelConfig,
-        tokenizer: TextTokenizer,
+        tokenizer: TextTokenizer | None,
         engine: Engine,
         *,
         folder: Path | None = None,
         decode: "Decode" = "exact",
     ) -> None:
         self.config = config
-        self.tokenizer = tokenizer
+        self._tokenizer = tokenizer
         self.engine = engine
         self.folder = folder
         self.decode: Decode = decode
@@ -81,7 +81,15 @@ class Model:
 
     @property
     def image_spec(self) -> ImageSpec:
+        if self.config.image_spec is None:
+            raise MissingCapability(f"model {self.name!r} has no image tower: it encodes texts only")
         return self.config.image_spec
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        if self._tokenizer is None:
+            raise MissingCapability(f"model {self.name!r} has no text tower: it encodes pictures only")
+        return self._tokenizer
 
     @property
     def logit_scale(self) -> float:
@@ -231,7 +239,7 @@ class Model:
     def _report(self, cut: Iterable[int], texts: list[str]) -> None:
         cut = sorted(cut)
         if cut:
-            length = self.config.tokenizer_spec.context_length
+            length = self.tokenizer.spec.context_length
             warnings.warn(
                 f"{len(cut)} of {len(texts)} texts are longer than {length} tokens and lost their end; "
                 f"the first begins {texts[cut[0]][:40]!r}",
@@ -295,7 +303,7 @@ def load(model: str | os.PathLike[str] | None = None, *, decode: "Decode" = "exa
         config = from_json(ModelConfig, _read_json(file), str(file))
     except InputError as error:
         raise ModelError(str(error)) from None
-    tokenizer = LazyTokenizer(folder / "tokenizer.json", config.tokenizer_spec)
+    tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(folder / "tokenizer.json", config.tokenizer_spec)
     return Model(config, tokenizer, OnnxEngine(folder, threads=threads), folder=folder, decode=decode)
 
 

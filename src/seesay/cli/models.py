@@ -80,8 +80,8 @@ def _facts(model: "Model") -> dict[str, object]:
         "build_id": model.build_id,
         "languages": list(model.config.languages),
         "licence": model.config.licence,
-        "image_px": model.image_spec.size_px,
-        "context_length": model.config.tokenizer_spec.context_length,
+        "image_px": model.config.image_spec and model.config.image_spec.size_px,
+        "context_length": model.config.tokenizer_spec and model.config.tokenizer_spec.context_length,
         "logit_scale": round(model.logit_scale, 4),
     }
 

@@ -1,0 +1,81 @@
+"""BERT text tower (Devlin et al. 2018): Chinese-CLIP's, MiniLM, and as RoBERTa and XLM-R those of multilingual OpenCLIP."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seesay.config import BertConfig
+from seesay.models.transformer import Block
+
+
+class Embeddings(nn.Module):
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.word = nn.Embedding(config.vocabulary, config.width)
+        self.position = nn.Embedding(config.positions, config.width)
+        self.token_type = nn.Embedding(config.types, config.width) if config.types else None
+        self.norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if self.config.position_ids == "after-padding":  # RoBERTa counts what is not padding, from pad_id + 1
+            present = (ids != self.config.pad_id).long()
+            positions = present.cumsum(dim=1) * present + self.config.pad_id
+        else:
+            positions = torch.arange(ids.shape[1], device=ids.device)
+        x = self.word(ids) + self.position(positions)
+        if self.token_type is not None:
+            x = x + self.token_type.weight[0]
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+class MlpHead(nn.Module):
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        inner = (width + dim) // 2
+        self.up = nn.Linear(width, inner, bias=False)
+        self.down = nn.Linear(inner, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(F.gelu(self.up(x)))  # type: ignore[no-any-return]
+
+
+class Bert(nn.Module):
+    """ids (B, L) int64, padded with `pad_id` -> (B, dim)."""
+
+    def __init__(self, config: BertConfig, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, eps = config.width, config.layer_norm_eps
+        self.embeddings = Embeddings(config)
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_width, config.activation, eps, norm="post") for _ in range(config.depth)
+        )
+        self.pooler = nn.Linear(width, width) if config.pooling == "tanh" else None
+        self.projection = nn.Identity() if config.head in ("none", "unit-centred") else _head(config, dim)
+        if config.head == "unit-centred":
+            self.centre = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        pooled = self._pool(self.hidden_states(ids)[-1], ids)
+        if self.config.head == "unit-centred":
+            return F.normalize(pooled, dim=-1) - self.centre
+        return self.projection(pooled)  # type: ignore[no-any-return]
+
+    def hidden_states(self, ids: Tensor) -> list[Tensor]:
+        """The embeddings, then what leaves each block: depth + 1 times (B, L, width)."""
+        mask = (ids != self.config.pad_id)[:, None, None, :]  # (B, 1, 1, L)
+        states = [self.embeddings(ids)]
+        for block in self.blocks:
+            states.append(block(states[-1], mask=mask))
+        return states
+
+    def _pool(self, x: Tensor, ids: Tensor) -> Tensor:
+        if self.config.pooling == "mean":
+            present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
+            return (x * present).sum(dim=1) / present.sum(dim=1)
+        return x[:, 0] if self.pooler is None else torch.tanh(self.pooler(x[:, 0]))
+
+
+def _head(config: BertConfig, dim: int) -> nn.Module:
+    return nn.Linear(config.width, dim, bias=False) if config.head == "linear" else MlpHead(config.width, dim)

@@ -1,0 +1,38 @@
+"""CLIP's text tower (Radford et al. 2021): a pre-norm transformer, pooled at the end-of-text token."""
+
+import torch
+from torch import Tensor, nn
+
+from seesay.config import ClipTextConfig
+from seesay.models.transformer import Block
+
+
+class ClipText(nn.Module):
+    """ids (B, L) int64, L at most `positions` -> (B, dim). With pooling "eos", a row without `eos_id` is the caller's error."""
+
+    def __init__(self, config: ClipTextConfig, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, eps = config.width, config.layer_norm_eps
+        self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.position_embedding = nn.Parameter(torch.zeros(config.positions, width))
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_width, config.activation, eps) for _ in range(config.depth)
+        )
+        self.norm_after = nn.LayerNorm(width, eps=eps)
+        self.projection = nn.Linear(width, dim, bias=False) if config.projection == "linear" else nn.Identity()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.hidden_states(ids)[-1]
+        if self.config.pooling == "last":
+            pooled = x[:, -1]
+        else:  # the first end of text, also when padding is made of more of them
+            pooled = x[torch.arange(x.shape[0], device=x.device), (ids == self.config.eos_id).int().argmax(dim=1)]
+        return self.projection(self.norm_after(pooled))  # type: ignore[no-any-return]
+
+    def hidden_states(self, ids: Tensor) -> list[Tensor]:
+        """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width)."""
+        states = [self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]]
+        for block in self.blocks:
+            states.append(block(states[-1], causal=self.config.causal))
+        return states

@@ -1,0 +1,61 @@
+"""Vision Transformer image tower, as OpenAI's CLIP (Radford et al. 2021) and its successors use it."""
+
+import torch
+from torch import Tensor, nn
+
+from seesay.config import VitConfig
+from seesay.models.transformer import Block
+
+
+class Vit(nn.Module):
+    """pixels (B, 3, image_px, image_px) -> (B, dim)."""
+
+    def __init__(self, config: VitConfig, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, eps = config.width, config.layer_norm_eps
+        self.patch_embedding = nn.Conv2d(3, width, config.patch_px, stride=config.patch_px, bias=False)
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.position_embedding = nn.Parameter(torch.zeros(config.grid**2 + 1, width))
+        self.norm_before = nn.LayerNorm(width, eps=eps) if config.norm_before else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_width, config.activation, eps, layer_scale=config.layer_scale)
+            for _ in range(config.depth)
+        )
+        self.norm_after = nn.LayerNorm(width, eps=eps)
+        self.projection = nn.Linear(width, dim, bias=False) if config.projection else nn.Identity()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.pool(self.trunk(pixels)[-1])
+
+    def hidden_states(self, pixels: Tensor) -> list[Tensor]:
+        """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
+        return self.trunk(pixels)
+
+    def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The embedding (B, dim), and per patch (B, grid, grid, dim).
+
+        In the last block each patch attends to itself only, as MaskCLIP does (Zhou, Loy & Dai 2022): what attention
+        gathers there serves the class token and says little about the patch.
+        """
+        states = self.trunk(pixels)
+        patches = self.blocks[-1].alone(states[-2][:, 1:])  # type: ignore[operator]
+        dense = self.projection(self.norm_after(patches))
+        return self.pool(states[-1]), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+
+    def trunk(self, pixels: Tensor) -> list[Tensor]:
+        patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
+        first = self.class_embedding.expand(patches.shape[0], 1, -1)
+        states = [self.norm_before(torch.cat([first, patches], dim=1) + self.position_embedding)]  # (B, 1 + N, W)
+        for block in self.blocks:
+            states.append(block(states[-1]))
+        return states
+
+    def pool(self, x: Tensor) -> Tensor:
+        """(B, 1 + N, W) -> (B, dim)"""
+        if self.config.norm_after_pool or self.config.pooling == "cls":  # the norm works token by token: pool first, norm less
+            return self.projection(self.norm_after(self._pooled(x)))  # type: ignore[no-any-return]
+        return self.projection(self._pooled(self.norm_after(x)))  # type: ignore[no-any-return]
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return x[:, 0] if self.config.pooling == "cls" else x[:, 1:].mean(dim=1)
