@@ -18,6 +18,8 @@ ROWS = (
     ("errors", "paths"),
     ("strict", "config", "card", "images.exif", "images.read", "prefetch"),
     ("catalog", "tokenizers", "images.preprocess"),
+    ("models",),
+    ("checkpoints",),
     ("engines",),
     ("tasks",),
     ("model",),

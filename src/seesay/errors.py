@@ -5,6 +5,7 @@ SeeSayError
 │   ├── UnreadableImage     one picture cannot be read: missing, damaged, too large, not a picture
 │   └── UnreadableText      one list of texts cannot be read
 ├── ModelError              a model folder is missing, incomplete or not understood
+│   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
 │   └── MissingCapability   this engine cannot do what was asked
 ├── LibraryError            a library of pictures cannot be used
 │   ├── NoLibrary           there is none at that place
@@ -44,6 +45,10 @@ class UnreadableText(InputError):
 
 class ModelError(SeeSayError):
     """A model folder is missing, incomplete or not understood."""
+
+
+class CheckpointError(ModelError):
+    """A foreign checkpoint is damaged, incomplete, of no known format, or leaves open what only the caller can say."""
 
 
 class MissingCapability(ModelError):

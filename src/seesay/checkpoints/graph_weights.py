@@ -1,0 +1,33 @@
+"""The weights inside a graph, as float32 arrays by tower name: what lets torch use a model that ships as graphs only."""
+
+from pathlib import Path
+
+import numpy as np
+
+from seesay.errors import MissingExtra
+
+
+def read_weights(graph: Path) -> dict[str, np.ndarray]:
+    """Every named weight of an .onnx file -> float32, dequantised. Linear weights are (out, in). Needs the extra `torch`.
+
+    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row, or uint8 (out, blocks, block)
+    around 128 with one scale per block, as ONNX Runtime's MatMulNBits stores it.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError:
+        raise MissingExtra("reading a graph's weights", "torch") from None
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(graph).graph.initializer}
+    weights = {}
+    for name, value in stored.items():
+        if name.startswith("constant_") or name.endswith(".scale"):
+            continue
+        if value.dtype == np.uint8:
+            levels = value.astype(np.float32) - 128
+            weights[name] = (levels * stored[f"{name}.scale"][:, :, None]).reshape(len(value), -1)
+        elif value.dtype == np.int8:
+            weights[name] = value.astype(np.float32) * stored[f"{name}.scale"]
+        else:
+            weights[name] = value.astype(np.float32)
+    return weights

@@ -1,0 +1,193 @@
+"""Reading `open_clip_config.json` (OpenCLIP 2.x to 4.x): native towers, custom text towers, and BERT-like Hugging Face ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seesay.checkpoints import hugging_face
+from seesay.checkpoints.description import CLIP_MEAN, CLIP_STD, Description, Settings, check
+from seesay.config import (
+    Activation,
+    BertConfig,
+    ClipTextConfig,
+    ImageConfig,
+    ImageSpec,
+    ModifiedResNetConfig,
+    TextConfig,
+    TokenizerSpec,
+    VitConfig,
+)
+
+NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
+CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
+CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
+VISION = {
+    *("layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "patch_dropout", "no_ln_pre"),
+    *("pos_embed_type", "final_ln_after_pool", "pool_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type"),
+    *("attentional_pool", "attn_pooler_queries", "attn_pooler_heads", *CUSTOM_KEYS),
+}
+TEXT = {
+    *("context_length", "vocab_size", "hf_tokenizer_name", "tokenizer_mode", "tokenizer_kwargs", "width", "heads", "layers"),
+    *("mlp_ratio", "ls_init_value", "embed_cls", "pad_id", "eos_id", "no_causal_mask", "final_ln_after_pool", "pool_type"),
+    *("proj_bias", "proj_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type", "hf_model_name"),
+    *("hf_model_pretrained", "hf_proj_type", "hf_pooler_type", *CUSTOM_KEYS),
+}
+POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
+# OpenCLIP names a Hugging Face text model and does not write down its shape, so that of the models that it uses stands here.
+ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+HF_TEXT: dict[str, dict[str, Any]] = {
+    "roberta-base": ROBERTA,
+    "roberta-large": ROBERTA | LARGE,
+    "xlm-roberta-base": ROBERTA | {"model_type": "xlm-roberta", "vocab_size": 250002},
+    "xlm-roberta-large": ROBERTA | LARGE | {"model_type": "xlm-roberta", "vocab_size": 250002},
+    "bert-base-uncased": {"model_type": "bert"},
+    "bert-base-chinese": {"model_type": "bert", "vocab_size": 21128},
+}
+
+
+def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name: str) -> Description:
+    """`hf_text`: the Hugging Face configuration of the text tower, where it lies beside."""
+    faults: list[str] = []
+    model = config.get("model_cfg", config)
+    quick = bool(model.get("quick_gelu", False))
+    Settings(model, "model_cfg", faults).refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
+    vision, text = model.get("vision_cfg") or {}, model.get("text_cfg") or {}
+    image = _image(vision, quick, faults)
+    text_config = _hf_text(text, hf_text, faults) if text.get("hf_model_name") else _clip_text(text, quick, faults)
+    dim = Settings(model, "model_cfg", faults).number("embed_dim")
+    image_spec = _image_spec(config.get("preprocess_cfg") or {}, image.image_px, faults)
+    check(faults, name)
+    return Description(
+        dim=dim,
+        image=image,
+        text=text_config,
+        image_spec=image_spec,
+        tokenizer_spec=_tokenizer_spec(text, text_config),
+        tokenizer="folder" if text.get("hf_tokenizer_name") else "clip",
+        source=name,
+    )
+
+
+def _image(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> ImageConfig:
+    s = Settings(cfg, "vision_cfg", faults)
+    s.refuse("timm_model_name", lambda v: not v, NATIVE_ONLY)
+    s.refuse("attentional_pool", lambda v: not v, "attentional pooling is CoCa's, which is not read")
+    _refuse_custom(s, VISION)
+    head_width, width = s.number("head_width", 64), s.number("width", 768)
+    layers = cfg.get("layers", 12)
+    if isinstance(layers, list | tuple):
+        if len(layers) != 4:
+            faults.append(f"vision_cfg.layers: expected a number, or four, got {layers!r}")
+        return ModifiedResNetConfig(
+            kind="modified-resnet",
+            image_px=s.side("image_size", 224),
+            width=width,
+            stages=tuple(layers),
+            heads=width * 32 // head_width,
+        )
+    return VitConfig(
+        kind="vit",
+        image_px=s.side("image_size", 224),
+        patch_px=s.side("patch_size", 16),
+        width=width,
+        depth=s.number("layers", 12),
+        heads=width // head_width,
+        mlp_width=int(width * s.number("mlp_ratio", 4.0)),
+        activation=_activation(s, quick),
+        layer_norm_eps=_eps(s),
+        pooling=s.choice("pool_type", {"tok": "cls", "avg": "mean"}, "tok"),
+        norm_before=not cfg.get("no_ln_pre", False),
+        norm_after_pool=bool(cfg.get("final_ln_after_pool", False)),
+        layer_scale=cfg.get("ls_init_value") is not None,
+    )
+
+
+def _clip_text(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> TextConfig:
+    s = Settings(cfg, "text_cfg", faults)
+    _refuse_custom(s, TEXT)
+    s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
+    s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
+    s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
+    width, vocabulary = s.number("width", 512), s.number("vocab_size", 49408)
+    pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
+    return ClipTextConfig(
+        kind="clip-text",
+        width=width,
+        depth=s.number("layers", 12),
+        heads=s.number("heads", 8),
+        mlp_width=int(width * s.number("mlp_ratio", 4.0)),
+        vocabulary=vocabulary,
+        positions=s.number("context_length", 77),
+        activation=_activation(s, quick),
+        layer_norm_eps=_eps(s),
+        causal=not cfg.get("no_causal_mask", False),
+        pooling="last" if pooling == "last" else "eos",
+        # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
+        eos_id=s.number("eos_id", 2) if pooling == "eos" else vocabulary - 1,
+        projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
+    )
+
+
+def _hf_text(cfg: Mapping[str, Any], beside: Mapping[str, Any] | None, faults: list[str]) -> BertConfig:
+    s = Settings(cfg, "text_cfg", faults)
+    _refuse_custom(s, TEXT)
+    name = str(cfg["hf_model_name"])
+    values = HF_TEXT.get(name.removeprefix("FacebookAI/"), beside)
+    if values is None:
+        faults.append(
+            f"text_cfg.hf_model_name: {name!r} is not known here ({', '.join(HF_TEXT)}); put that model's config.json beside"
+        )
+        values = HF_TEXT["roberta-base"]
+    return hugging_face.bert_config(
+        values,
+        pooling=s.choice("hf_pooler_type", POOLERS, "mean_pooler"),
+        head=s.choice("hf_proj_type", {"mlp": "mlp", "linear": "linear", None: "none"}, "mlp"),
+        at="config.json",
+        faults=faults,
+    )
+
+
+def _refuse_custom(s: Settings, known: set[str]) -> None:
+    for key in CUSTOM_KEYS:
+        s.refuse(key, lambda v: not v, CUSTOM)
+    s.refuse("block_type", lambda v: v in (None, "default"), CUSTOM)
+    unknown = sorted(key for key in s.values if key not in known and not key.startswith("timm_"))
+    s.faults.extend(f"{s.at}.{key}: unknown key, which might change what the model computes" for key in unknown)
+
+
+def _activation(s: Settings, quick: bool) -> Activation:
+    approximate = (s.values.get("act_kwargs") or {}).get("approximate", "none")
+    return "quick_gelu" if quick else {"none": "gelu", "tanh": "gelu_tanh"}[approximate]  # type: ignore[return-value]
+
+
+def _eps(s: Settings) -> float:
+    return float((s.values.get("norm_kwargs") or {}).get("eps", 1e-5))
+
+
+def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> ImageSpec:
+    s = Settings(cfg, "preprocess_cfg", faults)
+    s.refuse("mode", lambda v: v == "RGB", "only RGB is known")
+    size = s.side("size", image_px)
+    return ImageSpec(
+        size_px=size,
+        resize=s.choice("resize_mode", {"shortest": "shortest", "squash": "squash"}, "shortest"),
+        resize_px=size,
+        interpolation=s.choice("interpolation", {"bicubic": "bicubic", "bilinear": "bilinear"}, "bicubic"),
+        mean=tuple(map(float, cfg.get("mean", CLIP_MEAN))),  # type: ignore[arg-type]
+        std=tuple(map(float, cfg.get("std", CLIP_STD))),  # type: ignore[arg-type]
+    )
+
+
+def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig) -> TokenizerSpec:
+    length = int(cfg.get("context_length", 77))
+    if isinstance(text, BertConfig):
+        return TokenizerSpec(context_length=length, pad_id=text.pad_id, padding="longest")
+    exact = isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos"
+    return TokenizerSpec(
+        context_length=length, pad_id=1 if text_pads_with_one(cfg) else 0, padding="longest" if exact else "context"
+    )
+
+
+def text_pads_with_one(cfg: Mapping[str, Any]) -> bool:
+    """XLM-V, MetaCLIP 2's vocabulary, pads with 1; mT5, BERT and OpenAI's with 0."""
+    return "xlm" in str(cfg.get("hf_tokenizer_name", "")).lower()

@@ -1,0 +1,162 @@
+"""The tensors of a TorchScript archive, as OpenAI published CLIP, without running anything that is in it.
+
+An archive is a zip: `*/data.pkl` pickles the module tree, whose tensors point into `*/data/<number>`; `*/code/` is its program.
+torch's own loader compiles that program. Here the program is never opened, and the pickle is read by an unpickler that resolves
+a fixed list of names to functions of this file and refuses every other name. (torch deprecates its loader, too.)
+"""
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seesay.errors import CheckpointError
+
+STORAGES = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where a tensor lies in the archive; offset and strides count elements."""
+
+    storage: str
+    dtype: str
+    elements: int
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Archive:
+    """The tensors by their dotted names. Raises CheckpointError for anything but a plain archive of modules and tensors."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+                tree = _Unpickler(io.BytesIO(archive.read(self._pickle))).load()
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        except Exception as error:  # whatever a damaged or hostile pickle makes the unpickler stumble over
+            raise CheckpointError(
+                f"{path} is not a TorchScript archive that can be read: {type(error).__name__}: {error}"
+            ) from None
+        self.tensors = dict(_walk(tree, ""))
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor, copied out of the archive."""
+        stored = self.tensors[name]
+        dtype = np.dtype(stored.dtype)
+        entry = f"{self._pickle.removesuffix('data.pkl')}data/{stored.storage}"
+        with zipfile.ZipFile(self.path) as archive:
+            try:
+                declared = archive.getinfo(entry).file_size
+            except KeyError:
+                raise CheckpointError(f"{self.path}: {name} points to {entry}, which is not in the archive") from None
+            if declared != stored.elements * dtype.itemsize:
+                raise CheckpointError(
+                    f"{self.path}: {name} should have {stored.elements} elements, {entry} has {declared} bytes"
+                )
+            flat = np.frombuffer(archive.read(entry), dtype=dtype)
+        last = stored.offset + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True))
+        if min(stored.shape, default=1) > 0 and not 0 <= stored.offset <= last < len(flat):
+            raise CheckpointError(f"{self.path}: {name} reaches outside its storage")
+        strides = tuple(stride * dtype.itemsize for stride in stored.strides)
+        return np.array(np.lib.stride_tricks.as_strided(flat[stored.offset :], stored.shape, strides))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a zip is TorchScript rather than a file of `torch.save`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+class _Module:
+    """Stands for every class of the archive's program: keeps the attributes, knows no methods."""
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+@dataclass(frozen=True)
+class _Storage:
+    key: str
+    dtype: str
+    elements: int
+
+
+@dataclass(frozen=True)
+class _StorageType:
+    dtype: str
+
+
+def _tensor(
+    storage: object, offset: object, shape: Iterable[int], strides: Iterable[int], *_requires_grad_and_hooks: object
+) -> StoredTensor:
+    if not isinstance(storage, _Storage) or not isinstance(offset, int):
+        raise CheckpointError("a tensor without a storage")
+    numbers = (tuple(shape), tuple(strides))
+    if any(not isinstance(n, int) or n < 0 for part in numbers for n in part) or len(numbers[0]) != len(numbers[1]):
+        raise CheckpointError("a tensor with an impossible shape")
+    return StoredTensor(storage.key, storage.dtype, storage.elements, offset, *numbers)
+
+
+def _first(value: object, *_: object) -> object:
+    return value
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _first,
+    ("torch.jit._pickle", "build_intlist"): _first,
+    ("torch.jit._pickle", "build_doublelist"): _first,
+    ("torch.jit._pickle", "build_boollist"): _first,
+    ("torch.jit._pickle", "build_tensorlist"): _first,
+    ("torch.jit._pickle", "restore_type_tag"): _first,
+    **{("torch", name): _StorageType(dtype) for name, dtype in STORAGES.items()},
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "__torch__":
+            return _Module
+        if (module, name) in ALLOWED:
+            return ALLOWED[module, name]
+        raise CheckpointError(f"refuses to load {module}.{name}: a model's archive has no use for it")
+
+    def persistent_load(self, given: Any) -> _Storage:
+        match given:
+            case ("storage", _StorageType(dtype=dtype), str(key), str(_), int(elements)) if key.isdigit():
+                return _Storage(key, dtype, elements)
+        raise CheckpointError(f"an unknown reference {str(given)[:80]!r}")
+
+
+def _walk(node: object, at: str) -> Iterable[tuple[str, StoredTensor]]:
+    state = getattr(node, "state", None)
+    if isinstance(node, StoredTensor):
+        yield at, node
+    elif isinstance(node, _Module) and isinstance(state, dict):
+        for name, child in state.items():
+            yield from _walk(child, f"{at}.{name}" if at else str(name))

@@ -1,0 +1,240 @@
+"""Opening a checkpoint's file safely: names and shapes at once, tensors when asked for. Nothing in a file is ever executed."""
+
+import json
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from seesay.checkpoints.torchscript import Archive, is_archive
+from seesay.errors import CheckpointError, MissingExtra
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# In a folder, the first of these that is there. Safetensors first; a folder may hold one model in several formats.
+FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where trainers put the weights among other things
+PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
+
+
+@dataclass(frozen=True)
+class Entry:
+    shape: tuple[int, ...]
+    dtype: str  # as numpy and torch spell it: float32, float16, bfloat16, int64
+
+
+class Container(Protocol):
+    @property
+    def entries(self) -> Mapping[str, Entry]: ...
+
+    def read(self, name: str) -> "Tensor": ...
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of one checkpoint, wrappers and prefixes taken off. `kind` says what sort of file it is."""
+
+    path: Path
+    kind: str
+    container: Container
+    prefix: str = ""
+    notes: tuple[str, ...] = ()
+    names: Mapping[str, Entry] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = {name.removeprefix(self.prefix): entry for name, entry in self.container.entries.items()}
+        object.__setattr__(self, "names", names)
+
+    def read(self, name: str) -> "Tensor":
+        return self.container.read(self.prefix + name)
+
+    @property
+    def elements(self) -> int:
+        total = 0
+        for entry in self.names.values():
+            count = 1
+            for side in entry.shape:
+                count *= side
+            total += count
+        return total
+
+
+def open_weights(path: Path) -> Weights:
+    """A file, or the preferred file of a folder. Raises CheckpointError, or MissingExtra where reading it takes torch."""
+    file = _file_of(path)
+    if file.name.endswith(".index.json"):
+        return _unwrapped(file, "sharded", _shards(file))
+    with file.open("rb") as stream:
+        start = stream.read(64)
+    if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < HEADER_LIMIT:
+        return _unwrapped(file, "safetensors", _Safetensors(file))
+    if start[:4] == b"PK\x03\x04" and is_archive(file):
+        return _unwrapped(file, "TorchScript archive", _Script(file))
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+        saved, notes = _torch_load(file)
+        return _unwrapped(file, "torch file", _Loaded(saved), notes)
+    if start.startswith(b"version https://git-lfs"):
+        raise CheckpointError(f"{file} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
+    raise CheckpointError(f"{file} is neither safetensors nor a torch file: it begins with {start[:16]!r}")
+
+
+def _file_of(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise CheckpointError(f"there is no file or folder {path}")
+    for name in FILES:
+        if (path / name).is_file():
+            return path / name
+    others = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".pt", ".pth", ".bin", ".ckpt"))
+    if len(others) == 1:
+        return others[0]
+    found = ", ".join(file.name for file in others)
+    raise CheckpointError(
+        f"{path} holds several weights files ({found}); name the one to load" if others else f"{path} holds no weights"
+    )
+
+
+class _Safetensors:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        header = read_header(file)
+        self.entries = {name: _entry(info) for name, info in header.items() if name != "__metadata__"}
+        self._open: Any = None
+
+    def read(self, name: str) -> "Tensor":
+        if self._open is None:
+            try:
+                from safetensors import safe_open
+            except ImportError:
+                raise MissingExtra("reading a checkpoint", "torch") from None
+            self._open = safe_open(self.file, framework="pt")
+        return self._open.get_tensor(name)  # type: ignore[no-any-return]
+
+
+def read_header(file: Path) -> dict[str, Any]:
+    """A safetensors file's header: names, dtypes, shapes, places. Reads nothing else."""
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))
+        text = stream.read(min(length, HEADER_LIMIT))
+    try:
+        header = json.loads(text)
+        if not isinstance(header, dict):
+            raise ValueError("not an object")
+        ends = [info["data_offsets"][1] for name, info in header.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise CheckpointError(f"{file} is not a safetensors file that can be read: {error}") from None
+    size, expected = file.stat().st_size, 8 + length + max(ends, default=0)
+    if size != expected:
+        raise CheckpointError(f"{file} is {size} bytes long and should be {expected}: the download broke off")
+    return header
+
+
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32"}
+
+
+def _entry(info: dict[str, Any]) -> Entry:
+    return Entry(tuple(info["shape"]), DTYPES.get(info["dtype"], info["dtype"].lower()))
+
+
+class _Shards:
+    def __init__(self, parts: Mapping[str, Container]) -> None:
+        self._parts = parts
+        self.entries = {name: part.entries[name] for name, part in parts.items()}
+
+    def read(self, name: str) -> "Tensor":
+        return self._parts[name].read(name)
+
+
+def _shards(index: Path) -> _Shards:
+    try:
+        places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = {place: index.parent / Path(place).name for place in set(places.values())}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} is not an index of shards: {error!r}") from None
+    missing = sorted(file.name for file in files.values() if not file.is_file())
+    if missing:
+        raise CheckpointError(f"{index.parent} lacks {', '.join(missing)}, which {index.name} names")
+    opened = {place: open_weights(file).container for place, file in files.items()}
+    absent = [name for name, place in places.items() if name not in opened[place].entries]
+    if absent:
+        raise CheckpointError(f"{index.name} names {absent[0]}, which its shard does not hold")
+    return _Shards({name: opened[place] for name, place in places.items()})
+
+
+class _Script:
+    def __init__(self, file: Path) -> None:
+        self._archive = Archive(file)
+        self.entries = {name: Entry(stored.shape, stored.dtype) for name, stored in self._archive.tensors.items()}
+
+    def read(self, name: str) -> "Tensor":
+        return _torch().from_numpy(self._archive.read(name))  # type: ignore[no-any-return]
+
+
+class _Loaded:
+    def __init__(self, tensors: Mapping[str, "Tensor"]) -> None:
+        self._tensors = tensors
+        self.entries = {
+            name: Entry(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()
+        }
+
+    def read(self, name: str) -> "Tensor":
+        return self._tensors[name]
+
+
+def _torch_load(file: Path) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
+    """The tensors of a `torch.save` file and what else it holds. Only weights_only: a checkpoint can otherwise run code."""
+    torch = _torch()
+    try:
+        saved = torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(file))
+    except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError and more
+        reason = re.sub(r"\s+", " ", str(error)).split(". ")[0][:200]
+        raise CheckpointError(
+            f"{file} is not a torch file that can be read without running what is in it: {reason}. "
+            "If you trust it, convert it where it was made: torch.save(model.state_dict(), FILE)"
+        ) from None
+    notes: list[str] = []
+    while isinstance(saved, Mapping) and not any(isinstance(value, torch.Tensor) for value in saved.values()):
+        inner = next((key for key in WRAPPERS if isinstance(saved.get(key), Mapping)), None)
+        if inner is None:
+            break
+        notes += [f"{key} {value}" for key, value in saved.items() if isinstance(value, int | str | float)]
+        saved = saved[inner]
+    tensors = (
+        {str(n): value for n, value in saved.items() if isinstance(value, torch.Tensor)} if isinstance(saved, Mapping) else {}
+    )
+    if not tensors:
+        raise CheckpointError(f"{file} holds no tensors by name; a checkpoint is a dict of them, bare or under 'state_dict'")
+    return tensors, tuple(notes)
+
+
+def _is_zip(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def _unwrapped(file: Path, kind: str, container: Container, notes: tuple[str, ...] = ()) -> Weights:
+    prefix, names = "", list(container.entries)
+    while names and (more := next((p for p in PREFIXES if all(n.startswith(prefix + p) for n in names)), None)):
+        prefix += more
+    return Weights(file, kind, container, prefix, notes)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra("reading a checkpoint", "torch") from None
+    return torch

@@ -1,0 +1,305 @@
+"""What people really have on disk: wrappers, prefixes, shards, half precision, missing parts, damaged and hostile files."""
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from seesay.checkpoints import Said, open_checkpoint
+from seesay.errors import CheckpointError
+from tests.parity.test_checkpoints import DATA, RELATIVE, UNIT, compare, open_fixture
+
+SAID = Said(activation="quick_gelu", image_heads=2, text_heads=2, preprocessing="openai")
+
+
+def same_numbers(path: Path, fixture: str, said: Said | None = None) -> None:
+    _, expected = open_fixture(fixture)
+    checkpoint = open_checkpoint(path, said)
+    with torch.no_grad():
+        worst = compare(checkpoint.model(), expected, None)
+    assert worst["unit"] <= UNIT
+    assert worst["hidden"] <= RELATIVE
+
+
+def archive_state() -> dict[str, torch.Tensor]:
+    """The state dict of OpenAI's archive, as people save it again."""
+    checkpoint, _ = open_fixture("openai-vit-archive")
+    return {name: checkpoint.weights.read(name) for name in checkpoint.weights.names}
+
+
+def flash_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The names under which Chinese-CLIP saves runs with flash attention."""
+    renamed = {}
+    for name, tensor in state.items():
+        name = name.replace("attn.in_proj_weight", "attn.Wqkv.weight").replace("attn.in_proj_bias", "attn.Wqkv.bias")
+        if ".attention.self." not in name:
+            renamed[name.replace("attention.output.dense", "attention.self.out_proj")] = tensor
+    for name in state:
+        if name.endswith("attention.self.query.weight"):
+            at = name.removesuffix("query.weight")
+            for part in ("weight", "bias"):
+                renamed[f"{at}Wqkv.{part}"] = torch.cat([state[f"{at}{kind}.{part}"] for kind in ("query", "key", "value")])
+    return renamed
+
+
+def cn_state() -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(DATA / "cn-clip-vit" / "model.pt", weights_only=True)["state_dict"]
+    return state
+
+
+def test_openai_state_dict_with_its_three_numbers_needs_nothing_said(tmp_path: Path) -> None:
+    torch.save(archive_state(), tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "openai-vit-archive")
+
+
+def test_bare_state_dict_takes_what_the_caller_says(tmp_path: Path) -> None:
+    numbers = ("input_resolution", "context_length", "vocab_size")
+    torch.save({name: tensor for name, tensor in archive_state().items() if name not in numbers}, tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "openai-vit-archive", SAID)
+    with pytest.raises(
+        CheckpointError, match=r"does not say activation or image_heads.*Pass activation='gelu' or 'quick_gelu'"
+    ):
+        open_checkpoint(tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="Pass preprocessing='openai'"):
+        open_checkpoint(tmp_path / "model.pt", replace(SAID, preprocessing=None))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod.", "_orig_mod.module."])
+def test_prefixes_of_trainers_come_off(tmp_path: Path, prefix: str) -> None:
+    bare = {name.removeprefix("module."): tensor for name, tensor in cn_state().items()}
+    torch.save({"state_dict": {prefix + name: t for name, t in bare.items()}, "epoch": 1}, tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "cn-clip-vit")
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_flash_attention_names(tmp_path: Path, prefix: str) -> None:
+    bare = {name.removeprefix("module."): tensor for name, tensor in cn_state().items()}
+    torch.save({prefix + name: tensor for name, tensor in flash_names(bare).items()}, tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "cn-clip-vit")
+
+
+def test_an_unused_pooler_is_left_out_and_said(tmp_path: Path) -> None:
+    state = cn_state() | {
+        "module.bert.pooler.dense.weight": torch.ones(128, 128),
+        "module.bert.pooler.dense.bias": torch.ones(128),
+    }
+    torch.save({"state_dict": state}, tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "cn-clip-vit")
+    assert "bert.pooler.dense.weight" in open_checkpoint(tmp_path / "model.pt").account.ignored
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "module", None])
+def test_wrappers_come_off(tmp_path: Path, wrapper: str | None) -> None:
+    state = archive_state()
+    torch.save({wrapper: state, "step": 5} if wrapper else state, tmp_path / "model.pt")
+    same_numbers(tmp_path / "model.pt", "openai-vit-archive")
+
+
+def test_old_style_torch_files(tmp_path: Path) -> None:
+    torch.save(archive_state(), tmp_path / "model.pt", _use_new_zipfile_serialization=False)
+    same_numbers(tmp_path / "model.pt", "openai-vit-archive")
+
+
+def hf_folder(tmp_path: Path, name: str = "hf-clip-5") -> Path:
+    folder = tmp_path / "folder"
+    shutil.copytree(DATA / name, folder)
+    return folder
+
+
+def test_shards(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    half = dict(list(state.items())[: len(state) // 2])
+    rest = {name: tensor for name, tensor in state.items() if name not in half}
+    places = {}
+    for number, part in enumerate((half, rest)):
+        save_file(part, folder / f"model-{number}.safetensors")
+        places |= dict.fromkeys(part, f"model-{number}.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    same_numbers(folder, "hf-clip-5")
+    (folder / "model-1.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks model-1\.safetensors"):
+        open_checkpoint(folder)
+
+
+def test_an_index_reaches_no_file_outside_its_folder(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    (folder / "model.safetensors").rename(tmp_path / "model.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"logit_scale": "../model.safetensors"}}))
+    with pytest.raises(CheckpointError, match=r"lacks model\.safetensors"):
+        open_checkpoint(folder)
+
+
+def test_old_position_ids_are_left_out(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    state = load_file(folder / "model.safetensors")
+    state["text_model.embeddings.position_ids"] = torch.arange(16)[None]
+    state["vision_model.embeddings.position_ids"] = torch.arange(17)[None]
+    save_file(state, folder / "model.safetensors")
+    same_numbers(folder, "hf-clip-5")
+
+
+def test_scale_of_one_element(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    state = load_file(folder / "model.safetensors")
+    save_file(state | {"logit_scale": state["logit_scale"].reshape(1)}, folder / "model.safetensors")
+    same_numbers(folder, "hf-clip-5")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_widened(tmp_path: Path, dtype: torch.dtype) -> None:
+    folder = hf_folder(tmp_path)
+    state = {name: tensor.to(dtype) for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(state, folder / "model.safetensors")
+    clip = open_checkpoint(folder).model()
+    assert {tensor.dtype for tensor in clip.parameters()} == {torch.float32}
+    torch.testing.assert_close(clip.image.projection.weight, state["visual_projection.weight"].float(), rtol=0, atol=0)
+
+
+def test_one_model_in_two_formats_is_one_space(tmp_path: Path) -> None:
+    torch.save({"state_dict": archive_state()}, tmp_path / "again.pt")
+    archive, again = (open_checkpoint(p).model() for p in (DATA / "openai-vit-archive" / "model.pt", tmp_path / "again.pt"))
+    assert archive.config.space_id == again.config.space_id
+    other = open_checkpoint(tmp_path / "again.pt", Said(activation="gelu")).model()
+    assert other.config.space_id != archive.config.space_id
+
+
+def test_missing_left_over_and_misshapen_tensors_are_all_named(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    state = load_file(folder / "model.safetensors")
+    del state["vision_model.post_layernorm.bias"]
+    state["text_model.extra.weight"] = torch.ones(2)
+    state["text_projection.weight"] = torch.ones(24, 23)
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(folder).model()
+    message = str(error.value)
+    assert "missing: image.norm_after.bias" in message
+    assert "left over: text_model.extra.weight" in message
+    assert "text_projection.weight: shape (24, 23), expected (24, 24)" in message
+    assert "config.json" in message
+
+
+def test_a_config_of_another_model_is_refused(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["num_hidden_layers"] = 1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"left over: vision_model\.encoder\.layers\.1"):
+        open_checkpoint(folder).model()
+
+
+def test_what_only_a_config_says_is_asked_for(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path)
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError, match="how pictures are preprocessed"):
+        open_checkpoint(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
+        open_checkpoint(folder)
+
+
+def test_unknown_settings_are_refused_together(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path, "open-clip-native")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"] |= {"qk_norm": True, "mystery": 3}
+    config["model_cfg"]["text_cfg"] |= {"pool_type": "none"}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(folder)
+    for part in ("qk_norm", "mystery: unknown key", "pool_type: 'none' is not one of 'argmax', 'eos', 'last'"):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("vision_model.head.probe", "SigLIP"),
+        ("visual.trunk.stem.weight", "timm"),
+        ("text_decoder.x", "CoCa"),
+        ("a.b", "no format"),
+    ],
+)
+def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None:
+    save_file({name: torch.ones(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=what):
+        open_checkpoint(tmp_path)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    whole = (DATA / "hf-clip-5" / "model.safetensors").read_bytes()
+    for name, content, message in (
+        ("short.safetensors", whole[:-100], "broke off"),
+        ("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        ("empty.pt", b"", "neither safetensors nor a torch file"),
+        ("page.bin", b"<html>not found</html>", "neither safetensors nor a torch file"),
+        ("zip.pt", b"PK\x03\x04" + b"x" * 100, "not a torch file"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match=message):
+            open_checkpoint(tmp_path / name)
+    with pytest.raises(CheckpointError, match="no file or folder"):
+        open_checkpoint(tmp_path / "absent")
+    with pytest.raises(CheckpointError, match="several weights files"):
+        open_checkpoint(tmp_path)
+
+
+class Hostile:
+    """Runs when unpickled by anyone who is not careful."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        import os
+
+        return os.system, ("touch pwned",)
+
+
+def test_a_hostile_torch_file_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"a": torch.ones(1)}, "args": Hostile()}, "model.pt")
+    with pytest.raises(CheckpointError, match="without running what is in it"):
+        open_checkpoint("model.pt")
+    assert not Path("pwned").exists()
+
+
+def rewritten(target: Path, pickled: bytes) -> Path:
+    """OpenAI's archive with another pickle in it."""
+    source = DATA / "openai-vit-archive" / "model.pt"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, pickled if name == "model/data.pkl" else old.read(name))
+    return target
+
+
+def test_a_hostile_archive_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = io.BytesIO()
+    pickle.Pickler(stream, protocol=2).dump(Hostile())
+    with pytest.raises(CheckpointError, match=r"refuses to load (posix|nt)\.system"):
+        open_checkpoint(rewritten(tmp_path / "model.pt", stream.getvalue()))
+    assert not Path("pwned").exists()
+    for nested in (
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"ctorch\nload\n.",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(S'x'\nI0\n()()I00\nNtR.",
+    ):
+        with pytest.raises(CheckpointError):
+            open_checkpoint(rewritten(tmp_path / "model.pt", b"\x80\x02" + nested))
+
+
+def test_an_archive_whose_tensor_reaches_outside_its_storage(tmp_path: Path) -> None:
+    with zipfile.ZipFile(DATA / "openai-vit-archive" / "model.pt") as archive:
+        pickled = archive.read("model/data.pkl")
+    # A shape of (128,) is MARK, BININT1 128, TUPLE; BININT2 makes it (65535,).
+    grown = pickled.replace(b"(K\x80t", b"(M\xff\xfft")
+    assert grown != pickled
+    checkpoint_path = rewritten(tmp_path / "model.pt", grown)
+    with pytest.raises(CheckpointError):
+        open_checkpoint(checkpoint_path).model()

@@ -1,0 +1,157 @@
+"""Fixtures from Hugging Face transformers, saved by `save_pretrained`. Names carry the major version: its layouts differ."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import (
+    ChineseCLIPConfig,
+    ChineseCLIPImageProcessor,
+    ChineseCLIPModel,
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    CLIPVisionModelWithProjection,
+)
+
+from tests.parity.fixtures import FIXTURES, Made, randomise, record, text_ids
+
+MAJOR = transformers.__version__.split(".")[0]
+VOCABULARY, LENGTH = 300, 16
+END = VOCABULARY - 1
+TEXT = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 24,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "max_position_embeddings": LENGTH,
+    "bos_token_id": END - 1,
+    "eos_token_id": END,
+    "pad_token_id": END,
+    "projection_dim": 24,
+}
+VISION = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "image_size": 32,
+    "patch_size": 8,
+    "projection_dim": 24,
+}
+
+
+def fixture(make: Any) -> Any:
+    FIXTURES[f"{make.__name__.replace('_', '-')}-{MAJOR}"] = make
+    return make
+
+
+def save_processor(folder: Path, *, chinese: bool = False) -> None:
+    if chinese:
+        ChineseCLIPImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False).save_pretrained(folder)
+    else:
+        CLIPImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def tensor(output: Any) -> torch.Tensor:
+    """transformers 5 wraps features in an output object, 4 gives the tensor."""
+    return output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[no-any-return]
+
+
+def run(model: nn.Module, folder: Path, ids: Any, *, both: bool = True) -> Made:
+    def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        hidden = model.vision_model(x, output_hidden_states=True).hidden_states
+        return tensor(model.get_image_features(pixel_values=x)), list(hidden)
+
+    def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        mask = (x != 0).long() if isinstance(model, ChineseCLIPModel) else None
+        hidden = model.text_model(x, attention_mask=mask, output_hidden_states=True).hidden_states
+        if isinstance(model, ChineseCLIPModel) and MAJOR == "4":  # 4.57 fails in get_text_features: no pooler to take from
+            return model.text_projection(hidden[-1][:, 0]), list(hidden)
+        return tensor(model.get_text_features(input_ids=x, attention_mask=mask)), list(hidden)
+
+    return record(folder, model, image=image, text=text, ids=ids, scale=model.logit_scale)
+
+
+def clip_ids() -> Any:
+    return text_ids(VOCABULARY, LENGTH, first=END - 1, last=END, pad=END)
+
+
+@fixture
+def hf_clip(folder: Path) -> Made:
+    text, vision = TEXT | {"hidden_act": "quick_gelu"}, VISION | {"hidden_act": "quick_gelu"}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+    randomise(model, 51)
+    model.save_pretrained(folder)
+    save_processor(folder)
+    return run(model, folder, clip_ids()) | {"file": ""}
+
+
+@fixture
+def hf_clip_gelu(folder: Path) -> Made:
+    """As converted LAION models: GELU, another epsilon, and the wrong eos id 2 of old configurations; a .bin file."""
+    text = TEXT | {"hidden_act": "gelu", "layer_norm_eps": 1e-3, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}
+    vision = VISION | {"hidden_act": "gelu", "layer_norm_eps": 1e-3}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+    randomise(model, 52)
+    model.config.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    save_processor(folder)
+    return run(model, folder, clip_ids()) | {"file": ""}
+
+
+def single(folder: Path, model: nn.Module, seed: int, part: str, output: str) -> Made:
+    randomise(model, seed)
+    model.save_pretrained(folder)
+    if part == "image":
+        save_processor(folder)
+
+    def tower(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        out = model(x, output_hidden_states=True)
+        return getattr(out, output), list(out.hidden_states)
+
+    towers = {"image": None, "text": None} | {part: tower}
+    record(folder, model, image=towers["image"], text=towers["text"], ids=clip_ids() if part == "text" else None)
+    return {"file": ""}
+
+
+@fixture
+def hf_text(folder: Path) -> Made:
+    return single(folder, CLIPTextModel(CLIPTextConfig(**TEXT, hidden_act="quick_gelu")), 53, "text", "pooler_output")
+
+
+@fixture
+def hf_text_projection(folder: Path) -> Made:
+    model = CLIPTextModelWithProjection(CLIPTextConfig(**TEXT, hidden_act="gelu"))
+    return single(folder, model, 54, "text", "text_embeds")
+
+
+@fixture
+def hf_vision(folder: Path) -> Made:
+    model = CLIPVisionModel(CLIPVisionConfig(**VISION, hidden_act="quick_gelu"))
+    return single(folder, model, 55, "image", "pooler_output")
+
+
+@fixture
+def hf_vision_projection(folder: Path) -> Made:
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(**VISION, hidden_act="gelu"))
+    return single(folder, model, 56, "image", "image_embeds")
+
+
+@fixture
+def hf_chinese_clip(folder: Path) -> Made:
+    text = TEXT | {"pad_token_id": 0, "max_position_embeddings": 20, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
+    model = ChineseCLIPModel(ChineseCLIPConfig(text_config=text, vision_config=dict(VISION), projection_dim=24))
+    randomise(model, 57)
+    model.save_pretrained(folder)
+    save_processor(folder, chinese=True)
+    ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
+    return run(model, folder, ids) | {"file": ""}

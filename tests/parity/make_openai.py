@@ -1,0 +1,81 @@
+"""Fixtures from OpenAI's own package (PyPI `clip-anytorch`)."""
+
+from pathlib import Path
+
+import clip.model
+import torch
+from torch import nn
+
+from tests.parity.fixtures import Made, fixture, pixels, randomise, record, text_ids
+
+VOCABULARY, LENGTH = 300, 16
+
+
+def tiny_vit() -> nn.Module:
+    return clip.model.CLIP(24, 32, 2, 128, 8, LENGTH, VOCABULARY, 128, 2, 1)  # type: ignore[no-any-return]
+
+
+def tiny_resnet() -> nn.Module:
+    return clip.model.CLIP(24, 64, (1, 2, 1, 1), 8, None, LENGTH, VOCABULARY, 64, 1, 1)  # type: ignore[no-any-return]
+
+
+def hidden_states(model: nn.Module, px: int, folder: Path) -> Made:
+    """Runs the float32 model with hooks on its blocks (or stages)."""
+    model.float().eval()
+    seen: list[torch.Tensor] = []
+
+    def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        seen.clear()
+        tower = model.visual
+        if hasattr(tower, "transformer"):
+            parts = [(tower.ln_pre, lambda y: y)] + [(b, lambda y: y.permute(1, 0, 2)) for b in tower.transformer.resblocks]
+        else:
+            parts = [(tower.avgpool, lambda y: y)] + [(getattr(tower, f"layer{i}"), lambda y: y) for i in range(1, 5)]
+        hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: seen.append(f(y))) for m, f in parts]
+        out = model.encode_image(x)
+        for hook in hooks:
+            hook.remove()
+        return out, list(seen)
+
+    def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        seen.clear()
+        hooks = [
+            b.register_forward_hook(lambda _m, _i, y: seen.append(y.permute(1, 0, 2))) for b in model.transformer.resblocks
+        ]
+        out = model.encode_text(x)
+        for hook in hooks:
+            hook.remove()
+        return out, [model.token_embedding(x) + model.positional_embedding[: x.shape[1]], *seen]
+
+    ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+
+
+def save_archive(model: nn.Module, px: int, file: Path) -> None:
+    """As OpenAI published: weights of convolutions and linear layers in float16, traced, three numbers as extra buffers."""
+    clip.model.convert_weights(model)
+    for name, value in (("input_resolution", px), ("context_length", LENGTH), ("vocab_size", VOCABULARY)):
+        delattr(model, name) if hasattr(model, name) else None
+        model.register_buffer(name, torch.tensor(value))
+    ids = torch.from_numpy(text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0))
+    image = torch.zeros(1, 3, px, px).half()
+    traced = torch.jit.trace(model.eval(), (image, ids), check_trace=False, strict=False)
+    torch.jit.save(traced, str(file))
+    for name in ("input_resolution", "context_length", "vocab_size"):
+        delattr(model, name)
+
+
+@fixture
+def openai_vit_archive(folder: Path) -> Made:
+    model = tiny_vit()
+    randomise(model, 1)
+    save_archive(model, 32, folder / "model.pt")
+    return hidden_states(model, 32, folder) | {"file": "model.pt"}
+
+
+@fixture
+def openai_resnet_archive(folder: Path) -> Made:
+    model = tiny_resnet()
+    randomise(model, 2)
+    save_archive(model, 64, folder / "model.pt")
+    return hidden_states(model, 64, folder) | {"file": "model.pt"}

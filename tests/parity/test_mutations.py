@@ -1,0 +1,154 @@
+"""The parity tests must bite: each of these mistakes, as people make them, has to be seen by the comparison of the fixtures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seesay.checkpoints import Checkpoint
+from seesay.models import Clip
+from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
+
+Mutation = Callable[[Checkpoint], Clip]
+
+
+def with_text(**changes: Any) -> Mutation:
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        d = checkpoint.description
+        return replace(checkpoint, description=replace(d, text=replace(d.text, **changes))).model()  # type: ignore[type-var]
+
+    return mutate
+
+
+def with_image(**changes: Any) -> Mutation:
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        d = checkpoint.description
+        return replace(checkpoint, description=replace(d, image=replace(d.image, **changes))).model()  # type: ignore[type-var]
+
+    return mutate
+
+
+def swapped(one: str, other: str) -> Mutation:
+    """Two rows of a table exchanged, everywhere they apply."""
+
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        places = dict(checkpoint.account.places)
+        hits = 0
+        for name in checkpoint.account.places:
+            if one in name and (partner := name.replace(one, other)) in places:
+                places[name], places[partner] = checkpoint.account.places[partner], checkpoint.account.places[name]
+                hits += 1
+        assert hits
+        return replace(checkpoint, account=replace(checkpoint.account, places=places)).model()
+
+    return mutate
+
+
+def changed(end: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Mutation:
+    """The first tensor whose name ends so, changed."""
+
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        clip = checkpoint.model()
+        tensor = next(tensor for name, tensor in clip.state_dict().items() if name.endswith(end))
+        with torch.no_grad():
+            tensor.copy_(change(tensor.clone()))
+        return clip
+
+    return mutate
+
+
+def dropped(end: str) -> Mutation:
+    return changed(end, torch.zeros_like)
+
+
+def pooled_one_later(checkpoint: Checkpoint) -> Clip:
+    clip = checkpoint.model()
+    tower = clip.text
+    states = tower.hidden_states
+    tower.hidden_states = lambda ids: [state.roll(-1, dims=1) for state in states(ids)]  # type: ignore[method-assign]
+    return clip
+
+
+def first_patch_pooled(checkpoint: Checkpoint) -> Clip:
+    clip = checkpoint.model()
+    clip.image._pooled = lambda x: x[:, 1]  # type: ignore[attr-defined]
+    return clip
+
+
+def padding_seen(checkpoint: Checkpoint) -> Clip:
+    clip = checkpoint.model()
+    for block in clip.text.blocks:  # type: ignore[attr-defined]
+        forward = block.forward
+        block.forward = lambda x, mask=None, forward=forward: forward(x)
+    return clip
+
+
+MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
+    ("norms swapped", "hf-clip-5", swapped("image.blocks.0.norm1", "image.blocks.0.norm2")),
+    ("query and key swapped", "hf-clip-5", swapped("attention.query", "attention.key")),
+    ("key and value swapped in a fused projection", "openai-vit-archive", swapped("attention.key", "attention.value")),
+    ("norms swapped in BERT", "hf-chinese-clip-5", swapped("norm1", "norm2")),
+    ("batch norms swapped", "openai-resnet-archive", swapped("norm.weight", "norm.bias")),
+    ("running mean and variance forgotten", "open-clip-resnet", changed("norm.running_var", torch.ones_like)),
+    ("shortcut's norm forgotten", "cn-clip-resnet", dropped("shortcut.norm.bias")),
+    ("a bias dropped in an MLP", "openai-vit-archive", dropped("image.blocks.1.mlp.down.bias")),
+    ("a bias dropped in attention", "open-clip-native", dropped("text.blocks.0.attention.out.bias")),
+    ("a value's bias dropped", "cn-clip-vit", dropped("text.blocks.1.attention.value.bias")),
+    ("the last norm's bias dropped", "hf-vision-5", dropped("norm_after.bias")),
+    ("GELU for QuickGELU", "openai-vit-archive", with_image(activation="gelu")),
+    ("GELU for QuickGELU in the text tower", "hf-clip-5", with_text(activation="gelu")),
+    ("QuickGELU for GELU", "open-clip-native", with_image(activation="quick_gelu")),
+    ("tanh GELU for GELU", "cn-clip-vit", with_text(activation="gelu_tanh")),
+    ("pooling moved by one", "openai-vit-archive", pooled_one_later),
+    ("the first patch pooled", "hf-vision-projection-4", first_patch_pooled),
+    ("pooling at the highest id", "open-clip-eos", with_text(eos_id=299)),
+    ("pooling at the end instead of the last position", "open-clip-clipa", with_text(pooling="eos", eos_id=2)),
+    ("mean for the first token", "hf-chinese-clip-4", with_text(pooling="mean")),
+    ("the class token in the mean", "open-clip-eos", with_image(pooling="cls")),
+    ("the last norm before pooling", "open-clip-clipa", with_image(norm_after_pool=False)),
+    ("the causal mask removed", "openai-vit-archive", with_text(causal=False)),
+    ("a causal mask added", "open-clip-clipa", with_text(causal=True)),
+    ("padding not masked", "hf-chinese-clip-5", padding_seen),
+    ("positions counted from zero", "open-clip-xlm-roberta", with_text(position_ids="from-zero")),
+    ("wrong heads, image", "hf-clip-5", with_image(heads=2)),
+    ("wrong heads, text", "open-clip-custom-text", with_text(heads=4)),
+    ("wrong heads, attention pooling", "openai-resnet-archive", with_image(heads=2)),
+    ("another epsilon", "hf-clip-gelu-5", with_image(layer_norm_eps=1e-5)),
+    ("another epsilon in the text tower", "hf-clip-gelu-4", with_text(layer_norm_eps=1e-5)),
+    ("the projection turned", "open-clip-native", changed("text.projection.weight", lambda w: w.flip(0))),
+    ("patches in columns", "hf-vision-4", changed("patch_embedding.weight", lambda w: w.transpose(2, 3))),
+    ("the token type forgotten", "cn-clip-vit", dropped("token_type.weight")),
+    ("layer scale forgotten", "open-clip-eos", changed("scale1.weight", torch.ones_like)),
+)
+
+
+@pytest.mark.parametrize(("name", "fixture", "mutate"), MUTATIONS, ids=[name for name, *_ in MUTATIONS])
+def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None:
+    checkpoint, expected = open_fixture(fixture)
+    clip = mutate(checkpoint)
+    with torch.no_grad():
+        worst = compare(clip, expected, None)
+    # Well past the tolerances, so that no rounding of another machine hides it.
+    assert worst["unit"] > 3 * UNIT or worst["hidden"] > 3 * RELATIVE, worst
+
+
+@pytest.mark.parametrize(
+    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "open-clip-bert-pooler"]
+)
+def test_every_parameter_matters(fixture: str) -> None:
+    """None is loaded and then not used, except a key's bias: softmax takes it out again."""
+    checkpoint, expected = open_fixture(fixture)
+    clip = checkpoint.model()
+    random = np.random.default_rng(0)
+    for name, tensor in clip.state_dict().items():
+        if name.endswith(("key.bias", "num_batches_tracked")):
+            continue
+        before = tensor.clone()
+        with torch.no_grad():
+            tensor += 0.1 * torch.from_numpy(random.standard_normal(tuple(tensor.shape)).astype(np.float32)).abs()
+            worst = compare(clip, expected, None)
+            tensor.copy_(before)
+        assert max(worst.values()) > 3 * RELATIVE, name
