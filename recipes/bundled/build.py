@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from recipes.bundled import graphs, measure, sources, verify
+from recipes.bundled import measure, sources, verify
 from seesay.catalog import BUNDLED
 from seesay.config import (
     BertConfig,
@@ -24,19 +24,22 @@ from seesay.config import (
     make_space_id,
 )
 from seesay.engines import OnnxEngine
+from seesay.engines.graph_builder import Storage
+from seesay.engines.image_graphs import image_graph
+from seesay.engines.text_graphs import text_graph
 from seesay.strict import to_json
 from seesay.tasks.encoder import unit
 from seesay.tokenizers import Tokenizer
 
-FULL: dict[str, graphs.Storage] = {"image": "float32", "text": "float32"}
-STORAGE: dict[str, graphs.Storage] = {"image": "float16", "text": "int8"}
+FULL: dict[str, Storage] = {"image": "float32", "text": "float32"}
+STORAGE: dict[str, Storage] = {"image": "float16", "text": "int8"}
 IMAGE_PX = 260
 # TensorFlow's EfficientNet-Lite normalisation, (level - 127) / 128, written as the mean and std of levels / 255.
 LEVEL_MEAN, LEVEL_STD = 127 / 255, 128 / 255
 # A class's text is the mean of these two; measured against the bare name in docs/bundled-model.md.
 CLASS_PROMPTS = ("{}", "a photo of a {}")
 
-IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, 1000, "conse")
+IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, sources.WIDTHS, 1000, "conse")
 TEXT = BertConfig("bert", 384, 6, 12, 1536, 30522, 512, "gelu", 1e-12, "mean", "unit-centred")
 IMAGE_SPEC = ImageSpec(IMAGE_PX, "shortest", IMAGE_PX, "bicubic", (LEVEL_MEAN,) * 3, (LEVEL_STD,) * 3, alpha="white")
 TOKENIZER_SPEC = TokenizerSpec(context_length=256, pad_id=0, padding="longest")
@@ -85,7 +88,7 @@ def class_embeddings(text: sources.Weights, tokenizer: bytes, names: list[str], 
     folder = work / "uncentred"
     folder.mkdir(parents=True, exist_ok=True)
     uncentred = {**text, "centre": np.zeros(TEXT.width, dtype=np.float32)}
-    onnx.save(graphs.text_graph(uncentred, "float32"), folder / "text.onnx")
+    onnx.save(text_graph(TEXT, TEXT.width, uncentred, "float32"), folder / "text.onnx")
     (folder / "tokenizer.json").write_bytes(tokenizer)
     tokens = Tokenizer(folder / "tokenizer.json", TOKENIZER_SPEC)
     engine = OnnxEngine(folder)
@@ -141,16 +144,16 @@ def write_folder(
     tokenizer: bytes,
     image: sources.Weights,
     text: sources.Weights,
-    storage: dict[str, graphs.Storage],
+    storage: dict[str, Storage],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(graphs.image_graph(image, IMAGE_PX, storage["image"]), folder / "image.onnx")
-    onnx.save(graphs.text_graph(text, storage["text"]), folder / "text.onnx")
+    onnx.save(image_graph(IMAGE, TEXT.width, image, storage["image"]), folder / "image.onnx")
+    onnx.save(text_graph(TEXT, TEXT.width, text, storage["text"]), folder / "text.onnx")
     (folder / "tokenizer.json").write_bytes(tokenizer)
     write_config(folder, config, storage)
 
 
-def write_config(folder: Path, config: ModelConfig, storage: dict[str, graphs.Storage]) -> None:
+def write_config(folder: Path, config: ModelConfig, storage: dict[str, Storage]) -> None:
     stored = ModelConfig(**{**config.__dict__, "precision": dict(storage)})
     (folder / "config.json").write_text(json.dumps(to_json(stored), indent=1) + "\n", encoding="utf-8")
 

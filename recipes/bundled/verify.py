@@ -7,7 +7,7 @@ import numpy as np
 
 import seesay
 from recipes.bundled import sources
-from seesay.engines.graph_weights import read_weights
+from seesay.checkpoints.graph_weights import read_weights
 from seesay.tasks.encoder import unit
 
 TOLERANCE = 1e-5

@@ -10,11 +10,11 @@ import onnx
 import pytest
 
 import seesay
-from recipes.bundled import graphs
 from seesay.catalog import BUNDLED
+from seesay.checkpoints.graph_weights import read_weights
 from seesay.engines import FakeEngine, OnnxEngine
-from seesay.engines.graph_weights import read_weights
 from seesay.engines.protocol import Engine
+from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
 from seesay.model import Model
 from seesay.tasks.encoder import unit
@@ -38,7 +38,7 @@ def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Pat
 def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -> None:
     """The structure exactly, on its own weights in float32; then the stored graph, whose activations are 8-bit, by cosine."""
     weights = read_weights(BUNDLED / "text.onnx")
-    onnx.save(graphs.text_graph(weights, "float32"), tmp_path / "text.onnx")
+    onnx.save(text_graph(bundled.config.text, bundled.dim, weights, "float32"), tmp_path / "text.onnx")
     wide = OnnxEngine(tmp_path)
     for text in TEXTS:
         ids, config = bundled.tokenize(text), bundled.config.text

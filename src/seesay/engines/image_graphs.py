@@ -1,0 +1,148 @@
+"""The image towers as ONNX graphs: pixels (B, 3, H, W) -> embedding (B, D) and dense (B, rows, columns, D), raw projections."""
+
+import onnx
+from onnx import TensorProto, helper
+
+from seesay.config import EfficientNetLiteConfig, ImageConfig, ModifiedResNetConfig, VitConfig
+from seesay.engines.graph_builder import GraphBuilder, Outside, Storage, Weights
+
+
+def image_graph(
+    config: ImageConfig, dim: int, weights: Weights, storage: Storage, outside: Outside | None = None
+) -> onnx.ModelProto:
+    """`weights` by the tower's own names (no "image." before them)."""
+    g = GraphBuilder(weights, storage, outside=outside, prefix="image.")
+    match config:
+        case VitConfig():
+            cells = _vit(g, config)
+        case ModifiedResNetConfig():
+            cells = _modified_resnet(g, config)
+        case EfficientNetLiteConfig():
+            cells = _efficientnet_lite(g, config)
+    return g.model(
+        "image",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])],
+        [
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dim]),
+            helper.make_tensor_value_info("dense", TensorProto.FLOAT, ["batch", cells, cells, dim]),
+        ],
+    )
+
+
+def _vit(g: GraphBuilder, c: VitConfig) -> int:
+    count, eps = c.grid**2, c.layer_norm_eps
+    length = count + 1
+
+    def project(x: str, output: str) -> str:
+        return g.linear(x, "projection", output=output) if c.projection else g.node("Identity", x, output=output)
+
+    patches = g.node("Conv", "pixels", g.weight("patch_embedding.weight"), strides=[c.patch_px, c.patch_px])
+    patches = g.node("Transpose", g.node("Reshape", patches, g.ints(0, c.width, count)), perm=[0, 2, 1])  # (B, count, W)
+    batch = g.node("Shape", "pixels", start=0, end=1)
+    first = g.node("Expand", g.weight("class_embedding"), g.shape(batch, 1, c.width))
+    x = g.node("Add", g.node("Concat", first, patches, axis=1), g.weight("position_embedding"))
+    x = g.node("Reshape", x, g.ints(-1, c.width))  # (B * length, W)
+    if c.norm_before:
+        x = g.layer_norm(x, "norm_before", eps)
+    for i in range(c.depth):
+        before = x
+        x = g.block(x, f"blocks.{i}", c.heads, eps, c.activation, length)
+
+    def sliced(x: str, start: int, end: int) -> str:  # (B * length, W) -> (B, end - start, W)
+        whole = g.node("Reshape", x, g.ints(-1, length, c.width))
+        return g.node("Slice", whole, g.ints(start), g.ints(end), g.ints(1), g.ints(1))
+
+    if c.pooling == "cls":
+        pooled = g.layer_norm(g.node("Reshape", sliced(x, 0, 1), g.ints(-1, c.width)), "norm_after", eps)
+    elif c.norm_after_pool:
+        mean = g.node("ReduceMean", sliced(x, 1, length), g.ints(1), keepdims=0)
+        pooled = g.layer_norm(mean, "norm_after", eps)
+    else:
+        pooled = g.node("ReduceMean", sliced(g.layer_norm(x, "norm_after", eps), 1, length), g.ints(1), keepdims=0)
+    project(pooled, "embedding")
+
+    # The last block again, each patch attending to itself only (models.vit). ONNX Runtime leaves it out where nobody asks.
+    at = f"blocks.{c.depth - 1}"
+    x = g.node("Reshape", sliced(before, 1, length), g.ints(-1, c.width))
+    inside = g.linear(g.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention.value")
+    inside = g.scaled(g.linear(inside, f"{at}.attention.out"), f"{at}.scale1")
+    x = g.mlp_branch(g.node("Add", x, inside), at, eps, c.activation)
+    dense = project(g.layer_norm(x, "norm_after", eps), "")
+    dim = g.weights["projection.weight"].shape[0] if c.projection else c.width
+    g.node("Reshape", dense, g.ints(-1, c.grid, c.grid, dim), output="dense")
+    return c.grid
+
+
+def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig) -> int:
+    def conv(x: str, name: str, stride: int = 1) -> str:
+        kernel = g.weights[f"{name}.conv.weight"].shape[2]
+        x = g.node("Conv", x, g.weight(f"{name}.conv.weight"), strides=[stride, stride], pads=[kernel // 2] * 4)
+        parts = (g.weight(f"{name}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
+        return g.node("BatchNormalization", x, *parts, epsilon=1e-5)  # folded into the convolution when opened
+
+    def pool(x: str) -> str:
+        return g.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+
+    x = "pixels"
+    for i in range(3):
+        x = g.node("Relu", conv(x, f"stem.{i}", stride=2 if i == 0 else 1))
+    x = pool(x)
+    for stage, blocks in enumerate(c.stages):
+        for i in range(blocks):
+            at = f"stages.{stage}.{i}"
+            inside = g.node("Relu", conv(g.node("Relu", conv(x, f"{at}.conv1")), f"{at}.conv2"))
+            smaller = stage > 0 and i == 0
+            inside = conv(pool(inside) if smaller else inside, f"{at}.conv3")
+            if f"{at}.shortcut.conv.weight" in g.weights:
+                x = conv(pool(x) if smaller else x, f"{at}.shortcut")
+            x = g.node("Relu", g.node("Add", inside, x))
+
+    count, width, heads = c.grid**2, 32 * c.width, c.heads
+    cells = g.node("Transpose", g.node("Reshape", x, g.ints(0, width, count)), perm=[0, 2, 1])  # (B, count, W)
+    mean = g.node("ReduceMean", cells, g.ints(1), keepdims=1)
+    seen = g.node("Add", g.node("Concat", mean, cells, axis=1), g.weight("pool.position_embedding"))  # (B, 1 + count, W)
+    asking = g.node("Reshape", g.node("Slice", seen, g.ints(0), g.ints(1), g.ints(1)), g.ints(-1, width))
+    seen = g.node("Reshape", seen, g.ints(-1, width))
+    q = g.node("Reshape", g.linear(asking, "pool.query"), g.ints(-1, 1, heads, width // heads))
+    q = g.node("Mul", g.node("Transpose", q, perm=[0, 2, 1, 3]), g.constant((width // heads) ** -0.5))
+    split = g.ints(-1, count + 1, heads, width // heads)
+    k = g.node("Transpose", g.node("Reshape", g.linear(seen, "pool.key"), split), perm=[0, 2, 3, 1])
+    v = g.node("Transpose", g.node("Reshape", g.linear(seen, "pool.value"), split), perm=[0, 2, 1, 3])
+    mixed = g.node("MatMul", g.node("Softmax", g.node("MatMul", q, k), axis=-1), v)  # (B, heads, 1, W / heads)
+    g.linear(g.node("Reshape", mixed, g.ints(-1, width)), "pool.out", output="embedding")
+
+    dense = g.linear(g.linear(g.node("Reshape", cells, g.ints(-1, width)), "pool.value"), "pool.out")
+    g.node("Reshape", dense, g.ints(-1, c.grid, c.grid, g.weights["pool.out.weight"].shape[0]), output="dense")
+    return c.grid
+
+
+def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig) -> int:
+    zero, six = g.constant(0.0), g.constant(6.0)
+
+    def conv(x: str, name: str, *, stride: int = 1, groups: int = 1, activate: bool = True) -> str:
+        parts = (g.weight(f"{name}.weight"), g.weight(f"{name}.bias"))
+        # SAME_UPPER is TensorFlow's padding, with which these weights were trained.
+        x = g.node("Conv", x, *parts, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
+        return g.node("Clip", x, zero, six) if activate else x
+
+    x, width = conv("pixels", "stem", stride=2), c.widths[0]
+    strides = [s if r == 0 else 1 for repeats, _, s in c.stages for r in range(repeats)]
+    for i, stride in enumerate(strides):
+        inside = conv(x, f"blocks.{i}.expand") if f"blocks.{i}.expand.weight" in g.weights else x
+        channels = g.weights[f"blocks.{i}.depthwise.weight"].shape[0]
+        inside = conv(inside, f"blocks.{i}.depthwise", stride=stride, groups=channels)
+        inside = conv(inside, f"blocks.{i}.project", activate=False)
+        outputs = g.weights[f"blocks.{i}.project.bias"].shape[0]
+        x = g.node("Add", x, inside) if stride == 1 and outputs == width else inside
+        width = outputs
+    x = conv(x, "head")  # (B, C, rows, columns)
+
+    def conse(features: str, output: str = "") -> str:
+        probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
+        return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
+
+    channels, cells = c.widths[-1], -(-c.image_px // 32)
+    conse(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
+    dense = conse(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
+    g.node("Reshape", dense, g.ints(-1, cells, cells, g.weights["class_embedding"].shape[1]), output="dense")
+    return cells

@@ -1,0 +1,42 @@
+"""The torch engine (extra `torch`): the towers themselves, for GPUs, hidden states and gradients."""
+
+import numpy as np
+import torch
+
+from seesay.engines.protocol import Capability
+from seesay.models import Clip
+
+
+class TorchEngine:
+    """Runs a `Clip` on a device ("cpu", "cuda", "mps"). The model is moved there and stays in eval mode."""
+
+    name = "torch"
+
+    def __init__(self, clip: Clip, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.clip = clip.eval().to(self.device)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        towers = {"image": ("image", "dense"), "text": ("text",)}
+        offered = [c for tower, offers in towers.items() if hasattr(self.clip, tower) for c in offers]
+        return frozenset([*offered, "hidden_states", "gradients"])  # type: ignore[list-item]
+
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return _array(self.clip.image(self._tensor(pixels)))
+
+    def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return _array(self.clip.image.with_dense(self._tensor(pixels))[1])
+
+    def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return _array(self.clip.text(self._tensor(ids)))
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()
