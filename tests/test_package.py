@@ -15,8 +15,8 @@ PROJECT = SOURCE.parent.parent
 
 # docs/design.md: a row may import the rows above it and its own, never one below.
 ROWS = (
-    ("errors", "paths"),
-    ("strict", "config", "card", "images.exif", "images.read", "prefetch"),
+    ("errors", "network", "paths"),
+    ("strict", "config", "card", "images.exif", "images.fetch", "images.read", "prefetch"),
     ("catalog", "tokenizers", "images.preprocess"),
     ("engines",),
     ("tasks",),
