@@ -5,6 +5,7 @@ SeeSayError
 │   ├── UnreadableImage     one picture cannot be read: missing, damaged, too large, not a picture
 │   └── UnreadableText      one list of texts cannot be read
 ├── ModelError              a model folder is missing, incomplete or not understood
+│   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
 │   └── MissingCapability   this engine cannot do what was asked
 ├── LibraryError            a library of pictures cannot be used
 │   ├── NoLibrary           there is none at that place
@@ -44,6 +45,10 @@ class UnreadableText(InputError):
 
 class ModelError(SeeSayError):
     """A model folder is missing, incomplete or not understood."""
+
+
+class DownloadError(ModelError):
+    """A model's file cannot be fetched."""
 
 
 class MissingCapability(ModelError):
