@@ -2,7 +2,8 @@
 
 import os
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 import seesay
 from seesay.model import Model
+from tests.picture_server import Server
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
@@ -22,7 +24,9 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     home = tmp_path_factory.mktemp("home")
     for variable in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(home))
-    monkeypatch.delenv("SEESAY_LIBRARY", raising=False)
+    for variable in list(os.environ):
+        if variable.startswith(("SEESAY_", "HF_", "HUGGING")):
+            monkeypatch.delenv(variable)
     random.seed(0)
     np.random.seed(0)
 
@@ -64,6 +68,17 @@ def paint(tmp_path: Path) -> Paint:
         return path
 
     return draw
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server of pictures; server.url("/a.png", sends(png())) says what it has."""
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
 
 
 def is_root() -> bool:

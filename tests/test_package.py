@@ -15,9 +15,9 @@ PROJECT = SOURCE.parent.parent
 
 # docs/design.md: a row may import the rows above it and its own, never one below.
 ROWS = (
-    ("errors", "paths"),
-    ("strict", "config", "card", "images.exif", "images.read", "prefetch"),
-    ("catalog", "tokenizers", "images.preprocess"),
+    ("errors", "network", "paths"),
+    ("strict", "config", "card", "images.exif", "images.fetch", "images.read", "prefetch"),
+    ("catalog", "checkpoint_files", "download", "tokenizers", "transfer", "images.preprocess"),
     ("models",),
     ("checkpoints",),
     ("engines",),
@@ -37,7 +37,7 @@ def modules_loaded_by(code: str) -> set[str]:
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
     loaded = modules_loaded_by("import seesay")
-    assert not {"numpy", "onnxruntime", "torch", "PIL", "tokenizers", "rich", "click"} & loaded
+    assert not {"numpy", "onnxruntime", "torch", "PIL", "tokenizers", "huggingface_hub", "ssl", "rich", "click"} & loaded
 
 
 def test_a_text_search_needs_no_image_library(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ library = seesay.Library({str(tmp_path / "library")!r})
 assert library.search("a puppy", kind="text", n=1)[0].text == "a dog"
 """
     modules_loaded_by(search.replace("assert", f"library.index({str(tmp_path / 'texts.txt')!r})\nassert"))
-    assert not {"PIL", "torch", "rich", "onnx", "filelock"} & modules_loaded_by(search)
+    assert not {"PIL", "torch", "rich", "onnx", "filelock", "huggingface_hub", "http.client"} & modules_loaded_by(search)
 
 
 def test_public_names_are_sorted_and_arrive() -> None:

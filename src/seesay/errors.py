@@ -6,6 +6,7 @@ SeeSayError
 │   └── UnreadableText      one list of texts cannot be read
 ├── ModelError              a model folder is missing, incomplete or not understood
 │   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
+│   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
 │   └── MissingCapability   this engine cannot do what was asked
 ├── LibraryError            a library of pictures cannot be used
 │   ├── NoLibrary           there is none at that place
@@ -49,6 +50,10 @@ class ModelError(SeeSayError):
 
 class CheckpointError(ModelError):
     """A foreign checkpoint is damaged, incomplete, of no known format, or leaves open what only the caller can say."""
+
+
+class DownloadError(ModelError):
+    """A model's file cannot be fetched."""
 
 
 class MissingCapability(ModelError):

@@ -16,6 +16,7 @@ from seesay.config import ImageSpec, ModelConfig, TokenizerSpec
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
+from seesay.paths import is_url
 from seesay.strict import from_json
 from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
@@ -129,9 +130,9 @@ class Model:
     ) -> np.ndarray:
         """Pictures -> (N, D) float32 unit vectors; raw projections with normalize=False.
 
-        An item is a path (str or Path), encoded bytes, a PIL image or a uint8 array (H, W, 3); one item, or any iterable of
-        them. on_error "skip" leaves out what cannot be read and names it in a SkippedInput warning; "raise" stops at the
-        first with UnreadableImage.
+        An item is a path (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3); one
+        item, or any iterable of them. Only URLs given here are fetched, within the limits of `images.fetch`. on_error "skip"
+        leaves out what cannot be read and names it in a SkippedInput warning; "raise" stops at the first with UnreadableImage.
         """
         if on_error not in ("raise", "skip"):
             raise InputError(f"on_error is 'raise' or 'skip', got {on_error!r}")
@@ -252,8 +253,9 @@ class Model:
     def similarity(self, a: object, b: object) -> np.ndarray:
         """Cosines (len(a), len(b)) float32 between any two of: pictures, texts, vectors.
 
-        Each side is one item or a list, mixed as you like. A str that ends like a picture file (.jpg, .png, ...) is a file, any
-        other str is a text; Path, bytes, PIL images and uint8 arrays are pictures; float arrays (N, D) are vectors.
+        Each side is one item or a list, mixed as you like. A str that begins with http:// or https:// is a picture's URL, one
+        that ends like a picture file (.jpg, .png, ...) is a file, any other str is a text; Path, bytes, PIL images and uint8
+        arrays are pictures; float arrays (N, D) are vectors.
         """
         return np.asarray(self._vectors(a) @ self._vectors(b).T)
 
@@ -344,7 +346,7 @@ def _each(items: object) -> Iterator["ImageInput"]:
 def _is_text(item: object) -> bool:
     from seesay.images.read import SUFFIXES
 
-    return isinstance(item, str) and os.path.splitext(item)[1].lower() not in SUFFIXES
+    return isinstance(item, str) and not is_url(item) and os.path.splitext(item)[1].lower() not in SUFFIXES
 
 
 def _texts(texts: object) -> list[str]:

@@ -5,6 +5,7 @@ Stored as TEXT, or as BLOB for the rare name that is not UTF-8, which SQLite cou
 
 import os
 import re
+from typing import TypeGuard
 
 Stored = str | bytes
 
@@ -13,6 +14,11 @@ def printable(path: str | os.PathLike[str]) -> str:
     """A path as text that any terminal takes: bytes that are not UTF-8 and control characters show as escapes."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+
+
+def is_url(item: object) -> TypeGuard[str]:
+    """A str that begins with http:// or https:// is where a picture is, and no path of a file."""
+    return isinstance(item, str) and item[:8].lower().startswith(("http://", "https://"))
 
 
 def to_db(path: str) -> Stored:

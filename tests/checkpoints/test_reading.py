@@ -248,7 +248,7 @@ def test_damaged_files(tmp_path: Path) -> None:
             open_checkpoint(tmp_path / name)
     with pytest.raises(CheckpointError, match="no file or folder"):
         open_checkpoint(tmp_path / "absent")
-    with pytest.raises(CheckpointError, match="several weights files"):
+    with pytest.raises(CheckpointError, match="several weights to choose from"):
         open_checkpoint(tmp_path)
 
 

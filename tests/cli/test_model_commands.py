@@ -9,6 +9,7 @@ import pytest
 import seesay
 from seesay.model import Model
 from tests.cli.conftest import Run
+from tests.picture_server import Server, png, sends
 
 
 def test_classify_ranks_labels(run: Run, photos: list[Path]) -> None:
@@ -64,6 +65,42 @@ def test_embed_writes_what_the_model_gives(run: Run, album: Path, tmp_path: Path
     )
     np.testing.assert_allclose(np.stack([vector for *_, vector in rows]), expected, atol=1e-6)
     assert not list(file.parent.glob("*.part"))
+
+
+def test_a_url_is_taken_wherever_a_picture_is(run: Run, album: Path, tmp_path: Path, server: Server, bundled: Model) -> None:
+    red = (album / "red/red.png").read_bytes()
+    url, gone = server.url("/red.png?size=1", sends(red)), server.url("/gone.png", sends(status=404))
+    classified = run("classify", url, gone, "--labels", "red,blue", "--json")
+    found = json.loads(classified.out)
+    assert (classified.code, found["results"][0]["path"]) == (1, url)
+    assert found["failed"] == [{"path": gone, "reason": "the server answered 404 Not Found"}]
+    assert run("classify", url, "--labels", "red,blue").out.splitlines()[0] == url
+    alike = json.loads(run("similarity", url, album / "red/red.png", "--json").out)
+    assert alike["rows"][0] == url
+    np.testing.assert_allclose(alike["cosine"], 1, atol=1e-5)
+    assert run("similarity", gone, url).err == f"seesay: {gone}: the server answered 404 Not Found\n"
+    file = tmp_path / "v.npz"
+    assert run("embed", url, gone, "-o", file).code == 1
+    ((path, _, _, vector),) = read_npz(file)
+    assert path == url
+    np.testing.assert_allclose(vector, bundled.encode_image(red)[0], atol=1e-6)
+    run("index", album)
+    nearest = json.loads(run("search", "--image", url, "-n", "1", "--json").out)
+    assert nearest["query"] == {"image": url}
+    assert nearest["results"][0]["path"] == str(album / "red/red.png")
+
+
+def test_a_url_that_is_a_text_is_never_fetched(run: Run, album: Path, tmp_path: Path, server: Server) -> None:
+    url = server.url("/red.png", sends(png()))
+    texts = tmp_path / "links.txt"
+    texts.write_text(f"{url}\n")
+    assert run("index", album, texts).code == 0
+    assert run("search", url).code == 0
+    assert run("similarity", "--text", url, "--text", "a tomato").code == 0
+    assert run("embed", texts, "--text", url, "-o", tmp_path / "v.npz").code == 0
+    indexed = run("index", url)
+    assert (indexed.code, "no such file or folder" in indexed.err) == (2, True)
+    assert server.asked == []
 
 
 Rows = list[tuple[str, str, int, np.ndarray]]

@@ -121,7 +121,7 @@ def test_wrong_arrays_are_explained(array: np.ndarray) -> None:
 
 
 def test_wrong_types_are_explained() -> None:
-    with pytest.raises(InputError, match="expected a path, bytes, a PIL image or a uint8 array.*got int"):
+    with pytest.raises(InputError, match="expected a path, a URL, bytes, a PIL image or a uint8 array.*got int"):
         read(3)  # type: ignore[arg-type]
 
 

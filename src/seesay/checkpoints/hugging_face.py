@@ -102,7 +102,9 @@ def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, 
     tokenizer_spec = None
     if isinstance(text, ClipTextConfig):
         values = _part(config, "text", CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
-        tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=int(values["pad_token_id"]), padding="longest")
+        tokenizer_spec = TokenizerSpec(
+            context_length=text.positions, pad_id=int(str(values["pad_token_id"])), padding="longest"
+        )
     elif isinstance(text, BertConfig):
         tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
     return Description(

@@ -8,22 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seesay.checkpoint_files import chosen
 from seesay.checkpoints.torchscript import Archive, is_archive
-from seesay.errors import CheckpointError, MissingExtra
+from seesay.errors import CheckpointError, DownloadError, MissingExtra
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# In a folder, the first of these that is there. Safetensors first; a folder may hold one model in several formats.
-FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+INDEX = ".index.json"  # of a checkpoint in several files
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where trainers put the weights among other things
 PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
@@ -74,7 +67,7 @@ class Weights:
 def open_weights(path: Path) -> Weights:
     """A file, or the preferred file of a folder. Raises CheckpointError, or MissingExtra where reading it takes torch."""
     file = _file_of(path)
-    if file.name.endswith(".index.json"):
+    if file.name.endswith(INDEX):
         return _unwrapped(file, "sharded", _shards(file))
     with file.open("rb") as stream:
         start = stream.read(64)
@@ -95,16 +88,14 @@ def _file_of(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise CheckpointError(f"there is no file or folder {path}")
-    for name in FILES:
-        if (path / name).is_file():
-            return path / name
-    others = sorted(file for file in path.iterdir() if file.suffix in (".safetensors", ".pt", ".pth", ".bin", ".ckpt"))
-    if len(others) == 1:
-        return others[0]
-    found = ", ".join(file.name for file in others)
-    raise CheckpointError(
-        f"{path} holds several weights files ({found}); name the one to load" if others else f"{path} holds no weights"
-    )
+    for index in INDEXES:
+        if (path / index).is_file() and not (path / index.removesuffix(INDEX)).is_file():
+            return path / index
+    try:
+        (file,) = chosen([file.name for file in path.iterdir()], patterns=(), repo=str(path))
+    except DownloadError as error:
+        raise CheckpointError(str(error)) from None
+    return path / file
 
 
 class _Safetensors:

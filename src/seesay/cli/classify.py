@@ -14,7 +14,7 @@ from seesay.library.report import Failure
 @model_option
 @json_option
 def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], model: str | None, as_json: bool) -> int:
-    """Say which label fits each picture, without any training.
+    """Say which label fits each picture (file or URL), without any training.
 
     Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others.
     """

@@ -13,6 +13,7 @@ import numpy as np
 from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, short
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.report import Failure
+from seesay.paths import is_url
 
 if TYPE_CHECKING:
     from seesay.model import Model
@@ -36,7 +37,10 @@ class Row(NamedTuple):
 @model_option
 @json_option
 def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: str | None, as_json: bool) -> int:
-    """Write the vectors of pictures, folders of pictures, lists of texts (.tsv, .csv, .txt) and texts to a file."""
+    """Write the vectors of pictures, folders of pictures, lists of texts (.tsv, .csv, .txt) and texts to a file.
+
+    A picture may also be given by its URL.
+    """
     from seesay.model import load
 
     suffix = Path(output).suffix.lower()
@@ -76,7 +80,9 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure]) -> Ite
 
     pictures: list[str] = []
     for path in inputs:
-        if os.path.isdir(path):
+        if is_url(path):
+            pictures.append(path)
+        elif os.path.isdir(path):
             crawl = Crawl(path)
             pictures += [os.path.join(path, found.path) for found in crawl]
             failed += crawl.blind

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from seesay.library.report import Failure
 
-from seesay.paths import printable
+from seesay.paths import is_url, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,7 +58,9 @@ def failed_json(failures: "Iterable[Failure]") -> list[dict[str, str]]:
 
 
 def short(path: str) -> str:
-    """A path as a person would write it here: relative where that is shorter."""
+    """A path as a person would write it here: relative where that is shorter. A URL stays as it is."""
+    if is_url(path):
+        return printable(path)
     try:
         relative = os.path.relpath(path)
     except ValueError:  # another drive

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
-from seesay.paths import printable
+from seesay.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.hits import Hit
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", nargs=-1)
-@click.option("--image", metavar="FILE", type=click.Path(), help="Search with a picture instead of words.")
+@click.option("--image", metavar="FILE|URL", type=click.Path(), help="Search with a picture instead of words.")
 @click.option("-n", "n", metavar="N", default=10, show_default=True, help="How many to show.")
 @click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
 @click.option(
@@ -56,7 +56,7 @@ def search(
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
     if as_json:
-        asked = {"text": text} if image is None else {"image": os.path.abspath(image)}
+        asked = {"text": text} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
         echo_json({"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits]})
     elif only_paths:
         # Bytes, because a path need not be UTF-8, and a pipe wants exactly the file's name.

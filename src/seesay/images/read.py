@@ -17,7 +17,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from seesay.errors import InputError, UnreadableImage
 from seesay.images.exif import Exif, read_exif
-from seesay.paths import printable
+from seesay.paths import is_url, printable
 
 ImageInput = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 Decode = Literal["exact", "fast"]
@@ -62,7 +62,7 @@ def read(
     alpha: Literal["white", "drop"] = "white",
     name: str | None = None,
 ) -> Picture:
-    """Reads a file (str or Path), encoded bytes, a PIL image or a uint8 array (H, W, 3).
+    """Reads a file (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3).
 
     decode "fast" lets a JPEG come out of the decoder at 1/2, 1/4 or 1/8 of its size, as long as both sides keep twice
     `enough_px`; pixels then differ slightly (docs/benchmarks.md says by how much). Raises UnreadableImage.
@@ -75,7 +75,12 @@ def read(
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), len(source), name or "picture", decode, enough_px, alpha)
     if not isinstance(source, str | os.PathLike):
-        raise InputError(f"expected a path, bytes, a PIL image or a uint8 array (H, W, 3), got {type(source).__name__}")
+        raise InputError(f"expected a path, a URL, bytes, a PIL image or a uint8 array (H, W, 3), got {type(source).__name__}")
+    if is_url(source):
+        from seesay.images.fetch import fetch, printable_url  # http and TLS: 50 ms that no local file should pay
+
+        data = fetch(source)
+        return _decode(io.BytesIO(data), len(data), name or printable_url(source), decode, enough_px, alpha)
     path = Path(source)
     shown = name or printable(path)
     return _decode(io.BytesIO(read_bytes(path, shown)), 0, shown, decode, enough_px, alpha)
