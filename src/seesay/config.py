@@ -37,11 +37,14 @@ class TokenizerSpec:
     """How texts become ids (N, L) int64; the vocabulary itself is `tokenizer.json`.
 
     padding "longest": L is the longest text of the batch, where pooling makes that exact; "context": always `context_length`.
+    cleaning: what is done to a text beforehand (`tokenizers.cleaning`). "none": the vocabulary's own normalizer does all of it;
+    "clip": as OpenAI's CLIP and OpenCLIP; "bert": as BERT's first tokenizer, lower-cased, which Chinese-CLIP uses.
     """
 
     context_length: int
     pad_id: int
     padding: Literal["longest", "context"]
+    cleaning: Literal["none", "clip", "bert"] = "none"
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
