@@ -21,6 +21,7 @@ ROWS = (
     ("models",),
     ("checkpoints",),
     ("engines",),
+    ("conversion",),
     ("tasks",),
     ("model",),
     ("testing",),

@@ -19,14 +19,14 @@ ENTRIES = (Entry("bundled", BUNDLED),)
 
 
 def find(model: str | os.PathLike[str] | None) -> Path:
-    """The model folder for a catalogue name or a folder's path; None is the bundled model. Raises ModelError."""
+    """Where a model lies: a catalogue name, or the path of a folder or file; None is the bundled model. Raises ModelError."""
     if model is None:
         return BUNDLED
     for entry in ENTRIES:
         if model == entry.name:
             return entry.folder
-    folder = Path(model)
-    if folder.is_dir():
-        return folder
+    path = Path(model)
+    if path.exists():
+        return path
     names = ", ".join(entry.name for entry in ENTRIES)
-    raise ModelError(f"no model {os.fspath(model)!r}: it is neither in the catalogue ({names}) nor an existing folder")
+    raise ModelError(f"no model {os.fspath(model)!r}: it is neither in the catalogue ({names}) nor an existing file or folder")

@@ -7,9 +7,11 @@ the field.
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from seesay.strict import to_json
+from seesay.errors import InputError, ModelError
+from seesay.strict import from_json, to_json
 
 FORMAT_VERSION = 1
 
@@ -236,3 +238,28 @@ def make_space_id(
     }
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The config.json of a model folder. Raises ModelError with every fault in it."""
+    file = folder / "config.json"
+    try:
+        return from_json(ModelConfig, read_object(file), str(file))
+    except InputError as error:
+        raise ModelError(str(error)) from None
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. Raises ModelError."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{file} is not a configuration: expected an object, got {type(values).__name__}")
+    return values
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether this folder's config.json is SeeSay's; others' have the same name."""
+    return (path / "config.json").is_file() and "format_version" in read_object(path / "config.json")

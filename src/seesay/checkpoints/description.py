@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import CheckpointError
+from seesay.tokenizers.vocabulary import VocabularyName
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -15,14 +16,14 @@ PREPROCESSINGS: tuple[Preprocessing, ...] = ("openai", "chinese-clip")
 
 @dataclass(frozen=True)
 class Description:
-    """`tokenizer` is the name of a packaged vocabulary, or "folder" for the tokenizer files beside the weights."""
+    """`tokenizer`: a packaged vocabulary, or "folder" for the tokenizer files beside the weights."""
 
     dim: int
     image: ImageConfig | None
     text: TextConfig | None
     image_spec: ImageSpec | None
     tokenizer_spec: TokenizerSpec | None
-    tokenizer: Literal["clip", "chinese", "folder"] | None
+    tokenizer: VocabularyName | Literal["folder"] | None
     source: str
     languages: tuple[str, ...] = ()
 

@@ -63,7 +63,7 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         text=text_config,
         image_spec=image_spec,
         tokenizer_spec=_tokenizer_spec(text, text_config),
-        tokenizer="folder" if text.get("hf_tokenizer_name") else "clip",
+        tokenizer="folder" if text.get("hf_tokenizer_name") or text.get("hf_model_name") else "open_clip",
         source=name,
     )
 
@@ -184,7 +184,10 @@ def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig) -> TokenizerSpec:
         return TokenizerSpec(context_length=length, pad_id=text.pad_id, padding="longest")
     exact = isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos"
     return TokenizerSpec(
-        context_length=length, pad_id=1 if text_pads_with_one(cfg) else 0, padding="longest" if exact else "context"
+        context_length=length,
+        pad_id=1 if text_pads_with_one(cfg) else 0,
+        padding="longest" if exact else "context",
+        cleaning="none" if cfg.get("hf_tokenizer_name") else "clip",
     )
 
 

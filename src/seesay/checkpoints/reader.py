@@ -1,7 +1,6 @@
 """Opening any checkpoint of the CLIP family: what it is, what it says, what is missing, and the model that it holds."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 from seesay.checkpoints import hugging_face, open_clip, shapes
 from seesay.checkpoints.description import Description, Preprocessing, Said, preset
-from seesay.checkpoints.layouts import Layout, sniff
+from seesay.checkpoints.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account
 from seesay.checkpoints.shapes import Shapes
-from seesay.checkpoints.weights import Weights, open_weights
+from seesay.checkpoints.weights import Weights, open_graphs, open_weights
 from seesay.config import (
     BertConfig,
     ClipTextConfig,
     ImageSpec,
     ModelConfig,
     Source,
-    TokenizerSpec,
+    is_model_folder,
     make_space_id,
+    read_config,
+    read_object,
 )
-from seesay.errors import CheckpointError, MissingExtra
+from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
+from seesay.tokenizers.vocabulary import VocabularyName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,10 +51,21 @@ class Checkpoint:
     weights: Weights
     account: Account
     description: Description
+    known: ModelConfig | None = None  # of a SeeSay folder
 
     @property
     def shapes(self) -> Shapes:
         return our_shapes(self.weights, self.account)
+
+    def tokenizer(self) -> bytes | None:
+        """The tokenizer.json; None for a picture tower alone, and where a text tower came without its vocabulary."""
+        name = self.description.tokenizer
+        if name != "folder":
+            return None if name is None else vocabulary(name)
+        try:
+            return tokenizer_json(self.weights.path.parent)
+        except ModelError:
+            return None
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by our names, float32 (and the batch norms' counters int64)."""
@@ -76,8 +90,10 @@ class Checkpoint:
             clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
         self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
         state = self.state()
-        single = clip.config.image is None or clip.config.text is None
-        if single:
+        if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
+            numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
+            state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
+        elif self.description.image is None or self.description.text is None:
             state.setdefault("logit_scale", torch.zeros(()))
         clip.load_state_dict(state, assign=True)
         clip.config = self._config(
@@ -93,8 +109,8 @@ class Checkpoint:
         for name in UNUSED.keys() - expected.keys():
             found.pop(name, None)
         optional = {name for name in expected if name.endswith("num_batches_tracked")}
-        if self.description.image is None or self.description.text is None:
-            optional.add("logit_scale")
+        if self.known is not None or self.description.image is None or self.description.text is None:
+            optional |= {"logit_scale", "logit_bias"}
         faults = [f"missing: {name}" for name in expected if name not in found and name not in optional]
         faults += [f"left over: {self.account.places[name].theirs}" for name in found if name not in expected]
         faults += [f"left over: {name}" for name in self.account.left_over]
@@ -111,6 +127,8 @@ class Checkpoint:
             )
 
     def _config(self, *, scale: float, bias: float | None, space: str) -> ModelConfig:
+        if self.known is not None:
+            return self.known
         d = self.description
         config = ModelConfig(
             format_version=1,
@@ -135,6 +153,8 @@ class Checkpoint:
 def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     """A file or a folder of any known format. Raises CheckpointError; MissingExtra where torch is needed and absent."""
     path, said = Path(path), said or Said()
+    if is_model_folder(path):
+        return _open_seesay(path)
     weights = open_weights(path)
     try:
         layout = sniff(weights.names)
@@ -143,6 +163,23 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
     return Checkpoint(path, layout, weights, found, _describe(layout, weights, ours, said))
+
+
+def _open_seesay(folder: Path) -> Checkpoint:
+    config = read_config(folder)
+    weights = open_weights(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else open_graphs(folder)
+    found = Account({name: Place(name, "same") for name in weights.names}, (), {})
+    description = Description(
+        dim=config.dim,
+        image=config.image,
+        text=config.text,
+        image_spec=config.image_spec,
+        tokenizer_spec=config.tokenizer_spec,
+        tokenizer="folder" if config.text is not None else None,
+        source=str(folder / "config.json"),
+        languages=config.languages,
+    )
+    return Checkpoint(folder, SEESAY, weights, found, description, config)
 
 
 def our_shapes(weights: Weights, found: Account) -> Shapes:
@@ -217,6 +254,10 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
                 "centre crop), 'chinese-clip' (squashed), or an ImageSpec"
             )
         described = replace(described, image_spec=_image_spec(said.preprocessing, described))
+    if described.image is not None and described.image_spec is not None:
+        tower_px, spec_px = described.image.image_px, described.image_spec.size_px
+        if tower_px != spec_px:
+            raise CheckpointError(f"preprocessing makes pictures of {spec_px} pixels, the image tower takes {tower_px}")
     return described
 
 
@@ -227,18 +268,20 @@ def from_openai(weights: Weights) -> bool:
 
 def _from_shapes(ours: Shapes, said: Said, heads_of: int | None, source: str) -> Description:
     image, text = shapes.image_config(ours, said, heads_of), shapes.text_config(ours, said, heads_of)
+    named: VocabularyName | None = None
     spec = None
     if isinstance(text, ClipTextConfig):
-        spec = TokenizerSpec(context_length=text.positions, pad_id=0, padding="longest")
+        named = "clip"
+        spec = replace(SPECS["clip"], context_length=text.positions)
     elif isinstance(text, BertConfig):
-        spec = TokenizerSpec(context_length=52, pad_id=0, padding="longest")
+        named, spec = "chinese_clip", SPECS["chinese_clip"]
     return Description(
         dim=shapes.dimension(ours),
         image=image,
         text=text,
         image_spec=None,
         tokenizer_spec=spec,
-        tokenizer="clip" if isinstance(text, ClipTextConfig) else "chinese" if text else None,
+        tokenizer=named,
         source=source,
         languages=("zh",) if isinstance(text, BertConfig) else (),
     )
@@ -251,12 +294,4 @@ def _image_spec(given: Preprocessing | ImageSpec, described: Description) -> Ima
 
 
 def _json(file: Path) -> Mapping[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{file} is not a configuration: expected an object")
-    return values
+    return read_object(file) if file.is_file() else None
