@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from seesay import catalog
+from seesay.catalog import CatalogModel, locate
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
@@ -303,22 +303,23 @@ def load(
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
     it opens without. engine "torch" runs the towers in torch on `device`. `threads` limits ONNX Runtime's threads (default:
-    the cores that this process may use). What a checkpoint does not say about itself is passed by name: activation,
-    image_heads, text_heads, preprocessing (see `checkpoints.Said`). Raises ModelError.
+    the cores that this process may use). What a checkpoint does not say about itself is passed by name: architecture, or
+    activation, image_heads, text_heads; preprocessing; also name, licence, languages (see `checkpoints.Said`).
+    Raises ModelError, DownloadError.
     """
     if engine not in ("onnx", "torch"):
         raise InputError(f"engine is 'onnx' or 'torch', got {engine!r}")
-    path = catalog.find(model)
+    path, entry = locate(model)
     if engine == "torch":
         from seesay.checkpoints import open_checkpoint
 
-        return _torch_model(open_checkpoint(path, _said(said)), device, decode)
+        return _torch_model(open_checkpoint(path, _said(said, entry)), device, decode)
     if device != "cpu":
         raise InputError(f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here")
     if not _is_ready(path):
         from seesay.conversion import prepared
 
-        path = prepared(path, _said(said))
+        path = prepared(path, _said(said, entry))
     elif said:
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(said)}")
     config = read_config(path)
@@ -343,13 +344,13 @@ def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Mod
     return Model(clip.config, tokenizer, TorchEngine(clip, device), folder=None, decode=decode)
 
 
-def _said(given: dict[str, Any]) -> "Said":
+def _said(given: dict[str, Any], entry: CatalogModel | None) -> "Said":
     from seesay.checkpoints import Said
 
-    known = {field.name for field in dataclasses.fields(Said)}
+    known = {field.name for field in dataclasses.fields(Said)} - {"entry"}
     if unknown := sorted(given.keys() - known):
         raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(known))}")
-    return Said(**given)
+    return Said(**given, entry=entry)
 
 
 class LazyTokenizer:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from seesay.catalog import CatalogModel
 from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import CheckpointError
 from seesay.tokenizers.vocabulary import VocabularyName
@@ -30,15 +31,22 @@ class Description:
 
 @dataclass(frozen=True)
 class Said:
-    """What the caller, or a source's rule, says where neither names nor shapes show it. None: nobody said so."""
+    """What the caller says about a checkpoint, or a rule of its source. None: nobody said so.
 
+    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `entry`: the catalogue's entry
+    of these very weights, for what neither the files nor the caller say.
+    """
+
+    architecture: str | None = None
     activation: Activation | None = None
+    text_activation: Activation | None = None  # where it differs
     image_heads: int | None = None
     text_heads: int | None = None
-    text_activation: Activation | None = None  # where it differs
     preprocessing: "Preprocessing | ImageSpec | None" = None
-    layer_norm_eps: float = 1e-5
-    bert_eps: float = 1e-12
+    name: str | None = None
+    licence: str | None = None
+    languages: tuple[str, ...] | None = None
+    entry: CatalogModel | None = None
 
     def require(self, *names: str) -> None:
         missing = [name for name in names if getattr(self, name) is None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seesay.catalog import architecture
 from seesay.checkpoints import hugging_face, open_clip, shapes
 from seesay.checkpoints.description import Description, Preprocessing, Said, preset
 from seesay.checkpoints.layouts import SEESAY, Layout, sniff
@@ -17,7 +18,9 @@ from seesay.config import (
     ClipTextConfig,
     ImageSpec,
     ModelConfig,
+    ModifiedResNetConfig,
     Source,
+    VitConfig,
     is_model_folder,
     make_space_id,
     read_config,
@@ -51,6 +54,7 @@ class Checkpoint:
     weights: Weights
     account: Account
     description: Description
+    said: Said
     known: ModelConfig | None = None  # of a SeeSay folder
 
     @property
@@ -129,10 +133,11 @@ class Checkpoint:
     def _config(self, *, scale: float, bias: float | None, space: str) -> ModelConfig:
         if self.known is not None:
             return self.known
-        d = self.description
+        d, said, entry = self.description, self.said, self.said.entry
+        licence = said.licence or (entry.licence.name if entry else None) or "unknown"
         config = ModelConfig(
             format_version=1,
-            name=self.path.stem if self.path.is_file() else self.path.name,
+            name=said.name or (entry.id if entry else self.path.stem if self.path.is_file() else self.path.resolve().name),
             dim=d.dim,
             image=d.image,
             text=d.text,
@@ -142,9 +147,9 @@ class Checkpoint:
             logit_bias=bias,
             score="softmax" if bias is None else "sigmoid",
             precision={"image": "float32", "text": "float32"},
-            languages=d.languages,
-            licence="unknown",
-            provenance=(Source(self.weights.path.name, self.layout.title, "unknown", space),) if space else (),
+            languages=said.languages or (entry.languages if entry else d.languages),
+            licence=licence,
+            provenance=(Source(self.weights.path.name, self.layout.title, licence, space),) if space else (),
             space_id="",
         )
         return replace(config, space_id=space_of(config, space)) if space else config
@@ -162,7 +167,7 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
         raise CheckpointError(f"{weights.path}: {error}") from None
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
-    return Checkpoint(path, layout, weights, found, _describe(layout, weights, ours, said))
+    return Checkpoint(path, layout, weights, found, _overridden(_describe(layout, weights, ours, said), said), said)
 
 
 def _open_seesay(folder: Path) -> Checkpoint:
@@ -179,7 +184,7 @@ def _open_seesay(folder: Path) -> Checkpoint:
         source=str(folder / "config.json"),
         languages=config.languages,
     )
-    return Checkpoint(folder, SEESAY, weights, found, description, config)
+    return Checkpoint(folder, SEESAY, weights, found, description, Said(), config)
 
 
 def our_shapes(weights: Weights, found: Account) -> Shapes:
@@ -233,31 +238,71 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
         case "open_clip_hf_text" | "open_clip" | "openai" if (folder / "open_clip_config.json").is_file():
             file = folder / "open_clip_config.json"
             described = open_clip.describe(_json(file) or {}, _json(folder / "config.json"), str(file))
+        case "openai" | "open_clip" | "open_clip_hf_text" if said.architecture or said.entry:
+            described = _from_catalogue(said)
         case "open_clip_hf_text":
-            raise CheckpointError(f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts")
+            raise CheckpointError(
+                f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts. Put it there, or "
+                "pass architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
+            )
         case "cn_clip":
             width = ours.get("image.class_embedding", (0,))[0]
             heads_of = CHINESE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
             described = _from_shapes(ours, said.or_else(CHINESE), heads_of, "Chinese-CLIP's rules")
-            described = replace(described, image_spec=_image_spec(said.preprocessing or "chinese-clip", described))
+            described = replace(described, image_spec=_image_spec("chinese-clip", described))
         case "openai" if from_openai(weights):
             described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, "OpenAI's rules")
-            described = replace(described, image_spec=_image_spec(said.preprocessing or "openai", described))
+            described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
             described = _from_shapes(ours, said, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
-    if described.image is not None and described.image_spec is None:
-        if said.preprocessing is None:
-            raise CheckpointError(
-                f"nothing beside {weights.path} says how pictures are preprocessed. Pass preprocessing='openai' (shorter side, "
-                "centre crop), 'chinese-clip' (squashed), or an ImageSpec"
-            )
+    return described
+
+
+def _from_catalogue(said: Said) -> Description:
+    """An architecture by name; preprocessing only where the entry of these very weights says it."""
+    entry = said.entry
+    name = said.architecture or (entry.architecture if entry else "")
+    found = architecture(name, entry.activation if entry and not said.architecture else None)
+    return Description(
+        dim=found.dim,
+        image=found.image,
+        text=found.text,
+        image_spec=entry.preprocess if entry else None,
+        tokenizer_spec=found.tokenizer_spec,
+        tokenizer=found.vocabulary,
+        source=f"the architecture {name} of the catalogue",
+    )
+
+
+def _overridden(described: Description, said: Said) -> Description:
+    """What the caller says wins; and in the end preprocessing must be known, and make what the tower takes."""
+    image, text = described.image, described.text
+    if isinstance(image, VitConfig):
+        image = replace(image, activation=said.activation or image.activation)
+    if isinstance(image, VitConfig | ModifiedResNetConfig):
+        image = replace(image, heads=said.image_heads or image.heads)
+    if isinstance(text, ClipTextConfig):
+        text = replace(text, activation=said.text_activation or said.activation or text.activation)
+    elif isinstance(text, BertConfig):
+        text = replace(text, activation=said.text_activation or text.activation)
+    if isinstance(text, ClipTextConfig | BertConfig):
+        text = replace(text, heads=said.text_heads or text.heads)
+    described = replace(described, image=image, text=text)
+    if image is None:
+        return described
+    if said.preprocessing is not None:
         described = replace(described, image_spec=_image_spec(said.preprocessing, described))
-    if described.image is not None and described.image_spec is not None:
-        tower_px, spec_px = described.image.image_px, described.image_spec.size_px
-        if tower_px != spec_px:
-            raise CheckpointError(f"preprocessing makes pictures of {spec_px} pixels, the image tower takes {tower_px}")
+    if described.image_spec is None:
+        raise CheckpointError(
+            f"{described.source} does not say how pictures are preprocessed. Pass preprocessing='openai' (shorter side, centre "
+            "crop), 'chinese-clip' (squashed), or an ImageSpec"
+        )
+    if described.image_spec.size_px != image.image_px:
+        raise CheckpointError(
+            f"preprocessing makes pictures of {described.image_spec.size_px} pixels, the image tower takes {image.image_px}"
+        )
     return described
 
 
