@@ -123,8 +123,8 @@ def architecture(name: str, activation: Activation | None = None) -> Architectur
 def locate(model: str | os.PathLike[str] | None) -> tuple[Path, CatalogModel | None]:
     """Where a model lies, and its entry where it was named by the catalogue.
 
-    None is the bundled model; else the path of a folder or file, a name in the catalogue, or hf-hub:OWNER/NAME for any repository
-    on the hub; files from elsewhere are fetched once.
+    None is the bundled model; else the path of a folder or file, a name in the catalogue, or hf-hub:OWNER/NAME for any
+    repository on the hub; files from elsewhere are fetched once.
     Raises ModelError, DownloadError.
     """
     if model is None or model == "bundled":

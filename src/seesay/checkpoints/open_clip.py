@@ -170,11 +170,12 @@ def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> Ima
     size = s.side("size", image_px)
     return ImageSpec(
         size_px=size,
-        resize=s.choice("resize_mode", {"shortest": "shortest", "squash": "squash"}, "shortest"),
+        resize=s.choice("resize_mode", {"shortest": "shortest", "longest": "longest", "squash": "squash"}, "shortest"),
         resize_px=size,
         interpolation=s.choice("interpolation", {"bicubic": "bicubic", "bilinear": "bilinear"}, "bicubic"),
         mean=tuple(map(float, cfg.get("mean", CLIP_MEAN))),  # type: ignore[arg-type]
         std=tuple(map(float, cfg.get("std", CLIP_STD))),  # type: ignore[arg-type]
+        fill=s.number("fill_color", 0),
     )
 
 
