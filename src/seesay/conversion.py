@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seesay.models import Clip
 
 GRAPHS = 1  # raised when exported graphs change, so that older ones in caches are made anew
-Storage = Literal["float32", "int8"]
+Storage = Literal["float32", "int8", "int8-rows"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def prepared(path: Path, said: Said | None = None) -> Path:
 
 
 def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") -> Conversion:
-    """Writes the SeeSay folder, which must not exist. float32: weights once, in model.safetensors; int8: inside the graphs.
+    """Writes the SeeSay folder, which must not exist. float32: weights once, in model.safetensors; narrower ones: in the graphs.
 
     Written beside and renamed at the end, so that no half folder is ever found. Raises CheckpointError, ModelError.
     """
