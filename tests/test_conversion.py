@@ -16,6 +16,7 @@ from seesay.checkpoints import open_checkpoint
 from seesay.conversion import Storage, convert
 from seesay.errors import CheckpointError, InputError, MissingCapability, ModelError
 from seesay.model import Model
+from seesay.tokenizers import vocabulary
 from tests.parity.test_checkpoints import DATA, UNIT, open_fixture, unit
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
@@ -112,7 +113,9 @@ def test_bundled_model_in_torch(bundled: Model, photos: list[Path]) -> None:
 
 
 def test_convert_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
-    conversion = convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made")
+    shutil.copy(DATA / "cn-clip-vit" / "model.pt", tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(vocabulary("chinese_clip"))
+    conversion = convert(open_checkpoint(tmp_path / "model.pt"), tmp_path / "made")
     assert {file.name for file in conversion.folder.iterdir()} == {
         "config.json",
         "image.onnx",

@@ -15,6 +15,7 @@ from seesay.config import TokenizerSpec
 from seesay.conversion import convert_to
 from seesay.errors import CheckpointError
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+from seesay.tokenizers.to_files import transformers_files
 from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
 
 EXACT: tuple[tuple[str, Target], ...] = (
@@ -90,8 +91,12 @@ def test_the_bundled_model_fits_no_other_format(tmp_path: Path) -> None:
 
 def test_vocabularies_are_written_for_transformers(tmp_path: Path) -> None:
     """The same ids, but for what transformers does not clean."""
-    convert_to(open_fixture("openai-vit-archive")[0], tmp_path / "english", "hf")
-    convert_to(open_fixture("cn-clip-vit")[0], tmp_path / "chinese", "hf")
+    for folder, name in (("english", "clip"), ("chinese", "chinese_clip")):
+        (tmp_path / folder).mkdir()
+        for file, content in transformers_files(vocabulary(name), 77).items():  # type: ignore[arg-type]
+            (tmp_path / folder / file).write_text(
+                content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+            )
     texts = ["A photo of a cat, it's 3 o'clock!", "naïve café", "两只狗在雪地里奔跑", "a\u3000b"]
     for folder, name in (("english", "clip"), ("chinese", "chinese_clip")):
         theirs = Tokenizer(tmp_path / folder / "tokenizer.json", TokenizerSpec(77, SPECS[name].pad_id, "longest"))

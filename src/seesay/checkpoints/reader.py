@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from seesay.models import Clip
 
+VOCABULARIES = {"clip": 49408, "chinese_clip": 21128}  # a smaller tower has one of its own
 HEAD_WIDTH = 64  # OpenAI's rule for every model, and Chinese-CLIP's but for ViT-H
 CHINESE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
@@ -84,16 +85,9 @@ class Checkpoint:
 
     def model(self) -> "Clip":
         """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
-        try:
-            import torch
-        except ImportError:
-            raise MissingExtra("running a checkpoint", "torch") from None
-        from seesay.models import Clip
+        clip, state = self.check_towers(), self.state()
+        import torch
 
-        with torch.device("meta"):
-            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
-        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
-        state = self.state()
         if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
             numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
@@ -106,6 +100,19 @@ class Checkpoint:
             space=digest(state.items()),
         )
         return clip.eval()
+
+    def check_towers(self) -> "Clip":
+        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
+        try:
+            import torch
+        except ImportError:
+            raise MissingExtra("running a checkpoint", "torch") from None
+        from seesay.models import Clip
+
+        with torch.device("meta"):
+            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
+        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
+        return clip
 
     def check(self, expected: Shapes) -> None:
         """Closes the account: nothing missing, nothing left over, every shape as expected."""
@@ -254,6 +261,7 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
             described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, "OpenAI's rules")
             described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
+            said.require("activation", "image_heads", "text_heads", "preprocessing")
             described = _from_shapes(ours, said, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
@@ -313,20 +321,20 @@ def from_openai(weights: Weights) -> bool:
 
 def _from_shapes(ours: Shapes, said: Said, heads_of: int | None, source: str) -> Description:
     image, text = shapes.image_config(ours, said, heads_of), shapes.text_config(ours, said, heads_of)
-    named: VocabularyName | None = None
-    spec = None
-    if isinstance(text, ClipTextConfig):
-        named = "clip"
-        spec = replace(SPECS["clip"], context_length=text.positions)
-    elif isinstance(text, BertConfig):
-        named, spec = "chinese_clip", SPECS["chinese_clip"]
+    named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
+    packaged, spec = False, None
+    if text is not None:
+        packaged = text.vocabulary >= VOCABULARIES[named]
+        spec = SPECS[named] if packaged else replace(SPECS[named], cleaning="none")
+        if isinstance(text, ClipTextConfig):
+            spec = replace(spec, context_length=text.positions)
     return Description(
         dim=shapes.dimension(ours),
         image=image,
         text=text,
         image_spec=None,
         tokenizer_spec=spec,
-        tokenizer=named,
+        tokenizer=None if text is None else named if packaged else "folder",
         source=source,
         languages=("zh",) if isinstance(text, BertConfig) else (),
     )
