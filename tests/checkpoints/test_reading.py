@@ -65,7 +65,7 @@ def test_bare_state_dict_takes_what_the_caller_says(tmp_path: Path) -> None:
     same_numbers(tmp_path / "model.pt", "openai-vit-archive", SAID)
     with pytest.raises(
         CheckpointError,
-        match=r"activation or image_heads or text_heads or preprocessing.*Pass activation='gelu' or 'quick_gelu'",
+        match=r"activation, image_heads, text_heads, preprocessing.*Pass activation='gelu' or 'quick_gelu'",
     ):
         open_checkpoint(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="Pass preprocessing='openai'"):

@@ -52,7 +52,7 @@ class Said:
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
             raise CheckpointError(
-                f"nothing says {' or '.join(missing)}, which the tensors cannot show. Pass "
+                f"nothing says {', '.join(missing)}, which the tensors cannot show. Pass "
                 + ", ".join(f"{name}={EXAMPLES[name]}" for name in missing)
                 + "; or architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
             )
