@@ -58,7 +58,7 @@ def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") 
     Raises CheckpointError, ModelError; InputError where the folder exists already.
     """
     clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
-    with _new_folder(folder) as unfinished:
+    with new_folder(folder) as unfinished:
         differences = write(clip, vocabulary, unfinished, storage)
     return Conversion(folder, differences)
 
@@ -66,12 +66,12 @@ def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") 
 def convert_to(checkpoint: Checkpoint, folder: Path, target: writer.Target) -> None:
     """Writes the folder of another library. Raises CheckpointError with every reason why that cannot be exact."""
     clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
-    with _new_folder(folder) as unfinished:
+    with new_folder(folder) as unfinished:
         writer.write(clip, vocabulary, unfinished, target)
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside, renamed at the end: no half-written one is ever found under the right name."""
     if folder.exists():
         raise InputError(f"{folder} exists already; name a new folder")
