@@ -34,13 +34,18 @@ def whitespace(text: str) -> str:
 
 
 def lower(text: str) -> str:
-    """The same in lower case."""
+    """As `whitespace`, in lower case."""
     return whitespace(text).lower()
 
 
 def canonicalize(text: str) -> str:
-    """The same in lower case without ASCII punctuation, as big_vision and with it OpenCLIP do for mT5's vocabulary."""
-    return " ".join(whitespace(text).translate(_UNMARKED).lower().split())
+    """Repaired, then `unmarked`: what big_vision does, and with it OpenCLIP for mT5's vocabulary."""
+    return unmarked(whitespace(text))
+
+
+def unmarked(text: str) -> str:
+    """Words of a repaired text in lower case, with no ASCII punctuation."""
+    return " ".join(text.translate(_UNMARKED).lower().split())
 
 
 def bert(text: str) -> str:
