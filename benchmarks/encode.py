@@ -5,8 +5,8 @@
 Every contender holds the same weights, in its own library's format, and uses all cores. Pixels and ids are given: decoding and
 tokenizing are measured elsewhere. Texts are short (8 and 15 words): ours and transformers' are padded to the longest of the
 batch, which is exact for CLIP; OpenCLIP takes 77 tokens always. "seesay int8" is `convert --int8 dynamic`. Contenders in turns;
-peers in a process of the interpreter that SEESAY_PEERS names. The processor's best matrix product in ONNX Runtime is measured in
-the same run.
+peers in a process of the interpreter that SEESAY_PEERS names. The processor's best matrix product in ONNX Runtime is measured
+in the same run.
 
 Goals, as time over OpenCLIP's: pictures in float32 1/1.25 one by one and 1 at batch 32, in int8 1/2.2; texts in float32 1/4, in
 int8 1/10.

@@ -402,5 +402,4 @@ def _texts(texts: object) -> list[str]:
     wrong = [type(text).__name__ for text in many if not isinstance(text, str)]
     if wrong:
         raise InputError(f"expected a string or a list of strings, got a list with {wrong[0]}")
-    # Lone surrogates (from odd file names) have no UTF-8 form, which the tokenizer needs.
-    return [text.encode("utf-8", "replace").decode() for text in many]
+    return many

@@ -8,6 +8,7 @@ from seesay.checkpoints.description import CLIP_MEAN, CLIP_STD, Description, Set
 from seesay.config import (
     Activation,
     BertConfig,
+    Cleaning,
     ClipTextConfig,
     ImageConfig,
     ImageSpec,
@@ -32,6 +33,8 @@ TEXT = {
     *("proj_bias", "proj_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type", "hf_model_name"),
     *("hf_model_pretrained", "hf_proj_type", "hf_pooler_type", *CUSTOM_KEYS),
 }
+HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
+OPENAI_VOCABULARY = 49408
 POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
 # OpenCLIP names a Hugging Face text model and does not write down its shape, so that of the models that it uses stands here.
 ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -55,6 +58,7 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     vision, text = model.get("vision_cfg") or {}, model.get("text_cfg") or {}
     image = _image(vision, quick, faults)
     text_config = _hf_text(text, hf_text, faults) if text.get("hf_model_name") else _clip_text(text, quick, faults)
+    tokenizer_spec = _tokenizer_spec(text, text_config, faults)
     dim = Settings(model, "model_cfg", faults).number("embed_dim")
     image_spec = _image_spec(config.get("preprocess_cfg") or {}, image.image_px, faults)
     check(faults, name)
@@ -63,7 +67,7 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         image=image,
         text=text_config,
         image_spec=image_spec,
-        tokenizer_spec=_tokenizer_spec(text, text_config),
+        tokenizer_spec=tokenizer_spec,
         tokenizer=_vocabulary(text, text_config),
         source=name,
     )
@@ -114,8 +118,10 @@ def _clip_text(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> TextCo
     s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
     s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
-    width, vocabulary = s.number("width", 512), s.number("vocab_size", 49408)
+    width, vocabulary = s.number("width", 512), s.number("vocab_size", OPENAI_VOCABULARY)
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
+    if pooling == "argmax" and cfg.get("hf_tokenizer_name") and vocabulary != OPENAI_VOCABULARY:
+        faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
     return ClipTextConfig(
         kind="clip-text",
         width=width,
@@ -185,19 +191,33 @@ def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> Ima
     )
 
 
-def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig) -> TokenizerSpec:
-    length = int(cfg.get("context_length", 77))
-    if isinstance(text, BertConfig):
-        return TokenizerSpec(context_length=length, pad_id=text.pad_id, padding="longest")
-    exact = isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos"
+def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig, faults: list[str]) -> TokenizerSpec:
+    """Padding "longest" where no vector sees it: BERT-like towers mask it, causal ones pool before it."""
+    s = Settings(cfg, "text_cfg", faults)
+    s.refuse("tokenizer_mode", lambda v: not v, "the order of special tokens in CLIPS is not known here")
+    options = Settings(cfg.get("tokenizer_kwargs") or {}, "text_cfg.tokenizer_kwargs", faults)
+    if cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name"):
+        cleaning = options.choice("clean", HF_CLEANINGS, "whitespace")
+        options.refuse("language", lambda v: v is None, "vocabularies with a token for each language are not known here")
+        known = {"clean", "strip_sep_token", "language"}
+    else:  # OpenCLIP's own tokenizer
+        cleaning = options.choice("clean", {"lower": "clip"}, "lower")
+        known = {"clean"}
+    unknown = sorted(options.values.keys() - known)
+    faults.extend(f"{options.at}.{key}: unknown key, which might change the ids of a text" for key in unknown)
+    exact = isinstance(text, BertConfig) or (isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos")
     return TokenizerSpec(
-        context_length=length,
-        pad_id=1 if text_pads_with_one(cfg) else 0,
+        context_length=s.number("context_length", 77),
+        pad_id=_pad_id(cfg, text),
         padding="longest" if exact else "context",
-        cleaning="none" if cfg.get("hf_tokenizer_name") else "clip",
+        cleaning=cleaning,
+        end=options.choice("strip_sep_token", {False: "kept", True: "zeroed"}, False),
     )
 
 
-def text_pads_with_one(cfg: Mapping[str, Any]) -> bool:
-    """XLM-V, MetaCLIP 2's vocabulary, pads with 1; mT5, BERT and OpenAI's with 0."""
-    return "xlm" in str(cfg.get("hf_tokenizer_name", "")).lower()
+def _pad_id(cfg: Mapping[str, Any], text: TextConfig) -> int:
+    """As the tokenizer of that name pads: RoBERTa's, XLM-R's and XLM-V's with 1. Its files, where they lie beside, win."""
+    if isinstance(text, BertConfig):
+        return text.pad_id
+    name = str(cfg.get("hf_tokenizer_name", "")).lower()
+    return 1 if "xlm" in name or "roberta" in name else 0

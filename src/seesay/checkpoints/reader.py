@@ -27,7 +27,7 @@ from seesay.config import (
     read_object,
 )
 from seesay.errors import CheckpointError, MissingExtra, ModelError
-from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
+from seesay.tokenizers import SPECS, pad_id, tokenizer_json, vocabulary
 from seesay.tokenizers.vocabulary import VocabularyName
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
         raise CheckpointError(f"{weights.path}: {error}") from None
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
-    return Checkpoint(path, layout, weights, found, _overridden(_describe(layout, weights, ours, said), said), said)
+    described = _padded(_describe(layout, weights, ours, said), weights.path.parent)
+    return Checkpoint(path, layout, weights, found, _overridden(described, said), said)
 
 
 def _open_seesay(folder: Path) -> Checkpoint:
@@ -282,6 +283,16 @@ def _from_catalogue(said: Said) -> Description:
         tokenizer=found.vocabulary,
         source=f"the architecture {name} of the catalogue",
     )
+
+
+def _padded(described: Description, folder: Path) -> Description:
+    """Texts padded as the tokenizer's files have it. A BERT-like tower masks its own padding only, so it sees any other."""
+    spec = described.tokenizer_spec
+    found = pad_id(folder) if described.tokenizer == "folder" else None
+    if spec is None or found is None:
+        return described
+    sees = isinstance(described.text, BertConfig) and described.text.pad_id != found
+    return replace(described, tokenizer_spec=replace(spec, pad_id=found, padding="context" if sees else spec.padding))
 
 
 def _overridden(described: Description, said: Said) -> Description:
