@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from seesay.models import Clip
 
-HEAD_WIDTH = 64  # OpenAI's rule for every model, and Chinese-CLIP's but for ViT-H
-CHINESE_HEAD_WIDTHS = {1280: 80}
+HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
+CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
 CHINESE = Said(activation="quick_gelu", text_activation="gelu")
 UNUSED = {
@@ -65,16 +65,10 @@ class Checkpoint:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
 
     def model(self) -> "Clip":
-        """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
-        try:
-            import torch
-        except ImportError:
-            raise MissingExtra("running a checkpoint", "torch") from None
-        from seesay.models import Clip
+        """The towers in torch, in eval mode. Raises CheckpointError as `skeleton` does."""
+        clip = self.skeleton()
+        import torch
 
-        with torch.device("meta"):
-            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
-        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
         state = self.state()
         single = clip.config.image is None or clip.config.text is None
         if single:
@@ -86,6 +80,22 @@ class Checkpoint:
             space=digest(state.items()),
         )
         return clip.eval()
+
+    def skeleton(self) -> "Clip":
+        """The model without its numbers (torch's "meta" device): enough to know that every tensor is there and fits.
+
+        Raises CheckpointError with every missing, left-over and misshapen tensor.
+        """
+        try:
+            import torch
+        except ImportError:
+            raise MissingExtra("running a checkpoint", "torch") from None
+        from seesay.models import Clip
+
+        with torch.device("meta"):
+            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
+        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
+        return clip
 
     def check(self, expected: Shapes) -> None:
         """Closes the account: nothing missing, nothing left over, every shape as expected."""
@@ -134,8 +144,12 @@ class Checkpoint:
 
 def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     """A file or a folder of any known format. Raises CheckpointError; MissingExtra where torch is needed and absent."""
-    path, said = Path(path), said or Said()
-    weights = open_weights(path)
+    path = Path(path)
+    return read_checkpoint(path, open_weights(path), said or Said())
+
+
+def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
+    """What opened weights are and how they work. What lies beside `weights.path` is read, the tensors are not."""
     try:
         layout = sniff(weights.names)
     except CheckpointError as error:
@@ -200,14 +214,14 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
             raise CheckpointError(f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts")
         case "cn_clip":
             width = ours.get("image.class_embedding", (0,))[0]
-            heads_of = CHINESE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
-            described = _from_shapes(ours, said.or_else(CHINESE), heads_of, "Chinese-CLIP's rules")
+            image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
+            described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
             described = replace(described, image_spec=_image_spec(said.preprocessing or "chinese-clip", described))
         case "openai" if from_openai(weights):
-            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, "OpenAI's rules")
+            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
             described = replace(described, image_spec=_image_spec(said.preprocessing or "openai", described))
         case "openai" | "open_clip":
-            described = _from_shapes(ours, said, None, "what the caller says")
+            described = _from_shapes(ours, said, None, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
     if described.image is not None and described.image_spec is None:
@@ -225,8 +239,8 @@ def from_openai(weights: Weights) -> bool:
     return weights.kind == "TorchScript archive" or "input_resolution" in weights.names
 
 
-def _from_shapes(ours: Shapes, said: Said, heads_of: int | None, source: str) -> Description:
-    image, text = shapes.image_config(ours, said, heads_of), shapes.text_config(ours, said, heads_of)
+def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
+    image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
     spec = None
     if isinstance(text, ClipTextConfig):
         spec = TokenizerSpec(context_length=text.positions, pad_id=0, padding="longest")
