@@ -97,9 +97,10 @@ def record(
     px: np.ndarray | None = None,
     scale: torch.Tensor | None = None,
     facts: Made | None = None,
+    gradients: bool = True,
 ) -> Made:
     """Runs the original in float32 and stores what it gives; `image` and `text` return (embedding, hidden states)."""
-    model.float().eval()
+    model.float().eval().requires_grad_(gradients)
     out: dict[str, np.ndarray] = {}
     loss = torch.zeros(())
     vectors = []
@@ -118,8 +119,9 @@ def record(
         loss = contrastive(scores)
     else:
         loss = (F.normalize(vectors[0], dim=-1) * torch.linspace(-1, 1, vectors[0].shape[1])).sum()
-    model.zero_grad()
-    loss.backward()
+    if gradients:
+        model.zero_grad()
+        loss.backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             out[f"gradient/{name}"] = summary(name, parameter.grad.numpy())
