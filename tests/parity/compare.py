@@ -3,8 +3,9 @@
     python -m tests.parity.compare MADE
 
 MADE is a folder that `python -m tests.parity.fixtures MADE` has filled, with the libraries of both requirements-parity files.
-Inputs must be equal; outputs and gradients may differ by rounding. The bytes of weights need not be equal (archives hold
-times and versions) and are only reported.
+Inputs must be equal; outputs and gradients may differ by rounding. On the processor that made them they come out equal to the
+bit; without its vector instructions outputs differ by up to 5e-6 and gradients, which are small sums of large terms, by 1e-4.
+The bytes of weights need not be equal (archives hold times and versions) and are only reported.
 """
 
 import json
@@ -15,7 +16,8 @@ import numpy as np
 
 from tests.parity.test_checkpoints import DATA, NAMES
 
-RELATIVE = 1e-5
+RELATIVE = 1e-5  # of outputs, against their largest value
+GRADIENTS = 1e-3
 INPUTS = ("pixels", "ids")
 
 
@@ -39,11 +41,12 @@ def differences(made: Path, stored: Path) -> tuple[list[str], float]:
                 wrong.append(f"{name}: other inputs than stored")
         else:
             # A key's bias gets no gradient but rounding; hence a floor at a hundredth of the largest gradient.
-            size = max(float(old[name][0]), 1e-2 * largest) if name.startswith("gradient/") else float(np.abs(old[name]).max())
+            gradient = name.startswith("gradient/")
+            size = max(float(old[name][0]), 1e-2 * largest) if gradient else float(np.abs(old[name]).max())
             difference = float(np.abs(new[name].astype(np.float64) - old[name]).max()) / size
             worst = float(np.maximum(worst, difference))
-            if not difference <= RELATIVE:
-                wrong.append(f"{name}: differs by {difference:.1e}, more than {RELATIVE:.0e}")
+            if not difference <= (GRADIENTS if gradient else RELATIVE):
+                wrong.append(f"{name}: differs by {difference:.1e} of its size")
     return wrong, worst
 
 
@@ -66,7 +69,7 @@ def main() -> None:
     unknown = sorted(folder.name for folder in made.iterdir() if folder.is_dir() and folder.name not in NAMES)
     for name in unknown:
         print(f"{name}: made, but not stored in tests/parity/data")
-    print(f"{len(NAMES) - failed} of {len(NAMES)} fixtures as stored, within {RELATIVE:.0e}")
+    print(f"{len(NAMES) - failed} of {len(NAMES)} fixtures as stored: outputs within {RELATIVE:.0e}, gradients within {GRADIENTS:.0e}")
     sys.exit(1 if failed or unknown else 0)
 
 
