@@ -17,10 +17,11 @@ PROJECT = SOURCE.parent.parent
 ROWS = (
     ("errors", "network", "paths"),
     ("strict", "config", "card", "images.exif", "images.fetch", "images.read", "prefetch"),
-    ("catalog", "checkpoint_files", "download", "tokenizers", "transfer", "images.preprocess"),
+    ("catalog", "checkpoint_files", "estimate", "download", "tokenizers", "transfer", "images.preprocess"),
     ("models",),
     ("checkpoints",),
     ("engines",),
+    ("conversion",),
     ("tasks",),
     ("model",),
     ("testing",),

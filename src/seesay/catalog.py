@@ -1,32 +1,161 @@
-"""From a model's name to its folder. Until checkpoints can be fetched, that is the bundled model or a folder of your own."""
+"""Published models by name: what they are, where their weights lie, their licence and their published scores.
 
+`catalog.json` holds facts only, each with its source; what no source says is null. Its architectures are those that OpenCLIP
+and Chinese-CLIP ship (recipes/catalog), under their names there.
+"""
+
+import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any, Literal
 
+from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec, read_object
 from seesay.errors import ModelError
+from seesay.strict import from_json
 
+HUB = "hf-hub:"
 BUNDLED = Path(__file__).parent / "bundled"
+FILE = Path(__file__).parent / "catalog.json"
 
 
 @dataclass(frozen=True)
-class Entry:
-    name: str
-    folder: Path
+class Architecture:
+    """Two towers. `vocabulary`: one that comes with SeeSay, or "folder": the tokenizer files beside the weights."""
+
+    dim: int
+    image: ImageConfig
+    text: TextConfig
+    vocabulary: Literal["clip", "open_clip", "chinese_clip", "folder"]
+    tokenizer_spec: TokenizerSpec
 
 
-ENTRIES = (Entry("bundled", BUNDLED),)
+@dataclass(frozen=True)
+class Published:
+    """Where weights are published. `sha256` is of the file at `url` if there is one, else of `file` in `repo`."""
+
+    repo: str | None
+    file: str | None
+    url: str | None
+    sha256: str | None
+    revision: str | None
+    cited: str
 
 
-def find(model: str | os.PathLike[str] | None) -> Path:
-    """The model folder for a catalogue name or a folder's path; None is the bundled model. Raises ModelError."""
-    if model is None:
-        return BUNDLED
-    for entry in ENTRIES:
-        if model == entry.name:
-            return entry.folder
-    folder = Path(model)
-    if folder.is_dir():
-        return folder
-    names = ", ".join(entry.name for entry in ENTRIES)
-    raise ModelError(f"no model {os.fspath(model)!r}: it is neither in the catalogue ({names}) nor an existing folder")
+@dataclass(frozen=True)
+class Cited:
+    """A fact and who states it; None where nobody does."""
+
+    name: str | None
+    source: str | None
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """`value` is a fraction in 0..1."""
+
+    task: str
+    metric: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class CatalogModel:
+    """One set of published weights. `activation` is the image tower's, and a CLIP text tower's."""
+
+    id: str
+    aliases: tuple[str, ...]
+    family: Literal["openai", "open_clip", "chinese-clip"]
+    architecture: str
+    activation: Activation
+    preprocess: ImageSpec
+    source: Published
+    licence: Cited
+    trained_on: str
+    samples_seen: str | None
+    languages: tuple[str, ...]
+    scores: tuple[PublishedScore, ...]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    architectures: dict[str, Architecture]
+    models: tuple[CatalogModel, ...]
+
+
+@cache
+def catalog() -> Catalog:
+    return from_json(Catalog, read_object(FILE), str(FILE))
+
+
+def find(name: str) -> CatalogModel | None:
+    """By id or alias, without regard to case."""
+    wanted = name.lower()
+    for model in catalog().models:
+        if wanted in (model.id.lower(), *(alias.lower() for alias in model.aliases)):
+            return model
+    return None
+
+
+def architecture(name: str, activation: Activation | None = None) -> Architecture:
+    """By name; `activation` replaces that of its image tower and of a CLIP text tower. Raises ModelError."""
+    known = catalog().architectures
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        raise ModelError(
+            f"no architecture {name!r}"
+            + (f"; near: {', '.join(near)}" if near else "")
+            + ". List them: seesay models architectures"
+        )
+    found = known[name]
+    if activation is None:
+        return found
+    towers: dict[str, Any] = {}
+    for tower, kind in (("image", "vit"), ("text", "clip-text")):
+        config = getattr(found, tower)
+        if config.kind == kind:
+            towers[tower] = replace(config, activation=activation)
+    return replace(found, **towers)
+
+
+def locate(model: str | os.PathLike[str] | None) -> tuple[Path, CatalogModel | None]:
+    """Where a model lies, and its entry where it was named by the catalogue.
+
+    None is the bundled model; else the path of a folder or file, a name in the catalogue, or hf-hub:OWNER/NAME for any
+    repository on the hub; files from elsewhere are fetched once.
+    Raises ModelError, DownloadError.
+    """
+    if model is None or model == "bundled":
+        return BUNDLED, None
+    path = Path(model).expanduser()
+    if path.exists():
+        return path, None
+    if isinstance(model, str) and model.startswith(HUB):
+        from seesay.download import hub_folder
+
+        return hub_folder(model.removeprefix(HUB)), None
+    entry = find(os.fspath(model))
+    if entry is None:
+        names = ["bundled", *(name for m in catalog().models for name in (m.id, *m.aliases))]
+        near = difflib.get_close_matches(os.fspath(model), names, n=3, cutoff=0.5)
+        hint = f" (near: {', '.join(near)})" if near else ""
+        raise ModelError(
+            f"no model {os.fspath(model)!r}: it is neither in the catalogue{hint} nor an existing file or folder. "
+            "List the catalogue: seesay models list. A repository on the hub is hf-hub:OWNER/NAME"
+        )
+    return fetch(entry), entry
+
+
+def fetch(entry: CatalogModel) -> Path:
+    """The weights' file, or their folder where what lies beside them is needed too. Cached. Raises DownloadError."""
+    from seesay.download import hub_file, hub_folder, url_file
+
+    source = entry.source
+    if source.url is not None:
+        return url_file(source.url, sha256=source.sha256, name="-".join(source.url.split("/")[-2:]))
+    assert source.repo is not None
+    if entry.family == "chinese-clip" and source.file is not None:  # the repository's other weights are a conversion
+        return hub_file(source.repo, source.file, revision=source.revision, sha256=source.sha256)
+    return hub_folder(source.repo, revision=source.revision)

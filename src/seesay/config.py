@@ -7,9 +7,11 @@ the field.
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from seesay.strict import to_json
+from seesay.errors import InputError, ModelError
+from seesay.strict import from_json, to_json
 
 FORMAT_VERSION = 1
 
@@ -20,16 +22,22 @@ class ImageSpec:
 
     resize "shortest": the shorter side becomes `resize_px`, the longer one keeps the shape (rounded down), then a central crop.
     resize "squash": both sides become `size_px`, whatever the shape was.
+    resize "longest": the longer side becomes `size_px`, the shorter one keeps the shape, and bars of the grey level `fill`
+    (0..255) make up for the rest.
     alpha "white": transparent pictures are laid on white; "drop": the alpha channel is ignored, as most CLIP code does.
+    crop: where the central crop begins when the margin is odd. "rounded": to the nearest pixel, halves to the even one, as
+    torchvision does, and with it OpenAI's CLIP and OpenCLIP; "floored": as transformers does.
     """
 
     size_px: int
-    resize: Literal["shortest", "squash"]
+    resize: Literal["shortest", "squash", "longest"]
     resize_px: int
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     alpha: Literal["white", "drop"] = "drop"
+    fill: int = 0
+    crop: Literal["rounded", "floored"] = "rounded"
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,14 @@ class TokenizerSpec:
     """How texts become ids (N, L) int64; the vocabulary itself is `tokenizer.json`.
 
     padding "longest": L is the longest text of the batch, where pooling makes that exact; "context": always `context_length`.
+    cleaning: what is done to a text beforehand (`tokenizers.cleaning`). "none": the vocabulary's own normalizer does all of it;
+    "clip": as OpenAI's CLIP and OpenCLIP; "bert": as BERT's first tokenizer, lower-cased, which Chinese-CLIP uses.
     """
 
     context_length: int
     pad_id: int
     padding: Literal["longest", "context"]
+    cleaning: Literal["none", "clip", "bert"] = "none"
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
@@ -233,3 +244,28 @@ def make_space_id(
     }
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The config.json of a model folder. Raises ModelError with every fault in it."""
+    file = folder / "config.json"
+    try:
+        return from_json(ModelConfig, read_object(file), str(file))
+    except InputError as error:
+        raise ModelError(str(error)) from None
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. Raises ModelError."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{file} is not a configuration: expected an object, got {type(values).__name__}")
+    return values
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether this folder's config.json is SeeSay's; others' have the same name."""
+    return (path / "config.json").is_file() and "format_version" in read_object(path / "config.json")

@@ -1,18 +1,18 @@
 """`Model`: the class most people hold. Paths, pictures and strings in, unit vectors of one shared space out."""
 
 import copy
-import json
+import dataclasses
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from seesay import catalog
-from seesay.config import ImageSpec, ModelConfig, TokenizerSpec
+from seesay.catalog import CatalogModel, locate
+from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
@@ -25,6 +25,7 @@ from seesay.tokenizers import Tokenizer, Tokens
 
 if TYPE_CHECKING:
     from seesay.card import Card
+    from seesay.checkpoints import Checkpoint, Said
     from seesay.images.read import Decode, ImageInput
 
 IMAGE_BATCH = 16  # pictures per run of the image tower; larger batches gain nothing on a CPU
@@ -111,7 +112,7 @@ class Model:
 
         if self.folder is None or not (self.folder / "card.json").is_file():
             raise ModelError(f"model {self.name!r} has no card.json")
-        return from_json(Card, _read_json(self.folder / "card.json"), str(self.folder / "card.json"))
+        return from_json(Card, read_object(self.folder / "card.json"), str(self.folder / "card.json"))
 
     def with_decode(self, decode: "Decode") -> "Model":
         """The same model, sharing its engine, with another decode mode."""
@@ -289,46 +290,82 @@ class Model:
         return vectors
 
 
-def load(model: str | os.PathLike[str] | None = None, *, decode: "Decode" = "exact", threads: int | None = None) -> Model:
-    """Opens a model: the bundled one, one named in the catalogue, or a SeeSay model folder.
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    decode: "Decode" = "exact",
+    threads: int | None = None,
+    engine: Literal["onnx", "torch"] = "onnx",
+    device: str = "cpu",
+    **said: Any,
+) -> Model:
+    """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
-    The towers themselves are opened at first use. `threads` limits ONNX Runtime's threads (default: the cores that this
-    process may use). Raises ModelError.
+    A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
+    it opens without. engine "torch" runs the towers in torch on `device`. `threads` limits ONNX Runtime's threads (default:
+    the cores that this process may use). What a checkpoint does not say about itself is passed by name: architecture, or
+    activation, image_heads, text_heads; preprocessing; also name, licence, languages (see `checkpoints.Said`).
+    Raises ModelError, DownloadError.
     """
-    folder = catalog.find(model)
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ModelError(
-            f"{folder} has no config.json; a model folder holds config.json, tokenizer.json, image.onnx and text.onnx"
-        )
-    try:
-        config = from_json(ModelConfig, _read_json(file), str(file))
-    except InputError as error:
-        raise ModelError(str(error)) from None
-    tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(folder / "tokenizer.json", config.tokenizer_spec)
-    return Model(config, tokenizer, OnnxEngine(folder, threads=threads), folder=folder, decode=decode)
+    if engine not in ("onnx", "torch"):
+        raise InputError(f"engine is 'onnx' or 'torch', got {engine!r}")
+    path, entry = locate(model)
+    if engine == "torch":
+        from seesay.checkpoints import open_checkpoint
+
+        return _torch_model(open_checkpoint(path, _said(said, entry)), device, decode)
+    if device != "cpu":
+        raise InputError(f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here")
+    if not _is_ready(path):
+        from seesay.conversion import prepared
+
+        path = prepared(path, _said(said, entry))
+    elif said:
+        raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(said)}")
+    config = read_config(path)
+    tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec)
+    return Model(config, tokenizer, OnnxEngine(path, threads=threads), folder=path, decode=decode)
+
+
+def _is_ready(path: Path) -> bool:
+    """Whether this is a SeeSay folder with its graphs."""
+    graphs = any((path / f"{tower}.onnx").is_file() for tower in ("image", "text"))
+    return is_model_folder(path) and (graphs or not (path / "model.safetensors").is_file())
+
+
+def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Model:
+    from seesay.engines.torch import TorchEngine
+
+    clip = checkpoint.model()
+    spec, vocabulary = clip.config.tokenizer_spec, checkpoint.tokenizer()
+    tokenizer = None
+    if spec is not None:
+        tokenizer = LazyTokenizer(checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary, spec)
+    return Model(clip.config, tokenizer, TorchEngine(clip, device), folder=None, decode=decode)
+
+
+def _said(given: dict[str, Any], entry: CatalogModel | None) -> "Said":
+    from seesay.checkpoints import Said
+
+    known = {field.name for field in dataclasses.fields(Said)} - {"entry"}
+    if unknown := sorted(given.keys() - known):
+        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(known))}")
+    return Said(**given, entry=entry)
 
 
 class LazyTokenizer:
     """Reads its vocabulary at first use: indexing pictures needs none."""
 
-    def __init__(self, file: Path, spec: TokenizerSpec) -> None:
+    def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec) -> None:
         self.spec = spec
-        self._file = file
+        self._vocabulary = vocabulary
 
     def __call__(self, texts: list[str]) -> Tokens:
         return self._tokenizer(texts)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(self._file, self.spec)
-
-
-def _read_json(file: Path) -> object:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from None
+        return Tokenizer(self._vocabulary, self.spec)
 
 
 def _each(items: object) -> Iterator["ImageInput"]:

@@ -118,7 +118,7 @@ def test_model_folder_works_from_anywhere(tmp_path: Path, bundled: Model) -> Non
 def test_bad_model_folders_are_explained(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model 'nonsense': it is neither in the catalogue"):
         seesay.load("nonsense")
-    with pytest.raises(ModelError, match="has no config.json; a model folder holds"):
+    with pytest.raises(ModelError, match="has no weights that SeeSay reads"):
         seesay.load(tmp_path)
     folder = folder_without(tmp_path, "text.onnx", "tokenizer.json")
     model = seesay.load(folder)

@@ -1,5 +1,7 @@
 """Preprocessing against a slow reference in float64 for everything but Pillow's own resampling."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,13 +44,49 @@ def test_equals_the_reference(size: tuple[int, int], resize: str, margin: int) -
 
 def test_a_long_strip_does_not_become_a_huge_picture() -> None:
     """Only its centre is used, so only its centre is enlarged; Pillow's edge handling makes at most a level of difference."""
-    image = noise(2500, 10)
+    image = noise(4000, 10)
     got = np.asarray(frame(image, CLIP), dtype=int)
-    whole = image.resize((224 * 250, 224), Image.Resampling.BICUBIC)
+    whole = image.resize((224 * 400, 224), Image.Resampling.BICUBIC)
     left = round((whole.width - 224) / 2)
     expected = np.asarray(whole.crop((left, 0, left + 224, 224)), dtype=int)
     assert got.shape == (224, 224, 3)
     assert np.abs(got - expected).max() <= 2
+
+
+def test_a_strip_of_no_great_size_is_enlarged_whole() -> None:
+    image = noise(2500, 10)
+    whole = image.resize((224 * 250, 224), Image.Resampling.BICUBIC)
+    left = round((whole.width - 224) / 2)
+    np.testing.assert_array_equal(np.asarray(frame(image, CLIP)), np.asarray(whole.crop((left, 0, left + 224, 224))))
+
+
+@pytest.mark.parametrize("size", [(640, 480), (225, 224), (224, 225), (224, 224), (100, 37), (1, 300), (3000, 1)])
+def test_longest_shows_the_whole_picture_between_bars(size: tuple[int, int]) -> None:
+    spec = replace(CLIP, resize="longest", fill=90)
+    image = noise(*size)
+    got = np.asarray(frame(image, spec))
+    width, height = (max(1, round(side * 224 / max(size))) for side in size)
+    left, top = (224 - width) // 2, (224 - height) // 2
+    expected = np.full((224, 224, 3), 90, dtype=np.uint8)
+    expected[top : top + height, left : left + width] = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(("width", "rounded", "floored"), [(225, 0, 0), (226, 1, 1), (227, 2, 1), (229, 2, 2), (231, 4, 3)])
+def test_odd_margins_are_rounded_to_even_or_floored(width: int, rounded: int, floored: int) -> None:
+    image = noise(width, 224)
+    levels = np.asarray(image)
+    for crop, left in (("rounded", rounded), ("floored", floored)):
+        got = np.asarray(frame(image, replace(CLIP, crop=crop)))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(got, levels[:, left : left + 224])
+
+
+def test_a_crop_larger_than_the_picture_has_bars() -> None:
+    """As torchvision's CenterCrop: the narrower one first."""
+    got = np.asarray(frame(noise(221, 221), replace(CLIP, resize_px=221)))
+    np.testing.assert_array_equal(got[1:222, 1:222], np.asarray(noise(221, 221)))
+    assert not got[0].any()
+    assert not got[222:].any()
 
 
 @pytest.mark.parametrize("size", [(2401, 1603), (1603, 2401), (3837, 2560), (4000, 3000)])

@@ -25,7 +25,7 @@ Facts = dict[str, Any]
 
 @dataclass
 class Built:
-    """`facts`: by the names that `by_name.said_by_ours` uses."""
+    """`facts`: by the names that `by_name.said_by_ours` uses. `architecture`: its name in SeeSay's catalogue, if it has one."""
 
     name: str
     model: nn.Module
@@ -33,6 +33,7 @@ class Built:
     files: dict[str, str] = field(default_factory=dict)
     kind: str = "safetensors"
     said: Said = field(default_factory=Said)
+    architecture: str = ""
 
 
 # OpenCLIP ----------------------------------------------------------------------------------------------------------------
@@ -81,9 +82,8 @@ def open_clip() -> Iterator[Built]:
             continue
         with torch.device("meta"):
             model = open_clip.create_model(name, device="meta", pretrained_text=False)
-        yield Built(
-            name, model, _of_open_clip(model), {"open_clip_config.json": json.dumps({"model_cfg": cfg, "preprocess_cfg": {}})}
-        )
+        config = json.dumps({"model_cfg": cfg, "preprocess_cfg": {}})
+        yield Built(name, model, _of_open_clip(model), {"open_clip_config.json": config}, architecture=name)
 
 
 def _of_open_clip(model: Any) -> Facts:
@@ -159,7 +159,8 @@ def openai() -> Iterator[Built]:
             for number, value in (("input_resolution", px), ("context_length", 77), ("vocab_size", 49408)):
                 delattr(model, number) if hasattr(model, number) else None
                 model.register_buffer(number, torch.tensor(value))
-        yield Built(name, model, _of_openai(model, px), kind="TorchScript archive")
+        architecture = name.replace("/", "-").replace("@336px", "-336") + "-quickgelu"  # as OpenCLIP calls it
+        yield Built(name, model, _of_openai(model, px), kind="TorchScript archive", architecture=architecture)
 
 
 def _of_openai(model: Any, px: int) -> Facts:
@@ -197,7 +198,7 @@ def chinese_clip() -> Iterator[Built]:
             "text head": "linear",
             "text position ids": "from-zero",
         }
-        yield Built(name, model, facts, kind="torch file")
+        yield Built(name, model, facts, kind="torch file", architecture=info["struct"])
 
 
 # Hugging Face transformers -----------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
 runs in an environment that has some of the libraries (see requirements-parity.txt), without weights and in little memory. A
 model passes when its state dict and ours have the same keys and shapes through the tables of seesay.checkpoints, and heads,
 activations, epsilons, widths, pooling and masks are equal. Models of OpenCLIP that SeeSay does not read must be refused for the
-reason expected. What we say of every OpenCLIP name is stored in data/by_name.json, so that `make test` notices a change.
+reason expected. What was found equal is in the catalogue's architectures, which are compared, too; with OpenCLIP's model_cfg of
+every name, stored in data/by_name.json, `make test` notices if we ever say something else.
 """
 
 import json
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seesay.catalog import CatalogModel, catalog
 from seesay.checkpoints import Checkpoint, open_clip
 from seesay.checkpoints.reader import read_checkpoint
 from seesay.checkpoints.weights import Entry, Weights
@@ -29,9 +31,9 @@ from seesay.errors import CheckpointError
 from seesay.models import Clip
 from seesay.models.modified_resnet import AttentionPool
 from seesay.models.transformer import ACTIVATIONS, Attention, Mlp
-from seesay.strict import to_json
 from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_clip_configs, refused_kind
 
+GELU_ALL_THE_SAME = ("open_clip/ViT-B-16/dfn2b",)  # OpenCLIP's flag is wrong here; the catalogue's entry says why
 STORED = Path(__file__).parent / "data" / "by_name.json"
 PROBE = torch.linspace(-4, 4, 801)
 
@@ -71,9 +73,12 @@ def differences(built: Built) -> list[str]:
     shown, ours = shown_by_theirs(built.model), shown_by_ours(clip)
     theirs = dict.fromkeys(ours) | shown | built.facts  # what only ours show differs, too
     ours |= said_by_ours(checkpoint)
-    return found + [
-        f"{fact}: theirs {theirs[fact]}, ours {ours.get(fact)}" for fact in theirs if ours.get(fact) != theirs[fact]
-    ]
+    found += [f"{fact}: theirs {theirs[fact]}, ours {ours.get(fact)}" for fact in theirs if ours.get(fact) != theirs[fact]]
+    if built.architecture:
+        d, known = checkpoint.description, catalog().architectures[built.architecture]
+        if (d.dim, d.image, d.text) != (known.dim, known.image, known.text):
+            found.append(f"the catalogue's {built.architecture} is {known}, not {d}")
+    return found
 
 
 def shown_by_theirs(model: nn.Module) -> Facts:
@@ -146,36 +151,53 @@ def said_by_ours(checkpoint: Checkpoint) -> Facts:
     return facts
 
 
-def said_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """A model_cfg -> {"description": ...}, or {"refused": the kind of model that SeeSay does not read}."""
-    try:
-        return {"description": to_json(open_clip.describe({"model_cfg": cfg}, None, "model_cfg"))}
-    except CheckpointError as error:
-        kind = refused_kind(cfg)
-        return {"refused": kind if kind and REFUSED[kind][0] in str(error) else str(error)}
-
-
 def check_open_clip_names(*, rewrite: bool) -> int:
-    """Which names are read and which are refused, and that data/by_name.json says so, too."""
-    said = {name: said_of(cfg) for name, cfg in open_clip_configs().items()}
-    stored = {name: {"model_cfg": cfg} | said[name] for name, cfg in open_clip_configs().items()}
-    wrong = [
-        f"{name} should be {f'refused as {kind}' if kind else 'read'}, got {said[name]}"
-        for name, entry in stored.items()
-        if (kind := refused_kind(entry["model_cfg"])) != said[name].get("refused")
-    ]
+    """Which names are read and which are refused, and that the stored ones are those."""
+    stored, wrong = {}, []
+    for name, cfg in open_clip_configs().items():
+        kind = refused_kind(cfg)
+        stored[name] = {"model_cfg": cfg} | ({"refused": kind} if kind else {})
+        try:
+            open_clip.describe({"model_cfg": cfg}, None, name)
+            if kind:
+                wrong.append(f"{name} should be refused: {kind}")
+        except CheckpointError as error:
+            if not kind or REFUSED[kind][0] not in str(error):
+                wrong.append(f"{name} should be {f'refused as {kind}' if kind else 'read'}: {error}")
     if rewrite:
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry, sort_keys=True)}" for name, entry in stored.items())
         STORED.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
-    if not STORED.is_file() or json.loads(STORED.read_text(encoding="utf-8")) != json.loads(json.dumps(stored)):
-        wrong.append(f"data/{STORED.name} says otherwise; if that is meant: python -m tests.parity.by_name --write open_clip")
-    print(f"open_clip: {len(said)} names, {sum('description' in entry for entry in said.values())} read")
+    if not STORED.is_file() or json.loads(STORED.read_text(encoding="utf-8")) != stored:
+        wrong.append(f"data/{STORED.name} holds other names: python -m tests.parity.by_name --write open_clip")
+    print(f"open_clip: {len(stored)} names, {sum('refused' not in entry for entry in stored.values())} to be read")
     for kind in REFUSED:
-        names = [name for name, entry in said.items() if entry.get("refused") == kind]
+        names = [name for name, entry in stored.items() if entry.get("refused") == kind]
         print(f"  {len(names)} refused, {kind}: {', '.join(names)}")
-    for fault in wrong:
-        print(f"  {fault}")
+    wrong += [difference for model in catalog().models for difference in tag_differences(model)]
+    for line in wrong:
+        print(f"  {line}")
     return len(wrong)
+
+
+def tag_differences(model: CatalogModel) -> list[str]:
+    """What OpenCLIP says of the weights that it publishes under a tag, against the catalogue's entry."""
+    from open_clip.pretrained import get_pretrained_cfg
+
+    if not model.id.startswith("open_clip/"):
+        return []
+    _, name, tag = model.id.split("/")
+    theirs, spec = get_pretrained_cfg(name, tag), model.preprocess
+    if not theirs:
+        return [f"{model.id}: OpenCLIP has no such tag"]
+    facts = {
+        "mean": (spec.mean, tuple(theirs["mean"])),
+        "std": (spec.std, tuple(theirs["std"])),
+        "interpolation": (spec.interpolation, theirs["interpolation"]),
+        "resize": (spec.resize, theirs["resize_mode"]),
+    }
+    if theirs.get("quick_gelu") and model.id not in GELU_ALL_THE_SAME:
+        facts["activation"] = (model.activation, "quick_gelu")
+    return [f"{model.id}: {fact} {ours}, theirs {said}" for fact, (ours, said) in facts.items() if ours != said]
 
 
 def check(library: str, models: Iterable[Built]) -> int:

@@ -69,7 +69,7 @@ def main() -> None:
     unknown = sorted(folder.name for folder in made.iterdir() if folder.is_dir() and folder.name not in NAMES)
     for name in unknown:
         print(f"{name}: made, but not stored in tests/parity/data")
-    print(f"{len(NAMES) - failed} of {len(NAMES)} fixtures as stored: outputs within {RELATIVE:.0e}, gradients within {GRADIENTS:.0e}")
+    print(f"{len(NAMES) - failed} of {len(NAMES)} fixtures as stored, within {RELATIVE:.0e} (gradients {GRADIENTS:.0e})")
     sys.exit(1 if failed or unknown else 0)
 
 

@@ -157,7 +157,9 @@ def table(names: list[str]) -> bool:
     from tests.parity.test_checkpoints import RELATIVE, UNIT
 
     good = True
-    print("| model | parameters | unit | hidden | graphs | made s | open s | run s | write s | verify s | their peak | our peak |")
+    print(
+        "| model | parameters | unit | hidden | graphs | made s | open s | run s | write s | verify s | their peak | our peak |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     for name in names:
         title, library, _ = MODELS[name]

@@ -64,9 +64,9 @@ def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradie
 
 def save_folder(folder: Path, model: nn.Module, model_cfg: Made) -> None:
     """As OpenCLIP publishes on the hub."""
-    (folder / "open_clip_config.json").write_text(
-        json.dumps({"model_cfg": model_cfg, "preprocess_cfg": PREPROCESS}, indent=1) + "\n", encoding="utf-8"
-    )
+    side = model_cfg["vision_cfg"]["image_size"]
+    config = {"model_cfg": model_cfg, "preprocess_cfg": PREPROCESS | {"size": [side, side]}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     save_file(
         {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "open_clip_model.safetensors"
     )

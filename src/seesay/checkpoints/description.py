@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from seesay.catalog import CatalogModel
 from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import CheckpointError
+from seesay.tokenizers.vocabulary import VocabularyName
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -15,29 +17,36 @@ PREPROCESSINGS: tuple[Preprocessing, ...] = ("openai", "chinese-clip")
 
 @dataclass(frozen=True)
 class Description:
-    """`tokenizer` is the name of a packaged vocabulary, or "folder" for the tokenizer files beside the weights."""
+    """`tokenizer`: a packaged vocabulary, or "folder" for the tokenizer files beside the weights."""
 
     dim: int
     image: ImageConfig | None
     text: TextConfig | None
     image_spec: ImageSpec | None
     tokenizer_spec: TokenizerSpec | None
-    tokenizer: Literal["clip", "chinese", "folder"] | None
+    tokenizer: VocabularyName | Literal["folder"] | None
     source: str
     languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the caller, or a source's rule, says where neither names nor shapes show it. None: nobody said so."""
+    """What the caller says about a checkpoint, or a rule of its source. None: nobody said so.
 
+    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `entry`: the catalogue's entry
+    of these very weights, for what neither the files nor the caller say.
+    """
+
+    architecture: str | None = None
     activation: Activation | None = None
+    text_activation: Activation | None = None  # where it differs
     image_heads: int | None = None
     text_heads: int | None = None
-    text_activation: Activation | None = None  # where it differs
     preprocessing: "Preprocessing | ImageSpec | None" = None
-    layer_norm_eps: float = 1e-5
-    bert_eps: float = 1e-12
+    name: str | None = None
+    licence: str | None = None
+    languages: tuple[str, ...] | None = None
+    entry: CatalogModel | None = None
 
     def require(self, *names: str) -> None:
         missing = [name for name in names if getattr(self, name) is None]

@@ -219,6 +219,8 @@ def image_spec_of(values: Mapping[str, Any], faults: list[str]) -> ImageSpec:
         interpolation=s.choice("resample", RESAMPLE, 3),
         mean=_three(values.get("image_mean"), "image_mean", faults),
         std=_three(values.get("image_std"), "image_std", faults),
+        alpha="white",  # as its image processors have it since transformers 5
+        crop="floored",
     )
 
 

@@ -69,7 +69,7 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         text=text_config,
         image_spec=image_spec,
         tokenizer_spec=_tokenizer_spec(text, text_config),
-        tokenizer="folder" if text.get("hf_tokenizer_name") else "clip",
+        tokenizer="folder" if text.get("hf_tokenizer_name") or text.get("hf_model_name") else "open_clip",
         source=name,
     )
 
@@ -180,11 +180,12 @@ def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> Ima
     size = s.side("size", image_px)
     return ImageSpec(
         size_px=size,
-        resize=s.choice("resize_mode", {"shortest": "shortest", "squash": "squash"}, "shortest"),
+        resize=s.choice("resize_mode", {"shortest": "shortest", "longest": "longest", "squash": "squash"}, "shortest"),
         resize_px=size,
         interpolation=s.choice("interpolation", {"bicubic": "bicubic", "bilinear": "bilinear"}, "bicubic"),
         mean=tuple(map(float, cfg.get("mean", CLIP_MEAN))),  # type: ignore[arg-type]
         std=tuple(map(float, cfg.get("std", CLIP_STD))),  # type: ignore[arg-type]
+        fill=s.number("fill_color", 0),
     )
 
 
@@ -194,7 +195,10 @@ def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig) -> TokenizerSpec:
         return TokenizerSpec(context_length=length, pad_id=text.pad_id, padding="longest")
     exact = isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos"
     return TokenizerSpec(
-        context_length=length, pad_id=1 if text_pads_with_one(cfg) else 0, padding="longest" if exact else "context"
+        context_length=length,
+        pad_id=1 if text_pads_with_one(cfg) else 0,
+        padding="longest" if exact else "context",
+        cleaning="none" if cfg.get("hf_tokenizer_name") else "clip",
     )
 
 

@@ -1,28 +1,34 @@
 """Opening any checkpoint of the CLIP family: what it is, what it says, what is missing, and the model that it holds."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seesay.catalog import architecture
 from seesay.checkpoints import hugging_face, open_clip, shapes
 from seesay.checkpoints.description import Description, Preprocessing, Said, preset
-from seesay.checkpoints.layouts import Layout, sniff
+from seesay.checkpoints.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account
 from seesay.checkpoints.shapes import Shapes
-from seesay.checkpoints.weights import Weights, open_weights
+from seesay.checkpoints.weights import Weights, open_graphs, open_weights
 from seesay.config import (
     BertConfig,
     ClipTextConfig,
     ImageSpec,
     ModelConfig,
+    ModifiedResNetConfig,
     Source,
-    TokenizerSpec,
+    VitConfig,
+    is_model_folder,
     make_space_id,
+    read_config,
+    read_object,
 )
-from seesay.errors import CheckpointError, MissingExtra
+from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
+from seesay.tokenizers.vocabulary import VocabularyName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,10 +54,22 @@ class Checkpoint:
     weights: Weights
     account: Account
     description: Description
+    said: Said
+    known: ModelConfig | None = None  # of a SeeSay folder
 
     @property
     def shapes(self) -> Shapes:
         return our_shapes(self.weights, self.account)
+
+    def tokenizer(self) -> bytes | None:
+        """The tokenizer.json; None for a picture tower alone, and where a text tower came without its vocabulary."""
+        name = self.description.tokenizer
+        if name != "folder":
+            return None if name is None else vocabulary(name)
+        try:
+            return tokenizer_json(self.weights.path.parent)
+        except ModelError:
+            return None
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by our names, float32 (and the batch norms' counters int64)."""
@@ -70,8 +88,10 @@ class Checkpoint:
         import torch
 
         state = self.state()
-        single = clip.config.image is None or clip.config.text is None
-        if single:
+        if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
+            numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
+            state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
+        elif self.description.image is None or self.description.text is None:
             state.setdefault("logit_scale", torch.zeros(()))
         clip.load_state_dict(state, assign=True)
         clip.config = self._config(
@@ -103,8 +123,8 @@ class Checkpoint:
         for name in UNUSED.keys() - expected.keys():
             found.pop(name, None)
         optional = {name for name in expected if name.endswith("num_batches_tracked")}
-        if self.description.image is None or self.description.text is None:
-            optional.add("logit_scale")
+        if self.known is not None or self.description.image is None or self.description.text is None:
+            optional |= {"logit_scale", "logit_bias"}
         faults = [f"missing: {name}" for name in expected if name not in found and name not in optional]
         faults += [f"left over: {self.account.places[name].theirs}" for name in found if name not in expected]
         faults += [f"left over: {name}" for name in self.account.left_over]
@@ -121,10 +141,13 @@ class Checkpoint:
             )
 
     def _config(self, *, scale: float, bias: float | None, space: str) -> ModelConfig:
-        d = self.description
+        if self.known is not None:
+            return self.known
+        d, said, entry = self.description, self.said, self.said.entry
+        licence = said.licence or (entry.licence.name if entry else None) or "unknown"
         config = ModelConfig(
             format_version=1,
-            name=self.path.stem if self.path.is_file() else self.path.name,
+            name=said.name or (entry.id if entry else self.path.stem if self.path.is_file() else self.path.resolve().name),
             dim=d.dim,
             image=d.image,
             text=d.text,
@@ -134,9 +157,9 @@ class Checkpoint:
             logit_bias=bias,
             score="softmax" if bias is None else "sigmoid",
             precision={"image": "float32", "text": "float32"},
-            languages=d.languages,
-            licence="unknown",
-            provenance=(Source(self.weights.path.name, self.layout.title, "unknown", space),) if space else (),
+            languages=said.languages or (entry.languages if entry else d.languages),
+            licence=licence,
+            provenance=(Source(self.weights.path.name, self.layout.title, licence, space),) if space else (),
             space_id="",
         )
         return replace(config, space_id=space_of(config, space)) if space else config
@@ -144,8 +167,10 @@ class Checkpoint:
 
 def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     """A file or a folder of any known format. Raises CheckpointError; MissingExtra where torch is needed and absent."""
-    path = Path(path)
-    return read_checkpoint(path, open_weights(path), said or Said())
+    path, said = Path(path), said or Said()
+    if is_model_folder(path):
+        return _open_seesay(path)
+    return read_checkpoint(path, open_weights(path), said)
 
 
 def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
@@ -156,7 +181,24 @@ def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
         raise CheckpointError(f"{weights.path}: {error}") from None
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
-    return Checkpoint(path, layout, weights, found, _describe(layout, weights, ours, said))
+    return Checkpoint(path, layout, weights, found, _overridden(_describe(layout, weights, ours, said), said), said)
+
+
+def _open_seesay(folder: Path) -> Checkpoint:
+    config = read_config(folder)
+    weights = open_weights(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else open_graphs(folder)
+    found = Account({name: Place(name, "same") for name in weights.names}, (), {})
+    description = Description(
+        dim=config.dim,
+        image=config.image,
+        text=config.text,
+        image_spec=config.image_spec,
+        tokenizer_spec=config.tokenizer_spec,
+        tokenizer="folder" if config.text is not None else None,
+        source=str(folder / "config.json"),
+        languages=config.languages,
+    )
+    return Checkpoint(folder, SEESAY, weights, found, description, Said(), config)
 
 
 def our_shapes(weights: Weights, found: Account) -> Shapes:
@@ -210,27 +252,71 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
         case "open_clip_hf_text" | "open_clip" | "openai" if (folder / "open_clip_config.json").is_file():
             file = folder / "open_clip_config.json"
             described = open_clip.describe(_json(file) or {}, _json(folder / "config.json"), str(file))
+        case "openai" | "open_clip" | "open_clip_hf_text" if said.architecture or said.entry:
+            described = _from_catalogue(said)
         case "open_clip_hf_text":
-            raise CheckpointError(f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts")
+            raise CheckpointError(
+                f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts. Put it there, or "
+                "pass architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
+            )
         case "cn_clip":
             width = ours.get("image.class_embedding", (0,))[0]
             image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
             described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
-            described = replace(described, image_spec=_image_spec(said.preprocessing or "chinese-clip", described))
+            described = replace(described, image_spec=_image_spec("chinese-clip", described))
         case "openai" if from_openai(weights):
             described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
-            described = replace(described, image_spec=_image_spec(said.preprocessing or "openai", described))
+            described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
             described = _from_shapes(ours, said, None, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
-    if described.image is not None and described.image_spec is None:
-        if said.preprocessing is None:
-            raise CheckpointError(
-                f"nothing beside {weights.path} says how pictures are preprocessed. Pass preprocessing='openai' (shorter side, "
-                "centre crop), 'chinese-clip' (squashed), or an ImageSpec"
-            )
+    return described
+
+
+def _from_catalogue(said: Said) -> Description:
+    """An architecture by name; preprocessing only where the entry of these very weights says it."""
+    entry = said.entry
+    name = said.architecture or (entry.architecture if entry else "")
+    found = architecture(name, entry.activation if entry and not said.architecture else None)
+    return Description(
+        dim=found.dim,
+        image=found.image,
+        text=found.text,
+        image_spec=entry.preprocess if entry else None,
+        tokenizer_spec=found.tokenizer_spec,
+        tokenizer=found.vocabulary,
+        source=f"the architecture {name} of the catalogue",
+    )
+
+
+def _overridden(described: Description, said: Said) -> Description:
+    """What the caller says wins; and in the end preprocessing must be known, and make what the tower takes."""
+    image, text = described.image, described.text
+    if isinstance(image, VitConfig):
+        image = replace(image, activation=said.activation or image.activation)
+    if isinstance(image, VitConfig | ModifiedResNetConfig):
+        image = replace(image, heads=said.image_heads or image.heads)
+    if isinstance(text, ClipTextConfig):
+        text = replace(text, activation=said.text_activation or said.activation or text.activation)
+    elif isinstance(text, BertConfig):
+        text = replace(text, activation=said.text_activation or text.activation)
+    if isinstance(text, ClipTextConfig | BertConfig):
+        text = replace(text, heads=said.text_heads or text.heads)
+    described = replace(described, image=image, text=text)
+    if image is None:
+        return described
+    if said.preprocessing is not None:
         described = replace(described, image_spec=_image_spec(said.preprocessing, described))
+    if described.image_spec is None:
+        raise CheckpointError(
+            f"{described.source} does not say how pictures are preprocessed. Pass preprocessing='openai' (shorter side, centre "
+            "crop), 'chinese-clip' (squashed), or an ImageSpec"
+        )
+    if described.image_spec.size_px != image.image_px:
+        raise CheckpointError(
+            f"preprocessing makes pictures of {described.image_spec.size_px} pixels, the image tower takes {image.image_px}"
+        )
     return described
 
 
@@ -241,18 +327,20 @@ def from_openai(weights: Weights) -> bool:
 
 def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
     image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
+    named: VocabularyName | None = None
     spec = None
     if isinstance(text, ClipTextConfig):
-        spec = TokenizerSpec(context_length=text.positions, pad_id=0, padding="longest")
+        named = "clip"
+        spec = replace(SPECS["clip"], context_length=text.positions)
     elif isinstance(text, BertConfig):
-        spec = TokenizerSpec(context_length=52, pad_id=0, padding="longest")
+        named, spec = "chinese_clip", SPECS["chinese_clip"]
     return Description(
         dim=shapes.dimension(ours),
         image=image,
         text=text,
         image_spec=None,
         tokenizer_spec=spec,
-        tokenizer="clip" if isinstance(text, ClipTextConfig) else "chinese" if text else None,
+        tokenizer=named,
         source=source,
         languages=("zh",) if isinstance(text, BertConfig) else (),
     )
@@ -265,12 +353,4 @@ def _image_spec(given: Preprocessing | ImageSpec, described: Description) -> Ima
 
 
 def _json(file: Path) -> Mapping[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{file} is not a configuration: expected an object")
-    return values
+    return read_object(file) if file.is_file() else None

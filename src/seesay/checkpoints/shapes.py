@@ -8,6 +8,7 @@ from seesay.checkpoints.description import Said
 from seesay.config import BertConfig, ClipTextConfig, ImageConfig, ModifiedResNetConfig, TextConfig, VitConfig
 from seesay.errors import CheckpointError
 
+CLIP_EPS, BERT_EPS = 1e-5, 1e-12  # of every model that publishes bare weights
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -51,7 +52,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
             heads=heads,
             mlp_width=shapes["image.blocks.0.mlp.up.weight"][0],
             activation=said.activation,
-            layer_norm_eps=said.layer_norm_eps,
+            layer_norm_eps=CLIP_EPS,
             norm_before="image.norm_before.weight" in shapes,
             layer_scale="image.blocks.0.scale1.weight" in shapes,
             projection="image.projection.weight" in shapes,
@@ -91,7 +92,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             vocabulary=vocabulary,
             positions=shapes["text.position_embedding"][0],
             activation=activation,
-            layer_norm_eps=said.layer_norm_eps,
+            layer_norm_eps=CLIP_EPS,
             causal=True,
             pooling="eos",
             eos_id=vocabulary - 1,
@@ -111,7 +112,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             vocabulary=vocabulary,
             positions=shapes["text.embeddings.position.weight"][0],
             activation=said.text_activation or "gelu",
-            layer_norm_eps=said.bert_eps,
+            layer_norm_eps=BERT_EPS,
             pooling="cls",
             head="linear",
             types=shapes["text.embeddings.token_type.weight"][0],

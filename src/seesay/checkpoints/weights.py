@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seesay.checkpoint_files import chosen
+from seesay.checkpoints.graph_weights import read_weights
 from seesay.checkpoints.torchscript import Archive, is_archive
 from seesay.errors import CheckpointError, DownloadError, MissingExtra
 
@@ -66,7 +67,7 @@ class Weights:
 
 def open_weights(path: Path) -> Weights:
     """A file, or the preferred file of a folder. Raises CheckpointError, or MissingExtra where reading it takes torch."""
-    file = _file_of(path)
+    file = weights_file(path)
     if file.name.endswith(INDEX):
         return _unwrapped(file, "sharded", _shards(file))
     with file.open("rb") as stream:
@@ -83,7 +84,8 @@ def open_weights(path: Path) -> Weights:
     raise CheckpointError(f"{file} is neither safetensors nor a torch file: it begins with {start[:16]!r}")
 
 
-def _file_of(path: Path) -> Path:
+def weights_file(path: Path) -> Path:
+    """The file itself, or the preferred one of a folder (an index of shards counts). Raises CheckpointError."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -163,6 +165,27 @@ def _shards(index: Path) -> _Shards:
     if absent:
         raise CheckpointError(f"{index.name} names {absent[0]}, which its shard does not hold")
     return _Shards({name: opened[place] for name, place in places.items()})
+
+
+class _Graphs:
+    """The weights inside a SeeSay folder's graphs, dequantised: a model that ships as graphs only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._values = {
+            f"{tower}.{name}": value
+            for tower in ("image", "text")
+            if (folder / f"{tower}.onnx").is_file()
+            for name, value in read_weights(folder / f"{tower}.onnx").items()
+        }
+        self.entries = {name: Entry(value.shape, "float32") for name, value in self._values.items()}
+
+    def read(self, name: str) -> "Tensor":
+        return _torch().from_numpy(self._values[name])  # type: ignore[no-any-return]
+
+
+def open_graphs(folder: Path) -> Weights:
+    """The weights of a SeeSay folder that holds graphs only. Needs the extra `torch`."""
+    return Weights(folder / "config.json", "graphs", _Graphs(folder))
 
 
 class _Script:

@@ -20,10 +20,9 @@ def models() -> None:
 @json_option
 def list_models(as_json: bool) -> int:
     """List the models that can be named."""
-    from seesay.catalog import ENTRIES
     from seesay.model import load
 
-    opened = [load(entry.name) for entry in ENTRIES]
+    opened = [load()]
     if as_json:
         echo_json({"models": [_facts(model) for model in opened]})
         return 0

@@ -13,6 +13,8 @@ INTERPOLATION = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+# Enlarged beyond this, a long strip, of which only the centre is used, costs more than it is worth.
+MAX_ENLARGED_PIXELS = 16_000_000
 
 
 def preprocess(
@@ -20,7 +22,9 @@ def preprocess(
 ) -> np.ndarray:
     """RGB images -> pixels (N, 3, size_px, size_px) float32.
 
-    The same arithmetic as torchvision's Resize on PIL images, CenterCrop, ToTensor and Normalize, as CLIP code uses them.
+    The same arithmetic as torchvision's Resize on PIL images, CenterCrop, ToTensor and Normalize, as CLIP code uses them, to
+    the last bit (tests/parity). One difference is meant: CLIP's code resizes first and converts to RGB afterwards, which shows
+    in pictures with palettes, alpha or CMYK colours; here pictures are RGB already.
     `originals`: (width, height) before a fast decode made the images smaller, so that the same part of each is taken.
     """
     pixels = np.empty((len(images), 3, spec.size_px, spec.size_px), dtype=np.float32)
@@ -45,15 +49,35 @@ def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None 
     whole = (0.0, 0.0, original_width / reduced, original_height / reduced)
     if spec.resize == "squash":
         return image.resize((spec.size_px, spec.size_px), how, box=whole)
-    short, long = sorted((original_width, original_height))
-    long = max(int(spec.resize_px * long / short), spec.resize_px)
-    width, height = (spec.resize_px, long) if original_width <= original_height else (long, spec.resize_px)
-    left, top = round((width - spec.size_px) / 2), round((height - spec.size_px) / 2)
-    # A very long strip would be enlarged to a huge picture of which only the centre is used; resize() takes that centre alone.
-    if long > 8 * spec.resize_px:
+    width, height = _scaled(original_width, original_height, spec)
+    left, top = _offset(width, spec), _offset(height, spec)
+    if width * height > MAX_ENLARGED_PIXELS:
+        # resize() takes the centre alone; its box has single precision, which may change a level by 2.
         scale_x, scale_y = whole[2] / width, whole[3] / height
         box = (left * scale_x, top * scale_y, (left + spec.size_px) * scale_x, (top + spec.size_px) * scale_y)
         return image.resize((spec.size_px, spec.size_px), how, box=box)
     if image.size != (width, height):
         image = image.resize((width, height), how, box=whole)
-    return image.crop((left, top, left + spec.size_px, top + spec.size_px))
+    if min(width, height) >= spec.size_px:
+        return image.crop((left, top, left + spec.size_px, top + spec.size_px))
+    ground = Image.new("RGB", (spec.size_px, spec.size_px), (spec.fill,) * 3)
+    ground.paste(image, (-left, -top))
+    return ground
+
+
+def _scaled(width: int, height: int, spec: ImageSpec) -> tuple[int, int]:
+    """The size of the whole picture before it is cut or given bars; rounded as torchvision and OpenCLIP each do it."""
+    if spec.resize == "longest":
+        ratio = max(height / spec.size_px, width / spec.size_px)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+    short, long = sorted((width, height))
+    long = max(int(spec.resize_px * long / short), spec.resize_px)
+    return (spec.resize_px, long) if width <= height else (long, spec.resize_px)
+
+
+def _offset(side: int, spec: ImageSpec) -> int:
+    """Where the frame begins; negative where there are bars, of which the first is the narrower."""
+    margin = side - spec.size_px
+    if margin < 0:
+        return -(-margin // 2)
+    return margin // 2 if spec.crop == "floored" else round(margin / 2)

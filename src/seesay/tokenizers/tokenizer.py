@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seesay.config import TokenizerSpec
 from seesay.errors import ModelError
+from seesay.tokenizers.cleaning import CLEANINGS
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 
 @dataclass(frozen=True)
@@ -19,22 +26,71 @@ class Tokens:
 
 
 class Tokenizer:
-    def __init__(self, file: Path, spec: TokenizerSpec) -> None:
+    def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec) -> None:
+        """`vocabulary`: a tokenizer.json, as a file or as its bytes."""
         import tokenizers  # heavy to import, and a picture-only run never needs it
 
         self.spec = spec
+        self._clean = CLEANINGS[spec.cleaning]
         try:
-            self._backend = tokenizers.Tokenizer.from_file(str(file))
+            content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
+            self._backend = tokenizers.Tokenizer.from_buffer(content)
         except Exception as error:  # the library raises a bare Exception
-            raise ModelError(f"{file} is not a tokenizer.json that can be read: {error}") from None
+            named = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
+            raise ModelError(f"{named} is not a tokenizer.json that can be read: {error}") from None
         self._backend.no_padding()
-        self._backend.enable_truncation(spec.context_length)
+        # Cleaned text is cut at white space whatever stands around it, so a word's ids can be remembered. A normalizer of the
+        # vocabulary's own may look further.
+        self._words = None if spec.cleaning == "none" else _Words(self._backend)
+        if self._words is None:
+            self._backend.enable_truncation(spec.context_length)
+        else:
+            self._backend.no_truncation()
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
-        encodings = self._backend.encode_batch_fast(list(texts))
-        longest = max((len(e.ids) for e in encodings), default=0)
-        length = self.spec.context_length if self.spec.padding == "context" else longest
-        ids = np.full((len(encodings), length), self.spec.pad_id, dtype=np.int64)
-        for row, encoding in zip(ids, encodings, strict=True):
-            row[: len(encoding.ids)] = encoding.ids
-        return Tokens(ids, np.array([bool(e.overflowing) for e in encodings], dtype=bool))
+        cleaned = [self._clean(text) for text in texts]
+        rows, truncated = self._by_text(cleaned) if self._words is None else self._by_word(cleaned, self._words)
+        lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+        length = self.spec.context_length if self.spec.padding == "context" else int(lengths.max(initial=0))
+        ids = np.full((len(rows), length), self.spec.pad_id, dtype=np.int64)
+        # All ids at once: assigning row by row takes longer than the tokenizing.
+        ids[np.arange(length) < lengths[:, None]] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        return Tokens(ids, np.array(truncated, dtype=bool))
+
+    def _by_text(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
+        encodings = self._backend.encode_batch_fast(texts)
+        return [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
+
+    def _by_word(self, texts: list[str], words: "_Words") -> tuple[list[list[int]], list[bool]]:
+        first, last = self._ends
+        room = self.spec.context_length - 2
+        rows, truncated = [], []
+        for text in texts:
+            ids = list(chain.from_iterable(map(words.__getitem__, text.split())))
+            truncated.append(len(ids) > room)
+            rows.append([first, *ids[:room], last])
+        return rows, truncated
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """The ids before and after every text."""
+        first, last = self._backend.encode("").ids
+        return first, last
+
+
+class _Words(dict[str, tuple[int, ...]]):
+    """Ids of the words met so far; captions use few words often. Safe to share between threads."""
+
+    MOST = 100_000
+    LONGEST = 100  # letters; longer ones hardly come twice
+
+    def __init__(self, backend: "Backend") -> None:
+        self._backend = backend
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        ids = tuple(self._backend.encode(word, add_special_tokens=False).ids)
+        if len(word) <= self.LONGEST:
+            if len(self) >= self.MOST:
+                self.clear()
+            self[word] = ids
+        return ids

@@ -1,0 +1,113 @@
+"""Writes the `architectures` of src/seesay/catalog.json from what OpenCLIP and Chinese-CLIP ship as model configurations.
+
+    python -m recipes.catalog.build          (with open_clip_torch and cn_clip installed)
+
+Only those that the catalogue's models or people's own training runs use: OpenCLIP's with native towers or a BERT-like text
+tower, and Chinese-CLIP's pairs. The `models` part is written by hand, each fact with its source, and stays as it is.
+"""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import seesay
+from seesay.catalog import Architecture
+from seesay.checkpoints import open_clip
+from seesay.config import BertConfig, ImageConfig, ModifiedResNetConfig, VitConfig
+from seesay.errors import CheckpointError
+from seesay.strict import to_json
+from seesay.tokenizers import SPECS
+
+CATALOG = Path(seesay.__file__).parent / "catalog.json"
+CHINESE_PAIRS = {
+    "RN50": "RBT3-chinese",
+    "ViT-B-16": "RoBERTa-wwm-ext-base-chinese",
+    "ViT-L-14": "RoBERTa-wwm-ext-base-chinese",
+    "ViT-L-14-336": "RoBERTa-wwm-ext-base-chinese",
+    "ViT-H-14": "RoBERTa-wwm-ext-large-chinese",
+}
+
+
+def main() -> None:
+    catalog = json.loads(CATALOG.read_text(encoding="utf-8"))
+    found = dict([*from_open_clip(), *from_chinese_clip()])
+    missing = {model["architecture"] for model in catalog["models"]} - found.keys()
+    if missing:
+        raise SystemExit(f"no configuration for {', '.join(sorted(missing))}")
+    catalog["architectures"] = {name: to_json(found[name]) for name in sorted(found)}
+    CATALOG.write_text(json.dumps(catalog, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"wrote {len(found)} architectures beside {len(catalog['models'])} models")
+
+
+def configs(package: str, *parts: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise SystemExit(f"{package} is not installed")
+    return Path(spec.origin).parent.joinpath(*parts)
+
+
+def from_open_clip() -> Iterator[tuple[str, Architecture]]:
+    for file in sorted(configs("open_clip", "model_configs").glob("*.json")):
+        try:
+            described = open_clip.describe(json.loads(file.read_text(encoding="utf-8")), None, file.name)
+        except CheckpointError:  # towers that are not read
+            continue
+        assert described.image
+        assert described.text
+        assert described.tokenizer
+        assert described.tokenizer_spec
+        yield (
+            file.stem,
+            Architecture(described.dim, described.image, described.text, described.tokenizer, described.tokenizer_spec),
+        )
+
+
+def from_chinese_clip() -> Iterator[tuple[str, Architecture]]:
+    folder = configs("cn_clip", "clip", "model_configs")
+    for vision, text in CHINESE_PAIRS.items():
+        v, t = (json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in (vision, text))
+        yield (
+            f"{vision}@{text}",
+            Architecture(v["embed_dim"], chinese_image(v), chinese_text(t), "chinese_clip", SPECS["chinese_clip"]),
+        )
+
+
+def chinese_image(v: dict[str, Any]) -> ImageConfig:
+    width, head = v["vision_width"], v.get("vision_head_width", 64)
+    if isinstance(v["vision_layers"], str):
+        stages = tuple(json.loads(v["vision_layers"]))
+        return ModifiedResNetConfig("modified-resnet", v["image_resolution"], width, stages, width * 32 // head)
+    return VitConfig(
+        kind="vit",
+        image_px=v["image_resolution"],
+        patch_px=v["vision_patch_size"],
+        width=width,
+        depth=v["vision_layers"],
+        heads=width // head,
+        mlp_width=4 * width,
+        activation="quick_gelu",
+        layer_norm_eps=1e-5,
+    )
+
+
+def chinese_text(t: dict[str, Any]) -> BertConfig:
+    return BertConfig(
+        kind="bert",
+        width=t["text_hidden_size"],
+        depth=t["text_num_hidden_layers"],
+        heads=t["text_num_attention_heads"],
+        mlp_width=t["text_intermediate_size"],
+        vocabulary=t["vocab_size"],
+        positions=t["text_max_position_embeddings"],
+        activation=t["text_hidden_act"],
+        layer_norm_eps=1e-12,
+        pooling="cls",
+        head="linear",
+        types=t["text_type_vocab_size"],
+    )
+
+
+if __name__ == "__main__":
+    main()

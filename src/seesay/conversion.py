@@ -1,0 +1,99 @@
+"""A checkpoint as a SeeSay folder: one weights file, graphs that point into it and are proven against torch, vocabulary, spec.
+
+Made once and cached, so that whatever format a model came in, it opens in a second from then on and needs no torch.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from seesay.checkpoint_files import DESCRIPTIONS
+from seesay.checkpoints import Checkpoint, Said, open_checkpoint
+from seesay.checkpoints.weights import weights_file
+from seesay.download import cache_dir
+from seesay.errors import InputError
+from seesay.strict import to_json
+
+if TYPE_CHECKING:
+    from seesay.models import Clip
+
+GRAPHS = 1  # raised when exported graphs change, so that older ones in caches are made anew
+Storage = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written, and the largest difference from torch of unit embeddings, per tower (and "dense")."""
+
+    folder: Path
+    differences: dict[str, float]
+
+
+def prepared(path: Path, said: Said | None = None) -> Path:
+    """The SeeSay folder of a checkpoint, from the cache or made now (seconds to a minute; needs the extra `torch`)."""
+    folder = cache_dir() / "models" / _fingerprint(path, said)
+    if (folder / "config.json").is_file():
+        return folder
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "config.json").is_file():
+            if sys.stderr.isatty():
+                print(f"seesay: preparing {path.name} for fast starts, once", file=sys.stderr)
+            convert(open_checkpoint(path, said), folder)
+    return folder
+
+
+def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") -> Conversion:
+    """Writes the SeeSay folder, which must not exist. float32: weights once, in model.safetensors; int8: inside the graphs.
+
+    Written beside and renamed at the end, so that no half folder is ever found. Raises CheckpointError, ModelError.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; name a new folder")
+    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
+    unfinished = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    try:
+        differences = write(clip, vocabulary, unfinished, storage)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Conversion(folder, differences)
+
+
+def write(clip: "Clip", vocabulary: bytes | None, folder: Path, storage: Storage) -> dict[str, float]:
+    """Fills a folder; the differences that `verify` found. Narrow storage is measured, not held to float32's tolerance."""
+    from safetensors.torch import save_file
+
+    from seesay.engines.export import TOLERANCE, WEIGHTS, verify, write_graphs
+
+    if storage == "float32":
+        save_file({name: tensor.contiguous() for name, tensor in clip.state_dict().items()}, folder / WEIGHTS)
+    write_graphs(clip, folder, storage)
+    differences = verify(clip, folder, TOLERANCE if storage == "float32" else float("inf"))
+    if vocabulary is not None:
+        (folder / "tokenizer.json").write_bytes(vocabulary)
+    towers = {"image": clip.config.image, "text": clip.config.text}
+    config = replace(clip.config, precision={name: storage for name, tower in towers.items() if tower is not None})
+    (folder / "config.json").write_text(json.dumps(to_json(config), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return differences
+
+
+def _fingerprint(path: Path, said: Said | None) -> str:
+    """Changes with the weights file, with any file that describes it, and with what the caller says."""
+    weights = weights_file(path)
+    files = [weights, *(weights.parent / name for name in DESCRIPTIONS)]
+    files += sorted(weights.parent.glob("*-of-*")) if weights.name.endswith(".json") else []
+    seen = []
+    for file in files:
+        if file.is_file():
+            about = file.stat()
+            seen.append(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}")
+    return hashlib.sha256("\n".join([*seen, repr(said or Said()), str(GRAPHS)]).encode()).hexdigest()[:32]

@@ -1,0 +1,139 @@
+"""How large and how slow a model will be, from its configuration alone: counted parameters, estimated memory and speed."""
+
+import time
+
+from seesay.config import (
+    BertConfig,
+    CbowConfig,
+    ClipTextConfig,
+    EfficientNetLiteConfig,
+    ImageConfig,
+    ModifiedResNetConfig,
+    TextConfig,
+    VitConfig,
+)
+
+TYPICAL_TOKENS = 16  # of a caption or a query; towers that pad to their context take all of it
+RUNTIME_MB = 150  # Python, numpy, ONNX Runtime before any weights
+WEIGHT_COPIES = 1.1  # what ONNX Runtime keeps beside the weights, measured at 1.02 to 1.10
+EFFICIENCY = 0.75  # of a machine's matrix product that whole towers reach, measured at 0.65 to 0.85
+
+
+def parameters(config: ImageConfig | TextConfig, dim: int) -> int:
+    """Numbers in a tower, its projection included (and a batch norm's running mean and variance not)."""
+    match config:
+        case VitConfig():
+            table = 3 * config.patch_px**2 * config.width + (config.grid**2 + 2) * config.width
+            norms = (2 if config.norm_before else 0) + 2
+            scales = 2 * config.depth * config.width if config.layer_scale else 0
+            projection = config.width * dim if config.projection else 0
+            return table + norms * config.width + scales + config.depth * _block(config.width, config.mlp_width) + projection
+        case ModifiedResNetConfig():
+            return _resnet(config, dim)
+        case EfficientNetLiteConfig():
+            return _efficientnet(config, dim)
+        case ClipTextConfig():
+            table = (config.vocabulary + config.positions) * config.width
+            projection = config.width * dim if config.projection == "linear" else 0
+            return table + 2 * config.width + config.depth * _block(config.width, config.mlp_width) + projection
+        case BertConfig():
+            table = (config.vocabulary + config.positions + config.types + 2) * config.width
+            inner = (config.width + dim) // 2
+            heads = {"linear": config.width * dim, "mlp": config.width * inner + inner * dim, "none": 0, "unit-centred": dim}
+            pooler = config.width * (config.width + 1) if config.pooling == "tanh" else 0
+            return table + config.depth * _block(config.width, config.mlp_width) + heads[config.head] + pooler
+        case CbowConfig():
+            return config.vocabulary * config.width + config.width * dim
+
+
+def operations(config: ImageConfig | TextConfig, dim: int, tokens: int = TYPICAL_TOKENS) -> float:
+    """Multiplications of one picture, or of one text of so many tokens."""
+    match config:
+        case VitConfig():
+            length = config.grid**2 + 1
+            return _stack(config.width, config.mlp_width, config.depth, length) + 3 * config.patch_px**2 * config.width * length
+        case ModifiedResNetConfig():
+            return _resnet_operations(config)
+        case EfficientNetLiteConfig():
+            return 0.86e9 * (config.image_px / 260) ** 2  # Lite2's published 860 million at 260 pixels
+        case ClipTextConfig():
+            length = tokens if config.causal and config.pooling == "eos" else config.positions
+            return _stack(config.width, config.mlp_width, config.depth, length)
+        case BertConfig():
+            return _stack(config.width, config.mlp_width, config.depth, tokens)
+        case CbowConfig():
+            return config.width * dim
+
+
+def memory_mb(towers: int) -> float:
+    """Estimated memory of a process that runs towers of so many parameters in float32."""
+    return RUNTIME_MB + 4 * towers * WEIGHT_COPIES / 1e6
+
+
+def multiplications_per_s() -> float:
+    """This machine's: half the arithmetic of its best matrix product of a tower's size (about half a second)."""
+    import numpy as np
+
+    size = 1024
+    a = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
+    best = float("inf")
+    for _ in range(12):
+        start = time.perf_counter()
+        a @ a
+        best = min(best, time.perf_counter() - start)
+    return size**3 / best
+
+
+def _block(width: int, inner: int) -> int:
+    """A transformer block: four projections, two layers, two norms, with their biases."""
+    return 4 * width * (width + 1) + width * inner + inner + inner * width + width + 4 * width
+
+
+def _stack(width: int, inner: int, depth: int, length: int) -> float:
+    return depth * length * (4 * width * width + 2 * width * inner + 2 * length * width)
+
+
+def _bottlenecks(config: ModifiedResNetConfig) -> list[tuple[int, int, int, bool]]:
+    """Per block: channels in, inner, out, and whether it has a shortcut of its own."""
+    found, inputs = [], config.width
+    for stage, count in enumerate(config.stages):
+        inner = config.width * 2**stage
+        for i in range(count):
+            found.append((inputs, inner, 4 * inner, i == 0))
+            inputs = 4 * inner
+    return found
+
+
+def _resnet(config: ModifiedResNetConfig, dim: int) -> int:
+    half, width = config.width // 2, config.width
+    total = 27 * half + 2 * half + 9 * half * half + 2 * half + 9 * half * width + 2 * width
+    for inputs, inner, outputs, shortcut in _bottlenecks(config):
+        total += inputs * inner + 9 * inner * inner + inner * outputs + 4 * inner + 2 * outputs
+        total += inputs * outputs + 2 * outputs if shortcut else 0
+    pooled = 32 * width
+    return total + (config.grid**2 + 1) * pooled + 3 * pooled * (pooled + 1) + (pooled + 1) * dim
+
+
+def _resnet_operations(config: ModifiedResNetConfig) -> float:
+    half, side = config.width // 2, config.image_px // 2
+    total = float(side**2 * (27 * half + 9 * half * half + 9 * half * config.width))
+    side //= 2
+    previous = 0
+    for number, (inputs, inner, outputs, shortcut) in enumerate(_bottlenecks(config)):
+        smaller = shortcut and number > 0
+        total += side**2 * (inputs * inner + 9 * inner * inner)
+        side = side // 2 if smaller else side
+        total += side**2 * (inner * outputs + (inputs * outputs if shortcut else 0))
+        previous = outputs
+    return total + 2 * (config.grid**2 + 1) * previous * previous
+
+
+def _efficientnet(config: EfficientNetLiteConfig, dim: int) -> int:
+    first, *widths, last = config.widths
+    total, inputs = 27 * first + first, first
+    for stage, ((repeats, kernel, _), width) in enumerate(zip(config.stages, widths, strict=True)):
+        for _ in range(repeats):
+            inner = inputs if stage == 0 else 6 * inputs
+            total += (inputs * inner + inner if stage else 0) + kernel * kernel * inner + inner + inner * width + width
+            inputs = width
+    return total + inputs * last + last + (last + 1) * config.classes + config.classes * dim

@@ -1,0 +1,153 @@
+"""tokenizer.json for folders that have none: older Hugging Face ones, with vocab.json and merges.txt, or with vocab.txt.
+
+The result cuts texts as the *fast* tokenizers of `transformers` 5 do. Its former slow ones differed from those: CLIP's repaired
+texts with ftfy where that was installed, and BERT's followed Python's Unicode tables and final sigma.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from seesay.errors import ModelError
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def tokenizer_json(folder: Path) -> bytes:
+    """The folder's tokenizer.json, or one made of the older files. Raises ModelError."""
+    if (folder / "tokenizer.json").is_file():
+        return (folder / "tokenizer.json").read_bytes()
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return clip_json(_read(folder / "vocab.json"), _read(folder / "merges.txt"))
+    if (folder / "vocab.txt").is_file():
+        config = folder / "tokenizer_config.json"
+        return bert_json(_read(folder / "vocab.txt"), json.loads(_read(config)) if config.is_file() else {})
+    raise ModelError(f"{folder} has no vocabulary; expected tokenizer.json, or vocab.json and merges.txt, or vocab.txt")
+
+
+def clip_json(vocab: str, merges: str) -> bytes:
+    """CLIP's byte-pair vocabulary: a JSON object of names and ids, and one merge a line."""
+    vocabulary: dict[str, int] = json.loads(vocab)
+    missing = [name for name in (START, END) if name not in vocabulary]
+    if missing:
+        raise ModelError(f"vocab.json has no {missing[0]}, so it is not the vocabulary of a CLIP model")
+    lines = [line for line in merges.split("\n") if line.strip() and not line.startswith("#version")]
+    return _encoded(
+        [_special(name, vocabulary[name]) for name in (START, END)],
+        {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "NFC"},
+                {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+                {"type": "Lowercase"},
+            ],
+        },
+        {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": CLIP_PATTERN}, "behavior": "Removed", "invert": True},
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+            ],
+        },
+        {
+            "type": "RobertaProcessing",
+            "sep": [END, vocabulary[END]],
+            "cls": [START, vocabulary[START]],
+            "trim_offsets": False,
+            "add_prefix_space": False,
+        },
+        {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": END,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "</w>",
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": vocabulary,
+            "merges": [line.split() for line in lines],
+        },
+    )
+
+
+def bert_json(vocab: str, config: dict[str, Any] | None = None) -> bytes:
+    """BERT's WordPiece vocabulary, one piece a line; `config`: what the folder's tokenizer_config.json says, if anything."""
+    config = config or {}
+    lines = vocab.removesuffix("\n").split("\n")
+    vocabulary = {name: number for number, name in enumerate(lines)}
+    missing = [name for name in BERT_SPECIALS if name not in vocabulary]
+    if missing:
+        raise ModelError(f"vocab.txt has no {missing[0]}, so it is not the vocabulary of a BERT model")
+    template = [("[CLS]", 0), ("A", 0), ("[SEP]", 0), ("B", 1), ("[SEP]", 1)]
+    steps = [{"Sequence" if len(name) == 1 else "SpecialToken": {"id": name, "type_id": type_id}} for name, type_id in template]
+    ends = ("[CLS]", "[SEP]")
+    return _encoded(
+        [_special(name, vocabulary[name]) for name in sorted(BERT_SPECIALS, key=vocabulary.__getitem__)],
+        {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": config.get("tokenize_chinese_chars", True),
+            "strip_accents": config.get("strip_accents"),
+            "lowercase": config.get("do_lower_case", True),
+        },
+        {"type": "BertPreTokenizer"},
+        {
+            "type": "TemplateProcessing",
+            "single": steps[:3],
+            "pair": steps,
+            "special_tokens": {name: {"id": name, "ids": [vocabulary[name]], "tokens": [name]} for name in ends},
+        },
+        {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": vocabulary,
+        },
+    )
+
+
+@cache
+def byte_alphabet() -> dict[int, str]:
+    """The letter that stands for each byte in a byte-level vocabulary, in the vocabulary's order.
+
+    Visible bytes of Latin-1 stand for themselves; the rest follow, moved up beyond it.
+    """
+    visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+
+
+def _special(name: str, number: int) -> dict[str, Any]:
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"id": number, "content": name, **flags}
+
+
+def _encoded(
+    added: object, normalizer: object, pre_tokenizer: object, post_processor: object, decoder: object, model: object
+) -> bytes:
+    whole = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": normalizer,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": post_processor,
+        "decoder": decoder,
+        "model": model,
+    }
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
