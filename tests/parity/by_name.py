@@ -2,7 +2,7 @@
 
     python -m tests.parity.by_name [--write] [LIBRARY ...]
 
-runs in an environment that has some of the libraries (see requirements-parity.txt), without weights and in little memory. A
+runs in an environment that has some of the libraries (requirements-parity.txt), without weights and in little memory. A
 model passes when its state dict and ours have the same keys and shapes through the tables of seesay.checkpoints, and heads,
 activations, epsilons, widths, pooling and masks are equal. Models of OpenCLIP that SeeSay does not read must be refused for the
 reason expected. What was found equal is in the catalogue's architectures, which are compared, too; with OpenCLIP's model_cfg of

@@ -2,7 +2,7 @@
 
     python -m tests.parity.fixtures OUT [NAME ...]
 
-runs in an environment that has the libraries (see requirements-parity.txt) and writes per fixture OUT/NAME/: the checkpoint
+runs in an environment that has the libraries (requirements-parity.txt) and writes per fixture OUT/NAME/: the checkpoint
 in its original format, `expected.npz` and `facts.json`. Default initialisation hides swapped norms and dropped biases, hence
 the random buffers too. What is stored: inputs, raw image and text embeddings, hidden states, logits, and of one contrastive
 loss the gradient of every parameter by its original name, as its norm and eight projections on fixed random directions.

@@ -2,9 +2,9 @@
 
     python -m tests.parity.full_size [NAME ...]
 
-runs in an environment that has the original libraries (see requirements-parity.txt). Per model, each step a process of its own:
+runs in an environment that has the original libraries (requirements-parity.txt). Per model, each step a process of its own:
 the original library makes the checkpoint, every parameter random, and computes; SeeSay opens it, computes the same, writes
-`model.safetensors` and the graphs that point into it, and runs those. Takes up to 20 GB of disk in a temporary folder.
+`model.safetensors` and the graphs that point into it, and runs those. Takes up to 8 GB of disk in a temporary folder.
 """
 
 import json
