@@ -16,6 +16,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -53,9 +54,11 @@ def measure(quick: bool) -> Result:
             np.save(folder / f"{name}.npy", array)
         engines = {storage: OnnxEngine(folder / storage) for storage in ("float32", "int8")}
         peer = Peer(folder) if "SEESAY_PEERS" in os.environ else None
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for name, array in inputs.items():
-            contenders = {f"seesay {storage}": partial(encode, engine, array) for storage, engine in engines.items()}
+            contenders: dict[str, Callable[[], object]] = {
+                f"seesay {storage}": partial(encode, engine, array) for storage, engine in engines.items()
+            }
             contenders |= {library: partial(peer.run, library, name) for library in peer.names} if peer else {}
             rounds = (3 if quick else 7) if name.endswith("32") else (5 if quick else 25)
             times = interleave(contenders, rounds, warm_ups=2)

@@ -67,7 +67,7 @@ def measure(quick: bool) -> Result:
             contenders["transformers"] = lambda: start(os.environ["SEESAY_PEERS"], THEIRS)
         times = interleave(contenders, 2 if quick else 5)
     result.figures["seconds"] = {name: t.to_json() for name, t in times.items()}
-    rows = [(name, f"{t.median:.2f}", f"{t.best:.2f}") for name, t in times.items()]
+    rows: list[tuple[str, ...]] = [(name, f"{t.median:.2f}", f"{t.best:.2f}") for name, t in times.items()]
     if "transformers" in times:
         ratios = {name: t.over(times["transformers"]) for name, t in times.items() if name != "transformers"}
         result.figures["ratios"] = {name: round(ratio, 3) for name, ratio in ratios.items()}

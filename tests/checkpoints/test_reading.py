@@ -13,9 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seesay.checkpoints import Said, open_checkpoint
-from seesay.config import TokenizerSpec
+from seesay.checkpoints.reader import read_checkpoint
+from seesay.checkpoints.weights import Entry, Weights
+from seesay.config import BertConfig, TokenizerSpec, VitConfig
 from seesay.errors import CheckpointError
 from seesay.tokenizers import Tokenizer
+from tests.parity.by_name import Meta
 from tests.parity.originals import HF_FOLDERS
 from tests.parity.test_checkpoints import DATA, RELATIVE, UNIT, compare, open_fixture
 
@@ -215,11 +218,17 @@ def test_unknown_settings_are_refused_together(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path, "open-clip-native")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["vision_cfg"] |= {"qk_norm": True, "mystery": 3}
+    config["model_cfg"]["secret"] = 1
     config["model_cfg"]["text_cfg"] |= {"pool_type": "none"}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError) as error:
         open_checkpoint(folder)
-    for part in ("qk_norm", "mystery: unknown key", "pool_type: 'none' is not one of 'argmax', 'eos', 'last'"):
+    for part in (
+        "qk_norm",
+        "mystery: unknown key",
+        "model_cfg.secret: unknown key",
+        "pool_type: 'none' is not one of 'argmax', 'eos', 'last'",
+    ):
         assert part in str(error.value)
 
 
@@ -364,3 +373,24 @@ def test_an_archive_whose_tensor_reaches_outside_its_storage(tmp_path: Path) -> 
     checkpoint_path = rewritten(tmp_path / "model.pt", grown)
     with pytest.raises(CheckpointError):
         open_checkpoint(checkpoint_path).model()
+
+
+def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> None:
+    rows = {
+        "visual.conv1.weight": (1280, 3, 14, 14),
+        "visual.class_embedding": (1280,),
+        "visual.positional_embedding": (257, 1280),
+        "visual.proj": (1280, 1024),
+        "visual.transformer.resblocks.0.mlp.c_fc.weight": (5120, 1280),
+        "bert.embeddings.word_embeddings.weight": (21128, 1024),
+        "bert.embeddings.position_embeddings.weight": (512, 1024),
+        "bert.embeddings.token_type_embeddings.weight": (2, 1024),
+        "bert.encoder.layer.0.attention.self.query.weight": (1024, 1024),
+        "bert.encoder.layer.0.intermediate.dense.weight": (4096, 1024),
+    }
+    path = Path("clip_cn_vit-h-14.pt")
+    weights = Weights(path, "torch file", Meta({name: Entry(shape, "float16") for name, shape in rows.items()}))
+    description = read_checkpoint(path, weights, Said()).description
+    assert isinstance(description.image, VitConfig)
+    assert isinstance(description.text, BertConfig)
+    assert (description.image.heads, description.text.heads) == (16, 16)

@@ -27,7 +27,7 @@ PREPROCESS = {
 }
 
 
-def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, text_px: bool = True) -> Made:
+def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         tower, seen = model.visual, []
         if hasattr(tower, "transformer"):
@@ -58,7 +58,8 @@ def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, text_p
 
     if ids is None:
         ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
 
 
 def save_folder(folder: Path, model: nn.Module, model_cfg: Made) -> None:

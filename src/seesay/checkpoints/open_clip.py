@@ -22,6 +22,10 @@ OWN_VOCABULARY = 49408
 NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
 CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
 CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
+MODEL = {
+    *("embed_dim", "vision_cfg", "text_cfg", "multimodal_cfg", "custom_text", "quick_gelu", "output_dict", "cast_dtype"),
+    *("init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),  # the weights hold what training made of them
+}
 VISION = {
     *("layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "patch_dropout", "no_ln_pre"),
     *("pos_embed_type", "final_ln_after_pool", "pool_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type"),
@@ -54,12 +58,14 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     faults: list[str] = []
     model = config.get("model_cfg", config)
     quick = bool(model.get("quick_gelu", False))
-    Settings(model, "model_cfg", faults).refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
+    s = Settings(model, "model_cfg", faults)
+    s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
+    _refuse_unknown(s, MODEL)
     vision, text = model.get("vision_cfg") or {}, model.get("text_cfg") or {}
     image = _image(vision, quick, faults)
     text_config = _hf_text(text, hf_text, faults) if text.get("hf_model_name") else _clip_text(text, quick, faults)
     tokenizer_spec = _tokenizer_spec(text, text_config, faults)
-    dim = Settings(model, "model_cfg", faults).number("embed_dim")
+    dim = s.number("embed_dim")
     image_spec = _image_spec(config.get("preprocess_cfg") or {}, image.image_px, faults)
     check(faults, name)
     return Description(
@@ -163,6 +169,10 @@ def _refuse_custom(s: Settings, known: set[str]) -> None:
     for key in CUSTOM_KEYS:
         s.refuse(key, lambda v: not v, CUSTOM)
     s.refuse("block_type", lambda v: v in (None, "default"), CUSTOM)
+    _refuse_unknown(s, known)
+
+
+def _refuse_unknown(s: Settings, known: set[str]) -> None:
     unknown = sorted(key for key in s.values if key not in known and not key.startswith("timm_"))
     s.faults.extend(f"{s.at}.{key}: unknown key, which might change what the model computes" for key in unknown)
 

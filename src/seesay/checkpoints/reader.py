@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from seesay.models import Clip
 
 VOCABULARIES = {"clip": 49408, "chinese_clip": 21128}  # a smaller tower has one of its own
-HEAD_WIDTH = 64  # OpenAI's rule for every model, and Chinese-CLIP's but for ViT-H
-CHINESE_HEAD_WIDTHS = {1280: 80}
+HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
+CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
 CHINESE = Said(activation="quick_gelu", text_activation="gelu")
 UNUSED = {
@@ -84,10 +84,11 @@ class Checkpoint:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
 
     def model(self) -> "Clip":
-        """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
-        clip, state = self.check_towers(), self.state()
+        """The towers in torch, in eval mode. Raises CheckpointError as `skeleton` does."""
+        clip = self.skeleton()
         import torch
 
+        state = self.state()
         if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
             numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
@@ -101,8 +102,11 @@ class Checkpoint:
         )
         return clip.eval()
 
-    def check_towers(self) -> "Clip":
-        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
+    def skeleton(self) -> "Clip":
+        """The model without its numbers (torch's "meta" device): enough to know that every tensor is there and fits.
+
+        Raises CheckpointError with every missing, left-over and misshapen tensor.
+        """
         try:
             import torch
         except ImportError:
@@ -167,7 +171,11 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     path, said = Path(path), said or Said()
     if is_model_folder(path):
         return _open_seesay(path)
-    weights = open_weights(path)
+    return read_checkpoint(path, open_weights(path), said)
+
+
+def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
+    """What opened weights are and how they work. What lies beside `weights.path` is read, the tensors are not."""
     try:
         layout = sniff(weights.names)
     except CheckpointError as error:
@@ -255,15 +263,15 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
             )
         case "cn_clip":
             width = ours.get("image.class_embedding", (0,))[0]
-            heads_of = CHINESE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
-            described = _from_shapes(ours, said.or_else(CHINESE), heads_of, "Chinese-CLIP's rules")
+            image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
+            described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
             described = replace(described, image_spec=_image_spec("chinese-clip", described))
         case "openai" if from_openai(weights):
-            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, "OpenAI's rules")
+            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
             described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
             said.require("activation", "image_heads", "text_heads", "preprocessing")
-            described = _from_shapes(ours, said, None, "what the caller says")
+            described = _from_shapes(ours, said, None, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
     return described
@@ -330,8 +338,8 @@ def from_openai(weights: Weights) -> bool:
     return weights.kind == "TorchScript archive" or "input_resolution" in weights.names
 
 
-def _from_shapes(ours: Shapes, said: Said, heads_of: int | None, source: str) -> Description:
-    image, text = shapes.image_config(ours, said, heads_of), shapes.text_config(ours, said, heads_of)
+def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
+    image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
     named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
     packaged, spec = False, None
     if text is not None:
