@@ -22,6 +22,7 @@ from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
 from seesay.tasks.prompts import TEMPLATES
 from seesay.tokenizers import Tokenizer, Tokens
+from seesay.tokenizers.ids import check_ids
 
 if TYPE_CHECKING:
     from seesay.card import Card
@@ -226,9 +227,16 @@ class Model:
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
             tokens = self.tokenizer([texts[i] for i in rows])
-            raw[rows] = self.engine.encode_tokens(tokens.ids)
+            raw[rows] = self.encode_tokens(tokens.ids, normalize=False)
             cut += [row for row, truncated in zip(rows, tokens.truncated, strict=True) if truncated]
         self._report(cut, texts)
+        return unit(raw) if normalize else raw
+
+    def encode_tokens(self, ids: np.ndarray, *, normalize: bool = True) -> np.ndarray:
+        """ids (B, L) int64, as from `tokenize` -> (B, D) float32. Raises ModelError for ids of another vocabulary."""
+        if self.config.text is not None:
+            check_ids(ids, self.config.text)
+        raw = self.engine.encode_tokens(ids)
         return unit(raw) if normalize else raw
 
     def tokenize(self, texts: str | Sequence[str]) -> np.ndarray:

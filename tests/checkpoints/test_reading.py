@@ -68,7 +68,8 @@ def test_bare_state_dict_takes_what_the_caller_says(tmp_path: Path) -> None:
     torch.save({name: tensor for name, tensor in archive_state().items() if name not in numbers}, tmp_path / "model.pt")
     same_numbers(tmp_path / "model.pt", "openai-vit-archive", SAID)
     with pytest.raises(
-        CheckpointError, match=r"does not say activation or image_heads.*Pass activation='gelu' or 'quick_gelu'"
+        CheckpointError,
+        match=r"activation, image_heads, text_heads, preprocessing.*Pass activation='gelu' or 'quick_gelu'",
     ):
         open_checkpoint(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="Pass preprocessing='openai'"):

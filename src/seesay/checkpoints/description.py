@@ -52,7 +52,7 @@ class Said:
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
             raise CheckpointError(
-                f"the file does not say {' or '.join(missing)}, which its tensors cannot show. Pass "
+                f"nothing says {', '.join(missing)}, which the tensors cannot show. Pass "
                 + ", ".join(f"{name}={EXAMPLES[name]}" for name in missing)
                 + "; or architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
             )
@@ -62,7 +62,7 @@ class Said:
         return Said(**{f.name: getattr(rule if getattr(self, f.name) is None else self, f.name) for f in fields(self)})
 
 
-EXAMPLES = {"activation": "'gelu' or 'quick_gelu'", "image_heads": "12", "text_heads": "8"}
+EXAMPLES = {"activation": "'gelu' or 'quick_gelu'", "image_heads": "12", "text_heads": "8", "preprocessing": "'openai'"}
 
 
 def preset(name: str, size_px: int) -> ImageSpec:

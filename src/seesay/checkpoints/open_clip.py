@@ -1,7 +1,7 @@
 """Reading `open_clip_config.json` (OpenCLIP 2.x to 4.x): native towers, custom text towers, and BERT-like Hugging Face ones."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from seesay.checkpoints import hugging_face
 from seesay.checkpoints.description import CLIP_MEAN, CLIP_STD, Description, Settings, check
@@ -17,6 +17,7 @@ from seesay.config import (
     VitConfig,
 )
 
+OWN_VOCABULARY = 49408
 NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
 CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
 CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
@@ -69,9 +70,14 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         text=text_config,
         image_spec=image_spec,
         tokenizer_spec=_tokenizer_spec(text, text_config),
-        tokenizer="folder" if text.get("hf_tokenizer_name") or text.get("hf_model_name") else "open_clip",
+        tokenizer=_vocabulary(text, text_config),
         source=name,
     )
+
+
+def _vocabulary(cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
+    named = cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name")
+    return "folder" if named or text.vocabulary < OWN_VOCABULARY else "open_clip"
 
 
 def _image(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> ImageConfig:

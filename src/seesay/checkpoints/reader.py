@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from seesay.models import Clip
 
+VOCABULARIES = {"clip": 49408, "chinese_clip": 21128}  # a smaller tower has one of its own
 HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
 CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
@@ -83,11 +84,10 @@ class Checkpoint:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
 
     def model(self) -> "Clip":
-        """The towers in torch, in eval mode. Raises CheckpointError as `skeleton` does."""
-        clip = self.skeleton()
+        """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
+        clip, state = self.check_towers(), self.state()
         import torch
 
-        state = self.state()
         if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
             numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
@@ -101,11 +101,8 @@ class Checkpoint:
         )
         return clip.eval()
 
-    def skeleton(self) -> "Clip":
-        """The model without its numbers (torch's "meta" device): enough to know that every tensor is there and fits.
-
-        Raises CheckpointError with every missing, left-over and misshapen tensor.
-        """
+    def check_towers(self) -> "Clip":
+        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
         try:
             import torch
         except ImportError:
@@ -268,6 +265,7 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
             described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
             described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
+            said.require("activation", "image_heads", "text_heads", "preprocessing")
             described = _from_shapes(ours, said, None, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
@@ -327,20 +325,20 @@ def from_openai(weights: Weights) -> bool:
 
 def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
     image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
-    named: VocabularyName | None = None
-    spec = None
-    if isinstance(text, ClipTextConfig):
-        named = "clip"
-        spec = replace(SPECS["clip"], context_length=text.positions)
-    elif isinstance(text, BertConfig):
-        named, spec = "chinese_clip", SPECS["chinese_clip"]
+    named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
+    packaged, spec = False, None
+    if text is not None:
+        packaged = text.vocabulary >= VOCABULARIES[named]
+        spec = SPECS[named] if packaged else replace(SPECS[named], cleaning="none")
+        if isinstance(text, ClipTextConfig):
+            spec = replace(spec, context_length=text.positions)
     return Description(
         dim=shapes.dimension(ours),
         image=image,
         text=text,
         image_spec=None,
         tokenizer_spec=spec,
-        tokenizer=named,
+        tokenizer=None if text is None else named if packaged else "folder",
         source=source,
         languages=("zh",) if isinstance(text, BertConfig) else (),
     )

@@ -35,6 +35,11 @@ class Tokenizer:
         try:
             content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
             self._backend = tokenizers.Tokenizer.from_buffer(content)
+        except FileNotFoundError:
+            raise ModelError(
+                f"{vocabulary!s} is not there: this model came without its vocabulary. Put tokenizer.json (or vocab.json and "
+                "merges.txt, or vocab.txt) beside its weights and load it again"
+            ) from None
         except Exception as error:  # the library raises a bare Exception
             named = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
             raise ModelError(f"{named} is not a tokenizer.json that can be read: {error}") from None
