@@ -33,6 +33,8 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -m tests.parity.compare $(MADE)
 	$(PARITY)/bin/python -W ignore -m tests.parity.by_name
 	$(PARITY4)/bin/python -W ignore -m tests.parity.by_name
+	$(PARITY)/bin/python -W ignore -m tests.parity.written
+	$(PARITY4)/bin/python -W ignore -m tests.parity.written
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size

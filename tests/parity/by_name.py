@@ -65,7 +65,7 @@ def differences(built: Built) -> list[str]:
     """Everything in which their model and ours differ; empty when nothing does."""
     try:
         checkpoint = checkpoint_of(built)
-        clip = checkpoint.skeleton()  # missing, left-over and misshapen tensors
+        clip = checkpoint.check_towers()  # missing, left-over and misshapen tensors
     except CheckpointError as error:
         return str(error).split("\n")
     numbers = {"input_resolution", "context_length", "vocab_size"}  # of OpenAI's archives

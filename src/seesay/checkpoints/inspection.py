@@ -60,7 +60,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
         return _facts(weights, format=layout.title, image=image, text=text, ignored=ignored, unknown=str(error))
     faults = None
     try:
-        checkpoint.skeleton()
+        checkpoint.check_towers()
     except MissingExtra:
         faults = None  # without torch the names and shapes cannot be compared with the towers'
     except CheckpointError as error:

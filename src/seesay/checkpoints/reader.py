@@ -84,11 +84,10 @@ class Checkpoint:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
 
     def model(self) -> "Clip":
-        """The towers in torch, in eval mode. Raises CheckpointError as `skeleton` does."""
-        clip = self.skeleton()
+        """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
+        clip, state = self.check_towers(), self.state()
         import torch
 
-        state = self.state()
         if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
             numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
@@ -102,11 +101,8 @@ class Checkpoint:
         )
         return clip.eval()
 
-    def skeleton(self) -> "Clip":
-        """The model without its numbers (torch's "meta" device): enough to know that every tensor is there and fits.
-
-        Raises CheckpointError with every missing, left-over and misshapen tensor.
-        """
+    def check_towers(self) -> "Clip":
+        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
         try:
             import torch
         except ImportError:
