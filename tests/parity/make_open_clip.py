@@ -96,6 +96,23 @@ def open_clip_quickgelu(folder: Path) -> Made:
 
 
 @fixture
+def open_clip_resized(folder: Path) -> Made:
+    """Weights of 32 pixels and 16 tokens, run at 48 and 12: OpenCLIP resizes the positions."""
+    cfg = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+    trained = native(cfg)
+    randomise(trained, 41)
+    save_folder(folder, trained, cfg)
+    model = native(cfg | {"vision_cfg": VISION | {"image_size": 48}, "text_cfg": TEXT | {"context_length": 12}})
+    state = trained.state_dict()
+    open_clip.model.resize_pos_embed(state, model)
+    open_clip.model.resize_text_pos_embed(state, model)
+    model.load_state_dict(state)
+    ids = text_ids(VOCABULARY, 12, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
+    said = {"image_px": 48, "context_length": 12}
+    return run(model, folder, px=48, ids=ids) | {"file": "", "said": said, "gradients": "not of the positions"}
+
+
+@fixture
 def open_clip_resnet(folder: Path) -> Made:
     vision = {"image_size": 64, "layers": [1, 1, 1, 2], "width": 4, "head_width": 16}
     return folder_fixture(folder, 33, {"embed_dim": 24, "vision_cfg": vision, "text_cfg": TEXT}, px=64)

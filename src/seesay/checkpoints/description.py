@@ -33,8 +33,9 @@ class Description:
 class Said:
     """What the caller says about a checkpoint, or a rule of its source. None: nobody said so.
 
-    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `entry`: the catalogue's entry
-    of these very weights, for what neither the files nor the caller say.
+    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `image_px`, `context_length`:
+    another resolution or length than the weights were trained at, for which learned positions are resized as OpenCLIP does.
+    `entry`: the catalogue's entry of these very weights, for what neither the files nor the caller say.
     """
 
     architecture: str | None = None
@@ -43,6 +44,8 @@ class Said:
     image_heads: int | None = None
     text_heads: int | None = None
     preprocessing: "Preprocessing | ImageSpec | None" = None
+    image_px: int | None = None
+    context_length: int | None = None
     name: str | None = None
     licence: str | None = None
     languages: tuple[str, ...] | None = None

@@ -73,12 +73,27 @@ class Checkpoint:
             return None
 
     def state(self) -> "dict[str, Tensor]":
-        """Every tensor by our names, float32 (and the batch norms' counters int64)."""
-        return {
+        """Every tensor by our names, float32 (and the batch norms' counters int64), positions resized where that was said."""
+        state = {
             ours: _read(self.weights, place)
             for ours, place in self.account.places.items()
             if ours not in UNUSED or self._pools()
         }
+        from seesay.models.positions import resize_grid, resize_line
+
+        for name in self._resized() & state.keys():
+            if name.startswith("image."):
+                assert isinstance(self.description.image, VitConfig | ModifiedResNetConfig)
+                state[name] = resize_grid(state[name], self.description.image.grid)
+            else:
+                assert isinstance(self.description.text, ClipTextConfig)
+                state[name] = resize_line(state[name], self.description.text.positions)
+        return state
+
+    def _resized(self) -> set[str]:
+        """Tables of positions that the caller wants at another resolution or length."""
+        image = {"image.position_embedding", "image.pool.position_embedding"} if self.said.image_px else set()
+        return image | ({"text.position_embedding"} if self.said.context_length else set())
 
     def _pools(self) -> bool:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
@@ -128,7 +143,9 @@ class Checkpoint:
         faults += [
             f"{self.account.places[name].theirs}: shape {found[name]}, expected {expected[name]}"
             for name in expected
-            if name in found and found[name] != expected[name]
+            if name in found
+            and found[name] != expected[name]
+            and not (name in self._resized() and found[name][1:] == expected[name][1:])
         ]
         if faults:
             listed = "\n".join(f"  {fault}" for fault in faults[:12])
@@ -166,6 +183,8 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     """A file or a folder of any known format. Raises CheckpointError; MissingExtra where torch is needed and absent."""
     path, said = Path(path), said or Said()
     if is_model_folder(path):
+        if said != Said():
+            raise CheckpointError(f"{path} is a SeeSay folder, which says everything itself; say nothing about it")
         return _open_seesay(path)
     return read_checkpoint(path, open_weights(path), said)
 
@@ -312,6 +331,19 @@ def _overridden(described: Description, said: Said) -> Description:
         text = replace(text, activation=said.text_activation or text.activation)
     if isinstance(text, ClipTextConfig | BertConfig):
         text = replace(text, heads=said.text_heads or text.heads)
+    if said.image_px and isinstance(image, VitConfig | ModifiedResNetConfig):
+        step = image.patch_px if isinstance(image, VitConfig) else 32
+        if said.image_px % step:
+            raise CheckpointError(f"image_px={said.image_px} is not a multiple of {step}, the size of this tower's patches")
+        image = replace(image, image_px=said.image_px)
+        if (spec := described.image_spec) is not None:
+            resize_px = round(spec.resize_px * said.image_px / spec.size_px)
+            described = replace(described, image_spec=replace(spec, size_px=said.image_px, resize_px=resize_px))
+    if said.context_length and isinstance(text, ClipTextConfig):
+        text = replace(text, positions=said.context_length)
+        assert described.tokenizer_spec
+        spec_of_texts = replace(described.tokenizer_spec, context_length=said.context_length)
+        described = replace(described, tokenizer_spec=spec_of_texts)
     described = replace(described, image=image, text=text)
     if image is None:
         return described
