@@ -15,6 +15,7 @@ from seesay.catalog import CatalogModel, locate
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
+from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.paths import is_url
 from seesay.strict import from_json
@@ -258,6 +259,24 @@ class Model:
             )
 
     # Both
+
+    def image_hidden_states(self, items: "ImageInput | Iterable[ImageInput]") -> list[np.ndarray]:
+        """What enters the image tower's first layer and what leaves each, for pictures: ViT (N, 1 + patches, width) each.
+
+        Raises MissingCapability where the engine cannot give them; engine="torch" can.
+        """
+        return self._hidden().hidden_pixels(self.preprocess(items))
+
+    def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
+        """What enters the text tower's first layer and what leaves each, for texts: (N, L, width) each. As for pictures."""
+        return self._hidden().hidden_tokens(self.tokenize(texts))
+
+    def _hidden(self) -> HiddenStates:
+        if "hidden_states" not in self.engine.capabilities or not isinstance(self.engine, HiddenStates):
+            raise MissingCapability(
+                f"the {self.engine.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
+            )
+        return self.engine
 
     def similarity(self, a: object, b: object) -> np.ndarray:
         """Cosines (len(a), len(b)) float32 between any two of: pictures, texts, vectors.
