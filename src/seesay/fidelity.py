@@ -66,7 +66,7 @@ def read_pairs(table: Path, images: Path | None = None, *, language: str = "en",
         raise InputError(
             f"{table}: expected columns image and text, or image and label; got {', '.join(sorted(columns)) or 'none'}"
         )
-    kept = [r for r in rows if r.get("lang", language) == language and split in (None, r.get("split"))]
+    kept = [r for r in rows if r.get("lang", language) == language and (split is None or r.get("split", split) == split)]
     if not kept:
         raise InputError(f"{table} has no rows of language {language!r}" + (f" and split {split!r}" if split else ""))
     folder = images or (table.parent / "images" if (table.parent / "images").is_dir() else table.parent)

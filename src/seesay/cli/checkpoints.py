@@ -1,5 +1,6 @@
 """`seesay models inspect` and `seesay models convert`: what a checkpoint is, and the same model in another form."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -126,8 +127,9 @@ def convert(
     if pairs:
         from seesay.model import load
 
-        wide, narrow = load(source, **{key: value for key, value in said.items() if value is not None}), load(folder)
-        reports = [compare(wide, narrow, each) for each in pairs]
+        with tempfile.TemporaryDirectory(prefix="seesay-") as place:  # the source itself may be stored narrowly
+            wide = load(write(checkpoint, Path(place) / "float32").folder)
+            reports = [compare(wide, load(folder), each) for each in pairs]
         result["reports"] = [{"table": str(t), **to_json(r)} for t, r in zip(tables, reports, strict=True)]
     megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     if as_json:
