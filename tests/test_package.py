@@ -27,6 +27,7 @@ ROWS = (
     ("testing",),
     ("library",),
     ("gallery",),
+    ("compat", "teaching"),
     ("cli", "__main__"),
 )
 
