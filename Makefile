@@ -5,7 +5,12 @@ ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
 endif
 
-.PHONY: run test check bench clean
+# Environments with the original libraries; others that have them can be named instead: make parity PARITY=... PARITY4=...
+PARITY ?= .venv-parity
+PARITY4 ?= .venv-parity4
+MADE := out/parity
+
+.PHONY: run test check bench parity clean
 
 run: .venv/installed
 	$(BIN)/python examples/first_look.py
@@ -20,6 +25,21 @@ check: .venv/installed-test
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/report.py
 
+# The original libraries beside SeeSay (tests/parity/README.md). Linux or macOS, 8 GB of environments, 10 GB of memory, half an hour.
+parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
+	rm -rf $(MADE)
+	$(PARITY)/bin/python -W ignore -m tests.parity.fixtures $(MADE)
+	$(PARITY4)/bin/python -W ignore -m tests.parity.fixtures $(MADE)
+	$(PARITY)/bin/python -m tests.parity.compare $(MADE)
+	$(PARITY)/bin/python -W ignore -m tests.parity.by_name
+	$(PARITY4)/bin/python -W ignore -m tests.parity.by_name
+	$(PARITY)/bin/python -W ignore -m tests.parity.written
+	$(PARITY4)/bin/python -W ignore -m tests.parity.written
+	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
+	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
+	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
+	$(PARITY)/bin/python -m pytest tests/parity
+
 .venv/bin-made:
 	$(PYTHON) -m venv .venv
 	@touch $@
@@ -33,5 +53,15 @@ bench: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@touch $@
 
+$(PARITY)/installed-parity: requirements-parity.txt pyproject.toml
+	$(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python -m pip install --quiet --disable-pip-version-check -r $< -e .
+	@touch $@
+
+$(PARITY4)/installed-parity: requirements-parity-transformers4.txt pyproject.toml
+	$(PYTHON) -m venv $(PARITY4)
+	$(PARITY4)/bin/python -m pip install --quiet --disable-pip-version-check -r $< -e .
+	@touch $@
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv .venv-parity .venv-parity4 out

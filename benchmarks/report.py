@@ -16,8 +16,15 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("cold_start", "index_throughput", "search_latency")
-TITLES = {"cold_start": "Cold start", "index_throughput": "Indexing", "search_latency": "Searching"}
+SCRIPTS = ("cold_start", "index_throughput", "search_latency", "encode", "load_time", "tokenizing")
+TITLES = {
+    "cold_start": "Cold start",
+    "index_throughput": "Indexing",
+    "search_latency": "Searching",
+    "encode": "Encoding",
+    "load_time": "Opening a checkpoint",
+    "tokenizing": "Tokenizing",
+}
 
 WIDTH = 128
 

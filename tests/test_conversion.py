@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 import seesay
 from seesay.catalog import BUNDLED
 from seesay.checkpoints import open_checkpoint
-from seesay.conversion import convert
+from seesay.conversion import Storage, convert
 from seesay.errors import CheckpointError, InputError, MissingCapability, ModelError
 from seesay.model import Model
+from seesay.tokenizers import vocabulary
 from tests.parity.test_checkpoints import DATA, UNIT, open_fixture, unit
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
@@ -112,7 +113,9 @@ def test_bundled_model_in_torch(bundled: Model, photos: list[Path]) -> None:
 
 
 def test_convert_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
-    conversion = convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made")
+    shutil.copy(DATA / "cn-clip-vit" / "model.pt", tmp_path)
+    (tmp_path / "tokenizer.json").write_bytes(vocabulary("chinese_clip"))
+    conversion = convert(open_checkpoint(tmp_path / "model.pt"), tmp_path / "made")
     assert {file.name for file in conversion.folder.iterdir()} == {
         "config.json",
         "image.onnx",
@@ -134,14 +137,23 @@ def test_convert_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.encode_pixels(pixels), source.encode_pixels(pixels), atol=UNIT)
 
 
-def test_int8_keeps_the_space_and_most_of_the_direction(tmp_path: Path) -> None:
-    conversion = convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made", "int8")
+@pytest.mark.parametrize("storage", ["int8", "int8-rows"])
+def test_int8_keeps_the_space_and_most_of_the_direction(tmp_path: Path, storage: Storage) -> None:
+    conversion = convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made", storage)
     made, expected = seesay.load(tmp_path / "made"), tower_inputs("cn-clip-vit")
-    assert made.build_id == "onnx/int8+int8/exact"
+    assert made.build_id == f"onnx/{storage}+{storage}/exact"
     assert made.space_id == open_checkpoint(DATA / "cn-clip-vit" / "model.pt").model().config.space_id
     cosines = (made.encode_pixels(expected["pixels"]) * unit(expected["image"])).sum(axis=1)
     assert 0.99 < cosines.min() < 0.999999
     assert conversion.differences["image"] > UNIT
+    # No vector depends on what shares its batch.
+    pixels, ids = expected["pixels"], expected["ids"]
+    loud = np.concatenate([pixels[:1], 40 * pixels[1:]])
+    np.testing.assert_allclose(made.encode_pixels(loud)[0], made.encode_pixels(pixels[:1])[0], atol=1e-6)
+    np.testing.assert_allclose(made.engine.encode_tokens(ids)[1], made.engine.encode_tokens(ids[1:2])[0], rtol=1e-5, atol=1e-6)
+    # And torch reads the very weights that the graphs use.
+    reread = seesay.load(tmp_path / "made", engine="torch")
+    assert (reread.encode_pixels(pixels) * made.encode_pixels(pixels)).sum(axis=1).min() > 0.999
 
 
 def test_a_configuration_that_is_not_one(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ROWS = (
     ("conversion",),
     ("tasks",),
     ("model",),
-    ("testing",),
+    ("fidelity", "testing"),
     ("library",),
     ("gallery",),
     ("compat", "teaching"),

@@ -40,19 +40,25 @@ class ImageSpec:
     crop: Literal["rounded", "floored"] = "rounded"
 
 
+Cleaning = Literal["none", "clip", "bert", "whitespace", "lower", "canonicalize"]
+
+
 @dataclass(frozen=True)
 class TokenizerSpec:
     """How texts become ids (N, L) int64; the vocabulary itself is `tokenizer.json`.
 
     padding "longest": L is the longest text of the batch, where pooling makes that exact; "context": always `context_length`.
     cleaning: what is done to a text beforehand (`tokenizers.cleaning`). "none": the vocabulary's own normalizer does all of it;
-    "clip": as OpenAI's CLIP and OpenCLIP; "bert": as BERT's first tokenizer, lower-cased, which Chinese-CLIP uses.
+    "clip": as OpenAI's CLIP and OpenCLIP; "bert": as BERT's first tokenizer, lower-cased, which Chinese-CLIP uses;
+    "whitespace", "lower", "canonicalize": OpenCLIP's of these names, before a Hugging Face tokenizer.
+    end "zeroed": the id that ends every text becomes 0, wherever it stands, as CLIPA was trained.
     """
 
     context_length: int
     pad_id: int
     padding: Literal["longest", "context"]
-    cleaning: Literal["none", "clip", "bert"] = "none"
+    cleaning: Cleaning = "none"
+    end: Literal["kept", "zeroed"] = "kept"
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]

@@ -8,12 +8,14 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from seesay.checkpoint_files import DESCRIPTIONS
-from seesay.checkpoints import Checkpoint, Said, open_checkpoint
+from seesay.checkpoints import Checkpoint, Said, open_checkpoint, writer
 from seesay.checkpoints.weights import weights_file
 from seesay.download import cache_dir
 from seesay.errors import InputError
@@ -22,8 +24,8 @@ from seesay.strict import to_json
 if TYPE_CHECKING:
     from seesay.models import Clip
 
-GRAPHS = 1  # raised when exported graphs change, so that older ones in caches are made anew
-Storage = Literal["float32", "int8"]
+GRAPHS = 2  # raised when exported graphs or what is read of a checkpoint change, so that folders in caches are made anew
+Storage = Literal["float32", "int8", "int8-rows"]
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,35 @@ def prepared(path: Path, said: Said | None = None) -> Path:
 
 
 def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") -> Conversion:
-    """Writes the SeeSay folder, which must not exist. float32: weights once, in model.safetensors; int8: inside the graphs.
+    """Writes a SeeSay folder. float32: weights once, in model.safetensors; narrower ones: in the graphs.
 
-    Written beside and renamed at the end, so that no half folder is ever found. Raises CheckpointError, ModelError.
+    Raises CheckpointError, ModelError; InputError where the folder exists already.
     """
+    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
+    with new_folder(folder) as unfinished:
+        differences = write(clip, vocabulary, unfinished, storage)
+    return Conversion(folder, differences)
+
+
+def convert_to(checkpoint: Checkpoint, folder: Path, target: writer.Target) -> None:
+    """Writes the folder of another library. Raises CheckpointError with every reason why that cannot be exact."""
+    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
+    with new_folder(folder) as unfinished:
+        writer.write(clip, vocabulary, unfinished, target)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside, renamed at the end: no half-written one is ever found under the right name."""
     if folder.exists():
         raise InputError(f"{folder} exists already; name a new folder")
-    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
     unfinished = folder.with_name(f"{folder.name}.part-{os.getpid()}")
     unfinished.mkdir(parents=True)
     try:
-        differences = write(clip, vocabulary, unfinished, storage)
+        yield unfinished
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Conversion(folder, differences)
 
 
 def write(clip: "Clip", vocabulary: bytes | None, folder: Path, storage: Storage) -> dict[str, float]:

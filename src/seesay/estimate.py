@@ -14,9 +14,8 @@ from seesay.config import (
 )
 
 TYPICAL_TOKENS = 16  # of a caption or a query; towers that pad to their context take all of it
-RUNTIME_MB = 150  # Python, numpy, ONNX Runtime before any weights
-WEIGHT_COPIES = 1.1  # what ONNX Runtime keeps beside the weights, measured at 1.02 to 1.10
-EFFICIENCY = 0.75  # of a machine's matrix product that whole towers reach, measured at 0.65 to 0.85
+RUNTIME_MB = 100  # Python, numpy, ONNX Runtime, Pillow before any weights; a ViT-B/32 of 605 MB measured 603 MB in all
+EFFICIENCY = 0.8  # of a machine's matrix product that whole towers reach (docs/benchmarks.md)
 
 
 def parameters(config: ImageConfig | TextConfig, dim: int) -> int:
@@ -67,7 +66,7 @@ def operations(config: ImageConfig | TextConfig, dim: int, tokens: int = TYPICAL
 
 def memory_mb(towers: int) -> float:
     """Estimated memory of a process that runs towers of so many parameters in float32."""
-    return RUNTIME_MB + 4 * towers * WEIGHT_COPIES / 1e6
+    return RUNTIME_MB + 4 * towers / 1e6
 
 
 def multiplications_per_s() -> float:

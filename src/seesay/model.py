@@ -15,6 +15,7 @@ from seesay.catalog import CatalogModel, locate
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
+from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.paths import is_url
 from seesay.strict import from_json
@@ -22,6 +23,7 @@ from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
 from seesay.tasks.prompts import TEMPLATES
 from seesay.tokenizers import Tokenizer, Tokens
+from seesay.tokenizers.ids import check_ids
 
 if TYPE_CHECKING:
     from seesay.card import Card
@@ -226,9 +228,16 @@ class Model:
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
             tokens = self.tokenizer([texts[i] for i in rows])
-            raw[rows] = self.engine.encode_tokens(tokens.ids)
+            raw[rows] = self.encode_tokens(tokens.ids, normalize=False)
             cut += [row for row, truncated in zip(rows, tokens.truncated, strict=True) if truncated]
         self._report(cut, texts)
+        return unit(raw) if normalize else raw
+
+    def encode_tokens(self, ids: np.ndarray, *, normalize: bool = True) -> np.ndarray:
+        """ids (B, L) int64, as from `tokenize` -> (B, D) float32. Raises ModelError for ids of another vocabulary."""
+        if self.config.text is not None:
+            check_ids(ids, self.config.text)
+        raw = self.engine.encode_tokens(ids)
         return unit(raw) if normalize else raw
 
     def tokenize(self, texts: str | Sequence[str]) -> np.ndarray:
@@ -250,6 +259,24 @@ class Model:
             )
 
     # Both
+
+    def image_hidden_states(self, items: "ImageInput | Iterable[ImageInput]") -> list[np.ndarray]:
+        """What enters the image tower's first layer and what leaves each, for pictures: ViT (N, 1 + patches, width) each.
+
+        Raises MissingCapability where the engine cannot give them; engine="torch" can.
+        """
+        return self._hidden().hidden_pixels(self.preprocess(items))
+
+    def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
+        """What enters the text tower's first layer and what leaves each, for texts: (N, L, width) each. As for pictures."""
+        return self._hidden().hidden_tokens(self.tokenize(texts))
+
+    def _hidden(self) -> HiddenStates:
+        if "hidden_states" not in self.engine.capabilities or not isinstance(self.engine, HiddenStates):
+            raise MissingCapability(
+                f"the {self.engine.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
+            )
+        return self.engine
 
     def similarity(self, a: object, b: object) -> np.ndarray:
         """Cosines (len(a), len(b)) float32 between any two of: pictures, texts, vectors.
@@ -394,5 +421,4 @@ def _texts(texts: object) -> list[str]:
     wrong = [type(text).__name__ for text in many if not isinstance(text, str)]
     if wrong:
         raise InputError(f"expected a string or a list of strings, got a list with {wrong[0]}")
-    # Lone surrogates (from odd file names) have no UTF-8 form, which the tokenizer needs.
-    return [text.encode("utf-8", "replace").decode() for text in many]
+    return many

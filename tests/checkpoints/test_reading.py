@@ -13,7 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seesay.checkpoints import Said, open_checkpoint
+from seesay.checkpoints.reader import read_checkpoint
+from seesay.checkpoints.weights import Entry, Weights
+from seesay.config import BertConfig, TokenizerSpec, VitConfig
 from seesay.errors import CheckpointError
+from seesay.tokenizers import Tokenizer
+from tests.parity.by_name import Meta
+from tests.parity.originals import HF_FOLDERS
 from tests.parity.test_checkpoints import DATA, RELATIVE, UNIT, compare, open_fixture
 
 SAID = Said(activation="quick_gelu", image_heads=2, text_heads=2, preprocessing="openai")
@@ -64,7 +70,8 @@ def test_bare_state_dict_takes_what_the_caller_says(tmp_path: Path) -> None:
     torch.save({name: tensor for name, tensor in archive_state().items() if name not in numbers}, tmp_path / "model.pt")
     same_numbers(tmp_path / "model.pt", "openai-vit-archive", SAID)
     with pytest.raises(
-        CheckpointError, match=r"does not say activation or image_heads.*Pass activation='gelu' or 'quick_gelu'"
+        CheckpointError,
+        match=r"activation, image_heads, text_heads, preprocessing.*Pass activation='gelu' or 'quick_gelu'",
     ):
         open_checkpoint(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="Pass preprocessing='openai'"):
@@ -211,12 +218,75 @@ def test_unknown_settings_are_refused_together(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path, "open-clip-native")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["vision_cfg"] |= {"qk_norm": True, "mystery": 3}
+    config["model_cfg"]["secret"] = 1
     config["model_cfg"]["text_cfg"] |= {"pool_type": "none"}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError) as error:
         open_checkpoint(folder)
-    for part in ("qk_norm", "mystery: unknown key", "pool_type: 'none' is not one of 'argmax', 'eos', 'last'"):
+    for part in (
+        "qk_norm",
+        "mystery: unknown key",
+        "model_cfg.secret: unknown key",
+        "pool_type: 'none' is not one of 'argmax', 'eos', 'last'",
+    ):
         assert part in str(error.value)
+
+
+def tokenizer_folder(tmp_path: Path, fixture: str, tokenizer: str, text_cfg: dict[str, object] | None = None) -> Path:
+    """A fixture with a tokenizer of `tests/parity/make_hf_tokenizers.py` beside, and what else its text_cfg says."""
+    folder = hf_folder(tmp_path, fixture)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(HF_FOLDERS / tokenizer / name, folder)
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] |= text_cfg or {}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_tokenizer_is_used_as_open_clip_says(tmp_path: Path) -> None:
+    options: dict[str, object] = {"tokenizer_kwargs": {"strip_sep_token": True}}
+    checkpoint = open_checkpoint(tokenizer_folder(tmp_path, "open-clip-clipa", "bert", options))
+    spec, vocabulary = checkpoint.description.tokenizer_spec, checkpoint.tokenizer()
+    assert spec == TokenizerSpec(16, pad_id=0, padding="context", cleaning="whitespace", end="zeroed")
+    assert vocabulary is not None
+    (kept,) = Tokenizer(vocabulary, replace(spec, end="kept"))(["A  dog [SEP] caf&eacute;"]).ids.tolist()
+    (ids,) = Tokenizer(vocabulary, spec)(["A  dog [SEP] caf&eacute;"]).ids.tolist()
+    assert kept.count(3) == 2
+    assert ids == [0 if number == 3 else number for number in kept]
+
+
+@pytest.mark.parametrize("tokenizer", ["roberta", "bert"])
+def test_padding_that_the_tower_does_not_mask_goes_to_the_context(tmp_path: Path, tokenizer: str) -> None:
+    """RoBERTa masks 1, with which its tokenizer pads; another's 0 it would see, however it got there."""
+    spec = open_checkpoint(tokenizer_folder(tmp_path, "open-clip-roberta-linear", tokenizer)).description.tokenizer_spec
+    pad = {"roberta": (1, "longest"), "bert": (0, "context")}[tokenizer]
+    assert spec is not None
+    assert (spec.pad_id, spec.padding) == pad
+
+
+def test_options_that_would_change_ids_are_refused_together(tmp_path: Path) -> None:
+    options = {"clean": "syntax", "use_fast": False, "language": "eng_Latn", "strip_sep_token": "yes"}
+    text_cfg = {"tokenizer_kwargs": options, "tokenizer_mode": "clips", "pool_type": "argmax"}
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(tokenizer_folder(tmp_path, "open-clip-clipa", "bert", text_cfg))
+    for part in (
+        "tokenizer_kwargs.clean: 'syntax' is not one of 'whitespace', 'lower', 'canonicalize'",
+        "tokenizer_kwargs.use_fast: unknown key, which might change the ids of a text",
+        "tokenizer_kwargs.language = 'eng_Latn': vocabularies with a token for each language",
+        "tokenizer_kwargs.strip_sep_token: 'yes' is not one of False, True",
+        "text_cfg.tokenizer_mode = 'clips': the order of special tokens",
+        "text_cfg.pool_type 'argmax': the highest id of a text",
+    ):
+        assert part in str(error.value)
+
+
+def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path, "open-clip-native")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] |= {"tokenizer_kwargs": {"clean": "canonicalize", "reduction_mask": "simple"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"(?s)'canonicalize' is not one of 'lower'.*reduction_mask: unknown key"):
+        open_checkpoint(folder)
 
 
 @pytest.mark.parametrize(
@@ -303,3 +373,24 @@ def test_an_archive_whose_tensor_reaches_outside_its_storage(tmp_path: Path) -> 
     checkpoint_path = rewritten(tmp_path / "model.pt", grown)
     with pytest.raises(CheckpointError):
         open_checkpoint(checkpoint_path).model()
+
+
+def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> None:
+    rows = {
+        "visual.conv1.weight": (1280, 3, 14, 14),
+        "visual.class_embedding": (1280,),
+        "visual.positional_embedding": (257, 1280),
+        "visual.proj": (1280, 1024),
+        "visual.transformer.resblocks.0.mlp.c_fc.weight": (5120, 1280),
+        "bert.embeddings.word_embeddings.weight": (21128, 1024),
+        "bert.embeddings.position_embeddings.weight": (512, 1024),
+        "bert.embeddings.token_type_embeddings.weight": (2, 1024),
+        "bert.encoder.layer.0.attention.self.query.weight": (1024, 1024),
+        "bert.encoder.layer.0.intermediate.dense.weight": (4096, 1024),
+    }
+    path = Path("clip_cn_vit-h-14.pt")
+    weights = Weights(path, "torch file", Meta({name: Entry(shape, "float16") for name, shape in rows.items()}))
+    description = read_checkpoint(path, weights, Said()).description
+    assert isinstance(description.image, VitConfig)
+    assert isinstance(description.text, BertConfig)
+    assert (description.image.heads, description.text.heads) == (16, 16)

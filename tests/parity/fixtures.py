@@ -2,7 +2,7 @@
 
     python -m tests.parity.fixtures OUT [NAME ...]
 
-runs in an environment that has the libraries (see requirements-parity.txt) and writes per fixture OUT/NAME/: the checkpoint
+runs in an environment that has the libraries (requirements-parity.txt) and writes per fixture OUT/NAME/: the checkpoint
 in its original format, `expected.npz` and `facts.json`. Default initialisation hides swapped norms and dropped biases, hence
 the random buffers too. What is stored: inputs, raw image and text embeddings, hidden states, logits, and of one contrastive
 loss the gradient of every parameter by its original name, as its norm and eight projections on fixed random directions.
@@ -97,9 +97,10 @@ def record(
     px: np.ndarray | None = None,
     scale: torch.Tensor | None = None,
     facts: Made | None = None,
+    gradients: bool = True,
 ) -> Made:
     """Runs the original in float32 and stores what it gives; `image` and `text` return (embedding, hidden states)."""
-    model.float().eval()
+    model.float().eval().requires_grad_(gradients)
     out: dict[str, np.ndarray] = {}
     loss = torch.zeros(())
     vectors = []
@@ -118,8 +119,9 @@ def record(
         loss = contrastive(scores)
     else:
         loss = (F.normalize(vectors[0], dim=-1) * torch.linspace(-1, 1, vectors[0].shape[1])).sum()
-    model.zero_grad()
-    loss.backward()
+    if gradients:
+        model.zero_grad()
+        loss.backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             out[f"gradient/{name}"] = summary(name, parameter.grad.numpy())

@@ -1,6 +1,7 @@
 """Fixtures from the original Chinese-CLIP package (PyPI `cn-clip`)."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from cn_clip.clip.model import CLIP
@@ -37,7 +38,7 @@ def tiny(*, resnet: bool = False) -> nn.Module:
     )
 
 
-def run(model: nn.Module, folder: Path, px: int) -> Made:
+def run(model: nn.Module, folder: Path, px: int, ids: Any = None, *, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         seen: list[torch.Tensor] = []
         tower = model.visual
@@ -63,8 +64,10 @@ def run(model: nn.Module, folder: Path, px: int) -> Made:
             hook.remove()
         return out, seen
 
-    ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+    if ids is None:
+        ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
 
 
 def training_checkpoint(state: dict[str, torch.Tensor]) -> dict[str, object]:

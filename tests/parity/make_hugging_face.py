@@ -21,7 +21,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from tests.parity.fixtures import FIXTURES, Made, randomise, record, text_ids
+from tests.parity.fixtures import FIXTURES, Made, pixels, randomise, record, text_ids
 
 MAJOR = transformers.__version__.split(".")[0]
 VOCABULARY, LENGTH = 300, 16
@@ -66,7 +66,7 @@ def tensor(output: Any) -> torch.Tensor:
     return output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[no-any-return]
 
 
-def run(model: nn.Module, folder: Path, ids: Any, *, both: bool = True) -> Made:
+def run(model: nn.Module, folder: Path, ids: Any, *, px: int = 32, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         hidden = model.vision_model(x, output_hidden_states=True).hidden_states
         return tensor(model.get_image_features(pixel_values=x)), list(hidden)
@@ -78,7 +78,8 @@ def run(model: nn.Module, folder: Path, ids: Any, *, both: bool = True) -> Made:
             return model.text_projection(hidden[-1][:, 0]), list(hidden)
         return tensor(model.get_text_features(input_ids=x, attention_mask=mask)), list(hidden)
 
-    return record(folder, model, image=image, text=text, ids=ids, scale=model.logit_scale)
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
 
 
 def clip_ids() -> Any:

@@ -27,7 +27,7 @@ PREPROCESS = {
 }
 
 
-def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, text_px: bool = True) -> Made:
+def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         tower, seen = model.visual, []
         if hasattr(tower, "transformer"):
@@ -58,7 +58,8 @@ def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, text_p
 
     if ids is None:
         ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
 
 
 def save_folder(folder: Path, model: nn.Module, model_cfg: Made) -> None:
@@ -92,6 +93,23 @@ def open_clip_native(folder: Path) -> Made:
 @fixture
 def open_clip_quickgelu(folder: Path) -> Made:
     return folder_fixture(folder, 32, {"embed_dim": 24, "quick_gelu": True, "vision_cfg": VISION, "text_cfg": TEXT})
+
+
+@fixture
+def open_clip_resized(folder: Path) -> Made:
+    """Weights of 32 pixels and 16 tokens, run at 48 and 12: OpenCLIP resizes the positions."""
+    cfg = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+    trained = native(cfg)
+    randomise(trained, 41)
+    save_folder(folder, trained, cfg)
+    model = native(cfg | {"vision_cfg": VISION | {"image_size": 48}, "text_cfg": TEXT | {"context_length": 12}})
+    state = trained.state_dict()
+    open_clip.model.resize_pos_embed(state, model)
+    open_clip.model.resize_text_pos_embed(state, model)
+    model.load_state_dict(state)
+    ids = text_ids(VOCABULARY, 12, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
+    said = {"image_px": 48, "context_length": 12}
+    return run(model, folder, px=48, ids=ids) | {"file": "", "said": said, "gradients": "not of the positions"}
 
 
 @fixture

@@ -1,6 +1,7 @@
 """Fixtures from OpenAI's own package (PyPI `clip-anytorch`)."""
 
 from pathlib import Path
+from typing import Any
 
 import clip.model
 import torch
@@ -19,7 +20,7 @@ def tiny_resnet() -> nn.Module:
     return clip.model.CLIP(24, 64, (1, 2, 1, 1), 8, None, LENGTH, VOCABULARY, 64, 1, 1)  # type: ignore[no-any-return]
 
 
-def hidden_states(model: nn.Module, px: int, folder: Path) -> Made:
+def hidden_states(model: nn.Module, px: int, folder: Path, ids: Any = None, *, gradients: bool = True) -> Made:
     """Runs the float32 model with hooks on its blocks (or stages)."""
     model.float().eval()
     seen: list[torch.Tensor] = []
@@ -47,17 +48,23 @@ def hidden_states(model: nn.Module, px: int, folder: Path) -> Made:
             hook.remove()
         return out, [model.token_embedding(x) + model.positional_embedding[: x.shape[1]], *seen]
 
-    ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+    ids = tiny_ids() if ids is None else ids
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
+
+
+def tiny_ids() -> Any:
+    return text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
 
 
 def save_archive(model: nn.Module, px: int, file: Path) -> None:
     """As OpenAI published: weights of convolutions and linear layers in float16, traced, three numbers as extra buffers."""
     clip.model.convert_weights(model)
-    for name, value in (("input_resolution", px), ("context_length", LENGTH), ("vocab_size", VOCABULARY)):
+    length, vocabulary = len(model.positional_embedding), len(model.token_embedding.weight)
+    for name, value in (("input_resolution", px), ("context_length", length), ("vocab_size", vocabulary)):
         delattr(model, name) if hasattr(model, name) else None
         model.register_buffer(name, torch.tensor(value))
-    ids = torch.from_numpy(text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0))
+    ids = torch.ones(1, length, dtype=torch.long)
     image = torch.zeros(1, 3, px, px).half()
     traced = torch.jit.trace(model.eval(), (image, ids), check_trace=False, strict=False)
     torch.jit.save(traced, str(file))

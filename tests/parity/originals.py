@@ -3,23 +3,30 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from unittest.mock import patch
 
 import numpy as np
+from ftfy.fixes import remove_control_chars
 
+from seesay.checkpoints import open_clip
 from seesay.config import TokenizerSpec
-from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+from seesay.tokenizers import SPECS, Tokenizer, pad_id, vocabulary
 from seesay.tokenizers.from_files import bert_json, clip_json
 from seesay.tokenizers.vocabulary import VocabularyName
 from tests.parity.strings import BLOCK
 
 Rows = TypeVar("Rows", Sequence[str], np.ndarray)
 
-STORED = Path(__file__).parent / "data" / "tokenizers.json"
+DATA = Path(__file__).parent / "data"
+STORED = DATA / "tokenizers.json"
+HF_FOLDERS = DATA / "hf-tokenizers"  # as OpenCLIP publishes: made by make_hf_tokenizers.py
 PACKAGED = tuple(SPECS)
 HUGGING_FACE = ("transformers CLIP", "transformers BERT")
+OPEN_CLIP_HF = {f"open_clip with {name}": name for name in ("bert", "roberta", "xlm-v", "mt5")}
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,33 @@ def _model(name: VocabularyName) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(vocabulary(name))["model"])
 
 
+WITHOUT_FTFY = {"clip without ftfy": "clip", "open_clip without ftfy": "open_clip"}
+
+
 def ours(name: str) -> Tokenizer:
     """Our tokenizer that should give the ids of the original called `name`, padded to its context."""
     if name in HUGGING_FACE:
         older = older_files(name)
         return Tokenizer(older.tokenizer_json(), older.spec)
+    if name in OPEN_CLIP_HF:
+        folder = HF_FOLDERS / OPEN_CLIP_HF[name]
+        return Tokenizer(folder / "tokenizer.json", hf_spec(folder))
+    name = WITHOUT_FTFY.get(name, name)
     return Tokenizer(vocabulary(cast("VocabularyName", name)), replace(SPECS[name], padding="context"))
+
+
+def repairs(name: str) -> AbstractContextManager[object]:
+    """Without ftfy, which takes longer than all the rest, both sides only remove control characters, as it would."""
+    return patch("ftfy.fix_text", remove_control_chars) if name in WITHOUT_FTFY else nullcontext()
+
+
+def hf_spec(folder: Path) -> TokenizerSpec:
+    """As the reader finds it in a folder of OpenCLIP, but always padded."""
+    described = open_clip.describe(json.loads((folder / "open_clip_config.json").read_text()), None, folder.name)
+    found = pad_id(folder)
+    assert described.tokenizer_spec
+    assert found is not None
+    return replace(described.tokenizer_spec, pad_id=found, padding="context")
 
 
 def blocks(rows: Rows) -> Iterator[tuple[int, Rows]]:

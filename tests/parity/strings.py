@@ -100,6 +100,7 @@ SPECIALS = _words(
     -<end_of_text> ##ing </w> Ġ Ċ <|im_start|>
     """
 )
+HF_SPECIALS = _words("<s> </s> <pad> <unk> <mask> [PAD] [SEP] [CLS] [MASK] <S> <Mask> </s><s> &lt;/s&gt; <extra_id_0> ▁ ▁the")
 SPACES = "\t\n\r\x0b\x0c\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2003\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 INVISIBLE = (
     "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\xad\u034f\u061c\u180e\u202a\u202e\u2066\u2069\ufe0f\ufe0e\U000e0041\ufffd\ufffc"
@@ -122,8 +123,14 @@ def strings() -> Iterator[str]:
         yield text
 
 
+def special_strings() -> list[str]:
+    """1,000 more, with the special tokens of Hugging Face's vocabularies in running text."""
+    draw = _Draw(Random(20240132))
+    return [_sprinkle(draw, draw.some(ENGLISH, 0, 12, " "), HF_SPECIALS, draw.one((" ", ""))) for _ in range(BLOCK)]
+
+
 def kind_of(number: int) -> str:
-    return list(KINDS)[number % len(KINDS)]
+    return list(KINDS)[number % len(KINDS)] if number < COUNT else "special tokens of Hugging Face"
 
 
 class _Draw:

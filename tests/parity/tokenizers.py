@@ -1,4 +1,4 @@
-"""The original tokenizers beside ours on 100,000 strings: every id, padding included.
+"""The original tokenizers beside ours on 100,000 strings and more: every id, padding included.
 
     PYTHONPATH=src python -m tests.parity.tokenizers [--store]
 
@@ -22,8 +22,19 @@ from pathlib import Path
 import numpy as np
 
 from seesay.tokenizers import Tokenizer
-from tests.parity.originals import PACKAGED, STORED, blocks, digest, digest_of_texts, older_files, ours
-from tests.parity.strings import kind_of, strings
+from tests.parity.originals import (
+    HF_FOLDERS,
+    OPEN_CLIP_HF,
+    PACKAGED,
+    STORED,
+    blocks,
+    digest,
+    digest_of_texts,
+    older_files,
+    ours,
+    repairs,
+)
+from tests.parity.strings import kind_of, special_strings, strings
 
 Tokenize = Callable[[list[str]], np.ndarray]
 EXAMPLES = 400
@@ -39,7 +50,9 @@ def main() -> None:
     stored = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (original, saved) in originals(Path(folder)).items():
-            found, stored[name] = compared(name, original, ours(name), texts)
+            given = texts + special_strings() if name in OPEN_CLIP_HF else texts
+            with repairs(name):
+                found, stored[name] = compared(name, original, ours(name), given)
             wrong += found
             if saved is not None:  # the tokenizer.json that transformers itself writes, read by our class unchanged
                 wrong += compared(f"{name}, its own tokenizer.json", original, saved, texts)[0]
@@ -58,14 +71,19 @@ def originals(folder: Path) -> dict[str, tuple[Tokenize, Tokenizer | None]]:
     def openai(texts: list[str]) -> np.ndarray:
         return np.asarray(clip.tokenize(texts, truncate=True))
 
-    open_clip_tokenizer = open_clip.tokenizer.SimpleTokenizer()
+    def of_open_clip(name: str) -> Tokenize:
+        tokenizer = open_clip.get_tokenizer(name)
+        return lambda texts: np.asarray(tokenizer(texts))
+
     return {
         "clip": (openai, None),
-        "open_clip": (lambda texts: np.asarray(open_clip_tokenizer(texts)), None),
+        "clip without ftfy": (openai, None),
+        "open_clip": (of_open_clip("ViT-B-32"), None),
+        "open_clip without ftfy": (of_open_clip("ViT-B-32"), None),
         "chinese_clip": (lambda texts: np.asarray(cn_clip.clip.tokenize(texts)), None),
         "transformers CLIP": hugging_face(folder / "clip", "transformers CLIP"),
         "transformers BERT": hugging_face(folder / "bert", "transformers BERT"),
-    }
+    } | {name: (of_open_clip(f"local-dir:{HF_FOLDERS / kind}"), None) for name, kind in OPEN_CLIP_HF.items()}
 
 
 def hugging_face(folder: Path, name: str) -> tuple[Tokenize, Tokenizer]:
@@ -129,7 +147,7 @@ def store(texts: Sequence[str], stored: dict[str, dict[str, object]]) -> None:
     content = {
         "versions": {name: version(name) for name in packages}
         | {"python": platform.python_version(), "unicode": unicodedata.unidata_version},
-        "texts": digest_of_texts(texts),
+        "texts": digest_of_texts([*texts, *special_strings()]),
         "digests": {name: result["digests"] for name, result in stored.items()},
         "examples": examples,
     }

@@ -1,6 +1,8 @@
 """Cleaning: what ftfy is spared from, and the few characters on which Python and the `tokenizers` library disagree."""
 
 import html
+import re
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from random import Random
 import ftfy
 import pytest
 
-from seesay.tokenizers.cleaning import CLEANINGS, bert, clip
+from seesay.tokenizers.cleaning import CLEANINGS, bert, canonicalize, clip, lower, whitespace
 
 SKIPPED_BY_FTFY = [chr(i) for i in range(0x20, 0x7F) if chr(i) != "&"] + ["\t", "\n", "\r"]
 
@@ -31,6 +33,30 @@ def test_everything_else_goes_through_ftfy() -> None:
     sent = [chr(i) for i in range(0x100) if chr(i) not in SKIPPED_BY_FTFY]
     for character in [*sent, "…", "ﬁ", "Ａ", "\udce9", "&lt;", "&amp;lt;"]:
         assert clip(f"A{character}B") == as_the_originals(f"A{character}B")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " A\tDog's \n snow-covered_house!  ",
+        "CAF\u00c9 &amp;amp;lt; \u201cd\u00f4g\u201d \u2026 _x_ &nbsp; 100% ",
+        "\u039f\u0394\u039f\u03a3. \u039f\u0394\u039f\u03a3! \u039f\u0394\u039f\u03a3_a \u0130_\uff01\u3000\uff21",
+        "!?",
+        "lone \udce9",
+        "",
+    ],
+)
+def test_open_clips_cleanings(text: str) -> None:
+    repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
+    assert whitespace(text) == re.sub(r"\s+", " ", repaired).strip()
+    assert lower(text) == whitespace(text).lower()
+    marks = {ord(mark): None for mark in string.punctuation}
+    assert canonicalize(text) == " ".join(repaired.strip().replace("_", " ").translate(marks).lower().split())
+
+
+def test_clip_is_lower_but_for_the_space_of_plain_texts() -> None:
+    for text in (" A  b ", "\u00c9  &amp; B\u3000"):
+        assert clip(text).split() == lower(text).split()
 
 
 def test_ftfy_is_imported_for_none_but_the_texts_that_need_it() -> None:

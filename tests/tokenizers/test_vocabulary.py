@@ -9,7 +9,7 @@ import pytest
 
 from seesay.config import TokenizerSpec
 from seesay.errors import InputError, ModelError
-from seesay.tokenizers import SPECS, Tokenizer, tokenizer_json, vocabulary
+from seesay.tokenizers import SPECS, Tokenizer, pad_id, tokenizer_json, vocabulary
 from seesay.tokenizers.from_files import bert_json, byte_alphabet, clip_json
 from tests.parity.originals import older_files
 from tests.parity.strings import strings
@@ -118,6 +118,42 @@ def test_an_older_bert_folder_may_keep_capitals(tmp_path: Path) -> None:
     assert Tokenizer(tokenizer_json(tmp_path), spec)(["Dog dog"]).ids.tolist() == [[2, 5, 6, 3]]
     (tmp_path / "tokenizer_config.json").unlink()
     assert Tokenizer(tokenizer_json(tmp_path), spec)(["Dog dog"]).ids.tolist() == [[2, 6, 6, 3]]
+
+
+@pytest.mark.parametrize(
+    ("files", "pad"),
+    [
+        ({"tokenizer_config.json": {"pad_token": "!"}}, 1),  # a common piece, as in Stable Diffusion 2
+        ({"special_tokens_map.json": {"pad_token": {"content": "[MASK]", "lstrip": False}}}, 4),
+        ({"tokenizer_config.json": {"pad_token": None}}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_pad_is_found_as_transformers_finds_it(tmp_path: Path, files: dict[str, object], pad: int) -> None:
+    pieces = ("[PAD]", "!", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
+    (tmp_path / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    assert pad_id(tmp_path) == pad
+
+
+def test_the_pad_of_a_tokenizer_json(tmp_path: Path) -> None:
+    whole = {"added_tokens": [{"id": 7, "content": "<p>"}], "padding": {"pad_token": "<p>"}, "model": {"vocab": [["a", -1.5]]}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole))
+    assert pad_id(tmp_path) == 7
+    (tmp_path / "tokenizer_config.json").write_text('{"pad_token": "a"}')
+    assert pad_id(tmp_path) == 0
+    (tmp_path / "tokenizer_config.json").write_text('{"padding_side": "left"}')
+    with pytest.raises(ModelError, match="a padding_side other than right"):
+        pad_id(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"model": {"vocab": {}}}')
+    (tmp_path / "tokenizer_config.json").unlink()
+    assert pad_id(tmp_path) is None
+    (tmp_path / "tokenizer.json").write_text("not JSON")
+    with pytest.raises(ModelError, match="tokenizer.json cannot be read"):
+        pad_id(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    assert pad_id(tmp_path) is None
 
 
 def test_folders_without_a_vocabulary_are_explained(tmp_path: Path) -> None:

@@ -33,8 +33,9 @@ class Description:
 class Said:
     """What the caller says about a checkpoint, or a rule of its source. None: nobody said so.
 
-    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `entry`: the catalogue's entry
-    of these very weights, for what neither the files nor the caller say.
+    What is said wins over what a configuration says. `architecture`: a name in the catalogue. `image_px`, `context_length`:
+    another resolution or length than the weights were trained at, for which learned positions are resized as OpenCLIP does.
+    `entry`: the catalogue's entry of these very weights, for what neither the files nor the caller say.
     """
 
     architecture: str | None = None
@@ -43,6 +44,8 @@ class Said:
     image_heads: int | None = None
     text_heads: int | None = None
     preprocessing: "Preprocessing | ImageSpec | None" = None
+    image_px: int | None = None
+    context_length: int | None = None
     name: str | None = None
     licence: str | None = None
     languages: tuple[str, ...] | None = None
@@ -52,7 +55,7 @@ class Said:
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
             raise CheckpointError(
-                f"the file does not say {' or '.join(missing)}, which its tensors cannot show. Pass "
+                f"nothing says {', '.join(missing)}, which the tensors cannot show. Pass "
                 + ", ".join(f"{name}={EXAMPLES[name]}" for name in missing)
                 + "; or architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
             )
@@ -62,7 +65,7 @@ class Said:
         return Said(**{f.name: getattr(rule if getattr(self, f.name) is None else self, f.name) for f in fields(self)})
 
 
-EXAMPLES = {"activation": "'gelu' or 'quick_gelu'", "image_heads": "12", "text_heads": "8"}
+EXAMPLES = {"activation": "'gelu' or 'quick_gelu'", "image_heads": "12", "text_heads": "8", "preprocessing": "'openai'"}
 
 
 def preset(name: str, size_px: int) -> ImageSpec:

@@ -1,13 +1,14 @@
 """Reading `open_clip_config.json` (OpenCLIP 2.x to 4.x): native towers, custom text towers, and BERT-like Hugging Face ones."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from seesay.checkpoints import hugging_face
 from seesay.checkpoints.description import CLIP_MEAN, CLIP_STD, Description, Settings, check
 from seesay.config import (
     Activation,
     BertConfig,
+    Cleaning,
     ClipTextConfig,
     ImageConfig,
     ImageSpec,
@@ -17,9 +18,14 @@ from seesay.config import (
     VitConfig,
 )
 
+OWN_VOCABULARY = 49408
 NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
 CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
 CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
+MODEL = {
+    *("embed_dim", "vision_cfg", "text_cfg", "multimodal_cfg", "custom_text", "quick_gelu", "output_dict", "cast_dtype"),
+    *("init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),  # the weights hold what training made of them
+}
 VISION = {
     *("layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "patch_dropout", "no_ln_pre"),
     *("pos_embed_type", "final_ln_after_pool", "pool_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type"),
@@ -31,6 +37,8 @@ TEXT = {
     *("proj_bias", "proj_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type", "hf_model_name"),
     *("hf_model_pretrained", "hf_proj_type", "hf_pooler_type", *CUSTOM_KEYS),
 }
+HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
+OPENAI_VOCABULARY = 49408
 POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
 # OpenCLIP names a Hugging Face text model and does not write down its shape, so that of the models that it uses stands here.
 ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -50,11 +58,14 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     faults: list[str] = []
     model = config.get("model_cfg", config)
     quick = bool(model.get("quick_gelu", False))
-    Settings(model, "model_cfg", faults).refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
+    s = Settings(model, "model_cfg", faults)
+    s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
+    _refuse_unknown(s, MODEL)
     vision, text = model.get("vision_cfg") or {}, model.get("text_cfg") or {}
     image = _image(vision, quick, faults)
     text_config = _hf_text(text, hf_text, faults) if text.get("hf_model_name") else _clip_text(text, quick, faults)
-    dim = Settings(model, "model_cfg", faults).number("embed_dim")
+    tokenizer_spec = _tokenizer_spec(text, text_config, faults)
+    dim = s.number("embed_dim")
     image_spec = _image_spec(config.get("preprocess_cfg") or {}, image.image_px, faults)
     check(faults, name)
     return Description(
@@ -62,10 +73,15 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         image=image,
         text=text_config,
         image_spec=image_spec,
-        tokenizer_spec=_tokenizer_spec(text, text_config),
-        tokenizer="folder" if text.get("hf_tokenizer_name") or text.get("hf_model_name") else "open_clip",
+        tokenizer_spec=tokenizer_spec,
+        tokenizer=_vocabulary(text, text_config),
         source=name,
     )
+
+
+def _vocabulary(cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
+    named = cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name")
+    return "folder" if named or text.vocabulary < OWN_VOCABULARY else "open_clip"
 
 
 def _image(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> ImageConfig:
@@ -108,8 +124,10 @@ def _clip_text(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> TextCo
     s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
     s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
-    width, vocabulary = s.number("width", 512), s.number("vocab_size", 49408)
+    width, vocabulary = s.number("width", 512), s.number("vocab_size", OPENAI_VOCABULARY)
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
+    if pooling == "argmax" and cfg.get("hf_tokenizer_name") and vocabulary != OPENAI_VOCABULARY:
+        faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
     return ClipTextConfig(
         kind="clip-text",
         width=width,
@@ -151,6 +169,10 @@ def _refuse_custom(s: Settings, known: set[str]) -> None:
     for key in CUSTOM_KEYS:
         s.refuse(key, lambda v: not v, CUSTOM)
     s.refuse("block_type", lambda v: v in (None, "default"), CUSTOM)
+    _refuse_unknown(s, known)
+
+
+def _refuse_unknown(s: Settings, known: set[str]) -> None:
     unknown = sorted(key for key in s.values if key not in known and not key.startswith("timm_"))
     s.faults.extend(f"{s.at}.{key}: unknown key, which might change what the model computes" for key in unknown)
 
@@ -179,19 +201,33 @@ def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> Ima
     )
 
 
-def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig) -> TokenizerSpec:
-    length = int(cfg.get("context_length", 77))
-    if isinstance(text, BertConfig):
-        return TokenizerSpec(context_length=length, pad_id=text.pad_id, padding="longest")
-    exact = isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos"
+def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig, faults: list[str]) -> TokenizerSpec:
+    """Padding "longest" where no vector sees it: BERT-like towers mask it, causal ones pool before it."""
+    s = Settings(cfg, "text_cfg", faults)
+    s.refuse("tokenizer_mode", lambda v: not v, "the order of special tokens in CLIPS is not known here")
+    options = Settings(cfg.get("tokenizer_kwargs") or {}, "text_cfg.tokenizer_kwargs", faults)
+    if cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name"):
+        cleaning = options.choice("clean", HF_CLEANINGS, "whitespace")
+        options.refuse("language", lambda v: v is None, "vocabularies with a token for each language are not known here")
+        known = {"clean", "strip_sep_token", "language"}
+    else:  # OpenCLIP's own tokenizer
+        cleaning = options.choice("clean", {"lower": "clip"}, "lower")
+        known = {"clean"}
+    unknown = sorted(options.values.keys() - known)
+    faults.extend(f"{options.at}.{key}: unknown key, which might change the ids of a text" for key in unknown)
+    exact = isinstance(text, BertConfig) or (isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos")
     return TokenizerSpec(
-        context_length=length,
-        pad_id=1 if text_pads_with_one(cfg) else 0,
+        context_length=s.number("context_length", 77),
+        pad_id=_pad_id(cfg, text),
         padding="longest" if exact else "context",
-        cleaning="none" if cfg.get("hf_tokenizer_name") else "clip",
+        cleaning=cleaning,
+        end=options.choice("strip_sep_token", {False: "kept", True: "zeroed"}, False),
     )
 
 
-def text_pads_with_one(cfg: Mapping[str, Any]) -> bool:
-    """XLM-V, MetaCLIP 2's vocabulary, pads with 1; mT5, BERT and OpenAI's with 0."""
-    return "xlm" in str(cfg.get("hf_tokenizer_name", "")).lower()
+def _pad_id(cfg: Mapping[str, Any], text: TextConfig) -> int:
+    """As the tokenizer of that name pads: RoBERTa's, XLM-R's and XLM-V's with 1. Its files, where they lie beside, win."""
+    if isinstance(text, BertConfig):
+        return text.pad_id
+    name = str(cfg.get("hf_tokenizer_name", "")).lower()
+    return 1 if "xlm" in name or "roberta" in name else 0

@@ -27,7 +27,7 @@ from seesay.config import (
     read_object,
 )
 from seesay.errors import CheckpointError, MissingExtra, ModelError
-from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
+from seesay.tokenizers import SPECS, pad_id, tokenizer_json, vocabulary
 from seesay.tokenizers.vocabulary import VocabularyName
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
     from seesay.models import Clip
 
-HEAD_WIDTH = 64  # OpenAI's rule for every model, and Chinese-CLIP's but for ViT-H
-CHINESE_HEAD_WIDTHS = {1280: 80}
+VOCABULARIES = {"clip": 49408, "chinese_clip": 21128}  # a smaller tower has one of its own
+HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
+CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
 CHINESE = Said(activation="quick_gelu", text_activation="gelu")
 UNUSED = {
@@ -72,28 +73,36 @@ class Checkpoint:
             return None
 
     def state(self) -> "dict[str, Tensor]":
-        """Every tensor by our names, float32 (and the batch norms' counters int64)."""
-        return {
+        """Every tensor by our names, float32 (and the batch norms' counters int64), positions resized where that was said."""
+        state = {
             ours: _read(self.weights, place)
             for ours, place in self.account.places.items()
             if ours not in UNUSED or self._pools()
         }
+        from seesay.models.positions import resize_grid, resize_line
+
+        for name in self._resized() & state.keys():
+            if name.startswith("image."):
+                assert isinstance(self.description.image, VitConfig | ModifiedResNetConfig)
+                state[name] = resize_grid(state[name], self.description.image.grid)
+            else:
+                assert isinstance(self.description.text, ClipTextConfig)
+                state[name] = resize_line(state[name], self.description.text.positions)
+        return state
+
+    def _resized(self) -> set[str]:
+        """Tables of positions that the caller wants at another resolution or length."""
+        image = {"image.position_embedding", "image.pool.position_embedding"} if self.said.image_px else set()
+        return image | ({"text.position_embedding"} if self.said.context_length else set())
 
     def _pools(self) -> bool:
         return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
 
     def model(self) -> "Clip":
         """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
-        try:
-            import torch
-        except ImportError:
-            raise MissingExtra("running a checkpoint", "torch") from None
-        from seesay.models import Clip
+        clip, state = self.check_towers(), self.state()
+        import torch
 
-        with torch.device("meta"):
-            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
-        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
-        state = self.state()
         if self.known is not None:  # the configuration holds them too, and a folder of graphs nowhere else
             numbers = {"logit_scale": self.known.logit_scale, "logit_bias": self.known.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
@@ -106,6 +115,19 @@ class Checkpoint:
             space=digest(state.items()),
         )
         return clip.eval()
+
+    def check_towers(self) -> "Clip":
+        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
+        try:
+            import torch
+        except ImportError:
+            raise MissingExtra("running a checkpoint", "torch") from None
+        from seesay.models import Clip
+
+        with torch.device("meta"):
+            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
+        self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
+        return clip
 
     def check(self, expected: Shapes) -> None:
         """Closes the account: nothing missing, nothing left over, every shape as expected."""
@@ -121,7 +143,9 @@ class Checkpoint:
         faults += [
             f"{self.account.places[name].theirs}: shape {found[name]}, expected {expected[name]}"
             for name in expected
-            if name in found and found[name] != expected[name]
+            if name in found
+            and found[name] != expected[name]
+            and not (name in self._resized() and found[name][1:] == expected[name][1:])
         ]
         if faults:
             listed = "\n".join(f"  {fault}" for fault in faults[:12])
@@ -159,15 +183,22 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
     """A file or a folder of any known format. Raises CheckpointError; MissingExtra where torch is needed and absent."""
     path, said = Path(path), said or Said()
     if is_model_folder(path):
+        if said != Said():
+            raise CheckpointError(f"{path} is a SeeSay folder, which says everything itself; say nothing about it")
         return _open_seesay(path)
-    weights = open_weights(path)
+    return read_checkpoint(path, open_weights(path), said)
+
+
+def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
+    """What opened weights are and how they work. What lies beside `weights.path` is read, the tensors are not."""
     try:
         layout = sniff(weights.names)
     except CheckpointError as error:
         raise CheckpointError(f"{weights.path}: {error}") from None
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
-    return Checkpoint(path, layout, weights, found, _overridden(_describe(layout, weights, ours, said), said), said)
+    described = _padded(_describe(layout, weights, ours, said), weights.path.parent)
+    return Checkpoint(path, layout, weights, found, _overridden(described, said), said)
 
 
 def _open_seesay(folder: Path) -> Checkpoint:
@@ -247,14 +278,15 @@ def _describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Des
             )
         case "cn_clip":
             width = ours.get("image.class_embedding", (0,))[0]
-            heads_of = CHINESE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
-            described = _from_shapes(ours, said.or_else(CHINESE), heads_of, "Chinese-CLIP's rules")
+            image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
+            described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
             described = replace(described, image_spec=_image_spec("chinese-clip", described))
         case "openai" if from_openai(weights):
-            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, "OpenAI's rules")
+            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
             described = replace(described, image_spec=_image_spec("openai", described))
         case "openai" | "open_clip":
-            described = _from_shapes(ours, said, None, "what the caller says")
+            said.require("activation", "image_heads", "text_heads", "preprocessing")
+            described = _from_shapes(ours, said, None, None, "what the caller says")
         case _:
             raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
     return described
@@ -276,6 +308,16 @@ def _from_catalogue(said: Said) -> Description:
     )
 
 
+def _padded(described: Description, folder: Path) -> Description:
+    """Texts padded as the tokenizer's files have it. A BERT-like tower masks its own padding only, so it sees any other."""
+    spec = described.tokenizer_spec
+    found = pad_id(folder) if described.tokenizer == "folder" else None
+    if spec is None or found is None:
+        return described
+    sees = isinstance(described.text, BertConfig) and described.text.pad_id != found
+    return replace(described, tokenizer_spec=replace(spec, pad_id=found, padding="context" if sees else spec.padding))
+
+
 def _overridden(described: Description, said: Said) -> Description:
     """What the caller says wins; and in the end preprocessing must be known, and make what the tower takes."""
     image, text = described.image, described.text
@@ -289,6 +331,19 @@ def _overridden(described: Description, said: Said) -> Description:
         text = replace(text, activation=said.text_activation or text.activation)
     if isinstance(text, ClipTextConfig | BertConfig):
         text = replace(text, heads=said.text_heads or text.heads)
+    if said.image_px and isinstance(image, VitConfig | ModifiedResNetConfig):
+        step = image.patch_px if isinstance(image, VitConfig) else 32
+        if said.image_px % step:
+            raise CheckpointError(f"image_px={said.image_px} is not a multiple of {step}, the size of this tower's patches")
+        image = replace(image, image_px=said.image_px)
+        if (spec := described.image_spec) is not None:
+            resize_px = round(spec.resize_px * said.image_px / spec.size_px)
+            described = replace(described, image_spec=replace(spec, size_px=said.image_px, resize_px=resize_px))
+    if said.context_length and isinstance(text, ClipTextConfig):
+        text = replace(text, positions=said.context_length)
+        assert described.tokenizer_spec
+        spec_of_texts = replace(described.tokenizer_spec, context_length=said.context_length)
+        described = replace(described, tokenizer_spec=spec_of_texts)
     described = replace(described, image=image, text=text)
     if image is None:
         return described
@@ -311,22 +366,22 @@ def from_openai(weights: Weights) -> bool:
     return weights.kind == "TorchScript archive" or "input_resolution" in weights.names
 
 
-def _from_shapes(ours: Shapes, said: Said, heads_of: int | None, source: str) -> Description:
-    image, text = shapes.image_config(ours, said, heads_of), shapes.text_config(ours, said, heads_of)
-    named: VocabularyName | None = None
-    spec = None
-    if isinstance(text, ClipTextConfig):
-        named = "clip"
-        spec = replace(SPECS["clip"], context_length=text.positions)
-    elif isinstance(text, BertConfig):
-        named, spec = "chinese_clip", SPECS["chinese_clip"]
+def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
+    image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
+    named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
+    packaged, spec = False, None
+    if text is not None:
+        packaged = text.vocabulary >= VOCABULARIES[named]
+        spec = SPECS[named] if packaged else replace(SPECS[named], cleaning="none")
+        if isinstance(text, ClipTextConfig):
+            spec = replace(spec, context_length=text.positions)
     return Description(
         dim=shapes.dimension(ours),
         image=image,
         text=text,
         image_spec=None,
         tokenizer_spec=spec,
-        tokenizer=named,
+        tokenizer=None if text is None else named if packaged else "folder",
         source=source,
         languages=("zh",) if isinstance(text, BertConfig) else (),
     )

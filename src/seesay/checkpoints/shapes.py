@@ -95,7 +95,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             layer_norm_eps=CLIP_EPS,
             causal=True,
             pooling="eos",
-            eos_id=vocabulary - 1,
+            eos_id=min(vocabulary, 49408) - 1,  # tokens that were added later come after it
             projection="linear" if "text.projection.weight" in shapes else "none",
         )
     if "text.embeddings.word.weight" in shapes:

@@ -1,6 +1,7 @@
 """Opening a checkpoint's file safely: names and shapes at once, tensors when asked for. Nothing in a file is ever executed."""
 
 import json
+import math
 import re
 import struct
 from collections.abc import Mapping
@@ -56,13 +57,8 @@ class Weights:
 
     @property
     def elements(self) -> int:
-        total = 0
-        for entry in self.names.values():
-            count = 1
-            for side in entry.shape:
-                count *= side
-            total += count
-        return total
+        """Numbers in all tensors."""
+        return sum(math.prod(entry.shape) for entry in self.names.values())
 
 
 def open_weights(path: Path) -> Weights:

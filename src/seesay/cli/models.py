@@ -1,37 +1,57 @@
-"""`seesay models`: which models there are, and what they are good for."""
+"""`seesay models`: which models there are, what they are good for, which one suits; and other people's checkpoints."""
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from seesay.cli.checkpoints import convert, inspect
 from seesay.cli.output import echo_json, json_option
 
 if TYPE_CHECKING:
+    from seesay.catalog import CatalogModel
     from seesay.model import Model
+
+HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "MUGE text to image")}
+UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @click.group()
 def models() -> None:
-    """List models, or show a model's card."""
+    """List models, show what they are, choose one, look into checkpoints and convert them."""
+
+
+models.add_command(inspect)
+models.add_command(convert)
 
 
 @models.command("list")
+@click.option("--language", metavar="CODE", help="Only models for this language, such as en or zh.")
+@click.option("--family", type=click.Choice(["openai", "open_clip", "chinese-clip"]), help="Only these.")
 @json_option
-def list_models(as_json: bool) -> int:
-    """List the models that can be named."""
+def list_models(language: str | None, family: str | None, as_json: bool) -> int:
+    """List the models that can be named: the bundled one, and published ones, which are fetched at first use."""
+    from seesay.catalog import catalog
     from seesay.model import load
 
-    opened = [load()]
+    found = [m for m in catalog().models if family in (None, m.family) and (language is None or _speaks(m, language))]
+    bundled = load()
     if as_json:
-        echo_json({"models": [_facts(model) for model in opened]})
+        own = [_facts(bundled)] if family is None and language in (None, *bundled.config.languages) else []
+        echo_json({"models": [*own, *map(_entry_facts, found)]})
         return 0
-    for model in opened:
-        languages = ", ".join(model.config.languages)
-        click.echo(
-            f"{model.name:12} {_megabytes(model):5.0f} MB  {model.dim} dimensions  {languages:8}  {model.config.licence}"
-        )
-    click.echo("A folder of your own works too: --model FOLDER")
+    if family is None:
+        languages = ", ".join(bundled.config.languages)
+        click.echo(f"{'bundled':62} {_megabytes(bundled):6.0f} MB  {languages:12}  comes with SeeSay, {bundled.config.licence}")
+    for model in found:
+        size = _parameters(model) * 4 / 1e6
+        headline = _headline(model, language or model.languages[0])
+        click.echo(f"{model.id:62} {size:6.0f} MB  {', '.join(model.languages):12}  {headline}")
+    click.echo(
+        "MB is the size of float32 weights. A path of a folder or file works too, and hf-hub:OWNER/NAME: --model PATH\n"
+        "More about one: seesay models info NAME"
+    )
     return 0
 
 
@@ -39,18 +59,166 @@ def list_models(as_json: bool) -> int:
 @click.argument("model", default="bundled")
 @json_option
 def info(model: str, as_json: bool) -> int:
-    """Show a model's card: what it is, its measured scores, its limits."""
+    """Show a model's card: what it is, its scores and where they were published, its limits. Fetches nothing."""
+    from seesay.catalog import find
     from seesay.model import load
+
+    entry = find(model) if not os.path.exists(model) else None
+    if entry is not None:
+        if as_json:
+            echo_json(_entry_facts(entry))
+        else:
+            _print_entry(entry)
+        return 0
+    opened = load(model)
+    if as_json:
+        from seesay.strict import to_json
+
+        echo_json({**_facts(opened), "card": to_json(opened.card) if _has_card(opened) else None})
+    else:
+        _print_card(opened)
+    return 0
+
+
+@models.command()
+@json_option
+def architectures(as_json: bool) -> int:
+    """List the architectures that can be named for weights which come without a configuration."""
+    from seesay.catalog import catalog
     from seesay.strict import to_json
 
-    opened = load(model)
-    card = opened.card
+    known = catalog().architectures
     if as_json:
-        echo_json({**_facts(opened), "card": to_json(card)})
+        echo_json({"architectures": {name: to_json(found) for name, found in known.items()}})
         return 0
-    click.echo(click.style(f"{opened.name}", bold=True) + f"  {opened.dim} dimensions, {_megabytes(opened):.0f} MB")
-    click.echo(f"space {opened.space_id}\nbuild {opened.build_id}\nlicence {card.licence}\n\n{card.summary}\n")
-    click.echo(f"Training: {card.training}\nSources:")
+    from seesay.estimate import parameters
+
+    for name, found in known.items():
+        image, text = parameters(found.image, found.dim), parameters(found.text, found.dim)
+        click.echo(
+            f"{name:46} {found.image.image_px:4} px  {found.dim:5} dimensions  "
+            f"image {found.image.kind} {image / 1e6:.0f} M, text {found.text.kind} {text / 1e6:.0f} M"
+        )
+    return 0
+
+
+@models.command()
+@click.option("--language", default="en", show_default=True, metavar="CODE", help="The language of your texts.")
+@click.option("--ram", metavar="SIZE", help="Memory that the model may take, such as 8G. Default: half of this machine's.")
+@click.option("--limit", default=8, show_default=True, help="How many to show.")
+@json_option
+def choose(language: str, ram: str | None, limit: int, as_json: bool) -> int:
+    """Say which published model suits a language and this machine, best first, with its estimated memory and speed.
+
+    Memory and speed are estimates for float32 on this processor: from counted parameters and operations, and from a
+    half-second measurement of its matrix product. The scores are the published ones.
+    """
+    from seesay import estimate
+    from seesay.catalog import architecture, catalog
+
+    room_mb = _size(ram) / 1e6 if ram else _half_of_memory_mb()
+    per_s = estimate.multiplications_per_s() * estimate.EFFICIENCY
+    rows: list[dict[str, Any]] = []
+    for model in catalog().models:
+        memory = estimate.memory_mb(_parameters(model))
+        if not _speaks(model, language) or memory > room_mb:
+            continue
+        found = architecture(model.architecture)
+        score = _score(model, language)
+        rows.append(
+            {
+                "id": model.id,
+                "score": score and {"task": score[0], "value": score[1]},
+                "licence": model.licence.name,
+                "estimated_memory_mb": round(memory),
+                "estimated_images_per_s": round(per_s / estimate.operations(found.image, found.dim), 2),
+                "estimated_texts_per_s": round(per_s / estimate.operations(found.text, found.dim), 2),
+            }
+        )
+    own = HEADLINES.get(language, HEADLINES["en"])  # figures in another language's terms say less, and come after
+    rows.sort(
+        key=lambda row: (row["score"] is None, row["score"] and (row["score"]["task"] not in own, -row["score"]["value"]))
+    )
+    rows = rows[: max(limit, 0)]
+    if as_json:
+        echo_json({"language": language, "ram_mb": round(room_mb), "models": rows})
+        return 0
+    if not rows:
+        raise click.UsageError(f"no published model for {language!r} fits in {room_mb:.0f} MB; see: seesay models list")
+    click.echo(f"For {language!r} in {room_mb / 1e3:.1f} GB, best published score first. Memory and speed are estimates.")
+    for row in rows:
+        published = row["score"]
+        shown = f"{published['value']:6.1%} {published['task']}" if published else "   no published score"
+        memory, speed = row["estimated_memory_mb"] / 1e3, row["estimated_images_per_s"]
+        click.echo(f"{row['id']:62} {memory:5.1f} GB  {speed:7.1f} pictures/s  {shown}")
+    click.echo("Smaller and faster: seesay models convert NAME FOLDER --int8 dynamic (a quarter of the size)")
+    return 0
+
+
+def _speaks(model: "CatalogModel", language: str) -> bool:
+    return language in model.languages or "multilingual" in model.languages
+
+
+def _score(model: "CatalogModel", language: str) -> tuple[str, float] | None:
+    for task in (*HEADLINES.get(language, ()), *HEADLINES["en"]):
+        for score in model.scores:
+            if score.task == task:
+                return score.task, score.value
+    return None
+
+
+def _headline(model: "CatalogModel", language: str) -> str:
+    score = _score(model, language)
+    return f"{score[1]:.1%} {score[0]}" if score else "no published score here"
+
+
+def _parameters(model: "CatalogModel") -> int:
+    from seesay.catalog import architecture
+    from seesay.estimate import parameters
+
+    found = architecture(model.architecture)
+    return parameters(found.image, found.dim) + parameters(found.text, found.dim)
+
+
+def _size(text: str) -> float:
+    match = re.fullmatch(r"([\d.]+)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.UsageError(f"--ram {text!r} is not a size; write it like 8G or 500M")
+    return float(match[1]) * UNITS[match[2].upper()]
+
+
+def _half_of_memory_mb() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2e6
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 8e3
+
+
+def _print_entry(entry: "CatalogModel") -> None:
+    click.echo(click.style(entry.id, bold=True) + f"  {entry.architecture}, {entry.activation}")
+    click.echo(f"also called {', '.join(entry.aliases)}")
+    click.echo(f"{_parameters(entry) / 1e6:.0f} million parameters, languages {', '.join(entry.languages)}")
+    licence = f"{entry.licence.name} ({entry.licence.source})" if entry.licence.name else "not stated by any source known here"
+    seen = f", {entry.samples_seen} samples seen" if entry.samples_seen else ""
+    click.echo(f"licence {licence}\ntrained on {entry.trained_on}{seen}")
+    click.echo(f"from {entry.source.url or f'{entry.source.repo} on the hub'}\n\nPublished scores:")
+    for score in entry.scores:
+        click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.source})")
+    click.echo(f"\nUse it: --model {entry.id}")
+
+
+def _has_card(model: "Model") -> bool:
+    return model.folder is not None and (model.folder / "card.json").is_file()
+
+
+def _print_card(model: "Model") -> None:
+    click.echo(click.style(f"{model.name}", bold=True) + f"  {model.dim} dimensions, {_megabytes(model):.0f} MB")
+    click.echo(f"space {model.space_id}\nbuild {model.build_id}\nlicence {model.config.licence}\n")
+    if not _has_card(model):
+        click.echo("No card.json beside it says what it was trained on, how good it is, and what its limits are.")
+        return
+    card = model.card
+    click.echo(f"{card.summary}\n\nTraining: {card.training}\nSources:")
     for source in card.sources:
         click.echo(f"  {source.name} ({source.licence}), {source.package}")
     for title, scores in (("Measured", card.scores), ("Published, of larger models, for comparison", card.published)):
@@ -66,7 +234,12 @@ def info(model: str, as_json: bool) -> int:
     click.echo("\nLimits:")
     for limit in card.limits:
         click.echo(f"  - {limit}")
-    return 0
+
+
+def _entry_facts(entry: "CatalogModel") -> dict[str, object]:
+    from seesay.strict import to_json
+
+    return {"name": entry.id, "parameters": _parameters(entry), **to_json(entry)}
 
 
 def _facts(model: "Model") -> dict[str, object]:

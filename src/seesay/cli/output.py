@@ -27,7 +27,9 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
-    return click.option("--model", metavar="NAME|FOLDER", help="Model to use. Default: the bundled one.")(command)
+    return click.option(
+        "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
+    )(command)
 
 
 def json_option(command: F) -> F:

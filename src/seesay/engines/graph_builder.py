@@ -10,6 +10,8 @@ Storage, always with float32 in and out:
   int8     linear layers as MatMulNBits (an ONNX Runtime operator): 8 bits, one scale per 32 inputs of each output. Activations
            are rounded to 8 bits too, but block by block within a row, so a vector never depends on what shares its batch, as
            it would with DynamicQuantizeLinear, whose one scale spans the batch. Tables: one scale per row.
+  int8-rows  linear layers as products of 8-bit integers: one scale per output for weights, one per row (a token, a patch) for
+           activations. Two to four times the speed of float32 where there are many rows; again no row sees another.
 """
 
 from collections.abc import Mapping
@@ -22,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seesay.config import Activation
 
-Storage = Literal["float32", "float16", "int8"]
+Storage = Literal["float32", "float16", "int8", "int8-rows"]
 Weights = Mapping[str, np.ndarray]
 
 OPSET = 20  # Gelu arrived in 20, LayerNormalization in 17
@@ -30,6 +32,8 @@ IR_VERSION = 10
 ORT_DOMAIN = "com.microsoft"
 BLOCK = 32
 SMALLEST = np.float32(1e-12)
+# Processors without VNNI add pairs of products in 16 bits, and 255 * 127 * 2 does not fit; 255 * 64 * 2 does.
+WEIGHT_LEVELS = 64
 LOWEST = float(np.finfo(np.float32).min)  # for what attention may not see
 
 
@@ -55,6 +59,7 @@ class GraphBuilder:
         self.initialized: set[str] = set()
         self.known: dict[str, str] = {}  # weights as float32 values
         self.scalars: dict[tuple[object, ...], str] = {}
+        self.quantized: dict[str, tuple[str, str]] = {}
 
     def node(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         name = output or f"{op.lower()}_{len(self.nodes)}"
@@ -102,7 +107,7 @@ class GraphBuilder:
     def table(self, name: str, ids: str) -> str:
         """Rows of an embedding table, dequantised after the look-up so that the table itself stays narrow in memory."""
         value = self.weights[name]
-        if self.storage != "int8":
+        if not self.storage.startswith("int8"):
             narrow = np.float16 if self.storage == "float16" else np.float32
             rows = self.node("Gather", self.stored(value.astype(narrow, copy=False), name), ids)
             return rows if self.storage == "float32" else self.node("Cast", rows, to=TensorProto.FLOAT)
@@ -116,6 +121,9 @@ class GraphBuilder:
     def linear(self, x: str, name: str, *, output: str = "") -> str:
         """x (rows, in) @ weight.T, plus the bias if there is one."""
         bias = [self.weight(f"{name}.bias")] if f"{name}.bias" in self.weights else []
+        if self.storage == "int8-rows":
+            y = self._linear_rows(x, f"{name}.weight", output="" if bias else output)
+            return self.node("Add", y, bias[0], output=output) if bias else y
         if self.storage != "int8" or self.weights[f"{name}.weight"].shape[1] % BLOCK:
             return self.node("Gemm", x, self.weight(f"{name}.weight"), *bias, output=output, transB=1)
         y = self._linear_8bit(x, f"{name}.weight", output="" if bias else output)
@@ -139,6 +147,31 @@ class GraphBuilder:
             block_size=BLOCK,
             accuracy_level=4,
         )
+
+    def _linear_rows(self, x: str, name: str, *, output: str) -> str:
+        levels, largest = self._quantized_rows(x)
+        value = self.weights[name]
+        scale = np.maximum(np.abs(value).max(axis=1), SMALLEST) / WEIGHT_LEVELS
+        turned = np.ascontiguousarray(np.rint(value / scale[:, None]).astype(np.int8).T)  # MatMulInteger takes (in, out)
+        product = self.node(
+            "MatMulIntegerToFloat",
+            levels,
+            self.stored(turned, name),
+            self.constant(1.0),
+            self.stored(scale, f"{name}.scale"),
+            self.constant(128, np.uint8),
+            domain=ORT_DOMAIN,
+        )
+        return self.node("Mul", product, largest, output=output)
+
+    def _quantized_rows(self, x: str) -> tuple[str, str]:
+        """x (rows, in) as levels around 128, and what one level is worth (rows, 1); made once where several layers read x."""
+        if x not in self.quantized:
+            largest = self.node("Max", self.node("ReduceMax", self.node("Abs", x), self.ints(1)), self.constant(1e-12))
+            worth = self.node("Mul", largest, self.constant(1 / 127))
+            levels = self.node("QuantizeLinear", self.node("Div", x, worth), self.constant(1.0), self.constant(128, np.uint8))
+            self.quantized[x] = (levels, worth)
+        return self.quantized[x]
 
     def layer_norm(self, x: str, name: str, eps: float) -> str:
         parts = (self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
@@ -186,7 +219,7 @@ class GraphBuilder:
     def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
         opsets = [helper.make_opsetid("", OPSET)]
-        if self.storage == "int8":
+        if self.storage.startswith("int8"):
             opsets.append(helper.make_opsetid(ORT_DOMAIN, 1))
         model = helper.make_model(graph, opset_imports=opsets, producer_name="seesay")
         model.ir_version = IR_VERSION

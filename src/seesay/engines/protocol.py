@@ -1,10 +1,19 @@
 """What every engine promises."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 Capability = Literal["image", "text", "dense", "hidden_states", "gradients"]
+
+
+@runtime_checkable
+class HiddenStates(Protocol):
+    """An engine that declares "hidden_states"."""
+
+    def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]: ...
+
+    def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]: ...
 
 
 class Engine(Protocol):

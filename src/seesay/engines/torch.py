@@ -34,6 +34,16 @@ class TorchEngine:
         with torch.inference_mode():
             return _array(self.clip.text(self._tensor(ids)))
 
+    def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """pixels (B, 3, H, W) -> what enters the image tower's first layer and what leaves each, in the tower's own shapes."""
+        with torch.inference_mode():
+            return [_array(state) for state in self.clip.image.hidden_states(self._tensor(pixels))]
+
+    def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]:
+        """ids (B, L) -> what enters the text tower's first layer and what leaves each: (B, L, width)."""
+        with torch.inference_mode():
+            return [_array(state) for state in self.clip.text.hidden_states(self._tensor(ids))]
+
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 

@@ -6,6 +6,7 @@ are not Python's, which the originals used and which the models were trained wit
 
 import html
 import re
+import string
 import unicodedata
 from collections.abc import Callable
 
@@ -20,11 +21,31 @@ def as_it_is(text: str) -> str:
 
 def clip(text: str) -> str:
     """Repaired, without HTML entities, in lower case, as OpenAI's CLIP and OpenCLIP do it."""
-    if _plain(text):
-        return text.lower()  # the pattern that follows takes no white space, so that needs no tidying
-    import ftfy  # 70 ms to import, and many a caption never needs it
+    return text.lower() if _plain(text) else lower(text)  # the pattern that follows takes no white space: no need to tidy
 
-    return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split()).lower()
+
+def whitespace(text: str) -> str:
+    """Repaired, without HTML entities, one space between words: OpenCLIP's default for a Hugging Face tokenizer."""
+    if not _plain(text):
+        import ftfy  # 70 ms to import, and many a caption never needs it
+
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.split())
+
+
+def lower(text: str) -> str:
+    """As `whitespace`, in lower case."""
+    return whitespace(text).lower()
+
+
+def canonicalize(text: str) -> str:
+    """Repaired, then `unmarked`: what big_vision does, and with it OpenCLIP for mT5's vocabulary."""
+    return unmarked(whitespace(text))
+
+
+def unmarked(text: str) -> str:
+    """Words of a repaired text in lower case, with no ASCII punctuation."""
+    return " ".join(text.translate(_UNMARKED).lower().split())
 
 
 def bert(text: str) -> str:
@@ -84,7 +105,15 @@ _CHINESE = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
+_UNMARKED = str.maketrans(dict.fromkeys(string.punctuation) | {"_": " "})
 _SPACED = _Table(_spaced)
 _SPLIT = _Table(_split)
 
-CLEANINGS: dict[str, Callable[[str], str]] = {"none": as_it_is, "clip": clip, "bert": bert}
+CLEANINGS: dict[str, Callable[[str], str]] = {
+    "none": as_it_is,
+    "clip": clip,
+    "bert": bert,
+    "whitespace": whitespace,
+    "lower": lower,
+    "canonicalize": canonicalize,
+}

@@ -9,10 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from seesay.config import read_object
 from seesay.errors import ModelError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+PADS = ("<pad>", "[PAD]")
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -26,6 +28,38 @@ def tokenizer_json(folder: Path) -> bytes:
         config = folder / "tokenizer_config.json"
         return bert_json(_read(folder / "vocab.txt"), json.loads(_read(config)) if config.is_file() else {})
     raise ModelError(f"{folder} has no vocabulary; expected tokenizer.json, or vocab.json and merges.txt, or vocab.txt")
+
+
+def pad_id(folder: Path) -> int | None:
+    """The id that the folder's tokenizer pads with, found as `transformers` finds it; None where its files do not say.
+
+    Raises ModelError where it pads or cuts on the left, which no model read here does.
+    """
+    try:
+        content = tokenizer_json(folder)
+    except ModelError:
+        return None
+    try:
+        whole = json.loads(content)
+    except ValueError as error:
+        raise ModelError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from None
+    names = ("tokenizer_config.json", "special_tokens_map.json")
+    said = [read_object(folder / name) for name in names if (folder / name).is_file()]
+    for side in ("padding_side", "truncation_side"):
+        if any(values.get(side, "right") != "right" for values in said):
+            raise ModelError(f"{folder}: its tokenizer has a {side} other than right, which is not known here")
+    ids = {token["content"]: token["id"] for token in whole.get("added_tokens") or ()}
+    named = [values["pad_token"] for values in said if values.get("pad_token")]
+    named += [whole["padding"]["pad_token"]] if whole.get("padding") else []
+    named += [name for name in PADS if name in ids]
+    if not named:
+        return None
+    token = named[0]["content"] if isinstance(named[0], dict) else named[0]
+    if token not in ids:  # a pad that is a common piece, such as the "!" of Stable Diffusion's CLIP
+        pieces = whole["model"]["vocab"]
+        ids = pieces if isinstance(pieces, dict) else {piece: number for number, (piece, _) in enumerate(pieces)}
+    found: int | None = ids.get(token)
+    return found
 
 
 def clip_json(vocab: str, merges: str) -> bytes:

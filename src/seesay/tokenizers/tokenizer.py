@@ -35,13 +35,18 @@ class Tokenizer:
         try:
             content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
             self._backend = tokenizers.Tokenizer.from_buffer(content)
+        except FileNotFoundError:
+            raise ModelError(
+                f"{vocabulary!s} is not there: this model came without its vocabulary. Put tokenizer.json (or vocab.json and "
+                "merges.txt, or vocab.txt) beside its weights and load it again"
+            ) from None
         except Exception as error:  # the library raises a bare Exception
             named = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
             raise ModelError(f"{named} is not a tokenizer.json that can be read: {error}") from None
         self._backend.no_padding()
-        # Cleaned text is cut at white space whatever stands around it, so a word's ids can be remembered. A normalizer of the
-        # vocabulary's own may look further.
-        self._words = None if spec.cleaning == "none" else _Words(self._backend)
+        # The packaged vocabularies cut cleaned text at white space whatever stands around it, so a word's ids can be
+        # remembered. Others may look further.
+        self._words = _Words(self._backend) if spec.cleaning in ("clip", "bert") else None
         if self._words is None:
             self._backend.enable_truncation(spec.context_length)
         else:
@@ -55,6 +60,8 @@ class Tokenizer:
         ids = np.full((len(rows), length), self.spec.pad_id, dtype=np.int64)
         # All ids at once: assigning row by row takes longer than the tokenizing.
         ids[np.arange(length) < lengths[:, None]] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        if self.spec.end == "zeroed":
+            ids[ids == self._ends[1]] = 0
         return Tokens(ids, np.array(truncated, dtype=bool))
 
     def _by_text(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:

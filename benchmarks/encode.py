@@ -1,0 +1,167 @@
+"""How fast pictures and texts become vectors: a random full-size ViT-B/32, against OpenCLIP and transformers.
+
+    SEESAY_PEERS=/path/to/python python benchmarks/encode.py [--quick] [--json]
+
+Every contender holds the same weights, in its own library's format, and uses all cores. Pixels and ids are given: decoding and
+tokenizing are measured elsewhere. Texts are short (8 and 15 words): ours and transformers' are padded to the longest of the
+batch, which is exact for CLIP; OpenCLIP takes 77 tokens always. "seesay int8" is `convert --int8 dynamic`. Contenders in turns;
+peers in a process of the interpreter that SEESAY_PEERS names. The processor's best matrix product in ONNX Runtime is measured
+in the same run.
+
+Goals, as time over OpenCLIP's: pictures in float32 1/1.25 one by one and 1 at batch 32, in int8 1/2.2; texts in float32 1/4, in
+int8 1/10.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from benchmark import Goal, Result, Table, run
+from random_clip import make, pixels, texts
+from rounds import Times, interleave
+
+from seesay.engines import OnnxEngine
+from seesay.engines.onnx import available_cores, runtime
+from seesay.estimate import operations
+
+CASES = {"images-1": 1, "images-32": 32, "texts-1": 1, "texts-32": 32}
+GOALS = {
+    ("images-1", "float32"): 1 / 1.25,
+    ("images-32", "float32"): 1.0,
+    ("images-1", "int8"): 1 / 2.2,
+    ("images-32", "int8"): 1 / 2.2,
+    ("texts-1", "float32"): 1 / 4,
+    ("texts-32", "float32"): 1 / 4,
+    ("texts-1", "int8"): 1 / 10,
+    ("texts-32", "int8"): 1 / 10,
+}
+WORDS = {"texts-1": 7, "texts-32": 15}
+
+
+def measure(quick: bool) -> Result:
+    result = Result()
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as place:
+        folder = Path(place)
+        image = make(folder)
+        inputs = {name: pixels(count, image.image_px) for name, count in CASES.items() if name.startswith("images")}
+        inputs |= {name: texts(CASES[name], words) for name, words in WORDS.items()}
+        for name, array in inputs.items():
+            np.save(folder / f"{name}.npy", array)
+        engines = {storage: OnnxEngine(folder / storage) for storage in ("float32", "int8")}
+        peer = Peer(folder) if "SEESAY_PEERS" in os.environ else None
+        rows: list[tuple[str, ...]] = []
+        for name, array in inputs.items():
+            contenders: dict[str, Callable[[], object]] = {
+                f"seesay {storage}": partial(encode, engine, array) for storage, engine in engines.items()
+            }
+            contenders |= {library: partial(peer.run, library, name) for library in peer.names} if peer else {}
+            rounds = (3 if quick else 7) if name.endswith("32") else (5 if quick else 25)
+            times = interleave(contenders, rounds, warm_ups=2)
+            record(result, name, times, rows)
+        if peer:
+            peer.close()
+        else:
+            result.notes.append("SEESAY_PEERS is not set: no peer was measured.")
+        peak = best_product(quick)
+        per_picture = 2 * operations(image, 512)
+        reached = 32 / result.figures["seconds"]["images-32"]["seesay float32"]["median"] * per_picture
+        result.figures["gemm_gflops"] = round(peak / 1e9, 1)
+        result.figures["images_of_gemm_peak"] = round(reached / peak, 3)
+        result.notes.append(
+            f"Best float32 matrix product of ONNX Runtime in this run: {peak / 1e9:.0f} GFLOPS. Pictures at batch 32 reach "
+            f"{reached / 1e9:.0f} GFLOPS, {reached / peak:.0%} of it."
+        )
+    header = ("", *next(iter(result.figures["seconds"].values())))
+    result.tables = [Table("Median time, ms; in brackets per second", header, rows)]
+    return result
+
+
+def encode(engine: OnnxEngine, array: np.ndarray) -> None:
+    if array.ndim == 4:
+        engine.encode_pixels(array)
+    else:
+        engine.encode_tokens(array)
+
+
+def record(result: Result, name: str, times: dict[str, Times], rows: list[tuple[str, ...]]) -> None:
+    count = CASES[name]
+    result.figures.setdefault("seconds", {})[name] = {who: t.to_json() for who, t in times.items()}
+    rows.append((name, *(f"{1e3 * t.median:.1f} ({count / t.median:.1f})" for t in times.values())))
+    if "open_clip" not in times:
+        return
+    for storage in ("float32", "int8"):
+        ratio = times[f"seesay {storage}"].over(times["open_clip"])
+        result.figures.setdefault("ratios", {})[f"{name} {storage}"] = round(ratio, 3)
+        result.goals.append(Goal(f"{name}, {storage}, times OpenCLIP", ratio, GOALS[name, storage]))
+
+
+def best_product(quick: bool) -> float:
+    """FLOPS of the best of several products (1600 x 768) by (768 x 3072), as a picture tower at batch 32 has them."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rows, inner, columns = 1600, 768, 3072
+    weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((columns, inner)).astype(np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, inner])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, columns])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+    model.ir_version = 10
+    onnx.checker.check_model(model)
+    options = runtime().SessionOptions()
+    options.intra_op_num_threads = available_cores()
+    session = runtime().InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(1).standard_normal((rows, inner)).astype(np.float32)
+    best = float("inf")
+    for _ in range(10 if quick else 40):
+        started = time.perf_counter()
+        session.run(None, {"x": x})
+        best = min(best, time.perf_counter() - started)
+    return 2 * rows * inner * columns / best
+
+
+class Peer:
+    """A process of another interpreter (peer_encode.py) that encodes when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [
+            os.environ["SEESAY_PEERS"],
+            str(Path(__file__).parent / "peer_encode.py"),
+            str(folder),
+            str(available_cores()),
+        ]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        )
+        self.names = self._answer().split()
+
+    def run(self, name: str, given: str) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{name} {given}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("the peers' interpreter ended; SEESAY_PEERS must name one that has open_clip and transformers")
+        return line
+
+
+if __name__ == "__main__":
+    run("encode", __doc__ or "", measure)

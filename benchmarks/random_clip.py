@@ -1,0 +1,69 @@
+"""A random ViT-B/32 CLIP of full size, written once for every contender: as SeeSay, transformers and OpenCLIP read it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seesay.catalog import architecture
+from seesay.checkpoints import writer
+from seesay.checkpoints.description import preset
+from seesay.config import ClipTextConfig, ImageConfig, ModelConfig
+from seesay.conversion import new_folder, write
+from seesay.models import Clip
+from seesay.tokenizers import SPECS, vocabulary
+
+NAME = "ViT-B-32"
+SOT, EOT = 49406, 49407
+
+
+def make(folder: Path) -> ImageConfig:
+    """Folders float32, int8, transformers and open_clip below `folder`; the image tower's configuration."""
+    found = architecture(NAME)
+    assert isinstance(found.text, ClipTextConfig)
+    config = ModelConfig(
+        format_version=1,
+        name="random",
+        dim=found.dim,
+        image=found.image,
+        text=found.text,
+        image_spec=preset("openai", found.image.image_px),
+        tokenizer_spec=replace(SPECS["clip"], context_length=found.text.positions),
+        logit_scale=4.6052,
+        logit_bias=None,
+        score="softmax",
+        precision={},
+        languages=(),
+        licence="none",
+        provenance=(),
+        space_id="0" * 32,
+    )
+    torch.manual_seed(0)
+    clip = Clip(config)
+    with torch.no_grad():
+        for name, parameter in clip.named_parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=0.7 / parameter.shape[-1] ** 0.5)
+            elif name.endswith("weight"):
+                parameter.normal_(1, 0.1)
+            elif parameter.ndim == 1:
+                parameter.normal_(std=0.1)
+    for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
+        with new_folder(folder / place) as unfinished:
+            write(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
+    for target, place in (("hf", "transformers"), ("open_clip", "open_clip")):
+        with new_folder(folder / place) as unfinished:
+            writer.write(clip, vocabulary("clip"), unfinished, target)  # type: ignore[arg-type]
+    return found.image
+
+
+def pixels(count: int, px: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((count, 3, px, px)).astype(np.float32)
+
+
+def texts(count: int, words: int) -> np.ndarray:
+    """ids (count, words + 2) of texts of so many words."""
+    ids = np.random.default_rng(1).integers(1000, 40000, (count, words + 2))
+    ids[:, 0], ids[:, -1] = SOT, EOT
+    return ids

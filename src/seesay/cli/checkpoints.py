@@ -1,0 +1,191 @@
+"""`seesay models inspect` and `seesay models convert`: what a checkpoint is, and the same model in another form."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from seesay.cli.output import echo_json, json_option
+
+if TYPE_CHECKING:
+    from seesay.checkpoints import Said
+    from seesay.checkpoints.inspection import Inspection
+    from seesay.conversion import Storage
+    from seesay.fidelity import Fidelity
+
+F = TypeVar("F", bound=Callable[..., Any])
+STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
+TARGETS = {"transformers": "hf", "open_clip": "open_clip"}
+
+
+def said_options(command: F) -> F:
+    """What a checkpoint may not say about itself."""
+    for option in (
+        click.option("--text-heads", type=int, metavar="N", help="Attention heads of the text tower."),
+        click.option("--image-heads", type=int, metavar="N", help="Attention heads of the image tower."),
+        click.option("--preprocessing", type=click.Choice(["openai", "chinese-clip"]), help="How pictures are prepared."),
+        click.option("--activation", type=click.Choice(["gelu", "quick_gelu", "gelu_tanh"]), help="Of the towers."),
+        click.option("--architecture", metavar="NAME", help="Its name in the catalogue (seesay models architectures)."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@said_options
+@json_option
+def inspect(file: Path, as_json: bool, **said: Any) -> int:
+    """Say what a checkpoint is, tower by tower, without running it, and what it leaves open.
+
+    Exit code 1 if it cannot be used as it is.
+    """
+    from seesay.checkpoints.inspection import inspect as look
+    from seesay.strict import to_json
+
+    found = look(file, _said(said))
+    if as_json:
+        echo_json({**to_json(found), "file": str(found.file)})
+    else:
+        _print(found)
+    return 1 if found.unknown or found.faults else 0
+
+
+@click.command()
+@click.argument("source", metavar="SOURCE")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["seesay", *TARGETS]),
+    default="seesay",
+    show_default=True,
+    help="Whose format. Others are refused where they cannot express the model exactly.",
+)
+@click.option(
+    "--int8",
+    type=click.Choice(["weights", "dynamic"]),
+    help="Store 8-bit weights. weights: in blocks of 32, nearest to float32; dynamic: with 8-bit activations per token or "
+    "patch, the fastest for pictures.",
+)
+@click.option(
+    "--report",
+    "tables",
+    multiple=True,
+    metavar="TSV",
+    type=click.Path(path_type=Path),
+    help="Measure what that costs against float32 on your photos: a table of image and text, or of image and label; "
+    "may be repeated.",
+)
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the table's pictures. Default: images/ beside it.")
+@click.option("--lang", default="en", show_default=True, help="Rows to use, where the table has a column lang.")
+@click.option("--split", help="Rows to use, where the table has a column split.")
+@said_options
+@json_option
+def convert(
+    source: str,
+    folder: Path,
+    target: str,
+    int8: str | None,
+    tables: tuple[Path, ...],
+    images: Path | None,
+    lang: str,
+    split: str | None,
+    as_json: bool,
+    **said: Any,
+) -> int:
+    """Write a model in another form: any checkpoint, folder or name becomes a new FOLDER that stands alone.
+
+    A SeeSay folder's graphs are compared with torch before the folder appears.
+    """
+    from dataclasses import replace
+
+    from seesay.catalog import locate
+    from seesay.checkpoints import open_checkpoint
+    from seesay.checkpoints.writer import Target
+    from seesay.conversion import convert as write
+    from seesay.conversion import convert_to
+    from seesay.fidelity import compare, read_pairs
+    from seesay.strict import to_json
+
+    if target != "seesay" and (int8 or tables):
+        raise click.UsageError("--int8 and --report are for SeeSay folders; leave out --to")
+    if tables and not int8:
+        raise click.UsageError("--report measures what --int8 costs; say which with --int8 weights or --int8 dynamic")
+    pairs = [read_pairs(table, images, language=lang, split=split) for table in tables]  # before the long work
+    path, entry = locate(source)
+    checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
+    result: dict[str, Any] = {"folder": str(folder), "format": target}
+    if target != "seesay":
+        kind: Target = "hf" if target == "transformers" else "open_clip"
+        convert_to(checkpoint, folder, kind)
+    else:
+        result["differences"] = write(checkpoint, folder, STORAGES[int8]).differences
+    reports = []
+    if pairs:
+        from seesay.model import load
+
+        wide, narrow = load(source, **{key: value for key, value in said.items() if value is not None}), load(folder)
+        reports = [compare(wide, narrow, each) for each in pairs]
+        result["reports"] = [{"table": str(t), **to_json(r)} for t, r in zip(tables, reports, strict=True)]
+    megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    if as_json:
+        echo_json(result | {"megabytes": round(megabytes, 1)})
+        return 0
+    click.echo(f"wrote {folder}, {megabytes:.1f} MB")
+    for part, difference in result.get("differences", {}).items():
+        click.echo(f"  {part}: at most {difference:.1e} from torch, on unit vectors of random input")
+    for table, report in zip(tables, reports, strict=True):
+        _print_report(table, report)
+    return 0
+
+
+def _said(given: dict[str, Any]) -> "Said":
+    from seesay.checkpoints import Said
+
+    return Said(**given)
+
+
+def _print(found: "Inspection") -> None:
+    dtypes = ", ".join(found.dtypes)
+    click.echo(click.style(str(found.file), bold=True) + f"  {found.kind}, {found.megabytes} MB")
+    click.echo(f"format         {found.format or 'not known'}")
+    numbers = f"{found.parameters / 1e6:.1f} million numbers, {dtypes}"
+    click.echo(f"tensors        {found.tensors}, {numbers}" if found.tensors else f"tensors        in its graphs, {numbers}")
+    for name, tower in (("image tower", found.image), ("text tower", found.text)):
+        if tower:
+            click.echo(f"{name:14} {_tower(tower)}")
+    if found.dim:
+        click.echo(f"shared space   {found.dim} dimensions")
+    if spec := found.preprocessing:
+        how = {"shortest": f"shorter side to {spec['resize_px']}, centre", "squash": "squashed to", "longest": "longer side to"}
+        click.echo(f"pictures       {how[spec['resize']]} {spec['size_px']} px, {spec['interpolation']}")
+    if found.tokenizer:
+        click.echo(f"tokenizer      {found.tokenizer}")
+    for name, why in found.ignored.items():
+        click.echo(f"left out       {name}: {why}")
+    for note in found.notes:
+        click.echo(f"note           {note}")
+    if fault := found.unknown or found.faults:
+        click.echo(f"seesay: {fault}", err=True)
+    else:
+        click.echo("Every tensor is accounted for.")
+
+
+def _tower(tower: dict[str, Any]) -> str:
+    known = {key: value for key, value in tower.items() if key != "kind" and value is not None and value is not False}
+    return f"{tower['kind']}: " + ", ".join(f"{key} {value}" for key, value in known.items() if not isinstance(value, list))
+
+
+def _print_report(table: Path, report: "Fidelity") -> None:
+    click.echo(f"\nAgainst float32 on {table}:")
+    for name, spread in (("pictures", report.images), ("texts", report.texts)):
+        if spread:
+            click.echo(
+                f"  {name:9} {spread.count:6}  cosine mean {spread.mean:.5f}, 1st percentile {spread.percentile_1:.5f}, "
+                f"least {spread.least:.5f}"
+            )
+    for change in report.changes:
+        points = 100 * (change.narrow - change.wide)
+        click.echo(f"  {change.metric:32} {change.wide:6.1%} -> {change.narrow:6.1%}  ({points:+.1f} points)")

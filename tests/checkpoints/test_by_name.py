@@ -1,0 +1,31 @@
+"""OpenCLIP's names, without OpenCLIP: what we say of them is what tests.parity.by_name found equal to what OpenCLIP builds."""
+
+import json
+
+import pytest
+
+from seesay.catalog import Architecture, catalog
+from seesay.checkpoints.description import preset
+from seesay.checkpoints.open_clip import describe
+from seesay.errors import CheckpointError
+from tests.parity.architectures import REFUSED
+from tests.parity.by_name import STORED
+
+NAMES = json.loads(STORED.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", [name for name, entry in NAMES.items() if "refused" not in entry])
+def test_a_published_configuration_is_the_catalogues_architecture(name: str) -> None:
+    d = describe({"model_cfg": NAMES[name]["model_cfg"]}, None, name)
+    assert d.image
+    assert d.text
+    assert d.tokenizer
+    assert d.tokenizer_spec
+    assert Architecture(d.dim, d.image, d.text, d.tokenizer, d.tokenizer_spec) == catalog().architectures[name]
+    assert d.image_spec == preset("openai", d.image.image_px)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in NAMES.items() if "refused" in entry])
+def test_a_tower_that_is_not_read_is_named(name: str) -> None:
+    with pytest.raises(CheckpointError, match=REFUSED[NAMES[name]["refused"]][0]):
+        describe({"model_cfg": NAMES[name]["model_cfg"]}, None, name)

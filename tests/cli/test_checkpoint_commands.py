@@ -1,0 +1,119 @@
+"""models list, info, choose, architectures, inspect, convert: on tiny checkpoints and on the catalogue."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import seesay
+from tests.cli.conftest import Run
+from tests.parity.test_checkpoints import DATA
+
+ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
+TRAINED = DATA / "open-clip-training" / "epoch_2.pt"
+SAID = ("--activation", "gelu", "--image-heads", "4", "--text-heads", "3", "--preprocessing", "openai")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
+
+
+def test_list_and_info_know_published_models(run: Run) -> None:
+    listed = json.loads(run("models", "list", "--json").out)["models"]
+    assert len(listed) > 60
+    assert listed[0]["name"] == "bundled"
+    chinese = json.loads(run("models", "list", "--language", "zh", "--json").out)["models"]
+    assert {"chinese-clip/RN50", "chinese-clip/ViT-H-14"} <= {model["id"] for model in chinese}
+    assert "openai/RN50" not in {model["id"] for model in chinese}
+    out = run("models", "info", "ViT-B/32").out
+    for part in ("openai/ViT-B-32", "quick_gelu", "63.3%", "openclip_results.csv", "licence not stated"):
+        assert part in out
+    assert "ViT-B-32-quickgelu" in run("models", "architectures").out
+
+
+def test_choose_fits_language_and_memory_and_says_what_is_estimated(run: Run) -> None:
+    found = json.loads(run("models", "choose", "--language", "zh", "--ram", "2G", "--json").out)
+    assert found["ram_mb"] == 2000
+    assert found["models"][0]["id"] == "chinese-clip/ViT-L-14-336"
+    assert all(model["estimated_memory_mb"] <= 2000 for model in found["models"])
+    assert all(model["estimated_images_per_s"] > 0 for model in found["models"])
+    assert "estimates" in run("models", "choose", "--ram", "1G").out
+    for bad in ("lots", "1M"):
+        refused = run("models", "choose", "--ram", bad)
+        assert refused.code == 2
+        assert "Traceback" not in refused.err
+
+
+def test_inspect_says_what_a_file_is(run: Run) -> None:
+    result = run("models", "inspect", ARCHIVE)
+    assert result.code == 0
+    for part in ("TorchScript archive", "activation quick_gelu", "heads 2", "beside the weights", "accounted for"):
+        assert part in result.out
+    found = json.loads(run("models", "inspect", DATA / "hf-chinese-clip-5", "--json").out)
+    assert (found["format"], found["text"]["kind"], found["dim"]) == ("Hugging Face ChineseCLIPModel", "bert", 24)
+
+
+def test_inspect_says_what_a_file_leaves_open(run: Run) -> None:
+    result = run("models", "inspect", TRAINED)
+    assert result.code == 1
+    assert "width 32" in result.out
+    assert "activation gelu" not in result.out
+    assert "nothing says activation, image_heads, text_heads, preprocessing" in result.err
+    assert run("models", "inspect", TRAINED, *SAID).code == 0
+
+
+def test_inspect_of_other_files(run: Run, tmp_path: Path, photos: list[Path]) -> None:
+    assert "SeeSay folder" in run("models", "inspect", Path(seesay.__file__).parent / "bundled").out
+    for bad in (photos[0], tmp_path / "none"):
+        result = run("models", "inspect", bad)
+        assert result.code == 2
+        assert "Traceback" not in result.err
+
+
+def test_convert_and_use(run: Run, tmp_path: Path, album: Path) -> None:
+    result = run("models", "convert", TRAINED, tmp_path / "made", *SAID)
+    assert result.code == 0, result.err
+    assert "from torch" in result.out
+    assert run("similarity", album / "red/red.png", album / "blue/blue.png", "--model", tmp_path / "made").code == 0
+    speechless = run("classify", album / "red/red.png", "--labels", "a,b", "--model", tmp_path / "made")
+    assert (speechless.code, "tokenizer.json" in speechless.err) == (2, True)  # it came without its vocabulary
+    again = run("models", "convert", TRAINED, tmp_path / "made", *SAID)
+    assert again.code == 2
+    assert "exists already" in again.err
+    assert run("models", "convert", TRAINED, tmp_path / "hf", "--to", "transformers", *SAID).code == 0
+    assert (tmp_path / "hf" / "preprocessor_config.json").is_file()
+    refused = run("models", "convert", "bundled", tmp_path / "x", "--to", "open_clip")
+    assert refused.code == 2
+    assert "its image tower is efficientnet-lite" in refused.err
+
+
+def test_convert_reports_what_eight_bits_cost(run: Run, tmp_path: Path, photos: list[Path]) -> None:
+    """On real photos: the bundled model's own weights, narrowed once more."""
+    chosen = photos[:12]
+    captions = tmp_path / "captions.tsv"
+    captions.write_text("image\ttext\n" + "".join(f"{p}\ta photo of a {p.stem.split('_')[0]}\n" for p in chosen))
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("image\tlabel\n" + "".join(f"{p}\t{p.stem.split('_')[0]}\n" for p in chosen))
+    done = run(
+        "models",
+        "convert",
+        "bundled",
+        tmp_path / "made",
+        "--int8",
+        "dynamic",
+        "--report",
+        captions,
+        "--report",
+        labels,
+        "--json",
+    )
+    assert done.code == 0, done.err
+    first, second = json.loads(done.out)["reports"]
+    assert first["images"]["count"] == 12
+    assert 0.99 < first["images"]["least"] <= 1.0
+    assert [change["metric"] for change in first["changes"]] == ["text to image R@1", "image to text R@1"]
+    assert "zero-shot top-1" in second["changes"][0]["metric"]
+    assert run("models", "convert", "bundled", tmp_path / "b", "--report", captions).code == 2
+    missing = run("models", "convert", "bundled", tmp_path / "b", "--int8", "weights", "--report", tmp_path / "none.tsv")
+    assert (missing.code, (tmp_path / "b").exists()) == (2, False)
