@@ -27,6 +27,7 @@ ROWS = (
     ("fidelity", "testing"),
     ("library",),
     ("gallery",),
+    ("compat", "teaching"),
     ("cli", "__main__"),
 )
 

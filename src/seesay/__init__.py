@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from seesay.errors import SeeSayError
     from seesay.library import Hit, IndexReport, Library
     from seesay.model import Model, load
+    from seesay.teaching import CLIP
     from seesay.testing import fake_model
 
 __version__ = "0.1.0"
 
-__all__ = ["Engine", "Hit", "IndexReport", "Library", "Model", "SeeSayError", "__version__", "fake_model", "load"]
+__all__ = ["CLIP", "Engine", "Hit", "IndexReport", "Library", "Model", "SeeSayError", "__version__", "fake_model", "load"]
 
 _HOME = {
+    "CLIP": "seesay.teaching",
     "Engine": "seesay.engines",
     "Hit": "seesay.library",
     "IndexReport": "seesay.library",

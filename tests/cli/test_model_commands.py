@@ -9,6 +9,7 @@ import pytest
 import seesay
 from seesay.model import Model
 from tests.cli.conftest import Run
+from tests.compat.tiny import make_open_clip
 from tests.picture_server import Server, png, sends
 
 
@@ -32,6 +33,33 @@ def test_classify_with_a_bad_picture_does_the_rest(run: Run, album: Path) -> Non
     assert [r["path"] for r in found["results"]] == [str(album / "red/red.png")]
     assert [f["path"] for f in found["failed"]] == [str(bad), str(album / "none.png")]
     assert "none.png: no such file" in result.err
+
+
+def test_classify_compares_models(run: Run, album: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    pizza, bad = next(path for path in photos if path.name.startswith("pizza")), album / "none.png"
+    monkeypatch.setenv("SEESAY_CACHE", str(album / "cache"))
+    other = make_open_clip(album / "tiny")
+    models = ("--model", "bundled", "--model", other, "--model", "bundled")
+    result = run("classify", pizza, bad, "--labels", "dog,pizza", *models)
+    lines = result.out.splitlines()
+    assert result.code == 1
+    assert result.err.count("none.png: no such file") == 1
+    assert lines[0].split()[1] == "bundled"
+    assert len(lines[0].split()) == 3
+    assert [line.split()[0] for line in lines[1:]] == ["pizza", "dog"]
+    assert [len(line.split()) for line in lines[1:]] == [3, 3]
+
+    found = json.loads(run("classify", pizza, bad, "--labels", "dog,pizza", *models, "--json").out)
+    assert found.keys() == {"labels", "models", "failed"}
+    assert [answers["model"] for answers in found["models"]] == ["bundled", str(other)]
+    assert found["models"][0]["space_id"] != found["models"][1]["space_id"]
+    assert [f["path"] for f in found["failed"]] == [str(bad)]
+    for answers in found["models"]:
+        (alone,) = json.loads(run("classify", pizza, "--labels", "dog,pizza", "--model", answers["model"], "--json").out)[
+            "results"
+        ]
+        assert answers["results"] == [alone]
+    assert run("classify", pizza, "--labels", "dog", "--model", "bundled", "--model", "nonsense").code == 2
 
 
 def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model) -> None:

@@ -1,32 +1,69 @@
-"""`seesay classify`: which of these labels fits a picture."""
+"""`seesay classify`: which of these labels fits a picture; with several models, each one's answer side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 import numpy as np
 
-from seesay.cli.output import bar, echo_failures, echo_json, failed_json, json_option, model_option, short
+from seesay.cli.output import bar, echo_failures, echo_json, failed_json, json_option, short
 from seesay.library.report import Failure
+
+SHOWN_LABELS = 10
+Probabilities = dict[str, float]  # by label
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's, by picture."""
+
+    model: str | None
+    space_id: str
+    results: dict[str, Probabilities]
+    failed: list[Failure]
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
 @click.option("--labels", required=True, metavar="A,B,...", help="The labels to choose from, separated by commas.")
 @click.option("--template", "templates", multiple=True, metavar="TEXT", help="Prompt with {} for the label; may be repeated.")
-@model_option
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|FOLDER",
+    help="Model to use; repeated, models are compared. Default: the bundled one.",
+)
 @json_option
-def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], model: str | None, as_json: bool) -> int:
+def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> int:
     """Say which label fits each picture (file or URL), without any training.
 
     Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others.
     """
-    from seesay.model import load
-    from seesay.tasks import zero_shot
-    from seesay.tasks.prompts import TEMPLATES
-
     names = list(
         dict.fromkeys(label.strip() for label in labels.replace("\N{FULLWIDTH COMMA}", ",").split(",") if label.strip())
     )
     if not names:
         raise click.UsageError('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".')
+    asked = [_answers(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]
+    failed = list({failure.path: failure for answers in asked for failure in answers.failed}.values())
+    if as_json:
+        echo_json({"labels": names, **_json(asked), "failed": failed_json(failed)})
+    elif len(asked) == 1:
+        for path, probabilities in asked[0].results.items():
+            _print(path, probabilities)
+    else:
+        for path in dict.fromkeys(path for answers in asked for path in answers.results):
+            _print_side_by_side(path, names, asked)
+    echo_failures(failed)
+    return 1 if failed else 0
+
+
+def _answers(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Answers:
+    from seesay.model import load
+    from seesay.tasks import zero_shot
+    from seesay.tasks.prompts import TEMPLATES
+
     opened = load(model)
     rows, failed = [], []
     for path, vector in zip(images, opened.each_image(images), strict=True):
@@ -35,27 +72,54 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
         else:
             failed.append(Failure(path, vector.reason))
     vectors = np.stack([vector for _, vector in rows]) if rows else np.empty((0, opened.dim), dtype=np.float32)
-    table = zero_shot.classify(opened, vectors, names, templates or TEMPLATES)
-    results = {path: dict(zip(names, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
-    if as_json:
-        listed = [
-            {
-                "path": path,
-                "best": max(p.items(), key=lambda pair: pair[1])[0],
-                "probabilities": {k: round(v, 6) for k, v in p.items()},
-            }
-            for path, p in results.items()
-        ]
-        echo_json({"labels": names, "space_id": opened.space_id, "results": listed, "failed": failed_json(failed)})
-    else:
-        for path, probabilities in results.items():
-            _print(path, probabilities)
-    echo_failures(failed)
-    return 1 if failed else 0
+    table = zero_shot.classify(opened, vectors, labels, templates or TEMPLATES)
+    results = {path: dict(zip(labels, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
+    return Answers(model, opened.space_id, results, failed)
 
 
-def _print(path: str, probabilities: dict[str, float]) -> None:
+def _json(asked: list[Answers]) -> dict[str, object]:
+    """Of one model as it is; of several as a list."""
+    listed: list[dict[str, object]] = [
+        {
+            "space_id": answers.space_id,
+            "results": [
+                {
+                    "path": path,
+                    "best": max(p.items(), key=lambda pair: pair[1])[0],
+                    "probabilities": {k: round(v, 6) for k, v in p.items()},
+                }
+                for path, p in answers.results.items()
+            ],
+        }
+        for answers in asked
+    ]
+    if len(asked) == 1:
+        return listed[0]
+    return {"models": [{"model": answers.model, **one} for answers, one in zip(asked, listed, strict=True)]}
+
+
+def _print(path: str, probabilities: Probabilities) -> None:
     click.echo(click.style(short(path), bold=True))
     ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
-    for label, probability in ranked[:10]:
+    for label, probability in ranked[:SHOWN_LABELS]:
         click.echo(f"  {probability:6.1%}  {bar(probability, 30)}  {label}")
+
+
+def _print_side_by_side(path: str, labels: list[str], asked: list[Answers]) -> None:
+    """A column per model, the likeliest labels over all of them first, each model's best in bold."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = [answers.results.get(path, {}) for answers in asked]  # a URL may have answered only once
+    table = Table(box=None, pad_edge=False)
+    table.add_column(Text(short(path), style="bold"))
+    for answers in asked:
+        table.add_column(Text(short(answers.model or "")), justify="right", max_width=24)
+    ranked = sorted(labels, key=lambda label: -sum(column.get(label, 0.0) for column in columns))
+    for label in ranked[:SHOWN_LABELS]:
+        cells = [
+            Text(f"{p[label]:.1%}", style="bold" if p[label] == max(p.values()) else "") if p else Text("-") for p in columns
+        ]
+        table.add_row(Text(f"  {label}"), *cells)
+    Console(highlight=False).print(table)
