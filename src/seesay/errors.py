@@ -2,6 +2,7 @@
 
 SeeSayError
 ├── InputError              the caller passed something that cannot be used: change the call
+│   ├── TextTooLong         a text does not fit the context (compat.clip, as the original)
 │   ├── UnreadableImage     one picture cannot be read: missing, damaged, too large, not a picture
 │   └── UnreadableText      one list of texts cannot be read
 ├── ModelError              a model folder is missing, incomplete or not understood
