@@ -5,15 +5,14 @@
 Every contender holds the same weights, in its own library's format, and uses all cores. Pixels and ids are given: decoding and
 tokenizing are measured elsewhere. Texts are short (8 and 15 words): ours and transformers' are padded to the longest of the
 batch, which is exact for CLIP; OpenCLIP takes 77 tokens always. "seesay int8" is `convert --int8 dynamic`. Contenders in turns;
-peers in a process of the interpreter that SEESAY_PEERS names. The processor's best matrix product in ONNX Runtime is measured
-in the same run.
+peers in a process of the interpreter that SEESAY_PEERS names. The best matrix product of ONNX Runtime, and of the peers' torch,
+is measured in the same run.
 
 Goals, as time over OpenCLIP's: pictures in float32 1/1.25 one by one and 1 at batch 32, in int8 1/2.2; texts in float32 1/4, in
 int8 1/10.
 """
 
-import os
-import subprocess
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmark import Goal, Result, Table, run
+from peer import Peer
 from random_clip import make, pixels, texts
 from rounds import Times, interleave
 
@@ -40,6 +40,8 @@ GOALS = {
     ("texts-1", "int8"): 1 / 10,
     ("texts-32", "int8"): 1 / 10,
 }
+PRODUCT = (1600, 768, 3072)  # rows, inner, columns: as a picture tower at batch 32 has them
+PRODUCT_FLOP = 2 * math.prod(PRODUCT)
 WORDS = {"texts-1": 7, "texts-32": 15}
 
 
@@ -53,7 +55,7 @@ def measure(quick: bool) -> Result:
         for name, array in inputs.items():
             np.save(folder / f"{name}.npy", array)
         engines = {storage: OnnxEngine(folder / storage) for storage in ("float32", "int8")}
-        peer = Peer(folder) if "SEESAY_PEERS" in os.environ else None
+        peer = Peer("peer_encode.py", folder) if Peer.given() else None
         rows: list[tuple[str, ...]] = []
         for name, array in inputs.items():
             contenders: dict[str, Callable[[], object]] = {
@@ -61,13 +63,16 @@ def measure(quick: bool) -> Result:
             }
             contenders |= {library: partial(peer.run, library, name) for library in peer.names} if peer else {}
             rounds = (3 if quick else 7) if name.endswith("32") else (5 if quick else 25)
-            times = interleave(contenders, rounds, warm_ups=2)
+            times = interleave(contenders, rounds, warm_ups=2, rest=0.1)
             record(result, name, times, rows)
+        peak = best_product(quick)
         if peer:
+            theirs = PRODUCT_FLOP / min(float(peer.run("product", *PRODUCT)) for _ in range(10 if quick else 40))
+            result.figures["gemm_gflops_torch"] = round(theirs / 1e9, 1)
+            result.notes.append(f"Best float32 matrix product of the peers' torch in this run: {theirs / 1e9:.0f} GFLOPS.")
             peer.close()
         else:
             result.notes.append("SEESAY_PEERS is not set: no peer was measured.")
-        peak = best_product(quick)
         per_picture = 2 * operations(image, 512)
         reached = 32 / result.figures["seconds"]["images-32"]["seesay float32"]["median"] * per_picture
         result.figures["gemm_gflops"] = round(peak / 1e9, 1)
@@ -101,11 +106,11 @@ def record(result: Result, name: str, times: dict[str, Times], rows: list[tuple[
 
 
 def best_product(quick: bool) -> float:
-    """FLOPS of the best of several products (1600 x 768) by (768 x 3072), as a picture tower at batch 32 has them."""
+    """FLOPS of the best of several products of the shape PRODUCT in ONNX Runtime."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    rows, inner, columns = 1600, 768, 3072
+    rows, inner, columns = PRODUCT
     weight = numpy_helper.from_array(np.random.default_rng(0).standard_normal((columns, inner)).astype(np.float32), "w")
     graph = helper.make_graph(
         [helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)],
@@ -126,41 +131,7 @@ def best_product(quick: bool) -> float:
         started = time.perf_counter()
         session.run(None, {"x": x})
         best = min(best, time.perf_counter() - started)
-    return 2 * rows * inner * columns / best
-
-
-class Peer:
-    """A process of another interpreter (peer_encode.py) that encodes when told to."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [
-            os.environ["SEESAY_PEERS"],
-            str(Path(__file__).parent / "peer_encode.py"),
-            str(folder),
-            str(available_cores()),
-        ]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
-        )
-        self.names = self._answer().split()
-
-    def run(self, name: str, given: str) -> str:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{name} {given}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("the peers' interpreter ended; SEESAY_PEERS must name one that has open_clip and transformers")
-        return line
+    return PRODUCT_FLOP / best
 
 
 if __name__ == "__main__":

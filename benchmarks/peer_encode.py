@@ -1,10 +1,12 @@
-"""The peers of encode.py, run by their own interpreter: `python peer_encode.py FOLDER THREADS`.
+"""The peers of encode.py, run by their own interpreter: `python peer_encode.py FOLDER`.
 
-Says in one line which libraries there are, then answers every line "library input" with the sum of the embeddings. Inputs are
-FOLDER/*.npy. Imports nothing of SeeSay. OpenCLIP takes texts of its full context only; transformers takes them as they are.
+Says in one line which libraries there are, then answers every line "library input" with the sum of the embeddings, and
+"product rows inner columns" with the seconds that torch took for that matrix product. Inputs are FOLDER/*.npy. Imports nothing
+of SeeSay. OpenCLIP takes texts of its full context only; transformers takes them as they are.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,17 +19,26 @@ Encode = Callable[[str, torch.Tensor], Any]
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    torch.set_num_threads(int(sys.argv[2]))
     peers = {
         "open_clip": open_clip_encoder(folder / "open_clip"),
         "transformers": transformers_encoder(folder / "transformers"),
     }
     print(*peers, flush=True)
     for line in sys.stdin:
-        name, given = line.split()
+        name, given, *rest = line.split()
+        if name == "product":
+            print(product(int(given), *map(int, rest)), flush=True)
+            continue
         inputs = torch.from_numpy(np.load(folder / f"{given}.npy"))
         with torch.inference_mode():
             print(float(peers[name](given, inputs).sum()), flush=True)
+
+
+def product(rows: int, inner: int, columns: int) -> float:
+    x, weight = torch.randn(rows, inner), torch.randn(columns, inner)
+    started = time.perf_counter()
+    torch.nn.functional.linear(x, weight)
+    return time.perf_counter() - started
 
 
 def open_clip_encoder(folder: Path) -> Encode:

@@ -28,11 +28,18 @@ class Times:
         return {"median": round(self.median * unit, 4), "best": round(self.best * unit, 4), "rounds": len(self.seconds)}
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]], rounds: int, *, warm_ups: int = 1) -> dict[str, Times]:
-    """A B A B ...: each contender once per round. The first `warm_ups` rounds are not counted."""
+def interleave(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, *, warm_ups: int = 1, rest: float = 0.0
+) -> dict[str, Times]:
+    """A B A B ...: each contender once per round. The first `warm_ups` rounds are not counted.
+
+    `rest`: seconds before each turn. The threads of ONNX Runtime and of OpenMP wait for more work in a loop that takes a whole
+    core for some milliseconds, which the contender after them would pay for.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(warm_ups + rounds):
         for name, run in contenders.items():
+            time.sleep(rest)
             started = time.perf_counter()
             run()
             elapsed = time.perf_counter() - started

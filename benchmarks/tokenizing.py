@@ -14,8 +14,6 @@ Goal: ours takes at most a third of the time that OpenCLIP's takes for the whole
 import csv
 import hashlib
 import json
-import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark import Goal, Result, Table, run
+from peer import Peer
 from pictures import data
 from rounds import Times, interleave
 
@@ -43,7 +42,7 @@ def measure(quick: bool) -> Result:
     tokenizer = Tokenizer(vocabulary("open_clip"), replace(SPECS["open_clip"], padding="context"))
     tokenizer(["a dog"])  # what loads lazily
     with tempfile.TemporaryDirectory(prefix="seesay-bench-") as folder:
-        peer = Peer(Path(folder), texts) if "SEESAY_PEERS" in os.environ else None
+        peer = tokenizing_peer(Path(folder), texts) if Peer.given() else None
         names = peer.names if peer else []
 
         def contenders(batch: int) -> dict[str, Callable[[], str]]:
@@ -106,34 +105,10 @@ def in_batches(tokenizer: Tokenizer, texts: list[str], batch: int) -> str:
     return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()
 
 
-class Peer:
-    """A process of another interpreter (peer_tokenizers.py) that tokenizes when told to."""
-
-    def __init__(self, folder: Path, texts: list[str]) -> None:
-        file = folder / "captions.json"
-        file.write_text(json.dumps(texts), encoding="utf-8")
-        (folder / "clip.json").write_bytes(vocabulary("clip"))
-        command = [os.environ["SEESAY_PEERS"], str(Path(__file__).parent / "peer_tokenizers.py"), str(file)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
-        self.names = self._answer().split()
-
-    def run(self, name: str, batch: int) -> str:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{name} {batch}\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("the peers' interpreter ended; SEESAY_PEERS must name one that has open_clip")
-        return line
+def tokenizing_peer(folder: Path, texts: list[str]) -> Peer:
+    (folder / "captions.json").write_text(json.dumps(texts), encoding="utf-8")
+    (folder / "clip.json").write_bytes(vocabulary("clip"))
+    return Peer("peer_tokenizers.py", folder / "captions.json")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""A peer's process: another interpreter, which SEESAY_PEERS names, that works when told to, one line a task.
+
+Its script says in one line which libraries it has, then answers every line with one.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from seesay.engines.onnx import available_cores
+
+
+class Peer:
+    """`script`: the file beside this one that the interpreter runs, with these arguments and all cores.
+
+    Environment variable SEESAY_PEERS must be set; `given` tells. Raises SystemExit where the process ends early.
+    """
+
+    def __init__(self, script: str, *arguments: str | Path) -> None:
+        command = [os.environ["SEESAY_PEERS"], str(Path(__file__).parent / script), *map(str, arguments)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            env=os.environ | {"OMP_NUM_THREADS": str(available_cores())},
+        )
+        self.names = self._answer().split()
+
+    @staticmethod
+    def given() -> bool:
+        return "SEESAY_PEERS" in os.environ
+
+    def run(self, *task: str | int) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(" ".join(map(str, task)) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("the peers' interpreter ended; SEESAY_PEERS must name one that has open_clip and transformers")
+        return line
