@@ -19,7 +19,9 @@ def read_weights(graph: Path) -> dict[str, np.ndarray]:
         from onnx import numpy_helper
     except ImportError:
         raise MissingExtra("reading a graph's weights", "torch") from None
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(graph).graph.initializer}
+    read = onnx.load(graph).graph
+    defaults = {value.name for value in read.input}  # of inputs that nobody needs to give
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in read.initializer if tensor.name not in defaults}
     weights = {}
     for name, value in stored.items():
         if name.startswith("constant_") or name.endswith(".scale"):

@@ -14,7 +14,7 @@ Storage, always with float32 in and out:
            activations. Two to four times the speed of float32 where there are many rows; again no row sees another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,14 +55,17 @@ class GraphBuilder:
     def __init__(self, weights: Weights, storage: Storage, *, outside: Outside | None = None, prefix: str = "") -> None:
         self.weights, self.storage, self.outside, self.prefix = weights, storage, outside, prefix
         self.nodes: list[onnx.NodeProto] = []
+        self.made = 0  # of nodes, those in branches too, so that every name is new
         self.initializers: list[onnx.TensorProto] = []
         self.initialized: set[str] = set()
         self.known: dict[str, str] = {}  # weights as float32 values
         self.scalars: dict[tuple[object, ...], str] = {}
         self.quantized: dict[str, tuple[str, str]] = {}
+        self.requests: list[str] = []  # inputs that nobody needs to give
 
     def node(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        name = output or f"{op.lower()}_{len(self.nodes)}"
+        self.made += 1
+        name = output or f"{op.lower()}_{self.made}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
 
@@ -157,7 +160,7 @@ class GraphBuilder:
             "MatMulIntegerToFloat",
             levels,
             self.stored(turned, name),
-            self.constant(1.0),
+            self.constant(1 / 127),
             self.stored(scale, f"{name}.scale"),
             self.constant(128, np.uint8),
             domain=ORT_DOMAIN,
@@ -165,12 +168,16 @@ class GraphBuilder:
         return self.node("Mul", product, largest, output=output)
 
     def _quantized_rows(self, x: str) -> tuple[str, str]:
-        """x (rows, in) as levels around 128, and what one level is worth (rows, 1); made once where several layers read x."""
+        """x (rows, in) as levels around 128, of which 127 are worth the second value (rows, 1); once where several read x.
+
+        A row of zeros needs no care: whatever levels 0 / 0 gives, they are worth 0.
+        """
         if x not in self.quantized:
-            largest = self.node("Max", self.node("ReduceMax", self.node("Abs", x), self.ints(1)), self.constant(1e-12))
-            worth = self.node("Mul", largest, self.constant(1 / 127))
-            levels = self.node("QuantizeLinear", self.node("Div", x, worth), self.constant(1.0), self.constant(128, np.uint8))
-            self.quantized[x] = (levels, worth)
+            largest = self.node("ReduceMax", self.node("Abs", x), self.ints(1))
+            levels = self.node(
+                "QuantizeLinear", self.node("Div", x, largest), self.constant(1 / 127), self.constant(128, np.uint8)
+            )
+            self.quantized[x] = (levels, largest)
         return self.quantized[x]
 
     def layer_norm(self, x: str, name: str, eps: float) -> str:
@@ -211,13 +218,32 @@ class GraphBuilder:
         """Layer scale, where the tower has it."""
         return self.node("Mul", x, self.weight(f"{name}.weight")) if f"{name}.weight" in self.weights else x
 
+    def on_request(self, output: str, shape: list[int], build: Callable[[], str]) -> None:
+        """An output (B, *shape) that is computed only if the graph is given `with_{output}` = true, and has no rows otherwise.
+
+        Without the condition ONNX Runtime would compute it at every run: it prunes no node whose output nobody fetches.
+        """
+        outer, known, quantized = self.nodes, dict(self.known), dict(self.quantized)
+        branches = {}
+        for branch in ("then", "else"):
+            self.nodes = []
+            value = build() if branch == "then" else self.node("ConstantOfShape", self.ints(0, *shape))
+            result = self.node("Identity", value, output=f"{output}_{branch}")
+            told = helper.make_tensor_value_info(result, TensorProto.FLOAT, [None, *shape])
+            branches[f"{branch}_branch"] = helper.make_graph(self.nodes, branch, [], [told])
+        self.nodes, self.known, self.quantized = outer, known, quantized  # what was made inside is not seen outside
+        self.requests.append(f"with_{output}")
+        self.node("If", self.requests[-1], output=output, **branches)
+
     def shape(self, *sides: int | str) -> str:
         if all(isinstance(side, int) for side in sides):
             return self.ints(*(side for side in sides if isinstance(side, int)))
         return self.node("Concat", *(self.ints(side) if isinstance(side, int) else side for side in sides), axis=0)
 
     def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
-        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
+        asked = [helper.make_tensor_value_info(request, TensorProto.BOOL, []) for request in self.requests]
+        defaults = [numpy_helper.from_array(np.array(False), request) for request in self.requests]
+        graph = helper.make_graph(self.nodes, name, [*inputs, *asked], outputs, [*self.initializers, *defaults])
         opsets = [helper.make_opsetid("", OPSET)]
         if self.storage.startswith("int8"):
             opsets.append(helper.make_opsetid(ORT_DOMAIN, 1))

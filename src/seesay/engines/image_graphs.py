@@ -1,4 +1,7 @@
-"""The image towers as ONNX graphs: pixels (B, 3, H, W) -> embedding (B, D) and dense (B, rows, columns, D), raw projections."""
+"""The image towers as ONNX graphs: pixels (B, 3, H, W) -> embedding (B, D), and dense (B, rows, columns, D) if `with_dense`.
+
+Both are raw projections. `with_dense` is an optional input, false unless given.
+"""
 
 import onnx
 from onnx import TensorProto, helper
@@ -61,15 +64,19 @@ def _vit(g: GraphBuilder, c: VitConfig) -> int:
         pooled = g.node("ReduceMean", sliced(g.layer_norm(x, "norm_after", eps), 1, length), g.ints(1), keepdims=0)
     project(pooled, "embedding")
 
-    # The last block again, each patch attending to itself only (models.vit). ONNX Runtime leaves it out where nobody asks.
-    at = f"blocks.{c.depth - 1}"
-    x = g.node("Reshape", sliced(before, 1, length), g.ints(-1, c.width))
-    inside = g.linear(g.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention.value")
-    inside = g.scaled(g.linear(inside, f"{at}.attention.out"), f"{at}.scale1")
-    x = g.mlp_branch(g.node("Add", x, inside), at, eps, c.activation)
-    dense = project(g.layer_norm(x, "norm_after", eps), "")
     dim = g.weights["projection.weight"].shape[0] if c.projection else c.width
-    g.node("Reshape", dense, g.ints(-1, c.grid, c.grid, dim), output="dense")
+
+    def dense() -> str:
+        """The last block again, each patch attending to itself only (models.vit)."""
+        at = f"blocks.{c.depth - 1}"
+        x = g.node("Reshape", sliced(before, 1, length), g.ints(-1, c.width))
+        inside = g.linear(g.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention.value")
+        inside = g.scaled(g.linear(inside, f"{at}.attention.out"), f"{at}.scale1")
+        x = g.mlp_branch(g.node("Add", x, inside), at, eps, c.activation)
+        patches = project(g.layer_norm(x, "norm_after", eps), "")
+        return g.node("Reshape", patches, g.ints(-1, c.grid, c.grid, dim))
+
+    g.on_request("dense", [c.grid, c.grid, dim], dense)
     return c.grid
 
 
@@ -111,8 +118,13 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig) -> int:
     mixed = g.node("MatMul", g.node("Softmax", g.node("MatMul", q, k), axis=-1), v)  # (B, heads, 1, W / heads)
     g.linear(g.node("Reshape", mixed, g.ints(-1, width)), "pool.out", output="embedding")
 
-    dense = g.linear(g.linear(g.node("Reshape", cells, g.ints(-1, width)), "pool.value"), "pool.out")
-    g.node("Reshape", dense, g.ints(-1, c.grid, c.grid, g.weights["pool.out.weight"].shape[0]), output="dense")
+    dim = g.weights["pool.out.weight"].shape[0]
+
+    def dense() -> str:
+        each = g.linear(g.linear(g.node("Reshape", cells, g.ints(-1, width)), "pool.value"), "pool.out")
+        return g.node("Reshape", each, g.ints(-1, c.grid, c.grid, dim))
+
+    g.on_request("dense", [c.grid, c.grid, dim], dense)
     return c.grid
 
 
@@ -143,6 +155,11 @@ def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig) -> int:
 
     channels, cells = c.widths[-1], -(-c.image_px // 32)
     conse(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
-    dense = conse(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
-    g.node("Reshape", dense, g.ints(-1, cells, cells, g.weights["class_embedding"].shape[1]), output="dense")
+    dim = g.weights["class_embedding"].shape[1]
+
+    def dense() -> str:
+        each = conse(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
+        return g.node("Reshape", each, g.ints(-1, cells, cells, dim))
+
+    g.on_request("dense", [cells, cells, dim], dense)
     return cells

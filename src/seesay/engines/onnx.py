@@ -13,7 +13,7 @@ from seesay.errors import ModelError
 if TYPE_CHECKING:
     import onnxruntime
 
-INPUT = {"image": "pixels", "text": "input_ids"}
+PICTURES = 8  # per run: with more, a ViT's activations leave the caches (at 32 it takes 5 to 10 % longer), and memory grows
 
 
 class OnnxEngine:
@@ -29,18 +29,21 @@ class OnnxEngine:
         self._lock = threading.Lock()
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        return self._run("image", "embedding", pixels)
+        return self._run_pictures("embedding", pixels)
 
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
-        return self._run("image", "dense", pixels)
+        return self._run_pictures("dense", pixels, with_dense=np.array(True))
 
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
-        return self._run("text", "embedding", ids)
+        return self._run("text", "embedding", {"input_ids": ids})
 
-    def _run(self, tower: str, output: str, array: np.ndarray) -> np.ndarray:
-        options = runtime().RunOptions()
-        options.only_execute_path_to_fetches = True  # without it the dense head is computed for every embedding
-        (result,) = self._session(tower).run([output], {INPUT[tower]: array}, options)
+    def _run_pictures(self, output: str, pixels: np.ndarray, **others: np.ndarray) -> np.ndarray:
+        starts = range(0, max(len(pixels), 1), PICTURES)
+        runs = [self._run("image", output, {"pixels": pixels[i : i + PICTURES], **others}) for i in starts]
+        return np.concatenate(runs) if len(runs) > 1 else runs[0]
+
+    def _run(self, tower: str, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        (result,) = self._session(tower).run([output], inputs)
         return np.asarray(result, dtype=np.float32)
 
     def _session(self, tower: str) -> Any:
