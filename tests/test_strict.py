@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seesay.config import ImageSpec, ModelConfig, make_space_id
+from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, make_space_id
 from seesay.errors import InputError
 from seesay.strict import from_json, to_json
 
@@ -15,6 +15,10 @@ from seesay.strict import from_json, to_json
 class Cat:
     kind: Literal["cat"]
     lives: int
+
+    def __post_init__(self) -> None:
+        if self.lives > 9:
+            raise ValueError("at most nine lives")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def test_reports_every_fault_at_once_with_near_names() -> None:
     [
         ({"pet": {"kind": "fish"}}, "pet.kind: expected one of 'cat', 'dog', got 'fish'"),
         ({"pet": 3}, "pet.kind: expected one of"),
+        ({"pet": {"kind": ["cat"]}}, "pet.kind: expected one of 'cat', 'dog', got ['cat']"),
+        ({"pet": {"kind": "cat", "lives": 10}}, "pet: expected at most nine lives, got"),
         ({"pet": {"kind": "cat", "lives": True}}, "pet.lives: expected a whole number, got True"),
         ({"names": {"a": 1}}, "names.a: expected a string, got 1"),
     ],
@@ -89,3 +95,12 @@ def test_space_id_follows_everything_that_moves_vectors_and_nothing_else(bundled
     )
     other = ImageSpec(**{**config.image_spec.__dict__, "interpolation": "bilinear"})
     assert base != make_space_id(config.image, config.text, other, config.tokenizer_spec, **parts)  # type: ignore[arg-type]
+
+
+def test_a_model_folder_cannot_ask_for_what_no_tower_takes() -> None:
+    spec = to_json(ImageSpec(224, "shortest", 224, "bicubic", (0.5,) * 3, (0.5,) * 3))
+    for change in ({"size_px": 10**9}, {"resize_px": 0}):
+        with pytest.raises(InputError, match="expected sides of 1 to 10000 pixels"):
+            from_json(ImageSpec, spec | change, "config.json")
+    with pytest.raises(InputError, match="a context of at least 1 id"):
+        TokenizerSpec(context_length=0, pad_id=0, padding="longest")

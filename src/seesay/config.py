@@ -14,6 +14,7 @@ from seesay.errors import InputError, ModelError
 from seesay.strict import from_json, to_json
 
 FORMAT_VERSION = 1
+MOST_PIXELS = 10_000  # of a side of what a tower takes; a damaged configuration must not ask for all memory
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class ImageSpec:
     fill: int = 0
     crop: Literal["rounded", "floored"] = "rounded"
 
+    def __post_init__(self) -> None:
+        if not (1 <= self.size_px <= MOST_PIXELS and 1 <= self.resize_px <= MOST_PIXELS):
+            raise InputError(f"sides of 1 to {MOST_PIXELS} pixels")
+
 
 Cleaning = Literal["none", "clip", "bert", "whitespace", "lower", "canonicalize"]
 
@@ -59,6 +64,10 @@ class TokenizerSpec:
     padding: Literal["longest", "context"]
     cleaning: Cleaning = "none"
     end: Literal["kept", "zeroed"] = "kept"
+
+    def __post_init__(self) -> None:
+        if self.context_length < 1:
+            raise InputError("a context of at least 1 id")
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]

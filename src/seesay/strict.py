@@ -76,7 +76,12 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
             values[key] = _read(hints[key], data[key], _join(at, key), faults)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             faults.append(f"{_join(at, key)}: missing")
-    return cls(**values) if len(faults) == before else None
+    if len(faults) > before:
+        return None
+    try:
+        return cls(**values)
+    except ValueError as error:  # what a class says of its own values
+        return _check(False, values, at, str(error), faults)
 
 
 def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str]) -> Any:
@@ -87,7 +92,7 @@ def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str])
         return _read(options[0], data, at, faults)
     kinds = {get_args(get_type_hints(option)["kind"])[0]: option for option in options}
     kind = data.get("kind") if isinstance(data, dict) else None
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         return _check(False, kind, _join(at, "kind"), f"one of {', '.join(map(repr, kinds))}", faults)
     return _read(kinds[kind], data, at, faults)
 

@@ -41,6 +41,24 @@ def summary(name: str, gradient: np.ndarray) -> np.ndarray:
     return np.concatenate([[np.linalg.norm(flat)], directions(name, flat.size) @ flat / np.sqrt(flat.size)])
 
 
+def image_states(model: Any, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """The embedding, and what enters the first block or stage and leaves each, of an image tower as OpenAI wrote it.
+
+    Chinese-CLIP's package has the same one.
+    """
+    seen: list[torch.Tensor] = []
+    tower = model.visual
+    if hasattr(tower, "transformer"):
+        parts = [(tower.ln_pre, lambda y: y)] + [(b, lambda y: y.permute(1, 0, 2)) for b in tower.transformer.resblocks]
+    else:
+        parts = [(tower.avgpool, lambda y: y)] + [(getattr(tower, f"layer{i}"), lambda y: y) for i in range(1, 5)]
+    hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: seen.append(f(y))) for m, f in parts]
+    out = model.encode_image(x)
+    for hook in hooks:
+        hook.remove()
+    return out, seen
+
+
 def randomise(model: torch.nn.Module, seed: int) -> None:
     """Every parameter and buffer random, at sizes that keep activations near one."""
     random = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ import torch
 from cn_clip.clip.model import CLIP
 from torch import nn
 
-from tests.parity.fixtures import Made, fixture, pixels, randomise, record, text_ids
+from tests.parity.fixtures import Made, fixture, image_states, pixels, randomise, record, text_ids
 
 VOCABULARY, LENGTH = 200, 14
 
@@ -40,17 +40,7 @@ def tiny(*, resnet: bool = False) -> nn.Module:
 
 def run(model: nn.Module, folder: Path, px: int, ids: Any = None, *, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        seen: list[torch.Tensor] = []
-        tower = model.visual
-        if hasattr(tower, "transformer"):
-            parts = [(tower.ln_pre, lambda y: y)] + [(b, lambda y: y.permute(1, 0, 2)) for b in tower.transformer.resblocks]
-        else:
-            parts = [(tower.avgpool, lambda y: y)] + [(getattr(tower, f"layer{i}"), lambda y: y) for i in range(1, 5)]
-        hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: seen.append(f(y))) for m, f in parts]
-        out = model.encode_image(x)
-        for hook in hooks:
-            hook.remove()
-        return out, seen
+        return image_states(model, x)
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         seen: list[torch.Tensor] = []

@@ -7,7 +7,7 @@ import clip.model
 import torch
 from torch import nn
 
-from tests.parity.fixtures import Made, fixture, pixels, randomise, record, text_ids
+from tests.parity.fixtures import Made, fixture, image_states, pixels, randomise, record, text_ids
 
 VOCABULARY, LENGTH = 300, 16
 
@@ -26,17 +26,7 @@ def hidden_states(model: nn.Module, px: int, folder: Path, ids: Any = None, *, g
     seen: list[torch.Tensor] = []
 
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        seen.clear()
-        tower = model.visual
-        if hasattr(tower, "transformer"):
-            parts = [(tower.ln_pre, lambda y: y)] + [(b, lambda y: y.permute(1, 0, 2)) for b in tower.transformer.resblocks]
-        else:
-            parts = [(tower.avgpool, lambda y: y)] + [(getattr(tower, f"layer{i}"), lambda y: y) for i in range(1, 5)]
-        hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: seen.append(f(y))) for m, f in parts]
-        out = model.encode_image(x)
-        for hook in hooks:
-            hook.remove()
-        return out, list(seen)
+        return image_states(model, x)
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         seen.clear()

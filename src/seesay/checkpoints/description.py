@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from seesay.catalog import CatalogModel
-from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec
+from seesay.config import MOST_PIXELS, Activation, ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import CheckpointError
 from seesay.tokenizers.vocabulary import VocabularyName
 
@@ -83,38 +83,72 @@ def preset(name: str, size_px: int) -> ImageSpec:
 
 
 class Settings:
-    """A foreign configuration: values by key, with every fault collected and unknown ways of working refused."""
+    """A foreign configuration: values by key, with every fault collected and unknown ways of working refused.
 
-    def __init__(self, values: Mapping[str, Any], at: str, faults: list[str]) -> None:
-        self.values, self.at, self.faults = values, at, faults
+    After a fault a value of the right type is returned, so that reading goes on to the next one; `check` then raises.
+    """
 
-    def number(self, key: str, default: float | None = None) -> Any:
+    def __init__(self, values: object, at: str, faults: list[str]) -> None:
+        self.at, self.faults = at, faults
+        if not isinstance(values, Mapping):
+            faults.append(f"{at or 'configuration'}: expected an object, got {values!r}")
+        self.values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
+
+    def part(self, key: str) -> "Settings":
+        """An object inside; nothing and null are an empty one."""
+        value = self.values.get(key)
+        return Settings({} if value is None else value, self._name(key), self.faults)
+
+    def integer(self, key: str, default: int | None = None, *, least: int = 1, most: int = 10_000_000) -> int:
         value = self.values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.faults.append(f"{self.at}.{key}: expected a number, got {value!r}")
-            return 1
-        return value
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not whole or not least <= value <= most:
+            self._fault(key, f"expected a whole number from {least} to {most}, got {value!r}")
+            return least
+        return int(value)
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            self._fault(key, f"expected a positive number, got {value!r}")
+            return 1.0
+        return float(value)
+
+    def three(self, key: str, default: tuple[float, float, float] | None = None) -> tuple[float, float, float]:
+        value = self.values.get(key, default)
+        numbers = value if isinstance(value, list | tuple) else ()
+        if len(numbers) != 3 or not all(isinstance(one, int | float) for one in numbers):
+            self._fault(key, f"expected three numbers, got {value!r}")
+            return 1.0, 1.0, 1.0
+        return float(numbers[0]), float(numbers[1]), float(numbers[2])
 
     def choice(self, key: str, known: Mapping[Any, Any], default: Any = None) -> Any:
         value = self.values.get(key, default)
-        if value not in known:
-            self.faults.append(f"{self.at}.{key}: {value!r} is not one of {', '.join(map(repr, known))}")
+        if isinstance(value, list | dict) or value not in known:
+            self._fault(key, f"{value!r} is not one of {', '.join(map(repr, known))}")
             return next(iter(known.values()))
         return known[value]
 
     def side(self, key: str, default: int | None = None) -> int:
-        """A side in pixels, given as a number or as two equal ones."""
+        """A side in pixels, given as a number or as two equal ones: a pair, or height and width."""
         value = self.values.get(key, default)
-        if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:
-            value = value[0]
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.faults.append(f"{self.at}.{key}: expected pixels, the same for both sides, got {value!r}")
+        sides = [value.get("height"), value.get("width")] if isinstance(value, Mapping) else value
+        if isinstance(sides, list | tuple) and len(sides) == 2 and sides[0] == sides[1]:
+            sides = sides[0]
+        if isinstance(sides, bool) or not isinstance(sides, int) or not 1 <= sides <= MOST_PIXELS:
+            self._fault(key, f"expected pixels, at most {MOST_PIXELS} and the same for both sides, got {value!r}")
             return 1
-        return value
+        return sides
 
     def refuse(self, key: str, unless: Callable[[Any], bool], why: str) -> None:
         if key in self.values and not unless(self.values[key]):
-            self.faults.append(f"{self.at}.{key} = {self.values[key]!r}: {why}")
+            self.faults.append(f"{self._name(key)} = {self.values[key]!r}: {why}")
+
+    def _fault(self, key: str, fault: str) -> None:
+        self.faults.append(f"{self._name(key)}: {fault}")
+
+    def _name(self, key: str) -> str:
+        return f"{self.at}.{key}" if self.at else key
 
 
 def check(faults: list[str], name: str) -> None:

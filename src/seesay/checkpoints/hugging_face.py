@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from seesay.checkpoints.description import Description, Settings, check
-from seesay.config import Activation, BertConfig, ClipTextConfig, ImageSpec, TextConfig, TokenizerSpec, VitConfig
-from seesay.errors import CheckpointError
+from seesay.config import MOST_PIXELS, Activation, BertConfig, ClipTextConfig, ImageSpec, TextConfig, TokenizerSpec, VitConfig
+from seesay.tokenizers.vocabulary import PIECES
 
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -59,54 +59,44 @@ BERT_KINDS = {
     "xlm-roberta": (ROBERTA, "after-padding"),
     "chinese_clip_text_model": (BERT, "from-zero"),
 }
-LAST_CLIP_ID = 49407  # end of text in OpenAI's vocabulary of 49,408
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, *, projected: bool, name: str) -> Description:
     """A CLIPModel, ChineseCLIPModel or one tower of a CLIPModel. `projected`: the weights hold a projection."""
     faults: list[str] = []
-    kind = config.get("model_type")
     parts = {
         "clip": ("text", "vision"),
         "chinese_clip": ("text", "vision"),
         "clip_text_model": ("text",),
         "clip_vision_model": ("vision",),
     }
-    if kind not in parts:
-        raise CheckpointError(f"{name}: model_type {kind!r} is not one of {', '.join(parts)}")
+    s = Settings(config, "", faults)
+    kind = s.choice("model_type", {kind: kind for kind in parts})
+    check(faults, name)
     whole = len(parts[kind]) == 2
     chinese = kind == "chinese_clip"
     text: TextConfig | None = None
     vision: VitConfig | None = None
+    tokenizer_spec = None
     if "text" in parts[kind]:
-        values = _part(config, "text", BERT if chinese else CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
+        values = _part(s, "text", BERT if chinese else CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
         if chinese:
-            text = bert_config(
-                values | {"model_type": "chinese_clip_text_model"},
-                pooling="cls",
-                head="linear",
-                at="text_config",
-                faults=faults,
-            )
+            values |= {"model_type": "chinese_clip_text_model"}
+            text = bert_config(values, pooling="cls", head="linear", at="text_config", faults=faults)
+            tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
         else:
-            text = _clip_text(values, projected or whole, faults)
+            text = _clip_text(Settings(values, "text_config", faults), projected or whole)
+            pad_id = 0 if values["pad_token_id"] is None else Settings(values, "", faults).integer("pad_token_id", least=0)
+            tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in parts[kind]:
-        values = _part(config, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
-        vision = _vit(values, projected or whole, faults)
-    dim = Settings({"projection_dim": 512} | dict(config), "", faults).number("projection_dim")
+        values = _part(s, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
+        vision = _vit(Settings(values, "vision_config", faults), projected or whole)
+    dim = s.integer("projection_dim", 512)
     image_spec = None if preprocessor is None else image_spec_of(preprocessor, faults)
     check(faults, name)
     if not (projected or whole):
         dim = text.width if text is not None else vision.width if vision is not None else 0
-    tokenizer_spec = None
-    if isinstance(text, ClipTextConfig):
-        values = _part(config, "text", CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
-        tokenizer_spec = TokenizerSpec(
-            context_length=text.positions, pad_id=int(str(values["pad_token_id"])), padding="longest"
-        )
-    elif isinstance(text, BertConfig):
-        tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
     return Description(
         dim=dim,
         image=vision,
@@ -119,76 +109,71 @@ def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, 
     )
 
 
-def _part(config: Mapping[str, Any], part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def _part(s: Settings, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A tower's settings; the old `*_config_dict` wins whole, as transformers has it."""
-    values = dict(defaults) | dict(config.get(f"{part}_config") or {})
-    old = config.get(f"{part}_config_dict")
-    return values | dict(defaults) | dict(old) if old else values
+    values, old = s.part(f"{part}_config").values, s.part(f"{part}_config_dict").values
+    return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)
 
 
-def _clip_text(values: Mapping[str, Any], projected: bool, faults: list[str]) -> ClipTextConfig:
-    s = Settings(values, "text_config", faults)
-    vocabulary, eos = s.number("vocab_size"), values.get("eos_token_id")
-    if eos in (None, 2):  # published configurations say 2, which is wrong: transformers then pools at the highest id
-        eos = LAST_CLIP_ID if vocabulary > LAST_CLIP_ID else vocabulary - 1
+def _sizes(s: Settings) -> dict[str, Any]:
+    """What every transformer of that library says under the same keys."""
+    return {
+        "width": s.integer("hidden_size"),
+        "depth": s.integer("num_hidden_layers"),
+        "heads": s.integer("num_attention_heads"),
+        "mlp_width": s.integer("intermediate_size"),
+        "activation": s.choice("hidden_act", ACTIVATIONS),
+        "layer_norm_eps": s.number("layer_norm_eps"),
+    }
+
+
+def _clip_text(s: Settings, projected: bool) -> ClipTextConfig:
+    vocabulary = s.integer("vocab_size")
+    if s.values.get("eos_token_id") in (
+        None,
+        2,
+    ):  # published ones say 2, which is wrong: transformers then pools at the highest id
+        eos = min(vocabulary, PIECES["clip"]) - 1
+    else:
+        eos = s.integer("eos_token_id", least=0)
     return ClipTextConfig(
         kind="clip-text",
-        width=s.number("hidden_size"),
-        depth=s.number("num_hidden_layers"),
-        heads=s.number("num_attention_heads"),
-        mlp_width=s.number("intermediate_size"),
+        **_sizes(s),
         vocabulary=vocabulary,
-        positions=s.number("max_position_embeddings"),
-        activation=s.choice("hidden_act", ACTIVATIONS),
-        layer_norm_eps=float(s.number("layer_norm_eps")),
+        positions=s.integer("max_position_embeddings"),
         causal=True,
         pooling="eos",
-        eos_id=int(eos),
+        eos_id=eos,
         projection="linear" if projected else "none",
     )
 
 
-def _vit(values: Mapping[str, Any], projected: bool, faults: list[str]) -> VitConfig:
-    s = Settings(values, "vision_config", faults)
+def _vit(s: Settings, projected: bool) -> VitConfig:
     s.refuse("num_channels", lambda channels: channels == 3, "only RGB towers are known")
     return VitConfig(
         kind="vit",
+        **_sizes(s),
         image_px=s.side("image_size"),
         patch_px=s.side("patch_size"),
-        width=s.number("hidden_size"),
-        depth=s.number("num_hidden_layers"),
-        heads=s.number("num_attention_heads"),
-        mlp_width=s.number("intermediate_size"),
-        activation=s.choice("hidden_act", ACTIVATIONS),
-        layer_norm_eps=float(s.number("layer_norm_eps")),
         projection=projected,
     )
 
 
 def bert_config(values: Mapping[str, Any], *, pooling: Any, head: Any, at: str, faults: list[str]) -> BertConfig:
     """A BERT, RoBERTa or XLM-R configuration, told apart by model_type."""
-    kind = values.get("model_type")
-    if kind not in BERT_KINDS:
-        faults.append(f"{at}.model_type: {kind!r} is not one of {', '.join(BERT_KINDS)}")
-        kind = "bert"
-    defaults, position_ids = BERT_KINDS[kind]
+    defaults, position_ids = Settings(values, at, faults).choice("model_type", BERT_KINDS)
     s = Settings(defaults | dict(values), at, faults)
     s.refuse("position_embedding_type", lambda v: v in (None, "absolute"), "only absolute positions are known")
     return BertConfig(
         kind="bert",
-        width=s.number("hidden_size"),
-        depth=s.number("num_hidden_layers"),
-        heads=s.number("num_attention_heads"),
-        mlp_width=s.number("intermediate_size"),
-        vocabulary=s.number("vocab_size"),
-        positions=s.number("max_position_embeddings"),
-        activation=s.choice("hidden_act", ACTIVATIONS),
-        layer_norm_eps=float(s.number("layer_norm_eps")),
+        **_sizes(s),
+        vocabulary=s.integer("vocab_size"),
+        positions=s.integer("max_position_embeddings"),
         pooling=pooling,
         head=head,
-        pad_id=s.number("pad_token_id"),
-        types=s.number("type_vocab_size"),
-        position_ids=position_ids,  # type: ignore[arg-type]
+        pad_id=s.integer("pad_token_id", least=0),
+        types=s.integer("type_vocab_size", least=0),
+        position_ids=position_ids,
     )
 
 
@@ -199,36 +184,23 @@ def image_spec_of(values: Mapping[str, Any], faults: list[str]) -> ImageSpec:
         s.refuse(step, bool, "pictures cannot be used without it")
     size = values.get("size", {"shortest_edge": 224})
     crop = values.get("do_center_crop", True)
-    if isinstance(size, Mapping) and "shortest_edge" not in size:
-        both = Settings(dict(size), "preprocessor_config.size", faults)
-        resize_px, resize = both.number("height"), "squash"
-        both.refuse("width", lambda width: width == resize_px, "only square pictures are known")
+    squash = isinstance(size, Mapping) and "shortest_edge" not in size
+    if isinstance(size, Mapping) and not squash:
+        resize_px = Settings(size, "preprocessor_config.size", faults).integer("shortest_edge", most=MOST_PIXELS)
     else:
-        resize_px = size["shortest_edge"] if isinstance(size, Mapping) else size
-        resize = "shortest"
-    cut = values.get("crop_size", resize_px) if crop else resize_px
-    size_px = cut["height"] if isinstance(cut, Mapping) else cut
-    if resize == "shortest" and not crop:
+        resize_px = s.side("size", 224)
+    size_px = s.side("crop_size", resize_px) if crop else resize_px
+    if not squash and not crop:
         faults.append("preprocessor_config.do_center_crop: false leaves pictures of several shapes")
-    if resize == "squash" and size_px != resize_px:
+    if squash and size_px != resize_px:
         faults.append(f"preprocessor_config.crop_size: {size_px} differs from the squashed size {resize_px}")
     return ImageSpec(
-        size_px=int(size_px),
-        resize=resize,  # type: ignore[arg-type]
-        resize_px=int(resize_px),
+        size_px=size_px,
+        resize="squash" if squash else "shortest",
+        resize_px=resize_px,
         interpolation=s.choice("resample", RESAMPLE, 3),
-        mean=_three(values.get("image_mean"), "image_mean", faults),
-        std=_three(values.get("image_std"), "image_std", faults),
+        mean=s.three("image_mean"),
+        std=s.three("image_std"),
         alpha="white",  # as its image processors have it since transformers 5
         crop="floored",
     )
-
-
-def _three(value: object, key: str, faults: list[str]) -> tuple[float, float, float]:
-    if isinstance(value, list | tuple) and len(value) == 3:
-        return float(value[0]), float(value[1]), float(value[2])
-    faults.append(f"preprocessor_config.{key}: expected three numbers, got {value!r}")
-    return 0.0, 0.0, 0.0
-
-
-TextOfHf = TextConfig

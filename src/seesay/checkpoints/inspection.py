@@ -9,7 +9,7 @@ from seesay.checkpoints import shapes
 from seesay.checkpoints.description import Said
 from seesay.checkpoints.layouts import sniff
 from seesay.checkpoints.names import account
-from seesay.checkpoints.reader import open_checkpoint, our_shapes
+from seesay.checkpoints.reader import our_shapes, read_checkpoint
 from seesay.checkpoints.weights import Weights, open_weights
 from seesay.config import ModelConfig, is_model_folder, read_config
 from seesay.errors import CheckpointError, MissingExtra
@@ -53,7 +53,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
     found = account(weights.names, layout.table(weights.names))
     ignored = dict(found.ignored)
     try:
-        checkpoint = open_checkpoint(path, said)
+        checkpoint = read_checkpoint(path, weights, said or Said())
     except CheckpointError as error:
         ours = our_shapes(weights, found)
         image, text = (_shown(make(ours, GUESSED)) for make in (shapes.image_config, shapes.text_config))
@@ -62,7 +62,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
     try:
         checkpoint.check_towers()
     except MissingExtra:
-        faults = None  # without torch the names and shapes cannot be compared with the towers'
+        pass  # without torch the names and shapes cannot be compared with the towers'
     except CheckpointError as error:
         faults = str(error)
     d = checkpoint.description

@@ -17,8 +17,8 @@ from seesay.config import (
     TokenizerSpec,
     VitConfig,
 )
+from seesay.tokenizers.vocabulary import PIECES
 
-OWN_VOCABULARY = 49408
 NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
 CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
 CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
@@ -38,7 +38,6 @@ TEXT = {
     *("hf_model_pretrained", "hf_proj_type", "hf_pooler_type", *CUSTOM_KEYS),
 }
 HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
-OPENAI_VOCABULARY = 49408
 POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
 # OpenCLIP names a Hugging Face text model and does not write down its shape, so that of the models that it uses stands here.
 ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
@@ -56,17 +55,15 @@ HF_TEXT: dict[str, dict[str, Any]] = {
 def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name: str) -> Description:
     """`hf_text`: the Hugging Face configuration of the text tower, where it lies beside."""
     faults: list[str] = []
-    model = config.get("model_cfg", config)
-    quick = bool(model.get("quick_gelu", False))
-    s = Settings(model, "model_cfg", faults)
+    s = Settings(config.get("model_cfg", config), "model_cfg", faults)
+    quick = bool(s.values.get("quick_gelu", False))
     s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
     _refuse_unknown(s, MODEL)
-    vision, text = model.get("vision_cfg") or {}, model.get("text_cfg") or {}
-    image = _image(vision, quick, faults)
-    text_config = _hf_text(text, hf_text, faults) if text.get("hf_model_name") else _clip_text(text, quick, faults)
-    tokenizer_spec = _tokenizer_spec(text, text_config, faults)
-    dim = s.number("embed_dim")
-    image_spec = _image_spec(config.get("preprocess_cfg") or {}, image.image_px, faults)
+    image, text = _image(s.part("vision_cfg"), quick), s.part("text_cfg")
+    text_config = _hf_text(text, hf_text) if text.values.get("hf_model_name") else _clip_text(text, quick)
+    tokenizer_spec = _tokenizer_spec(text, text_config)
+    dim = s.integer("embed_dim")
+    image_spec = _image_spec(Settings(config, "", faults).part("preprocess_cfg"), image.image_px)
     check(faults, name)
     return Description(
         dim=dim,
@@ -74,26 +71,26 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         text=text_config,
         image_spec=image_spec,
         tokenizer_spec=tokenizer_spec,
-        tokenizer=_vocabulary(text, text_config),
+        tokenizer=_vocabulary(text.values, text_config),
         source=name,
     )
 
 
 def _vocabulary(cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
     named = cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name")
-    return "folder" if named or text.vocabulary < OWN_VOCABULARY else "open_clip"
+    return "folder" if named or text.vocabulary < PIECES["open_clip"] else "open_clip"
 
 
-def _image(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> ImageConfig:
-    s = Settings(cfg, "vision_cfg", faults)
+def _image(s: Settings, quick: bool) -> ImageConfig:
     s.refuse("timm_model_name", lambda v: not v, NATIVE_ONLY)
     s.refuse("attentional_pool", lambda v: not v, "attentional pooling is CoCa's, which is not read")
     _refuse_custom(s, VISION)
-    head_width, width = s.number("head_width", 64), s.number("width", 768)
-    layers = cfg.get("layers", 12)
+    head_width, width = s.integer("head_width", 64), s.integer("width", 768)
+    layers = s.values.get("layers", 12)
     if isinstance(layers, list | tuple):
-        if len(layers) != 4:
-            faults.append(f"vision_cfg.layers: expected a number, or four, got {layers!r}")
+        if len(layers) != 4 or not all(isinstance(n, int) and n >= 1 for n in layers):
+            s.faults.append(f"{s.at}.layers: expected a number, or four, got {layers!r}")
+            layers = (1, 1, 1, 1)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=s.side("image_size", 224),
@@ -106,53 +103,51 @@ def _image(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> ImageConfi
         image_px=s.side("image_size", 224),
         patch_px=s.side("patch_size", 16),
         width=width,
-        depth=s.number("layers", 12),
+        depth=s.integer("layers", 12),
         heads=width // head_width,
         mlp_width=int(width * s.number("mlp_ratio", 4.0)),
         activation=_activation(s, quick),
         layer_norm_eps=_eps(s),
         pooling=s.choice("pool_type", {"tok": "cls", "avg": "mean"}, "tok"),
-        norm_before=not cfg.get("no_ln_pre", False),
-        norm_after_pool=bool(cfg.get("final_ln_after_pool", False)),
-        layer_scale=cfg.get("ls_init_value") is not None,
+        norm_before=not s.values.get("no_ln_pre", False),
+        norm_after_pool=bool(s.values.get("final_ln_after_pool", False)),
+        layer_scale=s.values.get("ls_init_value") is not None,
     )
 
 
-def _clip_text(cfg: Mapping[str, Any], quick: bool, faults: list[str]) -> TextConfig:
-    s = Settings(cfg, "text_cfg", faults)
+def _clip_text(s: Settings, quick: bool) -> TextConfig:
     _refuse_custom(s, TEXT)
     s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
     s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
-    width, vocabulary = s.number("width", 512), s.number("vocab_size", OPENAI_VOCABULARY)
+    width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
-    if pooling == "argmax" and cfg.get("hf_tokenizer_name") and vocabulary != OPENAI_VOCABULARY:
-        faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
+    if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
+        s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
     return ClipTextConfig(
         kind="clip-text",
         width=width,
-        depth=s.number("layers", 12),
-        heads=s.number("heads", 8),
+        depth=s.integer("layers", 12),
+        heads=s.integer("heads", 8),
         mlp_width=int(width * s.number("mlp_ratio", 4.0)),
         vocabulary=vocabulary,
-        positions=s.number("context_length", 77),
+        positions=s.integer("context_length", 77),
         activation=_activation(s, quick),
         layer_norm_eps=_eps(s),
-        causal=not cfg.get("no_causal_mask", False),
+        causal=not s.values.get("no_causal_mask", False),
         pooling="last" if pooling == "last" else "eos",
         # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
-        eos_id=s.number("eos_id", 2) if pooling == "eos" else vocabulary - 1,
+        eos_id=s.integer("eos_id", 2, least=0) if pooling == "eos" else vocabulary - 1,
         projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
     )
 
 
-def _hf_text(cfg: Mapping[str, Any], beside: Mapping[str, Any] | None, faults: list[str]) -> BertConfig:
-    s = Settings(cfg, "text_cfg", faults)
+def _hf_text(s: Settings, beside: Mapping[str, Any] | None) -> BertConfig:
     _refuse_custom(s, TEXT)
-    name = str(cfg["hf_model_name"])
+    name = str(s.values["hf_model_name"])
     values = HF_TEXT.get(name.removeprefix("FacebookAI/"), beside)
     if values is None:
-        faults.append(
+        s.faults.append(
             f"text_cfg.hf_model_name: {name!r} is not known here ({', '.join(HF_TEXT)}); put that model's config.json beside"
         )
         values = HF_TEXT["roberta-base"]
@@ -161,7 +156,7 @@ def _hf_text(cfg: Mapping[str, Any], beside: Mapping[str, Any] | None, faults: l
         pooling=s.choice("hf_pooler_type", POOLERS, "mean_pooler"),
         head=s.choice("hf_proj_type", {"mlp": "mlp", "linear": "linear", None: "none"}, "mlp"),
         at="config.json",
-        faults=faults,
+        faults=s.faults,
     )
 
 
@@ -178,16 +173,15 @@ def _refuse_unknown(s: Settings, known: set[str]) -> None:
 
 
 def _activation(s: Settings, quick: bool) -> Activation:
-    approximate = (s.values.get("act_kwargs") or {}).get("approximate", "none")
-    return "quick_gelu" if quick else {"none": "gelu", "tanh": "gelu_tanh"}[approximate]  # type: ignore[return-value]
+    approximate: Activation = s.part("act_kwargs").choice("approximate", {"none": "gelu", "tanh": "gelu_tanh"}, "none")
+    return "quick_gelu" if quick else approximate
 
 
 def _eps(s: Settings) -> float:
-    return float((s.values.get("norm_kwargs") or {}).get("eps", 1e-5))
+    return s.part("norm_kwargs").number("eps", 1e-5)
 
 
-def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> ImageSpec:
-    s = Settings(cfg, "preprocess_cfg", faults)
+def _image_spec(s: Settings, image_px: int) -> ImageSpec:
     s.refuse("mode", lambda v: v == "RGB", "only RGB is known")
     size = s.side("size", image_px)
     return ImageSpec(
@@ -195,18 +189,17 @@ def _image_spec(cfg: Mapping[str, Any], image_px: int, faults: list[str]) -> Ima
         resize=s.choice("resize_mode", {"shortest": "shortest", "longest": "longest", "squash": "squash"}, "shortest"),
         resize_px=size,
         interpolation=s.choice("interpolation", {"bicubic": "bicubic", "bilinear": "bilinear"}, "bicubic"),
-        mean=tuple(map(float, cfg.get("mean", CLIP_MEAN))),  # type: ignore[arg-type]
-        std=tuple(map(float, cfg.get("std", CLIP_STD))),  # type: ignore[arg-type]
-        fill=s.number("fill_color", 0),
+        mean=s.three("mean", CLIP_MEAN),
+        std=s.three("std", CLIP_STD),
+        fill=s.integer("fill_color", 0, least=0, most=255),
     )
 
 
-def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig, faults: list[str]) -> TokenizerSpec:
+def _tokenizer_spec(s: Settings, text: TextConfig) -> TokenizerSpec:
     """Padding "longest" where no vector sees it: BERT-like towers mask it, causal ones pool before it."""
-    s = Settings(cfg, "text_cfg", faults)
     s.refuse("tokenizer_mode", lambda v: not v, "the order of special tokens in CLIPS is not known here")
-    options = Settings(cfg.get("tokenizer_kwargs") or {}, "text_cfg.tokenizer_kwargs", faults)
-    if cfg.get("hf_tokenizer_name") or cfg.get("hf_model_name"):
+    options = s.part("tokenizer_kwargs")
+    if s.values.get("hf_tokenizer_name") or s.values.get("hf_model_name"):
         cleaning = options.choice("clean", HF_CLEANINGS, "whitespace")
         options.refuse("language", lambda v: v is None, "vocabularies with a token for each language are not known here")
         known = {"clean", "strip_sep_token", "language"}
@@ -214,11 +207,11 @@ def _tokenizer_spec(cfg: Mapping[str, Any], text: TextConfig, faults: list[str])
         cleaning = options.choice("clean", {"lower": "clip"}, "lower")
         known = {"clean"}
     unknown = sorted(options.values.keys() - known)
-    faults.extend(f"{options.at}.{key}: unknown key, which might change the ids of a text" for key in unknown)
+    s.faults.extend(f"{options.at}.{key}: unknown key, which might change the ids of a text" for key in unknown)
     exact = isinstance(text, BertConfig) or (isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos")
     return TokenizerSpec(
-        context_length=s.number("context_length", 77),
-        pad_id=_pad_id(cfg, text),
+        context_length=s.integer("context_length", 77),
+        pad_id=_pad_id(s.values, text),
         padding="longest" if exact else "context",
         cleaning=cleaning,
         end=options.choice("strip_sep_token", {False: "kept", True: "zeroed"}, False),

@@ -28,14 +28,13 @@ from seesay.config import (
 )
 from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.tokenizers import SPECS, pad_id, tokenizer_json, vocabulary
-from seesay.tokenizers.vocabulary import VocabularyName
+from seesay.tokenizers.vocabulary import PIECES, VocabularyName
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from seesay.models import Clip
 
-VOCABULARIES = {"clip": 49408, "chinese_clip": 21128}  # a smaller tower has one of its own
 HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
 CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
 OPENAI = Said(activation="quick_gelu")
@@ -198,7 +197,9 @@ def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
     described = _padded(_describe(layout, weights, ours, said), weights.path.parent)
-    return Checkpoint(path, layout, weights, found, _overridden(described, said), said)
+    described = _overridden(described, said)
+    _plausible(described, ours)
+    return Checkpoint(path, layout, weights, found, described, said)
 
 
 def _open_seesay(folder: Path) -> Checkpoint:
@@ -361,6 +362,22 @@ def _overridden(described: Description, said: Said) -> Description:
     return described
 
 
+def _plausible(described: Description, ours: Shapes) -> None:
+    """Raises CheckpointError for what would fail, or take all memory, before tensors can be compared."""
+    for tower, config in (("image", described.image), ("text", described.text)):
+        said: object = None
+        found: object = None
+        width, heads = getattr(config, "width", 0), getattr(config, "heads", 1)
+        if isinstance(config, VitConfig | ClipTextConfig | BertConfig):
+            said, found = config.depth, shapes.depth(ours, tower)
+        elif isinstance(config, ModifiedResNetConfig):
+            said, found, width = config.stages, shapes.stages(ours), 32 * width
+        if said != found:
+            raise CheckpointError(f"{described.source}: {said} layers in the {tower} tower, the weights have {found}")
+        if heads < 1 or width % heads:
+            raise CheckpointError(f"{described.source}: {heads} heads in the {tower} tower do not divide its width {width}")
+
+
 def from_openai(weights: Weights) -> bool:
     """OpenAI's archives carry three numbers that nobody else stores."""
     return weights.kind == "TorchScript archive" or "input_resolution" in weights.names
@@ -371,7 +388,7 @@ def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_head
     named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
     packaged, spec = False, None
     if text is not None:
-        packaged = text.vocabulary >= VOCABULARIES[named]
+        packaged = text.vocabulary >= PIECES[named]  # a smaller tower has one of its own
         spec = SPECS[named] if packaged else replace(SPECS[named], cleaning="none")
         if isinstance(text, ClipTextConfig):
             spec = replace(spec, context_length=text.positions)

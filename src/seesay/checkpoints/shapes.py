@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from seesay.checkpoints.description import Said
 from seesay.config import BertConfig, ClipTextConfig, ImageConfig, ModifiedResNetConfig, TextConfig, VitConfig
 from seesay.errors import CheckpointError
+from seesay.tokenizers.vocabulary import PIECES
 
 CLIP_EPS, BERT_EPS = 1e-5, 1e-12  # of every model that publishes bare weights
 Shapes = Mapping[str, tuple[int, ...]]
@@ -15,6 +15,12 @@ Shapes = Mapping[str, tuple[int, ...]]
 def depth(shapes: Shapes, tower: str) -> int:
     numbers = [int(m[1]) for name in shapes if (m := re.match(rf"{tower}\.blocks\.(\d+)\.", name))]
     return 1 + max(numbers, default=-1)
+
+
+def stages(shapes: Shapes) -> tuple[int, int, int, int]:
+    """Blocks in each stage of a ResNet."""
+    found = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
+    return len(found[0]), len(found[1]), len(found[2]), len(found[3])
 
 
 def dimension(shapes: Shapes) -> int:
@@ -39,10 +45,8 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
     """heads_of: the width of a head where the source has one rule for all models."""
     if "image.patch_embedding.weight" in shapes:
         width, _, patch, _ = shapes["image.patch_embedding.weight"]
-        heads = said.image_heads or (width // heads_of if heads_of else None)
-        replace(said, image_heads=heads).require("activation", "image_heads")
+        heads = _heads("image_heads", said, width, heads_of, "activation")
         assert said.activation
-        assert heads
         return VitConfig(
             kind="vit",
             image_px=patch * square(shapes["image.position_embedding"][0], "the image tower"),
@@ -59,16 +63,12 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
         )
     if "image.pool.position_embedding" in shapes:
         cells, pooled = shapes["image.pool.position_embedding"]
-        heads = said.image_heads or (pooled // heads_of if heads_of else None)
-        replace(said, image_heads=heads).require("image_heads")
-        assert heads
-        stages = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
-        counts = tuple(map(len, stages))
+        heads = _heads("image_heads", said, pooled, heads_of)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=32 * square(cells, "the image tower"),
             width=shapes["image.stem.2.conv.weight"][0],
-            stages=(counts[0], counts[1], counts[2], counts[3]),
+            stages=stages(shapes),
             heads=heads,
         )
     return None
@@ -78,10 +78,8 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
     """A CLIP text tower is taken as causal and pooled at its last vocabulary entry; BERT as pooled at its first token."""
     if "text.token_embedding.weight" in shapes:
         vocabulary, width = shapes["text.token_embedding.weight"]
-        heads = said.text_heads or (width // heads_of if heads_of else None)
-        replace(said, text_heads=heads).require("activation", "text_heads")
+        heads = _heads("text_heads", said, width, heads_of, "activation")
         activation = said.text_activation or said.activation
-        assert heads
         assert activation
         return ClipTextConfig(
             kind="clip-text",
@@ -95,14 +93,12 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             layer_norm_eps=CLIP_EPS,
             causal=True,
             pooling="eos",
-            eos_id=min(vocabulary, 49408) - 1,  # tokens that were added later come after it
+            eos_id=min(vocabulary, PIECES["clip"]) - 1,  # tokens that were added later come after it
             projection="linear" if "text.projection.weight" in shapes else "none",
         )
     if "text.embeddings.word.weight" in shapes:
         vocabulary, width = shapes["text.embeddings.word.weight"]
-        heads = said.text_heads or (width // heads_of if heads_of else None)
-        replace(said, text_heads=heads).require("text_heads")
-        assert heads
+        heads = _heads("text_heads", said, width, heads_of)
         return BertConfig(
             kind="bert",
             width=width,
@@ -118,3 +114,11 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             types=shapes["text.embeddings.token_type.weight"][0],
         )
     return None
+
+
+def _heads(name: str, said: Said, width: int, heads_of: int | None, *needed: str) -> int:
+    """As said, or by the source's rule; asked for, together with what else is `needed`, where there is neither."""
+    heads: int | None = getattr(said, name) or (width // heads_of if heads_of else None)
+    said.require(*needed, *([] if heads else [name]))
+    assert heads
+    return heads

@@ -25,15 +25,16 @@ from torch import Tensor
 
 from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
-from seesay.compat.towers import OPENAI_PIECES, Towers, default_device
+from seesay.compat.towers import Towers, default_device
 from seesay.config import ClipTextConfig
 from seesay.errors import InputError, MissingCapability
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
+from seesay.tokenizers.vocabulary import PIECES
 
 __all__ = ["CLIP", "TextTooLong", "available_models", "load", "tokenize"]
 
-START, END = OPENAI_PIECES - 2, OPENAI_PIECES - 1
+START, END = PIECES["clip"] - 2, PIECES["clip"] - 1
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
 
 
@@ -73,7 +74,7 @@ class CLIP(Towers):
         text, words = self.config.text, self.words
         if text is None or words is None or words.vocabulary is None or ids.ndim != 2 or not ids.numel():
             return False
-        native = isinstance(text, ClipTextConfig) and text.vocabulary == OPENAI_PIECES
+        native = isinstance(text, ClipTextConfig) and text.vocabulary == PIECES["clip"]
         return not native and bool((ids[:, 0] == START).all()) and words.ignores_case
 
     def _translated(self, ids: Tensor) -> Tensor:

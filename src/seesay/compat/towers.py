@@ -8,8 +8,7 @@ from seesay.compat.inputs import Preprocess, Words
 from seesay.config import BertConfig, ClipTextConfig
 from seesay.errors import InputError, MissingCapability
 from seesay.models import Clip
-
-OPENAI_PIECES = 49408  # the size of OpenAI's vocabulary, which nobody else's has
+from seesay.tokenizers.vocabulary import PIECES
 
 
 class Towers(Clip):
@@ -101,7 +100,7 @@ class Towers(Clip):
             return f"the text tower takes exactly {spec.context_length} tokens, padding included, got {ids.shape[1]}"
         if isinstance(text, ClipTextConfig) and text.pooling == "eos" and not bool((ids == text.eos_id).any(dim=1).all()):
             return f"every text ends with the id {text.eos_id}, which some row lacks"
-        if text.vocabulary != OPENAI_PIECES and words is not None and words.vocabulary is not None:
+        if text.vocabulary != PIECES["clip"] and words is not None and words.vocabulary is not None:
             first = words.first
             if first is not None and first < text.vocabulary and not bool((ids[:, 0] == first).all()):
                 return f"every text begins with the id {first}, got {int(ids[ids[:, 0] != first][0, 0])}"

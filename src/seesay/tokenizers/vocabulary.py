@@ -13,6 +13,8 @@ VocabularyName = Literal["clip", "open_clip", "chinese_clip"]
 
 FOLDER = Path(__file__).parent / "vocabularies"
 
+PIECES: dict[VocabularyName, int] = {"clip": 49408, "open_clip": 49408, "chinese_clip": 21128}
+
 # One set of merges, two ways to write the special tokens in running text: the only difference of the tokenizers of OpenAI's
 # CLIP and of OpenCLIP. The long s is there because both match without regard to case.
 OPENAI_SPECIALS = r"<\|[sſ]tartoftext\|>|<\|endoftext\|>"
@@ -26,7 +28,7 @@ SPECS: dict[str, TokenizerSpec] = {
 
 
 def vocabulary(name: VocabularyName) -> bytes:
-    """A packaged tokenizer.json: "clip" (OpenAI), "open_clip" (the same 49,408 pieces) or "chinese_clip" (21,128)."""
+    """A packaged tokenizer.json: "clip" (OpenAI), "open_clip" (the same pieces) or "chinese_clip"."""
     if name not in SPECS:
         raise InputError(f"no vocabulary is named {name!r}; there are {', '.join(SPECS)}")
     if name == "chinese_clip":
