@@ -6,6 +6,7 @@ a fixed list of names to functions of this file and refuses every other name. (t
 """
 
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -30,6 +31,8 @@ STORAGES = {
     "BoolStorage": "bool",
 }
 
+EXPANSION = 10  # times; torch stores tensors as they are and compresses only the program
+
 
 @dataclass(frozen=True)
 class StoredTensor:
@@ -51,14 +54,16 @@ class Archive:
         try:
             with zipfile.ZipFile(path) as archive:
                 (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+                if sum(entry.file_size for entry in archive.infolist()) > EXPANSION * path.stat().st_size:
+                    raise CheckpointError("unpacks to many times its size, as weights never do; it may not fit into memory")
                 tree = _Unpickler(io.BytesIO(archive.read(self._pickle))).load()
+            self.tensors = dict(_walk(tree, ""))
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
         except Exception as error:  # whatever a damaged or hostile pickle makes the unpickler stumble over
             raise CheckpointError(
                 f"{path} is not a TorchScript archive that can be read: {type(error).__name__}: {error}"
             ) from None
-        self.tensors = dict(_walk(tree, ""))
 
     def read(self, name: str) -> np.ndarray:
         """One tensor, copied out of the archive."""
@@ -76,7 +81,8 @@ class Archive:
                 )
             flat = np.frombuffer(archive.read(entry), dtype=dtype)
         last = stored.offset + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True))
-        if min(stored.shape, default=1) > 0 and not 0 <= stored.offset <= last < len(flat):
+        inside = min(stored.shape, default=1) == 0 or 0 <= stored.offset <= last < len(flat)
+        if not inside or math.prod(stored.shape) > len(flat):  # a stride of 0 repeats one number without end
             raise CheckpointError(f"{self.path}: {name} reaches outside its storage")
         strides = tuple(stride * dtype.itemsize for stride in stored.strides)
         return np.array(np.lib.stride_tricks.as_strided(flat[stored.offset :], stored.shape, strides))

@@ -122,7 +122,12 @@ def read_header(file: Path) -> dict[str, Any]:
         header = json.loads(text)
         if not isinstance(header, dict):
             raise ValueError("not an object")
-        ends = [info["data_offsets"][1] for name, info in header.items() if name != "__metadata__"]
+        entries = [info for name, info in header.items() if name != "__metadata__"]
+        ends = [info["data_offsets"][1] for info in entries]
+        if not all(isinstance(side, int) for info in entries for side in (*info["shape"], *info["data_offsets"])):
+            raise ValueError("shapes and places are whole numbers")
+        if not all(isinstance(info["dtype"], str) for info in entries):
+            raise ValueError("dtypes are names")
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CheckpointError(f"{file} is not a safetensors file that can be read: {error}") from None
     size, expected = file.stat().st_size, 8 + length + max(ends, default=0)
