@@ -15,7 +15,7 @@ from seesay.config import (
 
 TYPICAL_TOKENS = 16  # of a caption or a query; towers that pad to their context take all of it
 RUNTIME_MB = 100  # Python, numpy, ONNX Runtime, Pillow before any weights; a ViT-B/32 of 605 MB measured 603 MB in all
-EFFICIENCY = 0.8  # of a machine's matrix product that whole towers reach (docs/benchmarks.md)
+EFFICIENCY = 0.6  # of numpy's best matrix product; ViT-B/32 in ONNX Runtime measured 0.55 to 0.7 of it
 
 
 def parameters(config: ImageConfig | TextConfig, dim: int) -> int:
