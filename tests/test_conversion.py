@@ -161,3 +161,15 @@ def test_a_configuration_that_is_not_one(tmp_path: Path) -> None:
     (tmp_path / "model" / "config.json").write_text(json.dumps([1]))
     with pytest.raises(ModelError, match="expected an object, got list"):
         seesay.load(tmp_path / "model")
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ModelError, match="SEESAY_CACHE names another place"):
+        seesay.load(ARCHIVE)
+
+
+def test_what_is_written_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+    made = convert(open_checkpoint(ARCHIVE), tmp_path / "made").folder
+    assert {file.stat().st_mode & 0o666 for file in made.iterdir()} == {made.stat().st_mode & 0o666}

@@ -18,7 +18,7 @@ from seesay.checkpoint_files import DESCRIPTIONS
 from seesay.checkpoints import Checkpoint, Said, open_checkpoint, writer
 from seesay.checkpoints.weights import weights_file
 from seesay.download import cache_dir
-from seesay.errors import InputError
+from seesay.errors import InputError, ModelError
 from seesay.strict import to_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,12 @@ def prepared(path: Path, said: Said | None = None) -> Path:
         return folder
     from filelock import FileLock
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write to the cache {folder.parent}: {error.strerror or error}. SEESAY_CACHE names another place"
+        ) from None
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
@@ -57,28 +62,34 @@ def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") 
 
     Raises CheckpointError, ModelError; InputError where the folder exists already.
     """
-    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
     with new_folder(folder) as unfinished:
-        differences = write(clip, vocabulary, unfinished, storage)
+        differences = write(checkpoint.model(), checkpoint.tokenizer(), unfinished, storage)
     return Conversion(folder, differences)
 
 
 def convert_to(checkpoint: Checkpoint, folder: Path, target: writer.Target) -> None:
     """Writes the folder of another library. Raises CheckpointError with every reason why that cannot be exact."""
-    clip, vocabulary = checkpoint.model(), checkpoint.tokenizer()
     with new_folder(folder) as unfinished:
-        writer.write(clip, vocabulary, unfinished, target)
+        writer.write(checkpoint.model(), checkpoint.tokenizer(), unfinished, target)
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside, renamed at the end: no half-written one is ever found under the right name."""
+    """A folder beside, renamed at the end: no half-written one is ever found under the right name.
+
+    Raises InputError where there is one already, or none can be made.
+    """
     if folder.exists():
         raise InputError(f"{folder} exists already; name a new folder")
     unfinished = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    unfinished.mkdir(parents=True)
+    try:
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         yield unfinished
+        for file in unfinished.iterdir():  # safetensors keeps its files from everyone but their owner
+            file.chmod(unfinished.stat().st_mode & 0o666)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -22,7 +22,7 @@ from seesay.strict import from_json
 from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
 from seesay.tasks.prompts import TEMPLATES
-from seesay.tokenizers import Tokenizer, Tokens
+from seesay.tokenizers import LazyTokenizer, Tokens
 from seesay.tokenizers.ids import check_ids
 
 if TYPE_CHECKING:
@@ -337,6 +337,7 @@ def load(
     if engine not in ("onnx", "torch"):
         raise InputError(f"engine is 'onnx' or 'torch', got {engine!r}")
     path, entry = locate(model)
+    source = path
     if engine == "torch":
         from seesay.checkpoints import open_checkpoint
 
@@ -350,7 +351,7 @@ def load(
     elif said:
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(said)}")
     config = read_config(path)
-    tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec)
+    tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec, source)
     return Model(config, tokenizer, OnnxEngine(path, threads=threads), folder=path, decode=decode)
 
 
@@ -367,7 +368,8 @@ def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Mod
     spec, vocabulary = clip.config.tokenizer_spec, checkpoint.tokenizer()
     tokenizer = None
     if spec is not None:
-        tokenizer = LazyTokenizer(checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary, spec)
+        given = checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary
+        tokenizer = LazyTokenizer(given, spec, checkpoint.path)
     return Model(clip.config, tokenizer, TorchEngine(clip, device), folder=None, decode=decode)
 
 
@@ -378,21 +380,6 @@ def _said(given: dict[str, Any], entry: CatalogModel | None) -> "Said":
     if unknown := sorted(given.keys() - known):
         raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(known))}")
     return Said(**given, entry=entry)
-
-
-class LazyTokenizer:
-    """Reads its vocabulary at first use: indexing pictures needs none."""
-
-    def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec) -> None:
-        self.spec = spec
-        self._vocabulary = vocabulary
-
-    def __call__(self, texts: list[str]) -> Tokens:
-        return self._tokenizer(texts)
-
-    @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(self._vocabulary, self.spec)
 
 
 def _each(items: object) -> Iterator["ImageInput"]:

@@ -13,7 +13,7 @@ from seesay.checkpoints import Said, open_checkpoint
 from seesay.checkpoints.reader import read_checkpoint
 from seesay.checkpoints.weights import Entry, Weights
 from seesay.config import BertConfig, TokenizerSpec, VitConfig
-from seesay.errors import CheckpointError
+from seesay.errors import CheckpointError, ModelError
 from seesay.tokenizers import Tokenizer
 from tests.parity.by_name import Meta
 from tests.parity.originals import HF_FOLDERS
@@ -201,6 +201,20 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path) -> None:
         open_checkpoint(folder)
 
 
+def test_an_architecture_that_is_said_wins_over_the_config(tmp_path: Path) -> None:
+    for name in ("hf-clip-5", "open-clip-native"):
+        with pytest.raises(CheckpointError, match="the architecture ViT-B-16 of the catalogue"):
+            open_checkpoint(DATA / name, Said(architecture="ViT-B-16"))
+        with pytest.raises(ModelError, match="no architecture 'nonsense'"):
+            open_checkpoint(DATA / name, Said(architecture="nonsense"))
+    config = hf_folder(tmp_path) / "config.json"
+    values = json.loads(config.read_text())
+    values["text_config"]["eos_token_id"] = 999_999
+    config.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match="text_config.eos_token_id: expected a whole number from 0 to"):
+        open_checkpoint(config.parent)
+
+
 def test_what_only_a_config_says_is_asked_for(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path)
     (folder / "preprocessor_config.json").unlink()
@@ -305,10 +319,12 @@ def test_damaged_files(tmp_path: Path) -> None:
     whole = (DATA / "hf-clip-5" / "model.safetensors").read_bytes()
     for name, content, message in (
         ("short.safetensors", whole[:-100], "broke off"),
+        ("shorter.safetensors", whole[:100], "ends within its header: the download broke off"),
+        ("short.pt", (DATA / "openai-vit-archive" / "model.pt").read_bytes()[:5000], "has a beginning and no end"),
         ("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        ("empty.pt", b"", "neither safetensors nor a torch file"),
+        ("empty.pt", b"", "is empty"),
         ("page.bin", b"<html>not found</html>", "neither safetensors nor a torch file"),
-        ("zip.pt", b"PK\x03\x04" + b"x" * 100, "not a torch file"),
+        ("zip.pt", b"PK\x03\x04" + b"x" * 100, "has a beginning and no end"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(CheckpointError, match=message):

@@ -48,7 +48,7 @@ def test_choose_fits_language_and_memory_and_says_what_is_estimated(run: Run) ->
 def test_inspect_says_what_a_file_is(run: Run) -> None:
     result = run("models", "inspect", ARCHIVE)
     assert result.code == 0
-    for part in ("TorchScript archive", "activation quick_gelu", "heads 2", "beside the weights", "accounted for"):
+    for part in ("TorchScript archive", "activation quick_gelu", "heads 2", "none beside the weights", "accounted for"):
         assert part in result.out
     found = json.loads(run("models", "inspect", DATA / "hf-chinese-clip-5", "--json").out)
     assert (found["format"], found["text"]["kind"], found["dim"]) == ("Hugging Face ChineseCLIPModel", "bert", 24)
@@ -69,6 +69,8 @@ def test_inspect_of_other_files(run: Run, tmp_path: Path, photos: list[Path]) ->
         result = run("models", "inspect", bad)
         assert result.code == 2
         assert "Traceback" not in result.err
+    assert "seesay models info openai/ViT-B-32" in run("models", "inspect", "openai/ViT-B-32").err
+    assert f"seesay models inspect {ARCHIVE}" in run("models", "info", ARCHIVE).err
 
 
 def test_convert_and_use(run: Run, tmp_path: Path, album: Path) -> None:
@@ -77,11 +79,17 @@ def test_convert_and_use(run: Run, tmp_path: Path, album: Path) -> None:
     assert "from torch" in result.out
     assert run("similarity", album / "red/red.png", album / "blue/blue.png", "--model", tmp_path / "made").code == 0
     speechless = run("classify", album / "red/red.png", "--labels", "a,b", "--model", tmp_path / "made")
-    assert (speechless.code, "tokenizer.json" in speechless.err) == (2, True)  # it came without its vocabulary
+    assert (speechless.code, f"{tmp_path / 'made'} came without its vocabulary" in speechless.err) == (2, True)
+    assert f"{TRAINED} has no vocabulary beside it" in result.err
     again = run("models", "convert", TRAINED, tmp_path / "made", *SAID)
     assert again.code == 2
     assert "exists already" in again.err
-    assert run("models", "convert", TRAINED, tmp_path / "hf", "--to", "transformers", *SAID).code == 0
+    (tmp_path / "file").touch()
+    unwritable = run("models", "convert", TRAINED, tmp_path / "file" / "made", *SAID)
+    assert (unwritable.code, "cannot write" in unwritable.err) == (2, True)
+    there = run("models", "convert", TRAINED, tmp_path / "hf", "--to", "transformers", *SAID)
+    assert there.code == 0
+    assert "crop floored (was rounded)" in there.err
     assert (tmp_path / "hf" / "preprocessor_config.json").is_file()
     refused = run("models", "convert", "bundled", tmp_path / "x", "--to", "open_clip")
     assert refused.code == 2

@@ -69,11 +69,11 @@ def test_a_file_of_weights_with_its_architecture(
 ) -> None:
     """The architecture says what the file does not; its own activation counts, as in the original."""
     from seesay import catalog
-    from seesay.checkpoints import open_checkpoint, reader
+    from seesay.checkpoints import open_checkpoint, sources
 
     known = open_checkpoint(tiny["open_clip"]).description
     small = catalog.Architecture(known.dim, known.image, known.text, "open_clip", known.tokenizer_spec)  # type: ignore[arg-type]
-    monkeypatch.setattr(reader, "architecture", lambda name, activation=None: {"ViT-B-32": small}[name])
+    monkeypatch.setattr(sources, "architecture", lambda name, activation=None: {"ViT-B-32": small}[name])
     file = tmp_path / "open_clip_model.safetensors"
     shutil.copy(tiny["open_clip"] / file.name, file)
     model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32", pretrained=file)
@@ -83,6 +83,12 @@ def test_a_file_of_weights_with_its_architecture(
     assert preprocess.spec.mean[0] == 0.48145466
     quick = open_clip.create_model("ViT-B-32", file, force_quick_gelu=True)
     assert not torch.allclose(quick.encode_text(ids), expected.encode_text(ids))
+
+
+def test_a_folder_by_its_path(tiny: dict[str, Path]) -> None:
+    model, named = (open_clip.create_model(f"{start}{tiny['open_clip']}") for start in ("", "local-dir:"))
+    ids = open_clip.get_tokenizer(str(tiny["open_clip"]))(["a dog"])
+    torch.testing.assert_close(model.encode_text(ids), named.encode_text(ids))
 
 
 def test_a_repository_on_the_hub(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,8 @@ class Said:
             raise CheckpointError(
                 f"nothing says {', '.join(missing)}, which the tensors cannot show. Pass "
                 + ", ".join(f"{name}={EXAMPLES[name]}" for name in missing)
-                + "; or architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
+                + "; or architecture=NAME, the name of its architecture in the catalogue (seesay models architectures), with "
+                "preprocessing. On the command line: seesay models convert, with the same as options"
             )
 
     def or_else(self, rule: "Said") -> "Said":

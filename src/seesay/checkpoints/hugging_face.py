@@ -135,7 +135,7 @@ def _clip_text(s: Settings, projected: bool) -> ClipTextConfig:
     ):  # published ones say 2, which is wrong: transformers then pools at the highest id
         eos = min(vocabulary, PIECES["clip"]) - 1
     else:
-        eos = s.integer("eos_token_id", least=0)
+        eos = s.integer("eos_token_id", least=0, most=vocabulary - 1)
     return ClipTextConfig(
         kind="clip-text",
         **_sizes(s),
@@ -171,7 +171,7 @@ def bert_config(values: Mapping[str, Any], *, pooling: Any, head: Any, at: str, 
         positions=s.integer("max_position_embeddings"),
         pooling=pooling,
         head=head,
-        pad_id=s.integer("pad_token_id", least=0),
+        pad_id=s.integer("pad_token_id", least=0, most=s.integer("vocab_size") - 1),
         types=s.integer("type_vocab_size", least=0),
         position_ids=position_ids,
     )

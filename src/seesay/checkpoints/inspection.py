@@ -9,7 +9,7 @@ from seesay.checkpoints import shapes
 from seesay.checkpoints.description import Said
 from seesay.checkpoints.layouts import sniff
 from seesay.checkpoints.names import account
-from seesay.checkpoints.reader import our_shapes, read_checkpoint
+from seesay.checkpoints.reader import Checkpoint, our_shapes, read_checkpoint
 from seesay.checkpoints.weights import Weights, open_weights
 from seesay.config import ModelConfig, is_model_folder, read_config
 from seesay.errors import CheckpointError, MissingExtra
@@ -73,10 +73,17 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
         text=to_json(d.text),
         dim=d.dim,
         preprocessing=to_json(d.image_spec),
-        tokenizer={"folder": "beside the weights", None: None}.get(d.tokenizer, f"{d.tokenizer}, comes with SeeSay"),
+        tokenizer=_tokenizer(checkpoint),
         ignored=ignored,
         faults=faults,
     )
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str | None:
+    name = checkpoint.description.tokenizer
+    if name == "folder":
+        return "beside the weights" if checkpoint.tokenizer() is not None else None
+    return f"{name}, comes with SeeSay" if name else None
 
 
 def _of_model_folder(folder: Path, config: ModelConfig) -> Inspection:

@@ -63,7 +63,7 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     text_config = _hf_text(text, hf_text) if text.values.get("hf_model_name") else _clip_text(text, quick)
     tokenizer_spec = _tokenizer_spec(text, text_config)
     dim = s.integer("embed_dim")
-    image_spec = _image_spec(Settings(config, "", faults).part("preprocess_cfg"), image.image_px)
+    image_spec = image_spec_of(config, image.image_px, faults)
     check(faults, name)
     return Description(
         dim=dim,
@@ -137,7 +137,7 @@ def _clip_text(s: Settings, quick: bool) -> TextConfig:
         causal=not s.values.get("no_causal_mask", False),
         pooling="last" if pooling == "last" else "eos",
         # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
-        eos_id=s.integer("eos_id", 2, least=0) if pooling == "eos" else vocabulary - 1,
+        eos_id=s.integer("eos_id", 2, least=0, most=vocabulary - 1) if pooling == "eos" else vocabulary - 1,
         projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
     )
 
@@ -181,7 +181,9 @@ def _eps(s: Settings) -> float:
     return s.part("norm_kwargs").number("eps", 1e-5)
 
 
-def _image_spec(s: Settings, image_px: int) -> ImageSpec:
+def image_spec_of(config: Mapping[str, Any], image_px: int, faults: list[str]) -> ImageSpec:
+    """`preprocess_cfg` of an open_clip_config.json; `image_px` where it names no size."""
+    s = Settings(config, "", faults).part("preprocess_cfg")
     s.refuse("mode", lambda v: v == "RGB", "only RGB is known")
     size = s.side("size", image_px)
     return ImageSpec(

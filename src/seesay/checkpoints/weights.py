@@ -4,6 +4,7 @@ import json
 import math
 import re
 import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,8 +69,12 @@ def open_weights(path: Path) -> Weights:
         return _unwrapped(file, "sharded", _shards(file))
     with file.open("rb") as stream:
         start = stream.read(64)
+    if not start:
+        raise CheckpointError(f"{file} is empty")
     if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < HEADER_LIMIT:
         return _unwrapped(file, "safetensors", _Safetensors(file))
+    if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):
+        raise CheckpointError(f"{file} has a beginning and no end: the download broke off. Fetch it again")
     if start[:4] == b"PK\x03\x04" and is_archive(file):
         return _unwrapped(file, "TorchScript archive", _Script(file))
     if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
@@ -118,6 +123,8 @@ def read_header(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))
         text = stream.read(min(length, HEADER_LIMIT))
+    if len(text) < length:
+        raise CheckpointError(f"{file} ends within its header: the download broke off. Fetch it again")
     try:
         header = json.loads(text)
         if not isinstance(header, dict):
@@ -132,7 +139,7 @@ def read_header(file: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file} is not a safetensors file that can be read: {error}") from None
     size, expected = file.stat().st_size, 8 + length + max(ends, default=0)
     if size != expected:
-        raise CheckpointError(f"{file} is {size} bytes long and should be {expected}: the download broke off")
+        raise CheckpointError(f"{file} is {size} bytes long and should be {expected}: the download broke off. Fetch it again")
     return header
 
 

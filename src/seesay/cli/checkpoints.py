@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seesay.cli.output import echo_json, json_option
+from seesay.cli.output import echo_json, json_option, working
 
 if TYPE_CHECKING:
     from seesay.checkpoints import Said
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
 TARGETS = {"transformers": "hf", "open_clip": "open_clip"}
+PARTS = {"image": "pictures", "text": "texts", "dense": "features per patch"}
+VOCABULARY = "tokenizer.json (or vocab.json and merges.txt, or vocab.txt)"
 
 
 def said_options(command: F) -> F:
@@ -42,9 +44,12 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
 
     Exit code 1 if it cannot be used as it is.
     """
+    from seesay.catalog import find
     from seesay.checkpoints.inspection import inspect as look
     from seesay.strict import to_json
 
+    if not file.exists() and (str(file) == "bundled" or find(str(file))):
+        raise click.UsageError(f"{file} is a model's name, not a file; what it is says: seesay models info {file}")
     found = look(file, _said(said))
     if as_json:
         echo_json({**to_json(found), "file": str(found.file)})
@@ -116,18 +121,28 @@ def convert(
         raise click.UsageError("--report measures what --int8 costs; say which with --int8 weights or --int8 dynamic")
     pairs = [read_pairs(table, images, language=lang, split=split) for table in tables]  # before the long work
     path, entry = locate(source)
-    checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
-    result: dict[str, Any] = {"folder": str(folder), "format": target}
+    with working("reading"):
+        checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
+    result: dict[str, Any] = {"folder": str(folder), "format": target, "notes": []}
+    if checkpoint.description.text is not None and checkpoint.tokenizer() is None:
+        result["notes"].append(f"{source} has no vocabulary beside it; put {VOCABULARY} into {folder}, or it encodes no text")
     if target != "seesay":
         kind: Target = "hf" if target == "transformers" else "open_clip"
-        convert_to(checkpoint, folder, kind)
+        with working("writing"):
+            convert_to(checkpoint, folder, kind)
+        before, after = (to_json(c.description.image_spec) or {} for c in (checkpoint, open_checkpoint(folder)))
+        if changed := [f"{key} {after[key]} (was {was})" for key, was in before.items() if after[key] != was]:
+            told = f"{target} prepares pictures its own way, so their vectors differ a little: {', '.join(changed)}"
+            result["notes"].append(told)
     else:
-        result["differences"] = write(checkpoint, folder, STORAGES[int8]).differences
+        with working("writing, and comparing with torch"):
+            result["differences"] = write(checkpoint, folder, STORAGES[int8]).differences
     reports = []
     if pairs:
         from seesay.model import load
 
-        with tempfile.TemporaryDirectory(prefix="seesay-") as place:  # the source itself may be stored narrowly
+        # The source itself may be stored narrowly.
+        with working("measuring what it costs"), tempfile.TemporaryDirectory(prefix="seesay-") as place:
             wide = load(write(checkpoint, Path(place) / "float32").folder)
             reports = [compare(wide, load(folder), each) for each in pairs]
         result["reports"] = [{"table": str(t), **to_json(r)} for t, r in zip(tables, reports, strict=True)]
@@ -137,7 +152,10 @@ def convert(
         return 0
     click.echo(f"wrote {folder}, {megabytes:.1f} MB")
     for part, difference in result.get("differences", {}).items():
-        click.echo(f"  {part}: at most {difference:.1e} from torch, on unit vectors of random input")
+        what = "from torch's float32" if int8 else "from torch"
+        click.echo(f"  {PARTS[part]}: at most {difference:.1e} {what}, on unit vectors of random input")
+    for note in result["notes"]:
+        click.echo(f"seesay: note: {note}", err=True)
     for table, report in zip(tables, reports, strict=True):
         _print_report(table, report)
     return 0
@@ -163,8 +181,8 @@ def _print(found: "Inspection") -> None:
     if spec := found.preprocessing:
         how = {"shortest": f"shorter side to {spec['resize_px']}, centre", "squash": "squashed to", "longest": "longer side to"}
         click.echo(f"pictures       {how[spec['resize']]} {spec['size_px']} px, {spec['interpolation']}")
-    if found.tokenizer:
-        click.echo(f"tokenizer      {found.tokenizer}")
+    if found.text and found.dim:
+        click.echo(f"tokenizer      {found.tokenizer or f'none beside the weights: without {VOCABULARY} it encodes no text'}")
     for name, why in found.ignored.items():
         click.echo(f"left out       {name}: {why}")
     for note in found.notes:

@@ -59,11 +59,19 @@ def list_models(language: str | None, family: str | None, as_json: bool) -> int:
 @click.argument("model", default="bundled")
 @json_option
 def info(model: str, as_json: bool) -> int:
-    """Show a model's card: what it is, its scores and where they were published, its limits. Fetches nothing."""
+    """Show a model's card: what it is, its scores and where they were published, its limits.
+
+    Nothing is fetched for the models of the catalogue.
+    """
+    from pathlib import Path
+
     from seesay.catalog import find
+    from seesay.config import is_model_folder
     from seesay.model import load
 
     entry = find(model) if not os.path.exists(model) else None
+    if os.path.exists(model) and not is_model_folder(Path(model)):
+        raise click.UsageError(f"{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}")
     if entry is not None:
         if as_json:
             echo_json(_entry_facts(entry))
@@ -150,7 +158,7 @@ def choose(language: str, ram: str | None, limit: int, as_json: bool) -> int:
         published = row["score"]
         shown = f"{published['value']:6.1%} {published['task']}" if published else "   no published score"
         memory, speed = row["estimated_memory_mb"] / 1e3, row["estimated_images_per_s"]
-        click.echo(f"{row['id']:62} {memory:5.1f} GB  {speed:7.1f} pictures/s  {shown}")
+        click.echo(f"{row['id']:62} {memory:5.1f} GB  {speed:7.2f} pictures/s  {shown}")
     click.echo("Smaller and faster: seesay models convert NAME FOLDER --int8 dynamic (a quarter of the size)")
     return 0
 

@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,6 +36,16 @@ def model_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md), for scripts.")(command)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Says on a terminal what takes a while."""
+    from rich.console import Console
+
+    terminal = sys.stderr.isatty()
+    with Console(stderr=True, quiet=not terminal).status(f"{what} ...") if terminal else nullcontext():
+        yield
 
 
 def echo_json(value: object) -> None:

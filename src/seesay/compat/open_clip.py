@@ -124,7 +124,8 @@ def create_model_and_transforms(
     """-> model, preprocessing for training (random parts), preprocessing for everything else.
 
     `model_name`: an architecture, with `pretrained` a tag or a file of weights; or what says everything itself:
-    hf-hub:OWNER/NAME, local-dir:FOLDER, "bundled". `jit` changes nothing. Raises InputError, ModelError, DownloadError.
+    hf-hub:OWNER/NAME, local-dir:FOLDER, any other path, "bundled". `jit` changes nothing.
+    Raises InputError, ModelError, DownloadError.
     """
     model = create_model(model_name, pretrained, precision, device, jit, force_quick_gelu, cache_dir)
     spec = model.preprocess.spec
@@ -236,7 +237,8 @@ def _whole(model_name: str) -> str | None:
     """A name that needs no `pretrained`."""
     if model_name.startswith(LOCAL):
         return model_name.removeprefix(LOCAL)
-    return model_name if model_name == "bundled" or model_name.startswith(HUB) else None
+    here = os.sep in model_name and os.path.exists(model_name)
+    return model_name if here or model_name == "bundled" or model_name.startswith(HUB) else None
 
 
 def _entry(model_name: str, pretrained: str | os.PathLike[str]) -> CatalogModel | None:

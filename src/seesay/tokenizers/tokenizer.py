@@ -35,11 +35,6 @@ class Tokenizer:
         try:
             content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
             self._backend = tokenizers.Tokenizer.from_buffer(content)
-        except FileNotFoundError:
-            raise ModelError(
-                f"{vocabulary!s} is not there: this model came without its vocabulary. Put tokenizer.json (or vocab.json and "
-                "merges.txt, or vocab.txt) beside its weights and load it again"
-            ) from None
         except Exception as error:  # the library raises a bare Exception
             named = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
             raise ModelError(f"{named} is not a tokenizer.json that can be read: {error}") from None
@@ -83,6 +78,26 @@ class Tokenizer:
         """The ids before and after every text."""
         first, last = self._backend.encode("").ids
         return first, last
+
+
+class LazyTokenizer:
+    """Reads its vocabulary at first use: indexing pictures needs none. `source`: the model as it was named, for messages."""
+
+    def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec, source: Path) -> None:
+        self.spec = spec
+        self._vocabulary, self._source = vocabulary, source
+
+    def __call__(self, texts: list[str]) -> Tokens:
+        return self._tokenizer(texts)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        if isinstance(self._vocabulary, Path) and not self._vocabulary.is_file():
+            raise ModelError(
+                f"{self._source} came without its vocabulary and encodes no text. Put tokenizer.json (or vocab.json and "
+                "merges.txt, or vocab.txt) beside its weights and load it again"
+            )
+        return Tokenizer(self._vocabulary, self.spec)
 
 
 class _Words(dict[str, tuple[int, ...]]):
