@@ -40,6 +40,7 @@ GOALS = {
     ("texts-1", "int8"): 1 / 10,
     ("texts-32", "int8"): 1 / 10,
 }
+REST_S = 0.1  # before every turn
 PRODUCT = (1600, 768, 3072)  # rows, inner, columns: as a picture tower at batch 32 has them
 PRODUCT_FLOP = 2 * math.prod(PRODUCT)
 WORDS = {"texts-1": 7, "texts-32": 15}
@@ -57,19 +58,26 @@ def measure(quick: bool) -> Result:
         engines = {storage: OnnxEngine(folder / storage) for storage in ("float32", "int8")}
         peer = Peer("peer_encode.py", folder) if Peer.given() else None
         rows: list[tuple[str, ...]] = []
+        product, ours, theirs = matrix_product(), list[float](), list[float]()
         for name, array in inputs.items():
             contenders: dict[str, Callable[[], object]] = {
                 f"seesay {storage}": partial(encode, engine, array) for storage, engine in engines.items()
             }
             contenders |= {library: partial(peer.run, library, name) for library in peer.names} if peer else {}
             rounds = (3 if quick else 7) if name.endswith("32") else (5 if quick else 25)
-            times = interleave(contenders, rounds, warm_ups=2, rest=0.1)
+            times = interleave(contenders, rounds, warm_ups=2, rest=REST_S)
             record(result, name, times, rows)
-        peak = best_product(quick)
+            for _ in range(5 if quick else 20):  # between the cases, so that a busy moment of the machine does not decide
+                time.sleep(REST_S)
+                ours.append(product())
+                if peer:
+                    time.sleep(REST_S)
+                    theirs.append(float(peer.run("product", *PRODUCT)))
+        peak = PRODUCT_FLOP / min(ours)
         if peer:
-            theirs = PRODUCT_FLOP / min(float(peer.run("product", *PRODUCT)) for _ in range(10 if quick else 40))
-            result.figures["gemm_gflops_torch"] = round(theirs / 1e9, 1)
-            result.notes.append(f"Best float32 matrix product of the peers' torch in this run: {theirs / 1e9:.0f} GFLOPS.")
+            best = PRODUCT_FLOP / min(theirs)
+            result.figures["gemm_gflops_torch"] = round(best / 1e9, 1)
+            result.notes.append(f"Best float32 matrix product of the peers' torch in this run: {best / 1e9:.0f} GFLOPS.")
             peer.close()
         else:
             result.notes.append("SEESAY_PEERS is not set: no peer was measured.")
@@ -105,8 +113,8 @@ def record(result: Result, name: str, times: dict[str, Times], rows: list[tuple[
         result.goals.append(Goal(f"{name}, {storage}, times OpenCLIP", ratio, GOALS[name, storage]))
 
 
-def best_product(quick: bool) -> float:
-    """FLOPS of the best of several products of the shape PRODUCT in ONNX Runtime."""
+def matrix_product() -> Callable[[], float]:
+    """Seconds of one product of the shape PRODUCT in ONNX Runtime."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -126,12 +134,13 @@ def best_product(quick: bool) -> float:
     options.intra_op_num_threads = available_cores()
     session = runtime().InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     x = np.random.default_rng(1).standard_normal((rows, inner)).astype(np.float32)
-    best = float("inf")
-    for _ in range(10 if quick else 40):
+
+    def run() -> float:
         started = time.perf_counter()
         session.run(None, {"x": x})
-        best = min(best, time.perf_counter() - started)
-    return PRODUCT_FLOP / best
+        return time.perf_counter() - started
+
+    return run
 
 
 if __name__ == "__main__":
