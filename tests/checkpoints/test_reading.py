@@ -354,3 +354,8 @@ def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> No
     assert isinstance(description.image, VitConfig)
     assert isinstance(description.text, BertConfig)
     assert (description.image.heads, description.text.heads) == (16, 16)
+
+
+def test_chinese_clips_pictures_are_prepared_its_way_also_where_the_architecture_is_said() -> None:
+    with pytest.raises(CheckpointError, match="12 layers in the image tower, the weights have 2"):  # not: how are pictures ...
+        open_checkpoint(DATA / "cn-clip-vit" / "model.pt", Said(architecture="ViT-B-16@RoBERTa-wwm-ext-base-chinese"))

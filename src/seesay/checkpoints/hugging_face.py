@@ -86,8 +86,9 @@ def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, 
             text = bert_config(values, pooling="cls", head="linear", at="text_config", faults=faults)
             tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
         else:
-            text = _clip_text(Settings(values, "text_config", faults), projected or whole)
-            pad_id = 0 if values["pad_token_id"] is None else Settings(values, "", faults).integer("pad_token_id", least=0)
+            settings = Settings(values, "text_config", faults)
+            text = _clip_text(settings, projected or whole)
+            pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
             tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in parts[kind]:
         values = _part(s, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
@@ -129,10 +130,8 @@ def _sizes(s: Settings) -> dict[str, Any]:
 
 def _clip_text(s: Settings, projected: bool) -> ClipTextConfig:
     vocabulary = s.integer("vocab_size")
-    if s.values.get("eos_token_id") in (
-        None,
-        2,
-    ):  # published ones say 2, which is wrong: transformers then pools at the highest id
+    # Published configurations say 2, which is wrong: transformers then pools at the highest id.
+    if s.values.get("eos_token_id") in (None, 2):
         eos = min(vocabulary, PIECES["clip"]) - 1
     else:
         eos = s.integer("eos_token_id", least=0, most=vocabulary - 1)
@@ -164,14 +163,15 @@ def bert_config(values: Mapping[str, Any], *, pooling: Any, head: Any, at: str, 
     defaults, position_ids = Settings(values, at, faults).choice("model_type", BERT_KINDS)
     s = Settings(defaults | dict(values), at, faults)
     s.refuse("position_embedding_type", lambda v: v in (None, "absolute"), "only absolute positions are known")
+    vocabulary = s.integer("vocab_size")
     return BertConfig(
         kind="bert",
         **_sizes(s),
-        vocabulary=s.integer("vocab_size"),
+        vocabulary=vocabulary,
         positions=s.integer("max_position_embeddings"),
         pooling=pooling,
         head=head,
-        pad_id=s.integer("pad_token_id", least=0, most=s.integer("vocab_size") - 1),
+        pad_id=s.integer("pad_token_id", least=0, most=vocabulary - 1),
         types=s.integer("type_vocab_size", least=0),
         position_ids=position_ids,
     )

@@ -33,7 +33,8 @@ def _from_files(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> D
     folder = weights.path.parent
     if said.architecture:
         described = _from_catalogue(said)
-        return replace(described, image_spec=described.image_spec or _image_spec_beside(folder, described))
+        spec = described.image_spec or _image_spec_beside(folder, described) or _image_spec_by_rule(layout, weights, described)
+        return replace(described, image_spec=spec)
     match layout.name:
         case "hf_clip" | "hf_clip_text" | "hf_clip_vision" | "hf_chinese_clip":
             file = folder / "config.json"
@@ -59,10 +60,10 @@ def _from_files(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> D
             width = ours.get("image.class_embedding", (0,))[0]
             image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
             described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
-            described = replace(described, image_spec=_image_spec("chinese-clip", described))
+            described = replace(described, image_spec=_image_spec_by_rule(layout, weights, described))
         case "openai" if from_openai(weights):
             described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
-            described = replace(described, image_spec=_image_spec("openai", described))
+            described = replace(described, image_spec=_image_spec_by_rule(layout, weights, described))
         case "openai" | "open_clip":
             said.require("activation", "image_heads", "text_heads", "preprocessing")
             described = _from_shapes(ours, said, None, None, "what the caller says")
@@ -97,6 +98,13 @@ def _image_spec_beside(folder: Path, described: Description) -> ImageSpec | None
         spec = hugging_face.image_spec_of(_json(file) or {}, faults)
     check(faults, str(file))
     return spec
+
+
+def _image_spec_by_rule(layout: Layout, weights: Weights, described: Description) -> ImageSpec | None:
+    """As OpenAI and Chinese-CLIP prepare pictures for every model of theirs."""
+    if layout.name == "cn_clip":
+        return _image_spec("chinese-clip", described)
+    return _image_spec("openai", described) if layout.name == "openai" and from_openai(weights) else None
 
 
 def _padded(described: Description, folder: Path) -> Description:

@@ -19,7 +19,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
 TARGETS = {"transformers": "hf", "open_clip": "open_clip"}
 PARTS = {"image": "pictures", "text": "texts", "dense": "features per patch"}
-VOCABULARY = "tokenizer.json (or vocab.json and merges.txt, or vocab.txt)"
 
 
 def said_options(command: F) -> F:
@@ -114,6 +113,7 @@ def convert(
     from seesay.conversion import convert_to
     from seesay.fidelity import compare, read_pairs
     from seesay.strict import to_json
+    from seesay.tokenizers.from_files import FILES
 
     if target != "seesay" and (int8 or tables):
         raise click.UsageError("--int8 and --report are for SeeSay folders; leave out --to")
@@ -125,7 +125,7 @@ def convert(
         checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
     result: dict[str, Any] = {"folder": str(folder), "format": target, "notes": []}
     if checkpoint.description.text is not None and checkpoint.tokenizer() is None:
-        result["notes"].append(f"{source} has no vocabulary beside it; put {VOCABULARY} into {folder}, or it encodes no text")
+        result["notes"].append(f"{source} has no vocabulary beside it; put {FILES} into {folder}, or it encodes no text")
     if target != "seesay":
         kind: Target = "hf" if target == "transformers" else "open_clip"
         with working("writing"):
@@ -182,7 +182,9 @@ def _print(found: "Inspection") -> None:
         how = {"shortest": f"shorter side to {spec['resize_px']}, centre", "squash": "squashed to", "longest": "longer side to"}
         click.echo(f"pictures       {how[spec['resize']]} {spec['size_px']} px, {spec['interpolation']}")
     if found.text and found.dim:
-        click.echo(f"tokenizer      {found.tokenizer or f'none beside the weights: without {VOCABULARY} it encodes no text'}")
+        from seesay.tokenizers.from_files import FILES
+
+        click.echo(f"tokenizer      {found.tokenizer or f'none beside the weights: without {FILES} it encodes no text'}")
     for name, why in found.ignored.items():
         click.echo(f"left out       {name}: {why}")
     for note in found.notes:

@@ -69,8 +69,9 @@ def info(model: str, as_json: bool) -> int:
     from seesay.config import is_model_folder
     from seesay.model import load
 
-    entry = find(model) if not os.path.exists(model) else None
-    if os.path.exists(model) and not is_model_folder(Path(model)):
+    here = model != "bundled" and os.path.exists(model)
+    entry = None if here else find(model)
+    if here and not is_model_folder(Path(model)):
         raise click.UsageError(f"{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}")
     if entry is not None:
         if as_json:

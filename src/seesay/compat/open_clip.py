@@ -158,20 +158,18 @@ def create_model(
     if (whole := _whole(model_name)) is not None:
         checkpoint = opened(whole, **said)
     elif not pretrained:
-        tags = [tag for name, tag in list_pretrained() if name == _plain(model_name)]
         raise InputError(
             f"{model_name!r} without pretrained would have random weights. Pass pretrained= a file, or a tag: "
-            + (", ".join(tags) or "none is known for this architecture")
+            + (_tags(model_name) or "none is known for this architecture")
         )
     elif (entry := _entry(model_name, pretrained)) is not None:
         checkpoint = opened(entry.id, **said)
     elif os.path.exists(pretrained):
         checkpoint = opened(pretrained, architecture=_plain(model_name), preprocessing="openai", **said)
     else:
-        tags = [tag for name, tag in list_pretrained() if name == _plain(model_name)]
         raise ModelError(
             f"no weights {os.fspath(pretrained)!r} for {model_name!r}: expected an existing file or one of the tags "
-            + (", ".join(tags) or "of the catalogue, which has none for this architecture (seesay models list)")
+            + (_tags(model_name) or "of the catalogue, which has none for this architecture (seesay models list)")
         )
     model = CLIP(checkpoint)
     _ = model.visual
@@ -231,6 +229,11 @@ def list_pretrained() -> list[tuple[str, str]]:
 def list_models() -> list[str]:
     """The names of architectures."""
     return sorted(name for name in catalog().architectures if "@" not in name)
+
+
+def _tags(model_name: str) -> str:
+    """Those of an architecture, for messages."""
+    return ", ".join(tag for name, tag in list_pretrained() if name == _plain(model_name))
 
 
 def _whole(model_name: str) -> str | None:

@@ -14,6 +14,7 @@ from seesay.errors import ModelError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+FILES = "tokenizer.json (or vocab.json and merges.txt, or vocab.txt)"  # for messages
 PADS = ("<pad>", "[PAD]")
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 

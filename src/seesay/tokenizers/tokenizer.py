@@ -12,6 +12,7 @@ import numpy as np
 from seesay.config import TokenizerSpec
 from seesay.errors import ModelError
 from seesay.tokenizers.cleaning import CLEANINGS
+from seesay.tokenizers.from_files import FILES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
@@ -94,8 +95,8 @@ class LazyTokenizer:
     def _tokenizer(self) -> Tokenizer:
         if isinstance(self._vocabulary, Path) and not self._vocabulary.is_file():
             raise ModelError(
-                f"{self._source} came without its vocabulary and encodes no text. Put tokenizer.json (or vocab.json and "
-                "merges.txt, or vocab.txt) beside its weights and load it again"
+                f"{self._source} came without its vocabulary and encodes no text. "
+                f"Put {FILES} beside its weights and load it again"
             )
         return Tokenizer(self._vocabulary, self.spec)
 
