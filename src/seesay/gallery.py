@@ -1,18 +1,14 @@
 """A page of pictures found: one self-contained HTML file with small copies inside, to look at or to send on."""
 
-import base64
 import html
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seesay.errors import InputError, UnreadableImage
-from seesay.images.read import read
+from seesay.errors import InputError
+from seesay.images.thumbnail import thumbnail_url
 from seesay.library.hits import Hit
 from seesay.paths import printable
-
-THUMBNAIL_PX = 320
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def write_page(file: str | Path, sections: Sequence[Found | Classified], *, titl
 def _found(section: Found) -> str:
     if section.by_image:
         heading = (
-            f'<h2><img class="query" src="{_thumbnail(section.query)}" alt=""> like {_text(Path(section.query).name)}</h2>'
+            f'<h2><img class="query" src="{thumbnail_url(section.query)}" alt=""> like {_text(Path(section.query).name)}</h2>'
         )
     else:
         heading = f"<h2>{_text(section.query)}</h2>"
@@ -60,7 +56,7 @@ def _found(section: Found) -> str:
 
 def _card(hit: Hit) -> str:
     picture = (
-        f'<img loading="lazy" src="{_thumbnail(hit.path)}" alt="{_text(hit.name)}">'
+        f'<img loading="lazy" src="{thumbnail_url(hit.path)}" alt="{_text(hit.name)}">'
         if hit.available
         else "<div>not there now</div>"
     )
@@ -86,20 +82,9 @@ def _classified(section: Classified) -> str:
     )
     name = _text(Path(section.path).name)
     return (
-        f'<section><h2>What is it? {name}</h2><div class="what"><img src="{_thumbnail(section.path)}" alt="{name}">'
+        f'<section><h2>What is it? {name}</h2><div class="what"><img src="{thumbnail_url(section.path)}" alt="{name}">'
         f"<div>{bars}</div></div></section>"
     )
-
-
-def _thumbnail(path: str) -> str:
-    try:
-        image = read(path, decode="fast", enough_px=THUMBNAIL_PX).image
-    except UnreadableImage:
-        return ""
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def _text(value: str) -> str:
