@@ -6,7 +6,7 @@ the field.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +71,7 @@ class TokenizerSpec:
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+Projection = Literal["linear", "mlp", "none"]  # into the shared space; "none": the pooled vector itself
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ class VitConfig:
     """Vision Transformer (Dosovitskiy et al. 2020) as CLIP uses it: class token, learned positions, pre-norm blocks.
 
     pooling "cls": the class token; "mean": the mean of the patches (CLIPA). norm_after_pool: the last norm sees the pooled
-    vector instead of every token. layer_scale: a learned scale at the end of each branch. projection false: there is none,
-    and the pooled vector itself is the embedding.
+    vector instead of every token. layer_scale: a learned scale at the end of each branch.
     """
 
     kind: Literal["vit"]
@@ -95,7 +95,7 @@ class VitConfig:
     norm_before: bool = True
     norm_after_pool: bool = False
     layer_scale: bool = False
-    projection: bool = True
+    projection: Projection = "linear"
 
     @property
     def grid(self) -> int:
@@ -106,7 +106,8 @@ class VitConfig:
 class ModifiedResNetConfig:
     """CLIP's ResNet (Radford et al. 2021): three-convolution stem, average pooling before strides, attention pooling.
 
-    width: channels after the stem. stages: bottleneck blocks in each of four stages. heads: of the attention pooling.
+    width: channels after the stem. stages: bottleneck blocks in each of four stages. heads: of the attention pooling, whose
+    last layer is the projection (linear, with a bias).
     """
 
     kind: Literal["modified-resnet"]
@@ -124,8 +125,10 @@ class ModifiedResNetConfig:
 class EfficientNetLiteConfig:
     """EfficientNet-Lite image tower (Tan & Le 2019, Lite variant: ReLU6, no squeeze-excite).
 
-    stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and before the classifier.
-    head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014).
+    stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
+    head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014); "linear", "mlp": a projection of the
+    pooled features, and `classes` is 0. norm "batch": every convolution has a batch norm in place of a bias; "folded": it was
+    folded into the convolution.
     """
 
     kind: Literal["efficientnet-lite"]
@@ -133,7 +136,8 @@ class EfficientNetLiteConfig:
     stages: tuple[tuple[int, int, int], ...]
     widths: tuple[int, ...]
     classes: int
-    head: Literal["conse"]
+    head: Literal["conse", "linear", "mlp"]
+    norm: Literal["folded", "batch"] = "folded"
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ class ClipTextConfig:
     """CLIP's text transformer: learned positions, pre-norm blocks.
 
     causal: a token sees only those before it. Padding is never masked. pooling "eos": the first `eos_id` of each text;
-    "last": the last position (CLIPA), which needs full padding. projection "none": the pooled vector itself.
+    "last": the last position (CLIPA), which needs full padding.
     """
 
     kind: Literal["clip-text"]
@@ -156,7 +160,7 @@ class ClipTextConfig:
     causal: bool
     pooling: Literal["eos", "last"]
     eos_id: int
-    projection: Literal["linear", "none"] = "linear"
+    projection: Projection = "linear"
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,7 @@ class CbowConfig:
     width: int
     vocabulary: int
     pad_id: int = 0
+    projection: Literal["linear", "mlp"] = "linear"
 
 
 ImageConfig = VitConfig | ModifiedResNetConfig | EfficientNetLiteConfig
@@ -247,18 +252,25 @@ def make_space_id(
 ) -> str:
     """The identity of a space: 32 hex digits over the source weights' digest and the canonical spec.
 
-    Made once, when a model enters SeeSay, and kept by every conversion afterwards.
+    Made once, when a model enters SeeSay, and kept by every conversion afterwards. What stands at its default is left out, so
+    that a field added later changes no identity.
     """
     spec = {
-        "image": to_json(image),
-        "text": to_json(text),
-        "image_spec": to_json(image_spec),
-        "tokenizer_spec": to_json(tokenizer_spec),
+        "image": _said(image),
+        "text": _said(text),
+        "image_spec": _said(image_spec),
+        "tokenizer_spec": _said(tokenizer_spec),
         "tokenizer": hashlib.sha256(tokenizer).hexdigest(),
         "sources": sources,
     }
     canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def _said(config: Any) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    return {f.name: to_json(getattr(config, f.name)) for f in fields(config) if getattr(config, f.name) != f.default}
 
 
 def read_config(folder: Path) -> ModelConfig:

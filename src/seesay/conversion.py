@@ -24,7 +24,7 @@ from seesay.strict import to_json
 if TYPE_CHECKING:
     from seesay.models import Clip
 
-GRAPHS = 3  # raised when exported graphs or what is read of a checkpoint change, so that folders in caches are made anew
+GRAPHS = 4  # raised when exported graphs or what is read of a checkpoint change, so that folders in caches are made anew
 Storage = Literal["float32", "int8", "int8-rows"]
 
 

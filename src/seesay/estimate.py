@@ -9,6 +9,7 @@ from seesay.config import (
     EfficientNetLiteConfig,
     ImageConfig,
     ModifiedResNetConfig,
+    Projection,
     TextConfig,
     VitConfig,
 )
@@ -25,7 +26,7 @@ def parameters(config: ImageConfig | TextConfig, dim: int) -> int:
             table = 3 * config.patch_px**2 * config.width + (config.grid**2 + 2) * config.width
             norms = (2 if config.norm_before else 0) + 2
             scales = 2 * config.depth * config.width if config.layer_scale else 0
-            projection = config.width * dim if config.projection else 0
+            projection = _projection(config.projection, config.width, dim)
             return table + norms * config.width + scales + config.depth * _block(config.width, config.mlp_width) + projection
         case ModifiedResNetConfig():
             return _resnet(config, dim)
@@ -33,16 +34,15 @@ def parameters(config: ImageConfig | TextConfig, dim: int) -> int:
             return _efficientnet(config, dim)
         case ClipTextConfig():
             table = (config.vocabulary + config.positions) * config.width
-            projection = config.width * dim if config.projection == "linear" else 0
+            projection = _projection(config.projection, config.width, dim)
             return table + 2 * config.width + config.depth * _block(config.width, config.mlp_width) + projection
         case BertConfig():
             table = (config.vocabulary + config.positions + config.types + 2) * config.width
-            inner = (config.width + dim) // 2
-            heads = {"linear": config.width * dim, "mlp": config.width * inner + inner * dim, "none": 0, "unit-centred": dim}
+            head = dim if config.head == "unit-centred" else _projection(config.head, config.width, dim)
             pooler = config.width * (config.width + 1) if config.pooling == "tanh" else 0
-            return table + config.depth * _block(config.width, config.mlp_width) + heads[config.head] + pooler
+            return table + config.depth * _block(config.width, config.mlp_width) + head + pooler
         case CbowConfig():
-            return config.vocabulary * config.width + config.width * dim
+            return config.vocabulary * config.width + _projection(config.projection, config.width, dim)
 
 
 def operations(config: ImageConfig | TextConfig, dim: int, tokens: int = TYPICAL_TOKENS) -> float:
@@ -81,6 +81,11 @@ def multiplications_per_s() -> float:
         a @ a
         best = min(best, time.perf_counter() - start)
     return size**3 / best
+
+
+def _projection(kind: Projection, width: int, dim: int) -> int:
+    inner = (width + dim) // 2
+    return {"linear": width * dim, "mlp": inner * (width + dim), "none": 0}[kind]
 
 
 def _block(width: int, inner: int) -> int:
@@ -129,10 +134,15 @@ def _resnet_operations(config: ModifiedResNetConfig) -> float:
 
 def _efficientnet(config: EfficientNetLiteConfig, dim: int) -> int:
     first, *widths, last = config.widths
-    total, inputs = 27 * first + first, first
+    norm = 1 if config.norm == "folded" else 2  # a bias, or a batch norm's weight and bias
+    total, inputs = 27 * first + norm * first, first
     for stage, ((repeats, kernel, _), width) in enumerate(zip(config.stages, widths, strict=True)):
         for _ in range(repeats):
             inner = inputs if stage == 0 else 6 * inputs
-            total += (inputs * inner + inner if stage else 0) + kernel * kernel * inner + inner + inner * width + width
+            total += (inputs * inner + norm * inner if stage else 0) + kernel * kernel * inner + inner * width
+            total += norm * (inner + width)
             inputs = width
-    return total + inputs * last + last + (last + 1) * config.classes + config.classes * dim
+    total += inputs * last + norm * last
+    if config.head == "conse":
+        return total + (last + 1) * config.classes + config.classes * dim
+    return total + _projection(config.head, last, dim)

@@ -154,7 +154,7 @@ def _vit(s: Settings, projected: bool) -> VitConfig:
         **_sizes(s),
         image_px=s.side("image_size"),
         patch_px=s.side("patch_size"),
-        projection=projected,
+        projection="linear" if projected else "none",
     )
 
 

@@ -59,7 +59,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
             layer_norm_eps=CLIP_EPS,
             norm_before="image.norm_before.weight" in shapes,
             layer_scale="image.blocks.0.scale1.weight" in shapes,
-            projection="image.projection.weight" in shapes,
+            projection="linear" if "image.projection.weight" in shapes else "none",
         )
     if "image.pool.position_embedding" in shapes:
         cells, pooled = shapes["image.pool.position_embedding"]

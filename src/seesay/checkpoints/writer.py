@@ -129,7 +129,7 @@ def _hugging_face(config: ModelConfig, vocabulary: bytes | None) -> tuple[Layout
         files = {"config.json": {**named, **about, "logit_scale_init_value": config.logit_scale, **parts}}
     else:
         ((part, values),) = parts.items()
-        projected = (isinstance(image, VitConfig) and image.projection) or (
+        projected = (isinstance(image, VitConfig) and image.projection == "linear") or (
             isinstance(text, ClipTextConfig) and text.projection == "linear"
         )
         kind = ("CLIPTextModel" if part == "text_config" else "CLIPVisionModel") + ("WithProjection" if projected else "")
@@ -207,8 +207,8 @@ def _open_clip(config: ModelConfig, vocabulary: bytes | None) -> tuple[Layout, d
     if isinstance(image, VitConfig) and isinstance(text, ClipTextConfig):
         if (image.activation == "quick_gelu") != (text.activation == "quick_gelu"):
             reasons.append("only one of its towers uses QuickGELU")
-        if not image.projection or text.projection == "none":
-            reasons.append("a tower has no projection")
+        if image.projection != "linear" or text.projection != "linear":
+            reasons.append("a tower's projection is not linear")
     _require("OpenCLIP", reasons)
     assert isinstance(text, ClipTextConfig)
     assert isinstance(image, VitConfig | ModifiedResNetConfig)

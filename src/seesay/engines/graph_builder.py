@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from seesay.config import Activation
+from seesay.config import Activation, Projection
 
 Storage = Literal["float32", "float16", "int8", "int8-rows"]
 Weights = Mapping[str, np.ndarray]
@@ -183,6 +183,14 @@ class GraphBuilder:
     def layer_norm(self, x: str, name: str, eps: float) -> str:
         parts = (self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
         return self.node("LayerNormalization", x, *parts, axis=-1, epsilon=eps)
+
+    def projection(self, x: str, kind: Projection, *, output: str = "") -> str:
+        """x (rows, width) -> (rows, dim)"""
+        if kind == "none":
+            return self.node("Identity", x, output=output)
+        if kind == "mlp":
+            x = self.activation(self.linear(x, "projection.up"), "gelu")
+        return self.linear(x, "projection" if kind == "linear" else "projection.down", output=output)
 
     def activation(self, x: str, kind: Activation) -> str:
         if kind == "quick_gelu":

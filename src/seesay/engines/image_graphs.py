@@ -17,11 +17,11 @@ def image_graph(
     g = GraphBuilder(weights, storage, outside=outside, prefix="image.")
     match config:
         case VitConfig():
-            cells = _vit(g, config)
+            cells = _vit(g, config, dim)
         case ModifiedResNetConfig():
-            cells = _modified_resnet(g, config)
+            cells = _modified_resnet(g, config, dim)
         case EfficientNetLiteConfig():
-            cells = _efficientnet_lite(g, config)
+            cells = _efficientnet_lite(g, config, dim)
     return g.model(
         "image",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])],
@@ -32,12 +32,9 @@ def image_graph(
     )
 
 
-def _vit(g: GraphBuilder, c: VitConfig) -> int:
+def _vit(g: GraphBuilder, c: VitConfig, dim: int) -> int:
     count, eps = c.grid**2, c.layer_norm_eps
     length = count + 1
-
-    def project(x: str, output: str) -> str:
-        return g.linear(x, "projection", output=output) if c.projection else g.node("Identity", x, output=output)
 
     patches = g.node("Conv", "pixels", g.weight("patch_embedding.weight"), strides=[c.patch_px, c.patch_px])
     patches = g.node("Transpose", g.node("Reshape", patches, g.ints(0, c.width, count)), perm=[0, 2, 1])  # (B, count, W)
@@ -62,9 +59,7 @@ def _vit(g: GraphBuilder, c: VitConfig) -> int:
         pooled = g.layer_norm(mean, "norm_after", eps)
     else:
         pooled = g.node("ReduceMean", sliced(g.layer_norm(x, "norm_after", eps), 1, length), g.ints(1), keepdims=0)
-    project(pooled, "embedding")
-
-    dim = g.weights["projection.weight"].shape[0] if c.projection else c.width
+    g.projection(pooled, c.projection, output="embedding")
 
     def dense() -> str:
         """The last block again, each patch attending to itself only (models.vit)."""
@@ -73,19 +68,18 @@ def _vit(g: GraphBuilder, c: VitConfig) -> int:
         inside = g.linear(g.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention.value")
         inside = g.scaled(g.linear(inside, f"{at}.attention.out"), f"{at}.scale1")
         x = g.mlp_branch(g.node("Add", x, inside), at, eps, c.activation)
-        patches = project(g.layer_norm(x, "norm_after", eps), "")
+        patches = g.projection(g.layer_norm(x, "norm_after", eps), c.projection)
         return g.node("Reshape", patches, g.ints(-1, c.grid, c.grid, dim))
 
     g.on_request("dense", [c.grid, c.grid, dim], dense)
     return c.grid
 
 
-def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig) -> int:
+def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig, dim: int) -> int:
     def conv(x: str, name: str, stride: int = 1) -> str:
         kernel = g.weights[f"{name}.conv.weight"].shape[2]
         x = g.node("Conv", x, g.weight(f"{name}.conv.weight"), strides=[stride, stride], pads=[kernel // 2] * 4)
-        parts = (g.weight(f"{name}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
-        return g.node("BatchNormalization", x, *parts, epsilon=1e-5)  # folded into the convolution when opened
+        return _batch_norm(g, x, f"{name}.norm")
 
     def pool(x: str) -> str:
         return g.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
@@ -118,8 +112,6 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig) -> int:
     mixed = g.node("MatMul", g.node("Softmax", g.node("MatMul", q, k), axis=-1), v)  # (B, heads, 1, W / heads)
     g.linear(g.node("Reshape", mixed, g.ints(-1, width)), "pool.out", output="embedding")
 
-    dim = g.weights["pool.out.weight"].shape[0]
-
     def dense() -> str:
         each = g.linear(g.linear(g.node("Reshape", cells, g.ints(-1, width)), "pool.value"), "pool.out")
         return g.node("Reshape", each, g.ints(-1, c.grid, c.grid, dim))
@@ -128,13 +120,15 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig) -> int:
     return c.grid
 
 
-def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig) -> int:
+def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> int:
     zero, six = g.constant(0.0), g.constant(6.0)
 
     def conv(x: str, name: str, *, stride: int = 1, groups: int = 1, activate: bool = True) -> str:
-        parts = (g.weight(f"{name}.weight"), g.weight(f"{name}.bias"))
-        # SAME_UPPER is TensorFlow's padding, with which these weights were trained.
-        x = g.node("Conv", x, *parts, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
+        bias = [g.weight(f"{name}.bias")] if c.norm == "folded" else []
+        # SAME_UPPER is TensorFlow's padding, with which the published weights were trained.
+        x = g.node("Conv", x, g.weight(f"{name}.weight"), *bias, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
+        if c.norm == "batch":
+            x = _batch_norm(g, x, f"{name}.norm")
         return g.node("Clip", x, zero, six) if activate else x
 
     x, width = conv("pixels", "stem", stride=2), c.widths[0]
@@ -144,22 +138,28 @@ def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig) -> int:
         channels = g.weights[f"blocks.{i}.depthwise.weight"].shape[0]
         inside = conv(inside, f"blocks.{i}.depthwise", stride=stride, groups=channels)
         inside = conv(inside, f"blocks.{i}.project", activate=False)
-        outputs = g.weights[f"blocks.{i}.project.bias"].shape[0]
+        outputs = g.weights[f"blocks.{i}.project.weight"].shape[0]
         x = g.node("Add", x, inside) if stride == 1 and outputs == width else inside
         width = outputs
     x = conv(x, "head")  # (B, C, rows, columns)
 
-    def conse(features: str, output: str = "") -> str:
+    def project(features: str, output: str = "") -> str:
+        if c.head != "conse":
+            return g.projection(features, c.head, output=output)
         probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
         return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
 
     channels, cells = c.widths[-1], -(-c.image_px // 32)
-    conse(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
-    dim = g.weights["class_embedding"].shape[1]
+    project(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
 
     def dense() -> str:
-        each = conse(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
+        each = project(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
         return g.node("Reshape", each, g.ints(-1, cells, cells, dim))
 
     g.on_request("dense", [cells, cells, dim], dense)
     return cells
+
+
+def _batch_norm(g: GraphBuilder, x: str, name: str) -> str:
+    parts = (g.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
+    return g.node("BatchNormalization", x, *parts, epsilon=1e-5)  # folded into the convolution when opened

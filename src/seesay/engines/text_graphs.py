@@ -49,7 +49,7 @@ def _clip_text(g: GraphBuilder, c: ClipTextConfig) -> None:
         ends = g.node("Cast", g.node("Equal", "input_ids", g.constant(c.eos_id, np.int64)), to=TensorProto.INT32)
         chosen = g.node("Add", starts, g.node("ArgMax", ends, axis=1, keepdims=0))
     pooled = g.layer_norm(g.node("Gather", x, chosen), "norm_after", c.layer_norm_eps)
-    _project(g, pooled, c.projection)
+    g.projection(pooled, c.projection, output="embedding")
 
 
 def _bert(g: GraphBuilder, c: BertConfig) -> None:
@@ -84,16 +84,14 @@ def _bert(g: GraphBuilder, c: BertConfig) -> None:
         pooled = g.node("Tanh", g.linear(pooled, "pooler"))
     if c.head == "unit-centred":
         g.node("Sub", g.node("LpNormalization", pooled, axis=-1, p=2), g.weight("centre"), output="embedding")
-    elif c.head == "mlp":
-        up = g.node("Gelu", g.linear(pooled, "projection.up"), approximate="none")
-        g.linear(up, "projection.down", output="embedding")
     else:
-        _project(g, pooled, c.head)
+        g.projection(pooled, c.head, output="embedding")
 
 
 def _cbow(g: GraphBuilder, c: CbowConfig) -> None:
     present = g.node("Cast", g.node("Not", g.node("Equal", "input_ids", g.constant(c.pad_id, np.int64))), to=TensorProto.FLOAT)
-    _project(g, _mean(g, g.table("token_embedding.weight", "input_ids"), present, empty=1.0), "linear")
+    mean = _mean(g, g.table("token_embedding.weight", "input_ids"), present, empty=1.0)
+    g.projection(mean, c.projection, output="embedding")
 
 
 def _mean(g: GraphBuilder, rows: str, present: str, *, empty: float | None = None) -> str:
@@ -102,13 +100,6 @@ def _mean(g: GraphBuilder, rows: str, present: str, *, empty: float | None = Non
     total = g.node("ReduceSum", g.node("Mul", rows, weight), g.ints(1), keepdims=0)
     count = g.node("ReduceSum", weight, g.ints(1), keepdims=0)
     return g.node("Div", total, count if empty is None else g.node("Max", count, g.constant(empty)))
-
-
-def _project(g: GraphBuilder, x: str, head: str) -> None:
-    if head == "linear":
-        g.linear(x, "projection", output="embedding")
-    else:
-        g.node("Identity", x, output="embedding")
 
 
 def _range(g: GraphBuilder, count: str) -> str:

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seesay.config import BertConfig
+from seesay.models.groups import Group
+from seesay.models.projection import projection
 from seesay.models.transformer import Block
 
 
@@ -29,17 +31,6 @@ class Embeddings(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
-class MlpHead(nn.Module):
-    def __init__(self, width: int, dim: int) -> None:
-        super().__init__()
-        inner = (width + dim) // 2
-        self.up = nn.Linear(width, inner, bias=False)
-        self.down = nn.Linear(inner, dim, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.gelu(self.up(x)))  # type: ignore[no-any-return]
-
-
 class Bert(nn.Module):
     """ids (B, L) int64, padded with `pad_id` -> (B, dim)."""
 
@@ -52,15 +43,28 @@ class Bert(nn.Module):
             Block(width, config.heads, config.mlp_width, config.activation, eps, norm="post") for _ in range(config.depth)
         )
         self.pooler = nn.Linear(width, width) if config.pooling == "tanh" else None
-        self.projection = nn.Identity() if config.head in ("none", "unit-centred") else _head(config, dim)
+        self.projection = projection("none" if config.head == "unit-centred" else config.head, width, dim)
         if config.head == "unit-centred":
             self.centre = nn.Parameter(torch.zeros(dim))
 
     def forward(self, ids: Tensor) -> Tensor:
-        pooled = self._pool(self.hidden_states(ids)[-1], ids)
+        return self.project(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """What the head sees: (B, width)."""
+        return self._pool(self.hidden_states(ids)[-1], ids)
+
+    def project(self, features: Tensor) -> Tensor:
+        """(B, width) -> (B, dim)"""
         if self.config.head == "unit-centred":
-            return F.normalize(pooled, dim=-1) - self.centre
-        return self.projection(pooled)  # type: ignore[no-any-return]
+            return F.normalize(features, dim=-1) - self.centre
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        *blocks, last = self.blocks
+        pooled: Group = [last] if self.pooler is None else [last, self.pooler]
+        head: Group = [self.centre] if self.config.head == "unit-centred" else [self.projection]
+        return [[self.embeddings], *([block] for block in blocks), pooled, head]
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
         """The embeddings, then what leaves each block: depth + 1 times (B, L, width)."""
@@ -75,7 +79,3 @@ class Bert(nn.Module):
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
             return (x * present).sum(dim=1) / present.sum(dim=1)
         return x[:, 0] if self.pooler is None else torch.tanh(self.pooler(x[:, 0]))
-
-
-def _head(config: BertConfig, dim: int) -> nn.Module:
-    return nn.Linear(config.width, dim, bias=False) if config.head == "linear" else MlpHead(config.width, dim)

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 
 from seesay.config import CbowConfig
+from seesay.models.groups import Group
+from seesay.models.projection import projection
 
 
 class Cbow(nn.Module):
@@ -12,12 +14,22 @@ class Cbow(nn.Module):
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(config.vocabulary, config.width)
-        self.projection = nn.Linear(config.width, dim, bias=False)
+        self.projection = projection(config.projection, config.width, dim)
 
     def forward(self, ids: Tensor) -> Tensor:
+        return self.project(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """The mean of the words: (B, width)."""
         present = (ids != self.config.pad_id).to(self.token_embedding.weight.dtype).unsqueeze(-1)
-        mean = (self.token_embedding(ids) * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)
-        return self.projection(mean)  # type: ignore[no-any-return]
+        return (self.token_embedding(ids) * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)  # type: ignore[no-any-return]
+
+    def project(self, features: Tensor) -> Tensor:
+        """(B, width) -> (B, dim)"""
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        return [[self.token_embedding], [self.projection]]
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
         """The word embeddings: once (B, L, width)."""

@@ -20,14 +20,21 @@ from seesay.models.bert import Bert
 from seesay.models.cbow import Cbow
 from seesay.models.clip_text import ClipText
 from seesay.models.efficientnet_lite import EfficientNetLite
+from seesay.models.groups import Group
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.models.vit import Vit
 
 
 class ImageTower(Protocol):
-    """What every image tower offers; all of them are torch modules."""
+    """What every image tower offers; all of them are torch modules. `tower(x)` is `project(features(x))`."""
 
     def __call__(self, pixels: Tensor) -> Tensor: ...
+
+    def features(self, pixels: Tensor) -> Tensor: ...
+
+    def project(self, features: Tensor) -> Tensor: ...
+
+    def groups(self) -> list[Group]: ...
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]: ...
 
@@ -36,6 +43,12 @@ class ImageTower(Protocol):
 
 class TextTower(Protocol):
     def __call__(self, ids: Tensor) -> Tensor: ...
+
+    def features(self, ids: Tensor) -> Tensor: ...
+
+    def project(self, features: Tensor) -> Tensor: ...
+
+    def groups(self) -> list[Group]: ...
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]: ...
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from seesay.config import ClipTextConfig
+from seesay.models.groups import Group
+from seesay.models.projection import projection
 from seesay.models.transformer import Block
 
 
@@ -20,15 +22,28 @@ class ClipText(nn.Module):
             Block(width, config.heads, config.mlp_width, config.activation, eps) for _ in range(config.depth)
         )
         self.norm_after = nn.LayerNorm(width, eps=eps)
-        self.projection = nn.Linear(width, dim, bias=False) if config.projection == "linear" else nn.Identity()
+        self.projection = projection(config.projection, width, dim)
 
     def forward(self, ids: Tensor) -> Tensor:
+        return self.project(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """What the projection sees: (B, width)."""
         x = self.hidden_states(ids)[-1]
         if self.config.pooling == "last":
             pooled = x[:, -1]
         else:  # the first end of text, also when padding is made of more of them
             pooled = x[torch.arange(x.shape[0], device=x.device), (ids == self.config.eos_id).int().argmax(dim=1)]
-        return self.projection(self.norm_after(pooled))  # type: ignore[no-any-return]
+        return self.norm_after(pooled)  # type: ignore[no-any-return]
+
+    def project(self, features: Tensor) -> Tensor:
+        """(B, width) -> (B, dim)"""
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        *blocks, last = self.blocks
+        stem: Group = [self.token_embedding, self.position_embedding]
+        return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
         """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width)."""

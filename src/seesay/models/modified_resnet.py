@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seesay.config import ModifiedResNetConfig
+from seesay.models.groups import Group
 
 EXPANSION = 4  # of a bottleneck's last convolution
 
@@ -87,7 +88,18 @@ class ModifiedResNet(nn.Module):
         self.pool = AttentionPool(config.grid**2, inputs, config.heads, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.pool(_cells(self.hidden_states(pixels)[-1]))  # type: ignore[no-any-return]
+        return self.project(self.features(pixels))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the attention pooling sees: (B, cells, channels)."""
+        return _cells(self.hidden_states(pixels)[-1])
+
+    def project(self, features: Tensor) -> Tensor:
+        """(B, cells, channels) -> (B, dim)"""
+        return self.pool(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        return [[self.stem], *([stage] for stage in self.stages), [self.pool]]
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """The stem's output, then every stage's: five times (B, channels, rows, columns)."""

@@ -4,11 +4,18 @@ import torch
 from torch import Tensor, nn
 
 from seesay.config import VitConfig
+from seesay.models.groups import Group
+from seesay.models.projection import projection
 from seesay.models.transformer import Block
 
 
 class Vit(nn.Module):
-    """pixels (B, 3, image_px, image_px) -> (B, dim)."""
+    """pixels (B, 3, image_px, image_px) -> (B, dim).
+
+    `patch_dropout`: the share of patches left out while training (Li et al. 2023, FLIP), which saves as much time.
+    """
+
+    patch_dropout = 0.0
 
     def __init__(self, config: VitConfig, dim: int) -> None:
         super().__init__()
@@ -23,10 +30,23 @@ class Vit(nn.Module):
             for _ in range(config.depth)
         )
         self.norm_after = nn.LayerNorm(width, eps=eps)
-        self.projection = nn.Linear(width, dim, bias=False) if config.projection else nn.Identity()
+        self.projection = projection(config.projection, width, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.pool(self.trunk(pixels)[-1])
+        return self.project(self.features(pixels))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the projection sees: (B, width)."""
+        return self._pool(self.trunk(pixels)[-1])
+
+    def project(self, features: Tensor) -> Tensor:
+        """(..., width) -> (..., dim)"""
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        *blocks, last = self.blocks
+        stem: Group = [self.patch_embedding, self.class_embedding, self.position_embedding, self.norm_before]
+        return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
@@ -41,21 +61,32 @@ class Vit(nn.Module):
         states = self.trunk(pixels)
         patches = self.blocks[-1].alone(states[-2][:, 1:])  # type: ignore[operator]
         dense = self.projection(self.norm_after(patches))
-        return self.pool(states[-1]), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+        return self.project(self._pool(states[-1])), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
     def trunk(self, pixels: Tensor) -> list[Tensor]:
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
         first = self.class_embedding.expand(patches.shape[0], 1, -1)
-        states = [self.norm_before(torch.cat([first, patches], dim=1) + self.position_embedding)]  # (B, 1 + N, W)
+        x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
+        if self.training and self.patch_dropout:
+            x = self._drop(x)
+        states = [self.norm_before(x)]
         for block in self.blocks:
             states.append(block(states[-1]))
         return states
 
-    def pool(self, x: Tensor) -> Tensor:
-        """(B, 1 + N, W) -> (B, dim)"""
+    def _drop(self, x: Tensor) -> Tensor:
+        """Each picture keeps a random part of its patches, in order, and the class token."""
+        count = x.shape[1] - 1
+        kept = max(1, round(count * (1 - self.patch_dropout)))
+        chosen = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :kept].sort(dim=1).values + 1
+        rows = torch.arange(x.shape[0], device=x.device)[:, None]
+        return torch.cat([x[:, :1], x[rows, chosen]], dim=1)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        """(B, 1 + N, W) -> (B, W)"""
         if self.config.norm_after_pool or self.config.pooling == "cls":  # the norm works token by token: pool first, norm less
-            return self.projection(self.norm_after(self._pooled(x)))  # type: ignore[no-any-return]
-        return self.projection(self._pooled(self.norm_after(x)))  # type: ignore[no-any-return]
+            return self.norm_after(self._pooled(x))  # type: ignore[no-any-return]
+        return self._pooled(self.norm_after(x))
 
     def _pooled(self, x: Tensor) -> Tensor:
         return x[:, 0] if self.config.pooling == "cls" else x[:, 1:].mean(dim=1)

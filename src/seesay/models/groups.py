@@ -1,0 +1,21 @@
+"""A tower's parts in order from its input to its projection: the one partition that locking goes by."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+Group = Sequence[nn.Module | nn.Parameter]
+
+
+def lock(groups: Sequence[Group], unlocked: int) -> None:
+    """Keeps all but the last `unlocked` groups as they are: no gradients, and batch norms that do not move.
+
+    Call again after `train()`, which would move the batch norms. Locked-image tuning (Zhai et al. 2022) is `unlocked` 0 or 1
+    on the image tower: 1 trains its projection alone.
+    """
+    for number, group in enumerate(groups):
+        locked = number < len(groups) - unlocked
+        for part in group:
+            part.requires_grad_(not locked)
+            if locked and isinstance(part, nn.Module):
+                part.eval()
