@@ -27,11 +27,18 @@ def preprocess(
     in pictures with palettes, alpha or CMYK colours; here pictures are RGB already.
     `originals`: (width, height) before a fast decode made the images smaller, so that the same part of each is taken.
     """
-    pixels = np.empty((len(images), 3, spec.size_px, spec.size_px), dtype=np.float32)
+    levels = np.empty((len(images), 3, spec.size_px, spec.size_px), dtype=np.uint8)
+    for row, image, size in zip(levels, images, originals or [image.size for image in images], strict=True):
+        row[:] = np.asarray(frame(image, spec, size)).transpose(2, 0, 1)
+    return normalize(levels, spec)
+
+
+def normalize(levels: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """Levels (N, 3, H, W) uint8, as of `images.augment`, -> pixels of that shape, float32."""
+    pixels = np.empty(levels.shape, dtype=np.float32)
     mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (spec.mean, spec.std))
-    for row, image, size in zip(pixels, images, originals or [image.size for image in images], strict=True):
-        levels = np.asarray(frame(image, spec, size)).transpose(2, 0, 1)
-        np.divide(levels, np.float32(255), out=row, dtype=np.float32)
+    for row, own in zip(pixels, levels, strict=True):  # a picture at a time stays in the caches
+        np.divide(own, np.float32(255), out=row, dtype=np.float32)
         row -= mean
         row /= std
     return pixels

@@ -1,0 +1,1 @@
+"""Training CLIP models: recipes, data, losses, and a loop that survives kills."""
