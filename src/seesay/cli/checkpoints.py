@@ -84,7 +84,7 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
     "may be repeated.",
 )
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the table's pictures. Default: images/ beside it.")
-@click.option("--lang", default="en", show_default=True, help="Rows to use, where the table has a column lang.")
+@click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
 @click.option("--split", help="Rows to use, where the table has a column split.")
 @said_options
 @json_option
@@ -95,7 +95,7 @@ def convert(
     int8: str | None,
     tables: tuple[Path, ...],
     images: Path | None,
-    lang: str,
+    lang: str | None,
     split: str | None,
     as_json: bool,
     **said: Any,
@@ -111,7 +111,8 @@ def convert(
     from seesay.checkpoints.writer import Target
     from seesay.conversion import convert as write
     from seesay.conversion import convert_to
-    from seesay.fidelity import compare, read_pairs
+    from seesay.evaluation.datasets import read_either
+    from seesay.fidelity import compare
     from seesay.strict import to_json
     from seesay.tokenizers.from_files import FILES
 
@@ -119,11 +120,15 @@ def convert(
         raise click.UsageError("--int8 and --report are for SeeSay folders; leave out --to")
     if tables and not int8:
         raise click.UsageError("--report measures what --int8 costs; say which with --int8 weights or --int8 dynamic")
-    pairs = [read_pairs(table, images, language=lang, split=split) for table in tables]  # before the long work
+    pairs = [read_either(table, images, language=lang, split=split) for table in tables]  # before the long work
     path, entry = locate(source)
     with working("reading"):
         checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
-    result: dict[str, Any] = {"folder": str(folder), "format": target, "notes": []}
+    result: dict[str, Any] = {
+        "folder": str(folder),
+        "format": target,
+        "notes": [note for captions, _ in pairs if captions for note in captions.notes],
+    }
     if checkpoint.description.text is not None and checkpoint.tokenizer() is None:
         result["notes"].append(f"{source} has no vocabulary beside it; put {FILES} into {folder}, or it encodes no text")
     if target != "seesay":
@@ -144,7 +149,7 @@ def convert(
         # The source itself may be stored narrowly.
         with working("measuring what it costs"), tempfile.TemporaryDirectory(prefix="seesay-") as place:
             wide = load(write(checkpoint, Path(place) / "float32").folder)
-            reports = [compare(wide, load(folder), each) for each in pairs]
+            reports = [compare(wide, load(folder), *each) for each in pairs]
         result["reports"] = [{"table": str(t), **to_json(r)} for t, r in zip(tables, reports, strict=True)]
     megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     if as_json:

@@ -1,6 +1,8 @@
 """Prompt templates and the ensemble that turns a label into one vector."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +11,23 @@ from seesay.tasks.encoder import Encoder, unit
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
+TEMPLATES_ZH = ("{}", "一张{}的照片。", "{}的照片。", "{}的特写照片。")
+SHORT = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
+SETS = ("short", "imagenet")
+LANGUAGES = tuple(SHORT)
+
+
+def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
+    """A set by name: "short", or "imagenet", the 80 of Radford et al. 2021 (in Chinese as CLIP_benchmark translates them)."""
+    if name not in SETS or language not in LANGUAGES:
+        raise InputError(
+            f"expected one of {', '.join(SETS)} in one of {', '.join(LANGUAGES)}, got {name!r} in {language!r}; "
+            "templates of your own are a list of texts with {} where the label goes"
+        )
+    if name == "short":
+        return SHORT[language]
+    data = json.loads((Path(__file__).parent / "imagenet_templates.json").read_text(encoding="utf-8"))
+    return tuple(data[language])
 
 
 def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = TEMPLATES) -> np.ndarray:
@@ -16,11 +35,19 @@ def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | S
 
     This is the ensemble of Radford et al. 2021, section 3.1.4. Templates hold one `{}` where the label goes.
     """
+    return ensemble(encoder.encode_text(filled(labels, templates)), len(labels))
+
+
+def filled(labels: Sequence[str], templates: str | Sequence[str] = TEMPLATES) -> list[str]:
+    """Every template with every label, label after label. Raises InputError for empty ones, and templates without {}."""
     templates = [templates] if isinstance(templates, str) else list(templates)
     _check(labels, templates)
-    prompts = [template.replace("{}", label) for label in labels for template in templates]
-    vectors = encoder.encode_text(prompts).reshape(len(labels), len(templates), -1)
-    return unit(vectors.mean(axis=1))
+    return [template.replace("{}", label) for label in labels for template in templates]
+
+
+def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:
+    """Unit vectors (labels x templates, D) of `filled` -> one unit vector per label (labels, D)."""
+    return unit(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
 
 
 def _check(labels: Sequence[str], templates: Sequence[str]) -> None:
