@@ -42,7 +42,7 @@ class ImageSpec:
 
     def __post_init__(self) -> None:
         if not (1 <= self.size_px <= MOST_PIXELS and 1 <= self.resize_px <= MOST_PIXELS):
-            raise InputError(f"sides of 1 to {MOST_PIXELS} pixels")
+            raise InputError(f"sides of 1 to {MOST_PIXELS} pixels, got size_px {self.size_px} and resize_px {self.resize_px}")
 
 
 Cleaning = Literal["none", "clip", "bert", "whitespace", "lower", "canonicalize"]
@@ -67,7 +67,7 @@ class TokenizerSpec:
 
     def __post_init__(self) -> None:
         if self.context_length < 1:
-            raise InputError("a context of at least 1 id")
+            raise InputError(f"a context_length of at least 1 id, got {self.context_length}")
 
 
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]

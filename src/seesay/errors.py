@@ -13,6 +13,7 @@ SeeSayError
 │   ├── NoLibrary           there is none at that place
 │   ├── LibraryLocked       another process is writing to it
 │   └── SpaceMismatch       it holds vectors of another space than this model's
+├── TrainingError           a run cannot go on: its loss or its weights are no numbers any more
 └── MissingExtra            an optional dependency is not installed
 
 Messages say what was expected, what came, and what to do next.
@@ -75,6 +76,10 @@ class LibraryLocked(LibraryError):
 
 class SpaceMismatch(LibraryError):
     """The library holds vectors of another space than this model's."""
+
+
+class TrainingError(SeeSayError):
+    """A training run cannot go on."""
 
 
 class MissingExtra(SeeSayError, ImportError):

@@ -81,7 +81,9 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
     try:
         return cls(**values)
     except ValueError as error:  # what a class says of its own values
-        return _check(False, values, at, str(error), faults)
+        said = str(error)
+        faults.append(f"{at or 'top level'}: {said if said.startswith('expected') else f'expected {said}'}")
+        return None
 
 
 def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str]) -> Any:

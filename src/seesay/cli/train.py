@@ -1,0 +1,139 @@
+"""`seesay train`: a recipe run to its end, or on from where it was."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seesay.cli.output import echo_json, json_option
+from seesay.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from seesay.training.trainer import Result, Watch
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE.toml")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe: optimizer.learning_rate=1e-3, ...")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the run's folder.")
+@json_option
+def train(recipe: Path, sets: tuple[str, ...], resume: bool, as_json: bool) -> int:
+    """Train a model as a recipe says (docs/training.md).
+
+    The run's folder gets checkpoints, a log, a page to look at and, at the end, the model: seesay search --model FOLDER/model.
+    Ctrl-C stops after the step at hand, with a checkpoint; --resume goes on from there, and after any kill.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtra("training", "train") from None
+    from seesay.evaluation import plots
+    from seesay.training.recipe import read_recipe
+    from seesay.training.trainer import Trainer
+
+    plots.require()
+    said = read_recipe(recipe, sets)
+    with _watching(quiet=as_json or not sys.stderr.isatty()) as watch:
+        result = Trainer(said, resume=resume, watch=watch).run()
+    if as_json:
+        echo_json(_json(result))
+    else:
+        _print(result)
+    return 0 if result.model else 130
+
+
+def _json(result: "Result") -> dict[str, object]:
+    return {
+        "folder": str(result.folder),
+        "model": str(result.model) if result.model else None,
+        "report": str(result.report),
+        "step": result.step,
+        "steps": result.steps,
+        "best": result.best,
+        "left_out": result.faults,
+    }
+
+
+def _print(result: "Result") -> None:
+    if result.model is None:
+        click.echo(f"stopped after step {result.step} of {result.steps}; --resume goes on")
+    if result.best:
+        for way in ("text_to_image", "image_to_text"):
+            shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
+            click.echo(f"{way.replace('_', ' '):15}{shares}   (step {result.best['step']})")
+    for reason, count in result.faults.items():
+        click.echo(f"left out       {count} samples: {reason}")
+    if result.model:
+        click.echo(f"model          {result.model}")
+    click.echo(f"report         {result.report}")
+
+
+@contextmanager
+def _watching(quiet: bool) -> "Iterator[Watch]":
+    """Bars on a terminal; a line now and then in a log file. Ctrl-C asks to stop; a second one stops at once."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from seesay.training.trainer import Watch
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[about]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+
+    class Shown(Watch):
+        def __init__(self, bars: Progress) -> None:
+            self.bars, self.asked, self.speed = bars, False, 0.0
+            self.task = bars.add_task("Opening", total=None, about="")
+
+        def phase(self, what: str, total: int) -> Callable[[int], None]:
+            task = self.bars.add_task(f"Encoding {what}", total=total, about="")
+            return lambda count: self.bars.advance(task, count)
+
+        def begins(self, step: int, steps: int) -> None:
+            self.bars.reset(self.task, description="Training", total=steps, completed=step)
+
+        def step(self, record: dict[str, Any]) -> None:
+            now = record["samples_per_s"]
+            self.speed = now if not self.speed else 0.9 * self.speed + 0.1 * now
+            left_out = sum(record.get("left_out", {}).values())
+            about = f"loss {record['loss']:.3f}  {self.speed:.0f} samples/s" + (f"  {left_out} left out" if left_out else "")
+            self.bars.update(self.task, completed=record["step"], about=about)
+            if quiet and (record["step"] == 1 or record["step"] % LINES == 0):
+                click.echo(f"seesay: step {record['step']}: {about}", err=True)
+
+        def validated(self, record: dict[str, Any]) -> None:
+            ways = [f"{way.replace('_', ' ')} R@1 {record[way]['R@1']:.1%}" for way in ("text_to_image", "image_to_text")]
+            text = f"step {record['step']}: {', '.join(ways)}"
+            self.bars.console.print(text) if not quiet else click.echo(f"seesay: {text}", err=True)
+
+        def stopping(self) -> bool:
+            return self.asked
+
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as bars:
+        shown = Shown(bars)
+
+        def ask(number: int, frame: object) -> None:
+            if shown.asked:
+                raise KeyboardInterrupt
+            shown.asked = True
+            click.echo("seesay: stopping after this step (once more: at once)", err=True)
+
+        before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield shown
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+LINES = 100  # steps between lines where there is no terminal

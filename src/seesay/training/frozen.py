@@ -1,0 +1,125 @@
+"""What a locked tower makes of each picture or text, made once: training its projection then costs no tower at all."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from seesay.engines.onnx import available_cores
+from seesay.errors import UnreadableImage
+from seesay.prefetch import prefetch
+
+BATCH = 16
+Watch = Callable[[int], None]  # told how many more are done
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Features (N, F) float32 by key; `faults` are the keys that have none, with the reason."""
+
+    rows: dict[str, int]
+    values: np.ndarray
+    faults: dict[str, str]
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """(F,). Raises UnreadableImage."""
+        if key in self.faults:
+            raise UnreadableImage(key, self.faults[key])
+        row: np.ndarray = self.values[self.rows[key]]
+        return row
+
+
+def make_frozen(
+    keys: Sequence[str],
+    prepare: Callable[[str], Any],
+    features: Callable[[list[Any]], np.ndarray],
+    file: Path,
+    identity: str,
+    watch: Watch,
+) -> Frozen:
+    """`features` of what `prepare` makes of every key, in fixed batches, so that they are the same bits however often they are
+    made. Read from `file` where it was made of the same keys, files and weights (`identity`). A key whose preparation raises
+    UnreadableImage has none."""
+    wanted = _digest(identity, keys)
+    with suppress(OSError, ValueError, KeyError, EOFError), np.load(file, allow_pickle=False) as stored:
+        if str(stored["digest"]) == wanted:
+            watch(len(keys))
+            return Frozen(
+                {str(key): row for row, key in enumerate(stored["keys"])},
+                stored["values"],
+                dict(zip(map(str, stored["bad"]), map(str, stored["reasons"]), strict=True)),
+            )
+    good: list[str] = []
+    faults: dict[str, str] = {}
+    values: list[np.ndarray] = []
+    batch: list[Any] = []
+    for key, result in zip(keys, _prepared(keys, prepare), strict=True):
+        watch(1)
+        if isinstance(result, UnreadableImage):
+            faults[key] = result.reason
+            continue
+        good.append(key)
+        batch.append(result)
+        if len(batch) == BATCH:
+            values.append(features(batch))
+            batch = []
+    if batch:
+        values.append(features(batch))
+    made = Frozen({key: row for row, key in enumerate(good)}, np.concatenate(values) if values else np.empty((0, 0)), faults)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f"{file.stem}.part-{os.getpid()}.npz")
+    np.savez(
+        unfinished,
+        digest=np.array(wanted),
+        keys=np.array(good, dtype=str),
+        values=made.values,
+        bad=np.array(list(faults), dtype=str),
+        reasons=np.array(list(faults.values()), dtype=str),
+    )
+    unfinished.replace(file)
+    return made
+
+
+def frozen_identity(tower: nn.Module, spec: object) -> str:
+    """Of everything that a locked tower's features depend on, the picture or text aside: the weights below the projection."""
+    total = hashlib.sha256(repr(spec).encode())
+    for name, tensor in tower.state_dict().items():
+        if not name.startswith("projection."):
+            total.update(name.encode())
+            total.update(tensor.detach().cpu().contiguous().numpy().data)
+    return total.hexdigest()
+
+
+def distinct(keys: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(keys))
+
+
+def as_array(features: torch.Tensor) -> np.ndarray:
+    return features.float().cpu().numpy()
+
+
+def _prepared(keys: Sequence[str], prepare: Callable[[str], Any]) -> Iterator[Any]:
+    def one(key: str) -> Any:
+        try:
+            return prepare(key)
+        except UnreadableImage as error:
+            return error
+
+    return prefetch(one, keys, threads=available_cores(), ahead=4 * BATCH)
+
+
+def _digest(identity: str, keys: Sequence[str]) -> str:
+    total = hashlib.sha256(identity.encode())
+    for key in keys:
+        total.update(key.encode("utf-8", "surrogatepass"))
+        with suppress(OSError, ValueError):  # a text, a URL, a picture that is not there
+            about = os.stat(key)
+            total.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+    return total.hexdigest()

@@ -1,0 +1,97 @@
+"""What the towers are fed: levels and ids, or features where all below a projection is locked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seesay.images.augment import Augment, augment
+from seesay.images.preprocess import normalize
+from seesay.images.read import ImageInput, read
+from seesay.models import Clip
+from seesay.models.modified_resnet import ModifiedResNet
+from seesay.tokenizers import Tokenizer
+from seesay.training.frozen import Frozen, Watch, as_array, distinct, frozen_identity, make_frozen
+
+PLAIN = Augment()
+
+
+class Pictures:
+    """Pictures on their way into the image tower. After `freeze`, files come as features; others are always read."""
+
+    def __init__(self, clip: Clip, augment: Augment, device: torch.device, *, unlocked_groups: int | None) -> None:
+        spec = clip.config.image_spec
+        assert spec is not None
+        self.tower, self.spec, self.augment, self.device = clip.image, spec, augment, device
+        self.frozen: Frozen | None = None
+        locked = unlocked_groups is not None and unlocked_groups <= 1
+        # A ResNet's projection is fed by a map of all cells, which is larger than the picture.
+        self.freezable = locked and not augment.random and not isinstance(self.tower, ModifiedResNet)
+        convolutional = getattr(self.tower.config, "kind", "vit") != "vit"  # type: ignore[attr-defined]
+        self.layout = torch.channels_last if convolutional else torch.contiguous_format
+        self.tower.to(memory_format=self.layout)  # type: ignore[attr-defined]
+
+    def freeze(self, files: Sequence[Path | str], store: Path, watch: Watch) -> None:
+        """Features of these files, from `store` or made now."""
+        identity = frozen_identity(self.tower, self.spec)  # type: ignore[arg-type]
+
+        def features(batch: list[np.ndarray]) -> np.ndarray:
+            with torch.no_grad():
+                return as_array(self.tower.features(self._pixels(batch)))
+
+        self.frozen = make_frozen(
+            distinct(map(str, files)), lambda key: self.levels(key, None), features, store, identity, watch
+        )
+
+    def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
+        """Levels (3, H, W) uint8, augmented where there is a generator; or features (F,) float32. Raises UnreadableImage."""
+        if self.frozen is not None and isinstance(image, str | Path):
+            return self.frozen[str(image)]
+        return self.levels(image, rng)
+
+    def levels(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
+        how = PLAIN if rng is None else self.augment
+        picture = read(image, decode="fast", enough_px=how.enough_px(self.spec), alpha=self.spec.alpha)
+        return augment(picture, self.spec, how, rng if rng is not None else np.random.default_rng(0))
+
+    def embed(self, values: Sequence[np.ndarray]) -> Tensor:
+        """What `prepare` gave, all of one kind -> raw projections (B, dim)."""
+        if values[0].dtype == np.uint8:
+            return self.tower(self._pixels(values))
+        return self.tower.project(torch.from_numpy(np.stack(values)).to(self.device))
+
+    def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
+        pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
+        return pixels.to(self.device).contiguous(memory_format=self.layout)
+
+
+class Texts:
+    """Texts on their way into the text tower; after `freeze` those come as features."""
+
+    def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
+        self.tower, self.tokenizer, self.device = clip.text, tokenizer, device
+        self.frozen: Frozen | None = None
+        self.freezable = unlocked_groups is not None and unlocked_groups <= 1
+
+    def freeze(self, texts: Sequence[str], store: Path, watch: Watch) -> None:
+        identity = frozen_identity(self.tower, self.tokenizer.spec)  # type: ignore[arg-type]
+
+        def features(batch: list[str]) -> np.ndarray:
+            with torch.no_grad():
+                return as_array(self.tower.features(self._ids(batch)))
+
+        # Texts of similar length share a batch; the order is the same for the same texts.
+        keys = sorted(distinct(texts), key=lambda text: (len(text), text))
+        self.frozen = make_frozen(keys, lambda text: text, features, store, identity, watch)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """-> raw projections (B, dim)"""
+        if self.frozen is not None and all(text in self.frozen.rows for text in texts):
+            return self.tower.project(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
+        return self.tower(self._ids(texts))
+
+    def _ids(self, texts: Sequence[Any]) -> Tensor:
+        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)

@@ -1,0 +1,56 @@
+"""What a run writes about itself: one JSON object a line, and the same for TensorBoard."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+class Log:
+    """`log.jsonl`, and events in `tensorboard/`. A resumed run goes on after `step`, and drops what was written beyond."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from tensorboardX import SummaryWriter
+
+        self.file = folder / "log.jsonl"
+        kept = [record for record in read_log(self.file) if record["step"] <= step] if step else []
+        unfinished = self.file.with_suffix(".part")
+        unfinished.write_text("".join(_line(record) for record in kept), encoding="utf-8")
+        unfinished.replace(self.file)
+        self._stream = self.file.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def write(self, record: Record) -> None:
+        """A record has its `step`; numbers go to TensorBoard too, nested ones as name/part."""
+        self._stream.write(_line(record))
+        self._stream.flush()
+        for name, value in _numbers("", record):
+            if name != "step":
+                self._events.add_scalar(name, value, record["step"])
+
+    def close(self) -> None:
+        self._stream.close()
+        self._events.close()
+
+
+def read_log(file: Path) -> list[Record]:
+    """The records of a run; a line that a kill cut off is left out."""
+    records = []
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _numbers(at: str, value: Any) -> list[tuple[str, float]]:
+    if isinstance(value, dict):
+        return [pair for key, inside in value.items() for pair in _numbers(f"{at}/{key}" if at else key, inside)]
+    return [(at, float(value))] if isinstance(value, int | float) and not isinstance(value, bool) else []

@@ -1,0 +1,254 @@
+"""A training run as a value: frozen dataclasses, read strictly from TOML.
+
+Paths in a recipe are relative to the recipe's folder. What has no default must be said.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from seesay.config import ImageConfig, ImageSpec, TextConfig, TokenizerSpec
+from seesay.errors import InputError
+from seesay.images.augment import Augment
+from seesay.paths import printable
+from seesay.strict import from_json
+from seesay.training.class_folder import ClassFolder
+from seesay.training.manifest import Manifest
+from seesay.training.shards import Shards
+
+
+@dataclass(frozen=True)
+class ImageTower:
+    """Where the image tower comes from: `start`, a model or checkpoint (its weights, and how it prepares pictures);
+    or from scratch by `architecture`, a name of the catalogue, or by `config`.
+
+    projection: "kept", or a new one, which learns from nothing. unlocked_groups: only the last so many groups of layers learn;
+    1 is the projection alone, 0 locks the whole tower. spec: how pictures are prepared; by default the start's, or CLIP's.
+    patch_dropout: the share of a ViT's patches left out of each training step. recompute: keep no activations of the blocks
+    and compute them again for the gradients, which saves memory and costs a third more time.
+    """
+
+    start: str | None = None
+    architecture: str | None = None
+    config: ImageConfig | None = None
+    projection: Literal["kept", "linear", "mlp"] = "kept"
+    unlocked_groups: int | None = None
+    spec: ImageSpec | None = None
+    patch_dropout: float = 0.0
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        _one_origin(self)
+        if not 0 <= self.patch_dropout < 1:
+            raise InputError(f"a patch_dropout from 0 to below 1, got {self.patch_dropout}")
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """As for pictures. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose tokenizer is taken; by default
+    the start's, or CLIP's."""
+
+    start: str | None = None
+    architecture: str | None = None
+    config: TextConfig | None = None
+    projection: Literal["kept", "linear", "mlp"] = "kept"
+    unlocked_groups: int | None = None
+    tokenizer: str | None = None
+    tokenizer_spec: TokenizerSpec | None = None
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        _one_origin(self)
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """`start` is where both towers come from unless they say otherwise. dim: of the shared space; the start's by default."""
+
+    image: ImageTower = field(default_factory=ImageTower)
+    text: TextTower = field(default_factory=TextTower)
+    start: str | None = None
+    dim: int | None = None
+    languages: tuple[str, ...] = ()
+    licence: str = "unknown"
+
+
+@dataclass(frozen=True)
+class Data:
+    """batch: pictures that are contrasted with each other. parts: the batch goes through the towers in so many parts, with the
+    gradients of one (two passes, Gao et al. 2021). identities: a picture or caption that comes twice in a batch counts as
+    right both times."""
+
+    sources: tuple[Manifest | ClassFolder | Shards, ...]
+    batch: int
+    parts: int = 1
+    augment: Augment = field(default_factory=Augment)
+    identities: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise InputError("at least one source, got none")
+        if self.batch < 2 or self.parts < 1 or self.batch % self.parts:
+            raise InputError(f"a batch of at least 2 that parts divide, got {self.batch} and {self.parts}")
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Another model as a teacher. "similarity": its softmax over the batch; "embedding": its vectors themselves (equal dim)."""
+
+    teacher: str
+    kind: Literal["similarity", "embedding"] = "similarity"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """kind "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023). temperature: the first one, of which the scale of
+    cosines is the inverse; by default the start's, else 0.07 (sigmoid: 0.1). The scale learns and stays at most `max_scale`.
+    class_weight: of a cross-entropy over the samples' labels beside the contrast, by a layer of its own that is dropped at the
+    end."""
+
+    kind: Literal["infonce", "sigmoid"] = "infonce"
+    temperature: float | None = None
+    learn_temperature: bool = True
+    max_scale: float = 100.0
+    class_weight: float = 0.0
+    distillation: Distillation | None = None
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW; no decay of norms, biases and the temperature. warmup: steps. clip_norm: the longest gradient. ema: decay of a
+    running mean of the weights, which then is the result. projection_factor: of the learning rate, for projections."""
+
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    weight_decay: float = 0.2
+    warmup: int = 0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: float | None = None
+    ema: float | None = None
+    projection_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Recall on a table of captions, every so many steps and at the end. The result is the best by the mean of both R@1."""
+
+    data: str
+    images: str | None = None
+    split: str | None = None
+    language: str | None = None
+    every: int = 500
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """every: steps between them. keep: the last so many stay, beside the best."""
+
+    every: int = 500
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.keep < 1:
+            raise InputError(f"every and keep of at least 1, got {self.every} and {self.keep}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """epochs: passes over the data; or steps, which count where both are said. precision: of products; weights stay float32.
+    out: the run's folder, relative to where the command runs. root: where paths in the recipe begin, by default its own folder.
+    device: "cpu", "cuda", "mps"; by default the fastest there is. log_every: steps."""
+
+    name: str
+    model: ModelRecipe
+    data: Data
+    optimizer: Optimizer
+    loss: Loss = field(default_factory=Loss)
+    epochs: float | None = None
+    steps: int | None = None
+    seed: int = 0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    log_every: int = 10
+    device: str | None = None
+    validation: Validation | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    out: str | None = None
+    root: str = "."
+
+    def __post_init__(self) -> None:
+        if (self.epochs or 0) <= 0 and (self.steps or 0) <= 0:
+            raise InputError(f"epochs or steps above 0, got {self.epochs} and {self.steps}")
+
+    @property
+    def folder(self) -> Path:
+        """Of the run."""
+        return Path(self.out) if self.out else Path("runs") / self.name
+
+    def path(self, said: str) -> Path:
+        return Path(self.root) / said
+
+
+def read_recipe(file: Path, sets: Sequence[str] = ()) -> Recipe:
+    """A recipe file, with `key.of.it=value` changed or added; values are TOML, and text that is no TOML is taken as it stands.
+
+    Raises InputError with every fault.
+    """
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{printable(file)} cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{printable(file)} is not TOML: {error}") from None
+    for said in sets:
+        _set(values, said)
+    values.setdefault("root", str(file.parent))
+    return from_json(Recipe, values, str(printable(file)))
+
+
+def _set(values: dict[str, Any], said: str) -> None:
+    key, equals, value = said.partition("=")
+    *path, last = key.strip().split(".")
+    if not equals or not last:
+        raise InputError(f"--set takes key=value, such as optimizer.learning_rate=1e-3; got {said!r}")
+    at: Any = values
+    for number, part in enumerate(path):
+        at = _inside(at, part, ".".join(path[: number + 1]), make=True)
+    if isinstance(at, list):
+        at[_index(at, last, key)] = _toml(value)
+    elif isinstance(at, dict):
+        at[last] = _toml(value)
+    else:
+        raise InputError(f"--set {key}: {'.'.join(path)} is {at!r} and has nothing inside")
+
+
+def _inside(at: Any, part: str, name: str, *, make: bool) -> Any:
+    if isinstance(at, list):
+        return at[_index(at, part, name)]
+    if not isinstance(at, dict):
+        raise InputError(f"--set {name}: there is nothing inside {at!r}")
+    return at.setdefault(part, {}) if make else at[part]
+
+
+def _index(at: list[Any], part: str, name: str) -> int:
+    if not part.isdecimal() or int(part) >= len(at):
+        raise InputError(f"--set {name}: expected a number from 0 to {len(at) - 1}, got {part!r}")
+    return int(part)
+
+
+def _toml(value: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value.strip()
+
+
+def _one_origin(tower: ImageTower | TextTower) -> None:
+    said = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
+    if len(said) > 1:
+        raise InputError(f"only one of start, architecture and config, not {' and '.join(said)}")
+    if tower.unlocked_groups is not None and tower.unlocked_groups < 0:
+        raise InputError(f"unlocked_groups of 0 or more, got {tower.unlocked_groups}")

@@ -1,0 +1,87 @@
+"""The page of a run: how loss, temperature and recall went, and what a few texts find now."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seesay.evaluation import plots
+from seesay.evaluation.report import WAYS, Example, Examples, Plot, Report, Table, write_html
+from seesay.training.log import Record, read_log
+from seesay.training.recipe import Recipe
+from seesay.training.validation import Search
+
+FOLDED = 400  # points that a curve shows; more would be a smear
+
+
+def write_report(recipe: Recipe, searches: Sequence[Search], facts: Sequence[str]) -> Path:
+    """`report.html` in the run's folder, from its log. Raises InputError, MissingExtra."""
+    records = read_log(recipe.folder / "log.jsonl")
+    steps = [record for record in records if "loss" in record]
+    checks = [record for record in records if "text_to_image" in record]
+    drawn = [Plot("Loss", _curves(steps, _losses(steps), "loss"))]
+    drawn.append(Plot("Temperature", _curves(steps, ["temperature"], "temperature")))
+    drawn.append(Plot("Learning rate", _curves(steps, ["learning_rate"], "learning rate")))
+    drawn += [Plot(f"{title}: recall on the validation data", _recall(checks, way)) for way, title in WAYS.items() if checks]
+    tables = (_table(checks),) if checks else (_summary(steps),)
+    report = Report(recipe.name, tuple(facts), tables, tuple(drawn), (_examples(searches),) if searches else ())
+    file = recipe.folder / "report.html"
+    write_html(file, report)
+    return file
+
+
+def _losses(steps: Sequence[Record]) -> list[str]:
+    return [name for name in (steps[-1] if steps else {}) if name == "loss" or name.endswith("_loss")]
+
+
+def _curves(steps: Sequence[Record], names: Sequence[str], y: str) -> str:
+    """Means over stretches of steps, so that a long run stays a line."""
+    stretch = max(1, -(-len(steps) // FOLDED))
+    parts = [steps[start : start + stretch] for start in range(0, len(steps), stretch)]
+    xs = [part[-1]["step"] for part in parts]
+    series = {name: (xs, [sum(record[name] for record in part) / len(part) for part in parts]) for name in names}
+    return plots.line_plot(series, x="step", y=y)
+
+
+def _recall(checks: Sequence[Record], way: str) -> str:
+    xs = [record["step"] for record in checks]
+    ks = list(checks[0][way])
+    series = {k: (xs, [record[way][k] for record in checks]) for k in ks}
+    bands: dict[str, tuple[list[float], list[float]]] = {}
+    for k in ks:
+        bounds = [record["bounds"][way][k] for record in checks]
+        bands[k] = ([low for low, _ in bounds], [high for _, high in bounds])
+    return plots.line_plot(series, bands=bands, x="step", y="recall", percent=True)
+
+
+def _table(checks: Sequence[Record]) -> Table:
+    best = max(checks, key=lambda record: record["score"])
+    columns = ("step", *(f"{title}, {k}" for way, title in WAYS.items() for k in best[way]))
+    chosen = {"best": best, "last": checks[-1]}
+    rows = tuple((f"{name}: {record['step']}", *_cells(record)) for name, record in chosen.items())
+    return Table("Recall on the validation data", columns, rows)
+
+
+def _cells(record: Record) -> list[str]:
+    bounds: dict[str, Any] = record["bounds"]
+    return [
+        f"{share:.1%} ({100 * bounds[way][k][0]:.1f}-{100 * bounds[way][k][1]:.1f})"
+        for way in WAYS
+        for k, share in record[way].items()
+    ]
+
+
+def _summary(steps: Sequence[Record]) -> Table:
+    rows = (
+        tuple((str(r["step"]), f"{r['loss']:.4f}", f"{r['temperature']:.4f}") for r in (steps[0], steps[-1])) if steps else ()
+    )
+    return Table("First and last", ("step", "loss", "temperature"), rows)
+
+
+def _examples(searches: Sequence[Search]) -> Examples:
+    examples = []
+    for search in searches:
+        place = search.found.index(search.right) + 1 if search.right in search.found else None
+        note = f"its own picture in place {place}" if place else f"its own picture is not among the first {len(search.found)}"
+        answers = tuple((Path(picture), picture == search.right) for picture in search.found)
+        examples.append(Example(search.text, note, answers))
+    return Examples("What texts of the validation data find", tuple(examples))

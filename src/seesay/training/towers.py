@@ -1,0 +1,272 @@
+"""The model that a recipe describes: towers from scratch, from checkpoints, or mixed from several, with first weights."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from seesay.catalog import catalog, locate
+from seesay.checkpoints import Checkpoint, Said, open_checkpoint
+from seesay.checkpoints.description import preset
+from seesay.config import (
+    BertConfig,
+    CbowConfig,
+    ClipTextConfig,
+    EfficientNetLiteConfig,
+    ImageConfig,
+    ImageSpec,
+    ModelConfig,
+    ModifiedResNetConfig,
+    Source,
+    TextConfig,
+    TokenizerSpec,
+)
+from seesay.errors import InputError, ModelError
+from seesay.models import Clip
+from seesay.models.clip import ImageTower as Image
+from seesay.models.clip import TextTower as Text
+from seesay.models.clip import image_tower, text_tower
+from seesay.models.groups import lock
+from seesay.models.modified_resnet import ModifiedResNet
+from seesay.tokenizers import Tokenizer, vocabulary
+from seesay.tokenizers.vocabulary import PIECES, SPECS
+from seesay.training.initialise import first_numbers, initialise, initialise_projection
+from seesay.training.recipe import ImageTower, Recipe, TextTower
+
+
+@dataclass(frozen=True)
+class Towers:
+    """What a run trains. `vocabulary`: a tokenizer.json."""
+
+    clip: Clip
+    vocabulary: bytes
+    tokenizer: Tokenizer
+
+
+def build(recipe: Recipe) -> Towers:
+    """Towers with their first weights, drawn with the recipe's seed; locked as it says. Raises InputError, ModelError."""
+    torch.manual_seed(recipe.seed)
+    model = recipe.model
+    opened = _Opened(recipe)
+    image_start = opened.of(model.image.start or (None if _described(model.image) else model.start), "image")
+    text_start = opened.of(model.text.start or (None if _described(model.text) else model.start), "text")
+    dim = model.dim or _dim(model.image, image_start) or _dim(model.text, text_start)
+    if dim is None:
+        raise InputError("model.dim: missing; say how many dimensions the shared space has, such as 512")
+    image, image_config = _image(model.image, image_start, dim)
+    text, text_config = _text(model.text, text_start, dim)
+    spec = _image_spec(model.image, image_start, image_config)
+    bytes_, tokenizer_spec = _tokenizer(model.text, text_start, opened, text_config)
+    start = image_start if image_start is not None and image_start is text_start else None
+    sigmoid = recipe.loss.kind == "sigmoid"
+    config = ModelConfig(
+        format_version=1,
+        name=recipe.name,
+        dim=dim,
+        image=image_config,
+        text=text_config,
+        image_spec=spec,
+        tokenizer_spec=tokenizer_spec,
+        logit_scale=0.0,
+        logit_bias=0.0 if sigmoid else None,
+        score="sigmoid" if sigmoid else "softmax",
+        precision={},
+        languages=model.languages or (start.config.languages if start else ()),
+        licence=model.licence,
+        provenance=opened.provenance(),
+        space_id="",
+    )
+    with torch.device("meta"):
+        clip = Clip(config)
+    clip.image, clip.text = image, text
+    clip.logit_scale = nn.Parameter(torch.zeros(()))
+    clip.logit_bias = nn.Parameter(torch.zeros(())) if sigmoid else None
+    first_numbers(clip, recipe.loss.kind, recipe.loss.temperature)
+    if start is not None and recipe.loss.temperature is None and start.config.score == config.score:
+        with torch.no_grad():
+            clip.logit_scale.copy_(start.logit_scale)
+            if clip.logit_bias is not None and start.logit_bias is not None:
+                clip.logit_bias.copy_(start.logit_bias)
+    clip.logit_scale.requires_grad_(recipe.loss.learn_temperature)
+    if model.image.patch_dropout and image_config.kind != "vit":
+        raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
+    image.patch_dropout = model.image.patch_dropout  # type: ignore[attr-defined]
+    set_modes(clip, recipe, training=True)
+    return Towers(clip, bytes_, Tokenizer(bytes_, tokenizer_spec))
+
+
+def set_modes(clip: Clip, recipe: Recipe, *, training: bool) -> None:
+    """Training mode with locked groups at rest, or eval mode."""
+    clip.train(training)
+    for tower, said in ((clip.image, recipe.model.image), (clip.text, recipe.model.text)):
+        groups = tower.groups()
+        if said.unlocked_groups is not None:
+            lock(groups, said.unlocked_groups)
+
+
+class _Opened:
+    """Checkpoints that the recipe names, each read once."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.checkpoints: dict[str, Checkpoint] = {}
+        self.clips: dict[str, Clip] = {}
+
+    def checkpoint(self, said: str) -> Checkpoint:
+        if said not in self.checkpoints:
+            beside = self.recipe.path(said)
+            path, entry = (beside, None) if beside.exists() else locate(said)
+            self.checkpoints[said] = open_checkpoint(path, Said(entry=entry) if entry else None)
+        return self.checkpoints[said]
+
+    def of(self, said: str | None, tower: str) -> Clip | None:
+        if said is None:
+            return None
+        if said not in self.clips:
+            self.clips[said] = self.checkpoint(said).model()
+        if getattr(self.clips[said].config, tower) is None:
+            raise InputError(f"model.{tower}.start: {said} has no {tower} tower")
+        return self.clips[said]
+
+    def provenance(self) -> tuple[Source, ...]:
+        return tuple(dict.fromkeys(source for clip in self.clips.values() for source in clip.config.provenance))
+
+
+def _described(tower: ImageTower | TextTower) -> bool:
+    return tower.architecture is not None or tower.config is not None
+
+
+def _dim(tower: ImageTower | TextTower, start: Clip | None) -> int | None:
+    return start.config.dim if start is not None and tower.projection == "kept" else None
+
+
+def _architecture(name: str, tower: str) -> Any:
+    found = catalog().architectures.get(name)
+    if found is None:
+        import difflib
+
+        near = difflib.get_close_matches(name, catalog().architectures, n=3, cutoff=0.4)
+        raise InputError(
+            f"model.{tower}.architecture: no architecture {name!r}"
+            + (f" (near: {', '.join(near)})" if near else "")
+            + "; seesay models architectures lists them"
+        )
+    return found
+
+
+def _image(said: ImageTower, start: Clip | None, dim: int) -> tuple[Image, ImageConfig]:
+    if start is not None:
+        assert start.config.image is not None
+        config = _projected(start.config.image, said.projection, "image")
+        return _started(start.image, start.config, config, image_tower, dim, said, "image"), config
+    config = _scratch(said, "image")
+    config = _projected(config, said.projection, "image")
+    tower = image_tower(config, dim)
+    initialise(tower)  # type: ignore[arg-type]
+    return tower, config
+
+
+def _text(said: TextTower, start: Clip | None, dim: int) -> tuple[Text, TextConfig]:
+    if start is not None:
+        assert start.config.text is not None
+        config = _projected(start.config.text, said.projection, "text")
+        return _started(start.text, start.config, config, text_tower, dim, said, "text"), config
+    config = _scratch(said, "text")
+    config = _projected(config, said.projection, "text")
+    tower = text_tower(config, dim)
+    initialise(tower)  # type: ignore[arg-type]
+    return tower, config
+
+
+def _scratch(said: ImageTower | TextTower, tower: str) -> Any:
+    if said.config is not None:
+        return said.config
+    if said.architecture is not None:
+        return getattr(_architecture(said.architecture, tower), tower)
+    raise InputError(f"model.{tower}: say where it comes from: start, architecture or config")
+
+
+def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, said: Any, name: str) -> Any:
+    """The start's own tower, or one with a new projection and the start's other weights."""
+    if said.projection == "kept":
+        if theirs.dim != dim:
+            raise InputError(
+                f"model.{name}.start: {said.start or theirs.name} projects into {theirs.dim} dimensions, the shared space has "
+                f'{dim}. Give it a new projection: model.{name}.projection = "linear"'
+            )
+        for parameter in tower.parameters():
+            parameter.requires_grad_(True)
+        return tower
+    made = make(config, dim)
+    old_head, new_head = _head(tower), _head(made)
+    missing, left = made.load_state_dict({k: v for k, v in tower.state_dict().items() if k not in old_head}, strict=False)
+    if left or set(missing) - new_head:
+        raise ModelError(f"the {name} tower of {theirs.name} cannot take a new projection: {', '.join([*missing, *left][:5])}")
+    initialise_projection(made)
+    return made
+
+
+def _head(tower: Any) -> set[str]:
+    """Names of what projects."""
+    parts = [tower.pool.out] if isinstance(tower, ModifiedResNet) else tower.groups()[-1]
+    own = {id(p) for part in parts for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())}
+    return {name for name, parameter in tower.named_parameters() if id(parameter) in own}
+
+
+def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) -> Any:
+    if kind == "kept":
+        return config
+    match config:
+        case ModifiedResNetConfig():
+            if kind != "linear":
+                raise InputError(f"model.{tower}.projection: a {config.kind} has a linear one, in its attention pooling")
+            return config
+        case BertConfig():
+            return replace(config, head=kind)
+        case EfficientNetLiteConfig():
+            return replace(config, head=kind, classes=0)
+    return replace(config, projection=kind)
+
+
+def _image_spec(said: ImageTower, start: Clip | None, config: ImageConfig) -> ImageSpec:
+    spec = said.spec or (start.config.image_spec if start is not None else None) or preset("openai", config.image_px)
+    if spec.size_px != config.image_px:
+        raise InputError(f"model.image.spec.size_px: expected the tower's {config.image_px}, got {spec.size_px}")
+    return spec
+
+
+def _tokenizer(said: TextTower, start: Clip | None, opened: _Opened, config: TextConfig) -> tuple[bytes, TokenizerSpec]:
+    named = said.tokenizer or (said.start or opened.recipe.model.start if start is not None else None)
+    if named is None:
+        named = _architecture(said.architecture, "text").vocabulary if said.architecture else "clip"
+    if named in SPECS:
+        content, spec = vocabulary(named), SPECS[named]  # type: ignore[arg-type]
+    else:
+        checkpoint = opened.checkpoint(named)
+        given, found = checkpoint.tokenizer(), checkpoint.description.tokenizer_spec
+        if given is None or found is None:
+            raise InputError(f"model.text.tokenizer: {named} has no tokenizer")
+        content, spec = given, found
+    spec = said.tokenizer_spec or spec
+    if not isinstance(config, CbowConfig) and spec.context_length > config.positions:
+        spec = replace(spec, context_length=config.positions)
+    _check_tokenizer(named, content, spec, config)
+    return content, spec
+
+
+def _check_tokenizer(name: str, content: bytes, spec: TokenizerSpec, config: TextConfig) -> None:
+    import tokenizers
+
+    backend = tokenizers.Tokenizer.from_str(content.decode())
+    pieces = PIECES.get(name) or max(backend.get_vocab().values()) + 1  # type: ignore[call-overload]
+    if pieces > config.vocabulary:
+        raise InputError(f"model.text: the tokenizer has {pieces} pieces, the tower takes {config.vocabulary}")
+    ids = backend.encode("").ids
+    if isinstance(config, ClipTextConfig):
+        if config.pooling == "eos" and (not ids or ids[-1] != config.eos_id):
+            raise InputError(
+                f"model.text.config.eos_id: expected {ids[-1] if ids else 'none'}, which ends this tokenizer's texts"
+            )
+    elif config.pad_id != spec.pad_id:
+        raise InputError(f"model.text.config.pad_id: expected the tokenizer's {spec.pad_id}, got {config.pad_id}")

@@ -1,0 +1,397 @@
+"""The loop: batches in, a model out, and at any moment a checkpoint from which the same run goes on."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seesay.errors import InputError, TrainingError
+from seesay.models.recompute import recompute_blocks
+from seesay.paths import printable
+from seesay.strict import to_json
+from seesay.training.accumulation import contrastive_step
+from seesay.training.frozen import Watch as Done
+from seesay.training.inputs import Pictures, Texts
+from seesay.training.loader import Batch, Loader, ids_of
+from seesay.training.log import Log, Record
+from seesay.training.mix import open_sources
+from seesay.training.objective import Objective, Teacher, Truth, class_names
+from seesay.training.optimizer import Ema, adamw, set_learning_rate
+from seesay.training.recipe import Recipe
+from seesay.training.report import write_report
+from seesay.training.result import write_model
+from seesay.training.samples import Sample
+from seesay.training.state import CheckpointFolder, read_state, write_whole
+from seesay.training.towers import build, set_modes
+from seesay.training.validation import Search, Validator, bounds, score
+
+# What a run depends on from its first step; the rest of a recipe may change when it is resumed, and counts from there.
+FIXED = ("model", "data", "loss", "seed")
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Watch:
+    """Who looks on; does nothing by itself."""
+
+    def phase(self, what: str, total: int) -> Done:
+        """Work before the first step, so many of it; what is returned is told how many more are done."""
+        return lambda count: None
+
+    def begins(self, step: int, steps: int) -> None: ...
+
+    def step(self, record: Record) -> None:
+        """After every step."""
+
+    def validated(self, record: Record) -> None: ...
+
+    def stopping(self) -> bool:
+        """Whether to stop after this step, with a checkpoint."""
+        return False
+
+
+@dataclass(frozen=True)
+class Result:
+    """folder: of the run. model: the SeeSay folder, None where the run was stopped before its end. report: a page.
+    faults: samples left out, by reason."""
+
+    folder: Path
+    model: Path | None
+    report: Path
+    step: int
+    steps: int
+    best: Record | None
+    faults: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample on its way into a batch."""
+
+    picture: np.ndarray
+    teacher_image: np.ndarray | None = None
+    teacher_text: np.ndarray | None = None
+
+
+class Trainer:
+    """One run of a recipe. `resume` goes on from the newest checkpoint in the recipe's folder, if there is one."""
+
+    def __init__(self, recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> None:
+        self.recipe, self.watch = recipe, watch or Watch()
+        self.folder = recipe.folder
+        self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
+        self._claim(resume)
+        self.device = torch.device(recipe.device or _fastest())
+        towers = build(recipe)
+        self.clip, self.tokenizer, self.vocabulary = towers.clip.to(self.device), towers.tokenizer, towers.vocabulary
+        model = recipe.model
+        for tower, recompute in ((self.clip.image, model.image.recompute), (self.clip.text, model.text.recompute)):
+            if recompute:
+                recompute_blocks(tower)  # type: ignore[arg-type]
+        self.pictures = Pictures(self.clip, recipe.data.augment, self.device, unlocked_groups=model.image.unlocked_groups)
+        self.texts = Texts(self.clip, self.tokenizer, self.device, unlocked_groups=model.text.unlocked_groups)
+        self.source = open_sources(recipe.data.sources, Path(recipe.root))
+        self.steps = (
+            recipe.steps if recipe.steps is not None else round((recipe.epochs or 0) * len(self.source) / recipe.data.batch)
+        )
+        if self.steps < 1:
+            raise InputError(
+                f"{recipe.epochs} epochs of {len(self.source)} samples are no step of {recipe.data.batch}; "
+                "take a smaller data.batch, or more epochs"
+            )
+        distillation = recipe.loss.distillation
+        self.teacher = Teacher(distillation, recipe, self.clip.config.dim) if distillation else None
+        self.classes = class_names(self.source, recipe.data.sources) if recipe.loss.class_weight else []
+        teacher_scale = self.teacher.model.logit_scale if self.teacher else 1.0
+        self.objective = Objective(self.clip, recipe.loss, len(self.classes), teacher_scale).to(self.device)
+        self.optimizer = adamw(self.clip, self.objective, recipe.optimizer)
+        self.learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")
+        self.ema = Ema(self.clip, recipe.optimizer.ema) if recipe.optimizer.ema else None
+        said = recipe.validation
+        self.validator = Validator(recipe, said, self.clip, self.tokenizer, self.device) if said else None
+        self.step, self.position = 0, 0
+        self.best: Record | None = None
+        self.searches: list[Search] = []
+        self.faults: Counter[str] = Counter()
+        if resume and (state := self.checkpoints.last()) is not None:
+            self._restore(state)
+
+    def run(self) -> Result:
+        """To the end, or until the watch says stop. Raises TrainingError where the loss is no number any more."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "recipe.json").write_text(
+            json.dumps(to_json(self.recipe), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        self._freeze()
+        set_modes(self.clip, self.recipe, training=True)
+        self.watch.begins(self.step, self.steps)
+        log = Log(self.folder, self.step)
+        try:
+            self._loop(log)
+        finally:
+            log.close()
+        model = self._write_model() if self.step >= self.steps else None
+        report = write_report(self.recipe, self.searches, self._facts())
+        return Result(self.folder, model, report, self.step, self.steps, self.best, dict(self.faults))
+
+    # One step
+
+    def _loop(self, log: Log) -> None:
+        recipe, before = self.recipe, Counter(self.faults)
+        loader = Loader(self.source, self._prepare, batch=recipe.data.batch, seed=recipe.seed, position=self.position)
+        started = time.perf_counter()
+        for batch in islice(loader, self.steps - self.step):
+            rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
+            record = self._learn(batch)
+            self.step, self.position = self.step + 1, batch.position
+            self.faults = before + loader.faults
+            now = time.perf_counter()
+            record |= {"learning_rate": rate, "samples_per_s": recipe.data.batch / (now - started)}
+            started = now
+            if self.faults:
+                record["left_out"] = dict(self.faults)
+            self.watch.step(record)
+            last, stopping = self.step == self.steps, self.watch.stopping()
+            if last or self.step % recipe.log_every == 0:
+                log.write(record)
+            if self.validator is not None and recipe.validation and (last or self.step % recipe.validation.every == 0):
+                self._validate(log)
+            if last or stopping or self.step % recipe.checkpoints.every == 0:
+                self._save()
+            if stopping:
+                return
+            started += time.perf_counter() - now  # validation and checkpoints are no part of the speed
+
+    def _learn(self, batch: Batch[Prepared]) -> Record:
+        truth = self._truth(batch)
+        each = len(batch.samples) // self.recipe.data.parts
+        parts = [slice(start, start + each) for start in range(0, len(batch.samples), each)]
+        found: dict[str, Tensor] = {}
+
+        def encode(part: slice) -> tuple[Tensor, Tensor]:
+            with self._autocast():
+                images = self.pictures.embed([value.picture for value in batch.values[part]])
+                texts = self.texts.embed([sample.text for sample in batch.samples[part]])
+            return F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+
+        def loss(images: Tensor, texts: Tensor) -> Tensor:
+            total, terms = self.objective(self.clip, images, texts, truth)
+            found["loss"] = total.detach()
+            if len(terms) > 1:
+                found.update({f"{name}_loss": term.detach() for name, term in terms.items()})
+            scaled: Tensor = self.scaler.scale(total)
+            return scaled
+
+        self.optimizer.zero_grad(set_to_none=True)
+        if len(parts) == 1:
+            loss(*encode(parts[0])).backward()  # type: ignore[no-untyped-call]
+        else:
+            contrastive_step(self.clip, encode, parts, loss)
+        values = {name: value.item() for name, value in found.items()}
+        if not np.isfinite(values["loss"]):
+            self._not_a_number(batch, values["loss"])
+        if self.recipe.optimizer.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            values["gradient_norm"] = torch.nn.utils.clip_grad_norm_(self.learning, self.recipe.optimizer.clip_norm).item()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        with torch.no_grad():  # as Radford et al. 2021: a larger scale makes training unstable
+            self.clip.logit_scale.clamp_(0, float(np.log(self.recipe.loss.max_scale)))
+        if self.ema is not None:
+            self.ema.update(self.clip)
+        scale = float(self.clip.logit_scale.detach().exp())
+        return {"step": self.step + 1, **values, "temperature": 1 / scale}
+
+    def _truth(self, batch: Batch[Prepared]) -> Truth:
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        known: dict[str, Tensor] = {}
+        if self.recipe.data.identities:
+            known["image_ids"] = tensor(ids_of([sample.image_id for sample in batch.samples]))
+            known["text_ids"] = tensor(ids_of([sample.text for sample in batch.samples]))
+        if self.classes:
+            number = {name: i for i, name in enumerate(self.classes)}
+            known["labels"] = tensor(np.array([number.get(sample.label or "", -1) for sample in batch.samples]))
+        if self.teacher is not None:
+            known["teacher_images"] = tensor(np.stack([v.teacher_image for v in batch.values if v.teacher_image is not None]))
+            known["teacher_texts"] = tensor(np.stack([v.teacher_text for v in batch.values if v.teacher_text is not None]))
+        return Truth(**known)
+
+    def _autocast(self) -> Any:
+        dtype = AUTOCAST.get(self.recipe.precision)
+        return torch.autocast(self.device.type, dtype=dtype) if dtype else nullcontext()
+
+    def _not_a_number(self, batch: Batch[Prepared], loss: float) -> None:
+        file = self.folder / f"bad-step-{self.step + 1}.pt"
+        pictures = torch.from_numpy(np.stack([value.picture for value in batch.values]))
+        samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
+        write_whole(file, {"step": self.step + 1, "loss": loss, "pictures": pictures, **samples})
+        raise TrainingError(
+            f"the loss of step {self.step + 1} is {loss}. Its batch is in {printable(file)}; the checkpoints before are whole. "
+            "Go on from the last one with --resume and a lower optimizer.learning_rate, a clip_norm or a longer warmup"
+        )
+
+    # Data
+
+    def _prepare(self, sample: Sample, rng: np.random.Generator) -> Prepared:
+        picture = self.pictures.prepare(sample.image, rng)
+        if self.teacher is None:
+            return Prepared(picture)
+        return Prepared(picture, self.teacher.image(sample.image, sample.image_id), self.teacher.text(sample.text))
+
+    def _freeze(self) -> None:
+        """What locked towers make of everything that is known beforehand."""
+        store = self.folder / "features"
+        known = all(config.kind != "webdataset" for config in self.recipe.data.sources)
+        samples = [s for s in self.source.once() if isinstance(s, Sample)] if known else []
+        if known and self.pictures.freezable:
+            files = list(dict.fromkeys(s.image for s in samples if isinstance(s.image, str | Path)))
+            self.pictures.freeze(files, store / "pictures.npz", self.watch.phase("pictures", len(files)))
+        if known and self.texts.freezable:
+            texts = sorted({s.text for s in samples})
+            self.texts.freeze(texts, store / "texts.npz", self.watch.phase("texts", len(texts)))
+        if self.validator is not None:
+            self.validator.freeze(store, self.watch.phase)
+
+    # What is kept
+
+    def _validate(self, log: Log) -> None:
+        assert self.validator is not None
+        with self._result_weights():
+            found, self.searches = self.validator()
+        record: Record = {
+            "step": self.step,
+            "text_to_image": found.text_to_image.recall,
+            "image_to_text": found.image_to_text.recall,
+            "bounds": bounds(found),
+            "score": score(found),
+        }
+        log.write(record)
+        if self.best is None or record["score"] > self.best["score"]:
+            with self._result_weights():
+                write_whole(self._best_file, {"step": self.step, "weights": self.clip.state_dict()})
+            self.best = record
+        self.watch.validated(record)
+
+    @contextmanager
+    def _result_weights(self) -> Iterator[None]:
+        """The running mean in place of the weights, where there is one; eval mode."""
+        now = {name: tensor.clone() for name, tensor in self.clip.state_dict().items()} if self.ema else None
+        if self.ema is not None:
+            self.clip.load_state_dict(self.ema.values)
+        self.clip.eval()
+        try:
+            yield
+        finally:
+            if now is not None:
+                self.clip.load_state_dict(now)
+            set_modes(self.clip, self.recipe, training=True)
+
+    @property
+    def _best_file(self) -> Path:
+        return self.checkpoints.folder / "best.pt"
+
+    def _save(self) -> None:
+        weights = self.clip.state_dict()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
+            raise TrainingError(
+                f"after step {self.step} some weights are not finite, so no checkpoint is written; the last one is whole. "
+                "Go on from it with --resume and a lower optimizer.learning_rate, a clip_norm or a longer warmup"
+            )
+        random = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        state = {
+            "format": 1,
+            "step": self.step,
+            "position": self.position,
+            "weights": weights,
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else None,
+            "random": random,
+            "best": self.best,
+            "searches": [to_json(search) for search in self.searches],
+            "faults": dict(self.faults),
+        }
+        self.checkpoints.save(self.step, state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step, self.position = state["step"], state["position"]
+        self.clip.load_state_dict(state["weights"])
+        self.objective.load_state_dict(state["objective"])
+        said = [
+            {key: group[key] for key in ("betas", "eps", "weight_decay", "factor")} for group in self.optimizer.param_groups
+        ]
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, now in zip(self.optimizer.param_groups, said, strict=True):
+            group |= now
+        self.scaler.load_state_dict(state["scaler"])
+        if self.ema is not None and state["ema"] is not None:
+            self.ema.load_state_dict(state["ema"])
+        self.best = state["best"]
+        self.searches = [Search(s["text"], s["right"], tuple(s["found"])) for s in state["searches"]]
+        self.faults = Counter(state["faults"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if "cuda" in state["random"] and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
+
+    def _write_model(self) -> Path:
+        """The best weights where there was a validation, else the last."""
+        with self._result_weights():
+            weights = read_state(self._best_file)["weights"] if self.best is not None else self.clip.state_dict()
+            return write_model(self.clip.config, weights, self.vocabulary, self.recipe)
+
+    def _facts(self) -> list[str]:
+        config, learning = self.clip.config, sum(parameter.numel() for parameter in self.learning)
+        assert config.image is not None
+        assert config.text is not None
+        total = sum(parameter.numel() for parameter in self.clip.parameters())
+        facts = [
+            f"{config.image.kind} and {config.text.kind}, {config.dim} dimensions, {total / 1e6:.1f} million parameters, "
+            f"of which {learning / 1e6:.1f} million learn",
+            f"{len(self.source)} samples a pass, batches of {self.recipe.data.batch}, step {self.step} of {self.steps}",
+        ]
+        return facts + [f"{count} samples left out: {reason}" for reason, count in self.faults.items()]
+
+    def _claim(self, resume: bool) -> None:
+        """The run's folder is new, or holds this very recipe's run. Raises InputError."""
+        steps = self.checkpoints.steps()
+        if not resume and steps:
+            raise InputError(
+                f"{printable(self.folder)} holds a run that has come to step {steps[-1]}. --resume goes on with it; "
+                "--set out=FOLDER starts another"
+            )
+        file = self.folder / "recipe.json"
+        if not (steps and file.is_file()):
+            return
+        before, now = json.loads(file.read_text(encoding="utf-8")), to_json(self.recipe)
+        changed = [key for key in FIXED if before.get(key) != now[key]]
+        if changed:
+            raise InputError(
+                f"{printable(self.folder)} holds a run of another recipe: {', '.join(changed)} changed since. "
+                "Take the recipe as it was, or start another run with --set out=FOLDER"
+            )
+
+
+def _fastest() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
+    """Runs a recipe to its end. Raises InputError, ModelError, TrainingError."""
+    return Trainer(recipe, resume=resume, watch=watch).run()

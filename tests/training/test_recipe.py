@@ -1,0 +1,62 @@
+"""Recipes are read strictly: every fault at once, near names suggested, nothing ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from seesay.errors import InputError
+from seesay.training.recipe import read_recipe
+from tests.training.conftest import Make
+
+
+def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> None:
+    recipe()
+    text = (world / "recipe.toml").read_text()
+    text = text.replace("learning_rate = 3e-3", "learning_rat = 3e-3").replace("batch = 16", 'batch = "many"')
+    text = text.replace("[optimizer]", "[optimizer]\nwarm_up = 3").replace('kind = "cbow"', 'kind = "bow"')
+    (world / "bad.toml").write_text(text)
+    with pytest.raises(InputError) as error:
+        read_recipe(world / "bad.toml")
+    message = str(error.value)
+    assert "optimizer.learning_rat: unknown key; did you mean 'learning_rate'?" in message
+    assert "optimizer.learning_rate: missing" in message
+    assert "optimizer.warm_up: unknown key; did you mean 'warmup'?" in message
+    assert "data.batch: expected a whole number, got 'many'" in message
+    assert "model.text.config.kind: expected one of" in message
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("data.batch=1", "data: expected a batch of at least 2 that parts divide, got 1 and 1"),
+        ("data.parts=3", "got 16 and 3"),
+        ("data.sources=[]", "expected at least one source, got none"),
+        ("steps=0", "expected epochs or steps above 0"),
+        ("checkpoints.keep=0", "expected every and keep of at least 1"),
+        ('model.image.start="bundled"', "only one of start, architecture and config, not start and config"),
+        ("model.image.patch_dropout=1.0", "expected a patch_dropout from 0 to below 1"),
+        ("model.text.unlocked_groups=-1", "expected unlocked_groups of 0 or more"),
+        ("data.augment.crop_scale=[0.0, 1.0]", "crop_scale"),
+        ("optimizer", "--set takes key=value"),
+        ("data.sources.4.path=x", "expected a number from 0 to 0, got '4'"),
+        ("data.batch.x.y=1", "there is nothing inside 16"),
+    ],
+)
+def test_values_out_of_place_are_told(recipe: Make, said: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe(said)
+
+
+def test_set_changes_adds_and_takes_text_as_it_stands(recipe: Make) -> None:
+    made = recipe("data.batch=8", "optimizer.ema=0.9", "name=other", "data.sources.0.split=val", "model.languages=['en','zh']")
+    assert (made.data.batch, made.optimizer.ema, made.name) == (8, 0.9, "other")
+    assert made.data.sources[0].split == "val"  # type: ignore[union-attr]
+    assert made.model.languages == ("en", "zh")
+
+
+def test_a_file_that_is_no_recipe_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_recipe(tmp_path / "absent.toml")
+    (tmp_path / "a.toml").write_text("name = ")
+    with pytest.raises(InputError, match="is not TOML"):
+        read_recipe(tmp_path / "a.toml")

@@ -1,0 +1,246 @@
+"""Whole runs on a small world: it is learned, kept, resumed, and what is wrong is said."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seesay
+from seesay.errors import InputError, TrainingError
+from seesay.evaluation.datasets import read_captions
+from seesay.evaluation.retrieval import recalls
+from seesay.training.state import CheckpointFolder, read_state
+from seesay.training.trainer import Trainer, Watch, train
+from tests.training.conftest import TOWERS, VALIDATION, Make
+
+Records = Callable[[Path], list[dict[str, Any]]]
+STARTED = """
+[model]
+start = "bundled"
+dim = 32
+
+[model.image]
+projection = "linear"
+unlocked_groups = 1
+
+[model.text]
+projection = "mlp"
+unlocked_groups = 1
+"""
+
+
+LOCKED = '[model]\nstart = "bundled"\n[model.image]\nunlocked_groups = 0\n[model.text]\nunlocked_groups = 0\n'
+
+
+def losses(records: list[dict[str, Any]]) -> list[float]:
+    return [record["loss"] for record in records if "loss" in record]
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = CheckpointFolder(folder / "checkpoints", 2).last()["weights"]  # type: ignore[index]
+    return state
+
+
+class Stop(Watch):
+    """Stops after a step."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.done = after, 0
+
+    def step(self, record: dict[str, Any]) -> None:
+        self.done = record["step"]
+
+    def stopping(self) -> bool:
+        return self.done >= self.after
+
+
+def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recipe: Make, records: Records) -> None:
+    result = train(recipe(more=VALIDATION))
+    assert result.model is not None
+    log = records(world / "run")
+    assert losses(log)[0] > 2.5 > 1.6 > losses(log)[-1]
+    checks = [record for record in log if "text_to_image" in record]
+    assert [check["step"] for check in checks] == [20, 40]
+    assert checks[-1]["text_to_image"]["R@5"] > 0.7  # by chance 5 of 16
+    low, high = checks[-1]["bounds"]["text_to_image"]["R@5"]
+    assert low <= checks[-1]["text_to_image"]["R@5"] <= high
+
+    model = seesay.load(result.model)
+    assert model.name == "world"
+    captions = read_captions(world / "captions.tsv", language="en", split="val")
+    found = recalls(model.encode_image(captions.images), model.encode_text(captions.texts), captions.owner)
+    best = max(checks, key=lambda check: check["score"])
+    assert result.best == best
+    for way in ("text_to_image", "image_to_text"):  # what training measured is what ONNX Runtime gives
+        assert getattr(found, way).recall == pytest.approx(best[way], abs=0.07)
+    page = (world / "run" / "report.html").read_text(encoding="utf-8")
+    assert "a red square" in page or "stripes" in page
+    assert page.count("<svg") >= 5
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://matplotlib.org", "")
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ("optimizer.ema=0.8", "data.augment.crop_scale=[0.5,1.0]", "data.augment.colour=0.3", "model.image.patch_dropout=0.5"),
+        ("data.parts=2", "loss.kind=sigmoid", "loss.class_weight=0.3", "model.image.recompute=true"),
+        ("loss.distillation.teacher=bundled", "data.sources.0.texts=all"),
+    ],
+)
+def test_resume_after_a_stop_is_bit_equal_to_the_unbroken_run(
+    world: Path, recipe: Make, records: Records, sets: tuple[str]
+) -> None:
+    short = ("steps=12", "checkpoints.every=4", *sets)
+    train(recipe(*short, "out=whole"))
+    stopped = train(recipe(*short, "out=broken"), watch=Stop(after=6))
+    assert (stopped.model, stopped.step) == (None, 6)
+    (world / "broken" / "log.jsonl").open("a").write('{"step": 7, "loss": 9')  # a kill cut it off
+    resumed = train(recipe(*short, "out=broken"), resume=True)
+    assert resumed.step == 12
+    assert losses(records(world / "broken")) == losses(records(world / "whole"))
+    whole, broken = weights_of(world / "whole"), weights_of(world / "broken")
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    files = [world / name / "model" / "model.safetensors" for name in ("whole", "broken")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_resume_after_sigkill_at_any_moment_is_bit_equal(world: Path, recipe: Make, records: Records) -> None:
+    sets = ("steps=60", "checkpoints.every=1", "checkpoints.keep=1", "data.augment.crop_scale=[0.5,1.0]")
+    train(recipe(*sets, "out=whole", more=VALIDATION))
+    command = [sys.executable, "-W", "ignore", "-m", "seesay", "train", str(world / "recipe.toml"), "--resume"]
+    command += [part for said in (*sets, "out=killed") for part in ("--set", said)]
+    random, kills = np.random.default_rng(int(time.time())), 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        )
+        folder = CheckpointFolder(world / "killed" / "checkpoints", 1)
+        before = (folder.steps() or [0])[-1]
+        while process.poll() is None and (folder.steps() or [0])[-1] < before + 5:
+            time.sleep(0.01)
+        time.sleep(float(random.uniform(0, 0.05)))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        _, said = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        if kills == 3:
+            subprocess.run(command, check=True, capture_output=True)
+            break
+    assert kills >= 2
+    assert losses(records(world / "killed")) == losses(records(world / "whole"))
+    whole, killed = weights_of(world / "whole"), weights_of(world / "killed")
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    assert not list((world / "killed" / "checkpoints").glob("*.part*"))
+
+
+def test_a_batch_in_parts_is_the_same_batch(world: Path, recipe: Make, records: Records) -> None:
+    for parts in (1, 4):
+        train(recipe("steps=6", f"data.parts={parts}", f"out=run{parts}"))
+    assert losses(records(world / "run4")) == pytest.approx(losses(records(world / "run1")), abs=1e-5)
+
+
+def test_locked_towers_are_encoded_once_and_do_not_move(world: Path, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: value.clone() for name, value in Trainer(recipe(towers=STARTED)).clip.state_dict().items()}
+    run = recipe("steps=6", "data.batch=40", towers=STARTED, more=VALIDATION.replace("20", "3"))
+    result = train(run)
+    after = read_state(world / "run" / "checkpoints" / "best.pt")["weights"]
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"image.projection.weight", "text.projection.up.weight", "text.projection.down.weight", "logit_scale"}
+    assert {file.name for file in (world / "run" / "features").iterdir()} == {
+        "pictures.npz",
+        "texts.npz",
+        "validation-pictures.npz",
+        "validation-texts.npz",
+    }
+    assert result.model is not None
+    shutil.rmtree(world / "images")  # a second run with the same weights and files would need to read them
+    model = seesay.load(result.model)
+    assert model.encode_text("a red square").shape == (1, 32)
+
+
+def test_pictures_that_cannot_be_read_are_left_out_counted_and_told(world: Path, recipe: Make) -> None:
+    for name in ("train-red-square-0.png", "val-red-square-0.png"):
+        (world / "images" / name).write_bytes(b"nonsense")
+    (world / "images" / "train-blue-square-0.png").unlink()
+    result = train(recipe("steps=12", more=VALIDATION))
+    assert sorted(result.faults) == ["is not a picture that SeeSay reads", "no such file"]
+    assert all(count >= 1 for count in result.faults.values())
+    assert "samples left out" in (world / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_its_batch(world: Path, recipe: Make) -> None:
+    with pytest.raises(TrainingError, match="the loss of step .* is nan") as error:
+        train(recipe("optimizer.learning_rate=1e30", "optimizer.warmup=0", "checkpoints.every=1"))
+    saved = next((world / "run").glob("bad-step-*.pt"))
+    assert saved.name in str(error.value)
+    batch = read_state(saved)
+    assert len(batch["names"]) == len(batch["texts"]) == len(batch["pictures"]) == 16
+    for file in (world / "run" / "checkpoints").glob("step-*.pt"):
+        assert all(bool(value.isfinite().all()) for value in read_state(file)["weights"].values())
+
+
+def test_a_folder_with_a_run_is_not_overwritten_and_another_recipe_does_not_resume_it(world: Path, recipe: Make) -> None:
+    train(recipe("steps=4"))
+    with pytest.raises(InputError, match="holds a run that has come to step 4. --resume goes on"):
+        train(recipe("steps=8"))
+    with pytest.raises(InputError, match="run of another recipe: data changed since"):
+        train(recipe("steps=8", "data.batch=8"), resume=True)
+    assert train(recipe("steps=8"), resume=True).step == 8  # a longer run goes on from there
+
+
+def test_no_weight_decay_on_norms_biases_and_the_temperature(recipe: Make) -> None:
+    trainer = Trainer(recipe())
+    names = {id(parameter): name for name, parameter in trainer.clip.named_parameters()}
+    plain = {names[id(p)] for group in trainer.optimizer.param_groups if not group["weight_decay"] for p in group["params"]}
+    assert "logit_scale" in plain
+    assert {name for name in names.values() if "norm" in name or name.endswith("bias")} <= plain
+    assert "image.blocks.0.attention.query.weight" not in plain
+
+
+def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, records: Records) -> None:
+    train(recipe("steps=30", "loss.max_scale=16", "optimizer.learning_rate=0.05"))
+    temperatures = [record["temperature"] for record in records(world / "run") if "temperature" in record]
+    assert min(temperatures) == pytest.approx(1 / 16)
+    assert all(1 / 16 - 1e-6 <= t <= 1 + 1e-6 for t in temperatures)
+
+
+@pytest.mark.parametrize(
+    ("sets", "towers", "message"),
+    [
+        ((), TOWERS.replace("dim = 24", ""), "model.dim: missing"),
+        ((), TOWERS.replace("49408", "100"), "tokenizer has 49408 pieces, the tower takes 100"),
+        (("model.text.tokenizer=absent",), TOWERS, "no model 'absent'"),
+        (("epochs=0.01", "steps=0"), TOWERS, "are no step of 16"),
+        (("loss.class_weight=1.0", "data.sources.0.label_column=lang"), TOWERS, "labels of at least two classes"),
+        (
+            (),
+            '[model]\nstart = "bundled"\n[model.image]\nunlocked_groups = 0\n[model.text]\nunlocked_groups = 0\n',
+            "something to learn",
+        ),
+        ((), '[model]\nstart = "bundled"\ndim = 8\n', 'model.image.projection = "linear"'),
+        ((), '[model]\ndim = 8\n[model.image]\narchitecture = "ViT-B-23"\n[model.text]\nstart = "bundled"\n', "near: ViT-B-32"),
+        ((), "[model]\ndim = 8\n", "model.image: say where it comes from"),
+    ],
+)
+def test_recipes_that_cannot_run_say_why(recipe: Make, sets: tuple[str, ...], towers: str, message: str) -> None:
+    with pytest.raises((InputError, seesay.errors.ModelError), match=message):
+        Trainer(recipe(*sets, towers=towers))
+
+
+def test_checkpoints_are_the_last_few_and_the_best(world: Path, recipe: Make) -> None:
+    train(recipe("steps=10", "checkpoints.every=2", "checkpoints.keep=2", more=VALIDATION.replace("20", "5")))
+    files = sorted(file.name for file in (world / "run" / "checkpoints").iterdir())
+    assert files == ["best.pt", "step-00000008.pt", "step-00000010.pt"]
+    assert json.loads((world / "run" / "recipe.json").read_text())["steps"] == 10
