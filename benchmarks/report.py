@@ -16,7 +16,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("cold_start", "index_throughput", "search_latency", "encode", "load_time", "tokenizing")
+SCRIPTS = ("cold_start", "index_throughput", "search_latency", "encode", "load_time", "tokenizing", "data_loading")
 TITLES = {
     "cold_start": "Cold start",
     "index_throughput": "Indexing",
@@ -24,6 +24,7 @@ TITLES = {
     "encode": "Encoding",
     "load_time": "Opening a checkpoint",
     "tokenizing": "Tokenizing",
+    "data_loading": "Loading for training",
 }
 
 WIDTH = 128

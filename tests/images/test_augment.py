@@ -107,6 +107,14 @@ def test_a_crop_lies_within_the_picture(width: int, height: int, a: float, b: fl
     assert 1 <= h <= height - top
 
 
+@given(st.integers(1000, 4000), st.integers(1000, 4000), st.floats(0.05, 0.99), st.integers(0, 2**32))
+def test_no_crop_is_enlarged_because_of_a_fast_decode(width: int, height: int, low: float, seed: int) -> None:
+    how = Augment((low, 1.0))
+    reduced = max(r for r in (1, 2, 4, 8) if r == 1 or min(width, height) / r >= 2 * how.enough_px(SMALL))
+    _, _, w, h = random_crop(width, height, how.crop_scale, generator(seed))
+    assert min(w, h) / reduced > SMALL.size_px - 1
+
+
 def test_a_crop_is_cut_from_where_it_was_drawn() -> None:
     picture = read(noise(300, 200))
     how = Augment((0.2, 0.8))
@@ -156,7 +164,7 @@ def test_only_chance_is_random_and_only_crops_need_more_pixels() -> None:
     assert not Augment().random
     assert all(how.random for how in (Augment((0.9, 1.0)), Augment(flip=True), Augment(colour=0.1), Augment(grey=0.1)))
     assert Augment(flip=True).enough_px(CLIP) == 224
-    assert Augment((0.25, 1.0)).enough_px(CLIP) == 448
+    assert Augment((0.9, 1.0)).enough_px(CLIP) == 224
 
 
 @pytest.mark.parametrize(

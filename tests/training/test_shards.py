@@ -14,6 +14,7 @@ from seesay.strict import from_json
 from seesay.training.loader import in_few_words
 from seesay.training.samples import Fault, Sample
 from seesay.training.shards import Shards, ShardSource, open_shards
+from tests.test_package import modules_loaded_by
 from tests.training.tables import good, take
 
 pytest.importorskip("webdataset")
@@ -220,6 +221,10 @@ def test_read_from_a_recipe() -> None:
     for bad, message in (({"shards": "a.tar"}, "a list"), ({"shards": []}, "a list of shards"), ({"samples": 0}, "at least 1")):
         with pytest.raises(InputError, match=message):
             from_json(Shards, {"shards": ["a.tar"], **bad}, "r")
+
+
+def test_sources_that_are_no_shards_load_neither_webdataset_nor_torch() -> None:
+    assert not {"torch", "webdataset", "onnxruntime"} & modules_loaded_by("import seesay.training.mix, seesay.training.loader")
 
 
 def test_without_the_library_the_extra_is_named(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,14 @@ class Augment:
         return self.crops or self.flip or self.colour > 0 or self.grey > 0
 
     def enough_px(self, spec: ImageSpec) -> int:
-        """For `images.read(decode="fast")`, which keeps twice this: so no crop that may be drawn is enlarged on its account."""
+        """For `images.read(decode="fast")`, which keeps twice this on both sides.
+
+        No less than evaluation asks for, and so much that no crop that may be drawn is enlarged because of it.
+        """
         if not self.crops:
             return spec.resize_px
-        return math.ceil(spec.size_px / math.sqrt(self.crop_scale[0]))
+        narrowest = math.sqrt(self.crop_scale[0] * ASPECTS[0])  # side of a crop, of the picture's shorter one
+        return max(spec.resize_px, math.ceil(spec.size_px / narrowest / 2))
 
 
 def augment(picture: Picture, spec: ImageSpec, how: Augment, rng: np.random.Generator) -> np.ndarray:
