@@ -42,6 +42,13 @@ def test_resumed_anywhere_with_any_threads_it_is_bit_equal(after: int, threads: 
     assert rest == whole[after:]
 
 
+def test_the_generator_is_that_of_the_seed_and_the_position_faults_included() -> None:
+    first, second = batches(2, seed=7)
+    positions = [i for i in range(30) if i % 10 != 3 and i not in (4, 5)][:16]
+    expected = [float(np.random.default_rng((7, position)).random()) for position in positions]
+    assert [draw for batch in (first, second) for _, draw in batch.values] == expected
+
+
 def test_faults_are_counted_by_reason_with_examples() -> None:
     loader = Loader(Numbers(50, frozenset([4])), noisy, batch=40, seed=0, threads=2)
     next(iter(loader))
