@@ -96,15 +96,10 @@ class Validator:
         return rows
 
 
-def bounds(found: Retrieval) -> dict[str, dict[str, tuple[float, float]]]:
+def bounds(found: Retrieval) -> dict[str, dict[str, list[float]]]:
     """95 % intervals of every recall, pictures resampled."""
     ways = {"text_to_image": found.text_to_image, "image_to_text": found.image_to_text}
-    return {
-        way: {
-            k: (float(low), float(high)) for k, (low, high) in zip(each.recall, of_means(each.hits, each.picture), strict=True)
-        }
-        for way, each in ways.items()
-    }
+    return {way: dict(zip(each.recall, of_means(each.hits, each.picture).tolist(), strict=True)) for way, each in ways.items()}
 
 
 def score(found: Retrieval) -> float:
