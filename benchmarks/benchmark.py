@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -48,14 +48,20 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
 
-def run(name: str, doc: str, measure: Callable[[bool], Result]) -> None:
-    """The main function of a script: parses its options, measures, prints."""
+def run(name: str, doc: str, measure: Callable[..., Result], numbers: Mapping[str, tuple[int, ...]] | None = None) -> None:
+    """The main function of a script: parses its options, measures, prints.
+
+    `numbers`: further options, each a list like 1,2,3, with what they are where they are not given.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="less data and fewer rounds, for trying it")
     parser.add_argument("--json", action="store_true", help="also print one JSON object, as the last line")
+    numbers = numbers or {}
+    for option, default in numbers.items():
+        parser.add_argument(f"--{option}", type=_numbers, default=default)
     options = parser.parse_args()
     machine, others = Machine.here(), OthersLoad()
-    result = measure(options.quick)
+    result = measure(options.quick, **{option: getattr(options, option) for option in numbers})
     load = others.cores()
     print(f"{name}: {machine.cpu}, {machine.cores} cores; other processes used {_cores(load)}", end="\n\n")
     for part in (*result.tables, *result.goals, *result.notes):
@@ -77,6 +83,10 @@ def _to_json(name: str, doc: str, quick: bool, machine: Machine, load: float | N
         "tables": [asdict(table) for table in result.tables],
         "notes": result.notes,
     }
+
+
+def _numbers(given: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in given.split(","))
 
 
 def _cores(load: float | None) -> str:

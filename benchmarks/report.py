@@ -16,7 +16,16 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("cold_start", "index_throughput", "search_latency", "encode", "load_time", "tokenizing", "data_loading")
+SCRIPTS = (
+    "cold_start",
+    "index_throughput",
+    "search_latency",
+    "encode",
+    "load_time",
+    "tokenizing",
+    "data_loading",
+    "contrastive_loss",
+)
 TITLES = {
     "cold_start": "Cold start",
     "index_throughput": "Indexing",
@@ -25,6 +34,7 @@ TITLES = {
     "load_time": "Opening a checkpoint",
     "tokenizing": "Tokenizing",
     "data_loading": "Loading for training",
+    "contrastive_loss": "The contrastive loss",
 }
 
 WIDTH = 128

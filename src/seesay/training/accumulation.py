@@ -1,0 +1,95 @@
+"""The gradient of one large contrastive batch, computed in parts that fit (GradCache, Gao et al. 2021, arXiv 2101.06983).
+
+A contrastive loss does not fall apart into parts: every pair is the others' negative. So each part is encoded twice: once
+without gradients, for the loss over all vectors and its gradient with respect to each; once with gradients, into which those
+are handed. The sum is the gradient of the whole batch, at the price of one more forward pass.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from seesay.errors import InputError
+
+
+def contrastive_step(
+    encode: Callable[[Any], tuple[Tensor, Tensor]], parts: Sequence[Any], loss: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Adds the gradients of `loss(images, texts)`, over the vectors of all parts, to `.grad`; gives the loss, detached.
+
+    `encode` makes one part's image and text vectors; one of the two may need no gradient (a locked tower). `loss` may have
+    parameters of its own, such as the scale. Both passes draw the same random numbers of torch, so that dropout and the patches
+    that are dropped fall alike. The first pass leaves no trace in modules' buffers: batch norm counts every part once. It sees
+    each part alone, as in any accumulation.
+    """
+    if not parts:
+        raise InputError("contrastive_step: there must be at least one part.")
+    states = []
+    vectors: list[tuple[Tensor, Tensor]] = []
+    with torch.no_grad(), unchanged_buffers():
+        for part in parts:
+            states.append(RandomState())
+            vectors.append(encode(part))
+    torch.clear_autocast_cache()  # older torch gives the second pass the first one's copies of the weights, without gradients
+    whole = [torch.cat(side).requires_grad_() for side in zip(*vectors, strict=True)]
+    with torch.enable_grad():
+        value = loss(whole[0], whole[1])
+    value.backward()  # type: ignore[no-untyped-call]
+    afterwards = RandomState()
+    begin = 0
+    for part, state, (cached, _) in zip(parts, states, vectors, strict=True):
+        state.restore()
+        rows = slice(begin, begin + len(cached))
+        begin = rows.stop
+        with torch.enable_grad():
+            encoded = encode(part)
+        learning = [
+            (mine, side.grad[rows])
+            for mine, side in zip(encoded, whole, strict=True)
+            if mine.requires_grad and side.grad is not None
+        ]
+        if learning:
+            torch.autograd.backward([mine for mine, _ in learning], [gradient for _, gradient in learning])
+    afterwards.restore()
+    return value.detach()
+
+
+class RandomState:
+    """Torch's random state now, of the CPU and of every GPU in use."""
+
+    def __init__(self) -> None:
+        self._cpu = torch.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        self._mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+
+    def restore(self) -> None:
+        torch.set_rng_state(self._cpu)
+        if self._cuda:
+            torch.cuda.set_rng_state_all(self._cuda)
+        if self._mps is not None:
+            torch.mps.set_rng_state(self._mps)
+
+
+@contextmanager
+def unchanged_buffers() -> Iterator[None]:
+    """Whatever modules run inside, their buffers are afterwards as they were before."""
+    kept: dict[nn.Module, dict[str, tuple[Tensor, Tensor]]] = {}  # a buffer may be written to, or replaced
+
+    def keep(module: nn.Module, _given: Any) -> None:
+        if module not in kept:
+            kept[module] = {name: (buffer, buffer.clone()) for name, buffer in module.named_buffers(recurse=False)}
+
+    hook = register_module_forward_pre_hook(keep)
+    try:
+        yield
+    finally:
+        hook.remove()
+        for module, buffers in kept.items():
+            for name, (buffer, before) in buffers.items():
+                with torch.no_grad():
+                    buffer.copy_(before)
+                setattr(module, name, buffer)
