@@ -247,8 +247,10 @@ def _print(report: "Report") -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    console.print(Text(", ".join(report.facts)), soft_wrap=True)
+    console.print()
     for table in report.tables:
-        drawn = Table(box=None, pad_edge=False, title=Text(table.title), title_justify="left", title_style="bold")
+        drawn = Table(box=None, pad_edge=False, title=Text(table.title, no_wrap=True), title_justify="left", title_style="bold")
         for number, column in enumerate(table.columns):
             drawn.add_column(Text(column), justify="right" if number else "left")
         for row in table.rows[: table.shown]:

@@ -191,6 +191,7 @@ class _Words:
         text = text[text.index("<svg") :]
         text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
         text = re.sub(r'<g id="[^"]*"', "<g", text)  # two plots on a page must not share names; nothing refers to these
-        text = re.sub(r"font: (?:[a-z0-9]+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", text)
+        text = re.sub(r"font: (?:[a-z0-9]+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", text)  # the page's own font; matplotlib 3.9
+        text = re.sub(r"font-family: [^;\"]*; ?", "", text)  # the same, 3.11
         text = text.replace(INK, "currentColor").replace("<svg ", '<svg role="img" ', 1)
         return re.sub(r"\bN\d{3,}\b", lambda found: html.escape(self._given.get(found[0], found[0])), text)

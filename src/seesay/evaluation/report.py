@@ -30,6 +30,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     shown: int = ROWS_SHOWN  # rows on a terminal
+    detail: bool = False  # stands after the plots
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,11 @@ def _of_classification(runs: Sequence[ClassificationRun], title: str, page: bool
     order = [int(i) for i in np.argsort(first.recall, kind="stable") if first.counts[i]]  # the worst first
     per_class = tuple((first.names[i], str(first.counts[i]), *(f"{run.score.recall[i]:.1%}" for run in runs)) for i in order)
     recall = ("recall",) if len(runs) == 1 else tuple(run.name for run in runs)
-    tables.append(Table("Recall of each class, the lowest first", ("class", "pictures", *recall), per_class))
+    tables.append(Table("Recall of each class, the lowest first", ("class", "pictures", *recall), per_class, detail=True))
     for run in runs:
         wrong = tuple((a, b, str(n)) for a, b, n in run.score.confused())
         of = f" by {run.name}" if len(runs) > 1 else ""
-        tables.append(Table(f"What is taken for what{of}", ("is", "taken for", "pictures"), wrong, shown=10))
+        tables.append(Table(f"What is taken for what{of}", ("is", "taken for", "pictures"), wrong, shown=10, detail=True))
     facts = (f"{len(first.labels)} pictures, {len(first.names)} classes", how, *_facts(runs))
     if not page:
         return Report(title, facts, tuple(tables))
@@ -251,13 +252,13 @@ def to_markdown(report: Report) -> str:
 def write_html(file: Path, report: Report) -> None:
     """One self-contained page. Raises InputError where it cannot be written."""
     facts = "".join(f"<li>{_text(fact)}</li>" for fact in report.facts)
-    tables = [_table(table) for table in report.tables]
+    scores, details = ("".join(_table(t) for t in report.tables if t.detail == late) for late in (False, True))
     drawn = "".join(
         f"<section><h2>{_text(plot.title)}</h2><figure>{plot.svg}</figure><p>{_text(plot.note)}</p></section>"
         for plot in report.plots
     )
     examples = "".join(_examples(each) for each in report.examples)
-    body = f"<ul>{facts}</ul>{tables[0]}{drawn}{''.join(tables[1:])}{examples}"
+    body = f"<ul>{facts}</ul>{scores}<div class=plots>{drawn}</div>{details}{examples}"
     write(file, PAGE.replace("{title}", _text(Path(report.title).name)).replace("{body}", body))
 
 
@@ -320,6 +321,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .4rem; } h2 { font-size: 1.1rem; margin: 2.2
 ul { list-style: none; margin: 0; padding: 0; opacity: .75; }
 figure { margin: 0; } figure svg { max-width: 100%; height: auto; overflow: visible; } svg image { image-rendering: pixelated; }
 section > p { margin: .3rem 0 0; opacity: .7; font-size: .85rem; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); column-gap: 1.6rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .9rem .28rem 0; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
 th { font-weight: 600; } th:first-child, td:first-child { text-align: left; }
