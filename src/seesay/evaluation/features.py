@@ -167,7 +167,10 @@ def _fits(vectors: np.ndarray | None, rows: int, dim: int) -> bool:
 def _stored(file: Path) -> dict[str, np.ndarray] | None:
     """What a cache file holds; None where there is none, or where it is damaged (a zip archive knows its checksums)."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with (
+            file.open("rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):  # numpy leaves a bad file of its own open
             return {name: archive[name] for name in archive.files}
     except DAMAGE:
         return None
