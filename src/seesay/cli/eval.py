@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from seesay.cli.output import echo_failures, echo_json, json_option
-from seesay.library.report import Failure
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels
@@ -210,6 +209,7 @@ def _finish(
 ) -> int:
     """Runs every model, prints, and writes what was asked for. `out` holds models, as_json, markdown and report."""
     from seesay.evaluation.report import to_markdown, write, write_html
+    from seesay.library.report import Failure
     from seesay.model import load
 
     page: Path | None = out["report"]
