@@ -17,7 +17,8 @@ from seesay.errors import MissingExtra
 
 INK = "#010203"  # what matplotlib draws in it takes the colour of the page's text
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84a03b")
-WIDTH = 7.2  # inches, of the axes and what stands around them
+WIDTH = 5.6  # inches; a page sets two beside each other
+LEGEND = 72  # letters that a line of a legend takes
 NUMBERED_CELLS = 15  # classes up to which a confusion matrix carries its numbers
 NAMED_CELLS = 45  # and its names
 SALT = "seesay"  # the same plot is the same text
@@ -49,7 +50,7 @@ def line_plot(
     """
     with _drawing() as (figure, words):
         axes = figure.add_subplot()
-        figure.set_size_inches(WIDTH, 3.4)
+        figure.set_size_inches(WIDTH, 3)
         for number, (name, (xs, ys)) in enumerate(series.items()):
             colour = COLOURS[number % len(COLOURS)]
             marker = "o" if len(xs) <= 20 else None
@@ -67,8 +68,7 @@ def line_plot(
         axes.set_xlabel(words.stand_in(x))
         axes.set_ylabel(words.stand_in(y))
         _plain(axes, grid="y")
-        if len(series) > 1:
-            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        _legend(axes, list(series))
         return words.svg(figure)
 
 
@@ -91,8 +91,7 @@ def bar_plot(groups: Mapping[str, Mapping[str, float]], *, x: str) -> str:
         _plain(axes, grid="x")
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        if len(kinds) > 1:
-            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        _legend(axes, kinds)
         return words.svg(figure)
 
 
@@ -111,7 +110,8 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> str:
         if size <= NAMED_CELLS:
             small = 9 if size <= 25 else 7
             shown = [words.stand_in(name) for name in names]
-            axes.set_xticks(range(size), shown, rotation=90, fontsize=small)
+            upright: Any = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
+            axes.set_xticks(range(size), shown, fontsize=small, **upright)
             axes.set_yticks(range(size), shown, fontsize=small)
         else:
             axes.set_xticks([])
@@ -126,6 +126,13 @@ def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> str:
         for spine in axes.spines.values():
             spine.set_visible(True)
         return words.svg(figure)
+
+
+def _legend(axes: Any, names: Sequence[str]) -> None:
+    """Above the axes, in as many columns as fit; one line needs none."""
+    if len(names) > 1:
+        columns = max(1, min(len(names), LEGEND // (6 + max(map(len, names)))))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, ncols=columns, frameon=False)
 
 
 def _percents(axis: Any) -> None:
