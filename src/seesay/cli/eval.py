@@ -247,10 +247,13 @@ def _print(report: "Report") -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    console.print(Text(", ".join(report.facts)), soft_wrap=True)
-    console.print()
+    for fact in report.facts:
+        console.print(Text(fact), soft_wrap=True)
     for table in report.tables:
-        drawn = Table(box=None, pad_edge=False, title=Text(table.title, no_wrap=True), title_justify="left", title_style="bold")
+        if not table.rows:
+            continue
+        console.print(Text(f"\n{table.title}", style="bold"), soft_wrap=True)
+        drawn = Table(box=None, pad_edge=False)
         for number, column in enumerate(table.columns):
             drawn.add_column(Text(column), justify="right" if number else "left")
         for row in table.rows[: table.shown]:
@@ -258,7 +261,6 @@ def _print(report: "Report") -> None:
         console.print(drawn)
         if len(table.rows) > table.shown:
             console.print(f"... and {len(table.rows) - table.shown} more; --json, --markdown and --report have all")
-        console.print()
 
 
 @contextmanager
