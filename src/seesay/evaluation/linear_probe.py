@@ -96,8 +96,10 @@ def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int, 
     require()
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # scikit-learn's own dependency
 
-    with warnings.catch_warnings():
+    # One thread: L-BFGS makes many small products, whose threads wait for each other (12 times as long on a busy machine).
+    with warnings.catch_warnings(), threadpool_limits(1):
         # Next to no regularisation may not settle in 1000 steps, as in the original; its accuracy is compared all the same.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=c, max_iter=ITERATIONS, solver="lbfgs").fit(train.astype(np.float64), labels)
