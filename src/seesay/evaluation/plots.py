@@ -57,7 +57,7 @@ def line_plot(
             axes.plot(xs, ys, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=words.stand_in(name))
             if bands and name in bands:
                 low, high = bands[name]
-                axes.fill_between(xs, low, high, color=colour, alpha=0.16, linewidth=0)
+                axes.fill_between(xs, low, high, color=colour, alpha=0.16 if len(series) <= 3 else 0.06, linewidth=0)
         if log_x:
             axes.set_xscale("log")
         if ticks is not None:
