@@ -95,9 +95,7 @@ def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recip
         ("loss.distillation.teacher=bundled", "data.sources.0.texts=all"),
     ],
 )
-def test_resume_after_a_stop_is_bit_equal(
-    world: Path, recipe: Make, records: Records, sets: tuple[str]
-) -> None:
+def test_resume_after_a_stop_is_bit_equal(world: Path, recipe: Make, records: Records, sets: tuple[str]) -> None:
     short = ("steps=12", "checkpoints.every=4", *sets)
     train(recipe(*short, "out=whole"))
     stopped = train(recipe(*short, "out=broken"), watch=Stop(after=6))

@@ -5,15 +5,14 @@ without gradients, for the loss over all vectors and its gradient with respect t
 are handed. The sum is the gradient of the whole batch, at the price of one more forward pass.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
+from torch import Tensor
 
 from seesay.errors import InputError
+from seesay.models.buffers import unchanged_buffers
 
 
 def contrastive_step(
@@ -72,24 +71,3 @@ class RandomState:
             torch.cuda.set_rng_state_all(self._cuda)
         if self._mps is not None:
             torch.mps.set_rng_state(self._mps)
-
-
-@contextmanager
-def unchanged_buffers() -> Iterator[None]:
-    """Whatever modules run inside, their buffers are afterwards as they were before."""
-    kept: dict[nn.Module, dict[str, tuple[Tensor, Tensor]]] = {}  # a buffer may be written to, or replaced
-
-    def keep(module: nn.Module, _given: Any) -> None:
-        if module not in kept:
-            kept[module] = {name: (buffer, buffer.clone()) for name, buffer in module.named_buffers(recurse=False)}
-
-    hook = register_module_forward_pre_hook(keep)
-    try:
-        yield
-    finally:
-        hook.remove()
-        for module, buffers in kept.items():
-            for name, (buffer, before) in buffers.items():
-                with torch.no_grad():
-                    buffer.copy_(before)
-                setattr(module, name, buffer)

@@ -12,7 +12,7 @@ from seesay.paths import printable
 from seesay.tables import read_table
 from seesay.tasks.prompts import TEMPLATES
 from seesay.training.listing import Entry, Listing
-from seesay.training.texts import Text, check_weight, texts_to_draw
+from seesay.training.texts import Text, Texts, check_weight, texts_to_draw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,22 @@ class ClassFolder:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.templates:
-            raise InputError("expected at least one template, got none")
-        if bad := [template for template in self.templates if "{}" not in template]:
-            raise InputError(f"a template needs {{}} where the class goes, such as 'a photo of a {{}}.'; got {bad[0]!r}")
+        check_templates(self.templates)
         check_weight(self.weight)
+
+
+def check_templates(templates: tuple[str, ...]) -> None:
+    """Raises InputError."""
+    if not templates:
+        raise InputError("expected at least one template, got none")
+    if bad := [template for template in templates if "{}" not in template]:
+        raise InputError(f"expected templates with {{}} where the class goes, such as 'a photo of a {{}}.', got {bad[0]!r}")
+
+
+def class_texts(templates: tuple[str, ...], name: str) -> Texts:
+    texts = texts_to_draw([Text(template.replace("{}", name).strip()) for template in templates], {})
+    assert texts
+    return texts
 
 
 def open_class_folder(config: ClassFolder, root: Path) -> Listing:
@@ -51,8 +62,7 @@ def open_class_folder(config: ClassFolder, root: Path) -> Listing:
     entries = []
     for name in classes:
         label = names[name]
-        texts = texts_to_draw([Text(template.replace("{}", label).strip()) for template in config.templates], {})
-        assert texts
+        texts = class_texts(config.templates, label)
         entries += [Entry(path, os.path.abspath(path), label, texts) for path in _pictures(folder / name)]
     if not entries:
         raise InputError(f"{shown}: expected pictures in its subfolders, got none in {len(classes)}")

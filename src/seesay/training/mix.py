@@ -8,12 +8,13 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.training.class_folder import ClassFolder, open_class_folder
+from seesay.training.class_table import ClassTable, open_class_table
 from seesay.training.manifest import Manifest, open_manifest
 from seesay.training.samples import Fault, Sample, Source
 from seesay.training.shards import Shards, open_shards
 from seesay.training.texts import check_weight
 
-SourceConfig = Manifest | ClassFolder | Shards
+SourceConfig = Manifest | ClassTable | ClassFolder | Shards
 BLOCK = 2**16  # positions drawn at a time; to resume, whole blocks are drawn and counted, 50 million positions in 1 or 2 s
 DRAW, CHILD = 3, 4  # what the seed is used for; listing.py has the first two
 
@@ -23,6 +24,8 @@ def open_source(config: SourceConfig, root: Path) -> Source:
     match config:
         case Manifest():
             return open_manifest(config, root)
+        case ClassTable():
+            return open_class_table(config, root)
         case ClassFolder():
             return open_class_folder(config, root)
         case Shards():

@@ -14,9 +14,7 @@ from seesay.errors import InputError
 from seesay.images.augment import Augment
 from seesay.paths import printable
 from seesay.strict import from_json
-from seesay.training.class_folder import ClassFolder
-from seesay.training.manifest import Manifest
-from seesay.training.shards import Shards
+from seesay.training.mix import SourceConfig
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Data:
     gradients of one (two passes, Gao et al. 2021). identities: a picture or caption that comes twice in a batch counts as
     right both times."""
 
-    sources: tuple[Manifest | ClassFolder | Shards, ...]
+    sources: tuple[SourceConfig, ...]
     batch: int
     parts: int = 1
     augment: Augment = field(default_factory=Augment)

@@ -196,7 +196,7 @@ class Trainer:
         if len(parts) == 1:
             loss(*encode(parts[0])).backward()  # type: ignore[no-untyped-call]
         else:
-            contrastive_step(self.clip, encode, parts, loss)
+            contrastive_step(encode, parts, loss)
         values = {name: value.item() for name, value in found.items()}
         if not np.isfinite(values["loss"]):
             self._not_a_number(batch, values["loss"])
