@@ -1,6 +1,6 @@
 """Memory and time of the contrastive loss, forward and backward, against the plain formula.
 
-    python benchmarks/contrastive_loss.py [--sizes 8192,16384,32768] [--tiles 1024] [--quick] [--json]
+    python benchmarks/contrastive_loss.py [--sizes 8192,16384,32768] [--tiles 2048] [--quick] [--json]
 
 Us: `seesay.training.losses.info_nce`, whose logits exist a tile at a time. Peer: the formula of OpenCLIP's ClipLoss in one
 process (logits per image and logits per text, a product each, then two cross-entropies), in the same torch. Unit vectors of 512

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-TILE = 1024  # rows and columns of a tile, measured on two cores (benchmarks/contrastive_loss.py --tiles)
+TILE = 2048  # rows and columns of a tile, measured on two cores (benchmarks/contrastive_loss.py --tiles)
 
 
 def blocks(count: int, tile: int) -> list[slice]:
