@@ -126,9 +126,9 @@ class EfficientNetLiteConfig:
     """EfficientNet-Lite image tower (Tan & Le 2019, Lite variant: ReLU6, no squeeze-excite).
 
     stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
-    head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014); "linear", "mlp": a projection of the
-    pooled features, and `classes` is 0. norm "batch": every convolution has a batch norm in place of a bias; "folded": it was
-    folded into the convolution.
+    head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014); otherwise a projection of the pooled
+    features, and `classes` is 0. norm "batch": every convolution has a batch norm in place of a bias; "folded": it was folded
+    into the convolution.
     """
 
     kind: Literal["efficientnet-lite"]
@@ -136,7 +136,7 @@ class EfficientNetLiteConfig:
     stages: tuple[tuple[int, int, int], ...]
     widths: tuple[int, ...]
     classes: int
-    head: Literal["conse", "linear", "mlp"]
+    head: Literal["conse", "linear", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
 
 
@@ -197,7 +197,7 @@ class CbowConfig:
     width: int
     vocabulary: int
     pad_id: int = 0
-    projection: Literal["linear", "mlp"] = "linear"
+    projection: Projection = "linear"
 
 
 ImageConfig = VitConfig | ModifiedResNetConfig | EfficientNetLiteConfig

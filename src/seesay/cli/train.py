@@ -92,7 +92,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
 
     class Shown(Watch):
         def __init__(self, bars: Progress) -> None:
-            self.bars, self.asked, self.speed = bars, False, 0.0
+            self.bars, self.asked, self.stepping, self.speed = bars, False, False, 0.0
             self.task = bars.add_task("Opening", total=None, about="")
 
         def phase(self, what: str, total: int) -> Callable[[int], None]:
@@ -100,6 +100,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
             return lambda count: self.bars.advance(task, count)
 
         def begins(self, step: int, steps: int) -> None:
+            self.stepping = True
             self.bars.reset(self.task, description="Training", total=steps, completed=step)
 
         def step(self, record: dict[str, Any]) -> None:
@@ -123,7 +124,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
         shown = Shown(bars)
 
         def ask(number: int, frame: object) -> None:
-            if shown.asked:
+            if shown.asked or not shown.stepping:
                 raise KeyboardInterrupt
             shown.asked = True
             click.echo("seesay: stopping after this step (once more: at once)", err=True)

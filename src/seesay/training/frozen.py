@@ -2,18 +2,22 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
-from seesay.engines.onnx import available_cores
+from seesay.config import EfficientNetLiteConfig
+from seesay.engines.export import write_graphs
+from seesay.engines.onnx import OnnxEngine, available_cores
 from seesay.errors import UnreadableImage
+from seesay.models import Clip
 from seesay.prefetch import prefetch
 
 BATCH = 16
@@ -101,8 +105,42 @@ def distinct(keys: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def as_array(features: torch.Tensor) -> np.ndarray:
-    return features.float().cpu().numpy()
+def features_of(clip: Clip, side: Literal["image", "text"], device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """What a tower's projection sees, of pixels or ids. On a CPU ONNX Runtime makes it, in a third of torch's time."""
+    tower = getattr(clip, side)
+    if device.type != "cpu":
+
+        def by_torch(inputs: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                array: np.ndarray = tower.features(torch.from_numpy(inputs).to(device)).float().cpu().numpy()
+            return array
+
+        return by_torch
+    before = tower.config
+    config = replace(before, head="none") if hasattr(before, "head") else replace(before, projection="none")
+    if isinstance(config, EfficientNetLiteConfig):
+        config = replace(config, classes=0)
+    width = config.widths[-1] if isinstance(config, EfficientNetLiteConfig) else config.width
+    alone = replace(clip.config, dim=width, **{"image": None, "text": None, side: config})
+    with torch.device("meta"):
+        made = Clip(alone)
+    names = made.state_dict().keys()
+    state = {name: value.contiguous() for name, value in clip.state_dict().items() if name in names}
+    made.load_state_dict(state, assign=True)
+    with tempfile.TemporaryDirectory() as folder:
+        write_graphs(made, Path(folder))
+        engine = OnnxEngine(Path(folder))
+        encode = engine.encode_pixels if side == "image" else engine.encode_tokens
+        encode(_any_input(config, side))  # opened while its file is there
+    return encode
+
+
+def _any_input(config: Any, side: str) -> np.ndarray:
+    if side == "image":
+        return np.zeros((1, 3, config.image_px, config.image_px), dtype=np.float32)
+    ids = np.ones((1, 2), dtype=np.int64)
+    ids[0, 1] = getattr(config, "eos_id", 1)
+    return ids
 
 
 def _prepared(keys: Sequence[str], prepare: Callable[[str], Any]) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from seesay.images.read import ImageInput, read
 from seesay.models import Clip
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Frozen, Watch, as_array, distinct, frozen_identity, make_frozen
+from seesay.training.frozen import Frozen, Watch, distinct, features_of, frozen_identity, make_frozen
 
 PLAIN = Augment()
 
@@ -25,7 +25,7 @@ class Pictures:
     def __init__(self, clip: Clip, augment: Augment, device: torch.device, *, unlocked_groups: int | None) -> None:
         spec = clip.config.image_spec
         assert spec is not None
-        self.tower, self.spec, self.augment, self.device = clip.image, spec, augment, device
+        self.clip, self.tower, self.spec, self.augment, self.device = clip, clip.image, spec, augment, device
         self.frozen: Frozen | None = None
         locked = unlocked_groups is not None and unlocked_groups <= 1
         # A ResNet's projection is fed by a map of all cells, which is larger than the picture.
@@ -38,9 +38,10 @@ class Pictures:
         """Features of these files, from `store` or made now."""
         identity = frozen_identity(self.tower, self.spec)  # type: ignore[arg-type]
 
+        encode = features_of(self.clip, "image", self.device)
+
         def features(batch: list[np.ndarray]) -> np.ndarray:
-            with torch.no_grad():
-                return as_array(self.tower.features(self._pixels(batch)))
+            return encode(normalize(np.stack(batch), self.spec))
 
         self.frozen = make_frozen(
             distinct(map(str, files)), lambda key: self.levels(key, None), features, store, identity, watch
@@ -72,16 +73,17 @@ class Texts:
     """Texts on their way into the text tower; after `freeze` those come as features."""
 
     def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
-        self.tower, self.tokenizer, self.device = clip.text, tokenizer, device
+        self.clip, self.tower, self.tokenizer, self.device = clip, clip.text, tokenizer, device
         self.frozen: Frozen | None = None
         self.freezable = unlocked_groups is not None and unlocked_groups <= 1
 
     def freeze(self, texts: Sequence[str], store: Path, watch: Watch) -> None:
         identity = frozen_identity(self.tower, self.tokenizer.spec)  # type: ignore[arg-type]
 
+        encode = features_of(self.clip, "text", self.device)
+
         def features(batch: list[str]) -> np.ndarray:
-            with torch.no_grad():
-                return as_array(self.tower.features(self._ids(batch)))
+            return encode(self.tokenizer(batch).ids)
 
         # Texts of similar length share a batch; the order is the same for the same texts.
         keys = sorted(distinct(texts), key=lambda text: (len(text), text))

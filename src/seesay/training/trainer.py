@@ -148,7 +148,7 @@ class Trainer:
 
     def _loop(self, log: Log) -> None:
         recipe, before = self.recipe, Counter(self.faults)
-        loader = Loader(self.source, self._prepare, batch=recipe.data.batch, seed=recipe.seed, position=self.position)
+        loader = Loader(self.source, self.prepare, batch=recipe.data.batch, seed=recipe.seed, position=self.position)
         started = time.perf_counter()
         for batch in islice(loader, self.steps - self.step):
             rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
@@ -244,7 +244,7 @@ class Trainer:
 
     # Data
 
-    def _prepare(self, sample: Sample, rng: np.random.Generator) -> Prepared:
+    def prepare(self, sample: Sample, rng: np.random.Generator) -> Prepared:
         picture = self.pictures.prepare(sample.image, rng)
         if self.teacher is None:
             return Prepared(picture)
