@@ -22,7 +22,7 @@ from seesay.training.tiles import TILE
 SIZES = (8192, 16384, 32768)
 QUICK_SIZES = (2048, 4096)
 MEMORY_GOAL, TIME_GOAL = 1 / 10, 1 / 1.3
-PLAIN_MATRICES = 5  # N x N, that the plain formula holds at once, with something to spare
+PLAIN_MATRICES = 4.5  # N x N, that the plain formula holds at once (4.1), with something to spare
 
 
 class Contender:

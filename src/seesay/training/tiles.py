@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-TILE = 2048  # rows and columns of a tile, measured on two cores (benchmarks/contrastive_loss.py --tiles)
+# Rows and columns of a tile. On two cores 1024 loses to this where others use them too: more, shorter steps wait for a thread.
+TILE = 2048
 
 
 def blocks(count: int, tile: int) -> list[slice]:
