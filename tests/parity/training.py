@@ -2,11 +2,13 @@
 
     python -m tests.parity.training [--data FOLDER]    FOLDER has captions.tsv (image, split, lang, text) and images/;
                                                        without it, the example photos with their names as captions
-Exit code 1 where a loss differs by more than 1e-4.
+In float64 the two have to agree within 1e-9. In float32 rounding grows from step to step, in a ResNet by a factor of ten every
+dozen of steps; that is printed too, and held to 1e-4 for the ViT.
 """
 
 import argparse
 import contextlib
+import json
 import math
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from open_clip.factory import add_model_config
 from open_clip.loss import ClipLoss
 from open_clip_train.scheduler import cosine_lr
 from open_clip_train.train import train_one_epoch
+from safetensors.torch import save_file
 
 from seesay.images.preprocess import normalize
 from seesay.strict import from_json
@@ -31,7 +34,8 @@ from seesay.training.recipe import Recipe
 from seesay.training.trainer import Trainer
 
 STEPS, BATCH, WARMUP, RATE = 50, 32, 10, 5e-4
-TOLERANCE = 1e-4
+TOLERANCES = {("ViT + transformer", torch.float32): 1e-4, ("ViT + transformer", torch.float64): 1e-9}
+TOLERANCES |= {("ResNet + transformer", torch.float32): math.inf, ("ResNet + transformer", torch.float64): 1e-9}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3}
 MODELS: dict[str, dict[str, Any]] = {
     "ViT + transformer": {
@@ -51,19 +55,20 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path)
     given = parser.parse_args().data
-    worst = 0.0
+    good = True
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
         table = given / "captions.tsv" if given else photos(Path(place))
-        for name, config in MODELS.items():
-            ours, theirs = losses(Path(place) / name.split()[0], config, table, "train" if given else None)
+        for (name, dtype), tolerance in TOLERANCES.items():
+            folder = Path(place) / f"{name.split()[0]}-{str(dtype)[6:]}"
+            ours, theirs = losses(folder, MODELS[name], table, "train" if given else None, dtype)
             difference = np.abs(np.array(ours) - np.array(theirs))
             print(
-                f"{name}: loss {theirs[0]:.4f} to {theirs[-1]:.4f}; largest difference {difference.max():.1e} "
+                f"{name}, {str(dtype)[6:]}: loss {theirs[0]:.4f} to {theirs[-1]:.4f}; largest difference {difference.max():.1e} "
                 f"at step {difference.argmax() + 1} of {STEPS}",
                 flush=True,
             )
-            worst = max(worst, float(difference.max()))
-    return 0 if worst <= TOLERANCE else 1
+            good = good and bool(difference.max() <= tolerance)
+    return 0 if good else 1
 
 
 def photos(place: Path) -> Path:
@@ -75,7 +80,9 @@ def photos(place: Path) -> Path:
     return table
 
 
-def losses(folder: Path, config: dict[str, Any], table: Path, split: str | None) -> tuple[list[float], list[float]]:
+def losses(
+    folder: Path, config: dict[str, Any], table: Path, split: str | None, dtype: torch.dtype
+) -> tuple[list[float], list[float]]:
     """Ours and theirs, one a step."""
     torch.manual_seed(0)
     add_model_config_of(folder, config)
@@ -92,7 +99,9 @@ def losses(folder: Path, config: dict[str, Any], table: Path, split: str | None)
         "optimizer": {"learning_rate": RATE, "warmup": WARMUP},
     }
     trainer = Trainer(from_json(Recipe, values, "the recipe"))
-    batches = list(fed(trainer))
+    trainer.clip.to(dtype)
+    model.to(dtype)
+    batches = [(pixels.to(dtype), ids) for pixels, ids in fed(trainer)]
     trainer.run()
     ours = [record["loss"] for record in read_log(folder / "run" / "log.jsonl")]
     return ours, original(model, batches)
@@ -100,10 +109,6 @@ def losses(folder: Path, config: dict[str, Any], table: Path, split: str | None)
 
 def start(folder: Path, config: dict[str, Any]) -> Path:
     """The first weights as a folder that our loader opens."""
-    import json
-
-    from safetensors.torch import save_file
-
     made = folder / "start"
     made.mkdir()
     state = torch.load(folder / "start.pt", weights_only=True)
@@ -115,8 +120,6 @@ def start(folder: Path, config: dict[str, Any]) -> Path:
 
 
 def add_model_config_of(folder: Path, config: dict[str, Any]) -> None:
-    import json
-
     folder.mkdir()
     (folder / f"{folder.name}.json").write_text(json.dumps(config))
     add_model_config(folder / f"{folder.name}.json")

@@ -66,7 +66,8 @@ class Pictures:
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
-        return pixels.to(self.device).contiguous(memory_format=self.layout)
+        dtype = next(self.tower.parameters()).dtype  # type: ignore[attr-defined]
+        return pixels.to(self.device, dtype).contiguous(memory_format=self.layout)
 
 
 class Texts:

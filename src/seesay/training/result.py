@@ -19,6 +19,7 @@ from seesay.training.recipe import Recipe
 def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe) -> Path:
     """Writes `model` in the run's folder, in place of an earlier one, its graphs proven against torch. Raises ModelError."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     with torch.device("meta"):
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)

@@ -182,7 +182,8 @@ class Trainer:
             with self._autocast():
                 images = self.pictures.embed([value.picture for value in batch.values[part]])
                 texts = self.texts.embed([sample.text for sample in batch.samples[part]])
-            return F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+            images, texts = (x.float() if x.dtype in AUTOCAST.values() else x for x in (images, texts))
+            return F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
 
         def loss(images: Tensor, texts: Tensor) -> Tensor:
             total, terms = self.objective(self.clip, images, texts, truth)
