@@ -39,6 +39,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
 	$(PARITY)/bin/python -W ignore -m tests.parity.open_clip_losses
 	$(PARITY)/bin/python -W ignore -m tests.parity.clip_benchmark
+	$(PARITY)/bin/python -W ignore -m tests.parity.training
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
 	$(PARITY)/bin/python -m pytest tests/parity
 

@@ -139,6 +139,14 @@ class EfficientNetLiteConfig:
     head: Literal["conse", "linear", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
 
+    @property
+    def grid(self) -> int:
+        """Cells of a side of the last feature map."""
+        side = -(-self.image_px // 2)
+        for _, _, stride in self.stages:
+            side = -(-side // stride)
+        return side
+
 
 @dataclass(frozen=True)
 class ClipTextConfig:

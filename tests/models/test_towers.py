@@ -1,18 +1,32 @@
 """Towers that no other library has, against slow numpy; and what all towers promise."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import seesay
-from seesay.config import CbowConfig, ModelConfig
+from seesay.config import (
+    BertConfig,
+    CbowConfig,
+    ClipTextConfig,
+    EfficientNetLiteConfig,
+    ModelConfig,
+    ModifiedResNetConfig,
+    VitConfig,
+)
 from seesay.engines import OnnxEngine
 from seesay.engines.export import verify, write_graphs
 from seesay.errors import MissingCapability
+from seesay.estimate import parameters
 from seesay.models import Clip
+from seesay.models.groups import lock, parameters_in
 from seesay.models.positions import resize_grid, resize_line
+from seesay.models.recompute import recompute_blocks
+from seesay.training.initialise import initialise
 from tests.parity.test_checkpoints import DATA, NAMES, open_fixture
 
 CBOW = CbowConfig("cbow", width=12, vocabulary=40, pad_id=0)
@@ -82,3 +96,108 @@ def test_positions_keep_their_size_and_their_prefix() -> None:
         resize_grid(torch.randn(18, 6), 5)
     line = torch.arange(8.0)[:, None].expand(8, 3)
     torch.testing.assert_close(resize_line(line, 4)[:, 0], torch.tensor([0.5, 2.5, 4.5, 6.5]))
+
+
+LITE = EfficientNetLiteConfig(
+    "efficientnet-lite", 64, ((1, 3, 1), (2, 3, 2), (1, 5, 2)), (8, 8, 12, 16, 24), 0, "linear", "batch"
+)
+VIT = VitConfig("vit", 32, 8, 16, 2, 2, 32, "gelu", 1e-5)
+RESNET = ModifiedResNetConfig("modified-resnet", 64, 8, (1, 1, 1, 1), 4)
+TEXT = ClipTextConfig("clip-text", 16, 2, 2, 32, 40, 12, "gelu", 1e-5, True, "eos", 39)
+BERT = BertConfig("bert", 16, 2, 2, 32, 40, 12, "gelu", 1e-12, "mean", "linear")
+TOWERS = {
+    "vit": (VIT, None),
+    "vit-mlp": (replace(VIT, projection="mlp"), None),
+    "vit-mean-mlp": (replace(VIT, projection="mlp", pooling="mean"), None),
+    "resnet": (RESNET, None),
+    "lite": (LITE, None),
+    "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
+    "lite-conse": (replace(LITE, head="conse", classes=7), None),
+    "text-mlp": (None, replace(TEXT, projection="mlp")),
+    "bert": (None, BERT),
+    "bert-mlp": (None, replace(BERT, head="mlp")),
+    "cbow-mlp": (None, replace(CBOW, projection="mlp")),
+}
+
+
+def made(name: str) -> tuple[Clip, torch.nn.Module, torch.Tensor]:
+    """A model of one tower with first weights and batch norms that have seen something; and inputs for it."""
+    image, text = TOWERS[name]
+    torch.manual_seed(0)
+    clip = Clip(ModelConfig(1, name, 5, image, text, None, None, 0.0, None, "softmax", {}, (), "none", (), "0" * 32))
+    tower: Any = clip.image if image is not None else clip.text
+    initialise(tower)
+    if image is not None:
+        inputs = torch.randn(4, 3, image.image_px, image.image_px)
+    else:
+        inputs = torch.tensor([[3, 7, 39, 0], [5, 9, 11, 39], [39, 0, 0, 0], [1, 39, 0, 0]])
+    for _ in range(3):
+        with torch.no_grad():
+            tower.train()(inputs)
+    return clip.eval(), tower, inputs
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_a_tower_projects_its_features_and_exports(name: str, tmp_path: Path) -> None:
+    clip, tower, inputs = made(name)
+    whole = tower(inputs)
+    assert whole.shape == (4, 5)
+    torch.testing.assert_close(tower.project(tower.features(inputs)), whole, rtol=0, atol=0)
+    write_graphs(clip, tmp_path)
+    assert max(verify(clip, tmp_path).values()) < 1e-5
+    image, text = TOWERS[name]
+    assert sum(p.numel() for p in tower.parameters()) == parameters(image or text, 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_groups_hold_every_parameter_once_and_locking_keeps_them(name: str) -> None:
+    _, tower, inputs = made(name)
+    groups = tower.groups()
+    listed = [
+        p for group in groups for part in group for p in ([part] if isinstance(part, torch.nn.Parameter) else part.parameters())
+    ]
+    assert sorted(map(id, listed)) == sorted(map(id, tower.parameters()))
+    for unlocked in (0, 1, 2, len(groups)):
+        tower.train()
+        lock(groups, unlocked)
+        before = {name: value.clone() for name, value in tower.state_dict().items()}
+        for parameter in tower.parameters():
+            parameter.grad = None
+        out = tower(inputs)
+        if out.requires_grad:
+            out.square().sum().backward()
+        for number, group in enumerate(groups):
+            locked = number < len(groups) - unlocked
+            assert all((parameter.grad is None) == locked for parameter in parameters_in(group))
+        if unlocked == 0:
+            assert all(torch.equal(before[name], value) for name, value in tower.state_dict().items())  # batch norms too
+
+
+@pytest.mark.parametrize("name", ["vit", "resnet", "lite", "text-mlp", "bert"])
+def test_recomputing_blocks_changes_no_number(name: str) -> None:
+    states, gradients = [], []
+    for recompute in (False, True):
+        _, tower, inputs = made(name)
+        if recompute:
+            recompute_blocks(tower)
+        tower.train()
+        tower(inputs).square().sum().backward()
+        gradients.append([p.grad for p in tower.parameters()])
+        states.append(tower.state_dict())
+    for kept, again in zip(*gradients, strict=True):
+        torch.testing.assert_close(again, kept, rtol=1e-5, atol=1e-6)
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])  # batch norms counted once
+
+
+def test_dropped_patches_are_left_out_in_training_only() -> None:
+    _, tower, inputs = made("vit")
+    whole = tower(inputs)
+    tower.patch_dropout = 0.5
+    torch.testing.assert_close(tower(inputs), whole)
+    tower.train()
+    assert tower.hidden_states(inputs)[0].shape == (4, 1 + 8, 16)
+    assert not torch.equal(tower(inputs), tower(inputs))
+    torch.manual_seed(3)
+    once = tower(inputs)
+    torch.manual_seed(3)
+    torch.testing.assert_close(tower(inputs), once, rtol=0, atol=0)

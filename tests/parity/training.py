@@ -62,12 +62,10 @@ def main() -> int:
             folder = Path(place) / f"{name.split()[0]}-{str(dtype)[6:]}"
             ours, theirs = losses(folder, MODELS[name], table, "train" if given else None, dtype)
             difference = np.abs(np.array(ours) - np.array(theirs))
-            print(
-                f"{name}, {str(dtype)[6:]}: loss {theirs[0]:.4f} to {theirs[-1]:.4f}; largest difference {difference.max():.1e} "
-                f"at step {difference.argmax() + 1} of {STEPS}",
-                flush=True,
-            )
-            good = good and bool(difference.max() <= tolerance)
+            most, at = difference.max(), difference.argmax() + 1
+            fell = f"loss {theirs[0]:.4f} to {theirs[-1]:.4f}"
+            print(f"{name}, {str(dtype)[6:]}: {fell}; largest difference {most:.1e} at step {at} of {STEPS}", flush=True)
+            good = good and bool(most <= tolerance)
     return 0 if good else 1
 
 

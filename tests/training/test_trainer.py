@@ -151,7 +151,7 @@ def test_locked_towers_are_encoded_once_and_do_not_move(world: Path, recipe: Mak
     before = {name: value.clone() for name, value in Trainer(recipe(towers=STARTED)).clip.state_dict().items()}
     run = recipe("steps=6", "data.batch=40", towers=STARTED, more=VALIDATION.replace("20", "3"))
     result = train(run)
-    after = read_state(world / "run" / "checkpoints" / "best.pt")["weights"]
+    after = read_state(next((world / "run" / "checkpoints").glob("best-*.pt")))["weights"]
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"image.projection.weight", "text.projection.up.weight", "text.projection.down.weight", "logit_scale"}
     assert {file.name for file in (world / "run" / "features").iterdir()} == {
@@ -206,10 +206,10 @@ def test_no_weight_decay_on_norms_biases_and_the_temperature(recipe: Make) -> No
 
 
 def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, records: Records) -> None:
-    train(recipe("steps=30", "loss.max_scale=16", "optimizer.learning_rate=0.05"))
+    train(recipe("steps=30", "loss.max_scale=16", "loss.temperature=0.065"))
     temperatures = [record["temperature"] for record in records(world / "run") if "temperature" in record]
     assert min(temperatures) == pytest.approx(1 / 16)
-    assert all(1 / 16 - 1e-6 <= t <= 1 + 1e-6 for t in temperatures)
+    assert temperatures.count(min(temperatures)) > 3  # it stays there
 
 
 @pytest.mark.parametrize(
@@ -238,5 +238,50 @@ def test_recipes_that_cannot_run_say_why(recipe: Make, sets: tuple[str, ...], to
 def test_checkpoints_are_the_last_few_and_the_best(world: Path, recipe: Make) -> None:
     train(recipe("steps=10", "checkpoints.every=2", "checkpoints.keep=2", more=VALIDATION.replace("20", "5")))
     files = sorted(file.name for file in (world / "run" / "checkpoints").iterdir())
-    assert files == ["best.pt", "step-00000008.pt", "step-00000010.pt"]
+    assert files[1:] == ["step-00000008.pt", "step-00000010.pt"]
+    assert files[0] in ("best-00000005.pt", "best-00000010.pt")
     assert json.loads((world / "run" / "recipe.json").read_text())["steps"] == 10
+
+
+def test_two_processes_do_not_train_into_one_folder(world: Path, recipe: Make) -> None:
+    from filelock import FileLock
+
+    (world / "run").mkdir()
+    with FileLock(world / "run" / ".lock"), pytest.raises(InputError, match="another process is training into run"):
+        train(recipe("steps=2"))
+
+
+def test_a_disk_that_takes_no_checkpoint_is_told(world: Path, recipe: Make) -> None:
+    (world / "run").mkdir()
+    (world / "run" / "checkpoints").write_text("in the way")
+    with pytest.raises(TrainingError, match="cannot write run/checkpoints"):
+        train(recipe("steps=2"))
+
+
+def test_shards_train_too_and_their_faults_are_told(world: Path, recipe: Make) -> None:
+    import io
+    import tarfile
+
+    files = sorted((world / "images").glob("train-*.png"))
+    with tarfile.open(world / "a.tar", "w") as tar:
+        for number, file in enumerate(files):
+            for suffix, content in (("png", file.read_bytes()), ("txt", file.stem.replace("-", " ").encode())):
+                if number == 3 and suffix == "txt":
+                    continue
+                about = tarfile.TarInfo(f"{number:04d}.{suffix}")
+                about.size = len(content)
+                tar.addfile(about, io.BytesIO(content))
+    sources = 'data.sources=[{kind = "webdataset", shards = ["a.tar"]}]'
+    result = train(recipe("steps=8", sources))
+    assert result.model is not None
+    assert sum(result.faults.values()) >= 1
+
+
+def test_a_class_table_gives_texts_from_templates(world: Path, recipe: Make) -> None:
+    source = 'data.sources=[{kind = "labels", path = "captions.tsv", split = "train", templates = ["a {} here"]}]'
+    with pytest.raises(InputError, match="two labels|has the labels"):
+        (world / "twice.tsv").write_text("image\tlabel\na.png\tx\na.png\ty\n")
+        Trainer(recipe(source.replace("captions", "twice").replace('split = "train", ', "")))
+    trainer = Trainer(recipe(source))
+    texts = {sample.text for sample in trainer.source.once()}  # type: ignore[union-attr]
+    assert texts == {"a square here", "a stripes here"}

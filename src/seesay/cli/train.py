@@ -31,11 +31,9 @@ def train(recipe: Path, sets: tuple[str, ...], resume: bool, as_json: bool) -> i
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtra("training", "train") from None
-    from seesay.evaluation import plots
     from seesay.training.recipe import read_recipe
     from seesay.training.trainer import Trainer
 
-    plots.require()
     said = read_recipe(recipe, sets)
     with _watching(quiet=as_json or not sys.stderr.isatty()) as watch:
         result = Trainer(said, resume=resume, watch=watch).run()

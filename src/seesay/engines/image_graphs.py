@@ -149,7 +149,7 @@ def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> 
         probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
         return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
 
-    channels, cells = c.widths[-1], -(-c.image_px // 32)
+    channels, cells = c.widths[-1], c.grid
     project(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
 
     def dense() -> str:

@@ -7,6 +7,16 @@ from torch import nn
 Group = Sequence[nn.Module | nn.Parameter]
 
 
+def parameters_in(group: Group) -> list[nn.Parameter]:
+    return [p for part in group for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())]
+
+
+def names_in(tower: nn.Module, group: Group) -> set[str]:
+    """Of a group's parameters, as the tower's state calls them."""
+    own = {id(parameter) for parameter in parameters_in(group)}
+    return {name for name, parameter in tower.named_parameters() if id(parameter) in own}
+
+
 def lock(groups: Sequence[Group], unlocked: int) -> None:
     """Keeps all but the last `unlocked` groups as they are: no gradients, and batch norms that do not move.
 

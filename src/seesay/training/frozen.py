@@ -1,6 +1,7 @@
 """What a locked tower makes of each picture or text, made once: training its projection then costs no tower at all."""
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from seesay.engines.export import write_graphs
 from seesay.engines.onnx import OnnxEngine, available_cores
 from seesay.errors import UnreadableImage
 from seesay.models import Clip
+from seesay.models.groups import names_in
 from seesay.prefetch import prefetch
 
 BATCH = 16
@@ -55,11 +57,8 @@ def make_frozen(
     with suppress(OSError, ValueError, KeyError, EOFError), np.load(file, allow_pickle=False) as stored:
         if str(stored["digest"]) == wanted:
             watch(len(keys))
-            return Frozen(
-                {str(key): row for row, key in enumerate(stored["keys"])},
-                stored["values"],
-                dict(zip(map(str, stored["bad"]), map(str, stored["reasons"]), strict=True)),
-            )
+            known = json.loads(stored["keys"].tobytes())
+            return Frozen({key: row for row, key in enumerate(known["good"])}, stored["values"], known["faults"])
     good: list[str] = []
     faults: dict[str, str] = {}
     values: list[np.ndarray] = []
@@ -79,23 +78,17 @@ def make_frozen(
     made = Frozen({key: row for row, key in enumerate(good)}, np.concatenate(values) if values else np.empty((0, 0)), faults)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.stem}.part-{os.getpid()}.npz")
-    np.savez(
-        unfinished,
-        digest=np.array(wanted),
-        keys=np.array(good, dtype=str),
-        values=made.values,
-        bad=np.array(list(faults), dtype=str),
-        reasons=np.array(list(faults.values()), dtype=str),
-    )
+    known = np.frombuffer(json.dumps({"good": good, "faults": faults}).encode(), dtype=np.uint8)  # an array of str pads each
+    np.savez(unfinished, digest=np.array(wanted), keys=known, values=made.values)
     unfinished.replace(file)
     return made
 
 
 def frozen_identity(tower: nn.Module, spec: object) -> str:
     """Of everything that a locked tower's features depend on, the picture or text aside: the weights below the projection."""
-    total = hashlib.sha256(repr(spec).encode())
+    total, projection = hashlib.sha256(repr(spec).encode()), names_in(tower, tower.groups()[-1])  # type: ignore[operator]
     for name, tensor in tower.state_dict().items():
-        if not name.startswith("projection."):
+        if name not in projection:
             total.update(name.encode())
             total.update(tensor.detach().cpu().contiguous().numpy().data)
     return total.hexdigest()

@@ -55,6 +55,8 @@ def initialise(tower: nn.Module) -> None:
                 for module in tower.modules():
                     if isinstance(module, nn.Conv2d):
                         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if tower.config.head == "conse":
+                    _normal(tower.class_embedding, tower.class_embedding.shape[1] ** -0.5)
             case _:
                 raise TypeError(type(tower))
         initialise_projection(tower)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -67,7 +67,7 @@ class Loader(Generic[T]):
         self.faults: Counter[str] = Counter()
         self.examples: list[tuple[str, str]] = []
 
-    def __iter__(self) -> Iterator[Batch[T]]:
+    def __iter__(self) -> Generator[Batch[T], None, None]:
         """From `position` on. Closing the iterator stops the threads. Raises InputError after a pass with no usable sample."""
         jobs = enumerate(self._source.stream(self._seed, self._position), self._position)
         samples: list[Sample] = []

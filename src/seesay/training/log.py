@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from seesay.errors import MissingExtra
+
 Record = dict[str, Any]
 
 
@@ -11,8 +13,10 @@ class Log:
     """`log.jsonl`, and events in `tensorboard/`. A resumed run goes on after `step`, and drops what was written beyond."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        from tensorboardX import SummaryWriter
-
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise MissingExtra("training", "train") from None
         self.file = folder / "log.jsonl"
         kept = [record for record in read_log(self.file) if record["step"] <= step] if step else []
         unfinished = self.file.with_suffix(".part")

@@ -1,7 +1,7 @@
 """AdamW over groups of parameters, its learning rate over time, and a running mean of the weights."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,13 +9,14 @@ from torch import nn
 
 from seesay.errors import InputError
 from seesay.models import Clip
+from seesay.models.groups import parameters_in
 from seesay.training.recipe import Optimizer
 
 
 def adamw(clip: Clip, others: nn.Module, said: Optimizer) -> torch.optim.AdamW:
     """Over all parameters that learn. What has fewer than two dimensions (norms, biases, the temperature) is not decayed,
     as in OpenCLIP. Raises InputError where nothing learns."""
-    projections = {id(p) for tower in (clip.image, clip.text) for p in _parameters(tower.groups()[-1])}
+    projections = {id(p) for tower in (clip.image, clip.text) for p in parameters_in(tower.groups()[-1])}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in [*clip.parameters(), *others.parameters()]:
         if parameter.requires_grad:
@@ -79,7 +80,3 @@ class Ema:
         self.steps = state["steps"]
         for name, tensor in state["values"].items():
             self.values[name].copy_(tensor)
-
-
-def _parameters(group: Iterable[Any]) -> list[nn.Parameter]:
-    return [p for part in group for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())]

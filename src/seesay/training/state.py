@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from seesay.errors import ModelError
+from seesay.errors import ModelError, TrainingError
 from seesay.paths import printable
 
 NAME = re.compile(r"step-(\d+)\.pt")
 
 
 class CheckpointFolder:
-    """`step-N.pt` files. What is written under its name is complete: it was written beside, synced, and renamed."""
+    """`step-N.pt` files, and the best weights in `best-N.pt`. What is written under its name is complete: it was written
+    beside, synced, and renamed."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder, self.keep = folder, keep
@@ -24,12 +25,15 @@ class CheckpointFolder:
         found = [NAME.fullmatch(file.name) for file in self.folder.glob("step-*.pt")]
         return sorted(int(match[1]) for match in found if match)
 
-    def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Writes one and removes what is older than the last `keep`."""
+    def save(self, step: int, state: dict[str, Any], *, best: int | None = None) -> Path:
+        """Writes one and removes what is older than the last `keep`, and all best weights but those of the step `best`."""
         file = self._file(step)
         write_whole(file, state)
         for old in self.steps()[: -self.keep]:
             self._file(old).unlink(missing_ok=True)
+        for other in self.folder.glob("best-*.pt"):
+            if best is not None and other != self._best_file(best):
+                other.unlink(missing_ok=True)
         for left in self.folder.glob("*.part-*"):  # of runs that were killed while writing
             left.unlink(missing_ok=True)
         return file
@@ -39,19 +43,35 @@ class CheckpointFolder:
         steps = self.steps()
         return read_state(self._file(steps[-1])) if steps else None
 
+    def save_best(self, step: int, state: dict[str, Any]) -> None:
+        """Beside the best before, which the newest checkpoint still speaks of."""
+        write_whole(self._best_file(step), state)
+
+    def best(self, step: int) -> dict[str, Any]:
+        return read_state(self._best_file(step))
+
+    def _best_file(self, step: int) -> Path:
+        return self.folder / f"best-{step:08d}.pt"
+
     def _file(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}.pt"
 
 
 def write_whole(file: Path, state: dict[str, Any]) -> None:
-    """Tensors, numbers, strings, lists and dicts of them; never half a file under this name."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Tensors, numbers, strings, lists and dicts of them; never half a file under this name. Raises TrainingError."""
     unfinished = file.with_name(f"{file.name}.part-{os.getpid()}")
-    with unfinished.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+    except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
+        unfinished.unlink(missing_ok=True)
+        raise TrainingError(
+            f"cannot write {printable(file)}: {error}. What was written before is whole; --resume goes on"
+        ) from None
 
 
 def read_state(file: Path) -> dict[str, Any]:

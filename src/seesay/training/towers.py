@@ -27,7 +27,7 @@ from seesay.models import Clip
 from seesay.models.clip import ImageTower as Image
 from seesay.models.clip import TextTower as Text
 from seesay.models.clip import image_tower, text_tower
-from seesay.models.groups import lock
+from seesay.models.groups import lock, names_in
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer, vocabulary
 from seesay.tokenizers.vocabulary import PIECES, SPECS
@@ -209,9 +209,7 @@ def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, 
 
 def _head(tower: Any) -> set[str]:
     """Names of what projects."""
-    parts = [tower.pool.out] if isinstance(tower, ModifiedResNet) else tower.groups()[-1]
-    own = {id(p) for part in parts for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())}
-    return {name for name, parameter in tower.named_parameters() if id(parameter) in own}
+    return names_in(tower, [tower.pool.out] if isinstance(tower, ModifiedResNet) else tower.groups()[-1])
 
 
 def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) -> Any:

@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seesay.errors import InputError, TrainingError
+from seesay.evaluation import plots
 from seesay.models.recompute import recompute_blocks
 from seesay.paths import printable
 from seesay.strict import to_json
@@ -31,7 +32,7 @@ from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
 from seesay.training.result import write_model
 from seesay.training.samples import Sample
-from seesay.training.state import CheckpointFolder, read_state, write_whole
+from seesay.training.state import CheckpointFolder, write_whole
 from seesay.training.towers import build, set_modes
 from seesay.training.validation import Search, Validator, bounds, score
 
@@ -86,6 +87,7 @@ class Trainer:
     """One run of a recipe. `resume` goes on from the newest checkpoint in the recipe's folder, if there is one."""
 
     def __init__(self, recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> None:
+        plots.require()  # for the page at the end
         self.recipe, self.watch = recipe, watch or Watch()
         self.folder = recipe.folder
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
@@ -128,7 +130,10 @@ class Trainer:
 
     def run(self) -> Result:
         """To the end, or until the watch says stop. Raises TrainingError where the loss is no number any more."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            return self._run()
+
+    def _run(self) -> Result:
         (self.folder / "recipe.json").write_text(
             json.dumps(to_json(self.recipe), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -144,33 +149,54 @@ class Trainer:
         report = write_report(self.recipe, self.searches, self._facts())
         return Result(self.folder, model, report, self.step, self.steps, self.best, dict(self.faults))
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes into the run's folder meanwhile. Raises InputError."""
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another process is training into {printable(self.folder)}; name another folder with --set out=FOLDER"
+            ) from None
+        except OSError as error:
+            raise InputError(f"cannot write into {printable(self.folder)}: {error.strerror or error}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     # One step
 
     def _loop(self, log: Log) -> None:
         recipe, before = self.recipe, Counter(self.faults)
         loader = Loader(self.source, self.prepare, batch=recipe.data.batch, seed=recipe.seed, position=self.position)
         started = time.perf_counter()
-        for batch in islice(loader, self.steps - self.step):
-            rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
-            record = self._learn(batch)
-            self.step, self.position = self.step + 1, batch.position
-            self.faults = before + loader.faults
-            now = time.perf_counter()
-            record |= {"learning_rate": rate, "samples_per_s": recipe.data.batch / (now - started)}
-            started = now
-            if self.faults:
-                record["left_out"] = dict(self.faults)
-            self.watch.step(record)
-            last, stopping = self.step == self.steps, self.watch.stopping()
-            if last or self.step % recipe.log_every == 0:
-                log.write(record)
-            if self.validator is not None and recipe.validation and (last or self.step % recipe.validation.every == 0):
-                self._validate(log)
-            if last or stopping or self.step % recipe.checkpoints.every == 0:
-                self._save()
-            if stopping:
-                return
-            started += time.perf_counter() - now  # validation and checkpoints are no part of the speed
+        with closing(iter(loader)) as batches:
+            for batch in islice(batches, self.steps - self.step):
+                rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
+                record = self._learn(batch)
+                self.step, self.position = self.step + 1, batch.position
+                self.faults = before + loader.faults
+                now = time.perf_counter()
+                record |= {"learning_rate": rate, "samples_per_s": recipe.data.batch / (now - started)}
+                started = now
+                if self.faults:
+                    record["left_out"] = dict(self.faults)
+                self.watch.step(record)
+                last, stopping = self.step == self.steps, self.watch.stopping()
+                if last or self.step % recipe.log_every == 0:
+                    log.write(record)
+                if self.validator is not None and recipe.validation and (last or self.step % recipe.validation.every == 0):
+                    self._validate(log)
+                if last or stopping or self.step % recipe.checkpoints.every == 0:
+                    self._save()
+                if stopping:
+                    return
+                started += time.perf_counter() - now  # validation and checkpoints are no part of the speed
 
     def _learn(self, batch: Batch[Prepared]) -> Record:
         truth = self._truth(batch)
@@ -281,7 +307,7 @@ class Trainer:
         log.write(record)
         if self.best is None or record["score"] > self.best["score"]:
             with self._result_weights():
-                write_whole(self._best_file, {"step": self.step, "weights": self.clip.state_dict()})
+                self.checkpoints.save_best(self.step, {"step": self.step, "weights": self.clip.state_dict()})
             self.best = record
         self.watch.validated(record)
 
@@ -298,10 +324,6 @@ class Trainer:
             if now is not None:
                 self.clip.load_state_dict(now)
             set_modes(self.clip, self.recipe, training=True)
-
-    @property
-    def _best_file(self) -> Path:
-        return self.checkpoints.folder / "best.pt"
 
     def _save(self) -> None:
         weights = self.clip.state_dict()
@@ -327,7 +349,7 @@ class Trainer:
             "searches": [to_json(search) for search in self.searches],
             "faults": dict(self.faults),
         }
-        self.checkpoints.save(self.step, state)
+        self.checkpoints.save(self.step, state, best=self.best["step"] if self.best else None)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.position = state["step"], state["position"]
@@ -352,7 +374,7 @@ class Trainer:
     def _write_model(self) -> Path:
         """The best weights where there was a validation, else the last."""
         with self._result_weights():
-            weights = read_state(self._best_file)["weights"] if self.best is not None else self.clip.state_dict()
+            weights = self.checkpoints.best(self.best["step"])["weights"] if self.best is not None else self.clip.state_dict()
             return write_model(self.clip.config, weights, self.vocabulary, self.recipe)
 
     def _facts(self) -> list[str]:
