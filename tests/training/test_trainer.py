@@ -206,10 +206,10 @@ def test_no_weight_decay_on_norms_biases_and_the_temperature(recipe: Make) -> No
 
 
 def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, records: Records) -> None:
-    train(recipe("steps=30", "loss.max_scale=16", "loss.temperature=0.065"))
+    train(recipe("steps=5", "loss.max_scale=10", "loss.temperature=0.05"))
     temperatures = [record["temperature"] for record in records(world / "run") if "temperature" in record]
-    assert min(temperatures) == pytest.approx(1 / 16)
-    assert temperatures.count(min(temperatures)) > 3  # it stays there
+    assert temperatures[0] == pytest.approx(1 / 10)
+    assert min(temperatures) >= 1 / 10 - 1e-6
 
 
 @pytest.mark.parametrize(
@@ -279,9 +279,10 @@ def test_shards_train_too_and_their_faults_are_told(world: Path, recipe: Make) -
 
 def test_a_class_table_gives_texts_from_templates(world: Path, recipe: Make) -> None:
     source = 'data.sources=[{kind = "labels", path = "captions.tsv", split = "train", templates = ["a {} here"]}]'
-    with pytest.raises(InputError, match="two labels|has the labels"):
-        (world / "twice.tsv").write_text("image\tlabel\na.png\tx\na.png\ty\n")
-        Trainer(recipe(source.replace("captions", "twice").replace('split = "train", ', "")))
+    (world / "twice.tsv").write_text("image\tlabel\na.png\tx\na.png\ty\n")
+    twice = recipe(source.replace("captions", "twice").replace('split = "train", ', ""))
+    with pytest.raises(InputError, match="has the labels 'x' and 'y'"):
+        Trainer(twice)
     trainer = Trainer(recipe(source))
     texts = {sample.text for sample in trainer.source.once()}  # type: ignore[union-attr]
     assert texts == {"a square here", "a stripes here"}

@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,10 @@ def write_whole(file: Path, state: dict[str, Any]) -> None:
             os.fsync(stream.fileno())
         unfinished.replace(file)
     except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
-        unfinished.unlink(missing_ok=True)
-        raise TrainingError(
-            f"cannot write {printable(file)}: {error}. What was written before is whole; --resume goes on"
-        ) from None
+        with suppress(OSError):
+            unfinished.unlink()
+        said = f"cannot write {printable(file)}: {error}. What was written before is whole; --resume goes on from it"
+        raise TrainingError(said) from None
 
 
 def read_state(file: Path) -> dict[str, Any]:
