@@ -25,6 +25,7 @@ SCRIPTS = (
     "tokenizing",
     "data_loading",
     "contrastive_loss",
+    "train_step",
 )
 TITLES = {
     "cold_start": "Cold start",
@@ -35,6 +36,7 @@ TITLES = {
     "tokenizing": "Tokenizing",
     "data_loading": "Loading for training",
     "contrastive_loss": "The contrastive loss",
+    "train_step": "A training step",
 }
 
 WIDTH = 128

@@ -178,7 +178,7 @@ class Trainer:
         with closing(iter(loader)) as batches:
             for batch in islice(batches, self.steps - self.step):
                 rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
-                record = self._learn(batch)
+                record = self.learn(batch)
                 self.step, self.position = self.step + 1, batch.position
                 self.faults = before + loader.faults
                 now = time.perf_counter()
@@ -198,7 +198,8 @@ class Trainer:
                     return
                 started += time.perf_counter() - now  # validation and checkpoints are no part of the speed
 
-    def _learn(self, batch: Batch[Prepared]) -> Record:
+    def learn(self, batch: Batch[Prepared]) -> Record:
+        """One step over a batch."""
         truth = self._truth(batch)
         each = len(batch.samples) // self.recipe.data.parts
         parts = [slice(start, start + each) for start in range(0, len(batch.samples), each)]
