@@ -24,7 +24,7 @@ def measure(quick: bool, batch: tuple[int, ...]) -> Result:
     if not Peer.given():
         return Result(notes=["SEESAY_PEERS names no interpreter with open_clip: nothing is compared."])
     count = 8 if quick else batch[0]
-    peers = {kind: Peer("train_process.py", kind, count) for kind in KINDS}
+    peers = {kind: Peer("train_process.py", kind, str(count)) for kind in KINDS}
     losses: dict[str, float] = {}
 
     def step(kind: str) -> None:

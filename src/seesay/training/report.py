@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from seesay.evaluation import plots
 from seesay.evaluation.report import WAYS, Example, Examples, Plot, Report, Table, write_html
@@ -55,19 +54,17 @@ def _recall(checks: Sequence[Record], way: str) -> str:
 
 def _table(checks: Sequence[Record]) -> Table:
     best = max(checks, key=lambda record: record["score"])
-    columns = ("step", *(f"{title}, {k}" for way, title in WAYS.items() for k in best[way]))
-    chosen = {"best": best, "last": checks[-1]}
-    rows = tuple((f"{name}: {record['step']}", *_cells(record)) for name, record in chosen.items())
-    return Table("Recall on the validation data", columns, rows)
-
-
-def _cells(record: Record) -> list[str]:
-    bounds: dict[str, Any] = record["bounds"]
-    return [
-        f"{share:.1%} ({100 * bounds[way][k][0]:.1f}-{100 * bounds[way][k][1]:.1f})"
-        for way in WAYS
-        for k, share in record[way].items()
+    rows = [
+        (f"{title}, {name} (step {record['step']})", *_cells(record, way))
+        for way, title in WAYS.items()
+        for name, record in (("best", best), ("last", checks[-1]))
     ]
+    return Table("Recall on the validation data", ("", *best["text_to_image"]), tuple(rows))
+
+
+def _cells(record: Record, way: str) -> list[str]:
+    bounds: dict[str, list[float]] = record["bounds"][way]
+    return [f"{share:.1%} ({100 * bounds[k][0]:.1f}-{100 * bounds[k][1]:.1f})" for k, share in record[way].items()]
 
 
 def _summary(steps: Sequence[Record]) -> Table:
