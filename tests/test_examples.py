@@ -67,6 +67,23 @@ def test_both_readmes_say_the_same_commands_and_code() -> None:
     assert code("README.zh-CN.md") == code("README.md")
 
 
+RECIPE = """
+name = "mine"
+steps = 2
+[model]
+start = "bundled"
+[model.image]
+unlocked_groups = 0
+[data]
+batch = 2
+[[data.sources]]
+kind = "manifest"
+path = "captions.tsv"
+[optimizer]
+learning_rate = 1e-5
+"""
+
+
 @pytest.fixture
 def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the README's commands speak of: pictures, a list of captions, an empty folder for the best."""
@@ -77,7 +94,9 @@ def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             shutil.copy(photo, tmp_path / place)
     for name in ("a.jpg", "b.jpg", "photo.jpg"):
         shutil.copy(photos[len(name)], tmp_path / name)
-    (tmp_path / "captions.tsv").write_text("text\na dog on grass\na boat\n", encoding="utf-8")
+    (tmp_path / "captions.tsv").write_text("image\ttext\na.jpg\ta dog on grass\nb.jpg\ta boat\n", encoding="utf-8")
+    (tmp_path / "labels.tsv").write_text("image\tlabel\na.jpg\tdog\nb.jpg\tboat\n", encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     (tmp_path / "best").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

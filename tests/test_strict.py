@@ -67,7 +67,7 @@ def test_reports_every_fault_at_once_with_near_names() -> None:
         ({"pet": {"kind": "fish"}}, "pet.kind: expected one of 'cat', 'dog', got 'fish'"),
         ({"pet": 3}, "pet.kind: expected one of"),
         ({"pet": {"kind": ["cat"]}}, "pet.kind: expected one of 'cat', 'dog', got ['cat']"),
-        ({"pet": {"kind": "cat", "lives": 10}}, "pet: expected at most nine lives, got"),
+        ({"pet": {"kind": "cat", "lives": 10}}, "pet: expected at most nine lives"),
         ({"pet": {"kind": "cat", "lives": True}}, "pet.lives: expected a whole number, got True"),
         ({"names": {"a": 1}}, "names.a: expected a string, got 1"),
     ],
@@ -102,5 +102,5 @@ def test_a_model_folder_cannot_ask_for_what_no_tower_takes() -> None:
     for change in ({"size_px": 10**9}, {"resize_px": 0}):
         with pytest.raises(InputError, match="expected sides of 1 to 10000 pixels"):
             from_json(ImageSpec, spec | change, "config.json")
-    with pytest.raises(InputError, match="a context of at least 1 id"):
+    with pytest.raises(InputError, match="a context_length of at least 1 id, got 0"):
         TokenizerSpec(context_length=0, pad_id=0, padding="longest")

@@ -52,7 +52,7 @@ def test_a_folder_that_does_not_fit_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected pictures in its subfolders, got none in 1"):
         open_class_folder(ClassFolder(path="."), tmp_path)
-    with pytest.raises(InputError, match="needs {} where the class goes.*got 'a dog'"):
+    with pytest.raises(InputError, match="expected templates with {} where the class goes.*got 'a dog'"):
         ClassFolder(path=".", templates=("a dog",))
     with pytest.raises(InputError, match="at least one template"):
         ClassFolder(path=".", templates=())
