@@ -24,8 +24,6 @@ from seesay.config import (
 )
 from seesay.errors import InputError, ModelError
 from seesay.models import Clip
-from seesay.models.clip import ImageTower as Image
-from seesay.models.clip import TextTower as Text
 from seesay.models.clip import image_tower, text_tower
 from seesay.models.groups import lock, names_in
 from seesay.models.modified_resnet import ModifiedResNet
@@ -54,8 +52,8 @@ def build(recipe: Recipe) -> Towers:
     dim = model.dim or _dim(model.image, image_start) or _dim(model.text, text_start)
     if dim is None:
         raise InputError("model.dim: missing; say how many dimensions the shared space has, such as 512")
-    image, image_config = _image(model.image, image_start, dim)
-    text, text_config = _text(model.text, text_start, dim)
+    image, image_config = _tower(model.image, image_start, dim, "image")
+    text, text_config = _tower(model.text, text_start, dim, "text")
     spec = _image_spec(model.image, image_start, image_config)
     bytes_, tokenizer_spec = _tokenizer(model.text, text_start, opened, text_config)
     start = image_start if image_start is not None and image_start is text_start else None
@@ -91,7 +89,7 @@ def build(recipe: Recipe) -> Towers:
     clip.logit_scale.requires_grad_(recipe.loss.learn_temperature)
     if model.image.patch_dropout and image_config.kind != "vit":
         raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
-    image.patch_dropout = model.image.patch_dropout  # type: ignore[attr-defined]
+    image.patch_dropout = model.image.patch_dropout
     set_modes(clip, recipe, training=True)
     return Towers(clip, bytes_, Tokenizer(bytes_, tokenizer_spec))
 
@@ -155,27 +153,15 @@ def _architecture(name: str, tower: str) -> Any:
     return found
 
 
-def _image(said: ImageTower, start: Clip | None, dim: int) -> tuple[Image, ImageConfig]:
+def _tower(said: ImageTower | TextTower, start: Clip | None, dim: int, side: Literal["image", "text"]) -> tuple[Any, Any]:
+    """A tower and its configuration."""
+    make: Any = image_tower if side == "image" else text_tower
     if start is not None:
-        assert start.config.image is not None
-        config = _projected(start.config.image, said.projection, "image")
-        return _started(start.image, start.config, config, image_tower, dim, said, "image"), config
-    config = _scratch(said, "image")
-    config = _projected(config, said.projection, "image")
-    tower = image_tower(config, dim)
-    initialise(tower)  # type: ignore[arg-type]
-    return tower, config
-
-
-def _text(said: TextTower, start: Clip | None, dim: int) -> tuple[Text, TextConfig]:
-    if start is not None:
-        assert start.config.text is not None
-        config = _projected(start.config.text, said.projection, "text")
-        return _started(start.text, start.config, config, text_tower, dim, said, "text"), config
-    config = _scratch(said, "text")
-    config = _projected(config, said.projection, "text")
-    tower = text_tower(config, dim)
-    initialise(tower)  # type: ignore[arg-type]
+        config = _projected(getattr(start.config, side), said.projection, side)
+        return _started(getattr(start, side), start.config, config, make, dim, said, side), config
+    config = _projected(_scratch(said, side), said.projection, side)
+    tower = make(config, dim)
+    initialise(tower)
     return tower, config
 
 
