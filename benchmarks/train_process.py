@@ -81,7 +81,7 @@ def ours(levels: np.ndarray, texts: list[str], *, padded: bool) -> Callable[[], 
     from seesay.training.loader import Batch
     from seesay.training.recipe import Recipe
     from seesay.training.samples import Sample
-    from seesay.training.towers import set_modes
+    from seesay.training.towers import set_training
     from seesay.training.trainer import Prepared, Trainer
 
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def ours(levels: np.ndarray, texts: list[str], *, padded: bool) -> Callable[[], 
             "optimizer": {"learning_rate": 1e-6},
         }
         trainer = Trainer(from_json(Recipe, values, "the recipe"))
-    set_modes(trainer.clip, trainer.recipe, training=True)
+    set_training(trainer.clip, trainer.recipe)
     samples = [Sample(Path(f"{i}.jpg"), text, str(i), None, str(i)) for i, text in enumerate(texts)]
     batch = Batch(samples, [Prepared(picture) for picture in levels], len(samples))
     return lambda: float(trainer.learn(batch)["loss"])

@@ -16,7 +16,18 @@ PROJECT = SOURCE.parent.parent
 # docs/design.md: a row may import the rows above it and its own, never one below.
 ROWS = (
     ("errors", "network", "paths"),
-    ("strict", "config", "card", "images.exif", "images.fetch", "images.read", "images.thumbnail", "prefetch", "tables"),
+    (
+        "strict",
+        "config",
+        "card",
+        "images.exif",
+        "images.fetch",
+        "images.read",
+        "images.thumbnail",
+        "prefetch",
+        "tables",
+        "arrays",
+    ),
     ("catalog", "checkpoint_files", "estimate", "download", "tokenizers", "transfer", "images.preprocess", "images.augment"),
     ("models",),
     ("checkpoints",),

@@ -15,6 +15,8 @@ from seesay.errors import MissingExtra
 if TYPE_CHECKING:
     from seesay.training.trainer import Result, Watch
 
+LINES = 100  # steps between lines where there is no terminal
+
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE.toml")
@@ -133,6 +135,3 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
-
-
-LINES = 100  # steps between lines where there is no terminal

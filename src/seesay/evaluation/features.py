@@ -7,16 +7,14 @@ path, size and time of change, or every text. It is derived: deleting it, or dam
 import hashlib
 import json
 import os
-import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from seesay.arrays import read_arrays, write_arrays
 from seesay.download import cache_dir
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, TruncatedText, UnreadableImage
@@ -30,7 +28,6 @@ Alter = Callable[[int, Path | str], ImageInput]  # a picture's number and place 
 
 FORMAT = 1  # part of every key; raised when what a file holds changes
 TEXTS_AT_ONCE = 1024
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def picture_features(
         found, certain = _encode_pictures(model, images, alter, progress)
         if file is not None and certain:
             failed = json.dumps(found.failed)
-            _store(file, vectors=found.vectors, kept=found.kept, failed=np.frombuffer(failed.encode(), dtype=np.uint8))
+            write_arrays(file, vectors=found.vectors, kept=found.kept, failed=np.frombuffer(failed.encode(), dtype=np.uint8))
     if not len(found.kept):
         path, reason = next(iter(found.failed.items()))
         raise InputError(f"none of {len(images)} pictures can be read; the first, {printable(path)}: {reason}")
@@ -83,7 +80,7 @@ def picture_features(
 def text_features(model: Model, texts: Sequence[str], *, progress: Progress | None = None) -> Texts:
     """The texts' vectors, from the cache where they are known. Raises MissingCapability for a model without a text tower."""
     file = _file("texts", model, texts)
-    stored = _stored(file)
+    stored = read_arrays(file)
     if stored is not None:
         vectors, truncated = stored.get("vectors"), stored.get("truncated")
         if _fits(vectors, len(texts), model.dim) and vectors is not None and truncated is not None and truncated.shape == ():
@@ -99,7 +96,7 @@ def text_features(model: Model, texts: Sequence[str], *, progress: Progress | No
         cut += int(np.sum(model.tokenizer(some).truncated))
     if progress:
         progress("texts", len(texts), len(texts))
-    _store(file, vectors=vectors, truncated=np.array(cut))
+    write_arrays(file, vectors=vectors, truncated=np.array(cut))
     return Texts(vectors, cut)
 
 
@@ -145,7 +142,7 @@ def _file(kind: str, model: Model, inputs: Sequence[object]) -> Path:
 
 
 def _stored_pictures(file: Path, asked: int, dim: int) -> Pictures | None:
-    stored = _stored(file)
+    stored = read_arrays(file)
     if stored is None:
         return None
     vectors, kept, failed = (stored.get(name) for name in ("vectors", "kept", "failed"))
@@ -162,29 +159,3 @@ def _stored_pictures(file: Path, asked: int, dim: int) -> Pictures | None:
 
 def _fits(vectors: np.ndarray | None, rows: int, dim: int) -> bool:
     return vectors is not None and vectors.dtype == np.float32 and vectors.shape == (rows, dim)
-
-
-def _stored(file: Path) -> dict[str, np.ndarray] | None:
-    """What a cache file holds; None where there is none, or where it is damaged (a zip archive knows its checksums)."""
-    try:
-        with (
-            file.open("rb") as stream,
-            np.load(stream, allow_pickle=False) as archive,
-        ):  # numpy leaves a bad file of its own open
-            return {name: archive[name] for name in archive.files}
-    except DAMAGE:
-        return None
-
-
-def _store(file: Path, **arrays: np.ndarray) -> None:
-    """Whole or not at all. A cache that cannot be written (a full disk, no permission) is no reason to lose a result."""
-    temporary = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", suffix=".part", delete=False) as stream:
-            temporary = Path(stream.name)
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle
-        os.replace(temporary, file)
-    except OSError:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -2,15 +2,13 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from seesay.errors import InputError
 from seesay.evaluation import plots
-from seesay.evaluation.bootstrap import of_means
-from seesay.evaluation.retrieval import Direction
 from seesay.evaluation.runs import ClassificationRun, Degree, ProbeRun, RetrievalRun, RobustnessRun, Run
 from seesay.images.thumbnail import thumbnail_url
 from seesay.paths import is_url, printable
@@ -72,10 +70,10 @@ def of_retrieval(runs: Sequence[RetrievalRun], title: str, page: bool) -> Report
     for way, name in WAYS.items():
         rows = []
         for run in runs:
-            direction, bounds = run.directions[way], run.bounds[way]
-            cells = [_share(share, bounds[k]) for k, share in direction.recall.items()]
+            direction = run.found.directions[way]
+            cells = [shown_share(share, direction.bounds[k]) for k, share in direction.recall.items()]
             rows.append((run.name, *cells, f"{direction.median_rank:g}"))
-        columns = ("", *runs[0].directions[way].recall, "median rank")
+        columns = ("", *runs[0].found.directions[way].recall, "median rank")
         tables.append(Table(name, columns, tuple(rows)))
     of = runs[0].captions
     language = f" in {of.language}" if of.language else ""
@@ -108,7 +106,7 @@ def of_linear_probe(runs: Sequence[ProbeRun], title: str, page: bool) -> Report:
 def of_robustness(runs: Sequence[RobustnessRun], title: str, page: bool) -> Report:
     tables, drawn = [], []
     for metric in runs[0].clean.scores:
-        rows = tuple((run.name, _share(*_of(run.clean, metric)), f"{run.mean[metric]:.1%}") for run in runs)
+        rows = tuple((run.name, shown_share(*_of(run.clean, metric)), f"{run.mean[metric]:.1%}") for run in runs)
         tables.append(Table(f"{metric}: as they are, and the mean over all corruptions", ("", "clean", "mean"), rows))
         severities = sorted({degree.severity for degree in runs[0].degrees})
         for run in runs:
@@ -134,7 +132,7 @@ def _of_classification(runs: Sequence[ClassificationRun], title: str, page: bool
     rows = []
     for run in runs:
         means = {"top1": run.score.top1, "top5": run.score.top5, "mean_per_class_recall": run.score.mean_per_class_recall}
-        rows.append((run.name, *(_share(mean, run.bounds[name]) for name, mean in means.items())))
+        rows.append((run.name, *(shown_share(mean, run.bounds[name]) for name, mean in means.items())))
     tables = [Table("Classification", ("", "top-1", "top-5", "mean per class"), tuple(rows))]
     order = [int(i) for i in np.argsort(first.recall, kind="stable") if first.counts[i]]  # the worst first
     per_class = tuple((first.names[i], str(first.counts[i]), *(f"{run.score.recall[i]:.1%}" for run in runs)) for i in order)
@@ -165,9 +163,9 @@ def _recall_curves(runs: Sequence[RetrievalRun], way: str) -> str:
     for run in runs:
         targets = len(run.captions.images if way == "text_to_image" else run.captions.texts)
         ks = tuple(k for k in CURVE if k <= targets)
-        direction = Direction(run.directions[way].ranks, run.directions[way].picture, ks)
+        direction = replace(run.found.directions[way], ks=ks)
         lines[run.name] = (list(ks), list(direction.recall.values()))
-        bands[run.name] = _bands([tuple(bound) for bound in of_means(direction.hits, direction.picture)])
+        bands[run.name] = _bands(list(direction.bounds.values()))
     widest = max((xs for xs, _ in lines.values()), key=len)
     return plots.line_plot(lines, bands=bands, x="k", y="recall at k", log_x=True, percent=True, ticks=widest)
 
@@ -224,7 +222,8 @@ def _of(degree: Degree, metric: str) -> tuple[float, tuple[float, float]]:
     return degree.scores[metric], degree.bounds[metric]
 
 
-def _share(share: float, bound: tuple[float, float]) -> str:
+def shown_share(share: float, bound: Sequence[float]) -> str:
+    """With its interval: 6.8% (5.7-8.0)."""
     return f"{share:.1%} ({100 * bound[0]:.1f}-{100 * bound[1]:.1f})"
 
 

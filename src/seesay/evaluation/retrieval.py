@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from seesay.errors import InputError
+from seesay.evaluation.bootstrap import of_means
 
 KS = (1, 5, 10)
 CELLS = 2**22  # scores held at once, 50 MB with what is derived from them
@@ -24,6 +26,13 @@ class Direction:
         """{"R@1": share of queries with a right answer in first place, ...}, in 0..1."""
         return {f"R@{k}": float(np.mean(self.ranks <= k)) for k in self.ks}
 
+    @cached_property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The 95 % interval of every recall, pictures resampled."""
+        return {
+            k: (float(low), float(high)) for k, (low, high) in zip(self.recall, of_means(self.hits, self.picture), strict=True)
+        }
+
     @property
     def median_rank(self) -> float:
         return float(np.median(self.ranks))
@@ -38,6 +47,10 @@ class Direction:
 class Retrieval:
     text_to_image: Direction
     image_to_text: Direction
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        return {"text_to_image": self.text_to_image, "image_to_text": self.image_to_text}
 
 
 def recalls(
@@ -59,17 +72,17 @@ def recalls(
     for start in range(0, len(texts), rows := chunk or max(1, CELLS // len(images))):
         mine = slice(start, start + rows)
         scores = (wide_texts[mine] @ wide_images.T).astype(np.float32)  # (rows, I)
-        to_image[mine] = _ranks(scores, owner[mine])
+        to_image[mine] = ranks(scores, owner[mine])
     to_text = np.empty(len(asked), dtype=np.int64)
     for start in range(0, len(asked), rows := chunk or max(1, CELLS // len(texts))):
         mine = slice(start, start + rows)
         scores = (wide_images[asked[mine]] @ wide_texts.T).astype(np.float32)  # (rows, T)
         own = np.where(owner == asked[mine, None], scores, -np.inf)
-        to_text[mine] = _ranks(scores, own.argmax(axis=1))  # argmax: the first of equal ones
+        to_text[mine] = ranks(scores, own.argmax(axis=1))  # argmax: the first of equal ones
     return Retrieval(Direction(to_image, owner, ks), Direction(to_text, asked, ks))
 
 
-def _ranks(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
+def ranks(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     """scores (Q, N), the right column of each (Q,) -> its place (Q,) from 1; equal scores in order of column."""
     mine = scores[np.arange(len(scores)), right][:, None]
     before = np.arange(scores.shape[1]) < right[:, None]

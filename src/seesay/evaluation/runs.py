@@ -1,7 +1,7 @@
 """One model over one dataset: vectors, scores, intervals. What `seesay eval` prints, and what a report is made of."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from seesay.evaluation.corruptions import Corrupt
 from seesay.evaluation.datasets import Captions, Labels
 from seesay.evaluation.features import Progress, picture_features, text_features
 from seesay.evaluation.linear_probe import LinearProbe, linear_probe
-from seesay.evaluation.retrieval import Direction, Retrieval, recalls
+from seesay.evaluation.retrieval import Retrieval, recalls
 from seesay.evaluation.zero_shot import Classification, classified
 from seesay.model import Model
 from seesay.tasks.prompts import ensemble, filled
@@ -44,17 +44,13 @@ class RetrievalRun(Run):
     images: np.ndarray  # (I, D) float32
     texts: np.ndarray  # (T, D) float32
     found: Retrieval
-    bounds: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)  # direction -> "R@k" -> interval
-
-    @property
-    def directions(self) -> dict[str, Direction]:
-        return {"text_to_image": self.found.text_to_image, "image_to_text": self.found.image_to_text}
 
     def scores(self) -> dict[str, Any]:
+        ways = self.found.directions
         return {
-            **{name: _rounded(direction.recall) for name, direction in self.directions.items()},
-            "median_rank": {name: direction.median_rank for name, direction in self.directions.items()},
-            "intervals": {name: {k: _pair(bound) for k, bound in of.items()} for name, of in self.bounds.items()},
+            **{name: _rounded(direction.recall) for name, direction in ways.items()},
+            "median_rank": {name: direction.median_rank for name, direction in ways.items()},
+            "intervals": {name: {k: _pair(b) for k, b in direction.bounds.items()} for name, direction in ways.items()},
             "pictures": len(self.captions.images),
             "texts": len(self.captions.texts),
             "language": self.captions.language,
@@ -140,17 +136,13 @@ def run_retrieval(name: str, model: Model, captions: Captions, progress: Progres
     captions = captions.only(pictures.kept)
     texts = text_features(model, captions.texts, progress=progress)
     found = recalls(pictures.vectors, texts.vectors, captions.owner)
-    run = RetrievalRun(
+    return RetrievalRun(
         *_identity(name, model, pictures.failed, texts.truncated, len(captions.texts)),
         captions=captions,
         images=pictures.vectors,
         texts=texts.vectors,
         found=found,
     )
-    for direction, ranked in run.directions.items():
-        bounds = of_means(ranked.hits, ranked.picture)
-        run.bounds[direction] = {k: _tuple(bound) for k, bound in zip(ranked.recall, bounds, strict=True)}
-    return run
 
 
 def run_zero_shot(
@@ -237,9 +229,8 @@ Scored = Callable[[np.ndarray], tuple[dict[str, float], dict[str, tuple[float, f
 def _recall_at_1(texts: np.ndarray, owner: np.ndarray) -> Scored:
     def scored(vectors: np.ndarray) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         found = recalls(vectors, texts, owner, ks=[1])
-        ways = {"text_to_image R@1": found.text_to_image, "image_to_text R@1": found.image_to_text}
-        bounds = {name: _tuple(of_means(way.hits, way.picture)[0]) for name, way in ways.items()}
-        return {name: way.recall["R@1"] for name, way in ways.items()}, bounds
+        ways = {f"{name} R@1": way for name, way in found.directions.items()}
+        return {name: way.recall["R@1"] for name, way in ways.items()}, {name: way.bounds["R@1"] for name, way in ways.items()}
 
     return scored
 

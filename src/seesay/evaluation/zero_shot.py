@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.errors import InputError
+from seesay.evaluation.retrieval import ranks
 from seesay.paths import printable
 from seesay.tasks.prompts import SETS, named_templates
 
@@ -81,10 +82,7 @@ def classified(scores: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> 
         raise InputError(f"expected scores (N, C) with labels (N,) of 0..C-1, got {scores.shape} for {count}")
     if np.isnan(scores).any():
         raise InputError("expected scores that are numbers, got NaN: the model that made them is broken")
-    own = scores[np.arange(len(labels)), labels][:, None]
-    before = np.arange(len(names)) < labels[:, None]
-    ranks = 1 + (scores > own).sum(axis=1) + ((scores == own) & before).sum(axis=1)
-    return Classification(np.asarray(labels), scores.argmax(axis=1), ranks, tuple(names))
+    return Classification(np.asarray(labels), scores.argmax(axis=1), ranks(scores, labels), tuple(names))
 
 
 def read_templates(given: str, language: str = "en") -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from seesay.errors import InputError
 from seesay.images.read import SUFFIXES
 from seesay.paths import printable
 from seesay.tables import read_table
-from seesay.tasks.prompts import TEMPLATES
+from seesay.tasks.prompts import TEMPLATES, filled
 from seesay.training.listing import Entry, Listing
 from seesay.training.texts import Text, Texts, check_weight, texts_to_draw
 
@@ -43,7 +43,7 @@ def check_templates(templates: tuple[str, ...]) -> None:
 
 
 def class_texts(templates: tuple[str, ...], name: str) -> Texts:
-    texts = texts_to_draw([Text(template.replace("{}", name).strip()) for template in templates], {})
+    texts = texts_to_draw([Text(prompt.strip()) for prompt in filled([name], templates)], {})
     assert texts
     return texts
 

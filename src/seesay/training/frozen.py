@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from seesay.arrays import read_arrays, write_arrays
 from seesay.config import EfficientNetLiteConfig
-from seesay.engines.export import write_graphs
+from seesay.engines.export import sample_ids, write_graphs
 from seesay.engines.onnx import OnnxEngine, available_cores
 from seesay.errors import UnreadableImage
 from seesay.models import Clip
@@ -54,11 +55,11 @@ def make_frozen(
     made. Read from `file` where it was made of the same keys, files and weights (`identity`). A key whose preparation raises
     UnreadableImage has none."""
     wanted = _digest(identity, keys)
-    with suppress(OSError, ValueError, KeyError, EOFError), np.load(file, allow_pickle=False) as stored:
-        if str(stored["digest"]) == wanted:
-            watch(len(keys))
-            known = json.loads(stored["keys"].tobytes())
-            return Frozen({key: row for row, key in enumerate(known["good"])}, stored["values"], known["faults"])
+    stored = read_arrays(file)
+    if stored is not None and str(stored["digest"]) == wanted:
+        watch(len(keys))
+        known = json.loads(stored["keys"].tobytes())
+        return Frozen({key: row for row, key in enumerate(known["good"])}, stored["values"], known["faults"])
     good: list[str] = []
     faults: dict[str, str] = {}
     values: list[np.ndarray] = []
@@ -76,11 +77,8 @@ def make_frozen(
     if batch:
         values.append(features(batch))
     made = Frozen({key: row for row, key in enumerate(good)}, np.concatenate(values) if values else np.empty((0, 0)), faults)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.stem}.part-{os.getpid()}.npz")
-    known = np.frombuffer(json.dumps({"good": good, "faults": faults}).encode(), dtype=np.uint8)  # an array of str pads each
-    np.savez(unfinished, digest=np.array(wanted), keys=known, values=made.values)
-    unfinished.replace(file)
+    known_keys = json.dumps({"good": good, "faults": faults}).encode()  # an array of str would pad each to the longest
+    write_arrays(file, digest=np.array(wanted), keys=np.frombuffer(known_keys, dtype=np.uint8), values=made.values)
     return made
 
 
@@ -92,10 +90,6 @@ def frozen_identity(tower: nn.Module, spec: object) -> str:
             total.update(name.encode())
             total.update(tensor.detach().cpu().contiguous().numpy().data)
     return total.hexdigest()
-
-
-def distinct(keys: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(keys))
 
 
 def features_of(clip: Clip, side: Literal["image", "text"], device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
@@ -131,9 +125,7 @@ def features_of(clip: Clip, side: Literal["image", "text"], device: torch.device
 def _any_input(config: Any, side: str) -> np.ndarray:
     if side == "image":
         return np.zeros((1, 3, config.image_px, config.image_px), dtype=np.float32)
-    ids = np.ones((1, 2), dtype=np.int64)
-    ids[0, 1] = getattr(config, "eos_id", 1)
-    return ids
+    return sample_ids(config, np.random.default_rng(0))[0]
 
 
 def _prepared(keys: Sequence[str], prepare: Callable[[str], Any]) -> Iterator[Any]:

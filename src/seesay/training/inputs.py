@@ -1,6 +1,6 @@
 """What the towers are fed: levels and ids, or features where all below a projection is locked."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seesay.images.read import ImageInput, read
 from seesay.models import Clip
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Frozen, Watch, distinct, features_of, frozen_identity, make_frozen
+from seesay.training.frozen import Frozen, Watch, features_of, frozen_identity, make_frozen
 
 PLAIN = Augment()
 
@@ -43,9 +43,7 @@ class Pictures:
         def features(batch: list[np.ndarray]) -> np.ndarray:
             return encode(normalize(np.stack(batch), self.spec))
 
-        self.frozen = make_frozen(
-            distinct(map(str, files)), lambda key: self.levels(key, None), features, store, identity, watch
-        )
+        self.frozen = make_frozen(list(map(str, files)), lambda key: self.levels(key, None), features, store, identity, watch)
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
         """Levels (3, H, W) uint8, augmented where there is a generator; or features (F,) float32. Raises UnreadableImage."""
@@ -78,7 +76,7 @@ class Texts:
         self.frozen: Frozen | None = None
         self.freezable = unlocked_groups is not None and unlocked_groups <= 1
 
-    def freeze(self, texts: Sequence[str], store: Path, watch: Watch) -> None:
+    def freeze(self, texts: Set[str], store: Path, watch: Watch) -> None:
         identity = frozen_identity(self.tower, self.tokenizer.spec)  # type: ignore[arg-type]
 
         encode = features_of(self.clip, "text", self.device)
@@ -87,7 +85,7 @@ class Texts:
             return encode(self.tokenizer(batch).ids)
 
         # Texts of similar length share a batch; the order is the same for the same texts.
-        keys = sorted(distinct(texts), key=lambda text: (len(text), text))
+        keys = sorted(texts, key=lambda text: (len(text), text))
         self.frozen = make_frozen(keys, lambda text: text, features, store, identity, watch)
 
     def embed(self, texts: Sequence[str]) -> Tensor:

@@ -1,6 +1,5 @@
 """What a recipe makes small: contrast, and beside it classes and a teacher."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,8 @@ from seesay.images.read import ImageInput
 from seesay.model import Model, load
 from seesay.models import Clip
 from seesay.training import losses
-from seesay.training.recipe import Distillation, Loss, Recipe
-from seesay.training.samples import Fault, Sample, Source
+from seesay.training.recipe import Data, Distillation, Loss, Recipe
+from seesay.training.samples import Sample, Source
 
 CACHED = 1_000_000  # vectors of a teacher that are kept
 
@@ -73,8 +72,7 @@ class Teacher:
     """Another model's vectors of the samples, each encoded alone, so that a resumed run gets the same bits."""
 
     def __init__(self, said: Distillation, recipe: Recipe, dim: int) -> None:
-        beside = recipe.path(said.teacher)
-        self.model: Model = load(beside if beside.exists() else said.teacher, decode="fast", threads=1)
+        self.model: Model = load(recipe.model_named(said.teacher), decode="fast", threads=1)
         if said.kind == "embedding" and self.model.dim != dim:
             raise InputError(
                 f"loss.distillation: the teacher {said.teacher} has {self.model.dim} dimensions, the model {dim}; "
@@ -99,12 +97,11 @@ class Teacher:
         return self._texts[text]
 
 
-def class_names(source: Source, sources: Sequence[object]) -> list[str]:
-    """The labels in the data, sorted. Raises InputError where there are none, or they are not known beforehand."""
-    if any(getattr(config, "kind", "") == "webdataset" for config in sources):
+def number_classes(source: Source, data: Data) -> dict[str, int]:
+    """The labels in the data, numbered in their order. Raises InputError where there are none, or not known beforehand."""
+    if not data.listed:
         raise InputError("loss.class_weight: the labels in shards are not known beforehand; list the pictures in a manifest")
-    found = {sample.label for sample in source.once() if isinstance(sample, Sample) and not isinstance(sample, Fault)}
-    names = sorted(name for name in found if name is not None)
-    if len(names) < 2:
-        raise InputError(f"loss.class_weight: expected labels of at least two classes in the data, got {len(names)}")
-    return names
+    found = {sample.label for sample in source.once() if isinstance(sample, Sample) and sample.label is not None}
+    if len(found) < 2:
+        raise InputError(f"loss.class_weight: expected labels of at least two classes in the data, got {len(found)}")
+    return {name: number for number, name in enumerate(sorted(found))}

@@ -91,6 +91,11 @@ class Data:
         if self.batch < 2 or self.parts < 1 or self.batch % self.parts:
             raise InputError(f"a batch of at least 2 that parts divide, got {self.batch} and {self.parts}")
 
+    @property
+    def listed(self) -> bool:
+        """Whether all pictures, texts and labels are known before they are read; those in shards are not."""
+        return all(source.kind != "webdataset" for source in self.sources)
+
 
 @dataclass(frozen=True)
 class Distillation:
@@ -189,6 +194,11 @@ class Recipe:
     def path(self, said: str) -> Path:
         return Path(self.root) / said
 
+    def model_named(self, said: str) -> Path | str:
+        """A model, checkpoint or folder beside the recipe, else what is said, as a name or as a path of its own."""
+        beside = self.path(said)
+        return beside if beside.exists() else said
+
 
 def read_recipe(file: Path, sets: Sequence[str] = ()) -> Recipe:
     """A recipe file, with `key.of.it=value` changed or added; values are TOML, and text that is no TOML is taken as it stands.
@@ -214,7 +224,7 @@ def _set(values: dict[str, Any], said: str) -> None:
         raise InputError(f"--set takes key=value, such as optimizer.learning_rate=1e-3; got {said!r}")
     at: Any = values
     for number, part in enumerate(path):
-        at = _inside(at, part, ".".join(path[: number + 1]), make=True)
+        at = _inside(at, part, ".".join(path[: number + 1]))
     if isinstance(at, list):
         at[_index(at, last, key)] = _toml(value)
     elif isinstance(at, dict):
@@ -223,12 +233,12 @@ def _set(values: dict[str, Any], said: str) -> None:
         raise InputError(f"--set {key}: {'.'.join(path)} is {at!r} and has nothing inside")
 
 
-def _inside(at: Any, part: str, name: str, *, make: bool) -> Any:
+def _inside(at: Any, part: str, name: str) -> Any:
     if isinstance(at, list):
         return at[_index(at, part, name)]
     if not isinstance(at, dict):
         raise InputError(f"--set {name}: there is nothing inside {at!r}")
-    return at.setdefault(part, {}) if make else at[part]
+    return at.setdefault(part, {})
 
 
 def _index(at: list[Any], part: str, name: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seesay.evaluation import plots
-from seesay.evaluation.report import WAYS, Example, Examples, Plot, Report, Table, write_html
+from seesay.evaluation.report import WAYS, Example, Examples, Plot, Report, Table, shown_share, write_html
 from seesay.training.log import Record, read_log
 from seesay.training.recipe import Recipe
 from seesay.training.validation import Search
@@ -64,7 +64,7 @@ def _table(checks: Sequence[Record]) -> Table:
 
 def _cells(record: Record, way: str) -> list[str]:
     bounds: dict[str, list[float]] = record["bounds"][way]
-    return [f"{share:.1%} ({100 * bounds[k][0]:.1f}-{100 * bounds[k][1]:.1f})" for k, share in record[way].items()]
+    return [shown_share(share, bounds[k]) for k, share in record[way].items()]
 
 
 def _summary(steps: Sequence[Record]) -> Table:

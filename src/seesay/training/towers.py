@@ -90,17 +90,16 @@ def build(recipe: Recipe) -> Towers:
     if model.image.patch_dropout and image_config.kind != "vit":
         raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
     image.patch_dropout = model.image.patch_dropout
-    set_modes(clip, recipe, training=True)
+    set_training(clip, recipe)
     return Towers(clip, bytes_, Tokenizer(bytes_, tokenizer_spec))
 
 
-def set_modes(clip: Clip, recipe: Recipe, *, training: bool) -> None:
-    """Training mode with locked groups at rest, or eval mode."""
-    clip.train(training)
+def set_training(clip: Clip, recipe: Recipe) -> None:
+    """Training mode, with locked groups at rest."""
+    clip.train()
     for tower, said in ((clip.image, recipe.model.image), (clip.text, recipe.model.text)):
-        groups = tower.groups()
         if said.unlocked_groups is not None:
-            lock(groups, said.unlocked_groups)
+            lock(tower.groups(), said.unlocked_groups)
 
 
 class _Opened:
@@ -113,8 +112,7 @@ class _Opened:
 
     def checkpoint(self, said: str) -> Checkpoint:
         if said not in self.checkpoints:
-            beside = self.recipe.path(said)
-            path, entry = (beside, None) if beside.exists() else locate(said)
+            path, entry = locate(self.recipe.model_named(said))
             self.checkpoints[said] = open_checkpoint(path, Said(entry=entry) if entry else None)
         return self.checkpoints[said]
 
@@ -181,8 +179,6 @@ def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, 
                 f"model.{name}.start: {said.start or theirs.name} projects into {theirs.dim} dimensions, the shared space has "
                 f'{dim}. Give it a new projection: model.{name}.projection = "linear"'
             )
-        for parameter in tower.parameters():
-            parameter.requires_grad_(True)
         return tower
     made = make(config, dim)
     old_head, new_head = _head(tower), _head(made)

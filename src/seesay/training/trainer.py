@@ -26,15 +26,15 @@ from seesay.training.inputs import Pictures, Texts
 from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.log import Log, Record
 from seesay.training.mix import open_sources
-from seesay.training.objective import Objective, Teacher, Truth, class_names
+from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
 from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
 from seesay.training.result import write_model
 from seesay.training.samples import Sample
 from seesay.training.state import CheckpointFolder, write_whole
-from seesay.training.towers import build, set_modes
-from seesay.training.validation import Search, Validator, bounds, score
+from seesay.training.towers import build, set_training
+from seesay.training.validation import Search, Validator, score
 
 # What a run depends on from its first step; the rest of a recipe may change when it is resumed, and counts from there.
 FIXED = ("model", "data", "loss", "seed")
@@ -112,7 +112,7 @@ class Trainer:
             )
         distillation = recipe.loss.distillation
         self.teacher = Teacher(distillation, recipe, self.clip.config.dim) if distillation else None
-        self.classes = class_names(self.source, recipe.data.sources) if recipe.loss.class_weight else []
+        self.classes = number_classes(self.source, recipe.data) if recipe.loss.class_weight else {}
         teacher_scale = self.teacher.model.logit_scale if self.teacher else 1.0
         self.objective = Objective(self.clip, recipe.loss, len(self.classes), teacher_scale).to(self.device)
         self.optimizer = adamw(self.clip, self.objective, recipe.optimizer)
@@ -138,7 +138,7 @@ class Trainer:
             json.dumps(to_json(self.recipe), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         self._freeze()
-        set_modes(self.clip, self.recipe, training=True)
+        set_training(self.clip, self.recipe)
         self.watch.begins(self.step, self.steps)
         log = Log(self.folder, self.step)
         try:
@@ -249,8 +249,7 @@ class Trainer:
             known["image_ids"] = tensor(ids_of([sample.image_id for sample in batch.samples]))
             known["text_ids"] = tensor(ids_of([sample.text for sample in batch.samples]))
         if self.classes:
-            number = {name: i for i, name in enumerate(self.classes)}
-            known["labels"] = tensor(np.array([number.get(sample.label or "", -1) for sample in batch.samples]))
+            known["labels"] = tensor(np.array([self.classes.get(sample.label or "", -1) for sample in batch.samples]))
         if self.teacher is not None:
             known["teacher_images"] = tensor(np.stack([v.teacher_image for v in batch.values if v.teacher_image is not None]))
             known["teacher_texts"] = tensor(np.stack([v.teacher_text for v in batch.values if v.teacher_text is not None]))
@@ -281,14 +280,14 @@ class Trainer:
     def _freeze(self) -> None:
         """What locked towers make of everything that is known beforehand."""
         store = self.folder / "features"
-        known = all(config.kind != "webdataset" for config in self.recipe.data.sources)
-        samples = [s for s in self.source.once() if isinstance(s, Sample)] if known else []
-        if known and self.pictures.freezable:
-            files = list(dict.fromkeys(s.image for s in samples if isinstance(s.image, str | Path)))
-            self.pictures.freeze(files, store / "pictures.npz", self.watch.phase("pictures", len(files)))
-        if known and self.texts.freezable:
-            texts = sorted({s.text for s in samples})
-            self.texts.freeze(texts, store / "texts.npz", self.watch.phase("texts", len(texts)))
+        if self.recipe.data.listed and (self.pictures.freezable or self.texts.freezable):
+            samples = [sample for sample in self.source.once() if isinstance(sample, Sample)]
+            if self.pictures.freezable:
+                files = list(dict.fromkeys(s.image for s in samples if isinstance(s.image, str | Path)))
+                self.pictures.freeze(files, store / "pictures.npz", self.watch.phase("pictures", len(files)))
+            if self.texts.freezable:
+                texts = {sample.text for sample in samples}
+                self.texts.freeze(texts, store / "texts.npz", self.watch.phase("texts", len(texts)))
         if self.validator is not None:
             self.validator.freeze(store, self.watch.phase)
 
@@ -300,9 +299,8 @@ class Trainer:
             found, self.searches = self.validator()
         record: Record = {
             "step": self.step,
-            "text_to_image": found.text_to_image.recall,
-            "image_to_text": found.image_to_text.recall,
-            "bounds": bounds(found),
+            **{way: direction.recall for way, direction in found.directions.items()},
+            "bounds": {way: {k: list(b) for k, b in direction.bounds.items()} for way, direction in found.directions.items()},
             "score": score(found),
         }
         log.write(record)
@@ -324,7 +322,7 @@ class Trainer:
         finally:
             if now is not None:
                 self.clip.load_state_dict(now)
-            set_modes(self.clip, self.recipe, training=True)
+            set_training(self.clip, self.recipe)
 
     def _save(self) -> None:
         weights = self.clip.state_dict()

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, UnreadableImage
-from seesay.evaluation.bootstrap import of_means
 from seesay.evaluation.datasets import Captions, read_captions
 from seesay.evaluation.retrieval import Retrieval, recalls
 from seesay.models import Clip
@@ -50,7 +49,7 @@ class Validator:
             files = self.captions.images
             self.pictures.freeze(files, folder / "validation-pictures.npz", phase("validation pictures", len(files)))
         if self.texts.freezable:
-            texts = sorted(set(self.captions.texts))
+            texts = set(self.captions.texts)
             self.texts.freeze(texts, folder / "validation-texts.npz", phase("validation texts", len(texts)))
 
     def __call__(self) -> tuple[Retrieval, list[Search]]:
@@ -96,15 +95,9 @@ class Validator:
         return rows
 
 
-def bounds(found: Retrieval) -> dict[str, dict[str, list[float]]]:
-    """95 % intervals of every recall, pictures resampled."""
-    ways = {"text_to_image": found.text_to_image, "image_to_text": found.image_to_text}
-    return {way: dict(zip(each.recall, of_means(each.hits, each.picture).tolist(), strict=True)) for way, each in ways.items()}
-
-
 def score(found: Retrieval) -> float:
     """By which the best model is chosen: the mean of both R@1."""
-    return (found.text_to_image.recall["R@1"] + found.image_to_text.recall["R@1"]) / 2
+    return sum(direction.recall["R@1"] for direction in found.directions.values()) / 2
 
 
 def _searches(images: np.ndarray, texts: np.ndarray, captions: Captions) -> list[Search]:
