@@ -31,7 +31,7 @@ def measure(quick: bool, batch: tuple[int, ...]) -> Result:
         losses[kind] = float(peers[kind].run("step"))
 
     # The threads of the contender before wait for work in a loop for a moment.
-    times = interleave({kind: partial(step, kind) for kind in KINDS}, 2 if quick else 5, warm_ups=2, rest=0.3)
+    times = interleave({kind: partial(step, kind) for kind in KINDS}, 2 if quick else 8, warm_ups=2, rest=0.3)
     for peer in peers.values():
         peer.close()
     theirs = times["open_clip"]

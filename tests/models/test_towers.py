@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ from seesay.models import Clip
 from seesay.models.groups import lock, parameters_in
 from seesay.models.positions import resize_grid, resize_line
 from seesay.models.recompute import recompute_blocks
+from seesay.models.transformer import Block
 from seesay.training.initialise import initialise
 from tests.parity.test_checkpoints import DATA, NAMES, open_fixture
 
@@ -171,6 +172,17 @@ def test_groups_hold_every_parameter_once_and_locking_keeps_them(name: str) -> N
             assert all((parameter.grad is None) == locked for parameter in parameters_in(group))
         if unlocked == 0:
             assert all(torch.equal(before[name], value) for name, value in tower.state_dict().items())  # batch norms too
+
+
+@pytest.mark.parametrize(("norm", "causal"), [("pre", False), ("pre", True), ("post", False)])
+def test_a_block_computes_one_token_as_it_does_among_all(norm: Literal["pre", "post"], causal: bool) -> None:
+    torch.manual_seed(0)
+    block = Block(16, 4, 32, "gelu", 1e-5, norm=norm, layer_scale=norm == "pre").double()
+    x, only = torch.randn(3, 7, 16, dtype=torch.float64), torch.tensor([0, 3, 6])
+    mask = torch.arange(7) < torch.tensor([[5], [4], [7]])
+    options = {"causal": True} if causal else {"mask": mask[:, None, None, :]}
+    whole = block(x, **options)[torch.arange(3), only]
+    torch.testing.assert_close(block(x, **options, only=only), whole, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet", "lite", "text-mlp", "bert"])

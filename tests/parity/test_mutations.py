@@ -64,25 +64,26 @@ def dropped(end: str) -> Mutation:
     return changed(end, torch.zeros_like)
 
 
-def pooled_one_later(checkpoint: Checkpoint) -> Clip:
-    clip = checkpoint.model()
-    tower = clip.text
-    states = tower.hidden_states
-    tower.hidden_states = lambda ids: [state.roll(-1, dims=1) for state in states(ids)]  # type: ignore[method-assign]
-    return clip
+def pooled_one_later(side: str) -> Mutation:
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        clip = checkpoint.model()
+        last = getattr(clip, side).blocks[-1]
+        forward = last.forward
 
+        def next_one(x: torch.Tensor, *, only: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
+            return forward(x, only=None if only is None else (only + 1) % x.shape[1], **options)  # type: ignore[no-any-return]
 
-def first_patch_pooled(checkpoint: Checkpoint) -> Clip:
-    clip = checkpoint.model()
-    clip.image._pooled = lambda x: x[:, 1]  # type: ignore[attr-defined]
-    return clip
+        last.forward = next_one
+        return clip
+
+    return mutate
 
 
 def padding_seen(checkpoint: Checkpoint) -> Clip:
     clip = checkpoint.model()
     for block in clip.text.blocks:  # type: ignore[attr-defined]
         forward = block.forward
-        block.forward = lambda x, mask=None, forward=forward: forward(x)
+        block.forward = lambda x, mask=None, forward=forward, **options: forward(x, **options)
     return clip
 
 
@@ -102,8 +103,8 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("GELU for QuickGELU in the text tower", "hf-clip-5", with_text(activation="gelu")),
     ("QuickGELU for GELU", "open-clip-native", with_image(activation="quick_gelu")),
     ("tanh GELU for GELU", "cn-clip-vit", with_text(activation="gelu_tanh")),
-    ("pooling moved by one", "openai-vit-archive", pooled_one_later),
-    ("the first patch pooled", "hf-vision-projection-4", first_patch_pooled),
+    ("pooling moved by one", "openai-vit-archive", pooled_one_later("text")),
+    ("the first patch pooled", "hf-vision-projection-4", pooled_one_later("image")),
     ("pooling at the highest id", "open-clip-eos", with_text(eos_id=299)),
     ("pooling at the end instead of the last position", "open-clip-clipa", with_text(pooling="eos", eos_id=2)),
     ("mean for the first token", "hf-chinese-clip-4", with_text(pooling="mean")),

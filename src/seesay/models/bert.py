@@ -52,7 +52,16 @@ class Bert(nn.Module):
 
     def features(self, ids: Tensor) -> Tensor:
         """What the head sees: (B, width)."""
-        return self._pool(self.hidden_states(ids)[-1], ids)
+        *blocks, last = self.blocks
+        mask = self._mask(ids)
+        x = self.embeddings(ids)
+        for block in blocks:
+            x = block(x, mask=mask)
+        if self.config.pooling == "mean":
+            present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
+            return (last(x, mask=mask) * present).sum(dim=1) / present.sum(dim=1)  # type: ignore[no-any-return]
+        first = last(x, mask=mask, only=torch.zeros_like(ids[:, 0]))
+        return first if self.pooler is None else torch.tanh(self.pooler(first))
 
     def project(self, features: Tensor) -> Tensor:
         """(B, width) -> (B, dim)"""
@@ -68,14 +77,11 @@ class Bert(nn.Module):
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
         """The embeddings, then what leaves each block: depth + 1 times (B, L, width)."""
-        mask = (ids != self.config.pad_id)[:, None, None, :]  # (B, 1, 1, L)
+        mask = self._mask(ids)
         states = [self.embeddings(ids)]
         for block in self.blocks:
             states.append(block(states[-1], mask=mask))
         return states
 
-    def _pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        if self.config.pooling == "mean":
-            present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
-            return (x * present).sum(dim=1) / present.sum(dim=1)
-        return x[:, 0] if self.pooler is None else torch.tanh(self.pooler(x[:, 0]))
+    def _mask(self, ids: Tensor) -> Tensor:
+        return (ids != self.config.pad_id)[:, None, None, :]  # (B, 1, 1, L)

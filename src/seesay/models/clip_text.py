@@ -29,12 +29,15 @@ class ClipText(nn.Module):
 
     def features(self, ids: Tensor) -> Tensor:
         """What the projection sees: (B, width)."""
-        x = self.hidden_states(ids)[-1]
+        *blocks, last = self.blocks
+        x = self._embed(ids)
+        for block in blocks:
+            x = block(x, causal=self.config.causal)
         if self.config.pooling == "last":
-            pooled = x[:, -1]
+            pooled = torch.full_like(ids[:, 0], ids.shape[1] - 1)
         else:  # the first end of text, also when padding is made of more of them
-            pooled = x[torch.arange(x.shape[0], device=x.device), (ids == self.config.eos_id).int().argmax(dim=1)]
-        return self.norm_after(pooled)  # type: ignore[no-any-return]
+            pooled = (ids == self.config.eos_id).int().argmax(dim=1)
+        return self.norm_after(last(x, causal=self.config.causal, only=pooled))  # type: ignore[no-any-return]
 
     def project(self, features: Tensor) -> Tensor:
         """(B, width) -> (B, dim)"""
@@ -47,7 +50,10 @@ class ClipText(nn.Module):
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
         """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width)."""
-        states = [self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]]
+        states = [self._embed(ids)]
         for block in self.blocks:
             states.append(block(states[-1], causal=self.config.causal))
         return states
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        return self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]  # type: ignore[no-any-return]

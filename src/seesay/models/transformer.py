@@ -33,10 +33,10 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        """x (B, N, W); mask (B, 1, 1, N) bool, true where a token may be seen."""
-        q, k, v = (self._split(layer(x)) for layer in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (B, heads, N, W / heads)
+    def forward(self, asking: Tensor, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """asking (B, Q, W), what it sees x (B, N, W) -> (B, Q, W); mask (B, 1, 1, N) bool, true where a token may be seen."""
+        q, k, v = (self._split(y) for y in (self.query(asking), self.key(x), self.value(x)))
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (B, heads, Q, W / heads)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def alone(self, x: Tensor) -> Tensor:
@@ -92,12 +92,24 @@ class Block(nn.Module):
         self.mlp = Mlp(width, inner, activation)
         self.scale2 = LayerScale(width) if layer_scale else nn.Identity()
 
-    def forward(self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+    def forward(self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False, only: Tensor | None = None) -> Tensor:
+        """x (B, N, W) -> (B, N, W); or with `only` (B,), the number of one token in each row, (B, W): what becomes of that
+        token, for a last block of which nothing else is read (a fifth of its work)."""
+        if only is not None and causal:
+            mask, causal = (torch.arange(x.shape[1], device=x.device) <= only[:, None])[:, None, None, :], False
+        seen = x if self.norm == "post" else self.norm1(x)
+        asking = seen
+        if only is not None:
+            rows = torch.arange(x.shape[0], device=x.device)
+            x, asking = x[rows, only][:, None], seen[rows, only][:, None]  # (B, 1, W)
+        mixed = self.attention(asking, seen, mask=mask, causal=causal)
         if self.norm == "post":
-            x = self.norm1(x + self.attention(x, mask=mask, causal=causal))
-            return self.norm2(x + self.mlp(x))  # type: ignore[no-any-return]
-        x = x + self.scale1(self.attention(self.norm1(x), mask=mask, causal=causal))
-        return x + self.scale2(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
+            x = self.norm1(x + mixed)
+            x = self.norm2(x + self.mlp(x))
+        else:
+            x = x + self.scale1(mixed)
+            x = x + self.scale2(self.mlp(self.norm2(x)))
+        return x if only is None else x[:, 0]
 
     def alone(self, x: Tensor) -> Tensor:
         """The block with every token attending to itself only (pre-norm)."""

@@ -37,7 +37,7 @@ class Vit(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """What the projection sees: (B, width)."""
-        return self._pool(self.trunk(pixels)[-1])
+        return self._pool(self._before_last(pixels))
 
     def project(self, features: Tensor) -> Tensor:
         """(..., width) -> (..., dim)"""
@@ -50,7 +50,10 @@ class Vit(nn.Module):
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
-        return self.trunk(pixels)
+        states = [self._embed(pixels)]
+        for block in self.blocks:
+            states.append(block(states[-1]))
+        return states
 
     def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding (B, dim), and per patch (B, grid, grid, dim).
@@ -58,21 +61,26 @@ class Vit(nn.Module):
         In the last block each patch attends to itself only, as MaskCLIP does (Zhou, Loy & Dai 2022): what attention
         gathers there serves the class token and says little about the patch.
         """
-        states = self.trunk(pixels)
-        patches = self.blocks[-1].alone(states[-2][:, 1:])  # type: ignore[operator]
-        dense = self.projection(self.norm_after(patches))
-        return self.project(self._pool(states[-1])), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+        x = self._before_last(pixels)
+        dense = self.projection(self.norm_after(self.blocks[-1].alone(x[:, 1:])))  # type: ignore[operator]
+        return self.project(self._pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
-    def trunk(self, pixels: Tensor) -> list[Tensor]:
+    def _before_last(self, pixels: Tensor) -> Tensor:
+        """What enters the last block: (B, 1 + N, W)."""
+        *blocks, _ = self.blocks
+        x = self._embed(pixels)
+        for block in blocks:
+            x = block(x)
+        return x
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        """What enters the first block: (B, 1 + N, W)."""
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
         first = self.class_embedding.expand(patches.shape[0], 1, -1)
         x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
         if self.training and self.patch_dropout:
             x = self._drop(x)
-        states = [self.norm_before(x)]
-        for block in self.blocks:
-            states.append(block(states[-1]))
-        return states
+        return self.norm_before(x)  # type: ignore[no-any-return]
 
     def _drop(self, x: Tensor) -> Tensor:
         """Each picture keeps a random part of its patches, in order, and the class token."""
@@ -83,10 +91,11 @@ class Vit(nn.Module):
         return torch.cat([x[:, :1], x[rows, chosen]], dim=1)
 
     def _pool(self, x: Tensor) -> Tensor:
-        """(B, 1 + N, W) -> (B, W)"""
-        if self.config.norm_after_pool or self.config.pooling == "cls":  # the norm works token by token: pool first, norm less
-            return self.norm_after(self._pooled(x))  # type: ignore[no-any-return]
-        return self._pooled(self.norm_after(x))
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        return x[:, 0] if self.config.pooling == "cls" else x[:, 1:].mean(dim=1)
+        """What enters the last block (B, 1 + N, W) -> (B, W)."""
+        last = self.blocks[-1]
+        if self.config.pooling == "cls":
+            class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
+            return self.norm_after(last(x, only=class_token))  # type: ignore[no-any-return]
+        if self.config.norm_after_pool:
+            return self.norm_after(last(x)[:, 1:].mean(dim=1))  # type: ignore[no-any-return]
+        return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]

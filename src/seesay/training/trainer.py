@@ -25,6 +25,7 @@ from seesay.training.frozen import Watch as Done
 from seesay.training.inputs import Pictures, Texts
 from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.log import Log, Record
+from seesay.training.memory import keep_freed_memory
 from seesay.training.mix import open_sources
 from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
@@ -93,6 +94,8 @@ class Trainer:
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
         self._claim(resume)
         self.device = torch.device(recipe.device or _fastest())
+        if self.device.type == "cpu":
+            keep_freed_memory()
         towers = build(recipe)
         self.clip, self.tokenizer, self.vocabulary = towers.clip.to(self.device), towers.tokenizer, towers.vocabulary
         model = recipe.model
