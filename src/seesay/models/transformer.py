@@ -94,7 +94,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False, only: Tensor | None = None) -> Tensor:
         """x (B, N, W) -> (B, N, W); or with `only` (B,), the number of one token in each row, (B, W): what becomes of that
-        token, for a last block of which nothing else is read (a fifth of its work)."""
+        token, for a last block of which nothing else is read (a sixth of its work)."""
         if only is not None and causal:
             mask, causal = (torch.arange(x.shape[1], device=x.device) <= only[:, None])[:, None, None, :], False
         seen = x if self.norm == "post" else self.norm1(x)
