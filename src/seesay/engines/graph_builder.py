@@ -197,25 +197,34 @@ class GraphBuilder:
             return self.node("Mul", x, self.node("Sigmoid", self.node("Mul", x, self.constant(1.702))))
         return self.node("Gelu", x, approximate="tanh" if kind == "gelu_tanh" else "none")
 
-    def attention(self, x: str, at: str, heads: int, length: int | str, mask: str = "") -> str:
-        """x (batch * length, width); length a number or the name of a (1,) value; mask is added to (B, heads, L, L)."""
+    def attention(self, x: str, at: str, heads: int, length: int | str, mask: str = "", *, only: str = "") -> str:
+        """x (B * length, W) -> the same; length a number or the name of a (1,) value; mask is added to (B, heads, Q, L).
+
+        With `only`, the numbers (B,) of one row of x each: (B, W), what these rows see, and Q is 1.
+        """
         width = self.weights[f"{at}.query.weight"].shape[0]
-        q, k, v = (self.linear(x, f"{at}.{part}") for part in ("query", "key", "value"))
+        q = self.linear(self.node("Gather", x, only) if only else x, f"{at}.query")
+        k, v = (self.linear(x, f"{at}.{part}") for part in ("key", "value"))
         split = self.shape(-1, length, heads, width // heads)
-        q = self.node("Transpose", self.node("Reshape", q, split), perm=[0, 2, 1, 3])
+        asked = self.ints(-1, 1, heads, width // heads) if only else split
+        q = self.node("Transpose", self.node("Reshape", q, asked), perm=[0, 2, 1, 3])
         k = self.node("Transpose", self.node("Reshape", k, split), perm=[0, 2, 3, 1])
         v = self.node("Transpose", self.node("Reshape", v, split), perm=[0, 2, 1, 3])
         q = self.node("Mul", q, self.constant((width // heads) ** -0.5))
-        scores = self.node("MatMul", q, k)  # (B, heads, L, L)
+        scores = self.node("MatMul", q, k)  # (B, heads, Q, L)
         if mask:
             scores = self.node("Add", scores, mask)
         mixed = self.node("MatMul", self.node("Softmax", scores, axis=-1), v)
         mixed = self.node("Reshape", self.node("Transpose", mixed, perm=[0, 2, 1, 3]), self.ints(-1, width))
         return self.linear(mixed, f"{at}.out")
 
-    def block(self, x: str, at: str, heads: int, eps: float, kind: Activation, length: int | str, mask: str = "") -> str:
-        """A pre-norm transformer block."""
-        inside = self.attention(self.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention", heads, length, mask)
+    def block(
+        self, x: str, at: str, heads: int, eps: float, kind: Activation, length: int | str, mask: str = "", *, only: str = ""
+    ) -> str:
+        """A pre-norm transformer block; `only`: of these rows of x alone (see attention)."""
+        inside = self.attention(self.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention", heads, length, mask, only=only)
+        if only:
+            x = self.node("Gather", x, only)
         return self.mlp_branch(self.node("Add", x, self.scaled(inside, f"{at}.scale1")), at, eps, kind)
 
     def mlp_branch(self, x: str, at: str, eps: float, kind: Activation) -> str:
@@ -242,6 +251,16 @@ class GraphBuilder:
         self.nodes, self.known, self.quantized = outer, known, quantized  # what was made inside is not seen outside
         self.requests.append(f"with_{output}")
         self.node("If", self.requests[-1], output=output, **branches)
+
+    def starts(self, batch: str, length: int | str) -> str:
+        """Where each item begins among rows (B * length): (B,) int64. batch is the name of a (1,) value."""
+        return self.node("Mul", self.range(batch), self.ints(length) if isinstance(length, int) else length)
+
+    def range(self, count: str) -> str:
+        """0 ... count - 1; count is the name of a (1,) value."""
+        return self.node(
+            "Range", self.constant(0, np.int64), self.node("Squeeze", count, self.ints(0)), self.constant(1, np.int64)
+        )
 
     def shape(self, *sides: int | str) -> str:
         if all(isinstance(side, int) for side in sides):

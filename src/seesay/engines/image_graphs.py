@@ -44,26 +44,26 @@ def _vit(g: GraphBuilder, c: VitConfig, dim: int) -> int:
     x = g.node("Reshape", x, g.ints(-1, c.width))  # (B * length, W)
     if c.norm_before:
         x = g.layer_norm(x, "norm_before", eps)
-    for i in range(c.depth):
-        before = x
+    for i in range(c.depth - 1):
         x = g.block(x, f"blocks.{i}", c.heads, eps, c.activation, length)
 
     def sliced(x: str, start: int, end: int) -> str:  # (B * length, W) -> (B, end - start, W)
         whole = g.node("Reshape", x, g.ints(-1, length, c.width))
         return g.node("Slice", whole, g.ints(start), g.ints(end), g.ints(1), g.ints(1))
 
+    before, at = x, f"blocks.{c.depth - 1}"
+    only = g.starts(batch, length) if c.pooling == "cls" else ""
+    x = g.block(x, at, c.heads, eps, c.activation, length, only=only)
     if c.pooling == "cls":
-        pooled = g.layer_norm(g.node("Reshape", sliced(x, 0, 1), g.ints(-1, c.width)), "norm_after", eps)
+        pooled = g.layer_norm(x, "norm_after", eps)
     elif c.norm_after_pool:
-        mean = g.node("ReduceMean", sliced(x, 1, length), g.ints(1), keepdims=0)
-        pooled = g.layer_norm(mean, "norm_after", eps)
+        pooled = g.layer_norm(g.node("ReduceMean", sliced(x, 1, length), g.ints(1), keepdims=0), "norm_after", eps)
     else:
         pooled = g.node("ReduceMean", sliced(g.layer_norm(x, "norm_after", eps), 1, length), g.ints(1), keepdims=0)
     g.projection(pooled, c.projection, output="embedding")
 
     def dense() -> str:
         """The last block again, each patch attending to itself only (models.vit)."""
-        at = f"blocks.{c.depth - 1}"
         x = g.node("Reshape", sliced(before, 1, length), g.ints(-1, c.width))
         inside = g.linear(g.layer_norm(x, f"{at}.norm1", eps), f"{at}.attention.value")
         inside = g.scaled(g.linear(inside, f"{at}.attention.out"), f"{at}.scale1")

@@ -28,6 +28,7 @@ def text_graph(
 
 
 def _clip_text(g: GraphBuilder, c: ClipTextConfig) -> None:
+    batch = g.node("Shape", "input_ids", start=0, end=1)  # (1,)
     length = g.node("Shape", "input_ids", start=1, end=2)  # (1,)
     flat = g.node("Reshape", "input_ids", g.ints(-1))
     places = g.node("Slice", g.weight("position_embedding"), g.ints(0), length, g.ints(0))
@@ -35,21 +36,24 @@ def _clip_text(g: GraphBuilder, c: ClipTextConfig) -> None:
     x = g.node("Reshape", g.node("Add", rows, places), g.ints(-1, c.width))  # (B * L, W)
     mask = ""
     if c.causal:
-        steps = _range(g, length)
+        steps = g.range(length)
         later = g.node("Greater", g.node("Unsqueeze", steps, g.ints(0)), g.node("Unsqueeze", steps, g.ints(1)))  # (L, L)
         mask = g.node("Where", later, g.constant(LOWEST), g.constant(0.0))
-    for i in range(c.depth):
-        x = g.block(x, f"blocks.{i}", c.heads, c.layer_norm_eps, c.activation, length, mask)
-
-    batch = g.node("Shape", "input_ids", start=0, end=1)
-    starts = g.node("Mul", _range(g, batch), length)  # where each text begins among the rows
     if c.pooling == "last":
-        chosen = g.node("Add", starts, g.node("Sub", length, g.ints(1)))
+        ends = g.node("Expand", g.node("Sub", length, g.ints(1)), batch)
     else:  # the first end of text
-        ends = g.node("Cast", g.node("Equal", "input_ids", g.constant(c.eos_id, np.int64)), to=TensorProto.INT32)
-        chosen = g.node("Add", starts, g.node("ArgMax", ends, axis=1, keepdims=0))
-    pooled = g.layer_norm(g.node("Gather", x, chosen), "norm_after", c.layer_norm_eps)
-    g.projection(pooled, c.projection, output="embedding")
+        found = g.node("Cast", g.node("Equal", "input_ids", g.constant(c.eos_id, np.int64)), to=TensorProto.INT32)
+        ends = g.node("ArgMax", found, axis=1, keepdims=0)
+
+    def block(i: int, mask: str, only: str = "") -> str:
+        return g.block(x, f"blocks.{i}", c.heads, c.layer_norm_eps, c.activation, length, mask, only=only)
+
+    for i in range(c.depth - 1):
+        x = block(i, mask)
+    if c.causal:
+        mask = g.node("Unsqueeze", g.node("Gather", mask, ends), g.ints(1, 2))  # (B, 1, 1, L)
+    pooled = block(c.depth - 1, mask, only=g.node("Add", g.starts(batch, length), ends))
+    g.projection(g.layer_norm(pooled, "norm_after", c.layer_norm_eps), c.projection, output="embedding")
 
 
 def _bert(g: GraphBuilder, c: BertConfig) -> None:
@@ -63,23 +67,27 @@ def _bert(g: GraphBuilder, c: BertConfig) -> None:
         numbers = g.node("Cast", g.node("Mul", counted, present), to=TensorProto.INT64)
         places = g.table("embeddings.position.weight", g.node("Add", numbers, g.constant(c.pad_id, np.int64)))
     else:
-        places = g.table("embeddings.position.weight", _range(g, length))
+        places = g.table("embeddings.position.weight", g.range(length))
     x = g.node("Add", g.table("embeddings.word.weight", "input_ids"), places)  # (B, L, W)
     if c.types:
         x = g.node("Add", x, g.node("Gather", g.weight("embeddings.token_type.weight"), g.constant(0, np.int64)))
     x = g.layer_norm(g.node("Reshape", x, g.ints(-1, c.width)), "embeddings.norm", c.layer_norm_eps)  # (B * L, W)
-    for i in range(c.depth):
-        at = f"blocks.{i}"
-        x = g.node("Add", x, g.attention(x, f"{at}.attention", c.heads, length, mask))
-        x = g.layer_norm(x, f"{at}.norm1", c.layer_norm_eps)
-        inside = g.linear(g.activation(g.linear(x, f"{at}.mlp.up"), c.activation), f"{at}.mlp.down")
-        x = g.layer_norm(g.node("Add", x, inside), f"{at}.norm2", c.layer_norm_eps)
 
-    whole = g.node("Reshape", x, g.shape(-1, length, c.width))
+    def block(i: int, only: str = "") -> str:
+        at = f"blocks.{i}"
+        inside = g.attention(x, f"{at}.attention", c.heads, length, mask, only=only)
+        asking = g.node("Gather", x, only) if only else x
+        between = g.layer_norm(g.node("Add", asking, inside), f"{at}.norm1", c.layer_norm_eps)
+        inside = g.linear(g.activation(g.linear(between, f"{at}.mlp.up"), c.activation), f"{at}.mlp.down")
+        return g.layer_norm(g.node("Add", between, inside), f"{at}.norm2", c.layer_norm_eps)
+
+    for i in range(c.depth - 1):
+        x = block(i)
     if c.pooling == "mean":
-        pooled = _mean(g, whole, present)
+        pooled = _mean(g, g.node("Reshape", block(c.depth - 1), g.shape(-1, length, c.width)), present)
     else:
-        pooled = g.node("Reshape", g.node("Slice", whole, g.ints(0), g.ints(1), g.ints(1)), g.ints(-1, c.width))
+        batch = g.node("Shape", "input_ids", start=0, end=1)
+        pooled = block(c.depth - 1, only=g.starts(batch, length))
     if c.pooling == "tanh":
         pooled = g.node("Tanh", g.linear(pooled, "pooler"))
     if c.head == "unit-centred":
@@ -100,8 +108,3 @@ def _mean(g: GraphBuilder, rows: str, present: str, *, empty: float | None = Non
     total = g.node("ReduceSum", g.node("Mul", rows, weight), g.ints(1), keepdims=0)
     count = g.node("ReduceSum", weight, g.ints(1), keepdims=0)
     return g.node("Div", total, count if empty is None else g.node("Max", count, g.constant(empty)))
-
-
-def _range(g: GraphBuilder, count: str) -> str:
-    """0 ... count - 1; count is (1,)."""
-    return g.node("Range", g.constant(0, np.int64), g.node("Squeeze", count, g.ints(0)), g.constant(1, np.int64))
