@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from seesay.catalog import architecture, catalog, find, locate
+from seesay.catalog import architecture, catalog, find
 from seesay.config import VitConfig
 from seesay.errors import ModelError
+from seesay.location import locate
 from tests.hub_server import HubServer
 from tests.parity.test_checkpoints import DATA
 

@@ -11,10 +11,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import seesay
-from seesay.catalog import BUNDLED
 from seesay.checkpoints import open_checkpoint
 from seesay.conversion import Storage, convert
 from seesay.errors import CheckpointError, InputError, MissingCapability, ModelError
+from seesay.location import BUNDLED
 from seesay.model import Model
 from seesay.tokenizers import vocabulary
 from tests.parity.test_checkpoints import DATA, UNIT, open_fixture, unit

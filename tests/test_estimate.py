@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from seesay import estimate
-from seesay.catalog import BUNDLED, Architecture, catalog
+from seesay.catalog import Architecture, catalog
 from seesay.config import CbowConfig, read_config
+from seesay.location import BUNDLED
 from seesay.models.clip import image_tower, text_tower
 
 ARCHITECTURES = catalog().architectures

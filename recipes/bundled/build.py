@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 
 from recipes.bundled import measure, sources, verify
-from seesay.catalog import BUNDLED
 from seesay.config import (
     BertConfig,
     EfficientNetLiteConfig,
@@ -27,6 +26,7 @@ from seesay.engines import OnnxEngine
 from seesay.engines.graph_builder import Storage
 from seesay.engines.image_graphs import image_graph
 from seesay.engines.text_graphs import text_graph
+from seesay.location import BUNDLED
 from seesay.strict import to_json
 from seesay.tasks.encoder import unit
 from seesay.tokenizers import Tokenizer

@@ -5,7 +5,6 @@ and Chinese-CLIP ship (recipes/catalog), under their names there.
 """
 
 import difflib
-import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,8 +14,6 @@ from seesay.config import Activation, ImageConfig, ImageSpec, TextConfig, Tokeni
 from seesay.errors import ModelError
 from seesay.strict import from_json
 
-HUB = "hf-hub:"
-BUNDLED = Path(__file__).parent / "bundled"
 FILE = Path(__file__).parent / "catalog.json"
 
 
@@ -118,34 +115,6 @@ def architecture(name: str, activation: Activation | None = None) -> Architectur
         if config.kind == kind:
             towers[tower] = replace(config, activation=activation)
     return replace(found, **towers)
-
-
-def locate(model: str | os.PathLike[str] | None) -> tuple[Path, CatalogModel | None]:
-    """Where a model lies, and its entry where it was named by the catalogue.
-
-    None is the bundled model; else the path of a folder or file, a name in the catalogue, or hf-hub:OWNER/NAME for any
-    repository on the hub; files from elsewhere are fetched once.
-    Raises ModelError, DownloadError.
-    """
-    if model is None or model == "bundled":
-        return BUNDLED, None
-    path = Path(model).expanduser()
-    if path.exists():
-        return path, None
-    if isinstance(model, str) and model.startswith(HUB):
-        from seesay.download import hub_folder
-
-        return hub_folder(model.removeprefix(HUB)), None
-    entry = find(os.fspath(model))
-    if entry is None:
-        names = ["bundled", *(name for m in catalog().models for name in (m.id, *m.aliases))]
-        near = difflib.get_close_matches(os.fspath(model), names, n=3, cutoff=0.5)
-        hint = f" (near: {', '.join(near)})" if near else ""
-        raise ModelError(
-            f"no model {os.fspath(model)!r}: it is neither in the catalogue{hint} nor an existing file or folder. "
-            "List the catalogue: seesay models list. A repository on the hub is hf-hub:OWNER/NAME"
-        )
-    return fetch(entry), entry
 
 
 def fetch(entry: CatalogModel) -> Path:

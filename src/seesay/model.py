@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from seesay.catalog import CatalogModel, locate
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
 from seesay.engines.onnx import available_cores
 from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
+from seesay.location import locate
 from seesay.paths import is_url
 from seesay.strict import from_json
 from seesay.tasks import zero_shot
@@ -27,6 +27,7 @@ from seesay.tokenizers.ids import check_ids
 
 if TYPE_CHECKING:
     from seesay.card import Card
+    from seesay.catalog import CatalogModel
     from seesay.checkpoints import Checkpoint, Said
     from seesay.images.read import Decode, ImageInput
 
@@ -373,7 +374,7 @@ def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Mod
     return Model(clip.config, tokenizer, TorchEngine(clip, device), folder=None, decode=decode)
 
 
-def _said(given: dict[str, Any], entry: CatalogModel | None) -> "Said":
+def _said(given: dict[str, Any], entry: "CatalogModel | None") -> "Said":
     from seesay.checkpoints import Said
 
     known = {field.name for field in dataclasses.fields(Said)} - {"entry"}

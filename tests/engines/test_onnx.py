@@ -10,12 +10,13 @@ import onnx
 import pytest
 
 import seesay
-from seesay.catalog import BUNDLED
 from seesay.checkpoints.graph_weights import read_weights
-from seesay.engines import FakeEngine, OnnxEngine
+from seesay.engines import OnnxEngine
+from seesay.engines.fake import FakeEngine
 from seesay.engines.protocol import Engine
 from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
+from seesay.location import BUNDLED
 from seesay.model import Model
 from seesay.tasks.encoder import unit
 from tests.engines import reference

@@ -106,13 +106,13 @@ def convert(
     """
     from dataclasses import replace
 
-    from seesay.catalog import locate
     from seesay.checkpoints import open_checkpoint
     from seesay.checkpoints.writer import Target
     from seesay.conversion import convert as write
     from seesay.conversion import convert_to
     from seesay.evaluation.datasets import read_either
     from seesay.fidelity import compare
+    from seesay.location import locate
     from seesay.strict import to_json
     from seesay.tokenizers.from_files import FILES
 

@@ -20,12 +20,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from seesay.catalog import HUB, find
+from seesay.catalog import find
 from seesay.compat.inputs import NOTHING, Preprocess, Words, listed
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
 from seesay.config import BertConfig, ClipTextConfig
 from seesay.errors import InputError
+from seesay.location import HUB
 
 __all__ = [
     "AutoImageProcessor",

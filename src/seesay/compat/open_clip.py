@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.catalog import HUB, CatalogModel, architecture, catalog, find
+from seesay.catalog import CatalogModel, architecture, catalog, find
 from seesay.compat.inputs import Preprocess, Words, listed, padded
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
@@ -29,6 +29,7 @@ from seesay.config import ImageSpec
 from seesay.errors import InputError, ModelError, TruncatedText
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
+from seesay.location import HUB
 from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
 
 if TYPE_CHECKING:

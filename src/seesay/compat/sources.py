@@ -4,11 +4,12 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from seesay.catalog import HUB, architecture, find, locate
+from seesay.catalog import architecture, find
 from seesay.checkpoints import Checkpoint, Said, open_checkpoint
 from seesay.compat.inputs import Words
 from seesay.config import ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import MissingCapability
+from seesay.location import HUB, locate
 from seesay.tokenizers import vocabulary
 
 

@@ -1,7 +1,6 @@
 """Engines run the two towers: arrays in, arrays out. Callers never ask which one they have."""
 
-from seesay.engines.fake import FakeEngine
 from seesay.engines.onnx import OnnxEngine
 from seesay.engines.protocol import Engine
 
-__all__ = ["Engine", "FakeEngine", "OnnxEngine"]
+__all__ = ["Engine", "OnnxEngine"]

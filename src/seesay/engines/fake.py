@@ -68,6 +68,7 @@ class FakeTokenizer:
     """Splits at white space; a word's id is its colour's, or else a hash."""
 
     spec = TokenizerSpec(context_length=8, pad_id=0, padding="longest")
+    vocabulary = len(WORDS) + BUCKETS
 
     def __call__(self, texts: list[str]) -> Tokens:
         split = [[_word_id(word) for word in text.lower().split()] for text in texts]
