@@ -1,5 +1,6 @@
 """The examples run as they stand, and the README's commands as it prints them."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -111,6 +112,41 @@ def test_every_command_of_the_readme_runs_as_written(home: Path) -> None:
     assert (home / "found.html").is_file()
     assert (home / "vectors.npz").is_file()
     assert list((home / "best").iterdir())
+
+
+def training_recipes() -> list[str]:
+    text = (PROJECT / "docs" / "training.md").read_text(encoding="utf-8")
+    return re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_first_recipe_of_the_page_on_training_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seesay.training.recipe import read_recipe
+    from seesay.training.trainer import train
+
+    (tmp_path / "examples").symlink_to(PROJECT / "examples")
+    (tmp_path / "first.toml").write_text(training_recipes()[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = train(read_recipe(tmp_path / "first.toml"))
+    assert result.model is not None
+    assert not result.left_out
+
+
+def test_the_page_on_training_names_every_key_and_its_recipe_is_read(tmp_path: Path) -> None:
+    from seesay.training import recipe
+    from seesay.training.class_folder import ClassFolder
+    from seesay.training.class_table import ClassTable
+    from seesay.training.manifest import Manifest
+    from seesay.training.shards import Shards
+
+    (tmp_path / "all.toml").write_text(training_recipes()[1], encoding="utf-8")
+    assert len(recipe.read_recipe(tmp_path / "all.toml").data.sources) == 3
+    text = (PROJECT / "docs" / "training.md").read_text(encoding="utf-8").split("### Every key")[1].split("How it works")[0]
+    parts = [recipe.Recipe, recipe.ModelRecipe, recipe.ImageTower, recipe.TextTower, recipe.Data, recipe.Augment, recipe.Loss]
+    parts += [recipe.Distillation, recipe.Optimizer, recipe.Validation, recipe.Checkpoints]  # type: ignore[list-item]
+    parts += [Manifest, ClassTable, ClassFolder, Shards]  # type: ignore[list-item]
+    sections = {"model", "data", "loss", "optimizer", "validation", "checkpoints", "image", "text", "sources"}
+    keys = {field.name for part in parts for field in dataclasses.fields(part)} - sections
+    assert not [key for key in sorted(keys) if f"`{key}`" not in text]
 
 
 def test_the_python_of_the_readme_runs_as_written(home: Path) -> None:

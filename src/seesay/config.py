@@ -8,13 +8,14 @@ import hashlib
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from seesay.errors import InputError, ModelError
-from seesay.strict import from_json, to_json
+from seesay.strict import Bounds, check_bounds, from_json, to_json
 
 FORMAT_VERSION = 1
 MOST_PIXELS = 10_000  # of a side of what a tower takes; a damaged configuration must not ask for all memory
+Size = Annotated[int, Bounds(least=1)]
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ class VitConfig:
     """
 
     kind: Literal["vit"]
-    image_px: int
-    patch_px: int
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
+    image_px: Size
+    patch_px: Size
+    width: Size
+    depth: Size
+    heads: Size
+    mlp_width: Size
     activation: Activation
     layer_norm_eps: float
     pooling: Literal["cls", "mean"] = "cls"
@@ -96,6 +97,12 @@ class VitConfig:
     norm_after_pool: bool = False
     layer_scale: bool = False
     projection: Projection = "linear"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        _check_heads(self.width, self.heads)
+        if self.patch_px > self.image_px:
+            raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
 
     @property
     def grid(self) -> int:
@@ -111,10 +118,16 @@ class ModifiedResNetConfig:
     """
 
     kind: Literal["modified-resnet"]
-    image_px: int
-    width: int
-    stages: tuple[int, int, int, int]
-    heads: int
+    image_px: Size
+    width: Size
+    stages: tuple[Size, Size, Size, Size]
+    heads: Size
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        _check_heads(32 * self.width, self.heads)
+        if self.image_px < 32:
+            raise InputError(f"expected image_px of at least 32, one cell of the last map, got {self.image_px}")
 
     @property
     def grid(self) -> int:
@@ -132,12 +145,19 @@ class EfficientNetLiteConfig:
     """
 
     kind: Literal["efficientnet-lite"]
-    image_px: int
+    image_px: Size
     stages: tuple[tuple[int, int, int], ...]
     widths: tuple[int, ...]
     classes: int
     head: Literal["conse", "linear", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        if len(self.widths) != len(self.stages) + 2:
+            raise InputError(
+                f"expected widths of the stem, {len(self.stages)} stages and the last convolution, got {len(self.widths)}"
+            )
 
     @property
     def grid(self) -> int:
@@ -157,18 +177,22 @@ class ClipTextConfig:
     """
 
     kind: Literal["clip-text"]
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    vocabulary: int
-    positions: int
+    width: Size
+    depth: Size
+    heads: Size
+    mlp_width: Size
+    vocabulary: Size
+    positions: Size
     activation: Activation
     layer_norm_eps: float
     causal: bool
     pooling: Literal["eos", "last"]
     eos_id: int
     projection: Projection = "linear"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        _check_heads(self.width, self.heads)
 
 
 @dataclass(frozen=True)
@@ -182,12 +206,12 @@ class BertConfig:
     """
 
     kind: Literal["bert"]
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    vocabulary: int
-    positions: int
+    width: Size
+    depth: Size
+    heads: Size
+    mlp_width: Size
+    vocabulary: Size
+    positions: Size
     activation: Activation
     layer_norm_eps: float
     pooling: Literal["mean", "cls", "tanh"]
@@ -196,16 +220,28 @@ class BertConfig:
     types: int = 0
     position_ids: Literal["from-zero", "after-padding"] = "from-zero"
 
+    def __post_init__(self) -> None:
+        check_bounds(self)
+        _check_heads(self.width, self.heads)
+
 
 @dataclass(frozen=True)
 class CbowConfig:
     """The mean of word embeddings (Mikolov et al. 2013), then a projection: a text tower for small models of one's own."""
 
     kind: Literal["cbow"]
-    width: int
-    vocabulary: int
+    width: Size
+    vocabulary: Size
     pad_id: int = 0
     projection: Projection = "linear"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise InputError(f"expected heads that divide the width of {width}, got {heads}")
 
 
 ImageConfig = VitConfig | ModifiedResNetConfig | EfficientNetLiteConfig

@@ -1,17 +1,63 @@
 """Frozen dataclasses from JSON, strictly: unknown keys, missing keys and wrong types are all reported together.
 
 Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
-nested dataclasses, and unions of dataclasses told apart by a `kind` field.
+nested dataclasses, unions of dataclasses told apart by a `kind` field, and numbers with `Bounds` by Annotated.
 """
 
 import dataclasses
+import math
 import types
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from seesay.errors import InputError
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Of a field that is a number: `rate: Annotated[float, Bounds(above=0)]`. No bounds hold what is not a number."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def hold(self, value: float) -> bool:
+        return self.least <= value <= self.most and self.above < value < self.below
+
+    def __str__(self) -> str:
+        said = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
+
+
+def check_bounds(value: Any) -> None:
+    """For the `__post_init__` of a dataclass whose fields have bounds. Raises InputError for the first that is out of them."""
+    cls: Any = type(value)
+    for name, kind in _hints(cls).items():
+        given = getattr(value, name)
+        for bounds, number in _bounded(kind, given):
+            if not bounds.hold(number):
+                raise InputError(f"expected {name} {bounds}, got {given}")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
+    """Numbers in a value of this kind, with the bounds they have."""
+    if get_origin(kind) is Annotated:
+        yield kind.__metadata__[0], value
+    elif get_origin(kind) in (Union, types.UnionType) and value is not None:
+        for option in get_args(kind):
+            yield from _bounded(option, value)
+    elif get_origin(kind) is tuple:
+        for option, item in zip(get_args(kind), value, strict=False):
+            yield from _bounded(option, item)
 
 
 def from_json(cls: type[T], data: object, name: str) -> T:
@@ -38,6 +84,10 @@ def _read(kind: Any, data: object, at: str, faults: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, at, faults)
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        before = len(faults)
+        value, bounds = _read(args[0], data, at, faults), args[1]
+        return _check(bounds.hold(value), value, at, str(bounds), faults) if len(faults) == before else None
     if origin is Literal:
         return _check(data in args, data, at, f"one of {', '.join(map(repr, args))}", faults)
     if origin in (Union, types.UnionType):
@@ -63,13 +113,11 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
     if not isinstance(data, dict):
         return _check(False, data, at, "an object", faults)
     before = len(faults)
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    for key in data.keys() - fields.keys():
-        import difflib  # a good file needs none of it, and every command reads one
-
-        near = difflib.get_close_matches(str(key), fields, n=1)
-        faults.append(f"{_join(at, key)}: unknown key" + (f"; did you mean {near[0]!r}?" if near else ""))
+    for key in [key for key in data if key not in fields]:
+        near = _near(str(key), fields)
+        faults.append(f"{_join(at, key)}: unknown key" + (f"; did you mean {near!r}?" if near else ""))
     values = {}
     for key, field in fields.items():
         if key in data:
@@ -82,7 +130,7 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
         return cls(**values)
     except ValueError as error:  # what a class says of its own values
         said = str(error)
-        faults.append(f"{at or 'top level'}: {said if said.startswith('expected') else f'expected {said}'}")
+        faults.append(_at(at, said if said.startswith("expected") else f"expected {said}"))
         return None
 
 
@@ -101,8 +149,20 @@ def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str])
 
 def _check(good: bool, data: object, at: str, expected: str, faults: list[str]) -> Any:
     if not good:
-        faults.append(f"{at or 'top level'}: expected {expected}, got {data!r}"[:300])
+        faults.append(_at(at, f"expected {expected}, got {data!r}")[:300])
     return data
+
+
+def _at(at: str, said: str) -> str:
+    return f"{at}: {said}" if at else said
+
+
+def _near(key: str, names: Mapping[str, Any]) -> str | None:
+    """The name that was probably meant, also by its initials, as lr for learning_rate."""
+    import difflib  # a good file needs none of it, and every command reads one
+
+    initials = [name for name in names if "_" in name and "".join(word[0] for word in name.split("_") if word) == key]
+    return next(iter([*difflib.get_close_matches(key, names, n=1), *initials]), None)
 
 
 def _type_name(kind: Any) -> str:

@@ -11,6 +11,7 @@ from seesay.paths import is_url, printable
 
 Row = dict[str, Any]  # by column; strings in TSV and CSV
 KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
+TEXT_COLUMNS = ("text", "caption", "texts")  # where a row's text is looked for
 
 
 def read_table(file: Path, columns: Collection[str] = ()) -> list[Row]:

@@ -7,12 +7,13 @@ from seesay.model import Model
 
 def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:
     """A deterministic model that sees colours and knows their names: encode_text("red") is near a red picture."""
+    positions, pieces = FakeTokenizer.spec.context_length, FakeTokenizer.vocabulary
     config = ModelConfig(
         format_version=1,
         name="fake",
         dim=dim,
-        image=EfficientNetLiteConfig("efficientnet-lite", FAKE_IMAGE_SPEC.size_px, (), (), 0, "conse"),
-        text=BertConfig("bert", dim, 0, 1, 0, 0, FakeTokenizer.spec.context_length, "gelu", 0.0, "mean", "unit-centred"),
+        image=EfficientNetLiteConfig("efficientnet-lite", FAKE_IMAGE_SPEC.size_px, (), (8, 8), 0, "conse"),
+        text=BertConfig("bert", dim, 1, 1, dim, pieces, positions, "gelu", 0.0, "mean", "unit-centred"),
         image_spec=FAKE_IMAGE_SPEC,
         tokenizer_spec=FakeTokenizer.spec,
         logit_scale=3.0,

@@ -18,7 +18,11 @@ def test_a_recipe_trains_a_model_that_other_commands_use(world: Path, recipe: Ma
     done = run("train", "recipe.toml", "--set", "steps=25", "--set", "out=here", "--json")
     assert done.code == 0
     said = json.loads(done.out)
-    assert (said["step"], said["steps"], said["left_out"]) == (25, 25, {})
+    assert (said["step"], said["steps"], said["left_out"]["reasons"]) == (25, 25, {})
+    assert "seesay: step 25 of 25: loss" in done.err
+    shown = run("models", "info", "here")
+    assert "Recipe world" in shown.out
+    assert "text to image R@1" in shown.out
     assert set(said["best"]["text_to_image"]) == {"R@1", "R@5", "R@10"}
     assert Path(said["report"]).is_file()
     measured = run("eval", "retrieval", "--data", "captions.tsv", "--split", "val", "--model", said["model"], "--json")
@@ -33,7 +37,7 @@ def test_a_bad_recipe_is_told_whole_and_without_a_traceback(world: Path, recipe:
     done = run("train", "recipe.toml", "--set", "optimizer.lr=1", "--set", "data.batch=0")
     assert done.code == 2
     assert "optimizer.lr: unknown key" in done.err
-    assert "data: expected a batch of at least 2" in done.err
+    assert "data.batch: expected at least 2" in done.err
     assert "Traceback" not in done.err
     assert "cannot be read" in run("train", "absent.toml").err
 
@@ -49,4 +53,7 @@ def test_ctrl_c_stops_after_the_step_with_a_checkpoint(world: Path, recipe: Make
     assert process.returncode == 130, err
     assert "stopping after this step" in err
     assert "of 100000; --resume goes on" in out
+    ended = subprocess.run([*command, "--resume", "--set", "steps=1"], capture_output=True, text=True, check=True)
+    assert f"model          {Path('run/model')}" in ended.stdout
+    assert (world / "run" / "model" / "config.json").is_file()
     assert "Traceback" not in err

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.training.loader import Batch, Loader, ids_of, in_few_words
+from seesay.training.left_out import in_few_words
+from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.samples import Sample
 from tests.training.tables import Numbers
 
@@ -52,8 +53,8 @@ def test_the_generator_is_that_of_the_seed_and_the_position_faults_included() ->
 def test_faults_are_counted_by_reason_with_examples() -> None:
     loader = Loader(Numbers(50, frozenset([4])), noisy, batch=40, seed=0, threads=2)
     next(iter(loader))
-    assert loader.faults == {"is damaged or cut short": 5, "is bad": 1}
-    assert loader.examples[0] == ("numbers 3", "is damaged or cut short (after 3 bytes)")
+    assert loader.left_out.reasons == {"is damaged or cut short": 5, "is bad": 1}
+    assert loader.left_out.examples["numbers 3"] == "is damaged or cut short (after 3 bytes)"
 
 
 def test_a_source_with_nothing_usable_ends_after_one_pass() -> None:
@@ -62,7 +63,7 @@ def test_a_source_with_nothing_usable_ends_after_one_pass() -> None:
 
     loader = Loader(Numbers(20, frozenset([2, 3])), refuse, batch=4, seed=0)
     with pytest.raises(
-        InputError, match=r"numbers: .* none in a whole pass of 20 \(no such file: 18, is bad: 2\). The first: numbers 0"
+        InputError, match=r"numbers: .* none in a whole pass of 20 \(no such file: 18, is bad: 2\). The last: numbers 19"
     ):
         next(iter(loader))
 

@@ -132,7 +132,11 @@ def test_tsv_and_parquet_give_the_same_samples(tmp_path: Path) -> None:
         ([{"image": "a", "text": "b"}], {"split": "test"}, "row 1: expected a column split, got image, text"),
         ([{"image": "a", "text": "b", "lang": "en"}], {"languages": {"de": 1}}, "expected the language 'de', got en"),
         ([{"image": "a", "text": "b"}], {"languages": {"de": 1}}, "got no languages"),
-        ([{"image": "a", "text": "b"}, {"image": "a"}], {}, "row 2: expected a column text or texts, got image"),
+        (
+            [{"image": "a", "text": "b"}, {"image": "a"}],
+            {},
+            r"row 2: expected a column with the text \(text, caption, texts\), got image",
+        ),
         ([{"image": "a", "text": "  "}], {}, "row 1: expected a text, got '  '"),
         ([{"image": "a", "texts": ["b", {"lang": "en"}]}], {}, "row 1: expected a text, got None"),
         ([{"image": "a", "text": "b", "weight": "much"}], {}, "row 1: expected a weight of 0 or more, got 'much'"),

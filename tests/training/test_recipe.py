@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seesay.errors import InputError
-from seesay.training.recipe import read_recipe
+from seesay.training.recipe import Optimizer, read_recipe
 from tests.training.conftest import Make
 
 
@@ -28,14 +28,22 @@ def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> N
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("data.batch=1", "data: expected a batch of at least 2 that parts divide, got 1 and 1"),
-        ("data.parts=3", "got 16 and 3"),
+        ("data.batch=1", "data.batch: expected at least 2, got 1"),
+        ("data.parts=3", "data: expected a batch that can be cut into 3 equal parts, got 16"),
         ("data.sources=[]", "expected at least one source, got none"),
-        ("steps=0", "expected epochs or steps above 0"),
-        ("checkpoints.keep=0", "expected every and keep of at least 1"),
-        ('model.image.start="bundled"', "only one of start, architecture and config, not start and config"),
-        ("model.image.patch_dropout=1.0", "expected a patch_dropout from 0 to below 1"),
-        ("model.text.unlocked_groups=-1", "expected unlocked_groups of 0 or more"),
+        ("steps=0", "steps: expected at least 1, got 0"),
+        ("checkpoints.keep=0", "checkpoints.keep: expected at least 1, got 0"),
+        ("log_every=0", "log_every: expected at least 1, got 0"),
+        ("optimizer.learning_rate=-1", "optimizer.learning_rate: expected above 0, got -1"),
+        ("optimizer.learning_rate=nan", "optimizer.learning_rate: expected above 0, got nan"),
+        ("optimizer.betas=[0.9, 1.5]", r"optimizer.betas\[1\]: expected at least 0 and below 1, got 1.5"),
+        ("loss.temperature=0", "loss.temperature: expected above 0, got 0"),
+        ("model.image.config.heads=3", "model.image.config: expected heads that divide the width of 32, got 3"),
+        ("model.image.config.patch_px=64", "model.image.config: expected a patch_px within image_px, got 64 and 32"),
+        ("model.image.config.depth=0", "model.image.config.depth: expected at least 1, got 0"),
+        ('model.image.start="bundled"', "only one of start, architecture and config, got start and config"),
+        ("model.image.patch_dropout=1.0", "model.image.patch_dropout: expected at least 0 and below 1, got 1.0"),
+        ("model.text.unlocked_groups=-1", "model.text.unlocked_groups: expected at least 0, got -1"),
         ("data.augment.crop_scale=[0.0, 1.0]", "crop_scale"),
         ("optimizer", "--set takes key=value"),
         ("data.sources.4.path=x", "expected a number from 0 to 0, got '4'"),
@@ -45,6 +53,31 @@ def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> N
 def test_values_out_of_place_are_told(recipe: Make, said: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe(said)
+
+
+def test_values_out_of_place_are_told_with_all_else(recipe: Make) -> None:
+    with pytest.raises(InputError) as error:
+        recipe("steps=-5", "optimizer.lr=1", "data.batch=many", "model.dim=0")
+    for said in (
+        "steps: expected at least 1, got -5",
+        "did you mean 'learning_rate'?",
+        "data.batch: expected",
+        "model.dim: expec",
+    ):
+        assert said in str(error.value)
+
+
+def test_neither_epochs_nor_steps_is_told(world: Path, recipe: Make) -> None:
+    recipe()
+    text = (world / "recipe.toml").read_text().replace("steps = 40\n", "")
+    (world / "recipe.toml").write_text(text)
+    with pytest.raises(InputError, match="expected epochs or steps, got neither"):
+        read_recipe(world / "recipe.toml")
+
+
+def test_bounds_hold_for_recipes_made_in_python_too() -> None:
+    with pytest.raises(InputError, match="expected learning_rate above 0, got 0"):
+        Optimizer(learning_rate=0.0)
 
 
 def test_set_changes_adds_and_takes_text_as_it_stands(recipe: Make) -> None:

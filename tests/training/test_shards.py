@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seesay.errors import InputError, MissingExtra
 from seesay.strict import from_json
-from seesay.training.loader import in_few_words
+from seesay.training.left_out import in_few_words
 from seesay.training.samples import Fault, Sample
 from seesay.training.shards import Shards, ShardSource, open_shards
 from tests.test_package import modules_loaded_by
@@ -188,7 +188,7 @@ def test_commands_and_downloads_are_refused(tmp_path: Path, name: str) -> None:
 
 def test_braces_cannot_smuggle_a_command_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="expected a shard, got no such file"):
+    with pytest.raises(InputError, match="expected a shard, there is no such file"):
         opened(tmp_path, "{p,q}ipe{:,;}touch hacked")
     assert not (tmp_path / "hacked").exists()
 
@@ -196,7 +196,7 @@ def test_braces_cannot_smuggle_a_command_in(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("shards", "message"),
     [
-        (("absent.tar",), "absent.tar: expected a shard, got no such file"),
+        (("absent.tar",), "absent.tar: expected a shard, there is no such file"),
         (("s-{0..9}.tar",), "s-3.tar: expected a shard"),
         (("x*.tar",), r"x\*.tar: expected a shard"),
         ((".",), "expected a shard"),

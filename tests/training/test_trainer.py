@@ -19,7 +19,8 @@ from seesay.errors import InputError, TrainingError
 from seesay.evaluation.datasets import read_captions
 from seesay.evaluation.retrieval import recalls
 from seesay.training.state import CheckpointFolder, read_state
-from seesay.training.trainer import Trainer, Watch, train
+from seesay.training.trainer import Trainer, train
+from seesay.training.watch import Watch
 from tests.training.conftest import TOWERS, VALIDATION, Make
 
 Records = Callable[[Path], list[dict[str, Any]]]
@@ -61,6 +62,16 @@ class Stop(Watch):
 
     def stopping(self) -> bool:
         return self.done >= self.after
+
+
+class Notes(Watch):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def says(self, note: str) -> None:
+        self.notes.append(note)
 
 
 def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recipe: Make, records: Records) -> None:
@@ -171,9 +182,19 @@ def test_pictures_that_cannot_be_read_are_left_out_counted_and_told(world: Path,
         (world / "images" / name).write_bytes(b"nonsense")
     (world / "images" / "train-blue-square-0.png").unlink()
     result = train(recipe("steps=12", more=VALIDATION))
-    assert sorted(result.faults) == ["is not a picture that SeeSay reads", "no such file"]
-    assert all(count >= 1 for count in result.faults.values())
-    assert "samples left out" in (world / "run" / "report.html").read_text(encoding="utf-8")
+    assert sorted(result.left_out.reasons) == ["is not a picture that SeeSay reads", "no such file"]
+    assert all(count >= 1 for count in result.left_out.reasons.values())
+    assert {Path(name).name for name in result.left_out.examples} == {"train-red-square-0.png", "train-blue-square-0.png"}
+    assert result.unread.reasons == {"is not a picture that SeeSay reads": 1}
+    assert [Path(name).name for name in result.unread.examples] == ["val-red-square-0.png"]
+    page = (world / "run" / "report.html").read_text(encoding="utf-8")
+    for said in (
+        "left out: is not a picture",
+        "train-red-square-0.png",
+        "1 validation picture left out",
+        "val-red-square-0.png",
+    ):
+        assert said in page
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_its_batch(world: Path, recipe: Make) -> None:
@@ -181,6 +202,8 @@ def test_a_loss_that_is_no_number_stops_the_run_with_its_batch(world: Path, reci
         train(recipe("optimizer.learning_rate=1e30", "optimizer.warmup=0", "checkpoints.every=1"))
     saved = next((world / "run").glob("bad-step-*.pt"))
     assert saved.name in str(error.value)
+    steps = CheckpointFolder(world / "run" / "checkpoints", 2).steps()
+    assert (f"The checkpoint of step {steps[-1]} is whole" if steps else "No checkpoint was written yet") in str(error.value)
     batch = read_state(saved)
     assert len(batch["names"]) == len(batch["texts"]) == len(batch["pictures"]) == 16
     for file in (world / "run" / "checkpoints").glob("step-*.pt"):
@@ -193,7 +216,69 @@ def test_a_folder_with_a_run_is_not_overwritten_and_another_recipe_does_not_resu
         train(recipe("steps=8"))
     with pytest.raises(InputError, match="run of another recipe: data changed since"):
         train(recipe("steps=8", "data.batch=8"), resume=True)
-    assert train(recipe("steps=8"), resume=True).step == 8  # a longer run goes on from there
+    watch = Notes()
+    assert train(recipe("steps=8"), resume=True, watch=watch).step == 8  # a longer run goes on from there
+    assert watch.notes == ["going on after step 4 of 8"]
+
+
+def test_a_shorter_run_ends_where_it_is_and_writes_the_best_model(world: Path, recipe: Make) -> None:
+    validation = VALIDATION.replace("20", "3")
+    stopped = train(recipe("steps=100", more=validation), watch=Stop(after=7))
+    assert (stopped.model, stopped.step) == (None, 7)
+    with pytest.raises(seesay.errors.ModelError, match="run is a training run that has no model yet"):
+        seesay.load("run")
+    watch = Notes()
+    ended = train(recipe("steps=1", more=validation), resume=True, watch=watch)
+    assert (ended.step, ended.steps) == (7, 7)
+    assert watch.notes == ["step 7 of 1 is behind; nothing is left to learn, and the model is written"]
+    assert ended.best is not None
+    best = read_state(world / "run" / "checkpoints" / f"best-{ended.best['step']:08d}.pt")["weights"]
+    model = seesay.load("run")  # the model in it
+    assert model.folder == Path("run/model")
+    from safetensors.torch import load_file
+
+    written = load_file(world / "run" / "model" / "model.safetensors")
+    assert all(torch.equal(written[name], best[name]) for name in written)
+
+
+def test_nothing_to_resume_is_told(recipe: Make) -> None:
+    watch = Notes()
+    train(recipe("steps=2"), resume=True, watch=watch)
+    assert watch.notes == ["there is no checkpoint in run; a new run begins"]
+
+
+def test_the_model_has_a_card(world: Path, recipe: Make) -> None:
+    train(recipe("steps=4", "model.licence=MIT", more=VALIDATION.replace("20", "2")))
+    card = seesay.load("run").card
+    assert card.licence == "MIT"
+    assert "Recipe world: batches of 16 of 80 samples of captions.tsv; weights of step" in card.training
+    assert {score.metric for score in card.scores} >= {"text to image R@1", "image to text R@10"}
+    assert all(score.task == "captions.tsv, val, en" and "95 % interval" in score.note for score in card.scores)
+
+
+def test_a_batch_larger_than_a_pass_is_told(recipe: Make) -> None:
+    watch = Notes()
+    Trainer(recipe("data.batch=96"), watch=watch)
+    assert watch.notes == ["data.batch is 96, a pass has 80 samples: every batch holds some twice"]
+
+
+def test_threads_are_set(recipe: Make) -> None:
+    before = torch.get_num_threads()
+    try:
+        Trainer(recipe(f"threads={before + 1}"))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_damaged_checkpoint_is_named_in_one_line(world: Path, recipe: Make) -> None:
+    train(recipe("steps=4"))
+    file = world / "run" / "checkpoints" / "step-00000004.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(seesay.errors.ModelError) as error:
+        train(recipe("steps=8"), resume=True)
+    assert "step-00000004.pt is damaged; remove it to go on from the checkpoint before" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_no_weight_decay_on_norms_biases_and_the_temperature(recipe: Make) -> None:
@@ -218,7 +303,11 @@ def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, r
         ((), TOWERS.replace("dim = 24", ""), "model.dim: missing"),
         ((), TOWERS.replace("49408", "100"), "tokenizer has 49408 pieces, the tower takes 100"),
         (("model.text.tokenizer=absent",), TOWERS, "no model 'absent'"),
-        (("epochs=0.01", "steps=0"), TOWERS, "are no step of 16"),
+        (
+            ("data.batch=80", "data.parts=1", "model.image.unlocked_groups=9"),
+            TOWERS,
+            "model.image.unlocked_groups: expected at most 4",
+        ),
         (("loss.class_weight=1.0", "data.sources.0.label_column=lang"), TOWERS, "labels of at least two classes"),
         (
             (),
@@ -227,7 +316,13 @@ def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, r
         ),
         ((), '[model]\nstart = "bundled"\ndim = 8\n', 'model.image.projection = "linear"'),
         ((), '[model]\ndim = 8\n[model.image]\narchitecture = "ViT-B-23"\n[model.text]\nstart = "bundled"\n', "near: ViT-B-32"),
-        ((), "[model]\ndim = 8\n", "model.image: say where it comes from"),
+        ((), "[model]\n", "(?s)model.image: say where it comes from.*model.text: say where.*model.dim: missing"),
+        ((), '[model]\ndim = 8\n[model.image]\narchitecture = "ViT-B-23"\n', "(?s)near: ViT-B-32.*model.text: say where"),
+        (
+            (),
+            '[model]\ndim = 8\nstart = "bundled"\n[model.text]\narchitecture = "roberta-ViT-B-32"\n',
+            "comes without a vocabulary",
+        ),
     ],
 )
 def test_recipes_that_cannot_run_say_why(recipe: Make, sets: tuple[str, ...], towers: str, message: str) -> None:
@@ -274,7 +369,8 @@ def test_shards_train_too_and_their_faults_are_told(world: Path, recipe: Make) -
     sources = 'data.sources=[{kind = "webdataset", shards = ["a.tar"]}]'
     result = train(recipe("steps=8", sources))
     assert result.model is not None
-    assert sum(result.faults.values()) >= 1
+    assert result.left_out.total >= 1
+    assert all(name.endswith("a.tar, 0003") for name in result.left_out.examples)
 
 
 def test_a_class_table_gives_texts_from_templates(world: Path, recipe: Make) -> None:

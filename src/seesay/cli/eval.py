@@ -211,8 +211,11 @@ def _finish(
     from seesay.evaluation.report import to_markdown, write, write_html
     from seesay.library.report import Failure
     from seesay.model import load
+    from seesay.paths import printable
 
     page: Path | None = out["report"]
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"--report writes a page for a browser; name it .html, not {page.name}")
     if page is not None:
         from seesay.evaluation.plots import require
 
@@ -236,6 +239,8 @@ def _finish(
         echo_json(found[0] if len(found) == 1 else {"models": found})
     else:
         _print(report)
+    for written in filter(None, (out["markdown"], page)):
+        click.echo(f"seesay: wrote {printable(written)}", err=True)
     failed = {path: reason for one in runs for path, reason in one.failed.items()}
     echo_failures(Failure(path, reason) for path, reason in failed.items())
     return 1 if failed else 0
@@ -255,7 +260,7 @@ def _print(report: "Report") -> None:
         console.print(Text(f"\n{table.title}", style="bold"), soft_wrap=True)
         drawn = Table(box=None, pad_edge=False)
         for number, column in enumerate(table.columns):
-            drawn.add_column(Text(column), justify="right" if number else "left")
+            drawn.add_column(Text(column), justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
         for row in table.rows[: table.shown]:
             drawn.add_row(*map(Text, row))
         console.print(drawn)

@@ -63,15 +63,14 @@ def info(model: str, as_json: bool) -> int:
 
     Nothing is fetched for the models of the catalogue.
     """
-    from pathlib import Path
-
     from seesay.catalog import find
     from seesay.config import is_model_folder
+    from seesay.location import locate
     from seesay.model import load
 
     here = model != "bundled" and os.path.exists(model)
     entry = None if here else find(model)
-    if here and not is_model_folder(Path(model)):
+    if here and not is_model_folder(locate(model)[0]):
         raise click.UsageError(f"{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}")
     if entry is not None:
         if as_json:
@@ -231,16 +230,19 @@ def _print_card(model: "Model") -> None:
     for source in card.sources:
         click.echo(f"  {source.name} ({source.licence}), {source.package}")
     for title, scores in (("Measured", card.scores), ("Published, of larger models, for comparison", card.published)):
-        click.echo(f"\n{title}:")
+        if scores:
+            click.echo(f"\n{title}:")
         for score in scores:
             click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.note})")
-    click.echo("\nStored narrowly, against float32:")
+    if card.fidelity:
+        click.echo("\nStored narrowly, against float32:")
     for part in card.fidelity:
         click.echo(
             f"  {part.part}: {part.stored_as}, {part.megabytes} MB, cosine mean {part.cosine_mean:.5f}, "
             f"least {part.cosine_min:.5f} ({part.note})"
         )
-    click.echo("\nLimits:")
+    if card.limits:
+        click.echo("\nLimits:")
     for limit in card.limits:
         click.echo(f"  - {limit}")
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,10 @@ from seesay.cli.output import echo_json, json_option
 from seesay.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from seesay.training.trainer import Result, Watch
+    from seesay.training.left_out import LeftOut
+    from seesay.training.watch import Result, Watch
 
-LINES = 100  # steps between lines where there is no terminal
+EVERY_S = 30.0  # between lines where there is no terminal
 
 
 @click.command()
@@ -27,7 +29,8 @@ def train(recipe: Path, sets: tuple[str, ...], resume: bool, as_json: bool) -> i
     """Train a model as a recipe says (docs/training.md).
 
     The run's folder gets checkpoints, a log, a page to look at and, at the end, the model: seesay search --model FOLDER/model.
-    Ctrl-C stops after the step at hand, with a checkpoint; --resume goes on from there, and after any kill.
+    Ctrl-C stops after the step at hand, with a checkpoint; --resume goes on from there, and after any kill. To end a run where
+    it is: --resume --set steps=1 writes the model.
     """
     try:
         import torch  # noqa: F401
@@ -54,19 +57,26 @@ def _json(result: "Result") -> dict[str, object]:
         "step": result.step,
         "steps": result.steps,
         "best": result.best,
-        "left_out": result.faults,
+        "left_out": _left_out(result.left_out),
+        "validation_left_out": _left_out(result.unread),
     }
+
+
+def _left_out(found: "LeftOut") -> dict[str, object]:
+    examples = [{"path": name, "reason": reason} for name, reason in found.examples.items()]
+    return {"reasons": dict(found.reasons), "examples": examples}
 
 
 def _print(result: "Result") -> None:
     if result.model is None:
         click.echo(f"stopped after step {result.step} of {result.steps}; --resume goes on")
+        click.echo("               --resume --set steps=1 ends here and writes the model")
     if result.best:
         for way in ("text_to_image", "image_to_text"):
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{way.replace('_', ' '):15}{shares}   (step {result.best['step']})")
-    for reason, count in result.faults.items():
-        click.echo(f"left out       {count} samples: {reason}")
+    for line in (*result.left_out.lines("sample"), *result.unread.lines("validation picture")):
+        click.echo(line)
     if result.model:
         click.echo(f"model          {result.model}")
     click.echo(f"report         {result.report}")
@@ -77,8 +87,9 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
     """Bars on a terminal; a line now and then in a log file. Ctrl-C asks to stop; a second one stops at once."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    from seesay.training.trainer import Watch
+    from seesay.training.watch import Watch
 
     columns = (
         TextColumn("{task.description}"),
@@ -94,13 +105,24 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
         def __init__(self, bars: Progress) -> None:
             self.bars, self.asked, self.stepping, self.speed = bars, False, False, 0.0
             self.task = bars.add_task("Opening", total=None, about="")
+            self.steps, self.said = 0, time.monotonic()
 
         def phase(self, what: str, total: int) -> Callable[[int], None]:
             task = self.bars.add_task(f"Encoding {what}", total=total, about="")
-            return lambda count: self.bars.advance(task, count)
+            self.line(f"encoding {total} {what}")
+            done = 0
+
+            def more(count: int) -> None:
+                nonlocal done
+                done += count
+                self.bars.advance(task, count)
+                if self.due():
+                    self.line(f"{done} of {total} {what}")
+
+            return more
 
         def begins(self, step: int, steps: int) -> None:
-            self.stepping = True
+            self.stepping, self.steps = True, steps
             self.bars.reset(self.task, description="Training", total=steps, completed=step)
 
         def step(self, record: dict[str, Any]) -> None:
@@ -109,13 +131,26 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
             left_out = sum(record.get("left_out", {}).values())
             about = f"loss {record['loss']:.3f}  {self.speed:.0f} samples/s" + (f"  {left_out} left out" if left_out else "")
             self.bars.update(self.task, completed=record["step"], about=about)
-            if quiet and (record["step"] == 1 or record["step"] % LINES == 0):
-                click.echo(f"seesay: step {record['step']}: {about}", err=True)
+            if record["step"] in (1, self.steps) or self.due():
+                left = self.bars.tasks[self.task].time_remaining
+                self.line(f"step {record['step']} of {self.steps}: {about}" + (f"  {left / 60:.0f} min left" if left else ""))
 
         def validated(self, record: dict[str, Any]) -> None:
             ways = [f"{way.replace('_', ' ')} R@1 {record[way]['R@1']:.1%}" for way in ("text_to_image", "image_to_text")]
-            text = f"step {record['step']}: {', '.join(ways)}"
-            self.bars.console.print(text) if not quiet else click.echo(f"seesay: {text}", err=True)
+            left_out = sum(record.get("left_out", {}).values())
+            unread = [f"{left_out} pictures left out"] if left_out else []
+            self.says(f"step {record['step']}: {', '.join([*ways, *unread])}")
+
+        def says(self, note: str) -> None:
+            self.bars.console.print(Text(note)) if not quiet else self.line(note)
+
+        def line(self, text: str) -> None:
+            if quiet:
+                self.said = time.monotonic()
+                click.echo(f"seesay: {text}", err=True)
+
+        def due(self) -> bool:
+            return time.monotonic() - self.said >= EVERY_S
 
         def stopping(self) -> bool:
             return self.asked

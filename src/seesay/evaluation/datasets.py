@@ -10,10 +10,9 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.paths import printable
-from seesay.tables import Row, picture_of, read_table
+from seesay.tables import TEXT_COLUMNS, Row, picture_of, read_table
 
 DEFAULT_LANGUAGE = "en"
-TEXT_COLUMNS = ("text", "caption", "texts")
 NAMED = 12  # classes or values that a message lists
 
 
@@ -156,8 +155,8 @@ def _of_split(rows: list[Row], split: str | None, table: Path, notes: list[str])
 def _of_language(rows: list[Row], language: str | None, table: Path, notes: list[str]) -> tuple[list[Row], str | None]:
     if "lang" not in rows[0]:
         if language is not None:
-            notes.append(f"{printable(table)} has no column lang; all its rows are used")
-        return rows, language
+            notes.append(f"{printable(table)} has no column lang; all its rows are used, whatever their language")
+        return rows, None
     there = list(dict.fromkeys(str(row.get("lang")) for row in rows))
     if language is None:
         language = DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in there else there[0]

@@ -78,10 +78,12 @@ def require() -> None:
 
 
 def _best(accuracy: Callable[[float], float]) -> float:
-    """The C of the highest accuracy; of equal ones the smallest, which regularises most."""
+    """The C of the highest accuracy; of equal ones the middle one, which is farthest from where accuracy falls."""
 
     def peak(candidates: Sequence[float]) -> float:
-        return max(candidates, key=lambda c: (accuracy(c), -c))
+        highest = max(map(accuracy, candidates))
+        equal = [c for c in candidates if accuracy(c) == highest]
+        return equal[(len(equal) - 1) // 2]
 
     best, step = peak(COARSE), 2.0
     for _ in range(HALVINGS):

@@ -90,7 +90,7 @@ def of_zero_shot(runs: Sequence[ClassificationRun], title: str, page: bool) -> R
 
 
 def of_linear_probe(runs: Sequence[ProbeRun], title: str, page: bool) -> Report:
-    shots = f", {runs[0].shots} of each class" if runs[0].shots else ""
+    shots = f", at most {runs[0].shots} of each class" if runs[0].shots else ""
     report = _of_classification(runs, title, page, f"learnt from {_pictures(runs[0])} pictures{shots}")
     rows = tuple((run.name, f"{run.probe.c:.4g}", _pictures(run)) for run in runs if run.probe)
     tables = (report.tables[0], Table("Fit", ("", "C", "training pictures"), rows), *report.tables[1:])

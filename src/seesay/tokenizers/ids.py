@@ -10,7 +10,7 @@ def check_ids(ids: np.ndarray, text: TextConfig) -> None:
     """ids (N, L) against the tower: all within its vocabulary, not too long, and an end of text where it pools there."""
     if ids.size == 0:
         return
-    if text.vocabulary and (ids.min() < 0 or ids.max() >= text.vocabulary):
+    if ids.min() < 0 or ids.max() >= text.vocabulary:
         wrong = int(ids.max() if ids.max() >= text.vocabulary else ids.min())
         raise ModelError(
             f"token id {wrong} is outside the text tower's vocabulary of {text.vocabulary}: "

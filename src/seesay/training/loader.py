@@ -1,7 +1,6 @@
 """Batches of prepared samples, in order, made ahead in threads with bounded memory."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -13,10 +12,10 @@ import numpy as np
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, UnreadableImage
 from seesay.prefetch import prefetch
+from seesay.training.left_out import LeftOut
 from seesay.training.samples import Fault, Sample, Source
 
 T = TypeVar("T")
-EXAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Loader(Generic[T]):
     A sample that a source or `prepare` (by InputError) cannot make is skipped and counted, and the next takes its place.
     `prepare` runs in `threads` (default: one per core), up to one batch ahead of the one being filled. Its generator depends
     on the seed and the sample's position alone; so do batches, whatever the threads did and wherever a run began.
-    `faults` counts by reason since the loader was made, in few words; `examples` are the first, in full: (name, reason).
+    `left_out` counts what was skipped up to the batch that came last, and goes on counting where one is given.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class Loader(Generic[T]):
         seed: int,
         position: int = 0,
         threads: int | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
         if batch < 1 or seed < 0 or position < 0 or (threads is not None and threads < 1):
             raise InputError(
@@ -64,8 +64,7 @@ class Loader(Generic[T]):
         self._source, self._prepare = source, prepare
         self._batch, self._seed, self._position = batch, seed, position
         self._threads = threads or available_cores()
-        self.faults: Counter[str] = Counter()
-        self.examples: list[tuple[str, str]] = []
+        self.left_out = left_out if left_out is not None else LeftOut()
 
     def __iter__(self) -> Generator[Batch[T], None, None]:
         """From `position` on. Closing the iterator stops the threads. Raises InputError after a pass with no usable sample."""
@@ -76,8 +75,8 @@ class Loader(Generic[T]):
         with closing(prefetch(self._make, jobs, threads=self._threads, ahead=self._batch)) as results:
             for position, result in enumerate(results, self._position + 1):
                 if isinstance(result, Fault):
-                    since[self._count(result)] += 1
-                    self._check(since)
+                    since[self.left_out.add(result)] += 1
+                    self._check(since, result)
                     continue
                 since.clear()
                 samples.append(result.sample)
@@ -98,26 +97,13 @@ class Loader(Generic[T]):
             return Fault(sample.name, str(error))
         return _Made(replace(sample, image=b"") if isinstance(sample.image, bytes) else sample, value)
 
-    def _count(self, fault: Fault) -> str:
-        reason = in_few_words(fault.reason)
-        self.faults[reason] += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append((fault.name, fault.reason))
-        return reason
-
-    def _check(self, since: Counter[str]) -> None:
+    def _check(self, since: Counter[str], last: Fault) -> None:
         if since.total() >= len(self._source):
-            name, reason = self.examples[0]
             counts = ", ".join(f"{reason}: {count}" for reason, count in since.most_common(5))
             raise InputError(
                 f"{self._source.name}: expected samples that can be used, got none in a whole pass of {since.total()} "
-                f"({counts}). The first: {name}: {reason}"
+                f"({counts}). The last: {last.name}: {last.reason}"
             )
-
-
-def in_few_words(reason: str) -> str:
-    """A reason without what differs from picture to picture, so that few reasons are counted."""
-    return re.sub(r"(?<!UTF-)\d+", "N", re.split(r" \(|;| = ", reason, maxsplit=1)[0])[:100]
 
 
 def ids_of(keys: Sequence[str]) -> np.ndarray:

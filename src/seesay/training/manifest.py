@@ -8,7 +8,7 @@ from typing import Literal
 
 from seesay.errors import InputError
 from seesay.paths import printable
-from seesay.tables import Row, picture_of, read_table
+from seesay.tables import TEXT_COLUMNS, Row, picture_of, read_table
 from seesay.training.listing import Entry, Listing
 from seesay.training.texts import Text, check_languages, check_weight, read_texts, texts_to_draw
 
@@ -74,12 +74,10 @@ def open_manifest(config: Manifest, root: Path) -> Listing:
 
 
 def _texts(table: Path, number: int, row: Row, column: str) -> list[Text]:
-    value = row.get(column)
+    value = next((row[name] for name in (column, *TEXT_COLUMNS) if row.get(name) is not None), None)
     if value is None:
-        value = row.get("texts")
-    if value is None:
-        got = ", ".join(str(name) for name in row)
-        raise InputError(f"{printable(table)}, row {number}: expected a column {column} or texts, got {got}")
+        got, named = ", ".join(str(name) for name in row), ", ".join(dict.fromkeys((column, *TEXT_COLUMNS)))
+        raise InputError(f"{printable(table)}, row {number}: expected a column with the text ({named}), got {got}")
     try:
         return read_texts(value, row.get("lang"), row.get("weight"))
     except InputError as error:

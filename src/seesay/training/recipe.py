@@ -7,14 +7,19 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from seesay.config import ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import InputError
 from seesay.images.augment import Augment
 from seesay.paths import printable
-from seesay.strict import from_json
+from seesay.strict import Bounds, check_bounds, from_json
 from seesay.training.mix import SourceConfig
+
+Count = Annotated[int, Bounds(least=1)]
+Share = Annotated[float, Bounds(least=0, below=1)]
+NotNegative = Annotated[float, Bounds(least=0)]
+Positive = Annotated[float, Bounds(above=0)]
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,13 @@ class ImageTower:
     architecture: str | None = None
     config: ImageConfig | None = None
     projection: Literal["kept", "linear", "mlp"] = "kept"
-    unlocked_groups: int | None = None
+    unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
     spec: ImageSpec | None = None
-    patch_dropout: float = 0.0
+    patch_dropout: Share = 0.0
     recompute: bool = False
 
     def __post_init__(self) -> None:
         _one_origin(self)
-        if not 0 <= self.patch_dropout < 1:
-            raise InputError(f"a patch_dropout from 0 to below 1, got {self.patch_dropout}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class TextTower:
     architecture: str | None = None
     config: TextConfig | None = None
     projection: Literal["kept", "linear", "mlp"] = "kept"
-    unlocked_groups: int | None = None
+    unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
     tokenizer: str | None = None
     tokenizer_spec: TokenizerSpec | None = None
     recompute: bool = False
@@ -68,9 +71,12 @@ class ModelRecipe:
     image: ImageTower = field(default_factory=ImageTower)
     text: TextTower = field(default_factory=TextTower)
     start: str | None = None
-    dim: int | None = None
+    dim: Count | None = None
     languages: tuple[str, ...] = ()
     licence: str = "unknown"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
@@ -80,16 +86,17 @@ class Data:
     right both times."""
 
     sources: tuple[SourceConfig, ...]
-    batch: int
-    parts: int = 1
+    batch: Annotated[int, Bounds(least=2)]
+    parts: Count = 1
     augment: Augment = field(default_factory=Augment)
     identities: bool = True
 
     def __post_init__(self) -> None:
         if not self.sources:
-            raise InputError("at least one source, got none")
-        if self.batch < 2 or self.parts < 1 or self.batch % self.parts:
-            raise InputError(f"a batch of at least 2 that parts divide, got {self.batch} and {self.parts}")
+            raise InputError("expected at least one source, got none")
+        check_bounds(self)
+        if self.batch % self.parts:
+            raise InputError(f"expected a batch that can be cut into {self.parts} equal parts, got {self.batch}")
 
     @property
     def listed(self) -> bool:
@@ -103,7 +110,10 @@ class Distillation:
 
     teacher: str
     kind: Literal["similarity", "embedding"] = "similarity"
-    weight: float = 1.0
+    weight: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
@@ -114,11 +124,14 @@ class Loss:
     end."""
 
     kind: Literal["infonce", "sigmoid"] = "infonce"
-    temperature: float | None = None
+    temperature: Positive | None = None
     learn_temperature: bool = True
-    max_scale: float = 100.0
-    class_weight: float = 0.0
+    max_scale: Annotated[float, Bounds(least=1)] = 100.0
+    class_weight: NotNegative = 0.0
     distillation: Distillation | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
@@ -126,15 +139,18 @@ class Optimizer:
     """AdamW; no decay of norms, biases and the temperature. warmup: steps. clip_norm: the longest gradient. ema: decay of a
     running mean of the weights, which then is the result. projection_factor: of the learning rate, for projections."""
 
-    learning_rate: float
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-6
-    weight_decay: float = 0.2
-    warmup: int = 0
+    learning_rate: Positive
+    betas: tuple[Share, Share] = (0.9, 0.98)
+    eps: Positive = 1e-6
+    weight_decay: NotNegative = 0.2
+    warmup: Annotated[int, Bounds(least=0)] = 0
     schedule: Literal["cosine", "constant"] = "cosine"
-    clip_norm: float | None = None
-    ema: float | None = None
-    projection_factor: float = 1.0
+    clip_norm: Positive | None = None
+    ema: Share | None = None
+    projection_factor: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
@@ -145,46 +161,51 @@ class Validation:
     images: str | None = None
     split: str | None = None
     language: str | None = None
-    every: int = 500
+    every: Count = 500
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
 class Checkpoints:
     """every: steps between them. keep: the last so many stay, beside the best."""
 
-    every: int = 500
-    keep: int = 2
+    every: Count = 500
+    keep: Count = 2
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.keep < 1:
-            raise InputError(f"every and keep of at least 1, got {self.every} and {self.keep}")
+        check_bounds(self)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """epochs: passes over the data; or steps, which count where both are said. precision: of products; weights stay float32.
     out: the run's folder, relative to where the command runs. root: where paths in the recipe begin, by default its own folder.
-    device: "cpu", "cuda", "mps"; by default the fastest there is. log_every: steps."""
+    device: "cpu", "cuda", "mps"; by default the fastest there is. threads: of products on a CPU; by default torch's own choice.
+    Small towers on a machine that others use too may be many times faster with 1. log_every: steps."""
 
     name: str
     model: ModelRecipe
     data: Data
     optimizer: Optimizer
     loss: Loss = field(default_factory=Loss)
-    epochs: float | None = None
-    steps: int | None = None
-    seed: int = 0
+    epochs: Positive | None = None
+    steps: Count | None = None
+    seed: Annotated[int, Bounds(least=0)] = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    log_every: int = 10
+    log_every: Count = 10
     device: str | None = None
+    threads: Count | None = None
     validation: Validation | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     out: str | None = None
     root: str = "."
 
     def __post_init__(self) -> None:
-        if (self.epochs or 0) <= 0 and (self.steps or 0) <= 0:
-            raise InputError(f"epochs or steps above 0, got {self.epochs} and {self.steps}")
+        check_bounds(self)
+        if self.epochs is None and self.steps is None:
+            raise InputError("expected epochs or steps, got neither")
 
     @property
     def folder(self) -> Path:
@@ -257,6 +278,5 @@ def _toml(value: str) -> Any:
 def _one_origin(tower: ImageTower | TextTower) -> None:
     said = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
     if len(said) > 1:
-        raise InputError(f"only one of start, architecture and config, not {' and '.join(said)}")
-    if tower.unlocked_groups is not None and tower.unlocked_groups < 0:
-        raise InputError(f"unlocked_groups of 0 or more, got {tower.unlocked_groups}")
+        raise InputError(f"expected only one of start, architecture and config, got {' and '.join(said)}")
+    check_bounds(tower)

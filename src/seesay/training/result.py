@@ -1,5 +1,6 @@
 """What a run leaves: a SeeSay folder that `load` and ONNX Runtime open at once."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,14 +10,21 @@ import torch
 from torch import Tensor
 
 from seesay import __version__
+from seesay.card import Card, Score
 from seesay.checkpoints.reader import digest, space_of
 from seesay.config import ModelConfig, Source
 from seesay.conversion import new_folder, write
+from seesay.engines.export import TOLERANCE
+from seesay.evaluation.report import WAYS
 from seesay.models import Clip
+from seesay.strict import to_json
+from seesay.training.log import Record
+from seesay.training.mix import SourceConfig
 from seesay.training.recipe import Recipe
+from seesay.training.shards import Shards
 
 
-def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe) -> Path:
+def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe, card: Card) -> Path:
     """Writes `model` in the run's folder, in place of an earlier one, its graphs proven against torch. Raises ModelError."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
@@ -37,5 +45,45 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
         folder.rename(old)
     with new_folder(folder) as unfinished:
         write(clip.eval(), vocabulary, unfinished, "float32")
+        text = json.dumps(to_json(card), indent=1, ensure_ascii=False)
+        (unfinished / "card.json").write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, steps: int, best: Record | None) -> Card:
+    """What is known of a model that a recipe made. `best`: the validation whose weights were taken, if there was one."""
+    scores: tuple[Score, ...] = ()
+    taken = f"step {steps}"
+    if recipe.validation is not None and best is not None:
+        said = recipe.validation
+        task = ", ".join(filter(None, (Path(said.data).name, said.split, said.language)))
+        taken = f"step {best['step']} of {steps}, the best on {task}"
+        scores = tuple(
+            Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
+            for way, title in WAYS.items()
+            for k, share in best[way].items()
+        )
+    data = ", ".join(_named(source) for source in recipe.data.sources)
+    return Card(
+        summary=about,
+        languages=config.languages,
+        licence=config.licence,
+        sources=config.provenance,
+        training=f"Recipe {recipe.name}: batches of {recipe.data.batch} of {samples} samples of {data}; weights of {taken}.",
+        scores=scores,
+        published=(),
+        fidelity=(),
+        batch_tolerance=TOLERANCE,
+        limits=(),
+    )
+
+
+def _named(source: SourceConfig) -> str:
+    """Without folders, which say more of a machine than of the data."""
+    return ", ".join(Path(name).name for name in (source.shards if isinstance(source, Shards) else (source.path,)))
+
+
+def _note(bounds: list[float]) -> str:
+    low, high = (100 * bound for bound in bounds)
+    return f"95 % interval {low:.1f}-{high:.1f}; the step was chosen on these data"

@@ -207,7 +207,9 @@ def _found(patterns: Sequence[str], root: Path) -> list[Path]:
             files = [Path(match) for match in sorted(glob.glob(str(path)))] if glob.has_magic(name) else [path]
             files = [file for file in files if file.is_file()]
             if not files:
-                raise InputError(f"{printable(path)}: expected a shard, got no such file")
+                raise InputError(
+                    f"{printable(path)}: expected a shard, there is no such file; paths begin at the recipe's folder or `root`"
+                )
             found |= dict.fromkeys(files)
     return list(found)
 

@@ -79,6 +79,9 @@ def read_state(file: Path) -> dict[str, Any]:
     """Nothing in it is run. Raises ModelError."""
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and pickle raise nearly anything
-        raise ModelError(f"{printable(file)} cannot be read ({error}); remove it to go on from the checkpoint before") from None
+    except Exception as error:  # torch and pickle raise nearly anything, in many lines
+        said = str(error).split("\n", 1)[0].split(". ", 1)[0]
+        raise ModelError(
+            f"{printable(file)} is damaged; remove it to go on from the checkpoint before. What was met: {said[:200]}"
+        ) from None
     return state

@@ -1,12 +1,13 @@
 """The model that a recipe describes: towers from scratch, from checkpoints, or mixed from several, with first weights."""
 
+import difflib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from seesay.catalog import catalog, locate
+from seesay.catalog import catalog
 from seesay.checkpoints import Checkpoint, Said, open_checkpoint
 from seesay.checkpoints.description import preset
 from seesay.config import (
@@ -23,6 +24,7 @@ from seesay.config import (
     TokenizerSpec,
 )
 from seesay.errors import InputError, ModelError
+from seesay.location import locate
 from seesay.models import Clip
 from seesay.models.clip import image_tower, text_tower
 from seesay.models.groups import lock, names_in
@@ -30,7 +32,7 @@ from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer, vocabulary
 from seesay.tokenizers.vocabulary import PIECES, SPECS
 from seesay.training.initialise import first_numbers, initialise, initialise_projection
-from seesay.training.recipe import ImageTower, Recipe, TextTower
+from seesay.training.recipe import ImageTower, ModelRecipe, Recipe, TextTower
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ def build(recipe: Recipe) -> Towers:
     """Towers with their first weights, drawn with the recipe's seed; locked as it says. Raises InputError, ModelError."""
     torch.manual_seed(recipe.seed)
     model = recipe.model
+    _check_origins(model)
     opened = _Opened(recipe)
     image_start = opened.of(model.image.start or (None if _described(model.image) else model.start), "image")
     text_start = opened.of(model.text.start or (None if _described(model.text) else model.start), "text")
     dim = model.dim or _dim(model.image, image_start) or _dim(model.text, text_start)
-    if dim is None:
-        raise InputError("model.dim: missing; say how many dimensions the shared space has, such as 512")
+    assert dim is not None
     image, image_config = _tower(model.image, image_start, dim, "image")
     text, text_config = _tower(model.text, text_start, dim, "text")
     spec = _image_spec(model.image, image_start, image_config)
@@ -95,11 +97,21 @@ def build(recipe: Recipe) -> Towers:
 
 
 def set_training(clip: Clip, recipe: Recipe) -> None:
-    """Training mode, with locked groups at rest."""
+    """Training mode, with locked groups at rest. Raises InputError where a tower has fewer groups than shall learn."""
     clip.train()
-    for tower, said in ((clip.image, recipe.model.image), (clip.text, recipe.model.text)):
+    towers: tuple[tuple[str, Any, ImageTower | TextTower], ...] = (
+        ("image", clip.image, recipe.model.image),
+        ("text", clip.text, recipe.model.text),
+    )
+    for name, tower, said in towers:
         if said.unlocked_groups is not None:
-            lock(tower.groups(), said.unlocked_groups)
+            groups = tower.groups()
+            if said.unlocked_groups > len(groups):
+                raise InputError(
+                    f"model.{name}.unlocked_groups: expected at most {len(groups)}, all groups of this tower, "
+                    f"got {said.unlocked_groups}; leave it out and everything learns"
+                )
+            lock(groups, said.unlocked_groups)
 
 
 class _Opened:
@@ -137,18 +149,35 @@ def _dim(tower: ImageTower | TextTower, start: Clip | None) -> int | None:
     return start.config.dim if start is not None and tower.projection == "kept" else None
 
 
-def _architecture(name: str, tower: str) -> Any:
-    found = catalog().architectures.get(name)
-    if found is None:
-        import difflib
+def _check_origins(model: ModelRecipe) -> None:
+    """What can be told before anything is opened. Raises InputError with every fault."""
+    faults = []
+    joined = False  # whether a start says how many dimensions there are
+    for name, tower in (("image", model.image), ("text", model.text)):
+        if tower.architecture is not None and tower.architecture not in catalog().architectures:
+            near = difflib.get_close_matches(tower.architecture, catalog().architectures, n=3, cutoff=0.4)
+            faults.append(
+                f"model.{name}.architecture: no architecture {tower.architecture!r}"
+                + (f" (near: {', '.join(near)})" if near else "")
+                + "; seesay models architectures lists them"
+            )
+        elif isinstance(tower, TextTower) and tower.tokenizer is None and _without_vocabulary(tower.architecture):
+            faults.append(
+                f"model.text.tokenizer: {tower.architecture} comes without a vocabulary; say 'clip', 'chinese_clip' or a model "
+                "whose tokenizer is taken"
+            )
+        started = tower.start is not None or (model.start is not None and not _described(tower))
+        if not started and not _described(tower):
+            faults.append(f"model.{name}: say where it comes from: start, architecture or config")
+        joined = joined or (started and tower.projection == "kept")
+    if model.dim is None and not joined:
+        faults.append("model.dim: missing; say how many dimensions the shared space has, such as 512")
+    if faults:
+        raise InputError("\n".join(faults))
 
-        near = difflib.get_close_matches(name, catalog().architectures, n=3, cutoff=0.4)
-        raise InputError(
-            f"model.{tower}.architecture: no architecture {name!r}"
-            + (f" (near: {', '.join(near)})" if near else "")
-            + "; seesay models architectures lists them"
-        )
-    return found
+
+def _without_vocabulary(architecture: str | None) -> bool:
+    return architecture is not None and catalog().architectures[architecture].vocabulary == "folder"
 
 
 def _tower(said: ImageTower | TextTower, start: Clip | None, dim: int, side: Literal["image", "text"]) -> tuple[Any, Any]:
@@ -166,9 +195,8 @@ def _tower(said: ImageTower | TextTower, start: Clip | None, dim: int, side: Lit
 def _scratch(said: ImageTower | TextTower, tower: str) -> Any:
     if said.config is not None:
         return said.config
-    if said.architecture is not None:
-        return getattr(_architecture(said.architecture, tower), tower)
-    raise InputError(f"model.{tower}: say where it comes from: start, architecture or config")
+    assert said.architecture is not None
+    return getattr(catalog().architectures[said.architecture], tower)
 
 
 def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, said: Any, name: str) -> Any:
@@ -219,7 +247,7 @@ def _image_spec(said: ImageTower, start: Clip | None, config: ImageConfig) -> Im
 def _tokenizer(said: TextTower, start: Clip | None, opened: _Opened, config: TextConfig) -> tuple[bytes, TokenizerSpec]:
     named = said.tokenizer or (said.start or opened.recipe.model.start if start is not None else None)
     if named is None:
-        named = _architecture(said.architecture, "text").vocabulary if said.architecture else "clip"
+        named = catalog().architectures[said.architecture].vocabulary if said.architecture else "clip"
     if named in SPECS:
         content, spec = vocabulary(named), SPECS[named]  # type: ignore[arg-type]
     else:

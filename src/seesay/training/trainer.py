@@ -1,6 +1,5 @@
 """The loop: batches in, a model out, and at any moment a checkpoint from which the same run goes on."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seesay.card import Card
 from seesay.errors import InputError, TrainingError
 from seesay.evaluation import plots
 from seesay.models.recompute import recompute_blocks
 from seesay.paths import printable
 from seesay.strict import to_json
 from seesay.training.accumulation import contrastive_step
-from seesay.training.frozen import Watch as Done
 from seesay.training.inputs import Pictures, Texts
+from seesay.training.left_out import LeftOut
 from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.log import Log, Record
 from seesay.training.memory import keep_freed_memory
@@ -31,48 +31,15 @@ from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
 from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
-from seesay.training.result import write_model
+from seesay.training.result import card_of, write_model
+from seesay.training.run_folder import alone, claim, write_recipe
 from seesay.training.samples import Sample
 from seesay.training.state import CheckpointFolder, write_whole
 from seesay.training.towers import build, set_training
 from seesay.training.validation import Search, Validator, score
+from seesay.training.watch import Result, Watch
 
-# What a run depends on from its first step; the rest of a recipe may change when it is resumed, and counts from there.
-FIXED = ("model", "data", "loss", "seed")
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class Watch:
-    """Who looks on; does nothing by itself."""
-
-    def phase(self, what: str, total: int) -> Done:
-        """Work before the first step, so many of it; what is returned is told how many more are done."""
-        return lambda count: None
-
-    def begins(self, step: int, steps: int) -> None: ...
-
-    def step(self, record: Record) -> None:
-        """After every step."""
-
-    def validated(self, record: Record) -> None: ...
-
-    def stopping(self) -> bool:
-        """Whether to stop after this step, with a checkpoint."""
-        return False
-
-
-@dataclass(frozen=True)
-class Result:
-    """folder: of the run. model: the SeeSay folder, None where the run was stopped before its end. report: a page.
-    faults: samples left out, by reason."""
-
-    folder: Path
-    model: Path | None
-    report: Path
-    step: int
-    steps: int
-    best: Record | None
-    faults: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -92,10 +59,13 @@ class Trainer:
         self.recipe, self.watch = recipe, watch or Watch()
         self.folder = recipe.folder
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
-        self._claim(resume)
+        steps = self.checkpoints.steps()
+        claim(recipe, steps[-1] if steps else None, resume=resume)
         self.device = torch.device(recipe.device or _fastest())
         if self.device.type == "cpu":
             keep_freed_memory()
+        if recipe.threads is not None:
+            torch.set_num_threads(recipe.threads)
         towers = build(recipe)
         self.clip, self.tokenizer, self.vocabulary = towers.clip.to(self.device), towers.tokenizer, towers.vocabulary
         model = recipe.model
@@ -113,6 +83,10 @@ class Trainer:
                 f"{recipe.epochs} epochs of {len(self.source)} samples are no step of {recipe.data.batch}; "
                 "take a smaller data.batch, or more epochs"
             )
+        if recipe.data.batch > len(self.source):
+            self.watch.says(
+                f"data.batch is {recipe.data.batch}, a pass has {len(self.source)} samples: every batch holds some twice"
+            )
         distillation = recipe.loss.distillation
         self.teacher = Teacher(distillation, recipe, self.clip.config.dim) if distillation else None
         self.classes = number_classes(self.source, recipe.data) if recipe.loss.class_weight else {}
@@ -124,71 +98,62 @@ class Trainer:
         self.ema = Ema(self.clip, recipe.optimizer.ema) if recipe.optimizer.ema else None
         said = recipe.validation
         self.validator = Validator(recipe, said, self.clip, self.tokenizer, self.device) if said else None
+        for note in self.validator.captions.notes if self.validator else ():
+            self.watch.says(note)
         self.step, self.position = 0, 0
         self.best: Record | None = None
         self.searches: list[Search] = []
-        self.faults: Counter[str] = Counter()
-        if resume and (state := self.checkpoints.last()) is not None:
-            self._restore(state)
+        self.left_out = LeftOut()
+        if resume:
+            self._resume()
 
     def run(self) -> Result:
         """To the end, or until the watch says stop. Raises TrainingError where the loss is no number any more."""
-        with self._alone():
+        with alone(self.folder):
             return self._run()
 
     def _run(self) -> Result:
-        (self.folder / "recipe.json").write_text(
-            json.dumps(to_json(self.recipe), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_recipe(self.recipe)
         self._freeze()
         set_training(self.clip, self.recipe)
         self.watch.begins(self.step, self.steps)
         log = Log(self.folder, self.step)
         try:
-            self._loop(log)
+            if self.step < self.steps:
+                self._loop(log)
         finally:
             log.close()
         model = self._write_model() if self.step >= self.steps else None
         report = write_report(self.recipe, self.searches, self._facts())
-        return Result(self.folder, model, report, self.step, self.steps, self.best, dict(self.faults))
+        return Result(self.folder, model, report, self.step, self.steps, self.best, self.left_out, self.unread)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody else writes into the run's folder meanwhile. Raises InputError."""
-        from filelock import FileLock, Timeout
-
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock", timeout=0)
-            lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"another process is training into {printable(self.folder)}; name another folder with --set out=FOLDER"
-            ) from None
-        except OSError as error:
-            raise InputError(f"cannot write into {printable(self.folder)}: {error.strerror or error}") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    @property
+    def unread(self) -> LeftOut:
+        return self.validator.left_out if self.validator is not None else LeftOut()
 
     # One step
 
     def _loop(self, log: Log) -> None:
-        recipe, before = self.recipe, Counter(self.faults)
-        loader = Loader(self.source, self.prepare, batch=recipe.data.batch, seed=recipe.seed, position=self.position)
+        recipe = self.recipe
+        loader = Loader(
+            self.source,
+            self.prepare,
+            batch=recipe.data.batch,
+            seed=recipe.seed,
+            position=self.position,
+            left_out=self.left_out,
+        )
         started = time.perf_counter()
         with closing(iter(loader)) as batches:
             for batch in islice(batches, self.steps - self.step):
                 rate = set_learning_rate(self.optimizer, self.step, self.steps, recipe.optimizer)
                 record = self.learn(batch)
                 self.step, self.position = self.step + 1, batch.position
-                self.faults = before + loader.faults
                 now = time.perf_counter()
                 record |= {"learning_rate": rate, "samples_per_s": recipe.data.batch / (now - started)}
                 started = now
-                if self.faults:
-                    record["left_out"] = dict(self.faults)
+                if self.left_out:
+                    record["left_out"] = dict(self.left_out.reasons)
                 self.watch.step(record)
                 last, stopping = self.step == self.steps, self.watch.stopping()
                 if last or self.step % recipe.log_every == 0:
@@ -268,9 +233,15 @@ class Trainer:
         samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
         write_whole(file, {"step": self.step + 1, "loss": loss, "pictures": pictures, **samples})
         raise TrainingError(
-            f"the loss of step {self.step + 1} is {loss}. Its batch is in {printable(file)}; the checkpoints before are whole. "
-            "Go on from the last one with --resume and a lower optimizer.learning_rate, a clip_norm or a longer warmup"
+            f"the loss of step {self.step + 1} is {loss}. Its batch is in {printable(file)}. {self._after_nan()}"
         )
+
+    def _after_nan(self) -> str:
+        gentler = "a lower optimizer.learning_rate, a clip_norm or a longer warmup"
+        steps = self.checkpoints.steps()
+        if not steps:
+            return f"No checkpoint was written yet; start again with {gentler}"
+        return f"The checkpoint of step {steps[-1]} is whole: go on from it with --resume and {gentler}"
 
     # Data
 
@@ -306,6 +277,8 @@ class Trainer:
             "bounds": {way: {k: list(b) for k, b in direction.bounds.items()} for way, direction in found.directions.items()},
             "score": score(found),
         }
+        if self.unread:
+            record["left_out"] = dict(self.unread.reasons)
         log.write(record)
         if self.best is None or record["score"] > self.best["score"]:
             with self._result_weights():
@@ -331,8 +304,7 @@ class Trainer:
         weights = self.clip.state_dict()
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
             raise TrainingError(
-                f"after step {self.step} some weights are not finite, so no checkpoint is written; the last one is whole. "
-                "Go on from it with --resume and a lower optimizer.learning_rate, a clip_norm or a longer warmup"
+                f"after step {self.step} some weights are not finite, so it gets no checkpoint. {self._after_nan()}"
             )
         random = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
@@ -349,9 +321,21 @@ class Trainer:
             "random": random,
             "best": self.best,
             "searches": [to_json(search) for search in self.searches],
-            "faults": dict(self.faults),
+            "left_out": to_json(self.left_out),
         }
         self.checkpoints.save(self.step, state, best=self.best["step"] if self.best else None)
+
+    def _resume(self) -> None:
+        state = self.checkpoints.last()
+        if state is None:
+            self.watch.says(f"there is no checkpoint in {printable(self.folder)}; a new run begins")
+            return
+        self._restore(state)
+        if self.step >= self.steps:
+            self.watch.says(f"step {self.step} of {self.steps} is behind; nothing is left to learn, and the model is written")
+            self.steps = self.step
+        else:
+            self.watch.says(f"going on after step {self.step} of {self.steps}")
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step, self.position = state["step"], state["position"]
@@ -368,7 +352,7 @@ class Trainer:
             self.ema.load_state_dict(state["ema"])
         self.best = state["best"]
         self.searches = [Search(s["text"], s["right"], tuple(s["found"])) for s in state["searches"]]
-        self.faults = Counter(state["faults"])
+        self.left_out = LeftOut(Counter(state["left_out"]["reasons"]), state["left_out"]["examples"])
         torch.set_rng_state(state["random"]["cpu"])
         if "cuda" in state["random"] and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
@@ -377,7 +361,11 @@ class Trainer:
         """The best weights where there was a validation, else the last."""
         with self._result_weights():
             weights = self.checkpoints.best(self.best["step"])["weights"] if self.best is not None else self.clip.state_dict()
-            return write_model(self.clip.config, weights, self.vocabulary, self.recipe)
+            return write_model(self.clip.config, weights, self.vocabulary, self.recipe, self._card())
+
+    def _card(self) -> Card:
+        about = f"{self._facts()[0]}."
+        return card_of(self.clip.config, self.recipe, about, samples=len(self.source), steps=self.steps, best=self.best)
 
     def _facts(self) -> list[str]:
         config, learning = self.clip.config, sum(parameter.numel() for parameter in self.learning)
@@ -389,26 +377,7 @@ class Trainer:
             f"of which {learning / 1e6:.1f} million learn",
             f"{len(self.source)} samples a pass, batches of {self.recipe.data.batch}, step {self.step} of {self.steps}",
         ]
-        return facts + [f"{count} samples left out: {reason}" for reason, count in self.faults.items()]
-
-    def _claim(self, resume: bool) -> None:
-        """The run's folder is new, or holds this very recipe's run. Raises InputError."""
-        steps = self.checkpoints.steps()
-        if not resume and steps:
-            raise InputError(
-                f"{printable(self.folder)} holds a run that has come to step {steps[-1]}. --resume goes on with it; "
-                "--set out=FOLDER starts another"
-            )
-        file = self.folder / "recipe.json"
-        if not (steps and file.is_file()):
-            return
-        before, now = json.loads(file.read_text(encoding="utf-8")), to_json(self.recipe)
-        changed = [key for key in FIXED if before.get(key) != now[key]]
-        if changed:
-            raise InputError(
-                f"{printable(self.folder)} holds a run of another recipe: {', '.join(changed)} changed since. "
-                "Take the recipe as it was, or start another run with --set out=FOLDER"
-            )
+        return [*facts, *self.left_out.lines("sample"), *self.unread.lines("validation picture")]
 
 
 def _fastest() -> str:

@@ -18,7 +18,9 @@ from seesay.prefetch import prefetch
 from seesay.tokenizers import Tokenizer
 from seesay.training.frozen import Watch
 from seesay.training.inputs import PLAIN, Pictures, Texts
+from seesay.training.left_out import LeftOut
 from seesay.training.recipe import Recipe, Validation
+from seesay.training.samples import Fault
 
 BATCH = 32
 SHOWN_TEXTS, SHOWN_PICTURES = 8, 5
@@ -42,6 +44,7 @@ class Validator:
         model = recipe.model
         self.pictures = Pictures(clip, PLAIN, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = Texts(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
+        self.left_out = LeftOut()  # of the last time
 
     def freeze(self, folder: Path, phase: Callable[[str, int], Watch]) -> None:
         """What locked towers make of them, once. `phase` is told what and how many, and gives who watches."""
@@ -64,9 +67,11 @@ class Validator:
         vectors: list[np.ndarray] = []
         kept: list[int] = []
         batch: list[np.ndarray] = []
+        self.left_out = LeftOut()
         with closing(prefetch(self._try, self.captions.images, threads=available_cores(), ahead=2 * BATCH)) as results:
             for number, value in enumerate(results):
                 if isinstance(value, UnreadableImage):
+                    self.left_out.add(Fault(value.source, value.reason))
                     continue
                 kept.append(number)
                 batch.append(value)
@@ -76,7 +81,7 @@ class Validator:
         if batch:
             vectors.append(_unit(self.pictures.embed(batch)))
         if not vectors:
-            raise InputError("validation: none of its pictures can be read")
+            raise InputError("\n".join(["validation: none of its pictures can be read", *self.left_out.lines("picture")]))
         return np.concatenate(vectors), np.array(kept)
 
     def _try(self, image: Path | str) -> np.ndarray | UnreadableImage:
