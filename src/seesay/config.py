@@ -146,14 +146,16 @@ class EfficientNetLiteConfig:
 
     kind: Literal["efficientnet-lite"]
     image_px: Size
-    stages: tuple[tuple[int, int, int], ...]
-    widths: tuple[int, ...]
-    classes: int
+    stages: tuple[tuple[Size, Size, Size], ...]
+    widths: tuple[Size, ...]
+    classes: Annotated[int, Bounds(least=0)]
     head: Literal["conse", "linear", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        if not self.stages:
+            raise InputError("expected at least one stage, got none")
         if len(self.widths) != len(self.stages) + 2:
             raise InputError(
                 f"expected widths of the stem, {len(self.stages)} stages and the last convolution, got {len(self.widths)}"

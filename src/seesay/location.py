@@ -1,5 +1,6 @@
 """Where a model lies: the bundled one, a folder or file, a training run, or a name that is fetched once."""
 
+import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,6 @@ def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | 
     entry = find(os.fspath(model))
     if entry is None:
         names = ["bundled", *(name for m in catalog().models for name in (m.id, *m.aliases))]
-        import difflib
-
         near = difflib.get_close_matches(os.fspath(model), names, n=3, cutoff=0.5)
         hint = f" (near: {', '.join(near)})" if near else ""
         raise ModelError(
@@ -51,7 +50,7 @@ def _trained(path: Path) -> Path:
         return path
     if not (path / "model" / "config.json").is_file():
         raise ModelError(
-            f"{path} is a training run that has no model yet. seesay train RECIPE --resume goes on; with --set steps=1 it "
-            "ends where it is and writes its model"
+            f"{path} is a training run that has no model yet. seesay train RECIPE --resume goes on, --finish writes its "
+            "model as it is"
         )
     return path / "model"

@@ -56,7 +56,8 @@ def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
         for option in get_args(kind):
             yield from _bounded(option, value)
     elif get_origin(kind) is tuple:
-        for option, item in zip(get_args(kind), value, strict=False):
+        options = get_args(kind)
+        for option, item in zip([options[0]] * len(value) if options[-1] is Ellipsis else options, value, strict=False):
             yield from _bounded(option, item)
 
 

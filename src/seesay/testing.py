@@ -12,7 +12,7 @@ def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:
         format_version=1,
         name="fake",
         dim=dim,
-        image=EfficientNetLiteConfig("efficientnet-lite", FAKE_IMAGE_SPEC.size_px, (), (8, 8), 0, "conse"),
+        image=EfficientNetLiteConfig("efficientnet-lite", FAKE_IMAGE_SPEC.size_px, ((1, 3, 1),), (8, 8, 8), 0, "conse"),
         text=BertConfig("bert", dim, 1, 1, dim, pieces, positions, "gelu", 0.0, "mean", "unit-centred"),
         image_spec=FAKE_IMAGE_SPEC,
         tokenizer_spec=FakeTokenizer.spec,

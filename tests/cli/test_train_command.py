@@ -52,8 +52,8 @@ def test_ctrl_c_stops_after_the_step_with_a_checkpoint(world: Path, recipe: Make
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "stopping after this step" in err
-    assert "of 100000; --resume goes on" in out
-    ended = subprocess.run([*command, "--resume", "--set", "steps=1"], capture_output=True, text=True, check=True)
+    assert "of 100000; --resume goes on, --finish writes the model as it is" in out
+    ended = subprocess.run([*command, "--finish"], capture_output=True, text=True, check=True)
     assert f"model          {Path('run/model')}" in ended.stdout
     assert (world / "run" / "model" / "config.json").is_file()
     assert "Traceback" not in err

@@ -38,6 +38,7 @@ def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> N
         ("optimizer.learning_rate=nan", "optimizer.learning_rate: expected above 0, got nan"),
         ("optimizer.betas=[0.9, 1.5]", r"optimizer.betas\[1\]: expected at least 0 and below 1, got 1.5"),
         ("loss.temperature=0", "loss.temperature: expected above 0, got 0"),
+        ("loss.temperature=0.005", r"loss: expected a temperature from 0.01 \(1 / max_scale\) to 1, got 0.005"),
         ("model.image.config.heads=3", "model.image.config: expected heads that divide the width of 32, got 3"),
         ("model.image.config.patch_px=64", "model.image.config: expected a patch_px within image_px, got 64 and 32"),
         ("model.image.config.depth=0", "model.image.config.depth: expected at least 1, got 0"),

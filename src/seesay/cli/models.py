@@ -226,7 +226,9 @@ def _print_card(model: "Model") -> None:
         click.echo("No card.json beside it says what it was trained on, how good it is, and what its limits are.")
         return
     card = model.card
-    click.echo(f"{card.summary}\n\nTraining: {card.training}\nSources:")
+    click.echo(f"{card.summary}\n\nTraining: {card.training}")
+    if card.sources:
+        click.echo("Sources:")
     for source in card.sources:
         click.echo(f"  {source.name} ({source.licence}), {source.package}")
     for title, scores in (("Measured", card.scores), ("Published, of larger models, for comparison", card.published)):

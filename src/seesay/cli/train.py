@@ -15,7 +15,8 @@ from seesay.errors import MissingExtra
 
 if TYPE_CHECKING:
     from seesay.training.left_out import LeftOut
-    from seesay.training.watch import Result, Watch
+    from seesay.training.result import Result
+    from seesay.training.watch import Watch
 
 EVERY_S = 30.0  # between lines where there is no terminal
 
@@ -24,13 +25,13 @@ EVERY_S = 30.0  # between lines where there is no terminal
 @click.argument("recipe", type=click.Path(path_type=Path), metavar="RECIPE.toml")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe: optimizer.learning_rate=1e-3, ...")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the run's folder.")
+@click.option("--finish", is_flag=True, help="End a stopped run at its newest checkpoint, and write its model.")
 @json_option
-def train(recipe: Path, sets: tuple[str, ...], resume: bool, as_json: bool) -> int:
+def train(recipe: Path, sets: tuple[str, ...], resume: bool, finish: bool, as_json: bool) -> int:
     """Train a model as a recipe says (docs/training.md).
 
     The run's folder gets checkpoints, a log, a page to look at and, at the end, the model: seesay search --model FOLDER/model.
-    Ctrl-C stops after the step at hand, with a checkpoint; --resume goes on from there, and after any kill. To end a run where
-    it is: --resume --set steps=1 writes the model.
+    Ctrl-C stops after the step at hand, with a checkpoint; --resume goes on from there, and after any kill.
     """
     try:
         import torch  # noqa: F401
@@ -41,7 +42,7 @@ def train(recipe: Path, sets: tuple[str, ...], resume: bool, as_json: bool) -> i
 
     said = read_recipe(recipe, sets)
     with _watching(quiet=as_json or not sys.stderr.isatty()) as watch:
-        result = Trainer(said, resume=resume, watch=watch).run()
+        result = Trainer(said, resume=resume, finish=finish, watch=watch).run()
     if as_json:
         echo_json(_json(result))
     else:
@@ -69,13 +70,12 @@ def _left_out(found: "LeftOut") -> dict[str, object]:
 
 def _print(result: "Result") -> None:
     if result.model is None:
-        click.echo(f"stopped after step {result.step} of {result.steps}; --resume goes on")
-        click.echo("               --resume --set steps=1 ends here and writes the model")
+        click.echo(f"stopped after step {result.step} of {result.steps}; --resume goes on, --finish writes the model as it is")
     if result.best:
         for way in ("text_to_image", "image_to_text"):
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{way.replace('_', ' '):15}{shares}   (step {result.best['step']})")
-    for line in (*result.left_out.lines("sample"), *result.unread.lines("validation picture")):
+    for line in (*result.left_out.lines("training"), *result.unread.lines("validation")):
         click.echo(line)
     if result.model:
         click.echo(f"model          {result.model}")
@@ -137,7 +137,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
 
         def validated(self, record: dict[str, Any]) -> None:
             ways = [f"{way.replace('_', ' ')} R@1 {record[way]['R@1']:.1%}" for way in ("text_to_image", "image_to_text")]
-            left_out = sum(record.get("left_out", {}).values())
+            left_out = sum(record.get("validation_left_out", {}).values())
             unread = [f"{left_out} pictures left out"] if left_out else []
             self.says(f"step {record['step']}: {', '.join([*ways, *unread])}")
 
@@ -155,7 +155,9 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
         def stopping(self) -> bool:
             return self.asked
 
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as bars:
+    # Speed over ten minutes: a step of a large batch takes longer than the half minute that is usual. Disabled, and not on a
+    # quiet console: that would take all of stderr.
+    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=600, disable=quiet) as bars:
         shown = Shown(bars)
 
         def ask(number: int, frame: object) -> None:

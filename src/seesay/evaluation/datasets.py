@@ -79,6 +79,7 @@ def read_captions(
     if not texts:
         raise InputError(f"{printable(table)} has no texts: every list in {column} is empty")
     found = tuple(picture_of(table, name, images) for name in numbers)
+    split = split if "split" in rows[0] else None
     return Captions(found, tuple(texts), np.array(owner, dtype=np.int64), language, split, tuple(notes))
 
 

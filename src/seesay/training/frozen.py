@@ -24,7 +24,7 @@ from seesay.models.groups import names_in
 from seesay.prefetch import prefetch
 
 BATCH = 16
-Watch = Callable[[int], None]  # told how many more are done
+Progress = Callable[[int], None]  # told how many more are done
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def make_frozen(
     features: Callable[[list[Any]], np.ndarray],
     file: Path,
     identity: str,
-    watch: Watch,
+    progress: Progress,
 ) -> Frozen:
     """`features` of what `prepare` makes of every key, in fixed batches, so that they are the same bits however often they are
     made. Read from `file` where it was made of the same keys, files and weights (`identity`). A key whose preparation raises
@@ -57,7 +57,7 @@ def make_frozen(
     wanted = _digest(identity, keys)
     stored = read_arrays(file)
     if stored is not None and str(stored["digest"]) == wanted:
-        watch(len(keys))
+        progress(len(keys))
         known = json.loads(stored["keys"].tobytes())
         return Frozen({key: row for row, key in enumerate(known["good"])}, stored["values"], known["faults"])
     good: list[str] = []
@@ -65,7 +65,7 @@ def make_frozen(
     values: list[np.ndarray] = []
     batch: list[Any] = []
     for key, result in zip(keys, _prepared(keys, prepare), strict=True):
-        watch(1)
+        progress(1)
         if isinstance(result, UnreadableImage):
             faults[key] = result.reason
             continue

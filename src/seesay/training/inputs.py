@@ -14,7 +14,7 @@ from seesay.images.read import ImageInput, read
 from seesay.models import Clip
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Frozen, Watch, features_of, frozen_identity, make_frozen
+from seesay.training.frozen import Frozen, Progress, features_of, frozen_identity, make_frozen
 
 PLAIN = Augment()
 
@@ -34,7 +34,7 @@ class Pictures:
         self.layout = torch.channels_last if convolutional else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[attr-defined]
 
-    def freeze(self, files: Sequence[Path | str], store: Path, watch: Watch) -> None:
+    def freeze(self, files: Sequence[Path | str], store: Path, progress: Progress) -> None:
         """Features of these files, from `store` or made now."""
         identity = frozen_identity(self.tower, self.spec)  # type: ignore[arg-type]
 
@@ -43,7 +43,9 @@ class Pictures:
         def features(batch: list[np.ndarray]) -> np.ndarray:
             return encode(normalize(np.stack(batch), self.spec))
 
-        self.frozen = make_frozen(list(map(str, files)), lambda key: self.levels(key, None), features, store, identity, watch)
+        self.frozen = make_frozen(
+            list(map(str, files)), lambda key: self.levels(key, None), features, store, identity, progress
+        )
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
         """Levels (3, H, W) uint8, augmented where there is a generator; or features (F,) float32. Raises UnreadableImage."""
@@ -76,7 +78,7 @@ class Texts:
         self.frozen: Frozen | None = None
         self.freezable = unlocked_groups is not None and unlocked_groups <= 1
 
-    def freeze(self, texts: Set[str], store: Path, watch: Watch) -> None:
+    def freeze(self, texts: Set[str], store: Path, progress: Progress) -> None:
         identity = frozen_identity(self.tower, self.tokenizer.spec)  # type: ignore[arg-type]
 
         encode = features_of(self.clip, "text", self.device)
@@ -86,7 +88,7 @@ class Texts:
 
         # Texts of similar length share a batch; the order is the same for the same texts.
         keys = sorted(texts, key=lambda text: (len(text), text))
-        self.frozen = make_frozen(keys, lambda text: text, features, store, identity, watch)
+        self.frozen = make_frozen(keys, lambda text: text, features, store, identity, progress)
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """-> raw projections (B, dim)"""

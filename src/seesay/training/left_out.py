@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from seesay.training.samples import Fault
 
@@ -16,6 +17,10 @@ class LeftOut:
 
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, values: dict[str, Any]) -> "LeftOut":
+        return cls(Counter(values["reasons"]), values["examples"])
 
     def __bool__(self) -> bool:
         return bool(self.reasons)
@@ -32,9 +37,10 @@ class LeftOut:
             self.examples.setdefault(fault.name, fault.reason)
         return reason
 
-    def lines(self, what: str) -> list[str]:
+    def lines(self, where: str) -> list[str]:
         """For people: the counts, then which."""
-        counts = [f"{count} {what if count == 1 else what + 's'} left out: {reason}" for reason, count in self.reasons.items()]
+        times = [(reason, f"{count} {'time' if count == 1 else 'times'}") for reason, count in self.reasons.items()]
+        counts = [f"left out {count} in {where}: {reason}" for reason, count in times]
         return counts + [f"left out: {name}: {reason}" for name, reason in self.examples.items()]
 
 

@@ -33,7 +33,7 @@ class Manifest:
     texts: Literal["draw", "all"] = "draw"
     weight: float = 1.0
     image_column: str = "image"
-    text_column: str = "text"
+    text_column: str | None = None
     label_column: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,10 +73,11 @@ def open_manifest(config: Manifest, root: Path) -> Listing:
     return Listing(printable(table), entries, config.texts)
 
 
-def _texts(table: Path, number: int, row: Row, column: str) -> list[Text]:
-    value = next((row[name] for name in (column, *TEXT_COLUMNS) if row.get(name) is not None), None)
+def _texts(table: Path, number: int, row: Row, column: str | None) -> list[Text]:
+    columns = TEXT_COLUMNS if column is None else (column,)
+    value = next((row[name] for name in columns if row.get(name) is not None), None)
     if value is None:
-        got, named = ", ".join(str(name) for name in row), ", ".join(dict.fromkeys((column, *TEXT_COLUMNS)))
+        got, named = ", ".join(str(name) for name in row), ", ".join(columns)
         raise InputError(f"{printable(table)}, row {number}: expected a column with the text ({named}), got {got}")
     try:
         return read_texts(value, row.get("lang"), row.get("weight"))

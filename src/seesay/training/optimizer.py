@@ -20,7 +20,7 @@ def adamw(clip: Clip, others: nn.Module, said: Optimizer) -> torch.optim.AdamW:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in [*clip.parameters(), *others.parameters()]:
         if parameter.requires_grad:
-            key = (parameter.ndim >= 2, id(parameter) in projections and said.projection_factor != 1)
+            key = (parameter.ndim >= 2, id(parameter) in projections)
             groups.setdefault(key, []).append(parameter)
     if not any(decayed for decayed, _ in groups):
         raise InputError(

@@ -132,6 +132,8 @@ class Loss:
 
     def __post_init__(self) -> None:
         check_bounds(self)
+        if self.temperature is not None and not 1 <= 1 / self.temperature <= self.max_scale:
+            raise InputError(f"expected a temperature from {1 / self.max_scale:g} (1 / max_scale) to 1, got {self.temperature}")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""What a run leaves: a SeeSay folder that `load` and ONNX Runtime open at once."""
+"""What a run leaves: a SeeSay folder that `load` and ONNX Runtime open at once, with its card."""
 
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,10 +18,26 @@ from seesay.engines.export import TOLERANCE
 from seesay.evaluation.report import WAYS
 from seesay.models import Clip
 from seesay.strict import to_json
+from seesay.training.left_out import LeftOut
 from seesay.training.log import Record
 from seesay.training.mix import SourceConfig
 from seesay.training.recipe import Recipe
 from seesay.training.shards import Shards
+
+
+@dataclass(frozen=True)
+class Result:
+    """folder: of the run. model: the SeeSay folder, None where the run was stopped before its end. report: a page.
+    left_out: samples of the training data; unread: pictures of the validation data."""
+
+    folder: Path
+    model: Path | None
+    report: Path
+    step: int
+    steps: int
+    best: Record | None
+    left_out: LeftOut
+    unread: LeftOut
 
 
 def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe, card: Card) -> Path:
@@ -55,9 +71,8 @@ def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, st
     """What is known of a model that a recipe made. `best`: the validation whose weights were taken, if there was one."""
     scores: tuple[Score, ...] = ()
     taken = f"step {steps}"
-    if recipe.validation is not None and best is not None:
-        said = recipe.validation
-        task = ", ".join(filter(None, (Path(said.data).name, said.split, said.language)))
+    if best is not None:
+        task = best["data"]
         taken = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
             Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))

@@ -46,7 +46,10 @@ def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
     file = folder / "recipe.json"
     if last_step is None or not file.is_file():
         return
-    before, now = json.loads(file.read_text(encoding="utf-8")), to_json(recipe)
+    try:
+        before, now = json.loads(file.read_text(encoding="utf-8")), to_json(recipe)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{printable(file)} cannot be read: {error}; without it nobody knows whose run this is") from None
     changed = [key for key in FIXED if before.get(key) != now[key]]
     if changed:
         raise InputError(
@@ -57,5 +60,6 @@ def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
 
 def write_recipe(recipe: Recipe) -> None:
     """With every default, beside what it makes."""
-    text = json.dumps(to_json(recipe), indent=1, ensure_ascii=False)
-    (recipe.folder / "recipe.json").write_text(text + "\n", encoding="utf-8")
+    unfinished = recipe.folder / "recipe.json.part"
+    unfinished.write_text(json.dumps(to_json(recipe), indent=1) + "\n", encoding="ascii")  # a path need not be UTF-8
+    unfinished.replace(recipe.folder / "recipe.json")

@@ -11,6 +11,7 @@ import torch
 from seesay.errors import ModelError, TrainingError
 from seesay.paths import printable
 
+FORMAT = 2  # of a checkpoint
 NAME = re.compile(r"step-(\d+)\.pt")
 
 
@@ -26,14 +27,15 @@ class CheckpointFolder:
         found = [NAME.fullmatch(file.name) for file in self.folder.glob("step-*.pt")]
         return sorted(int(match[1]) for match in found if match)
 
-    def save(self, step: int, state: dict[str, Any], *, best: int | None = None) -> Path:
-        """Writes one and removes what is older than the last `keep`, and all best weights but those of the step `best`."""
+    def save(self, step: int, state: dict[str, Any]) -> Path:
+        """Writes one and removes what is older than the last `keep`, and best weights that none of these speaks of."""
         file = self._file(step)
-        write_whole(file, state)
+        write_whole(file, {"format": FORMAT, **state})
         for old in self.steps()[: -self.keep]:
             self._file(old).unlink(missing_ok=True)
+        bests = [self._best_of(kept) for kept in self.steps()]
         for other in self.folder.glob("best-*.pt"):
-            if best is not None and other != self._best_file(best):
+            if other not in bests:
                 other.unlink(missing_ok=True)
         for left in self.folder.glob("*.part-*"):  # of runs that were killed while writing
             left.unlink(missing_ok=True)
@@ -42,14 +44,28 @@ class CheckpointFolder:
     def last(self) -> dict[str, Any] | None:
         """The newest; None where there is none."""
         steps = self.steps()
-        return read_state(self._file(steps[-1])) if steps else None
+        if not steps:
+            return None
+        file = self._file(steps[-1])
+        state = read_state(file, "remove it to go on from the checkpoint before")
+        if state.get("format") != FORMAT:
+            raise ModelError(f"{printable(file)} was written by another version of SeeSay; finish the run with that one")
+        return state
 
     def save_best(self, step: int, state: dict[str, Any]) -> None:
         """Beside the best before, which the newest checkpoint still speaks of."""
         write_whole(self._best_file(step), state)
 
     def best(self, step: int) -> dict[str, Any]:
-        return read_state(self._best_file(step))
+        return read_state(self._best_file(step), "train on, or without [validation] to take the last weights")
+
+    def _best_of(self, step: int) -> Path | None:
+        """Where the best weights are that a checkpoint speaks of."""
+        try:  # mapped, so that no weights are read
+            best = torch.load(self._file(step), map_location="cpu", weights_only=True, mmap=True)["best"]
+        except Exception:  # damaged: `last` will say so
+            return None
+        return self._best_file(best["step"]) if best else None
 
     def _best_file(self, step: int) -> Path:
         return self.folder / f"best-{step:08d}.pt"
@@ -75,13 +91,13 @@ def write_whole(file: Path, state: dict[str, Any]) -> None:
         raise TrainingError(said) from None
 
 
-def read_state(file: Path) -> dict[str, Any]:
-    """Nothing in it is run. Raises ModelError."""
+def read_state(file: Path, then: str) -> dict[str, Any]:
+    """Nothing in it is run. `then`: what to do where it is damaged. Raises ModelError."""
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError) as error:
+        raise ModelError(f"{printable(file)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except Exception as error:  # torch and pickle raise nearly anything, in many lines
         said = str(error).split("\n", 1)[0].split(". ", 1)[0]
-        raise ModelError(
-            f"{printable(file)} is damaged; remove it to go on from the checkpoint before. What was met: {said[:200]}"
-        ) from None
+        raise ModelError(f"{printable(file)} is damaged; {then}. What was met: {said[:200]}") from None
     return state

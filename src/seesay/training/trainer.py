@@ -1,7 +1,6 @@
 """The loop: batches in, a model out, and at any moment a checkpoint from which the same run goes on."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -31,13 +30,13 @@ from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
 from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
-from seesay.training.result import card_of, write_model
+from seesay.training.result import Result, card_of, write_model
 from seesay.training.run_folder import alone, claim, write_recipe
 from seesay.training.samples import Sample
 from seesay.training.state import CheckpointFolder, write_whole
 from seesay.training.towers import build, set_training
 from seesay.training.validation import Search, Validator, score
-from seesay.training.watch import Result, Watch
+from seesay.training.watch import Watch
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -52,16 +51,17 @@ class Prepared:
 
 
 class Trainer:
-    """One run of a recipe. `resume` goes on from the newest checkpoint in the recipe's folder, if there is one."""
+    """One run of a recipe. `resume` goes on from the newest checkpoint in the recipe's folder, if there is one; `finish` ends
+    the run there."""
 
-    def __init__(self, recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> None:
+    def __init__(self, recipe: Recipe, *, resume: bool = False, finish: bool = False, watch: Watch | None = None) -> None:
         plots.require()  # for the page at the end
         self.recipe, self.watch = recipe, watch or Watch()
         self.folder = recipe.folder
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
         steps = self.checkpoints.steps()
-        claim(recipe, steps[-1] if steps else None, resume=resume)
-        self.device = torch.device(recipe.device or _fastest())
+        claim(recipe, steps[-1] if steps else None, resume=resume or finish)
+        self.device = _device(recipe.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         if recipe.threads is not None:
@@ -103,9 +103,10 @@ class Trainer:
         self.step, self.position = 0, 0
         self.best: Record | None = None
         self.searches: list[Search] = []
+        self.validated: int | None = None  # the step
         self.left_out = LeftOut()
-        if resume:
-            self._resume()
+        if resume or finish:
+            self._resume(finish)
 
     def run(self) -> Result:
         """To the end, or until the watch says stop. Raises TrainingError where the loss is no number any more."""
@@ -121,6 +122,9 @@ class Trainer:
         try:
             if self.step < self.steps:
                 self._loop(log)
+            elif self.validator is not None and self.validated != self.step:
+                self._validate(log)
+                self._save()
         finally:
             log.close()
         model = self._write_model() if self.step >= self.steps else None
@@ -271,14 +275,16 @@ class Trainer:
         assert self.validator is not None
         with self._result_weights():
             found, self.searches = self.validator()
+        self.validated = self.step
         record: Record = {
             "step": self.step,
+            "data": self.validator.name,
             **{way: direction.recall for way, direction in found.directions.items()},
             "bounds": {way: {k: list(b) for k, b in direction.bounds.items()} for way, direction in found.directions.items()},
             "score": score(found),
         }
         if self.unread:
-            record["left_out"] = dict(self.unread.reasons)
+            record["validation_left_out"] = dict(self.unread.reasons)
         log.write(record)
         if self.best is None or record["score"] > self.best["score"]:
             with self._result_weights():
@@ -310,7 +316,6 @@ class Trainer:
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
         state = {
-            "format": 1,
             "step": self.step,
             "position": self.position,
             "weights": weights,
@@ -319,20 +324,30 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "ema": self.ema.state_dict() if self.ema else None,
             "random": random,
+            "validation": self._validation(),
+            "validated": self.validated,
             "best": self.best,
             "searches": [to_json(search) for search in self.searches],
+            "unread": to_json(self.unread),
             "left_out": to_json(self.left_out),
         }
-        self.checkpoints.save(self.step, state, best=self.best["step"] if self.best else None)
+        self.checkpoints.save(self.step, state)
 
-    def _resume(self) -> None:
+    def _validation(self) -> Any:
+        """What scores are of; they can be compared where it is equal."""
+        said = self.recipe.validation
+        return {key: value for key, value in to_json(said).items() if key != "every"} if said else None
+
+    def _resume(self, finish: bool) -> None:
         state = self.checkpoints.last()
+        if state is None and finish:
+            raise InputError(f"there is no checkpoint in {printable(self.folder)} of which a model could be made")
         if state is None:
             self.watch.says(f"there is no checkpoint in {printable(self.folder)}; a new run begins")
             return
         self._restore(state)
-        if self.step >= self.steps:
-            self.watch.says(f"step {self.step} of {self.steps} is behind; nothing is left to learn, and the model is written")
+        if finish or self.step >= self.steps:
+            self.watch.says(f"ending after step {self.step}; the recipe has {self.steps}")
             self.steps = self.step
         else:
             self.watch.says(f"going on after step {self.step} of {self.steps}")
@@ -347,12 +362,20 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         for group, now in zip(self.optimizer.param_groups, said, strict=True):
             group |= now
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # of float16
+            self.scaler.load_state_dict(state["scaler"])
         if self.ema is not None and state["ema"] is not None:
             self.ema.load_state_dict(state["ema"])
-        self.best = state["best"]
-        self.searches = [Search(s["text"], s["right"], tuple(s["found"])) for s in state["searches"]]
-        self.left_out = LeftOut(Counter(state["left_out"]["reasons"]), state["left_out"]["examples"])
+        elif self.ema is not None:
+            self.ema = Ema(self.clip, self.ema.decay)  # it was no part of the run before
+        if state["validation"] == self._validation():
+            self.best, self.validated = state["best"], state["validated"]
+            self.searches = [Search(s["text"], s["right"], tuple(s["found"])) for s in state["searches"]]
+            if self.validator is not None:
+                self.validator.left_out = LeftOut.of_json(state["unread"])
+        elif state["best"] is not None:
+            self.watch.says("the validation is another than before: earlier scores do not count")
+        self.left_out = LeftOut.of_json(state["left_out"])
         torch.set_rng_state(state["random"]["cpu"])
         if "cuda" in state["random"] and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.device)
@@ -377,7 +400,18 @@ class Trainer:
             f"of which {learning / 1e6:.1f} million learn",
             f"{len(self.source)} samples a pass, batches of {self.recipe.data.batch}, step {self.step} of {self.steps}",
         ]
-        return [*facts, *self.left_out.lines("sample"), *self.unread.lines("validation picture")]
+        return [*facts, *self.left_out.lines("training"), *self.unread.lines("validation")]
+
+
+def _device(said: str | None) -> torch.device:
+    """Raises InputError."""
+    try:
+        device = torch.device(said or _fastest())
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).split("\n", 1)[0].split(". ", 1)[0]
+        raise InputError(f"device: expected one that torch has here, such as 'cpu', got {said!r} ({first})") from None
+    return device
 
 
 def _fastest() -> str:
@@ -386,6 +420,6 @@ def _fastest() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def train(recipe: Recipe, *, resume: bool = False, watch: Watch | None = None) -> Result:
+def train(recipe: Recipe, *, resume: bool = False, finish: bool = False, watch: Watch | None = None) -> Result:
     """Runs a recipe to its end. Raises InputError, ModelError, TrainingError."""
-    return Trainer(recipe, resume=resume, watch=watch).run()
+    return Trainer(recipe, resume=resume, finish=finish, watch=watch).run()

@@ -16,7 +16,7 @@ from seesay.evaluation.retrieval import Retrieval, recalls
 from seesay.models import Clip
 from seesay.prefetch import prefetch
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Watch
+from seesay.training.frozen import Progress
 from seesay.training.inputs import PLAIN, Pictures, Texts
 from seesay.training.left_out import LeftOut
 from seesay.training.recipe import Recipe, Validation
@@ -44,9 +44,10 @@ class Validator:
         model = recipe.model
         self.pictures = Pictures(clip, PLAIN, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = Texts(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
+        self.name = ", ".join(filter(None, (Path(said.data).name, self.captions.split, self.captions.language)))
         self.left_out = LeftOut()  # of the last time
 
-    def freeze(self, folder: Path, phase: Callable[[str, int], Watch]) -> None:
+    def freeze(self, folder: Path, phase: Callable[[str, int], Progress]) -> None:
         """What locked towers make of them, once. `phase` is told what and how many, and gives who watches."""
         if self.pictures.freezable:
             files = self.captions.images
@@ -81,7 +82,7 @@ class Validator:
         if batch:
             vectors.append(_unit(self.pictures.embed(batch)))
         if not vectors:
-            raise InputError("\n".join(["validation: none of its pictures can be read", *self.left_out.lines("picture")]))
+            raise InputError("\n".join(["validation: none of its pictures can be read", *self.left_out.lines("validation")]))
         return np.concatenate(vectors), np.array(kept)
 
     def _try(self, image: Path | str) -> np.ndarray | UnreadableImage:
