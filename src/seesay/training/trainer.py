@@ -20,11 +20,11 @@ from seesay.models.recompute import recompute_blocks
 from seesay.paths import printable
 from seesay.strict import to_json
 from seesay.training.accumulation import contrastive_step
+from seesay.training.device import prepare_device
 from seesay.training.inputs import Pictures, Texts
 from seesay.training.left_out import LeftOut
 from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.log import Log, Record
-from seesay.training.memory import keep_freed_memory
 from seesay.training.mix import open_sources
 from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
@@ -61,11 +61,7 @@ class Trainer:
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", recipe.checkpoints.keep)
         steps = self.checkpoints.steps()
         claim(recipe, steps[-1] if steps else None, resume=resume or finish)
-        self.device = _device(recipe.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        if recipe.threads is not None:
-            torch.set_num_threads(recipe.threads)
+        self.device = prepare_device(recipe.device, recipe.threads)
         towers = build(recipe)
         self.clip, self.tokenizer, self.vocabulary = towers.clip.to(self.device), towers.tokenizer, towers.vocabulary
         model = recipe.model
@@ -401,23 +397,6 @@ class Trainer:
             f"{len(self.source)} samples a pass, batches of {self.recipe.data.batch}, step {self.step} of {self.steps}",
         ]
         return [*facts, *self.left_out.lines("training"), *self.unread.lines("validation")]
-
-
-def _device(said: str | None) -> torch.device:
-    """Raises InputError."""
-    try:
-        device = torch.device(said or _fastest())
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).split("\n", 1)[0].split(". ", 1)[0]
-        raise InputError(f"device: expected one that torch has here, such as 'cpu', got {said!r} ({first})") from None
-    return device
-
-
-def _fastest() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def train(recipe: Recipe, *, resume: bool = False, finish: bool = False, watch: Watch | None = None) -> Result:

@@ -1,0 +1,27 @@
+"""Where a run computes."""
+
+import torch
+
+from seesay.errors import InputError
+from seesay.training.memory import keep_freed_memory
+
+
+def prepare_device(said: str | None, threads: int | None) -> torch.device:
+    """The device of this name, by default the fastest there is; with so many threads of products on a CPU. Raises InputError."""
+    try:
+        device = torch.device(said or _fastest())
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).split("\n", 1)[0].split(". ", 1)[0]
+        raise InputError(f"device: expected one that torch has here, such as 'cpu', got {said!r} ({first})") from None
+    if device.type == "cpu":
+        keep_freed_memory()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return device
+
+
+def _fastest() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
