@@ -7,7 +7,7 @@ from seesay.training.memory import keep_freed_memory
 
 
 def prepare_device(said: str | None, threads: int | None) -> torch.device:
-    """The device of this name, by default the fastest there is; with so many threads of products on a CPU. Raises InputError."""
+    """The device of this name, by default the fastest; `threads` of products on a CPU. Raises InputError."""
     try:
         device = torch.device(said or _fastest())
         torch.empty(0, device=device)
