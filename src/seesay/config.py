@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from seesay.errors import InputError, ModelError
-from seesay.strict import Bounds, check_bounds, from_json, to_json
+from seesay.strict import Bounded, Bounds, from_json, to_json
 
 FORMAT_VERSION = 1
 MOST_PIXELS = 10_000  # of a side of what a tower takes; a damaged configuration must not ask for all memory
@@ -75,8 +75,21 @@ Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Projection = Literal["linear", "mlp", "none"]  # into the shared space; "none": the pooled vector itself
 
 
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise InputError(f"expected heads that divide the width of {width}, got {heads}")
+
+
+class Transformer(Bounded):
+    """Base of the configurations of towers whose heads share their width."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_heads(self.width, self.heads)  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True)
-class VitConfig:
+class VitConfig(Transformer):
     """Vision Transformer (Dosovitskiy et al. 2020) as CLIP uses it: class token, learned positions, pre-norm blocks.
 
     pooling "cls": the class token; "mean": the mean of the patches (CLIPA). norm_after_pool: the last norm sees the pooled
@@ -99,8 +112,7 @@ class VitConfig:
     projection: Projection = "linear"
 
     def __post_init__(self) -> None:
-        check_bounds(self)
-        _check_heads(self.width, self.heads)
+        super().__post_init__()
         if self.patch_px > self.image_px:
             raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
 
@@ -110,7 +122,7 @@ class VitConfig:
 
 
 @dataclass(frozen=True)
-class ModifiedResNetConfig:
+class ModifiedResNetConfig(Bounded):
     """CLIP's ResNet (Radford et al. 2021): three-convolution stem, average pooling before strides, attention pooling.
 
     width: channels after the stem. stages: bottleneck blocks in each of four stages. heads: of the attention pooling, whose
@@ -124,7 +136,7 @@ class ModifiedResNetConfig:
     heads: Size
 
     def __post_init__(self) -> None:
-        check_bounds(self)
+        super().__post_init__()
         _check_heads(32 * self.width, self.heads)
         if self.image_px < 32:
             raise InputError(f"expected image_px of at least 32, one cell of the last map, got {self.image_px}")
@@ -135,7 +147,7 @@ class ModifiedResNetConfig:
 
 
 @dataclass(frozen=True)
-class EfficientNetLiteConfig:
+class EfficientNetLiteConfig(Bounded):
     """EfficientNet-Lite image tower (Tan & Le 2019, Lite variant: ReLU6, no squeeze-excite).
 
     stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
@@ -153,7 +165,7 @@ class EfficientNetLiteConfig:
     norm: Literal["folded", "batch"] = "folded"
 
     def __post_init__(self) -> None:
-        check_bounds(self)
+        super().__post_init__()
         if not self.stages:
             raise InputError("expected at least one stage, got none")
         if len(self.widths) != len(self.stages) + 2:
@@ -171,7 +183,7 @@ class EfficientNetLiteConfig:
 
 
 @dataclass(frozen=True)
-class ClipTextConfig:
+class ClipTextConfig(Transformer):
     """CLIP's text transformer: learned positions, pre-norm blocks.
 
     causal: a token sees only those before it. Padding is never masked. pooling "eos": the first `eos_id` of each text;
@@ -192,13 +204,9 @@ class ClipTextConfig:
     eos_id: int
     projection: Projection = "linear"
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-        _check_heads(self.width, self.heads)
-
 
 @dataclass(frozen=True)
-class BertConfig:
+class BertConfig(Transformer):
     """BERT text tower (Devlin et al. 2018), post-norm; also RoBERTa and XLM-R, whose positions skip padding.
 
     pooling "mean": over the tokens that are not padding; "cls": the first token; "tanh": BERT's pooler over the first token.
@@ -222,13 +230,9 @@ class BertConfig:
     types: int = 0
     position_ids: Literal["from-zero", "after-padding"] = "from-zero"
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-        _check_heads(self.width, self.heads)
-
 
 @dataclass(frozen=True)
-class CbowConfig:
+class CbowConfig(Bounded):
     """The mean of word embeddings (Mikolov et al. 2013), then a projection: a text tower for small models of one's own."""
 
     kind: Literal["cbow"]
@@ -236,14 +240,6 @@ class CbowConfig:
     vocabulary: Size
     pad_id: int = 0
     projection: Projection = "linear"
-
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
-
-def _check_heads(width: int, heads: int) -> None:
-    if width % heads:
-        raise InputError(f"expected heads that divide the width of {width}, got {heads}")
 
 
 ImageConfig = VitConfig | ModifiedResNetConfig | EfficientNetLiteConfig

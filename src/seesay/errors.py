@@ -20,6 +20,11 @@ Messages say what was expected, what came, and what to do next.
 """
 
 
+def first_sentence(error: BaseException) -> str:
+    """Of another library's message, which may be many lines long."""
+    return str(error).split("\n", 1)[0].split(". ", 1)[0][:200]
+
+
 class SeeSayError(Exception):
     """Base of all errors raised on purpose; its message is meant for the user."""
 

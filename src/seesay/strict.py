@@ -33,14 +33,17 @@ class Bounds:
         return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
 
 
-def check_bounds(value: Any) -> None:
-    """For the `__post_init__` of a dataclass whose fields have bounds. Raises InputError for the first that is out of them."""
-    cls: Any = type(value)
-    for name, kind in _hints(cls).items():
-        given = getattr(value, name)
-        for bounds, number in _bounded(kind, given):
-            if not bounds.hold(number):
-                raise InputError(f"expected {name} {bounds}, got {given}")
+class Bounded:
+    """Base of a dataclass whose fields have bounds: it holds them when made in Python too. Raises InputError for the first that
+    is out of them."""
+
+    def __post_init__(self) -> None:
+        cls: Any = type(self)
+        for name, kind in _hints(cls).items():
+            given = getattr(self, name)
+            for bounds, number in _bounded(kind, given):
+                if not bounds.hold(number):
+                    raise InputError(f"expected {name} {bounds}, got {given}")
 
 
 @cache

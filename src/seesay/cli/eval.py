@@ -214,9 +214,9 @@ def _finish(
     from seesay.paths import printable
 
     page: Path | None = out["report"]
-    if page is not None and page.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"--report writes a page for a browser; name it .html, not {page.name}")
     if page is not None:
+        if page.suffix.lower() not in (".html", ".htm"):
+            raise click.UsageError(f"--report writes a page for a browser; name it .html, not {page.name}")
         from seesay.evaluation.plots import require
 
         require()  # before the long work

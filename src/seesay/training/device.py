@@ -2,7 +2,7 @@
 
 import torch
 
-from seesay.errors import InputError
+from seesay.errors import InputError, first_sentence
 from seesay.training.memory import keep_freed_memory
 
 
@@ -12,7 +12,7 @@ def prepare_device(said: str | None, threads: int | None) -> torch.device:
         device = torch.device(said or _fastest())
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).split("\n", 1)[0].split(". ", 1)[0]
+        first = first_sentence(error)
         raise InputError(f"device: expected one that torch has here, such as 'cpu', got {said!r} ({first})") from None
     if device.type == "cpu":
         keep_freed_memory()

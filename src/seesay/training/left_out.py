@@ -25,10 +25,6 @@ class LeftOut:
     def __bool__(self) -> bool:
         return bool(self.reasons)
 
-    @property
-    def total(self) -> int:
-        return self.reasons.total()
-
     def add(self, fault: Fault) -> str:
         """Its reason in few words."""
         reason = in_few_words(fault.reason)

@@ -13,7 +13,7 @@ from seesay.config import ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import InputError
 from seesay.images.augment import Augment
 from seesay.paths import printable
-from seesay.strict import Bounds, check_bounds, from_json
+from seesay.strict import Bounded, Bounds, from_json
 from seesay.training.mix import SourceConfig
 
 Count = Annotated[int, Bounds(least=1)]
@@ -23,7 +23,7 @@ Positive = Annotated[float, Bounds(above=0)]
 
 
 @dataclass(frozen=True)
-class ImageTower:
+class ImageTower(Bounded):
     """Where the image tower comes from: `start`, a model or checkpoint (its weights, and how it prepares pictures);
     or from scratch by `architecture`, a name of the catalogue, or by `config`.
 
@@ -43,11 +43,12 @@ class ImageTower:
     recompute: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _one_origin(self)
 
 
 @dataclass(frozen=True)
-class TextTower:
+class TextTower(Bounded):
     """As for pictures. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose tokenizer is taken; by default
     the start's, or CLIP's."""
 
@@ -61,11 +62,12 @@ class TextTower:
     recompute: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _one_origin(self)
 
 
 @dataclass(frozen=True)
-class ModelRecipe:
+class ModelRecipe(Bounded):
     """`start` is where both towers come from unless they say otherwise. dim: of the shared space; the start's by default."""
 
     image: ImageTower = field(default_factory=ImageTower)
@@ -75,12 +77,9 @@ class ModelRecipe:
     languages: tuple[str, ...] = ()
     licence: str = "unknown"
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True)
-class Data:
+class Data(Bounded):
     """batch: pictures that are contrasted with each other. parts: the batch goes through the towers in so many parts, with the
     gradients of one (two passes, Gao et al. 2021). identities: a picture or caption that comes twice in a batch counts as
     right both times."""
@@ -94,7 +93,7 @@ class Data:
     def __post_init__(self) -> None:
         if not self.sources:
             raise InputError("expected at least one source, got none")
-        check_bounds(self)
+        super().__post_init__()
         if self.batch % self.parts:
             raise InputError(f"expected a batch that can be cut into {self.parts} equal parts, got {self.batch}")
 
@@ -105,19 +104,16 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Distillation:
+class Distillation(Bounded):
     """Another model as a teacher. "similarity": its softmax over the batch; "embedding": its vectors themselves (equal dim)."""
 
     teacher: str
     kind: Literal["similarity", "embedding"] = "similarity"
     weight: Positive = 1.0
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Bounded):
     """kind "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023). temperature: the first one, of which the scale of
     cosines is the inverse; by default the start's, else 0.07 (sigmoid: 0.1). The scale learns and stays at most `max_scale`.
     class_weight: of a cross-entropy over the samples' labels beside the contrast, by a layer of its own that is dropped at the
@@ -131,13 +127,13 @@ class Loss:
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
-        check_bounds(self)
+        super().__post_init__()
         if self.temperature is not None and not 1 <= 1 / self.temperature <= self.max_scale:
             raise InputError(f"expected a temperature from {1 / self.max_scale:g} (1 / max_scale) to 1, got {self.temperature}")
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Bounded):
     """AdamW; no decay of norms, biases and the temperature. warmup: steps. clip_norm: the longest gradient. ema: decay of a
     running mean of the weights, which then is the result. projection_factor: of the learning rate, for projections."""
 
@@ -151,12 +147,9 @@ class Optimizer:
     ema: Share | None = None
     projection_factor: NotNegative = 1.0
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Bounded):
     """Recall on a table of captions, every so many steps and at the end. The result is the best by the mean of both R@1."""
 
     data: str
@@ -165,23 +158,17 @@ class Validation:
     language: str | None = None
     every: Count = 500
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True)
-class Checkpoints:
+class Checkpoints(Bounded):
     """every: steps between them. keep: the last so many stay, beside the best."""
 
     every: Count = 500
     keep: Count = 2
 
-    def __post_init__(self) -> None:
-        check_bounds(self)
-
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Bounded):
     """epochs: passes over the data; or steps, which count where both are said. precision: of products; weights stay float32.
     out: the run's folder, relative to where the command runs. root: where paths in the recipe begin, by default its own folder.
     device: "cpu", "cuda", "mps"; by default the fastest there is. threads: of products on a CPU; by default torch's own choice.
@@ -205,7 +192,7 @@ class Recipe:
     root: str = "."
 
     def __post_init__(self) -> None:
-        check_bounds(self)
+        super().__post_init__()
         if self.epochs is None and self.steps is None:
             raise InputError("expected epochs or steps, got neither")
 
@@ -281,4 +268,3 @@ def _one_origin(tower: ImageTower | TextTower) -> None:
     said = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
     if len(said) > 1:
         raise InputError(f"expected only one of start, architecture and config, got {' and '.join(said)}")
-    check_bounds(tower)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from seesay.errors import ModelError, TrainingError
+from seesay.errors import ModelError, TrainingError, first_sentence
 from seesay.paths import printable
 
 FORMAT = 2  # of a checkpoint
@@ -98,6 +98,5 @@ def read_state(file: Path, then: str) -> dict[str, Any]:
     except (OSError, MemoryError) as error:
         raise ModelError(f"{printable(file)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except Exception as error:  # torch and pickle raise nearly anything, in many lines
-        said = str(error).split("\n", 1)[0].split(". ", 1)[0]
-        raise ModelError(f"{printable(file)} is damaged; {then}. What was met: {said[:200]}") from None
+        raise ModelError(f"{printable(file)} is damaged; {then}. What was met: {first_sentence(error)}") from None
     return state

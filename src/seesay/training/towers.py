@@ -1,13 +1,12 @@
 """The model that a recipe describes: towers from scratch, from checkpoints, or mixed from several, with first weights."""
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from seesay.catalog import catalog
+from seesay.catalog import architecture
 from seesay.checkpoints import Checkpoint, Said, open_checkpoint
 from seesay.checkpoints.description import preset
 from seesay.config import (
@@ -50,8 +49,8 @@ def build(recipe: Recipe) -> Towers:
     model = recipe.model
     _check_origins(model)
     opened = _Opened(recipe)
-    image_start = opened.of(model.image.start or (None if _described(model.image) else model.start), "image")
-    text_start = opened.of(model.text.start or (None if _described(model.text) else model.start), "text")
+    image_start = opened.of(_start(model.image, model), "image")
+    text_start = opened.of(_start(model.text, model), "text")
     dim = model.dim or _dim(model.image, image_start) or _dim(model.text, text_start)
     assert dim is not None
     image, image_config = _tower(model.image, image_start, dim, "image")
@@ -141,8 +140,10 @@ class _Opened:
         return tuple(dict.fromkeys(source for clip in self.clips.values() for source in clip.config.provenance))
 
 
-def _described(tower: ImageTower | TextTower) -> bool:
-    return tower.architecture is not None or tower.config is not None
+def _start(tower: ImageTower | TextTower, model: ModelRecipe) -> str | None:
+    """The model that a tower is taken from; None where it begins from nothing."""
+    described = tower.architecture is not None or tower.config is not None
+    return tower.start or (None if described else model.start)
 
 
 def _dim(tower: ImageTower | TextTower, start: Clip | None) -> int | None:
@@ -154,30 +155,29 @@ def _check_origins(model: ModelRecipe) -> None:
     faults = []
     joined = False  # whether a start says how many dimensions there are
     for name, tower in (("image", model.image), ("text", model.text)):
-        if tower.architecture is not None and tower.architecture not in catalog().architectures:
-            near = difflib.get_close_matches(tower.architecture, catalog().architectures, n=3, cutoff=0.4)
-            faults.append(
-                f"model.{name}.architecture: no architecture {tower.architecture!r}"
-                + (f" (near: {', '.join(near)})" if near else "")
-                + "; seesay models architectures lists them"
-            )
-        elif isinstance(tower, TextTower) and tower.tokenizer is None and _without_vocabulary(tower.architecture):
-            faults.append(
-                f"model.text.tokenizer: {tower.architecture} comes without a vocabulary; say 'clip', 'chinese_clip' or a model "
-                "whose tokenizer is taken"
-            )
-        started = tower.start is not None or (model.start is not None and not _described(tower))
-        if not started and not _described(tower):
+        start = _start(tower, model)
+        if tower.architecture is not None:
+            faults += _architecture_faults(tower, tower.architecture, name)
+        elif start is None and tower.config is None:
             faults.append(f"model.{name}: say where it comes from: start, architecture or config")
-        joined = joined or (started and tower.projection == "kept")
+        joined = joined or (start is not None and tower.projection == "kept")
     if model.dim is None and not joined:
         faults.append("model.dim: missing; say how many dimensions the shared space has, such as 512")
     if faults:
         raise InputError("\n".join(faults))
 
 
-def _without_vocabulary(architecture: str | None) -> bool:
-    return architecture is not None and catalog().architectures[architecture].vocabulary == "folder"
+def _architecture_faults(tower: ImageTower | TextTower, name: str, side: str) -> list[str]:
+    try:
+        found = architecture(name)
+    except ModelError as error:
+        return [f"model.{side}.architecture: {error}"]
+    if isinstance(tower, TextTower) and tower.tokenizer is None and found.vocabulary == "folder":
+        return [
+            f"model.text.tokenizer: {name} comes without a vocabulary; say 'clip', 'chinese_clip' or a model whose tokenizer "
+            "is taken"
+        ]
+    return []
 
 
 def _tower(said: ImageTower | TextTower, start: Clip | None, dim: int, side: Literal["image", "text"]) -> tuple[Any, Any]:
@@ -196,7 +196,7 @@ def _scratch(said: ImageTower | TextTower, tower: str) -> Any:
     if said.config is not None:
         return said.config
     assert said.architecture is not None
-    return getattr(catalog().architectures[said.architecture], tower)
+    return getattr(architecture(said.architecture), tower)
 
 
 def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, said: Any, name: str) -> Any:
@@ -247,7 +247,7 @@ def _image_spec(said: ImageTower, start: Clip | None, config: ImageConfig) -> Im
 def _tokenizer(said: TextTower, start: Clip | None, opened: _Opened, config: TextConfig) -> tuple[bytes, TokenizerSpec]:
     named = said.tokenizer or (said.start or opened.recipe.model.start if start is not None else None)
     if named is None:
-        named = catalog().architectures[said.architecture].vocabulary if said.architecture else "clip"
+        named = architecture(said.architecture).vocabulary if said.architecture else "clip"
     if named in SPECS:
         content, spec = vocabulary(named), SPECS[named]  # type: ignore[arg-type]
     else:
