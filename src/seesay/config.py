@@ -152,8 +152,9 @@ class EfficientNetLiteConfig(Bounded):
 
     stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
     head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014); otherwise a projection of the pooled
-    features, and `classes` is 0. norm "batch": every convolution has a batch norm in place of a bias; "folded": it was folded
-    into the convolution.
+    features, and `classes` is 0. branch: with "conse", so many of the last blocks and the last convolution exist once more,
+    below a linear projection that is added: what is learnt there takes nothing from the classes. norm "batch": every
+    convolution has a batch norm in place of a bias; "folded": it was folded into the convolution.
     """
 
     kind: Literal["efficientnet-lite"]
@@ -163,9 +164,13 @@ class EfficientNetLiteConfig(Bounded):
     classes: Annotated[int, Bounds(least=0)]
     head: Literal["conse", "linear", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
+    branch: Annotated[int, Bounds(least=0)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        most = sum(repeats for repeats, _, _ in self.stages) - 1 if self.head == "conse" else 0
+        if self.branch > most:
+            raise InputError(f"expected a branch of at most {most} blocks with the head {self.head!r}, got {self.branch}")
         if not self.stages:
             raise InputError("expected at least one stage, got none")
         if len(self.widths) != len(self.stages) + 2:
@@ -176,8 +181,17 @@ class EfficientNetLiteConfig(Bounded):
     @property
     def grid(self) -> int:
         """Cells of a side of the last feature map."""
+        return self._side_after(sum(repeats for repeats, _, _ in self.stages))
+
+    @property
+    def branch_grid(self) -> int:
+        """Cells of a side of the map that the branch begins from."""
+        return self._side_after(sum(repeats for repeats, _, _ in self.stages) - self.branch)
+
+    def _side_after(self, blocks: int) -> int:
         side = -(-self.image_px // 2)
-        for _, _, stride in self.stages:
+        strides = [stride if repeat == 0 else 1 for repeats, _, stride in self.stages for repeat in range(repeats)]
+        for stride in strides[:blocks]:
             side = -(-side // stride)
         return side
 

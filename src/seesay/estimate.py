@@ -135,14 +135,16 @@ def _resnet_operations(config: ModifiedResNetConfig) -> float:
 def _efficientnet(config: EfficientNetLiteConfig, dim: int) -> int:
     first, *widths, last = config.widths
     norm = 1 if config.norm == "folded" else 2  # a bias, or a batch norm's weight and bias
-    total, inputs = 27 * first + norm * first, first
+    inputs, blocks = first, []
     for stage, ((repeats, kernel, _), width) in enumerate(zip(config.stages, widths, strict=True)):
         for _ in range(repeats):
             inner = inputs if stage == 0 else 6 * inputs
-            total += (inputs * inner + norm * inner if stage else 0) + kernel * kernel * inner + inner * width
-            total += norm * (inner + width)
+            expansion = inputs * inner + norm * inner if stage else 0
+            blocks.append(expansion + kernel * kernel * inner + inner * width + norm * (inner + width))
             inputs = width
-    total += inputs * last + norm * last
-    if config.head == "conse":
-        return total + (last + 1) * config.classes + config.classes * dim
-    return total + _projection(config.head, last, dim)
+    head = inputs * last + norm * last
+    total = 27 * first + norm * first + sum(blocks) + head
+    if config.head != "conse":
+        return total + _projection(config.head, last, dim)
+    total += (last + 1) * config.classes + config.classes * dim
+    return total + (sum(blocks[-config.branch :]) + head + last * dim if config.branch else 0)

@@ -114,6 +114,7 @@ TOWERS = {
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
     "lite-conse": (replace(LITE, head="conse", classes=7), None),
+    "lite-branch": (replace(LITE, head="conse", classes=7, branch=2), None),
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),

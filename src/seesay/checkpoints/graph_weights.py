@@ -10,9 +10,9 @@ from seesay.errors import MissingExtra
 def read_weights(graph: Path) -> dict[str, np.ndarray]:
     """Every named weight of an .onnx file -> float32, dequantised. Linear weights are (out, in). Needs the extra `torch`.
 
-    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row (rows, 1), int8 turned (in, out)
-    with one scale per output (out,), or uint8 (out, blocks, block) around 128 with one scale per block, as ONNX Runtime's
-    MatMulNBits stores it.
+    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row or output, (rows, 1) or
+    (out, 1, 1, 1); int8 turned (in, out) with one scale per output (out,); or uint8 (out, blocks, block) around 128 with one
+    scale per block, as ONNX Runtime's MatMulNBits stores it.
     """
     try:
         import onnx

@@ -3,6 +3,8 @@
 Both are raw projections. `with_dense` is an optional input, false unless given.
 """
 
+from collections.abc import Callable
+
 import onnx
 from onnx import TensorProto, helper
 
@@ -120,44 +122,80 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig, dim: int) -> int:
     return c.grid
 
 
-def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> int:
+def trunk_graph(config: EfficientNetLiteConfig, dim: int, weights: Weights) -> onnx.ModelProto:
+    """What `EfficientNetLite.trunk` makes, one row a picture: the map that the branch begins from, and the mixture."""
+    g = GraphBuilder(weights, "float32")
+    states, conv, _ = _lite_layers(g, config)
+    pooled = g.node("Flatten", g.node("GlobalAveragePool", conv(states[-1], "head")))
+    probabilities = g.node("Softmax", g.linear(pooled, "classifier"), axis=-1)
+    mixture = g.node("MatMul", probabilities, g.weight("class_embedding"))
+    g.node("Concat", g.node("Flatten", states[-1 - config.branch]), mixture, axis=1, output="embedding")
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])
+    return g.model("trunk", [pixels], [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", "values"])])
+
+
+Conv = Callable[..., str]
+
+
+def _lite_layers(g: GraphBuilder, c: EfficientNetLiteConfig) -> tuple[list[str], Conv, Conv]:
+    """The stem's output and every block's; and what makes a convolution and a block."""
     zero, six = g.constant(0.0), g.constant(6.0)
 
     def conv(x: str, name: str, *, stride: int = 1, groups: int = 1, activate: bool = True) -> str:
         bias = [g.weight(f"{name}.bias")] if c.norm == "folded" else []
         # SAME_UPPER is TensorFlow's padding, with which the published weights were trained.
-        x = g.node("Conv", x, g.weight(f"{name}.weight"), *bias, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
+        x = g.node("Conv", x, g.kernel(f"{name}.weight"), *bias, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
         if c.norm == "batch":
             x = _batch_norm(g, x, f"{name}.norm")
         return g.node("Clip", x, zero, six) if activate else x
 
-    x, width = conv("pixels", "stem", stride=2), c.widths[0]
-    strides = [s if r == 0 else 1 for repeats, _, s in c.stages for r in range(repeats)]
-    for i, stride in enumerate(strides):
-        inside = conv(x, f"blocks.{i}.expand") if f"blocks.{i}.expand.weight" in g.weights else x
-        channels = g.weights[f"blocks.{i}.depthwise.weight"].shape[0]
-        inside = conv(inside, f"blocks.{i}.depthwise", stride=stride, groups=channels)
-        inside = conv(inside, f"blocks.{i}.project", activate=False)
-        outputs = g.weights[f"blocks.{i}.project.weight"].shape[0]
-        x = g.node("Add", x, inside) if stride == 1 and outputs == width else inside
-        width = outputs
-    x = conv(x, "head")  # (B, C, rows, columns)
+    def block(x: str, at: str, stride: int) -> str:
+        inside = conv(x, f"{at}.expand") if f"{at}.expand.weight" in g.weights else x
+        channels = g.weights[f"{at}.depthwise.weight"].shape[0]
+        inside = conv(inside, f"{at}.depthwise", stride=stride, groups=channels)
+        inside = conv(inside, f"{at}.project", activate=False)
+        inputs = g.weights[f"{at}.expand.weight"].shape[1] if f"{at}.expand.weight" in g.weights else channels
+        outputs = g.weights[f"{at}.project.weight"].shape[0]
+        return g.node("Add", x, inside) if stride == 1 and outputs == inputs else inside
 
-    def project(features: str, output: str = "") -> str:
-        if c.head != "conse":
-            return g.projection(features, c.head, output=output)
+    states = [conv("pixels", "stem", stride=2)]
+    for i, stride in enumerate(_strides(c)):
+        states.append(block(states[-1], f"blocks.{i}", stride))
+    return states, conv, block
+
+
+def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> int:
+    states, conv, block = _lite_layers(g, c)
+    maps = [conv(states[-1], "head")]  # (B, C, rows, columns)
+    if c.branch:
+        own = states[-1 - c.branch]
+        for i, stride in enumerate(_strides(c)[-c.branch :]):
+            own = block(own, f"branch.blocks.{i}", stride)
+        maps.append(conv(own, "branch.head"))
+
+    def mixture(features: str, output: str = "") -> str:
         probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
         return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
 
+    def project(features: list[str], output: str = "") -> str:
+        if c.branch:
+            return g.node("Add", g.projection(features[1], "linear"), mixture(features[0]), output=output)
+        return mixture(features[0], output) if c.head == "conse" else g.projection(features[0], c.head, output=output)
+
     channels, cells = c.widths[-1], c.grid
-    project(g.node("Flatten", g.node("GlobalAveragePool", x)), "embedding")
+    project([g.node("Flatten", g.node("GlobalAveragePool", x)) for x in maps], "embedding")
 
     def dense() -> str:
-        each = project(g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)))
-        return g.node("Reshape", each, g.ints(-1, cells, cells, dim))
+        rows = [g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)) for x in maps]
+        return g.node("Reshape", project(rows), g.ints(-1, cells, cells, dim))
 
     g.on_request("dense", [cells, cells, dim], dense)
     return cells
+
+
+def _strides(c: EfficientNetLiteConfig) -> list[int]:
+    """Of every block."""
+    return [stride if repeat == 0 else 1 for repeats, _, stride in c.stages for repeat in range(repeats)]
 
 
 def _batch_norm(g: GraphBuilder, x: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite image tower: with a ConSE head the bundled model's, with a projection one to train."""
+"""EfficientNet-Lite image tower: with class names and a branch the bundled model's, with a projection one to train."""
 
 import torch
 import torch.nn.functional as F
@@ -44,6 +44,19 @@ class Block(nn.Module):
         return x + inside if self.residual else inside  # type: ignore[no-any-return]
 
 
+class Branch(nn.Module):
+    """The last blocks and the last convolution once more: (B, inputs, rows, columns) -> (B, channels, rows, columns)."""
+
+    def __init__(self, blocks: list[Block], head: Conv) -> None:
+        super().__init__()
+        self.blocks, self.head = nn.ModuleList(blocks), head
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return F.relu6(self.head(x))
+
+
 class EfficientNetLite(nn.Module):
     """pixels (B, 3, image_px, image_px) -> (B, dim)."""
 
@@ -52,37 +65,76 @@ class EfficientNetLite(nn.Module):
         self.config = config
         first, *widths, last = config.widths
         self.stem = Conv(3, first, 3, config.norm, stride=2)
-        self.blocks = nn.ModuleList()
-        inputs = first
+        inputs, shapes = first, []
         for stage, ((repeats, kernel, stride), width) in enumerate(zip(config.stages, widths, strict=True)):
             for repeat in range(repeats):
-                stride_here = stride if repeat == 0 else 1
-                self.blocks.append(Block(inputs, width, kernel, stride_here, 1 if stage == 0 else EXPANSION, config.norm))
+                shapes.append((inputs, width, kernel, stride if repeat == 0 else 1, 1 if stage == 0 else EXPANSION))
                 inputs = width
+        self.blocks = nn.ModuleList(Block(*shape, config.norm) for shape in shapes)
         self.head = Conv(inputs, last, 1, config.norm)
         if config.head == "conse":
             self.classifier = nn.Linear(last, config.classes)
             self.class_embedding = nn.Parameter(torch.zeros(config.classes, dim))
-        else:
-            self.projection = projection(config.head, last, dim)
+        if config.branch:
+            own = [Block(*shape, config.norm) for shape in shapes[-config.branch :]]
+            self.branch = Branch(own, Conv(inputs, last, 1, config.norm))
+        if config.branch or config.head != "conse":
+            self.projection = projection("linear" if config.head == "conse" else config.head, last, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.project(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The pooled features that the head sees: (B, channels)."""
+        """What `project` takes: (B, channels); with a branch its channels and behind them the class mixture (B, dim)."""
+        if self.config.branch:
+            return self.from_trunk(*self.trunk(pixels))
         return self.hidden_states(pixels)[-1].mean(dim=(2, 3))
 
+    def trunk(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a tower with a branch: the map that the branch begins from, and the class mixture (B, dim)."""
+        states = self.hidden_states(pixels)
+        return states[-2 - self.config.branch], self._mixture(states[-1].mean(dim=(2, 3)))
+
+    def from_trunk(self, x: Tensor, mixture: Tensor) -> Tensor:
+        """From what `trunk` made to what `project` takes."""
+        return torch.cat([self.branch(x).mean(dim=(2, 3)), mixture], dim=-1)
+
     def project(self, features: Tensor) -> Tensor:
-        """(..., channels) -> (..., dim)"""
-        if self.config.head == "conse":
-            return self.classifier(features).softmax(dim=-1) @ self.class_embedding  # type: ignore[no-any-return]
-        return self.projection(features)  # type: ignore[no-any-return]
+        """(..., channels), or with a branch (..., channels + dim) -> (..., dim)"""
+        if self.config.branch:
+            own, mixture = features.tensor_split([self.config.widths[-1]], dim=-1)
+            return self.projection(own) + mixture  # type: ignore[no-any-return]
+        return self._mixture(features) if self.config.head == "conse" else self.projection(features)
+
+    def _mixture(self, features: Tensor) -> Tensor:
+        return self.classifier(features).softmax(dim=-1) @ self.class_embedding  # type: ignore[no-any-return]
 
     def groups(self) -> list[Group]:
-        head: Group = [self.classifier, self.class_embedding] if self.config.head == "conse" else [self.projection]
+        """With a branch, all that the classes are told by lies before it."""
+        classes: Group = [self.classifier, self.class_embedding] if self.config.head == "conse" else []
         *blocks, last = self.blocks
-        return [[self.stem], *([block] for block in blocks), [last, self.head], head]
+        groups: list[Group] = [[self.stem], *([block] for block in blocks), [last, self.head]]
+        if not self.config.branch:
+            return [*groups, classes or [self.projection]]
+        *own, last_own = self.branch.blocks
+        return [*groups, classes, *([block] for block in own), [last_own, self.branch.head], [self.projection]]
+
+    def unbranched(self) -> dict[str, Tensor]:
+        """The weights of the way through the branch alone, as a tower without one and with a projection calls them."""
+        first = len(self.blocks) - self.config.branch
+        own = {}
+        for name, value in self.state_dict().items():
+            part, _, rest = name.partition(".")
+            if part == "branch" and rest.startswith("blocks."):
+                _, number, rest = rest.split(".", 2)
+                own[f"blocks.{first + int(number)}.{rest}"] = value
+            elif part == "branch":
+                own[rest] = value
+            elif part not in ("classifier", "class_embedding", "head") and not (
+                part == "blocks" and int(rest.split(".")[0]) >= first
+            ):
+                own[name] = value
+        return own
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """The stem's output, every block's and the head's: (B, channels, rows, columns)."""
@@ -93,5 +145,13 @@ class EfficientNetLite(nn.Module):
 
     def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding (B, dim), and the same head over every cell (B, rows, columns, dim): a class activation map."""
-        features = self.hidden_states(pixels)[-1]
-        return self.project(features.mean(dim=(2, 3))), self.project(features.permute(0, 2, 3, 1))
+        states = self.hidden_states(pixels)
+        if not self.config.branch:
+            return self.project(states[-1].mean(dim=(2, 3))), self.project(states[-1].permute(0, 2, 3, 1))
+        own, classes = self.branch(states[-2 - self.config.branch]), states[-1]
+
+        def joined(x: Tensor, y: Tensor) -> Tensor:
+            return self.project(torch.cat([x, self._mixture(y)], dim=-1))
+
+        pooled = joined(own.mean(dim=(2, 3)), classes.mean(dim=(2, 3)))
+        return pooled, joined(own.permute(0, 2, 3, 1), classes.permute(0, 2, 3, 1))

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.config import EfficientNetLiteConfig
 from seesay.engines.export import sample_ids, write_graphs
+from seesay.engines.image_graphs import trunk_graph
 from seesay.engines.onnx import OnnxEngine, available_cores
 from seesay.errors import UnreadableImage
 from seesay.models import Clip
@@ -24,12 +26,13 @@ from seesay.models.groups import names_in
 from seesay.prefetch import prefetch
 
 BATCH = 16
+VIEW = "\n"  # in a key, between a picture's file and the number of the view of it
 Progress = Callable[[int], None]  # told how many more are done
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """Features (N, F) float32 by key; `faults` are the keys that have none, with the reason."""
+    """Features (N, F), float32 or of a trunk float16, by key; `faults` are the keys that have none, with the reason."""
 
     rows: dict[str, int]
     values: np.ndarray
@@ -122,6 +125,26 @@ def features_of(clip: Clip, side: Literal["image", "text"], device: torch.device
     return encode
 
 
+def trunk_of(clip: Clip, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """What `EfficientNetLite.trunk` makes of pixels, flat: (N, F) float16, half the memory of what is a large map."""
+    tower: Any = clip.image
+    if device.type != "cpu":
+
+        def by_torch(pixels: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                x, mixture = tower.trunk(torch.from_numpy(pixels).to(device))
+                array: np.ndarray = torch.cat([x.flatten(1), mixture], dim=1).half().cpu().numpy()
+            return array
+
+        return by_torch
+    weights = {name: tensor.detach().contiguous().numpy() for name, tensor in tower.state_dict().items()}
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(trunk_graph(tower.config, clip.config.dim, weights), Path(folder) / "image.onnx")
+        engine = OnnxEngine(Path(folder))
+        engine.encode_pixels(_any_input(tower.config, "image"))
+    return lambda pixels: engine.encode_pixels(pixels).astype(np.float16)
+
+
 def _any_input(config: Any, side: str) -> np.ndarray:
     if side == "image":
         return np.zeros((1, 3, config.image_px, config.image_px), dtype=np.float32)
@@ -143,6 +166,6 @@ def _digest(identity: str, keys: Sequence[str]) -> str:
     for key in keys:
         total.update(key.encode("utf-8", "surrogatepass"))
         with suppress(OSError, ValueError):  # a text, a URL, a picture that is not there
-            about = os.stat(key)
+            about = os.stat(key.partition(VIEW)[0])
             total.update(f"{about.st_size} {about.st_mtime_ns}".encode())
     return total.hexdigest()

@@ -1,5 +1,6 @@
 """What the towers are fed: levels and ids, or features where all below a projection is locked."""
 
+import zlib
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -12,45 +13,62 @@ from seesay.images.augment import Augment, augment
 from seesay.images.preprocess import normalize
 from seesay.images.read import ImageInput, read
 from seesay.models import Clip
+from seesay.models.efficientnet_lite import EfficientNetLite
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Frozen, Progress, features_of, frozen_identity, make_frozen
+from seesay.training.frozen import VIEW, Frozen, Progress, features_of, frozen_identity, make_frozen, trunk_of
 
 PLAIN = Augment()
 
 
 class Pictures:
-    """Pictures on their way into the image tower. After `freeze`, files come as features; others are always read."""
+    """Pictures on their way into the image tower. After `freeze`, files come as what the locked part of the tower made of
+    them; others are always read.
 
-    def __init__(self, clip: Clip, augment: Augment, device: torch.device, *, unlocked_groups: int | None) -> None:
+    views: so many looks at each file are drawn beforehand, of which each time one is taken; 0: a new one each time.
+    """
+
+    def __init__(
+        self, clip: Clip, augment: Augment, device: torch.device, *, unlocked_groups: int | None, views: int = 0
+    ) -> None:
         spec = clip.config.image_spec
         assert spec is not None
         self.clip, self.tower, self.spec, self.augment, self.device = clip, clip.image, spec, augment, device
+        self.views = views if augment.random else 1
         self.frozen: Frozen | None = None
-        locked = unlocked_groups is not None and unlocked_groups <= 1
+        unlocked = unlocked_groups if unlocked_groups is not None else len(self.tower.groups())
+        self.branch = self.tower.config.branch if isinstance(self.tower, EfficientNetLite) else 0
+        locked = unlocked <= 1 + self.branch
         # A ResNet's projection is fed by a map of all cells, which is larger than the picture.
-        self.freezable = locked and not augment.random and not isinstance(self.tower, ModifiedResNet)
+        self.freezable = locked and self.views > 0 and not isinstance(self.tower, ModifiedResNet)
         convolutional = getattr(self.tower.config, "kind", "vit") != "vit"  # type: ignore[attr-defined]
         self.layout = torch.channels_last if convolutional else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[attr-defined]
 
     def freeze(self, files: Sequence[Path | str], store: Path, progress: Progress) -> None:
-        """Features of these files, from `store` or made now."""
-        identity = frozen_identity(self.tower, self.spec)  # type: ignore[arg-type]
-
-        encode = features_of(self.clip, "image", self.device)
+        """What the locked part makes of these files, from `store` or made now. Progress counts files."""
+        encode = trunk_of(self.clip, self.device) if self.branch else features_of(self.clip, "image", self.device)
 
         def features(batch: list[np.ndarray]) -> np.ndarray:
             return encode(normalize(np.stack(batch), self.spec))
 
-        self.frozen = make_frozen(
-            list(map(str, files)), lambda key: self.levels(key, None), features, store, identity, progress
+        def levels(key: str) -> np.ndarray:
+            file, _, view = key.partition(VIEW)
+            return self.levels(file, np.random.default_rng((int(view), zlib.crc32(file.encode()))) if view else None)
+
+        seen = (
+            [f"{file}{VIEW}{view}" for file in files for view in range(self.views)]
+            if self.augment.random
+            else list(map(str, files))
         )
+        identity = f"{frozen_identity(self.tower, self.spec)} {self.branch} {self.augment}"  # type: ignore[arg-type]
+        self.frozen = make_frozen(seen, levels, features, store, identity, progress)
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
-        """Levels (3, H, W) uint8, augmented where there is a generator; or features (F,) float32. Raises UnreadableImage."""
+        """Levels (3, H, W) uint8, augmented where there is a generator; or what is frozen, (F,). Raises UnreadableImage."""
         if self.frozen is not None and isinstance(image, str | Path):
-            return self.frozen[str(image)]
+            drawn = f"{VIEW}{rng.integers(self.views)}" if self.augment.random and rng is not None else ""
+            return self.frozen[f"{image}{drawn}"]
         return self.levels(image, rng)
 
     def levels(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
@@ -62,7 +80,17 @@ class Pictures:
         """What `prepare` gave, all of one kind -> raw projections (B, dim)."""
         if values[0].dtype == np.uint8:
             return self.tower(self._pixels(values))
-        return self.tower.project(torch.from_numpy(np.stack(values)).to(self.device))
+        frozen = torch.from_numpy(np.stack(values)).to(self.device)
+        return self.tower.project(self._from_trunk(frozen) if self.branch else frozen)
+
+    def _from_trunk(self, rows: Tensor) -> Tensor:
+        tower, dim = self.tower, self.clip.config.dim
+        assert isinstance(tower, EfficientNetLite)
+        rows = rows.to(tower.classifier.weight.dtype)
+        flat, mixture = rows.tensor_split([rows.shape[1] - dim], dim=1)
+        side = tower.config.branch_grid
+        x = flat.reshape(len(flat), -1, side, side).contiguous(memory_format=self.layout)
+        return tower.from_trunk(x, mixture)
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))

@@ -82,13 +82,15 @@ class ModelRecipe(Bounded):
 class Data(Bounded):
     """batch: pictures that are contrasted with each other. parts: the batch goes through the towers in so many parts, with the
     gradients of one (two passes, Gao et al. 2021). identities: a picture or caption that comes twice in a batch counts as
-    right both times."""
+    right both times. views: with `augment`, so many looks at each picture are drawn beforehand, and what the locked part of a
+    tower makes of them is kept."""
 
     sources: tuple[SourceConfig, ...]
     batch: Annotated[int, Bounds(least=2)]
     parts: Count = 1
     augment: Augment = field(default_factory=Augment)
     identities: bool = True
+    views: Annotated[int, Bounds(least=0)] = 0
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -113,6 +115,16 @@ class Distillation(Bounded):
 
 
 @dataclass(frozen=True)
+class Anchors(Bounded):
+    """Texts that belong at known places of the space: `path`, a .npz as `seesay embed` writes it, of the model's dimensions.
+    Each step draws `batch` of them toward their vectors (1 - cosine, times `weight`)."""
+
+    path: str
+    batch: Count = 256
+    weight: Positive = 1.0
+
+
+@dataclass(frozen=True)
 class Loss(Bounded):
     """kind "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023). temperature: the first one, of which the scale of
     cosines is the inverse; by default the start's, else 0.07 (sigmoid: 0.1). The scale learns and stays at most `max_scale`.
@@ -125,6 +137,7 @@ class Loss(Bounded):
     max_scale: Annotated[float, Bounds(least=1)] = 100.0
     class_weight: NotNegative = 0.0
     distillation: Distillation | None = None
+    anchors: tuple[Anchors, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -210,7 +210,8 @@ def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, 
         return tower
     made = make(config, dim)
     old_head, new_head = _head(tower), _head(made)
-    missing, left = made.load_state_dict({k: v for k, v in tower.state_dict().items() if k not in old_head}, strict=False)
+    state = tower.unbranched() if getattr(tower.config, "branch", 0) else tower.state_dict()
+    missing, left = made.load_state_dict({k: v for k, v in state.items() if k not in old_head}, strict=False)
     if left or set(missing) - new_head:
         raise ModelError(f"the {name} tower of {theirs.name} cannot take a new projection: {', '.join([*missing, *left][:5])}")
     initialise_projection(made)
@@ -233,7 +234,7 @@ def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) 
         case BertConfig():
             return replace(config, head=kind)
         case EfficientNetLiteConfig():
-            return replace(config, head=kind, classes=0)
+            return replace(config, head=kind, classes=0, branch=0)
     return replace(config, projection=kind)
 
 

@@ -20,11 +20,13 @@ from seesay.models.recompute import recompute_blocks
 from seesay.paths import printable
 from seesay.strict import to_json
 from seesay.training.accumulation import contrastive_step
+from seesay.training.anchored import AnchoredTexts
 from seesay.training.device import prepare_device
 from seesay.training.inputs import Pictures, Texts
 from seesay.training.left_out import LeftOut
 from seesay.training.loader import Batch, Loader, ids_of
 from seesay.training.log import Log, Record
+from seesay.training.losses import embedding_distillation
 from seesay.training.mix import open_sources
 from seesay.training.objective import Objective, Teacher, Truth, number_classes
 from seesay.training.optimizer import Ema, adamw, set_learning_rate
@@ -68,7 +70,13 @@ class Trainer:
         for tower, recompute in ((self.clip.image, model.image.recompute), (self.clip.text, model.text.recompute)):
             if recompute:
                 recompute_blocks(tower)  # type: ignore[arg-type]
-        self.pictures = Pictures(self.clip, recipe.data.augment, self.device, unlocked_groups=model.image.unlocked_groups)
+        self.pictures = Pictures(
+            self.clip,
+            recipe.data.augment,
+            self.device,
+            unlocked_groups=model.image.unlocked_groups,
+            views=recipe.data.views,
+        )
         self.texts = Texts(self.clip, self.tokenizer, self.device, unlocked_groups=model.text.unlocked_groups)
         self.source = open_sources(recipe.data.sources, Path(recipe.root))
         self.steps = (
@@ -83,6 +91,9 @@ class Trainer:
             self.watch.says(
                 f"data.batch is {recipe.data.batch}, a pass has {len(self.source)} samples: every batch holds some twice"
             )
+        self.anchors = [
+            AnchoredTexts(recipe.path(said.path), self.clip.config.dim, said.batch, recipe.seed) for said in recipe.loss.anchors
+        ]
         distillation = recipe.loss.distillation
         self.teacher = Teacher(distillation, recipe, self.clip.config.dim) if distillation else None
         self.classes = number_classes(self.source, recipe.data) if recipe.loss.class_weight else {}
@@ -193,6 +204,8 @@ class Trainer:
             loss(*encode(parts[0])).backward()  # type: ignore[no-untyped-call]
         else:
             contrastive_step(encode, parts, loss)
+        for said, anchors in zip(self.recipe.loss.anchors, self.anchors, strict=True):
+            found["anchors_loss"] = found.get("anchors_loss", 0) + self._anchored(anchors, said.weight)
         values = {name: value.item() for name, value in found.items()}
         if not np.isfinite(values["loss"]):
             self._not_a_number(batch, values["loss"])
@@ -207,6 +220,15 @@ class Trainer:
             self.ema.update(self.clip)
         scale = float(self.clip.logit_scale.detach().exp())
         return {"step": self.step + 1, **values, "temperature": 1 / scale}
+
+    def _anchored(self, anchors: AnchoredTexts, weight: float) -> Tensor:
+        """Adds the gradients of the distance of a step's anchored texts from their places."""
+        texts, vectors = anchors.at(self.step)
+        with self._autocast():
+            made = self.texts.embed(texts)
+        loss = embedding_distillation(made, torch.from_numpy(vectors).to(self.device))
+        self.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _truth(self, batch: Batch[Prepared]) -> Truth:
         def tensor(array: np.ndarray) -> Tensor:
@@ -258,7 +280,9 @@ class Trainer:
             samples = [sample for sample in self.source.once() if isinstance(sample, Sample)]
             if self.pictures.freezable:
                 files = list(dict.fromkeys(s.image for s in samples if isinstance(s.image, str | Path)))
-                self.pictures.freeze(files, store / "pictures.npz", self.watch.phase("pictures", len(files)))
+                self.pictures.freeze(
+                    files, store / "pictures.npz", self.watch.phase("pictures", len(files) * self.pictures.views)
+                )
             if self.texts.freezable:
                 texts = {sample.text for sample in samples}
                 self.texts.freeze(texts, store / "texts.npz", self.watch.phase("texts", len(texts)))

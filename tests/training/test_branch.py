@@ -1,0 +1,126 @@
+"""Towers that learn in a branch, from views whose locked part is made once; texts that are drawn to known places."""
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seesay.config import EfficientNetLiteConfig
+from seesay.errors import InputError
+from seesay.models.efficientnet_lite import EfficientNetLite
+from seesay.training.initialise import initialise
+from seesay.training.trainer import Trainer
+from tests.training.conftest import TOWERS, VALIDATION, Make
+
+BRANCH = """
+[model]
+dim = 24
+
+[model.image]
+unlocked_groups = 3
+
+[model.image.config]
+kind = "efficientnet-lite"
+image_px = 48
+stages = [[1, 3, 1], [2, 3, 2], [1, 3, 1]]
+widths = [8, 8, 16, 24, 48]
+classes = 7
+head = "conse"
+branch = 2
+
+[model.text.config]
+kind = "cbow"
+width = 24
+vocabulary = 49408
+"""
+VIEWS = """
+[data.augment]
+crop_scale = [0.5, 1.0]
+flip = true
+"""
+
+
+def test_a_branch_learns_from_views_made_once_and_leaves_the_classes_alone(world: Path, recipe: Make) -> None:
+    said = recipe("data.views=3", "checkpoints.every=15", towers=BRANCH, more=VIEWS + VALIDATION)
+    trainer = Trainer(said)
+    before = {name: tensor.clone() for name, tensor in trainer.clip.state_dict().items()}
+    result = trainer.run()
+    assert result.best is not None
+    assert {file.name for file in (world / "run" / "features").iterdir()} == {"pictures.npz", "validation-pictures.npz"}
+    after = trainer.clip.state_dict()
+    changed = {
+        name.split(".")[1] for name in before if name.startswith("image.") and not torch.equal(before[name], after[name])
+    }
+    assert changed == {"branch", "projection"}
+    # What was kept and what the picture itself gives, up to the 16 bits in which maps are kept.
+    trainer.clip.eval()
+    file = world / "images" / "train-red-square-0.png"
+    kept = trainer.pictures.prepare(file, np.random.default_rng(5))
+    view = int(np.random.default_rng(5).integers(3))
+    seed = (view, zlib.crc32(str(file).encode()))
+    levels = trainer.pictures.levels(file, np.random.default_rng(seed))
+    with torch.inference_mode():
+        one, other = (torch.nn.functional.normalize(trainer.pictures.embed([value]), dim=1) for value in (kept, levels))
+    assert kept.dtype == np.float16
+    assert float((one * other).sum()) > 0.9999
+
+
+def test_a_new_projection_takes_the_way_through_the_branch(world: Path, recipe: Make) -> None:
+    config = EfficientNetLiteConfig(
+        "efficientnet-lite", 48, ((1, 3, 1), (2, 3, 2), (1, 3, 1)), (8, 8, 16, 24, 48), 7, "conse", branch=2
+    )
+    torch.manual_seed(0)
+    branched = EfficientNetLite(config, 24).eval()
+    initialise(branched)
+    plain = EfficientNetLite(replace(config, head="none", classes=0, branch=0), 48).eval()
+    missing, left = plain.load_state_dict(branched.unbranched(), strict=False)
+    assert not missing
+    assert left == ["projection.weight"]
+    pixels = torch.randn(2, 3, 48, 48)
+    torch.testing.assert_close(plain(pixels), branched.features(pixels)[:, :48], rtol=0, atol=1e-6)
+
+
+def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
+    places = np.eye(24, dtype=np.float32)[:3]
+    np.savez(world / "places.npz", vectors=2 * places, text=np.array(["one", "two", "three"]))
+    said = recipe(
+        "steps=60", "optimizer.learning_rate=1e-2", towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\nweight = 3.0\n'
+    )
+    trainer = Trainer(said)
+    first, last = [], []
+    for step in range(6):
+        texts, vectors = trainer.anchors[0].at(step)
+        assert sorted(texts) == ["one", "three", "two"]  # a pass is a step here
+        assert {text: int(vector.argmax()) for text, vector in zip(texts, vectors, strict=True)} == {
+            "one": 0,
+            "two": 1,
+            "three": 2,
+        }
+        (first if step < 3 else last).append(texts)
+    assert first != last
+    trainer.run()
+    made = torch.nn.functional.normalize(trainer.texts.embed(["one", "two", "three"]), dim=1)
+    assert float((made.detach() * torch.from_numpy(places)).sum(1).min()) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"vectors": np.ones((2, 24))}, "expected a .npz with text"),
+        ({"vectors": np.ones((2, 7)), "text": np.array(["a", "b"])}, "expected vectors of 24 dimensions"),
+        ({"vectors": np.ones((2, 24)), "text": np.array(["", ""])}, "has no texts"),
+        ({"vectors": np.zeros((2, 24)), "text": np.array(["a", "b"])}, "vectors of no length"),
+    ],
+)
+def test_places_that_cannot_be_used_say_why(world: Path, recipe: Make, arrays: dict[str, np.ndarray], message: str) -> None:
+    np.savez(world / "places.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        Trainer(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\n'))
+
+
+def test_places_that_are_absent_are_named(recipe: Make) -> None:
+    with pytest.raises(InputError, match=r"absent\.npz cannot be read"):
+        Trainer(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "absent.npz"\n'))
