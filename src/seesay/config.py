@@ -152,9 +152,9 @@ class EfficientNetLiteConfig(Bounded):
 
     stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
     head "conse": class probabilities times class-name embeddings (Norouzi et al. 2014); otherwise a projection of the pooled
-    features, and `classes` is 0. branch: with "conse", so many of the last blocks and the last convolution exist once more,
-    below a linear projection that is added: what is learnt there takes nothing from the classes. norm "batch": every
-    convolution has a batch norm in place of a bias; "folded": it was folded into the convolution.
+    features, and `classes` is 0. branch: with "conse", so many of the last blocks and the last convolution exist once more, and
+    a linear projection of both ways' features is added to the class names: what is learnt there takes nothing from the classes.
+    norm "batch": every convolution has a batch norm in place of a bias; "folded": it was folded into the convolution.
     """
 
     kind: Literal["efficientnet-lite"]

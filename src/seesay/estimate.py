@@ -147,4 +147,4 @@ def _efficientnet(config: EfficientNetLiteConfig, dim: int) -> int:
     if config.head != "conse":
         return total + _projection(config.head, last, dim)
     total += (last + 1) * config.classes + config.classes * dim
-    return total + (sum(blocks[-config.branch :]) + head + last * dim if config.branch else 0)
+    return total + (sum(blocks[-config.branch :]) + head + 2 * last * dim if config.branch else 0)

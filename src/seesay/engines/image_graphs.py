@@ -122,14 +122,12 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig, dim: int) -> int:
     return c.grid
 
 
-def trunk_graph(config: EfficientNetLiteConfig, dim: int, weights: Weights) -> onnx.ModelProto:
-    """What `EfficientNetLite.trunk` makes, one row a picture: the map that the branch begins from, and the mixture."""
+def trunk_graph(config: EfficientNetLiteConfig, weights: Weights) -> onnx.ModelProto:
+    """What `EfficientNetLite.trunk` makes, one row a picture: the map that the branch begins from, and the features."""
     g = GraphBuilder(weights, "float32")
     states, conv, _ = _lite_layers(g, config)
     pooled = g.node("Flatten", g.node("GlobalAveragePool", conv(states[-1], "head")))
-    probabilities = g.node("Softmax", g.linear(pooled, "classifier"), axis=-1)
-    mixture = g.node("MatMul", probabilities, g.weight("class_embedding"))
-    g.node("Concat", g.node("Flatten", states[-1 - config.branch]), mixture, axis=1, output="embedding")
+    g.node("Concat", g.node("Flatten", states[-1 - config.branch]), pooled, axis=1, output="embedding")
     pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])
     return g.model("trunk", [pixels], [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", "values"])])
 
@@ -179,7 +177,8 @@ def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> 
 
     def project(features: list[str], output: str = "") -> str:
         if c.branch:
-            return g.node("Add", g.projection(features[1], "linear"), mixture(features[0]), output=output)
+            both = g.node("Concat", features[1], features[0], axis=1)
+            return g.node("Add", g.projection(both, "linear"), mixture(features[0]), output=output)
         return mixture(features[0], output) if c.head == "conse" else g.projection(features[0], c.head, output=output)
 
     channels, cells = c.widths[-1], c.grid

@@ -78,32 +78,32 @@ class EfficientNetLite(nn.Module):
         if config.branch:
             own = [Block(*shape, config.norm) for shape in shapes[-config.branch :]]
             self.branch = Branch(own, Conv(inputs, last, 1, config.norm))
-        if config.branch or config.head != "conse":
-            self.projection = projection("linear" if config.head == "conse" else config.head, last, dim)
+            self.projection = projection("linear", 2 * last, dim)
+        elif config.head != "conse":
+            self.projection = projection(config.head, last, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.project(self.features(pixels))
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What `project` takes: (B, channels); with a branch its channels and behind them the class mixture (B, dim)."""
+        """What `project` takes: (B, channels); with a branch its channels, then those that the classes are told by."""
         if self.config.branch:
             return self.from_trunk(*self.trunk(pixels))
         return self.hidden_states(pixels)[-1].mean(dim=(2, 3))
 
     def trunk(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a tower with a branch: the map that the branch begins from, and the class mixture (B, dim)."""
+        """Of a tower with a branch: the map that the branch begins from, and the features that the classes are told by."""
         states = self.hidden_states(pixels)
-        return states[-2 - self.config.branch], self._mixture(states[-1].mean(dim=(2, 3)))
+        return states[-2 - self.config.branch], states[-1].mean(dim=(2, 3))
 
-    def from_trunk(self, x: Tensor, mixture: Tensor) -> Tensor:
+    def from_trunk(self, x: Tensor, features: Tensor) -> Tensor:
         """From what `trunk` made to what `project` takes."""
-        return torch.cat([self.branch(x).mean(dim=(2, 3)), mixture], dim=-1)
+        return torch.cat([self.branch(x).mean(dim=(2, 3)), features], dim=-1)
 
     def project(self, features: Tensor) -> Tensor:
-        """(..., channels), or with a branch (..., channels + dim) -> (..., dim)"""
+        """(..., channels), or with a branch (..., 2 * channels) -> (..., dim)"""
         if self.config.branch:
-            own, mixture = features.tensor_split([self.config.widths[-1]], dim=-1)
-            return self.projection(own) + mixture  # type: ignore[no-any-return]
+            return self.projection(features) + self._mixture(features[..., self.config.widths[-1] :])  # type: ignore[no-any-return]
         return self._mixture(features) if self.config.head == "conse" else self.projection(features)
 
     def _mixture(self, features: Tensor) -> Tensor:
@@ -148,10 +148,5 @@ class EfficientNetLite(nn.Module):
         states = self.hidden_states(pixels)
         if not self.config.branch:
             return self.project(states[-1].mean(dim=(2, 3))), self.project(states[-1].permute(0, 2, 3, 1))
-        own, classes = self.branch(states[-2 - self.config.branch]), states[-1]
-
-        def joined(x: Tensor, y: Tensor) -> Tensor:
-            return self.project(torch.cat([x, self._mixture(y)], dim=-1))
-
-        pooled = joined(own.mean(dim=(2, 3)), classes.mean(dim=(2, 3)))
-        return pooled, joined(own.permute(0, 2, 3, 1), classes.permute(0, 2, 3, 1))
+        both = torch.cat([self.branch(states[-2 - self.config.branch]), states[-1]], dim=1)
+        return self.project(both.mean(dim=(2, 3))), self.project(both.permute(0, 2, 3, 1))

@@ -132,14 +132,14 @@ def trunk_of(clip: Clip, device: torch.device) -> Callable[[np.ndarray], np.ndar
 
         def by_torch(pixels: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                x, mixture = tower.trunk(torch.from_numpy(pixels).to(device))
-                array: np.ndarray = torch.cat([x.flatten(1), mixture], dim=1).half().cpu().numpy()
+                x, features = tower.trunk(torch.from_numpy(pixels).to(device))
+                array: np.ndarray = torch.cat([x.flatten(1), features], dim=1).half().cpu().numpy()
             return array
 
         return by_torch
     weights = {name: tensor.detach().contiguous().numpy() for name, tensor in tower.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
-        onnx.save(trunk_graph(tower.config, clip.config.dim, weights), Path(folder) / "image.onnx")
+        onnx.save(trunk_graph(tower.config, weights), Path(folder) / "image.onnx")
         engine = OnnxEngine(Path(folder))
         engine.encode_pixels(_any_input(tower.config, "image"))
     return lambda pixels: engine.encode_pixels(pixels).astype(np.float16)

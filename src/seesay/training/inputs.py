@@ -84,13 +84,13 @@ class Pictures:
         return self.tower.project(self._from_trunk(frozen) if self.branch else frozen)
 
     def _from_trunk(self, rows: Tensor) -> Tensor:
-        tower, dim = self.tower, self.clip.config.dim
+        tower = self.tower
         assert isinstance(tower, EfficientNetLite)
         rows = rows.to(tower.classifier.weight.dtype)
-        flat, mixture = rows.tensor_split([rows.shape[1] - dim], dim=1)
+        flat, features = rows.tensor_split([-tower.config.widths[-1]], dim=1)
         side = tower.config.branch_grid
         x = flat.reshape(len(flat), -1, side, side).contiguous(memory_format=self.layout)
-        return tower.from_trunk(x, mixture)
+        return tower.from_trunk(x, features)
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
