@@ -10,9 +10,10 @@ from seesay.errors import MissingExtra
 def read_weights(graph: Path) -> dict[str, np.ndarray]:
     """Every named weight of an .onnx file -> float32, dequantised. Linear weights are (out, in). Needs the extra `torch`.
 
-    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row or output, (rows, 1) or
-    (out, 1, 1, 1); int8 turned (in, out) with one scale per output (out,); or uint8 (out, blocks, block) around 128 with one
-    scale per block, as ONNX Runtime's MatMulNBits stores it.
+    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row (rows, 1); int8 turned (in, out)
+    with one scale per output (out,); uint8 (out, blocks, block) around 128 with one scale per block, as ONNX Runtime's
+    MatMulNBits stores it; of a convolution int8 (out, in, height, width), and int32 of its bias, with one scale per output
+    (out,).
     """
     try:
         import onnx
@@ -29,10 +30,15 @@ def read_weights(graph: Path) -> dict[str, np.ndarray]:
         if value.dtype == np.uint8:
             levels = value.astype(np.float32) - 128
             weights[name] = (levels * stored[f"{name}.scale"][:, :, None]).reshape(len(value), -1)
+        elif value.dtype == np.int32:
+            weights[name] = value.astype(np.float32) * stored[f"{name}.scale"]
         elif value.dtype == np.int8:
             scale = stored[f"{name}.scale"]
-            wide = value.astype(np.float32) * scale
-            weights[name] = wide.T if scale.ndim == 1 else wide
+            if value.ndim == 4:
+                weights[name] = value.astype(np.float32) * scale[:, None, None, None]
+            else:
+                wide = value.astype(np.float32) * scale
+                weights[name] = wide.T if scale.ndim == 1 else wide
         else:
             weights[name] = value.astype(np.float32)
     return weights

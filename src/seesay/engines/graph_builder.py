@@ -35,6 +35,7 @@ BLOCK = 32
 SMALLEST = np.float32(1e-12)
 # Processors without VNNI add pairs of products in 16 bits, and 255 * 127 * 2 does not fit; 255 * 64 * 2 does.
 WEIGHT_LEVELS = 64
+KERNEL_LEVELS = 127  # of convolutions that are computed in float32
 LOWEST = float(np.finfo(np.float32).min)  # for what attention may not see
 
 
@@ -98,11 +99,22 @@ class GraphBuilder:
         if not self.storage.startswith("int8"):
             return self.weight(name)
         if name not in self.known:
-            value = self.weights[name]
-            scale = np.maximum(np.abs(value).max(axis=(1, 2, 3), keepdims=True), SMALLEST) / 127
-            levels = self.node("Cast", self.stored(np.rint(value / scale).astype(np.int8), name), to=TensorProto.FLOAT)
-            self.known[name] = self.node("Mul", levels, self.stored(scale, f"{name}.scale"))
+            levels, scale = self.kernel_levels(name, KERNEL_LEVELS)
+            # By plain operators, which are computed once, when the graph is opened.
+            wide = self.node("Cast", levels, to=TensorProto.FLOAT)
+            self.known[name] = self.node("Mul", wide, self.node("Reshape", scale, self.ints(-1, 1, 1, 1)))
         return self.known[name]
+
+    def kernel_levels(self, name: str, largest: int, least: np.ndarray | float = 0.0) -> tuple[str, str]:
+        """The same in levels -largest to largest, and a scale (out,) for each output; least: of the scales."""
+        scale = self.kernel_scale(name, largest, least)
+        levels = np.rint(self.weights[name] / scale[:, None, None, None]).astype(np.int8)
+        return self.stored(levels, name), self.stored(scale, f"{name}.scale")
+
+    def kernel_scale(self, name: str, largest: int, least: np.ndarray | float = 0.0) -> np.ndarray:
+        """(out,) float32"""
+        values = np.maximum(np.abs(self.weights[name]).max(axis=(1, 2, 3)), SMALLEST)
+        return np.asarray(np.maximum(values / largest, least), dtype=np.float32)
 
     def stored(self, value: np.ndarray, name: str) -> str:
         """An initialiser, once however often it is used."""
@@ -195,6 +207,10 @@ class GraphBuilder:
     def layer_norm(self, x: str, name: str, eps: float) -> str:
         parts = (self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
         return self.node("LayerNormalization", x, *parts, axis=-1, epsilon=eps)
+
+    def batch_norm(self, x: str, name: str) -> str:
+        parts = (self.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
+        return self.node("BatchNormalization", x, *parts, epsilon=1e-5)  # folded into the convolution when opened
 
     def projection(self, x: str, kind: Projection, *, output: str = "") -> str:
         """x (rows, width) -> (rows, dim)"""

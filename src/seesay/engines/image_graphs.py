@@ -3,19 +3,23 @@
 Both are raw projections. `with_dense` is an optional input, false unless given.
 """
 
-from collections.abc import Callable
-
 import onnx
 from onnx import TensorProto, helper
 
 from seesay.config import EfficientNetLiteConfig, ImageConfig, ModifiedResNetConfig, VitConfig
+from seesay.engines.efficientnet_graph import Ranges, efficientnet_lite
 from seesay.engines.graph_builder import GraphBuilder, Outside, Storage, Weights
 
 
 def image_graph(
-    config: ImageConfig, dim: int, weights: Weights, storage: Storage, outside: Outside | None = None
+    config: ImageConfig,
+    dim: int,
+    weights: Weights,
+    storage: Storage,
+    outside: Outside | None = None,
+    ranges: Ranges | None = None,
 ) -> onnx.ModelProto:
-    """`weights` by the tower's own names (no "image." before them)."""
+    """`weights` by the tower's own names (no "image." before them). ranges: an EfficientNet's maps then have 8 bits too."""
     g = GraphBuilder(weights, storage, outside=outside, prefix="image.")
     match config:
         case VitConfig():
@@ -23,7 +27,7 @@ def image_graph(
         case ModifiedResNetConfig():
             cells = _modified_resnet(g, config, dim)
         case EfficientNetLiteConfig():
-            cells = _efficientnet_lite(g, config, dim)
+            cells = efficientnet_lite(g, config, dim, ranges)
     return g.model(
         "image",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])],
@@ -81,7 +85,7 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig, dim: int) -> int:
     def conv(x: str, name: str, stride: int = 1) -> str:
         kernel = g.weights[f"{name}.conv.weight"].shape[2]
         x = g.node("Conv", x, g.weight(f"{name}.conv.weight"), strides=[stride, stride], pads=[kernel // 2] * 4)
-        return _batch_norm(g, x, f"{name}.norm")
+        return g.batch_norm(x, f"{name}.norm")
 
     def pool(x: str) -> str:
         return g.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
@@ -120,83 +124,3 @@ def _modified_resnet(g: GraphBuilder, c: ModifiedResNetConfig, dim: int) -> int:
 
     g.on_request("dense", [c.grid, c.grid, dim], dense)
     return c.grid
-
-
-def trunk_graph(config: EfficientNetLiteConfig, weights: Weights) -> onnx.ModelProto:
-    """What `EfficientNetLite.trunk` makes, one row a picture: the map that the branch begins from, and the features."""
-    g = GraphBuilder(weights, "float32")
-    states, conv, _ = _lite_layers(g, config)
-    pooled = g.node("Flatten", g.node("GlobalAveragePool", conv(states[-1], "head")))
-    g.node("Concat", g.node("Flatten", states[-1 - config.branch]), pooled, axis=1, output="embedding")
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])
-    return g.model("trunk", [pixels], [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", "values"])])
-
-
-Conv = Callable[..., str]
-
-
-def _lite_layers(g: GraphBuilder, c: EfficientNetLiteConfig) -> tuple[list[str], Conv, Conv]:
-    """The stem's output and every block's; and what makes a convolution and a block."""
-    zero, six = g.constant(0.0), g.constant(6.0)
-
-    def conv(x: str, name: str, *, stride: int = 1, groups: int = 1, activate: bool = True) -> str:
-        bias = [g.weight(f"{name}.bias")] if c.norm == "folded" else []
-        # SAME_UPPER is TensorFlow's padding, with which the published weights were trained.
-        x = g.node("Conv", x, g.kernel(f"{name}.weight"), *bias, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
-        if c.norm == "batch":
-            x = _batch_norm(g, x, f"{name}.norm")
-        return g.node("Clip", x, zero, six) if activate else x
-
-    def block(x: str, at: str, stride: int) -> str:
-        inside = conv(x, f"{at}.expand") if f"{at}.expand.weight" in g.weights else x
-        channels = g.weights[f"{at}.depthwise.weight"].shape[0]
-        inside = conv(inside, f"{at}.depthwise", stride=stride, groups=channels)
-        inside = conv(inside, f"{at}.project", activate=False)
-        inputs = g.weights[f"{at}.expand.weight"].shape[1] if f"{at}.expand.weight" in g.weights else channels
-        outputs = g.weights[f"{at}.project.weight"].shape[0]
-        return g.node("Add", x, inside) if stride == 1 and outputs == inputs else inside
-
-    states = [conv("pixels", "stem", stride=2)]
-    for i, stride in enumerate(_strides(c)):
-        states.append(block(states[-1], f"blocks.{i}", stride))
-    return states, conv, block
-
-
-def _efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int) -> int:
-    states, conv, block = _lite_layers(g, c)
-    maps = [conv(states[-1], "head")]  # (B, C, rows, columns)
-    if c.branch:
-        own = states[-1 - c.branch]
-        for i, stride in enumerate(_strides(c)[-c.branch :]):
-            own = block(own, f"branch.blocks.{i}", stride)
-        maps.append(conv(own, "branch.head"))
-
-    def mixture(features: str, output: str = "") -> str:
-        probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
-        return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
-
-    def project(features: list[str], output: str = "") -> str:
-        if c.branch:
-            both = g.node("Concat", features[1], features[0], axis=1)
-            return g.node("Add", g.projection(both, "linear"), mixture(features[0]), output=output)
-        return mixture(features[0], output) if c.head == "conse" else g.projection(features[0], c.head, output=output)
-
-    channels, cells = c.widths[-1], c.grid
-    project([g.node("Flatten", g.node("GlobalAveragePool", x)) for x in maps], "embedding")
-
-    def dense() -> str:
-        rows = [g.node("Reshape", g.node("Transpose", x, perm=[0, 2, 3, 1]), g.ints(-1, channels)) for x in maps]
-        return g.node("Reshape", project(rows), g.ints(-1, cells, cells, dim))
-
-    g.on_request("dense", [cells, cells, dim], dense)
-    return cells
-
-
-def _strides(c: EfficientNetLiteConfig) -> list[int]:
-    """Of every block."""
-    return [stride if repeat == 0 else 1 for repeats, _, stride in c.stages for repeat in range(repeats)]
-
-
-def _batch_norm(g: GraphBuilder, x: str, name: str) -> str:
-    parts = (g.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
-    return g.node("BatchNormalization", x, *parts, epsilon=1e-5)  # folded into the convolution when opened

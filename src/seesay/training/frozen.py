@@ -17,8 +17,8 @@ from torch import nn
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.config import EfficientNetLiteConfig
+from seesay.engines.efficientnet_graph import trunk_graph
 from seesay.engines.export import sample_ids, write_graphs
-from seesay.engines.image_graphs import trunk_graph
 from seesay.engines.onnx import OnnxEngine, available_cores
 from seesay.errors import UnreadableImage
 from seesay.models import Clip

@@ -1,7 +1,8 @@
 """What the towers are fed: levels and ids, or features where all below a projection is locked."""
 
 import zlib
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,14 @@ class Pictures:
         self.layout = torch.channels_last if convolutional else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[attr-defined]
 
-    def freeze(self, files: Sequence[Path | str], store: Path, progress: Progress) -> None:
-        """What the locked part makes of these files, from `store` or made now. Progress counts files."""
+    def looks(self, files: Iterable[tuple[Path | str, bool]]) -> list[str]:
+        """Keys for `freeze` of files, and whether each may be augmented."""
+        views = self.views if self.augment.random else 0
+        each = ([f"{file}{VIEW}{n}" for n in range(views)] if augmented and views else [f"{file}"] for file, augmented in files)
+        return list(chain.from_iterable(each))
+
+    def freeze(self, keys: Sequence[str], store: Path, progress: Progress) -> None:
+        """What the locked part makes of these `looks`, from `store` or made now."""
         encode = trunk_of(self.clip, self.device) if self.branch else features_of(self.clip, "image", self.device)
 
         def features(batch: list[np.ndarray]) -> np.ndarray:
@@ -56,13 +63,8 @@ class Pictures:
             file, _, view = key.partition(VIEW)
             return self.levels(file, np.random.default_rng((int(view), zlib.crc32(file.encode()))) if view else None)
 
-        seen = (
-            [f"{file}{VIEW}{view}" for file in files for view in range(self.views)]
-            if self.augment.random
-            else list(map(str, files))
-        )
         identity = f"{frozen_identity(self.tower, self.spec)} {self.branch} {self.augment}"  # type: ignore[arg-type]
-        self.frozen = make_frozen(seen, levels, features, store, identity, progress)
+        self.frozen = make_frozen(keys, levels, features, store, identity, progress)
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
         """Levels (3, H, W) uint8, augmented where there is a generator; or what is frozen, (F,). Raises UnreadableImage."""

@@ -29,8 +29,8 @@ class Entry:
 class Listing:
     """texts "draw": a pass holds each picture once, with one of its texts; "all": each pair of a picture and a text once."""
 
-    def __init__(self, name: str, entries: Sequence[Entry], texts: Literal["draw", "all"]) -> None:
-        self.name = name
+    def __init__(self, name: str, entries: Sequence[Entry], texts: Literal["draw", "all"], *, augment: bool = True) -> None:
+        self.name, self._augment = name, augment
         self._entries = entries
         counts = np.array([len(entry.texts.texts) for entry in entries])
         # For "all": the entry of every pair, and the number of the first pair of every entry.
@@ -49,22 +49,21 @@ class Listing:
                 chances = np.random.default_rng((seed, number, TEXT)).random(len(self))[order]
                 for index, chance in zip(order.tolist(), chances.tolist(), strict=True):
                     entry = self._entries[index]
-                    yield _sample(entry, entry.texts.drawn(chance))
+                    yield self._sample(entry, entry.texts.drawn(chance))
                 continue
             for pair in order.tolist():
                 index = self._owners[pair]
                 entry = self._entries[index]
-                yield _sample(entry, entry.texts.texts[pair - self._firsts[index]])
+                yield self._sample(entry, entry.texts.texts[pair - self._firsts[index]])
 
     def once(self) -> Iterator[Sample]:
         for entry in self._entries:
             for text in entry.texts.texts:
-                yield _sample(entry, text)
+                yield self._sample(entry, text)
 
+    def _sample(self, entry: Entry, text: str) -> Sample:
+        if is_url(entry.image):
+            from seesay.images.fetch import printable_url  # http and TLS: no local file needs them
 
-def _sample(entry: Entry, text: str) -> Sample:
-    if is_url(entry.image):
-        from seesay.images.fetch import printable_url  # http and TLS: no local file needs them
-
-        return Sample(entry.image, text, entry.image_id, entry.label, printable_url(entry.image))
-    return Sample(Path(entry.image), text, entry.image_id, entry.label, printable(entry.image))
+            return Sample(entry.image, text, entry.image_id, entry.label, printable_url(entry.image), self._augment)
+        return Sample(Path(entry.image), text, entry.image_id, entry.label, printable(entry.image), self._augment)

@@ -23,6 +23,7 @@ class Manifest:
 
     split: the rows to take; none: all. languages: a weight for each language to take; empty: any, not looked at.
     texts "draw": a pass holds each picture once, with one text drawn; "all": each pair once. weight: of this source in a mix.
+    augment: false leaves these pictures as they are.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Manifest:
     image_column: str = "image"
     text_column: str | None = None
     label_column: str | None = None
+    augment: bool = True
 
     def __post_init__(self) -> None:
         check_languages(self.languages)
@@ -70,7 +72,7 @@ def open_manifest(config: Manifest, root: Path) -> Listing:
             entries.append(Entry(str(image), str(identity), None if label in (None, "") else str(label), kept))
     if not entries:
         raise InputError(f"{printable(table)}: expected texts with a weight above 0, got none in {len(pictures)} pictures")
-    return Listing(printable(table), entries, config.texts)
+    return Listing(printable(table), entries, config.texts, augment=config.augment)
 
 
 def _texts(table: Path, number: int, row: Row, column: str | None) -> list[Text]:

@@ -12,6 +12,7 @@ class Sample:
 
     image: what `images.read` takes: a path, a URL or encoded bytes. text: without white space at its ends; equal texts are the
     same text. image_id: equal ones are the same picture. label: its class, where the source knows one. name: for messages.
+    augment: whether chance may change the picture.
     """
 
     image: Path | str | bytes
@@ -19,6 +20,7 @@ class Sample:
     image_id: str
     label: str | None
     name: str
+    augment: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,7 +268,7 @@ class Trainer:
     # Data
 
     def prepare(self, sample: Sample, rng: np.random.Generator) -> Prepared:
-        picture = self.pictures.prepare(sample.image, rng)
+        picture = self.pictures.prepare(sample.image, rng if sample.augment else None)
         if self.teacher is None:
             return Prepared(picture)
         return Prepared(picture, self.teacher.image(sample.image, sample.image_id), self.teacher.text(sample.text))
@@ -279,10 +279,9 @@ class Trainer:
         if self.recipe.data.listed and (self.pictures.freezable or self.texts.freezable):
             samples = [sample for sample in self.source.once() if isinstance(sample, Sample)]
             if self.pictures.freezable:
-                files = list(dict.fromkeys(s.image for s in samples if isinstance(s.image, str | Path)))
-                self.pictures.freeze(
-                    files, store / "pictures.npz", self.watch.phase("pictures", len(files) * self.pictures.views)
-                )
+                files = dict.fromkeys((s.image, s.augment) for s in samples if isinstance(s.image, str | Path))
+                keys = self.pictures.looks(files)
+                self.pictures.freeze(keys, store / "pictures.npz", self.watch.phase("pictures", len(keys)))
             if self.texts.freezable:
                 texts = {sample.text for sample in samples}
                 self.texts.freeze(texts, store / "texts.npz", self.watch.phase("texts", len(texts)))

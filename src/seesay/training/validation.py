@@ -50,8 +50,8 @@ class Validator:
     def freeze(self, folder: Path, phase: Callable[[str, int], Progress]) -> None:
         """What locked towers make of them, once. `phase` is told what and how many, and gives who watches."""
         if self.pictures.freezable:
-            files = self.captions.images
-            self.pictures.freeze(files, folder / "validation-pictures.npz", phase("validation pictures", len(files)))
+            keys = self.pictures.looks((file, False) for file in self.captions.images)
+            self.pictures.freeze(keys, folder / "validation-pictures.npz", phase("validation pictures", len(keys)))
         if self.texts.freezable:
             texts = set(self.captions.texts)
             self.texts.freeze(texts, folder / "validation-texts.npz", phase("validation texts", len(texts)))
