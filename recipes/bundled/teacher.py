@@ -1,0 +1,51 @@
+"""What the untouched MiniLM makes of English texts: unit vectors, made once and kept."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from recipes.bundled import sources
+from seesay.arrays import read_arrays, write_arrays
+from seesay.config import BertConfig, TokenizerSpec
+from seesay.engines import OnnxEngine
+from seesay.engines.text_graphs import text_graph
+from seesay.tasks.encoder import unit
+from seesay.tokenizers import Tokenizer
+
+CONFIG = BertConfig("bert", 384, 6, 12, 1536, 30522, 512, "gelu", 1e-12, "mean", "none")
+SPEC = TokenizerSpec(context_length=256, pad_id=0, padding="longest")
+BATCH = 128
+
+
+def tokenizer_json() -> bytes:
+    """The published tokenizer without its fixed padding and truncation, which SeeSay's TokenizerSpec decides."""
+    spec = json.loads((sources.text_folder() / "tokenizer.json").read_text(encoding="utf-8"))
+    spec |= {"truncation": None, "padding": None}
+    return json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def vectors(texts: Iterable[str], work: Path) -> dict[str, np.ndarray]:
+    """(384,) float32 each."""
+    file = work / "teacher" / "vectors.npz"
+    stored = read_arrays(file)
+    known = {} if stored is None else dict(zip(json.loads(stored["texts"].tobytes()), stored["vectors"], strict=True))
+    missing = sorted(set(texts) - known.keys(), key=lambda text: (len(text), text))
+    if missing:
+        engine, tokenizer = _engine(work / "teacher"), Tokenizer(tokenizer_json(), SPEC)
+        for start in range(0, len(missing), BATCH):
+            part = missing[start : start + BATCH]
+            known |= zip(part, unit(engine.encode_tokens(tokenizer(part).ids)).astype(np.float16), strict=True)
+            if start % (100 * BATCH) == 0:
+                print(f"MiniLM's vectors: {start} of {len(missing)}", flush=True)
+        names = np.frombuffer(json.dumps(list(known)).encode(), dtype=np.uint8)
+        write_arrays(file, texts=names, vectors=np.stack(list(known.values())))
+    return {text: row.astype(np.float32) for text, row in known.items()}
+
+
+def _engine(folder: Path) -> OnnxEngine:
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(text_graph(CONFIG, CONFIG.width, sources.text_weights(), "int8"), folder / "text.onnx")
+    return OnnxEngine(folder)
