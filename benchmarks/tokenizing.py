@@ -33,7 +33,7 @@ GOAL = 1 / 3
 COUNT = 10_000
 BATCHES = (COUNT, 64)
 US = "seesay"
-CLASSNAMES = Path(__file__).parent.parent / "recipes" / "bundled" / "classnames.json"
+CLASSNAMES = Path(__file__).parent.parent / "recipes" / "bundled" / "classes.tsv"
 
 
 def measure(quick: bool) -> Result:
@@ -93,7 +93,8 @@ def captions(count: int) -> tuple[str, list[str]]:
         with table.open(encoding="utf-8", newline="") as stream:
             texts = dict.fromkeys(r["text"] for r in csv.DictReader(stream, delimiter="\t") if r["lang"] == "en")
         return "Flickr8k", list(texts)[:count]
-    names = json.loads(CLASSNAMES.read_text(encoding="utf-8"))
+    with CLASSNAMES.open(encoding="utf-8") as stream:
+        names = [row["en"] for row in csv.DictReader(stream, delimiter="\t")]
     templates = [f"{start}{template}" for start in ("", "today: ", "look, ") for template in TEMPLATES]
     return "prompts", [template.replace("{}", name) for template in templates for name in names][:count]
 
