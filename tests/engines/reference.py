@@ -9,18 +9,31 @@ def image_embedding(
     weights: Weights, pixels: np.ndarray, stages: tuple[tuple[int, int, int], ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """pixels (3, H, W) -> (embedding (D,), dense (rows, columns, D))."""
-    x = relu6(conv(pixels.astype(np.float64), weights, "stem", stride=2))
-    block = 0
-    for repeats, _, first_stride in stages:
-        for repeat in range(repeats):
-            stride = first_stride if repeat == 0 else 1
-            inside = relu6(conv(x, weights, f"blocks.{block}.expand")) if block else x
-            inside = relu6(depthwise(inside, weights, f"blocks.{block}.depthwise", stride))
-            inside = conv(inside, weights, f"blocks.{block}.project")
-            x = x + inside if repeat else inside
-            block += 1
-    x = relu6(conv(x, weights, "head"))
-    return conse(weights, x.mean(axis=(1, 2))), conse(weights, x.transpose(1, 2, 0))
+    strides = [stride if repeat == 0 else 1 for repeats, _, stride in stages for repeat in range(repeats)]
+    begins = [repeat == 0 for repeats, _, _ in stages for repeat in range(repeats)]
+
+    def block(x: np.ndarray, name: str, number: int) -> np.ndarray:
+        inside = relu6(conv(x, weights, f"{name}.expand")) if number else x
+        inside = relu6(depthwise(inside, weights, f"{name}.depthwise", strides[number]))
+        inside = conv(inside, weights, f"{name}.project")
+        return inside if begins[number] else x + inside
+
+    states = [relu6(conv(pixels.astype(np.float64), weights, "stem", stride=2))]
+    for number in range(len(strides)):
+        states.append(block(states[-1], f"blocks.{number}", number))
+    classes = relu6(conv(states[-1], weights, "head"))
+    own = sum(name.endswith("depthwise.weight") for name in weights if name.startswith("branch."))
+    if not own:
+        return conse(weights, classes.mean(axis=(1, 2))), conse(weights, classes.transpose(1, 2, 0))
+    x = states[-1 - own]
+    for number in range(own):
+        x = block(x, f"branch.blocks.{number}", len(strides) - own + number)
+    both = np.concatenate([relu6(conv(x, weights, "branch.head")), classes])
+
+    def project(features: np.ndarray) -> np.ndarray:
+        return features @ weights["projection.weight"].T + conse(weights, features[..., len(both) // 2 :])
+
+    return project(both.mean(axis=(1, 2))), project(both.transpose(1, 2, 0))
 
 
 def conse(weights: Weights, features: np.ndarray) -> np.ndarray:
@@ -63,7 +76,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 
 def text_embedding(weights: Weights, ids: list[int], heads: int, depth: int) -> np.ndarray:
-    """ids without padding -> (D,): BERT, mean over all tokens, unit length, minus the centre."""
+    """ids without padding -> (D,): BERT, mean over all tokens; then a projection, or unit length minus the centre."""
     x = weights["embeddings.word.weight"][ids].astype(np.float64) + weights["embeddings.position.weight"][: len(ids)]
     x = layer_norm(x, weights, "embeddings.norm")
     for i in range(depth):
@@ -72,6 +85,8 @@ def text_embedding(weights: Weights, ids: list[int], heads: int, depth: int) -> 
         up = gelu(linear(x, weights, f"blocks.{i}.mlp.up"))
         x = layer_norm(x + linear(up, weights, f"blocks.{i}.mlp.down"), weights, f"blocks.{i}.norm2")
     mean = x.mean(axis=0)
+    if "projection.weight" in weights:
+        return mean @ weights["projection.weight"].T.astype(np.float64)
     return mean / np.linalg.norm(mean) - weights["centre"]
 
 

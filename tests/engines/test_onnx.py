@@ -13,6 +13,7 @@ import seesay
 from seesay.checkpoints.graph_weights import read_weights
 from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
+from seesay.engines.image_graphs import image_graph
 from seesay.engines.protocol import Engine
 from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
@@ -28,12 +29,17 @@ def random_pixels(count: int, px: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-1, 1, (count, 3, px, px)).astype(np.float32)
 
 
-def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Path]) -> None:
+def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
+    """The structure exactly, on its own weights in float32; then the stored graph by cosine."""
     weights = read_weights(BUNDLED / "image.onnx")
     pixels = bundled.preprocess(photos[3])
     embedding, dense = reference.image_embedding(weights, pixels[0], bundled.config.image.stages)
-    np.testing.assert_allclose(bundled.encode_pixels(pixels)[0], unit(embedding), atol=1e-5)
-    np.testing.assert_allclose(bundled.engine.encode_dense(pixels)[0], dense, atol=1e-5)
+    onnx.save(image_graph(bundled.config.image, bundled.dim, weights, "float32"), tmp_path / "image.onnx")
+    wide = OnnxEngine(tmp_path)
+    np.testing.assert_allclose(unit(wide.encode_pixels(pixels)[0]), unit(embedding), atol=1e-5)
+    np.testing.assert_allclose(wide.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
+    assert float(unit(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
+    assert (unit(dense) * unit(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
 
 
 def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -> None:
@@ -51,7 +57,7 @@ def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:
     image, text = read_weights(BUNDLED / "image.onnx"), read_weights(BUNDLED / "text.onnx")
     assert image["class_embedding"].shape == (1000, bundled.dim)
-    assert text["embeddings.word.weight"].shape == (bundled.config.text.vocabulary, bundled.dim)
+    assert text["embeddings.word.weight"].shape == (bundled.config.text.vocabulary, bundled.config.text.width)
     assert sum(w.size for w in image.values()) > 6_000_000
     assert sum(w.size for w in text.values()) > 22_000_000
 
@@ -59,7 +65,7 @@ def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None
 def test_a_vector_does_not_depend_on_its_batch_mates(bundled: Model, photos: list[Path]) -> None:
     """The tolerance stated on the card, with batch-mates as different as can be (weights are narrow, activations are not)."""
     tolerance = bundled.card.batch_tolerance
-    pixels = np.concatenate([bundled.preprocess(photos[:3]), 100 * random_pixels(2, 260)])
+    pixels = np.concatenate([bundled.preprocess(photos[:3]), 100 * random_pixels(2, bundled.image_spec.size_px)])
     alone = np.concatenate([bundled.encode_pixels(p[None]) for p in pixels])
     np.testing.assert_allclose(bundled.encode_pixels(pixels), alone, atol=tolerance)
     alone = np.concatenate([bundled.encode_text(text) for text in TEXTS])
@@ -68,7 +74,8 @@ def test_a_vector_does_not_depend_on_its_batch_mates(bundled: Model, photos: lis
 
 @pytest.mark.parametrize("engine", [FakeEngine(16), OnnxEngine(BUNDLED)], ids=["fake", "onnx"])
 def test_engine_contract(engine: Engine) -> None:
-    px, dim = (32, 16) if engine.name == "fake" else (260, 384)
+    config = seesay.load().config
+    px, dim = (32, 16) if engine.name == "fake" else (config.image.image_px, config.dim)
     pixels, ids = random_pixels(2, px), np.array([[101, 1037, 102, 0], [101, 3899, 2006, 102]])
     for out, shape in (
         (engine.encode_pixels(pixels), (2, dim)),
@@ -88,9 +95,10 @@ def test_dense_features_find_the_thing_where_it_is(bundled: Model, photos: list[
     """A photo beside white: the cells of its half lie nearer to the photo's own vector than the white ones."""
     from PIL import Image
 
-    photo = Image.open(photos[3]).convert("RGB").resize((130, 260))
-    canvas = Image.new("RGB", (260, 260), "white")
-    canvas.paste(photo, (130, 0))
+    side = bundled.image_spec.size_px
+    photo = Image.open(photos[3]).convert("RGB").resize((side // 2, side))
+    canvas = Image.new("RGB", (side, side), "white")
+    canvas.paste(photo, (side // 2, 0))
     dense = bundled.encode_dense(canvas)[0]
     near = dense @ bundled.encode_image(photo)[0]
     assert near[:, 6:].mean() > near[:, :3].mean() + 0.05
