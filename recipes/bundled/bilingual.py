@@ -105,7 +105,7 @@ def pairs(
         spelled = entry.traditional if rng.random() < 0.3 else entry.simplified
         found.append((spelled, entry.meanings[:2]))
     for zh, en in names:
-        found += [(zh, (en,)), (traditional(zh), (en,)), (en, (en,))]
+        found += [(zh, (en,)), (zh, (en,)), (zh, (en,)), (traditional(zh), (en,)), (en, (en,))]
     for english, translated in captions.values():
         for text in translated:
             found.append((traditional(text) if rng.random() < 0.15 else text, tuple(english)))

@@ -44,18 +44,22 @@ class Build:
         manifest = drawings.write(self.shared)
         single = self._write_captions()
         names = [(c.zh, c.en) for c in classes()] + self.emoji
-        held = materials.names_to_hold(self.words, self.nouns, self.emoji, single)
-        texts = Places.texts_needed(self.nouns) | {meaning for _, meanings in held for meaning in meanings}
+        held = {
+            "classes": materials.class_names(self.words),
+            "names": materials.other_names(self.words, self.nouns, self.emoji, single),
+        }
+        texts = Places.texts_needed(self.nouns) | {m for each in held.values() for _, meanings in each for m in meanings}
         texts |= {m for entry in self.words for m in entry.meanings[:2]} | {en for _, en in names}
         named = looks.named_drawings(json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines())
         texts |= {name for _, name in named}
         vectors = teacher.vectors(texts | {t for english, _ in self.captions.values() for t in english}, self.work)
         places = Places(vectors, self.nouns)
         photos = self._see(places, manifest.parent / "images", named)
-        materials.write_anchors(self.work / "names.npz", held, places)
+        for name, each in held.items():
+            materials.write_anchors(self.work / f"{name}.npz", each, places)
         student, tokenizer = self._taught(names, vectors)
         if not (self.work / "start").exists():
-            self._start(student, tokenizer, places, photos, [text for text, _ in held[:2000]])
+            self._start(student, tokenizer, places, photos, [text for text, _ in held["names"][:2000]])
         return self._trained()
 
     def _see(self, places: Places, images: Path, named: list[tuple[str, str]]) -> np.ndarray:

@@ -94,50 +94,55 @@ def write_captions(file: Path, found: Captions, images: Path, words: Sequence[En
     single: set[str] = set()
     with file.open("w", encoding="utf-8") as out:
         for image, (english, chinese) in found.items():
+            words_en, words_zh = cut.english(english), cut.chinese(chinese)
+            single |= {*words_en, *words_zh}
             said = {
                 "en": english,
                 "zh": chinese,
                 "zh-Hant": [traditional(text) for text in chinese],
                 "mixed": [switch(text, rng) for text in english],
-                "word-en": cut.english(english),
-                "word-zh": cut.chinese(chinese),
+                "word-en": [_put(word, "en", rng) for word in words_en],
+                "word-zh": [_put(word, "zh", rng) for word in words_zh],
             }
-            single |= {*said["word-en"], *said["word-zh"]}
             texts = [{"text": text, "lang": lang} for lang, each in said.items() for text in each]
             out.write(json.dumps({"image": str(images / image), "texts": texts}, ensure_ascii=False) + "\n")
     return single
 
 
-def names_to_hold(
-    words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: set[str]
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Texts with the English names whose mean place is theirs; not those in `free`, which photos teach."""
-    traditional = Traditional(words)
-    rng = np.random.default_rng(0)
-    found: list[tuple[str, tuple[str, ...]]] = []
+def _put(name: str, lang: str, rng: np.random.Generator) -> str:
+    """As one may put it."""
+    return str(rng.choice(SAID[lang])).format(name)
 
-    def add(lang: str, name: str, meaning: tuple[str, ...], times: int) -> None:
-        found.extend((str(rng.choice(SAID[lang])).format(name), meaning) for _ in range(times))
 
+Held = list[tuple[str, tuple[str, ...]]]  # texts with the English names whose mean place is theirs
+
+
+def class_names(words: Sequence[Entry]) -> Held:
+    """ImageNet's, in both languages and both scripts."""
+    traditional, rng = Traditional(words), np.random.default_rng(0)
+    found: Held = []
     for c in classes():
-        add("en", c.en, (c.en,), 4)
-        add("zh", c.zh, (c.en,), 5)
-        add("zh", traditional(c.zh), (c.en,), 2)
-    for kind in kinds(nouns):
-        for name in nouns[kind].names:
-            add("en", name, (name,), 1)
-    for zh, en in emoji:
-        add("zh", zh, (en,), 1)
+        found += [(_put(c.en, "en", rng), (c.en,)) for _ in range(4)]
+        found += [(_put(c.zh, "zh", rng), (c.en,)) for _ in range(5)]
+        found += [(_put(traditional(c.zh), "zh", rng), (c.en,)) for _ in range(2)]
+    return found
+
+
+def other_names(words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: set[str]) -> Held:
+    """WordNet's, emoji's and the dictionary's; not those in `free`, which photos teach."""
+    rng = np.random.default_rng(0)
+    english = [name for kind in kinds(nouns) for name in nouns[kind].names]
     seen = [noun for offset, noun in nouns.items() if PHYSICAL in above(offset, nouns)]
     spoken = sorted({name for noun in seen for name in noun.names if name.islower() and name not in free})
-    for at in rng.permutation(len(spoken))[:SPOKEN]:
-        add("en", spoken[at], (spoken[at],), 1)
+    english += [spoken[at] for at in rng.permutation(len(spoken))[:SPOKEN]]
+    found: Held = [(_put(name, "en", rng), (name,)) for name in english]
+    found += [(_put(zh, "zh", rng), (en,)) for zh, en in emoji]
     told = [entry for entry in words if entry.simplified not in free]
     found += [(entry.traditional if rng.random() < 0.3 else entry.simplified, entry.meanings[:2]) for entry in told]
     return found
 
 
-def write_anchors(file: Path, held: Sequence[tuple[str, tuple[str, ...]]], places: Places) -> None:
+def write_anchors(file: Path, held: Held, places: Places) -> None:
     """As `seesay embed` writes vectors."""
     number = {c.en: i for i, c in enumerate(classes())}
     means = np.stack([np.mean([places.vectors[name] for name in meaning], axis=0) for _, meaning in held])
