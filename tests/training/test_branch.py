@@ -55,6 +55,11 @@ def test_a_branch_learns_from_views_made_once_and_leaves_the_classes_alone(world
         name.split(".")[1] for name in before if name.startswith("image.") and not torch.equal(before[name], after[name])
     }
     assert changed == {"branch", "projection"}
+    # A run that goes on finds what was kept, though the branch has learnt since.
+    kept_at = (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns
+    on = recipe("data.views=3", "checkpoints.every=15", "steps=42", towers=BRANCH, more=VIEWS + VALIDATION)
+    Trainer(on, resume=True).run()
+    assert (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns == kept_at
     # What was kept and what the picture itself gives, up to the 16 bits in which maps are kept.
     trainer.clip.eval()
     file = world / "images" / "train-red-square-0.png"

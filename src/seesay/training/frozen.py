@@ -85,11 +85,13 @@ def make_frozen(
     return made
 
 
-def frozen_identity(tower: nn.Module, spec: object) -> str:
-    """Of everything that a locked tower's features depend on, the picture or text aside: the weights below the projection."""
-    total, projection = hashlib.sha256(repr(spec).encode()), names_in(tower, tower.groups()[-1])  # type: ignore[operator]
+def frozen_identity(tower: nn.Module, spec: object, after: int = 1) -> str:
+    """Of everything that frozen values depend on, the picture or text aside: the weights of all but the last `after` groups,
+    which take those values and may learn."""
+    total = hashlib.sha256(repr(spec).encode())
+    learning = {name for group in tower.groups()[-after:] for name in names_in(tower, group)}  # type: ignore[operator]
     for name, tensor in tower.state_dict().items():
-        if name not in projection:
+        if name not in learning:
             total.update(name.encode())
             total.update(tensor.detach().cpu().contiguous().numpy().data)
     return total.hexdigest()

@@ -63,7 +63,8 @@ class Pictures:
             file, _, view = key.partition(VIEW)
             return self.levels(file, np.random.default_rng((int(view), zlib.crc32(file.encode()))) if view else None)
 
-        identity = f"{frozen_identity(self.tower, self.spec)} {self.branch} {self.augment}"  # type: ignore[arg-type]
+        weights = frozen_identity(self.tower, self.spec, 1 + self.branch)  # type: ignore[arg-type]
+        identity = f"{weights} {self.branch} {self.augment}"
         self.frozen = make_frozen(keys, levels, features, store, identity, progress)
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
