@@ -138,7 +138,7 @@ PARTS_OF_A_RECIPE = (
     ("ImageTower", "TextTower"),
     ("Data", "Augment"),
     ("Manifest", "ClassTable", "ClassFolder", "Shards"),
-    ("Loss", "Distillation"),
+    ("Loss", "Distillation", "Anchors"),
     ("Optimizer",),
     ("Validation",),
     ("Checkpoints",),
