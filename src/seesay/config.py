@@ -168,7 +168,7 @@ class EfficientNetLiteConfig(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        most = sum(repeats for repeats, _, _ in self.stages) - 1 if self.head == "conse" else 0
+        most = len(self.strides) - 1 if self.head == "conse" else 0
         if self.branch > most:
             raise InputError(f"expected a branch of at most {most} blocks with the head {self.head!r}, got {self.branch}")
         if not self.stages:
@@ -179,19 +179,23 @@ class EfficientNetLiteConfig(Bounded):
             )
 
     @property
+    def strides(self) -> tuple[int, ...]:
+        """Of every block: only the first of a stage strides."""
+        return tuple(stride if repeat == 0 else 1 for repeats, _, stride in self.stages for repeat in range(repeats))
+
+    @property
     def grid(self) -> int:
         """Cells of a side of the last feature map."""
-        return self._side_after(sum(repeats for repeats, _, _ in self.stages))
+        return self._side_after(len(self.strides))
 
     @property
     def branch_grid(self) -> int:
         """Cells of a side of the map that the branch begins from."""
-        return self._side_after(sum(repeats for repeats, _, _ in self.stages) - self.branch)
+        return self._side_after(len(self.strides) - self.branch)
 
     def _side_after(self, blocks: int) -> int:
         side = -(-self.image_px // 2)
-        strides = [stride if repeat == 0 else 1 for repeats, _, stride in self.stages for repeat in range(repeats)]
-        for stride in strides[:blocks]:
+        for stride in self.strides[:blocks]:
             side = -(-side // stride)
         return side
 

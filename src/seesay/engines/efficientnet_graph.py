@@ -166,21 +166,16 @@ def map_ranges(
 def _states(maps: Maps, c: EfficientNetLiteConfig) -> list[str]:
     """The stem's output and every block's."""
     states = [maps.relu6(maps.conv(maps.pixels(), "stem", stride=2))]
-    for i, stride in enumerate(_strides(c)):
+    for i, stride in enumerate(c.strides):
         states.append(maps.block(states[-1], f"blocks.{i}", stride))
     return states
 
 
 def _branch(maps: Maps, c: EfficientNetLiteConfig, states: list[str]) -> str:
     x = states[-1 - c.branch]
-    for i, stride in enumerate(_strides(c)[-c.branch :]):
+    for i, stride in enumerate(c.strides[-c.branch :]):
         x = maps.block(x, f"branch.blocks.{i}", stride)
     return maps.relu6(maps.conv(x, "branch.head"))
-
-
-def _strides(c: EfficientNetLiteConfig) -> list[int]:
-    """Of every block."""
-    return [stride if repeat == 0 else 1 for repeats, _, stride in c.stages for repeat in range(repeats)]
 
 
 def _pixels(c: EfficientNetLiteConfig) -> onnx.ValueInfoProto:
