@@ -130,6 +130,15 @@ def test_prompt_ensemble_is_normalise_mean_normalise(bundled: Model) -> None:
     assert np.abs(got - unnormalised).max() > 1e-5  # the order of steps matters, and this is the right one
 
 
+def test_a_label_gets_prompts_in_its_own_language(fake: Model) -> None:
+    from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH, filled, label_embeddings
+
+    assert filled(["猫", "cat"]) == [*filled(["猫"], TEMPLATES_ZH), *filled(["cat"], TEMPLATES)]
+    assert filled(["一只 golden retriever"])[1] == "一张一只 golden retriever的照片。"
+    apart = [label_embeddings(fake, ["猫"], TEMPLATES_ZH), label_embeddings(fake, ["cat"], TEMPLATES)]
+    np.testing.assert_array_equal(label_embeddings(fake, ["猫", "cat"]), np.concatenate(apart))
+
+
 @pytest.mark.parametrize(
     ("labels", "templates", "message"),
     [

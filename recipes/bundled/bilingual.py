@@ -1,14 +1,14 @@
-"""MiniLM taught Chinese: the vocabulary extended, then every text drawn to what MiniLM makes of its English meaning.
+"""MiniLM taught Chinese and the space: every text drawn to where its English meaning belongs.
 
 Pairs of a text and its English meaning (Reimers & Gurevych 2020, arXiv 2004.09813): dictionary words, class names, emoji names,
 captions of a photo against its English captions, and English captions of which some words were put into Chinese, which
-teaches mixed sentences as well. English texts stay where they were. Traditional characters are drawn for some texts.
+teaches mixed sentences as well. Traditional characters are drawn for some texts.
 """
 
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from recipes.bundled.dictionary import Entry
+from recipes.bundled.places import Lesson, Places
 from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
 from seesay.training.state import CheckpointFolder
 
 RATE, BATCH, PART = 5e-4, 384, 64
+SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.5, 3  # in a pass
 
 
 class Traditional:
@@ -31,17 +33,9 @@ class Traditional:
         self.words: dict[str, str] = {}
         for entry in words:
             self.words.setdefault(entry.simplified, entry.traditional)
-        self.longest = max(map(len, self.words))
 
     def __call__(self, text: str) -> str:
-        out, at = [], 0
-        while at < len(text):
-            for size in range(min(self.longest, len(text) - at), 0, -1):
-                if (word := text[at : at + size]) in self.words or size == 1:
-                    out.append(self.words.get(word, word))
-                    at += size
-                    break
-        return "".join(out)
+        return "".join(self.words.get(word, word) for word in cut(text, self.words))
 
 
 class Switch:
@@ -87,33 +81,25 @@ class Switch:
         return " ".join(out)
 
 
-def pairs(
-    words: Sequence[Entry],
-    names: Sequence[tuple[str, str]],
-    captions: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+def one_pass(
+    classes: Sequence[Lesson],
+    names: Sequence[Lesson],
+    captions: Iterable[tuple[Sequence[str], Sequence[str]]],
+    traditional: Traditional,
+    switch: Switch,
     rng: np.random.Generator,
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """One pass in random order: texts, each with the English texts whose mean vector it is drawn to.
-
-    names: (Chinese, English). captions: for each photo its English and its Chinese ones.
-    """
-    traditional = Traditional(words)
-    chinese = "".join(text for _, texts in captions.values() for text in texts)
-    switch = Switch(words, chinese + "".join(zh for zh, _ in names))
-    found: list[tuple[str, tuple[str, ...]]] = []
-    for entry in words:
-        spelled = entry.traditional if rng.random() < 0.3 else entry.simplified
-        found.append((spelled, entry.meanings[:2]))
-    for zh, en in names:
-        found += [(zh, (en,)), (zh, (en,)), (zh, (en,)), (traditional(zh), (en,)), (en, (en,))]
-    for english, translated in captions.values():
+) -> Iterator[Lesson]:
+    """In random order. captions: for each photo its English and its Chinese ones."""
+    found = [*classes] * TIMES_OF_CLASSES
+    found += [name for name in names if rng.random() < SHARE_OF_NAMES]
+    for english, translated in captions:
         for text in translated:
-            found.append((traditional(text) if rng.random() < 0.15 else text, tuple(english)))
+            found.append(Lesson(traditional(text) if rng.random() < 0.15 else text, tuple(english), caption=True))
         for text in english:
             mixed = switch(text, rng)
-            found.append((traditional(mixed) if rng.random() < 0.15 else mixed, (text,)))
+            found.append(Lesson(traditional(mixed) if rng.random() < 0.15 else mixed, (text,), caption=True))
             if rng.random() < 0.4:
-                found.append((text, (text,)))
+                found.append(Lesson(text, (text,), caption=True))
     for at in rng.permutation(len(found)):
         yield found[at]
 
@@ -121,12 +107,12 @@ def pairs(
 def teach(
     student: Bert,
     tokenizer: Tokenizer,
-    vectors: Mapping[str, np.ndarray],
-    passes: Callable[[int], Iterable[tuple[str, tuple[str, ...]]]],
+    places: Places,
+    passes: Callable[[int], Iterable[Lesson]],
     steps: int,
     folder: Path,
 ) -> None:
-    """Trains `student` in place, from the newest checkpoint in `folder` if there is one. vectors: the teacher's, (384,)."""
+    """Trains `student` in place, from the newest checkpoint in `folder` if there is one."""
     checkpoints = CheckpointFolder(folder, keep=1)
     optimizer = torch.optim.AdamW(student.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     begin = 0
@@ -141,13 +127,12 @@ def teach(
         rate = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = sorted(islice(stream, BATCH), key=lambda pair: _length(pair[0]))
+        batch = sorted(islice(stream, BATCH), key=lambda lesson: _length(lesson.text))
         optimizer.zero_grad(set_to_none=True)
         for start in range(0, BATCH, PART):
             part = batch[start : start + PART]
-            wanted = np.stack([np.mean([vectors[meaning] for meaning in meanings], axis=0) for _, meanings in part])
-            made = student.features(torch.from_numpy(tokenizer([text for text, _ in part]).ids))
-            loss = embedding_distillation(made, torch.from_numpy(wanted)) * len(part) / BATCH
+            made = student(torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids))
+            loss = embedding_distillation(made, torch.from_numpy(places.of(part))) * len(part) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             recent.append(loss.item() * BATCH / len(part))
         optimizer.step()
@@ -159,6 +144,17 @@ def teach(
             recent.clear()
         if (step + 1) % 200 == 0 or step + 1 == steps:
             checkpoints.save(step + 1, {"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+
+
+def cut(text: str, words: Container[str], longest: int = 8) -> list[str]:
+    """Into known words, the longest first, and single characters."""
+    found, at = [], 0
+    while at < len(text):
+        sizes = range(min(longest, len(text) - at), 1, -1)
+        size = next((size for size in sizes if text[at : at + size] in words), 1)
+        found.append(text[at : at + size])
+        at += size
+    return found
 
 
 def _length(text: str) -> int:

@@ -1,134 +1,148 @@
 """Builds the bundled model: `python -m recipes.bundled.build --data DIR` (README.md: how long, what of).
 
 Every step keeps what it made in the work folder and is passed over when it is there, so that the command goes on where it was
-stopped. `--without-captions` makes the variant that no photo of Flickr8k has taught.
+stopped. `--without-captions` makes the variant that no photo of Flickr8k has taught: its towers are taught where names belong,
+and end there.
 """
 
 import argparse
-import csv
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from recipes.bundled import bilingual, drawings, looks, materials, sources, start, teacher
+from recipes.bundled import bilingual, drawings, heads, looks, materials, sources, start, teacher
+from recipes.bundled.bilingual import Switch, Traditional
 from recipes.bundled.dictionary import Entry, entries
+from recipes.bundled.heads import Heads
 from recipes.bundled.nouns import Noun, nouns
-from recipes.bundled.places import Places, classes
+from recipes.bundled.places import DIM, LEARNT, Lesson, Places, classes
 from recipes.bundled.vocabulary import extend
-from seesay.config import BertConfig
 from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
-TEACHING_STEPS = {True: 400, False: 300}  # with captions, without
+TEACHING_STEPS = 450
 
 
 class Build:
-    """The steps in order. data: the folder with flickr8k; None: the variant without it."""
+    """The steps in order. data: the folder with flickr8k; None: the variant without it, which ends where training begins."""
 
     def __init__(self, data: Path | None, work: Path) -> None:
         self.data, self.work, self.shared = data, work, work.parent if data is None else work
         self.words: list[Entry] = entries(self.shared)
         self.nouns: dict[str, Noun] = nouns(self.shared)
-        self.drawn = drawings.drawings(self.shared)
-        self.emoji = sorted({(d.names[1][1], d.names[0][1]) for d in self.drawn if len(d.names) > 1})
+        self.emoji = drawings.emoji_names(self.shared)
         self.captions = materials.captions(data / "flickr8k" / "captions.tsv", "train") if data else {}
 
     def run(self) -> Path:
+        """The finished model's folder, in float32."""
         self.work.mkdir(parents=True, exist_ok=True)
-        manifest = drawings.write(self.shared)
-        single = self._write_captions()
-        names = [(c.zh, c.en) for c in classes()] + self.emoji
-        held = {
-            "classes": materials.class_names(self.words),
-            "names": materials.other_names(self.words, self.nouns, self.emoji, single),
-        }
-        texts = Places.texts_needed(self.nouns) | {m for each in held.values() for _, meanings in each for m in meanings}
-        texts |= {m for entry in self.words for m in entry.meanings[:2]} | {en for _, en in names}
-        named = looks.named_drawings(json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines())
-        texts |= {name for _, name in named}
-        vectors = teacher.vectors(texts | {t for english, _ in self.captions.values() for t in english}, self.work)
-        places = Places(vectors, self.nouns)
-        photos = self._see(places, manifest.parent / "images", named)
-        for name, each in held.items():
-            materials.write_anchors(self.work / f"{name}.npz", each, places)
-        student, tokenizer = self._taught(names, vectors)
-        if not (self.work / "start").exists():
-            self._start(student, tokenizer, places, photos, [text for text, _ in held["names"][:2000]])
-        return self._trained()
+        drawn = looks.named_drawings(drawings.write(self.shared))
+        self.classes = materials.class_names(self.words)
+        self.names = materials.other_names(self.words, self.nouns, self.emoji)
+        captions = [Lesson(text, (text,), caption=True) for english, _ in self.captions.values() for text in english]
+        texts = {text for lesson in (*self.classes, *self.names, *captions) for text in lesson.meanings}
+        texts |= Places.texts_needed(self.nouns) | {name for _, name in drawn}
+        places = Places(teacher.vectors(texts, self.work), self.nouns)
+        photos = self._see(places, drawn)
+        if self.captions:
+            places.heads = self._heads(places, photos)
+        start_folder = self.work / "start"
+        if not start_folder.exists():
+            student, tokenizer = self._taught(places)
+            start.write(start_folder, start.image_state(places), student.state_dict(), tokenizer)
+        return self._trained(places) if self.captions else start_folder
 
-    def _see(self, places: Places, images: Path, named: list[tuple[str, str]]) -> np.ndarray:
-        """Gives names their looks; the features of some photos."""
-        drawn = looks.features([images / file for file, _ in named], self.shared, "drawings")
+    def _see(self, places: Places, drawn: list[tuple[Path, str]]) -> np.ndarray:
+        """Gives names their looks; the features of photos."""
+        features = looks.features([file for file, _ in drawn], self.shared, "drawings")
         if self.data is not None:
-            files = [self.data / "flickr8k" / "images" / image for image in list(self.captions)[::5]]
+            files = [self.data / "flickr8k" / "images" / image for image in self.captions]
         else:
             files = drawings.example_photos()
         photos = looks.features(files, self.work, "photos")
-        places.see(drawn, [name for _, name in named], photos)
+        places.see(features, [name for _, name in drawn], photos)
         return photos
 
-    def _write_captions(self) -> set[str]:
-        if self.data is None:
-            return set()
-        flickr = self.data / "flickr8k"
-        with (
-            (flickr / "captions.tsv").open(encoding="utf-8") as table,
-            (self.work / "val.tsv").open("w", encoding="utf-8") as out,
-        ):
-            rows = [row for row in csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE) if row["split"] == "val"]
-            out.write("image\tlang\ttext\n")
-            out.writelines(f"{(flickr / 'images' / row['image']).absolute()}\t{row['lang']}\t{row['text']}\n" for row in rows)
-        images = (flickr / "images").absolute()
-        return materials.write_captions(self.work / "captions.jsonl", self.captions, images, self.words, self.nouns)
+    def _heads(self, places: Places, photos: np.ndarray) -> Heads:
+        file = self.work / "heads.npz"
+        if (found := heads.read(file)) is not None:
+            return found
+        assert places.looks is not None
+        texts = [(text, photo) for photo, (english, _) in enumerate(self.captions.values()) for text in english]
+        vectors = np.stack([places.vectors[text] for text, _ in texts])
+        own = np.array([photo for _, photo in texts])
+        made = heads.fit(
+            photos - places.looks.mean,
+            places.seen(photos),
+            vectors - places.centre,
+            places.meant(vectors),
+            own,
+            LEARNT,
+        )
+        heads.write(file, made)
+        return made
 
-    def _taught(self, names: list[tuple[str, str]], vectors: dict[str, np.ndarray]) -> tuple[Bert, Tokenizer]:
-        """MiniLM with Chinese."""
-        folder = self.work / "taught"
-        folder.mkdir(exist_ok=True)
+    def _taught(self, places: Places) -> tuple[Bert, bytes]:
+        """MiniLM with Chinese, and its tokenizer."""
         weights = sources.text_weights()
         english = [text for texts, _ in self.captions.values() for text in texts]
         english += [text for noun in self.nouns.values() for text in (*noun.names, noun.meaning)]
         english += [meaning for entry in self.words for meaning in entry.meanings]
-        chinese = [text for _, texts in self.captions.values() for text in texts] + [zh for zh, _ in names]
+        chinese = [text for _, texts in self.captions.values() for text in texts]
+        chinese += [c.zh for c in classes()] + [zh for zh, _ in self.emoji]
         vocabulary = extend(teacher.tokenizer_json(), weights["embeddings.word.weight"], english, chinese, self.words)
-        (folder / "tokenizer.json").write_bytes(vocabulary.tokenizer)
         weights["embeddings.word.weight"] = vocabulary.rows
-        width = vocabulary.rows.shape[1]
-        config = BertConfig("bert", width, 6, 12, 1536, len(vocabulary.rows), 512, "gelu", 1e-12, "mean", "none")
-        student = Bert(config, width)
-        student.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-        tokenizer = Tokenizer(folder / "tokenizer.json", start.TOKENIZER_SPEC)
+        tokenizer = Tokenizer(vocabulary.tokenizer, teacher.SPEC)
+        minilm = {name: torch.from_numpy(value) for name, value in weights.items()}
+        student = Bert(start.text_config(len(vocabulary.rows)), DIM)
+        length = _length_of_features(minilm, tokenizer, english[:2000])
+        student.load_state_dict(start.text_state(minilm, places, length))
 
-        def one_pass(number: int) -> Iterator[tuple[str, tuple[str, ...]]]:
-            return bilingual.pairs(self.words, names, self.captions, np.random.default_rng((0, number)))
+        traditional = Traditional(self.words)
+        switch = Switch(self.words, "".join(chinese))
 
-        steps = TEACHING_STEPS[self.data is not None]
-        bilingual.teach(student, tokenizer, vectors, one_pass, steps, folder / "checkpoints")
-        return student.eval(), tokenizer
+        def one_pass(number: int) -> Iterator[Lesson]:
+            rng = np.random.default_rng((0, number))
+            return bilingual.one_pass(self.classes, self.names, self.captions.values(), traditional, switch, rng)
 
-    def _start(self, student: Bert, tokenizer: Tokenizer, places: Places, photos: np.ndarray, sample: list[str]) -> None:
-        with torch.inference_mode():
-            parts = [student.features(torch.from_numpy(tokenizer(sample[i : i + 100]).ids)) for i in range(0, len(sample), 100)]
-        length = float(torch.cat(parts).norm(dim=1).mean())
-        text = start.text_state(student.state_dict(), places, length)
-        start.write(
-            self.work / "start", start.image_state(places, photos), text, (self.work / "taught" / "tokenizer.json").read_bytes()
-        )
+        bilingual.teach(student, tokenizer, places, one_pass, TEACHING_STEPS, self.work / "taught")
+        return student.eval(), vocabulary.tokenizer
 
-    def _trained(self) -> Path:
-        """The model of the run, in float32."""
-        recipe, run = HERE / ("train.toml" if self.data else "train-without-captions.toml"), self.work / "run"
+    def _trained(self, places: Places) -> Path:
+        assert self.data is not None
+        run = self.work / "run"
         if not (run / "model").exists():
-            command = [sys.executable, "-m", "seesay", "train", str(recipe)]
+            if not run.exists():
+                self._write_materials(self.data / "flickr8k", places)
+            command = [sys.executable, "-m", "seesay", "train", str(HERE / "train.toml")]
             command += ["--set", f"root={self.work.absolute()}", "--set", f"out={run.absolute()}"]
             subprocess.run(command + (["--resume"] if list(run.glob("checkpoints/step-*.pt")) else []), check=True)
         return run / "model"
+
+    def _write_materials(self, flickr: Path, places: Places) -> None:
+        """What train.toml names."""
+        images = (flickr / "images").absolute()
+        materials.write_table(self.work / "val.tsv", materials.captions(flickr / "captions.tsv", "val"), images)
+        single = materials.write_captions(self.work / "captions.jsonl", self.captions, images, self.words, self.nouns)
+        materials.write_anchors(self.work / "classes.npz", self.classes, places)
+        names = materials.other_names(self.words, self.nouns, self.emoji, free=single)
+        materials.write_anchors(self.work / "names.npz", names, places)
+
+
+def _length_of_features(minilm: dict[str, torch.Tensor], tokenizer: Tokenizer, texts: list[str]) -> float:
+    """Mean length of a pooled vector, before anything is taught."""
+    config = replace(teacher.CONFIG, vocabulary=len(minilm["embeddings.word.weight"]))
+    untouched = Bert(config, config.width)
+    untouched.load_state_dict(minilm)
+    with torch.inference_mode():
+        parts = [untouched.features(torch.from_numpy(tokenizer(texts[i : i + 100]).ids)) for i in range(0, len(texts), 100)]
+    return float(torch.cat(parts).norm(dim=1).mean())
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The bundled model's card: scores as stored beside float32, what storing costs, what it was made of and is bad at."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from seesay.tasks.prompts import label_embeddings
 MOST_LOST = 0.01  # of any score, by storing the weights narrowly
 BATCH_TOLERANCE = 1e-4  # stated; the largest measured is told beside it
 LICENCE = "SeeSay bundled model licence: research and personal use (src/seesay/bundled/LICENSE)"
+WITHOUT = "without Flickr8k"
+SOURCES = (
+    *(Source(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
+    Source("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
+)
 PUBLISHED = (
     Score("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
     Score("zero-shot ImageNet-1k", "top-1", 0.7796, "OpenCLIP ViT-H/14, LAION-2B"),
@@ -32,11 +38,8 @@ class Measured:
     logit_scale: float
 
 
-def measured(reference: Path, stored: Path, data: Path, *, captions: bool = True) -> Measured:
-    """The card of the model in `stored`, with float32 weights in `reference`. Raises SystemExit where storing cost a point.
-
-    captions: whether it learnt from Flickr8k.
-    """
+def measured(reference: Path, stored: Path, data: Path, variant: Path | None) -> Measured:
+    """The card of the model in `stored`, with float32 weights in `reference`. Raises SystemExit where storing cost a point."""
     exact, narrow = seesay.load(reference), seesay.load(stored)
     full = {found.key: found.score.value for found in scores.scores(exact, data)}
     kept, lost = [], []
@@ -57,24 +60,22 @@ def measured(reference: Path, stored: Path, data: Path, *, captions: bool = True
         summary=SUMMARY,
         languages=("en", "zh"),
         licence=LICENCE,
-        sources=(*exact.config.provenance, *_sources(captions)),
+        sources=(*exact.config.provenance, *SOURCES),
         training=TRAINING,
         scores=tuple(kept),
         published=PUBLISHED,
         fidelity=parts,
         batch_tolerance=BATCH_TOLERANCE,
         limits=LIMITS,
+        variants=() if variant is None else tuple(_without_captions(variant, data)),
     )
     return Measured(card, _logit_scale(narrow, data))
 
 
-def _sources(captions: bool) -> list[Source]:
-    found = [Source(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()]
-    if captions:
-        found.append(
-            Source("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", "")
-        )
-    return found
+def _without_captions(variant: Path, data: Path) -> Iterator[Score]:
+    for found in scores.scores(seesay.load(variant), data):
+        yield replace(found.score, note=f"{WITHOUT}; {found.score.note}")
+        print(f"{found.key:18} {found.score.value:.4f}  {WITHOUT}", flush=True)
 
 
 def _fidelity(exact: Model, narrow: Model, folder: Path, data: Path, part: str) -> Fidelity:

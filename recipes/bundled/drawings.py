@@ -21,7 +21,6 @@ from recipes.bundled.packages import fetch
 
 SIDE = 260
 VIEWS = {"fluent": 4, "google": 2, "twitter": 2, "clipart": 2}
-SKIN_TONES = ("1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCORED = ("Caltech 101", "Grocery Store")  # sets that the model is scored on: none of their photos may teach it
 FLAGS = 9  # emojibase's group: 260 countries' flags would outweigh everything else
@@ -40,6 +39,11 @@ class Drawing:
 
 def drawings(work: Path) -> list[Drawing]:
     return [*_emoji(work), *_clip_art(work)]
+
+
+def emoji_names(work: Path) -> list[tuple[str, str]]:
+    """(Chinese, English)"""
+    return sorted({(d.names[1][1], d.names[0][1]) for d in _emoji(work) if len(d.names) > 1})
 
 
 def _emoji(work: Path) -> Iterator[Drawing]:

@@ -4,7 +4,8 @@ Photos are compared after taking off what all photos share, so that the step fro
 drawings takes those of names that mean nearly the same.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,15 +92,15 @@ class Looks:
         return np.asarray(unit(shares @ self.looks) * np.clip((best - NEAR) / (SAME - NEAR), 0, 1))
 
 
-def named_drawings(rows: Iterable[dict[str, object]], most: int = 8) -> list[tuple[str, str]]:
+def named_drawings(manifest: Path, most: int = 8) -> list[tuple[Path, str]]:
     """(file, English name) of the drawings to take: of emoji all, of clip art what comes under a name at least three times."""
     emoji: dict[str, list[str]] = {}
     clip_art: dict[str, list[str]] = {}
-    for row in rows:
-        name = next(t["text"] for t in row["texts"] if t["lang"] == "en")  # type: ignore[attr-defined]
-        kind = emoji if str(row["identity"]).startswith("emoji:") else clip_art
-        kind.setdefault(name, []).append(str(row["image"]))
+    for row in map(json.loads, manifest.read_text(encoding="utf-8").splitlines()):
+        name = next(text["text"] for text in row["texts"] if text["lang"] == "en")
+        kind = emoji if row["identity"].startswith("emoji:") else clip_art
+        kind.setdefault(name, []).append(row["image"])
     for name, files in clip_art.items():
         if len(files) >= 3 or name in emoji:
             emoji.setdefault(name, []).extend(files)
-    return [(file, name) for name, files in emoji.items() for file in files[:most]]
+    return [(manifest.parent / "images" / file, name) for name, files in emoji.items() for file in files[:most]]

@@ -3,15 +3,15 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from recipes.bundled.bilingual import Switch, Traditional
+from recipes.bundled.bilingual import Switch, Traditional, cut
 from recipes.bundled.dictionary import Entry
 from recipes.bundled.nouns import Noun, above
-from recipes.bundled.places import SAID, Places, classes, kinds
+from recipes.bundled.places import SAID, Lesson, Places, classes, kinds
 
 Captions = dict[str, tuple[list[str], list[str]]]  # photo -> English, Chinese
 PHYSICAL = "00001930"  # WordNet's physical entity
@@ -37,7 +37,6 @@ DULL_ZH = {
     "着",
     "在",
 }
-MIXED = {"en": 1.0, "zh": 1.0, "zh-Hant": 0.15, "mixed": 0.25, "word-en": 0.15, "word-zh": 0.15}
 
 
 def captions(table: Path, split: str) -> Captions:
@@ -48,6 +47,15 @@ def captions(table: Path, split: str) -> Captions:
         if where == split:
             found.setdefault(image, ([], []))[lang == "zh"].append(text)
     return found
+
+
+def write_table(file: Path, found: Captions, images: Path) -> None:
+    """Captions with where their photos are, as `seesay train` reads them."""
+    with file.open("w", encoding="utf-8") as out:
+        out.write("image\tlang\ttext\n")
+        for image, both in found.items():
+            for lang, texts in zip(("en", "zh"), both, strict=True):
+                out.writelines(f"{images / image}\t{lang}\t{text}\n" for text in texts)
 
 
 class CaptionWords:
@@ -62,7 +70,9 @@ class CaptionWords:
         return self._agreed(said, lambda word: word in self.known and word not in DULL)
 
     def chinese(self, texts: Sequence[str]) -> list[str]:
-        return self._agreed([set(self._cut(text)) for text in texts], lambda word: word not in DULL_ZH)
+        return self._agreed(
+            [set(cut(text, self.dictionary, longest=4)) for text in texts], lambda word: len(word) > 1 and word not in DULL_ZH
+        )
 
     @staticmethod
     def _agreed(said: list[set[str]], wanted: Callable[[str], bool]) -> list[str]:
@@ -75,26 +85,16 @@ class CaptionWords:
                 return form
         return word
 
-    def _cut(self, text: str) -> list[str]:
-        """Words of two characters or more, the longest first."""
-        found, at = [], 0
-        while at < len(text):
-            size = next((n for n in (4, 3, 2) if text[at : at + n] in self.dictionary and len(text[at : at + n]) == n), 1)
-            if size > 1:
-                found.append(text[at : at + size])
-            at += size
-        return found
-
 
 def write_captions(file: Path, found: Captions, images: Path, words: Sequence[Entry], nouns: dict[str, Noun]) -> set[str]:
-    """A manifest of photos with texts in `MIXED`'s kinds as languages. Returns the single words among them."""
-    traditional, cut = Traditional(words), CaptionWords(words, nouns)
+    """A manifest of photos with texts; kinds of texts are told apart as languages. Returns the single words among them."""
+    traditional, named = Traditional(words), CaptionWords(words, nouns)
     switch = Switch(words, "".join(text for _, zh in found.values() for text in zh))
     rng = np.random.default_rng(0)
     single: set[str] = set()
     with file.open("w", encoding="utf-8") as out:
         for image, (english, chinese) in found.items():
-            words_en, words_zh = cut.english(english), cut.chinese(chinese)
+            words_en, words_zh = named.english(english), named.chinese(chinese)
             single |= {*words_en, *words_zh}
             said = {
                 "en": english,
@@ -114,41 +114,36 @@ def _put(name: str, lang: str, rng: np.random.Generator) -> str:
     return str(rng.choice(SAID[lang])).format(name)
 
 
-Held = list[tuple[str, tuple[str, ...]]]  # texts with the English names whose mean place is theirs
-
-
-def class_names(words: Sequence[Entry]) -> Held:
+def class_names(words: Sequence[Entry]) -> list[Lesson]:
     """ImageNet's, in both languages and both scripts."""
     traditional, rng = Traditional(words), np.random.default_rng(0)
-    found: Held = []
+    found: list[Lesson] = []
     for c in classes():
-        found += [(_put(c.en, "en", rng), (c.en,)) for _ in range(4)]
-        found += [(_put(c.zh, "zh", rng), (c.en,)) for _ in range(5)]
-        found += [(_put(traditional(c.zh), "zh", rng), (c.en,)) for _ in range(2)]
+        said = [_put(c.en, "en", rng) for _ in range(4)]
+        said += [_put(c.zh, "zh", rng) for _ in range(5)]
+        said += [_put(traditional(c.zh), "zh", rng) for _ in range(2)]
+        found += [Lesson(text, (c.en,)) for text in said]
     return found
 
 
-def other_names(words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: set[str]) -> Held:
+def other_names(
+    words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: Container[str] = ()
+) -> list[Lesson]:
     """WordNet's, emoji's and the dictionary's; not those in `free`, which photos teach."""
     rng = np.random.default_rng(0)
     english = [name for kind in kinds(nouns) for name in nouns[kind].names]
     seen = [noun for offset, noun in nouns.items() if PHYSICAL in above(offset, nouns)]
     spoken = sorted({name for noun in seen for name in noun.names if name.islower() and name not in free})
     english += [spoken[at] for at in rng.permutation(len(spoken))[:SPOKEN]]
-    found: Held = [(_put(name, "en", rng), (name,)) for name in english]
-    found += [(_put(zh, "zh", rng), (en,)) for zh, en in emoji]
+    found = [Lesson(_put(name, "en", rng), (name,)) for name in english]
+    for zh, en in emoji:
+        found += [Lesson(_put(zh, "zh", rng), (en,)), Lesson(_put(en, "en", rng), (en,))]
     told = [entry for entry in words if entry.simplified not in free]
-    found += [(entry.traditional if rng.random() < 0.3 else entry.simplified, entry.meanings[:2]) for entry in told]
+    found += [Lesson(entry.traditional if rng.random() < 0.3 else entry.simplified, entry.meanings[:2]) for entry in told]
     return found
 
 
-def write_anchors(file: Path, held: Held, places: Places) -> None:
+def write_anchors(file: Path, lessons: Sequence[Lesson], places: Places) -> None:
     """As `seesay embed` writes vectors."""
-    number = {c.en: i for i, c in enumerate(classes())}
-    means = np.stack([np.mean([places.vectors[name] for name in meaning], axis=0) for _, meaning in held])
-    vectors = places.of(means / np.linalg.norm(means, axis=1, keepdims=True))
-    for row, (_, meaning) in zip(vectors, held, strict=True):
-        if len(meaning) == 1 and meaning[0] in number:
-            row[:] = places.class_names[number[meaning[0]]]
     with file.open("wb") as stream:
-        np.savez(stream, vectors=vectors, text=np.array([text for text, _ in held], dtype=np.str_))
+        np.savez(stream, vectors=places.of(lessons), text=np.array([lesson.text for lesson in lessons], dtype=np.str_))

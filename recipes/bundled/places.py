@@ -1,26 +1,31 @@
 """Where names belong in the space, before anything is learnt from captions.
 
-The space has three parts. The first is for what contrast with captions learns. The second is MiniLM's own, centred on the
-class names and cut down to its main directions: there a picture is its class probabilities times the classes' vectors (ConSE),
-and a name stands where its meaning stands. The third is for looks (looks.py): there a picture is its features, and a name
-stands where its drawings do.
+The space has three parts. The first is for what contrast with captions learns (heads.py); a name has little of it, since it
+says which scenes go with a word rather than what the word means. The second is MiniLM's own, centred on the class names and cut
+down to its main directions: there a picture is its class probabilities times the classes' vectors (ConSE), and a text stands
+where its meaning stands. The third is for looks (looks.py): there a picture is its features, and a name stands where its
+drawings do.
 """
 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from recipes.bundled import sources
+from recipes.bundled.heads import Heads
 from recipes.bundled.looks import LOOKS, Looks
 from recipes.bundled.nouns import Noun, above
 from seesay.tasks.encoder import unit
 
 LEARNT, NAMED = 224, 160  # dimensions of the first parts; the third has LOOKS
 DIM = LEARNT + NAMED + LOOKS
-LOOKS_SHARE = 0.7  # of a name's looks to its meaning
+LOOKS_SHARE = 0.7  # of looks to meaning, in pictures and in texts
+NAMES_LEARNT = 0.1  # of the first part that a caption would have, in a name
 KIND_SHARE = 0.6  # of what a class is a kind of, in its vector
 WIDEST = 400  # classes below a kind; "entity" says nothing
 TEMPERATURE = 1.25  # of the class probabilities: what else it could be counts for more
@@ -31,6 +36,14 @@ SAID = {  # how a name may be put
 }
 
 
+class Lesson(NamedTuple):
+    """A text that belongs at the mean place of some English texts."""
+
+    text: str
+    meanings: tuple[str, ...]
+    caption: bool = False
+
+
 @dataclass(frozen=True)
 class Class:
     wnid: str
@@ -38,10 +51,11 @@ class Class:
     zh: str
 
 
-def classes() -> list[Class]:
+@cache
+def classes() -> tuple[Class, ...]:
     """ImageNet-1k's, in its order."""
     with (Path(__file__).parent / "classes.tsv").open(encoding="utf-8") as file:
-        return [Class(**row) for row in csv.DictReader(file, delimiter="\t")]
+        return tuple(Class(**row) for row in csv.DictReader(file, delimiter="\t"))
 
 
 class Places:
@@ -50,11 +64,13 @@ class Places:
     def __init__(self, vectors: dict[str, np.ndarray], nouns: dict[str, Noun]) -> None:
         self.vectors, self.nouns = vectors, nouns
         self.looks: Looks | None = None
+        self.heads: Heads | None = None  # none: nothing in the first part
 
     def see(self, drawn: np.ndarray, names: Sequence[str], photos: np.ndarray) -> None:
         """Features of drawings with their names, and of photos: from now on names have looks."""
         meanings = {name: unit(self.vectors[name] - self.centre) for name in set(names)}
         self.looks = Looks.of(drawn, names, photos, meanings)
+        self.named_length = float(np.linalg.norm(probabilities(photos) @ self.class_vectors, axis=1).mean())
 
     @staticmethod
     def texts_needed(nouns: dict[str, Noun]) -> set[str]:
@@ -96,19 +112,56 @@ class Places:
         return np.asarray((self._uncentred - self.centre) @ self.basis)
 
     @cached_property
-    def class_names(self) -> np.ndarray:
-        """(1000, DIM) where the classes' own names belong: where each class's photos are and the others' are not, which is
-        its vector with what the classes share taken out."""
+    def class_names(self) -> dict[str, np.ndarray]:
+        """(NAMED,) unit vectors where the classes' own names belong: where each class's photos are and the others' are not,
+        which is its vector with what the classes share taken out."""
         rows = self.class_vectors
         told = unit(rows @ np.linalg.inv(np.cov(rows.T)))
-        return np.pad(told, ((0, 0), (LEARNT, LOOKS))).astype(np.float32)
+        return {c.en: row for c, row in zip(classes(), told, strict=True)}
 
-    def of(self, vectors: np.ndarray) -> np.ndarray:
-        """MiniLM's unit vectors (N, 384) -> unit vectors (N, DIM) with nothing in the first part."""
+    @property
+    def picture_maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """(1000, NAMED) of class probabilities and (1280, LOOKS) of features less the mean photo's, which make a photo's second
+        part 1 long on average and its third LOOKS_SHARE."""
+        assert self.looks is not None
+        return self.class_vectors / self.named_length, self.looks.basis * LOOKS_SHARE / self.looks.length
+
+    def seen(self, features: np.ndarray) -> np.ndarray:
+        """Pictures' features (N, 1280) -> (N, NAMED + LOOKS)."""
+        assert self.looks is not None
+        named, looks = self.picture_maps
+        return np.concatenate([probabilities(features) @ named, (features - self.looks.mean) @ looks], axis=1)
+
+    def meant(self, vectors: np.ndarray) -> np.ndarray:
+        """MiniLM's unit vectors (N, 384) -> (N, NAMED + LOOKS), with a meaning of length 1."""
         assert self.looks is not None
         named = unit((vectors - self.centre) @ self.basis)
-        looks = LOOKS_SHARE * self.looks.meant_by(unit(vectors - self.centre))
-        return unit(np.concatenate([np.zeros((len(named), LEARNT)), named, looks], axis=1)).astype(np.float32)
+        return np.concatenate([named, LOOKS_SHARE * self.looks.meant_by(unit(vectors - self.centre))], axis=1)
+
+    def mean_of(self, meanings: Sequence[str]) -> np.ndarray:
+        """(384,) unit vector."""
+        return unit(np.mean([self.vectors[text] for text in meanings], axis=0))
+
+    def of(self, lessons: Sequence[Lesson]) -> np.ndarray:
+        """(N, DIM) float32 unit vectors."""
+        vectors = np.stack([self.mean_of(lesson.meanings) for lesson in lessons])
+        rest = self.meant(vectors)
+        for row, lesson in zip(rest, lessons, strict=True):
+            if len(lesson.meanings) == 1 and (told := self.class_names.get(lesson.meanings[0])) is not None:
+                row[:NAMED], row[NAMED:] = told, 0
+        learnt = np.zeros((len(lessons), LEARNT))
+        if self.heads is not None:
+            share = np.array([1.0 if lesson.caption else NAMES_LEARNT for lesson in lessons])
+            learnt = share[:, None] * ((vectors - self.centre) @ self.heads.text.T)
+        return unit(np.concatenate([learnt, rest], axis=1)).astype(np.float32)
+
+
+def probabilities(features: np.ndarray) -> np.ndarray:
+    """(N, 1280) -> (N, 1000), softened."""
+    weights = sources.image_weights()
+    logits = (features @ weights["classifier.weight"].T + weights["classifier.bias"]) / TEMPERATURE
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def kinds(nouns: dict[str, Noun]) -> dict[str, list[int]]:

@@ -1,6 +1,6 @@
 """The trained model as it ships: narrow weights, 8-bit maps, and the proof of what that costs.
 
-`python -m recipes.bundled.publish MODEL OUT --data DIR`
+`python -m recipes.bundled.publish MODEL OUT --data DIR --variant MODEL`
 """
 
 import argparse
@@ -55,11 +55,12 @@ def check_classes(model: Path) -> None:
             raise SystemExit(f"image.{name} is not what was published any more")
 
 
-def publish(model: Path, out: Path, data: Path) -> None:
+def publish(model: Path, out: Path, data: Path, variant: Path | None) -> None:
+    """variant: the model of `build --without-captions`, of which the card tells the scores."""
     check_classes(model)
     photos = sorted((data / "flickr8k" / "images").glob("*"))[:: 6 * 1000 // CALIBRATION]
     config = stored(model, out, photos)
-    scored = card.measured(model, out, data)
+    scored = card.measured(model, out, data, variant)
     config = replace(config, logit_scale=scored.logit_scale)
     for folder in (model, out):
         said = replace(config, precision=read_config(folder).precision)
@@ -74,8 +75,9 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--variant", type=Path, help="the model of build --without-captions, for the card")
     options = parser.parse_args()
-    publish(options.model, options.out, options.data)
+    publish(options.model, options.out, options.data, options.variant)
 
 
 if __name__ == "__main__":

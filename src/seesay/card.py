@@ -29,6 +29,8 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Card:
+    """`published`: of larger models. `variants`: of this model made otherwise, for those whom its licence does not suit."""
+
     summary: str
     languages: tuple[str, ...]
     licence: str
@@ -39,3 +41,4 @@ class Card:
     fidelity: tuple[Fidelity, ...]
     batch_tolerance: float
     limits: tuple[str, ...]
+    variants: tuple[Score, ...] = ()

@@ -21,7 +21,7 @@ from seesay.paths import is_url
 from seesay.strict import from_json
 from seesay.tasks import zero_shot
 from seesay.tasks.encoder import unit
-from seesay.tasks.prompts import TEMPLATES
+from seesay.tasks.prompts import Templates
 from seesay.tokenizers import LazyTokenizer, Tokens
 from seesay.tokenizers.ids import check_ids
 
@@ -292,11 +292,12 @@ class Model:
         self,
         images: "ImageInput | Iterable[ImageInput]",
         labels: Sequence[str],
-        templates: str | Sequence[str] = TEMPLATES,
+        templates: Templates = None,
     ) -> np.ndarray:
         """Zero-shot classification -> probabilities (N, len(labels)) float32.
 
-        `templates` hold one {} each, where the label goes; a label's vector is the mean over its prompts.
+        `templates` hold one {} each, where the label goes; a label's vector is the mean over its prompts. Without any, a label
+        in Chinese gets Chinese ones, others English ones.
         """
         return zero_shot.classify(
             self, self.encode_image(images), list(labels) if not isinstance(labels, str) else labels, templates

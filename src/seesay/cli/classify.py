@@ -62,7 +62,6 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
 def _answers(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Answers:
     from seesay.model import load
     from seesay.tasks import zero_shot
-    from seesay.tasks.prompts import TEMPLATES
 
     opened = load(model)
     rows, failed = [], []
@@ -72,7 +71,7 @@ def _answers(model: str | None, images: Sequence[str], labels: list[str], templa
         else:
             failed.append(Failure(path, vector.reason))
     vectors = np.stack([vector for _, vector in rows]) if rows else np.empty((0, opened.dim), dtype=np.float32)
-    table = zero_shot.classify(opened, vectors, labels, templates or TEMPLATES)
+    table = zero_shot.classify(opened, vectors, labels, templates or None)
     results = {path: dict(zip(labels, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
     return Answers(model, opened.space_id, results, failed)
 

@@ -231,7 +231,12 @@ def _print_card(model: "Model") -> None:
         click.echo("Sources:")
     for source in card.sources:
         click.echo(f"  {source.name} ({source.licence}), {source.package}")
-    for title, scores in (("Measured", card.scores), ("Published, of larger models, for comparison", card.published)):
+    shown = {
+        "Measured": card.scores,
+        "Measured, of variants": card.variants,
+        "Published, of larger models, for comparison": card.published,
+    }
+    for title, scores in shown.items():
         if scores:
             click.echo(f"\n{title}:")
         for score in scores:

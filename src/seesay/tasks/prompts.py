@@ -1,6 +1,7 @@
 """Prompt templates and the ensemble that turns a label into one vector."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from seesay.tasks.encoder import Encoder, unit
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
 TEMPLATES_ZH = ("{}", "一张{}的照片。", "{}的照片。", "{}的特写照片。")
 SHORT = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
+Templates = str | Sequence[str] | None
 SETS = ("short", "imagenet")
 LANGUAGES = tuple(SHORT)
+CHINESE = re.compile("[\u3400-\u9fff]")
 
 
 def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
@@ -30,19 +33,24 @@ def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
     return tuple(data[language])
 
 
-def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: str | Sequence[str] = TEMPLATES) -> np.ndarray:
+def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: Templates = None) -> np.ndarray:
     """labels -> (len(labels), D) unit vectors: per label, the mean of its prompts' unit vectors, at unit length again.
 
-    This is the ensemble of Radford et al. 2021, section 3.1.4. Templates hold one `{}` where the label goes.
+    This is the ensemble of Radford et al. 2021, section 3.1.4. Templates hold one `{}` where the label goes; without any, every
+    label gets the short ones of its own language.
     """
     return ensemble(encoder.encode_text(filled(labels, templates)), len(labels))
 
 
-def filled(labels: Sequence[str], templates: str | Sequence[str] = TEMPLATES) -> list[str]:
+def filled(labels: Sequence[str], templates: Templates = None) -> list[str]:
     """Every template with every label, label after label. Raises InputError for empty ones, and templates without {}."""
-    templates = [templates] if isinstance(templates, str) else list(templates)
-    _check(labels, templates)
-    return [template.replace("{}", label) for label in labels for template in templates]
+    templates = [templates] if isinstance(templates, str) else templates
+    _check(labels, TEMPLATES if templates is None else templates)
+    return [
+        template.replace("{}", label)
+        for label in labels
+        for template in (SHORT["zh" if CHINESE.search(label) else "en"] if templates is None else templates)
+    ]
 
 
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from seesay.tasks.encoder import Encoder
-from seesay.tasks.prompts import TEMPLATES, label_embeddings
+from seesay.tasks.prompts import Templates, label_embeddings
 
 
-def classify(
-    encoder: Encoder, images: np.ndarray, labels: Sequence[str], templates: str | Sequence[str] = TEMPLATES
-) -> np.ndarray:
+def classify(encoder: Encoder, images: np.ndarray, labels: Sequence[str], templates: Templates = None) -> np.ndarray:
     """Image embeddings (N, D) at unit length -> probabilities (N, len(labels)) float32.
 
     Softmax over the labels at the model's own temperature (rows sum to 1); for models trained with the sigmoid loss, each
