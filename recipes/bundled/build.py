@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.bundled import bilingual, drawings, heads, looks, materials, sources, start, teacher
+from recipes.bundled import bilingual, drawings, heads, looks, materials, nouns, sources, start, teacher
 from recipes.bundled.bilingual import Switch, Traditional
 from recipes.bundled.dictionary import Entry, entries
 from recipes.bundled.heads import Heads
-from recipes.bundled.nouns import Noun, nouns
+from recipes.bundled.nouns import Noun
 from recipes.bundled.places import DIM, LEARNT, Lesson, Places, classes
 from recipes.bundled.vocabulary import extend
 from seesay.models.bert import Bert
@@ -35,7 +35,7 @@ class Build:
     def __init__(self, data: Path | None, work: Path) -> None:
         self.data, self.work, self.shared = data, work, work.parent if data is None else work
         self.words: list[Entry] = entries(self.shared)
-        self.nouns: dict[str, Noun] = nouns(self.shared)
+        self.nouns: dict[str, Noun] = nouns.nouns(self.shared)
         self.emoji = drawings.emoji_names(self.shared)
         self.captions = materials.captions(data / "flickr8k" / "captions.tsv", "train") if data else {}
 
@@ -45,10 +45,11 @@ class Build:
         drawn = looks.named_drawings(drawings.write(self.shared))
         self.classes = materials.class_names(self.words)
         self.names = materials.other_names(self.words, self.nouns, self.emoji)
-        captions = [Lesson(text, (text,), caption=True) for english, _ in self.captions.values() for text in english]
-        texts = {text for lesson in (*self.classes, *self.names, *captions) for text in lesson.meanings}
-        texts |= Places.texts_needed(self.nouns) | {name for _, name in drawn}
-        places = Places(teacher.vectors(texts, self.work), self.nouns)
+        senses = nouns.senses(self.shared)
+        names = {name for lesson in (*self.classes, *self.names) for name in lesson.meanings}
+        texts = Places.needed(names, self.nouns, senses) | {name for _, name in drawn}
+        texts |= {text for english, _ in self.captions.values() for text in english}
+        places = Places(teacher.vectors(texts, self.work), self.nouns, senses)
         photos = self._see(places, drawn)
         if self.captions:
             places.heads = self._heads(places, photos)
@@ -81,7 +82,7 @@ class Build:
             photos - places.looks.mean,
             places.seen(photos),
             vectors - places.centre,
-            places.meant(vectors),
+            places.of_captions(vectors)[:, LEARNT:],
             own,
             LEARNT,
         )

@@ -10,12 +10,12 @@ import numpy as np
 
 from recipes.bundled.bilingual import Switch, Traditional, cut
 from recipes.bundled.dictionary import Entry
-from recipes.bundled.nouns import Noun, above
+from recipes.bundled.nouns import PHYSICAL, Noun, above
 from recipes.bundled.places import SAID, Lesson, Places, classes, kinds
 
 Captions = dict[str, tuple[list[str], list[str]]]  # photo -> English, Chinese
-PHYSICAL = "00001930"  # WordNet's physical entity
 SPOKEN = 25_000  # names of WordNet's that are held in place, of those that name something to see
+CHUNK = 1000
 DULL = {"front", "side", "group", "way", "back", "top", "one", "two", "area", "air", "day", "end", "other", "next", "while"}
 DULL_ZH = {
     "一个",
@@ -146,4 +146,5 @@ def other_names(
 def write_anchors(file: Path, lessons: Sequence[Lesson], places: Places) -> None:
     """As `seesay embed` writes vectors."""
     with file.open("wb") as stream:
-        np.savez(stream, vectors=places.of(lessons), text=np.array([lesson.text for lesson in lessons], dtype=np.str_))
+        vectors = np.concatenate([places.of(lessons[i : i + CHUNK]) for i in range(0, len(lessons), CHUNK)])
+        np.savez(stream, vectors=vectors, text=np.array([lesson.text for lesson in lessons], dtype=np.str_))

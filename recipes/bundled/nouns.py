@@ -5,6 +5,8 @@ from pathlib import Path
 
 from recipes.bundled.packages import fetch
 
+PHYSICAL = "00001930"  # physical entity: what it is above can be seen
+
 
 @dataclass(frozen=True)
 class Noun:
@@ -27,6 +29,17 @@ def nouns(work: Path) -> dict[str, Noun]:
         kinds = tuple(pointers[i + 1] for i in range(0, len(pointers) - 1, 4) if pointers[i] in ("@", "@i"))
         called = tuple(fields[4 + 2 * i].replace("_", " ") for i in range(names))
         found[fields[0]] = Noun(called, kinds, meaning.split(";")[0].strip())
+    return found
+
+
+def senses(work: Path) -> dict[str, list[str]]:
+    """What a word may mean, as offsets, the commonest first."""
+    file = next(fetch("wordnet-base", work).rglob("index.noun"))
+    found = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith(" "):
+            fields = line.split()
+            found[fields[0].replace("_", " ")] = fields[-int(fields[2]) :]
     return found
 
 

@@ -1,14 +1,18 @@
-"""Where names belong in the space, before anything is learnt from captions.
+"""Where texts belong in the space, in either language, by what they mean in English.
 
-The space has three parts. The first is for what contrast with captions learns (heads.py); a name has little of it, since it
-says which scenes go with a word rather than what the word means. The second is MiniLM's own, centred on the class names and cut
-down to its main directions: there a picture is its class probabilities times the classes' vectors (ConSE), and a text stands
-where its meaning stands. The third is for looks (looks.py): there a picture is its features, and a name stands where its
-drawings do.
+The space has four parts.
+
+- Learnt: what contrast with captions learns, beginning from heads.py. A name has little of it, since it says which scenes go
+  with a word rather than what the word means.
+- Named: MiniLM's own space, centred on the classes' names, its main directions made more alike in length. There a picture is
+  its class probabilities times the classes' vectors (ConSE), and a text stands where its meaning stands.
+- Looks: a picture's features; a name stands where its drawings do (looks.py).
+- Crowd: a picture has the same in it, always. A name has the less, the more classes lie near it, or it would be taken for
+  everything of its kind: "passion fruit" for any fruit.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,17 +23,21 @@ import numpy as np
 from recipes.bundled import sources
 from recipes.bundled.heads import Heads
 from recipes.bundled.looks import LOOKS, Looks
-from recipes.bundled.nouns import Noun, above
+from recipes.bundled.nouns import PHYSICAL, Noun, above
 from seesay.tasks.encoder import unit
 
-LEARNT, NAMED = 224, 160  # dimensions of the first parts; the third has LOOKS
-DIM = LEARNT + NAMED + LOOKS
-LOOKS_SHARE = 0.7  # of looks to meaning, in pictures and in texts
-NAMES_LEARNT = 0.1  # of the first part that a caption would have, in a name
+LEARNT, NAMED, CROWD = 224, 159, 1  # dimensions; LOOKS are 128
+DIM = LEARNT + NAMED + LOOKS + CROWD
+LOOKS_SEEN, LOOKS_MEANT = 1.0, 0.4  # to meaning, in pictures and in names
+NAMES_LEARNT = 0.04  # of the first part that a caption would have, in a name
+GLOSS_SHARE = 0.3  # of what a dictionary says of a thing, to its name
+CROWD_SHARE, NEAREST = 0.5, 10  # by the mean cosine with so many classes
+WHITENED = 0.25  # power of the variances by which the directions of the named part are divided: 0.5 would make them equal
 KIND_SHARE = 0.6  # of what a class is a kind of, in its vector
 WIDEST = 400  # classes below a kind; "entity" says nothing
 TEMPERATURE = 1.25  # of the class probabilities: what else it could be counts for more
-PROMPTS = ("{}", "a photo of a {}")
+PHOTO = "a photo of a {}"
+PROMPTS = ("{}", PHOTO)
 SAID = {  # how a name may be put
     "en": ("{}", "{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.", "a picture of {}", "a {}"),
     "zh": ("{}", "{}", "一张{}的照片。", "{}的照片。", "{}的特写照片。", "一个{}"),
@@ -59,10 +67,10 @@ def classes() -> tuple[Class, ...]:
 
 
 class Places:
-    """`vectors`: unit vectors of MiniLM by text; must know every class name and WordNet name in `texts_needed`."""
+    """`vectors`: unit vectors of MiniLM by text; must know those of `needed` and of captions."""
 
-    def __init__(self, vectors: dict[str, np.ndarray], nouns: dict[str, Noun]) -> None:
-        self.vectors, self.nouns = vectors, nouns
+    def __init__(self, vectors: dict[str, np.ndarray], nouns: dict[str, Noun], senses: dict[str, list[str]]) -> None:
+        self.vectors, self.nouns, self.senses = vectors, nouns, senses
         self.looks: Looks | None = None
         self.heads: Heads | None = None  # none: nothing in the first part
 
@@ -73,20 +81,25 @@ class Places:
         self.named_length = float(np.linalg.norm(probabilities(photos) @ self.class_vectors, axis=1).mean())
 
     @staticmethod
-    def texts_needed(nouns: dict[str, Noun]) -> set[str]:
-        needed = {prompt.format(c.en) for c in classes() for prompt in PROMPTS}
+    def needed(names: Iterable[str], nouns: dict[str, Noun], senses: dict[str, list[str]]) -> set[str]:
+        """The texts whose vectors the classes and these names need."""
+        wanted = {prompt.format(c.en) for c in classes() for prompt in PROMPTS}
         for kind in kinds(nouns):
-            needed |= {prompt.format(name) for name in nouns[kind].names for prompt in PROMPTS}
-        return needed
+            wanted |= {prompt.format(name) for name in nouns[kind].names for prompt in PROMPTS}
+        for name in names:
+            wanted |= {name, PHOTO.format(name)}
+            if (thing := thing_called(name, nouns, senses)) is not None:
+                wanted |= {thing.meaning, *thing.names}
+        return wanted
 
-    def _mean(self, names: list[str]) -> np.ndarray:
+    def _mean(self, names: Sequence[str]) -> np.ndarray:
         return unit(np.mean([self.vectors[prompt.format(name)] for name in names for prompt in PROMPTS], axis=0))
 
     @cached_property
     def _uncentred(self) -> np.ndarray:
         """(1000, 384): each class's name, and what it is a kind of, the narrower the more."""
         below = kinds(self.nouns)
-        of_kind = {kind: self._mean(list(self.nouns[kind].names)) for kind in below}
+        of_kind = {kind: self._mean(self.nouns[kind].names) for kind in below}
         rows = []
         for c in classes():
             over = [kind for kind in above(c.wnid[1:], self.nouns) if kind in below]
@@ -101,10 +114,12 @@ class Places:
 
     @cached_property
     def basis(self) -> np.ndarray:
-        """(384, NAMED) orthonormal: the main directions of the classes' and their names' vectors."""
+        """(384, NAMED): the main directions of the classes' and their names' vectors, the long ones shortened."""
         names = np.stack([self.vectors[prompt.format(c.en)] for c in classes() for prompt in PROMPTS])
         rows = np.concatenate([self._uncentred, names]) - self.centre
-        return np.asarray(np.linalg.svd(rows, full_matrices=False)[2][:NAMED].T)
+        main = np.linalg.svd(rows, full_matrices=False)[2][:NAMED].T
+        variances, directions = np.linalg.eigh(np.cov(((self._uncentred - self.centre) @ main).T))
+        return np.asarray(main @ directions * variances**-WHITENED)
 
     @cached_property
     def class_vectors(self) -> np.ndarray:
@@ -121,39 +136,84 @@ class Places:
 
     @property
     def picture_maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """(1000, NAMED) of class probabilities and (1280, LOOKS) of features less the mean photo's, which make a photo's second
-        part 1 long on average and its third LOOKS_SHARE."""
+        """(1000, NAMED) of class probabilities and (1280, LOOKS) of features less the mean photo's, which make a photo's named
+        part 1 long on average and its looks LOOKS_SEEN."""
         assert self.looks is not None
-        return self.class_vectors / self.named_length, self.looks.basis * LOOKS_SHARE / self.looks.length
+        return self.class_vectors / self.named_length, self.looks.basis * LOOKS_SEEN / self.looks.length
 
     def seen(self, features: np.ndarray) -> np.ndarray:
-        """Pictures' features (N, 1280) -> (N, NAMED + LOOKS)."""
+        """Pictures' features (N, 1280) -> (N, DIM - LEARNT)."""
         assert self.looks is not None
         named, looks = self.picture_maps
-        return np.concatenate([probabilities(features) @ named, (features - self.looks.mean) @ looks], axis=1)
+        parts = [probabilities(features) @ named, (features - self.looks.mean) @ looks, np.ones((len(features), CROWD))]
+        return np.concatenate(parts, axis=1)
 
-    def meant(self, vectors: np.ndarray) -> np.ndarray:
-        """MiniLM's unit vectors (N, 384) -> (N, NAMED + LOOKS), with a meaning of length 1."""
-        assert self.looks is not None
+    def of_captions(self, vectors: np.ndarray) -> np.ndarray:
+        """MiniLM's unit vectors (N, 384) -> (N, DIM)."""
+        learnt = np.zeros((len(vectors), LEARNT)) if self.heads is None else (vectors - self.centre) @ self.heads.text.T
         named = unit((vectors - self.centre) @ self.basis)
-        return np.concatenate([named, LOOKS_SHARE * self.looks.meant_by(unit(vectors - self.centre))], axis=1)
+        return unit(np.concatenate([learnt, named, np.zeros((len(vectors), LOOKS + CROWD))], axis=1))
 
-    def mean_of(self, meanings: Sequence[str]) -> np.ndarray:
-        """(384,) unit vector."""
-        return unit(np.mean([self.vectors[text] for text in meanings], axis=0))
+    def of_names(self, names: Sequence[str]) -> np.ndarray:
+        """English names -> (N, DIM). What names no thing, such as "to run", stands where it stands for MiniLM."""
+        assert self.looks is not None
+        things = [thing_called(name, self.nouns, self.senses) for name in names]
+        vectors = np.stack([self._named(name, thing) for name, thing in zip(names, things, strict=True)])
+        learnt = np.zeros((len(vectors), LEARNT)) if self.heads is None else (vectors - self.centre) @ self.heads.text.T
+        named = unit((vectors - self.centre) @ self.basis)
+        crowd = self._crowd(named) - self._usual_crowd
+        looks = LOOKS_MEANT * self._looks(names, things)
+        rows = np.concatenate([NAMES_LEARNT * learnt, named, looks, -CROWD_SHARE * crowd[:, None]], axis=1)
+        for row, name in zip(rows, names, strict=True):
+            if (told := self.class_names.get(name)) is not None:
+                row[LEARNT : LEARNT + NAMED], row[LEARNT + NAMED :] = told, 0
+        return unit(rows)
 
     def of(self, lessons: Sequence[Lesson]) -> np.ndarray:
         """(N, DIM) float32 unit vectors."""
-        vectors = np.stack([self.mean_of(lesson.meanings) for lesson in lessons])
-        rest = self.meant(vectors)
-        for row, lesson in zip(rest, lessons, strict=True):
-            if len(lesson.meanings) == 1 and (told := self.class_names.get(lesson.meanings[0])) is not None:
-                row[:NAMED], row[NAMED:] = told, 0
-        learnt = np.zeros((len(lessons), LEARNT))
-        if self.heads is not None:
-            share = np.array([1.0 if lesson.caption else NAMES_LEARNT for lesson in lessons])
-            learnt = share[:, None] * ((vectors - self.centre) @ self.heads.text.T)
-        return unit(np.concatenate([learnt, rest], axis=1)).astype(np.float32)
+        rows = np.empty((len(lessons), DIM), dtype=np.float32)
+        captions = [i for i, lesson in enumerate(lessons) if lesson.caption]
+        if captions:
+            means = [np.mean([self.vectors[text] for text in lessons[i].meanings], axis=0) for i in captions]
+            rows[captions] = self.of_captions(unit(np.stack(means)))
+        names = [i for i, lesson in enumerate(lessons) if not lesson.caption]
+        distinct = list(dict.fromkeys(name for i in names for name in lessons[i].meanings))
+        if distinct:
+            place = dict(zip(distinct, self.of_names(distinct), strict=True))
+            rows[names] = [unit(np.mean([place[name] for name in lessons[i].meanings], axis=0)) for i in names]
+        return rows
+
+    def _named(self, name: str, thing: Noun | None) -> np.ndarray:
+        """(384,)"""
+        if thing is None:
+            return self.vectors[name]
+        return unit(self.vectors[PHOTO.format(name)] + GLOSS_SHARE * self.vectors[thing.meaning])
+
+    def _crowd(self, named: np.ndarray) -> np.ndarray:
+        cosines = named @ unit(self.class_vectors).T
+        return np.asarray(np.sort(cosines, axis=1)[:, -NEAREST:].mean(axis=1))
+
+    @cached_property
+    def _usual_crowd(self) -> float:
+        return float(self._crowd(unit(self.class_vectors)).mean())
+
+    def _looks(self, names: Sequence[str], things: Sequence[Noun | None]) -> np.ndarray:
+        """(N, LOOKS), each as long as it is sure: of the name, or of another for the same thing that is surer."""
+        assert self.looks is not None
+        called = [[name, *(thing.names if thing else ())] for name, thing in zip(names, things, strict=True)]
+        vectors = np.stack([self.vectors[name] for each in called for name in each])
+        looks = self.looks.meant_by(unit(vectors - self.centre))
+        parts = np.split(looks, np.cumsum([len(each) for each in called])[:-1])
+        return np.stack([part[np.linalg.norm(part, axis=1).argmax()] for part in parts])
+
+
+def thing_called(name: str, nouns: dict[str, Noun], senses: dict[str, list[str]]) -> Noun | None:
+    """The commonest thing that can be seen and is called so."""
+    for form in (name.lower(), name.lower().removesuffix("s"), name.lower().removesuffix("es")):
+        for offset in senses.get(form, ()):
+            if PHYSICAL in above(offset, nouns):
+                return nouns[offset]
+    return None
 
 
 def probabilities(features: np.ndarray) -> np.ndarray:

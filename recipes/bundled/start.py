@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recipes.bundled import sources, teacher
-from recipes.bundled.places import DIM, LEARNT, NAMED, TEMPERATURE, Places
+from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Places
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
 from seesay import conversion
 from seesay.checkpoints.reader import digest, space_of
@@ -20,7 +20,7 @@ BRANCH = 5  # blocks: from the second of the sixth stage on
 
 
 def image_state(places: Places) -> dict[str, Tensor]:
-    """The published tower, its last blocks once more as the branch, and the maps to the three parts of the space."""
+    """The published tower, its last blocks once more as the branch, and the maps to the parts of the space."""
     published = {name: torch.from_numpy(value) for name, value in sources.image_weights().items()}
     for name in ("classifier.weight", "classifier.bias"):
         published[name] /= TEMPERATURE
@@ -40,7 +40,7 @@ def image_state(places: Places) -> dict[str, Tensor]:
     learnt = torch.zeros(LEARNT, channels) if places.heads is None else torch.from_numpy(places.heads.image)
     projection = torch.zeros(DIM, 2 * channels)
     projection[:LEARNT, :channels] = learnt  # of the branch
-    projection[LEARNT + NAMED :, channels:] = looks.T
+    projection[LEARNT + NAMED : -CROWD, channels:] = looks.T
     state["projection.weight"] = projection
     # Probabilities add up to 1, so what stands in every class's row is a bias: here what all photos share, taken off.
     mean = torch.from_numpy(places.looks.mean).float()
@@ -50,7 +50,7 @@ def image_state(places: Places) -> dict[str, Tensor]:
 
 
 def text_state(minilm: Mapping[str, Tensor], places: Places, length: float) -> dict[str, Tensor]:
-    """The tower with a projection to the first two parts of the space, linear as they are meant; looks are to be taught.
+    """The tower with a projection to the first two parts of the space, linear as they are meant; the others are to be taught.
 
     `length`: of a pooled vector, on average. The centre is taken off in the last norm, since a projection has no bias.
     """
