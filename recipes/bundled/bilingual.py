@@ -23,7 +23,12 @@ from seesay.training.losses import embedding_distillation
 from seesay.training.state import CheckpointFolder
 
 RATE, BATCH, PART = 5e-4, 384, 64
-SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.5, 3  # in a pass
+SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass
+
+
+def precision() -> str:
+    """Of products in training: bfloat16 where the processor multiplies it, which halves the time; weights stay float32."""
+    return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
 
 
 class Traditional:
@@ -131,7 +136,8 @@ def teach(
         optimizer.zero_grad(set_to_none=True)
         for start in range(0, BATCH, PART):
             part = batch[start : start + PART]
-            made = student(torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids))
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
+                made = student(torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids))
             loss = embedding_distillation(made, torch.from_numpy(places.of(part))) * len(part) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             recent.append(loss.item() * BATCH / len(part))

@@ -26,7 +26,7 @@ from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
-TEACHING_STEPS = 450
+TEACHING_STEPS = 700
 
 
 class Build:
@@ -49,7 +49,7 @@ class Build:
         names = {name for lesson in (*self.classes, *self.names) for name in lesson.meanings}
         texts = Places.needed(names, self.nouns, senses) | {name for _, name in drawn}
         texts |= {text for english, _ in self.captions.values() for text in english}
-        places = Places(teacher.vectors(texts, self.work), self.nouns, senses)
+        places = Places(teacher.vectors(texts, self.shared), self.nouns, senses)
         photos = self._see(places, drawn)
         if self.captions:
             places.heads = self._heads(places, photos)
@@ -122,7 +122,8 @@ class Build:
             if not run.exists():
                 self._write_materials(self.data / "flickr8k", places)
             command = [sys.executable, "-m", "seesay", "train", str(HERE / "train.toml")]
-            command += ["--set", f"root={self.work.absolute()}", "--set", f"out={run.absolute()}"]
+            for said in (f"root={self.work.absolute()}", f"out={run.absolute()}", f"precision={bilingual.precision()}"):
+                command += ["--set", said]
             subprocess.run(command + (["--resume"] if list(run.glob("checkpoints/step-*.pt")) else []), check=True)
         return run / "model"
 
@@ -130,6 +131,7 @@ class Build:
         """What train.toml names."""
         images = (flickr / "images").absolute()
         materials.write_table(self.work / "val.tsv", materials.captions(flickr / "captions.tsv", "val"), images)
+        materials.write_drawings(self.work / "drawings.jsonl", drawings.write(self.shared))
         single = materials.write_captions(self.work / "captions.jsonl", self.captions, images, self.words, self.nouns)
         materials.write_anchors(self.work / "classes.npz", self.classes, places)
         names = materials.other_names(self.words, self.nouns, self.emoji, free=single)

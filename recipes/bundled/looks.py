@@ -23,8 +23,8 @@ from seesay.images.read import read
 from seesay.prefetch import prefetch
 from seesay.tasks.encoder import unit
 
-LOOKS = 128  # dimensions
-SHARPNESS = 20.0  # of the choice among names that mean nearly the same
+LOOKS = 112  # dimensions
+SHARPNESS = 40.0  # of the choice among names that mean nearly the same
 NEAR, SAME = 0.45, 0.8  # cosines of meanings from which looks are taken over, and wholly
 BATCH = 16
 CHUNK = 5000

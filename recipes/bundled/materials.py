@@ -109,6 +109,15 @@ def write_captions(file: Path, found: Captions, images: Path, words: Sequence[En
     return single
 
 
+def write_drawings(file: Path, manifest: Path) -> None:
+    """One picture of each drawing: what more of them would bring is not worth half the time that pictures take."""
+    with file.open("w", encoding="utf-8") as out:
+        for row in map(json.loads, manifest.read_text(encoding="utf-8").splitlines()):
+            if row["image"].endswith("-0.jpg"):
+                row["image"] = str((manifest.parent / "images" / row["image"]).absolute())
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
 def _put(name: str, lang: str, rng: np.random.Generator) -> str:
     """As one may put it."""
     return str(rng.choice(SAID[lang])).format(name)

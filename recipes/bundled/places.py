@@ -26,16 +26,16 @@ from recipes.bundled.looks import LOOKS, Looks
 from recipes.bundled.nouns import PHYSICAL, Noun, above
 from seesay.tasks.encoder import unit
 
-LEARNT, NAMED, CROWD = 224, 159, 1  # dimensions; LOOKS are 128
+LEARNT, NAMED, CROWD = 192, 207, 1  # dimensions; LOOKS are 112
 DIM = LEARNT + NAMED + LOOKS + CROWD
-LOOKS_SEEN, LOOKS_MEANT = 1.0, 0.4  # to meaning, in pictures and in names
+LOOKS_SEEN, LOOKS_MEANT = 1.2, 0.4  # to meaning, in pictures and in names
 NAMES_LEARNT = 0.04  # of the first part that a caption would have, in a name
-GLOSS_SHARE = 0.3  # of what a dictionary says of a thing, to its name
-CROWD_SHARE, NEAREST = 0.5, 10  # by the mean cosine with so many classes
+GLOSS_SHARE = 0.5  # of what a dictionary says of a thing, to its name
+CROWD_SHARE, NEAREST = 0.35, 10  # by the mean cosine with so many classes
 WHITENED = 0.25  # power of the variances by which the directions of the named part are divided: 0.5 would make them equal
 KIND_SHARE = 0.6  # of what a class is a kind of, in its vector
 WIDEST = 400  # classes below a kind; "entity" says nothing
-TEMPERATURE = 1.25  # of the class probabilities: what else it could be counts for more
+TEMPERATURE = 1.1  # of the class probabilities: what else it could be counts for more
 PHOTO = "a photo of a {}"
 PROMPTS = ("{}", PHOTO)
 SAID = {  # how a name may be put
@@ -87,9 +87,9 @@ class Places:
         for kind in kinds(nouns):
             wanted |= {prompt.format(name) for name in nouns[kind].names for prompt in PROMPTS}
         for name in names:
-            wanted |= {name, PHOTO.format(name)}
+            wanted.add(name)
             if (thing := thing_called(name, nouns, senses)) is not None:
-                wanted |= {thing.meaning, *thing.names}
+                wanted |= {PHOTO.format(name), thing.meaning, *thing.names}
         return wanted
 
     def _mean(self, names: Sequence[str]) -> np.ndarray:

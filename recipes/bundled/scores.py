@@ -70,12 +70,15 @@ def _labelled(data: Path) -> Iterator[tuple[str, Labels, tuple[str, ...], str]]:
     yield "photos-1k zh", read_labels(table, column="zh"), TEMPLATES_ZH, seen
     yield "caltech101", caltech(data), TEMPLATES, "1,515 photos, 101 names"
     yield "cifar10", read_labels(data / "cifar10" / "labels.tsv"), TEMPLATES, "2,000 photos of 32 x 32 pixels, 10 names"
-    coarse = NAMES / "grocery" / "coarse.txt"
-    parts = [read_labels(data / "grocery" / f"{part}.tsv", column="coarse", names=coarse) for part in ("train", "val")]
-    both = Labels(
-        parts[0].images + parts[1].images, np.concatenate([p.labels for p in parts]), tuple(n.lower() for n in parts[0].names)
-    )
-    yield "grocery coarse", both, TEMPLATES, "1,616 supermarket photos, 43 names"
+    parts = [_grocery(data, part) for part in ("train", "val")]
+    yield "grocery", parts[1], TEMPLATES, "296 supermarket photos of the set's val part, 43 names"
+    both = Labels(parts[0].images + parts[1].images, np.concatenate([p.labels for p in parts]), parts[0].names)
+    yield "grocery, all", both, TEMPLATES, "1,616 supermarket photos, 43 names"
+
+
+def _grocery(data: Path, part: str) -> Labels:
+    found = read_labels(data / "grocery" / f"{part}.tsv", column="coarse", names=NAMES / "grocery" / "coarse.txt")
+    return Labels(found.images, found.labels, tuple(name.lower() for name in found.names))
 
 
 def caltech(data: Path) -> Labels:
