@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from recipes.bundled.dictionary import Entry
-from recipes.bundled.places import Lesson, Places
+from recipes.bundled.places import DIM, Lesson, Places
 from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
@@ -24,6 +24,7 @@ from seesay.training.state import CheckpointFolder
 
 RATE, BATCH, PART = 5e-4, 384, 64
 SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass
+STRESSED_RATE, SHARE_OF_CAPTIONS = 3e-4, 0.25  # in the lessons on names
 
 
 def precision() -> str:
@@ -109,6 +110,11 @@ def one_pass(
         yield found[at]
 
 
+def on_names(lessons: Iterable[Lesson], rng: np.random.Generator) -> Iterator[Lesson]:
+    """Fewer captions."""
+    return (lesson for lesson in lessons if not lesson.caption or rng.random() < SHARE_OF_CAPTIONS)
+
+
 def teach(
     student: Bert,
     tokenizer: Tokenizer,
@@ -116,10 +122,16 @@ def teach(
     passes: Callable[[int], Iterable[Lesson]],
     steps: int,
     folder: Path,
+    rate: float = RATE,
+    stress: np.ndarray | None = None,
 ) -> None:
-    """Trains `student` in place, from the newest checkpoint in `folder` if there is one."""
+    """Trains `student` in place, from the newest checkpoint in `folder` if there is one.
+
+    stress (DIM,): how much a name's coordinates count, for what is small in length and decides between names all the same.
+    """
+    weight = torch.ones(DIM) if stress is None else torch.from_numpy(stress)
     checkpoints = CheckpointFolder(folder, keep=1)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     begin = 0
     if (state := checkpoints.last()) is not None:
         student.load_state_dict(state["student"])
@@ -129,24 +141,25 @@ def teach(
     student.train()
     started, recent = time.perf_counter(), []
     for step in range(begin, steps):
-        rate = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        now = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = now
         batch = sorted(islice(stream, BATCH), key=lambda lesson: _length(lesson.text))
         optimizer.zero_grad(set_to_none=True)
         for start in range(0, BATCH, PART):
             part = batch[start : start + PART]
             with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
                 made = student(torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids))
-            loss = embedding_distillation(made, torch.from_numpy(places.of(part))) * len(part) / BATCH
+            captions = torch.tensor([[lesson.caption] for lesson in part])
+            counted = torch.where(captions, 1.0, weight)
+            loss = embedding_distillation(made * counted, torch.from_numpy(places.of(part)) * counted) * len(part) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             recent.append(loss.item() * BATCH / len(part))
         optimizer.step()
         if (step + 1) % 50 == 0:
             took = (time.perf_counter() - started) / (step + 1 - begin)
-            print(
-                f"teaching Chinese: step {step + 1}/{steps}, 1 - cosine {np.mean(recent):.4f}, {took:.2f} s a step", flush=True
-            )
+            told = f"1 - cosine {np.mean(recent):.4f}, {took:.2f} s a step"
+            print(f"teaching, {folder.name}: step {step + 1}/{steps}, {told}", flush=True)
             recent.clear()
         if (step + 1) % 200 == 0 or step + 1 == steps:
             checkpoints.save(step + 1, {"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})

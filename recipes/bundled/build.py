@@ -20,13 +20,13 @@ from recipes.bundled.bilingual import Switch, Traditional
 from recipes.bundled.dictionary import Entry, entries
 from recipes.bundled.heads import Heads
 from recipes.bundled.nouns import Noun
-from recipes.bundled.places import DIM, LEARNT, Lesson, Places, classes
+from recipes.bundled.places import DIM, LEARNT, STRESS, Lesson, Places, classes
 from recipes.bundled.vocabulary import extend
 from seesay.models.bert import Bert
 from seesay.tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
-TEACHING_STEPS = 700
+TEACHING_STEPS, STEPS_ON_NAMES = 700, 300
 
 
 class Build:
@@ -112,7 +112,12 @@ class Build:
             rng = np.random.default_rng((0, number))
             return bilingual.one_pass(self.classes, self.names, self.captions.values(), traditional, switch, rng)
 
+        def on_names(number: int) -> Iterator[Lesson]:
+            return bilingual.on_names(one_pass(number), np.random.default_rng((1, number)))
+
         bilingual.teach(student, tokenizer, places, one_pass, TEACHING_STEPS, self.work / "taught")
+        named, rate = self.work / "taught-names", bilingual.STRESSED_RATE
+        bilingual.teach(student, tokenizer, places, on_names, STEPS_ON_NAMES, named, rate, STRESS)
         return student.eval(), vocabulary.tokenizer
 
     def _trained(self, places: Places) -> Path:
@@ -125,7 +130,10 @@ class Build:
             for said in (f"root={self.work.absolute()}", f"out={run.absolute()}", f"precision={bilingual.precision()}"):
                 command += ["--set", said]
             subprocess.run(command + (["--resume"] if list(run.glob("checkpoints/step-*.pt")) else []), check=True)
-        return run / "model"
+        model = self.work / "model"
+        if not model.exists():
+            start.put_back(run / "model", self.work / "start", model)
+        return model
 
     def _write_materials(self, flickr: Path, places: Places) -> None:
         """What train.toml names."""

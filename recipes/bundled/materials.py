@@ -142,8 +142,8 @@ def other_names(
     rng = np.random.default_rng(0)
     english = [name for kind in kinds(nouns) for name in nouns[kind].names]
     seen = [noun for offset, noun in nouns.items() if PHYSICAL in above(offset, nouns)]
-    spoken = sorted({name for noun in seen for name in noun.names if name.islower() and name not in free})
-    english += [spoken[at] for at in rng.permutation(len(spoken))[:SPOKEN]]
+    spoken = sorted({name for noun in seen for name in noun.names if name.islower()})
+    english += [spoken[at] for at in rng.permutation(len(spoken))[:SPOKEN] if spoken[at] not in free]
     found = [Lesson(_put(name, "en", rng), (name,)) for name in english]
     for zh, en in emoji:
         found += [Lesson(_put(zh, "zh", rng), (en,)), Lesson(_put(en, "en", rng), (en,))]

@@ -38,6 +38,7 @@ WIDEST = 400  # classes below a kind; "entity" says nothing
 TEMPERATURE = 1.1  # of the class probabilities: what else it could be counts for more
 PHOTO = "a photo of a {}"
 PROMPTS = ("{}", PHOTO)
+STRESS = np.repeat(np.array([2, 1, 3, 3], np.float32), [LEARNT, NAMED, LOOKS, CROWD])  # in lessons on names
 SAID = {  # how a name may be put
     "en": ("{}", "{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.", "a picture of {}", "a {}"),
     "zh": ("{}", "{}", "一张{}的照片。", "{}的照片。", "{}的特写照片。", "一个{}"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 from torch import Tensor
 
 from recipes.bundled import sources, teacher
@@ -13,9 +14,10 @@ from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Place
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
 from seesay import conversion
 from seesay.checkpoints.reader import digest, space_of
-from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig, Source
+from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig, Source, read_config
 from seesay.models import Clip
 
+LEARNT_SEEN = 0.7  # of the length that training gives the learnt part of pictures
 BRANCH = 5  # blocks: from the second of the sixth stage on
 
 
@@ -42,10 +44,11 @@ def image_state(places: Places) -> dict[str, Tensor]:
     projection[:LEARNT, :channels] = learnt  # of the branch
     projection[LEARNT + NAMED : -CROWD, channels:] = looks.T
     state["projection.weight"] = projection
-    # Probabilities add up to 1, so what stands in every class's row is a bias: here what all photos share, taken off.
+    # Probabilities add up to 1, so what stands in every class's row is a bias: what all photos share, taken off; the crowd's 1.
     mean = torch.from_numpy(places.looks.mean).float()
     rows = len(vectors)
-    state["class_embedding"] = torch.cat([-(learnt @ mean).expand(rows, -1), vectors, -(mean @ looks).expand(rows, -1)], dim=1)
+    parts = [-(learnt @ mean).expand(rows, -1), vectors, -(mean @ looks).expand(rows, -1), torch.ones(rows, CROWD)]
+    state["class_embedding"] = torch.cat(parts, dim=1)
     return state
 
 
@@ -90,14 +93,30 @@ def write(folder: Path, image: Mapping[str, Tensor], text: Mapping[str, Tensor],
         provenance=provenance(),
         space_id="",
     )
-    with torch.device("meta"):
-        clip = Clip(config)
     state = {f"image.{name}": value for name, value in image.items()} | {f"text.{name}": value for name, value in text.items()}
     state["logit_scale"] = torch.tensor(config.logit_scale)
+    _write(folder, config, state, tokenizer)
+
+
+def _write(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], tokenizer: bytes) -> None:
+    with torch.device("meta"):
+        clip = Clip(config)
     clip.load_state_dict(state, assign=True)
     clip.config = replace(config, space_id=space_of(config, digest(sorted(state.items()))))
     with conversion.new_folder(folder) as unfinished:
         conversion.write(clip.eval(), tokenizer, unfinished, "float32")
+
+
+def put_back(trained: Path, begun: Path, out: Path) -> None:
+    """The trained model with the image projection's rows of the other parts as they began, since captions pull pictures there
+    away from where names are, and with its learnt part, which grew, counting less."""
+    state, before = load_file(trained / "model.safetensors"), load_file(begun / "model.safetensors")
+    projection = state["image.projection.weight"]
+    projection[LEARNT:] = before["image.projection.weight"][LEARNT:]
+    for learnt in (projection[:LEARNT], state["image.class_embedding"][:, :LEARNT]):
+        learnt *= LEARNT_SEEN
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+    _write(out, read_config(trained), tensors, (trained / "tokenizer.json").read_bytes())
 
 
 def provenance() -> tuple[Source, ...]:
