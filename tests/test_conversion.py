@@ -103,11 +103,11 @@ def test_one_tower_alone() -> None:
 
 
 def test_bundled_model_in_torch(bundled: Model, photos: list[Path]) -> None:
-    """Its graphs hold the only copy of its weights. The text graph rounds activations to 8 bits, torch does not."""
+    """Its graphs hold the only copy of its weights. They round activations to 8 bits, torch does not."""
     model = seesay.load(engine="torch")
     assert model.space_id == bundled.space_id
-    assert np.abs(model.encode_image(photos[:3]) - bundled.encode_image(photos[:3])).max() <= UNIT
-    np.testing.assert_allclose(model.encode_dense(photos[0]), bundled.encode_dense(photos[0]), atol=1e-4)
+    assert (model.encode_image(photos[:20]) * bundled.encode_image(photos[:20])).sum(axis=1).min() > 0.97
+    assert (model.encode_dense(photos[0]) * bundled.encode_dense(photos[0])).sum(axis=-1).mean() > 0.95
     texts = ["a dog on grass", "two people at the sea in the evening"]
     assert (model.encode_text(texts) * bundled.encode_text(texts)).sum(axis=1).min() > 0.999
 

@@ -61,7 +61,7 @@ def publish(model: Path, out: Path, data: Path, variant: Path | None) -> None:
     photos = sorted((data / "flickr8k" / "images").glob("*"))[:: 6 * 1000 // CALIBRATION]
     config = stored(model, out, photos)
     scored = card.measured(model, out, data, variant)
-    config = replace(config, logit_scale=scored.logit_scale)
+    config = replace(config, name="bundled", logit_scale=scored.logit_scale, licence=card.LICENCE)
     for folder in (model, out):
         said = replace(config, precision=read_config(folder).precision)
         (folder / "config.json").write_text(json.dumps(to_json(said), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

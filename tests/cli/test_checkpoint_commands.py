@@ -24,8 +24,8 @@ def test_list_and_info_know_published_models(run: Run) -> None:
     assert len(listed) > 60
     assert listed[0]["name"] == "bundled"
     chinese = json.loads(run("models", "list", "--language", "zh", "--json").out)["models"]
-    assert {"chinese-clip/RN50", "chinese-clip/ViT-H-14"} <= {model["id"] for model in chinese}
-    assert "openai/RN50" not in {model["id"] for model in chinese}
+    assert {"chinese-clip/RN50", "chinese-clip/ViT-H-14"} <= {model.get("id") for model in chinese}
+    assert "openai/RN50" not in {model.get("id") for model in chinese}
     out = run("models", "info", "ViT-B/32").out
     for part in ("openai/ViT-B-32", "quick_gelu", "63.3%", "openclip_results.csv", "licence not stated"):
         assert part in out

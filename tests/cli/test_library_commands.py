@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from seesay.library import Library
+from seesay.location import BUNDLED
 from seesay.model import Model
 from tests.cli.conftest import Run
 from tests.conftest import Paint
@@ -111,7 +113,12 @@ def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> No
     nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err
-    assert "not made for Chinese" in run("search", "海边日落").err
+    english = tmp_path / "english"
+    shutil.copytree(BUNDLED, english)
+    config = json.loads((english / "config.json").read_text(encoding="utf-8"))
+    (english / "config.json").write_text(json.dumps(config | {"languages": ["en"]}), encoding="utf-8")
+    assert "not made for Chinese" in run("search", "海边日落", "--model", english).err
+    assert "not made for Chinese" not in run("search", "海边日落").err
     page = run("search", "red", "--html", album)
     assert (page.code, "cannot write the page to" in page.err) == (2, True)
     assert len(page.out.splitlines()) == 4  # the hits are shown all the same
@@ -164,7 +171,7 @@ def test_forget_and_doctor(run: Run, album: Path) -> None:
     assert facts["library"]["files"] == {"image": 4, "failed": 1}
     assert facts["library"]["failed"][0]["reason"] == "is empty (0 bytes)"
     assert facts["problems"] == []
-    assert facts["model"]["build_id"] == "onnx/float16+int8/exact"
+    assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
     assert "4 pictures, 0 lists of texts, 1 unreadable files" in run("doctor").out
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
     assert len(run("search", "red", "--paths").out.splitlines()) == 3

@@ -83,7 +83,7 @@ def test_embed_writes_what_the_model_gives(run: Run, album: Path, tmp_path: Path
     result = run("embed", album, captions, "--text", "a bird", "-o", file, "--json")
     assert result.code == 1
     counts = json.loads(result.out)
-    assert (counts["written"], counts["dim"], len(counts["failed"])) == (7, 384, 1)
+    assert (counts["written"], counts["dim"], len(counts["failed"])) == (7, bundled.dim, 1)
     rows = READ[suffix](file)
     assert [(text, line) for _, text, line, _ in rows if text] == [("a dog", 1), ("a cat", 3), ("a bird", 0)]
     pictures = [path for path, text, _, _ in rows if not text]
@@ -173,12 +173,17 @@ def test_embed_to_a_place_that_cannot_be_written(run: Run, tmp_path: Path) -> No
 
 def test_models_list_and_info(run: Run) -> None:
     listed = json.loads(run("models", "list", "--json").out)["models"][0]
-    assert (listed["name"], listed["dim"], listed["languages"]) == ("bundled", 384, ["en"])
+    assert (listed["name"], listed["dim"], listed["languages"]) == ("bundled", 512, ["en", "zh"])
     assert listed["megabytes"] < 45
     info = json.loads(run("models", "info", "--json").out)
-    assert info["card"]["licence"] == "Apache-2.0"
+    assert "research and personal use" in info["card"]["licence"]
     text = run("models", "info").out
-    for part in ("zero-shot caltech101, top-1", "English only.", "EfficientNet-Lite2", "cosine mean"):
+    for part in (
+        "zero-shot caltech101, top-1",
+        "Flickr8k val, Chinese",
+        "EfficientNet-Lite2",
+        "cosine mean",
+    ):
         assert part in text
     assert run("models", "info", "nonsense").code == 2
 

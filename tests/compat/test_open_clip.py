@@ -149,7 +149,7 @@ def test_preprocessing_for_training_is_random_and_repeats_with_its_seed(photos: 
     torch.manual_seed(1)
     again = train(image)
     plain = after(image)
-    assert first.shape == plain.shape == (3, 260, 260)
+    assert first.shape == plain.shape == (3, 280, 280)
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
     assert plain.min() >= -1
