@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from seesay.config import EfficientNetLiteConfig
 from seesay.errors import InputError
@@ -71,6 +72,33 @@ def test_a_branch_learns_from_views_made_once_and_leaves_the_classes_alone(world
         one, other = (torch.nn.functional.normalize(trainer.pictures.embed([value]), dim=1) for value in (kept, levels))
     assert kept.dtype == np.float16
     assert float((one * other).sum()) > 0.9999
+
+
+def test_of_a_projection_only_the_dimensions_that_may_learn_do(world: Path, recipe: Make) -> None:
+    said = recipe("model.image.unlocked_dims=10", "steps=12", "checkpoints.every=6", towers=BRANCH, more="")
+    trainer = Trainer(said)
+    before = trainer.clip.image.projection.weight.detach().clone()
+    trainer.run()
+    Trainer(recipe("model.image.unlocked_dims=10", "steps=18", towers=BRANCH, more=""), resume=True).run()
+    after = load_file(world / "run" / "model" / "model.safetensors")["image.projection.weight"]
+    assert np.array_equal(after[10:], before[10:].numpy())
+    assert (after[:10] != before[:10].numpy()).any(axis=1).all()
+
+
+@pytest.mark.parametrize(
+    ("dims", "towers", "message"),
+    [
+        (25, BRANCH, "model.image.unlocked_dims: expected at most the space's 24, got 25"),
+        (
+            5,
+            BRANCH.replace('head = "conse"', 'head = "mlp"').replace("classes = 7", "classes = 0").replace("branch = 2", ""),
+            "linear",
+        ),
+    ],
+)
+def test_dimensions_that_cannot_be_locked_say_why(recipe: Make, dims: int, towers: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Trainer(recipe(f"model.image.unlocked_dims={dims}", towers=towers))
 
 
 def test_a_new_projection_takes_the_way_through_the_branch(world: Path, recipe: Make) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Group = Sequence[nn.Module | nn.Parameter]
 
@@ -15,6 +16,21 @@ def names_in(tower: nn.Module, group: Group) -> set[str]:
     """Of a group's parameters, as the tower's state calls them."""
     own = {id(parameter) for parameter in parameters_in(group)}
     return {name for name, parameter in tower.named_parameters() if id(parameter) in own}
+
+
+def lock_rows(weight: Tensor, unlocked: int) -> None:
+    """Keeps all but the first `unlocked` rows of a matrix as they are: their gradient is zero. An optimizer must not decay what
+    is `partly_locked`."""
+
+    def first_rows(gradient: Tensor) -> Tensor:
+        return gradient * (torch.arange(len(gradient), device=gradient.device) < unlocked)[:, None]
+
+    weight.register_hook(first_rows)  # type: ignore[no-untyped-call]
+    weight.partly_locked = True  # type: ignore[attr-defined]
+
+
+def partly_locked(parameter: Tensor) -> bool:
+    return getattr(parameter, "partly_locked", False)
 
 
 def lock(groups: Sequence[Group], unlocked: int) -> None:

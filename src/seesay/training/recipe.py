@@ -28,7 +28,8 @@ class ImageTower(Bounded):
     or from scratch by `architecture`, a name of the catalogue, or by `config`.
 
     projection: "kept", or a new one, which learns from nothing. unlocked_groups: only the last so many groups of layers learn;
-    1 is the projection alone, 0 locks the whole tower. spec: how pictures are prepared; by default the start's, or CLIP's.
+    1 is the projection alone, 0 locks the whole tower. unlocked_dims: of a linear projection only the rows of the space's first
+    so many dimensions learn, undecayed. spec: how pictures are prepared; by default the start's, or CLIP's.
     patch_dropout: the share of a ViT's patches left out of each training step. recompute: keep no activations of the blocks
     and compute them again for the gradients, which saves memory and costs a third more time.
     """
@@ -38,6 +39,7 @@ class ImageTower(Bounded):
     config: ImageConfig | None = None
     projection: Literal["kept", "linear", "mlp"] = "kept"
     unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
+    unlocked_dims: Count | None = None
     spec: ImageSpec | None = None
     patch_dropout: Share = 0.0
     recompute: bool = False
@@ -57,6 +59,7 @@ class TextTower(Bounded):
     config: TextConfig | None = None
     projection: Literal["kept", "linear", "mlp"] = "kept"
     unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
+    unlocked_dims: Count | None = None
     tokenizer: str | None = None
     tokenizer_spec: TokenizerSpec | None = None
     recompute: bool = False

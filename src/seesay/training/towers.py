@@ -26,7 +26,7 @@ from seesay.errors import InputError, ModelError
 from seesay.location import locate
 from seesay.models import Clip
 from seesay.models.clip import image_tower, text_tower
-from seesay.models.groups import lock, names_in
+from seesay.models.groups import lock, lock_rows, names_in, partly_locked
 from seesay.models.modified_resnet import ModifiedResNet
 from seesay.tokenizers import Tokenizer, vocabulary
 from seesay.tokenizers.vocabulary import PIECES, SPECS
@@ -111,6 +111,20 @@ def set_training(clip: Clip, recipe: Recipe) -> None:
                     f"got {said.unlocked_groups}; leave it out and everything learns"
                 )
             lock(groups, said.unlocked_groups)
+        if said.unlocked_dims is not None:
+            _lock_dims(tower, clip.config.dim, said.unlocked_dims, name)
+
+
+def _lock_dims(tower: Any, dim: int, unlocked: int, name: str) -> None:
+    projection = tower.groups()[-1][-1]
+    if not isinstance(projection, nn.Linear):
+        raise InputError(
+            f"model.{name}.unlocked_dims: expected a tower with a linear projection, got a {tower.config.kind} with another"
+        )
+    if unlocked > dim:
+        raise InputError(f"model.{name}.unlocked_dims: expected at most the space's {dim}, got {unlocked}")
+    if projection.weight.requires_grad and not partly_locked(projection.weight):
+        lock_rows(projection.weight, unlocked)
 
 
 class _Opened:
