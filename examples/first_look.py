@@ -79,7 +79,7 @@ def search(library: seesay.Library, query: str) -> Found:
 
 def search_like(library: seesay.Library, path: str) -> Found:
     heading(f"Search with {Path(path).name}")
-    return Found(path, show(library.search(image=path, n=5)), by_image=True)
+    return Found("", show(library.search(image=path, n=5)), path)
 
 
 def show(hits: list[seesay.Hit]) -> list[seesay.Hit]:

@@ -15,7 +15,7 @@ def test_page_is_self_contained_and_escapes_what_it_shows(paint: Paint, tmp_path
     sections = [
         Found("<i>红</i>", hits),
         Found("nothing", []),
-        Found(str(path), hits[:1], by_image=True),
+        Found("at night", hits[:1], str(path)),
         Classified(str(path), {"a": 0.75}),
     ]
     page = write_page(tmp_path / "sub" / "page.html", sections, title="A & B").read_text(encoding="utf-8")
@@ -27,6 +27,7 @@ def test_page_is_self_contained_and_escapes_what_it_shows(paint: Paint, tmp_path
         "not there now",
         "a &lt;b&gt;bold&lt;/b&gt;",
         "Nothing found",
+        "at night + like &lt;script&gt;.png",
         "75.0%",
     ):
         assert part in page

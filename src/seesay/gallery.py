@@ -13,11 +13,11 @@ from seesay.paths import printable
 
 @dataclass(frozen=True)
 class Found:
-    """A search and its hits. `query` is the text, or the path of the picture searched with (`by_image`)."""
+    """A search and its hits. `query`: in words; `image`: the picture searched with."""
 
     query: str
     hits: Sequence[Hit]
-    by_image: bool = False
+    image: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ def write_page(file: str | Path, sections: Sequence[Found | Classified], *, titl
 
 
 def _found(section: Found) -> str:
-    if section.by_image:
+    heading = _text(section.query)
+    if section.image is not None:
+        name = f"like {_text(Path(section.image).name)}"
         heading = (
-            f'<h2><img class="query" src="{thumbnail_url(section.query)}" alt=""> like {_text(Path(section.query).name)}</h2>'
+            f'<img class="query" src="{thumbnail_url(section.image)}" alt=""> {f"{heading} + {name}" if heading else name}'
         )
-    else:
-        heading = f"<h2>{_text(section.query)}</h2>"
     if not section.hits:
-        return f"<section>{heading}<p>Nothing found.</p></section>"
+        return f"<section><h2>{heading}</h2><p>Nothing found.</p></section>"
     cards = "".join(_text_card(hit) if hit.text is not None else _card(hit) for hit in section.hits)
-    return f'<section>{heading}<div class="grid">{cards}</div></section>'
+    return f'<section><h2>{heading}</h2><div class="grid">{cards}</div></section>'
 
 
 def _card(hit: Hit) -> str:

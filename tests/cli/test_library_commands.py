@@ -45,7 +45,7 @@ def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:
     assert result["query"] == {"text": "red"}
     assert len(result["results"]) == 2
     hit = result["results"][0]
-    assert hit.keys() == {"score", "path", "kind", "width", "height"}
+    assert hit.keys() == {"score", "path", "kind", "id", "width", "height"}
     assert Path(hit["path"]).is_file()
     paths = run("search", "red", "--paths").out.splitlines()
     assert [*map(Path, paths)] == [Path(h["path"]) for h in json.loads(run("search", "red", "--json").out)["results"]]
@@ -81,7 +81,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
     cases = {
         ("search",): "Say what to look for",
         ("search", " "): "Say what to look for",
-        ("search", "red", "--image", "x.png"): "Give words or --image, not both",
+        ("search", "red", "+"): "red +\n         ^",
         ("search", "red"): "there is no library at",
         ("index",): "there is no library at",
         ("index", str(tmp_path / "nowhere")): "nowhere: no such file or folder",

@@ -1,5 +1,6 @@
 """The library on real files: what an index run reads, keeps, forgets, and what search then finds."""
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -50,6 +51,42 @@ def test_scores_are_the_exact_cosines(library: Library, folder: Path) -> None:
     for hit in library.search("blue", n=5):
         picture = library.model.with_decode("fast").encode_image(hit.path)
         assert hit.score == pytest.approx(float((picture @ library.model.encode_text("blue").T)[0, 0]), abs=1e-5)
+
+
+def test_parts_of_a_query_add_up(library: Library, folder: Path) -> None:
+    library.index(folder)
+    green, blue = folder / "b/green.png", folder / "b/deep/blue.webp"
+    (best,) = library.search(image=green, n=1)
+    encode = library.model.encode_text
+    pictures = library.model.with_decode("fast").encode_image([green, blue])
+    for query, vector in {
+        "red - blue": encode("red")[0] - encode("blue")[0],
+        "2*red - 0.5*a blue square": 2 * encode("red")[0] - 0.5 * encode("a blue square")[0],
+        f'photo:"{green}" + red': pictures[0] + encode("red")[0],
+        f"- photo:{blue} + red + like:{best.id}": encode("red")[0] + pictures[0] - pictures[1],
+    }.items():
+        found, wanted = library.search(query, n=5), library.search_vector(vector, n=5)
+        assert names(found) == names(wanted), query
+        np.testing.assert_allclose([hit.score for hit in found], [hit.score for hit in wanted], rtol=0, atol=2e-5)
+    both = library.search("red", image=green, n=5)
+    assert names(both) == names(library.search(f"red + photo:{green}", n=5))
+    assert set(names(library.search("red - blue", n=2))) == {"red-1.png", "red-2.jpg"}
+
+
+def test_an_id_is_of_the_content(library: Library, folder: Path, tmp_path: Path) -> None:
+    library.index(folder)
+    table = tmp_path / "captions.tsv"
+    table.write_text("text\nblue\ngreen\n", encoding="utf-8")
+    library.index(table)
+    (green,) = library.search("green", n=1)
+    assert green.id == hashlib.sha256(Path(green.path).read_bytes()).hexdigest()[:12]
+    text = next(hit for hit in library.search("green", n=2, kind="text") if hit.text == "green")
+    assert text.id == f"{hashlib.sha256(table.read_bytes()).hexdigest()[:12]}:3"
+    assert library.search(f"like:{text.id}", n=1)[0].path == green.path
+    assert library.search(f"like:{green.id}", n=1)[0].score == pytest.approx(1, abs=1e-5)
+    library.forget(green.path)
+    with pytest.raises(InputError, match="has nothing with that id"):
+        library.search(f"like:{green.id}")
 
 
 def test_a_second_run_reads_nothing(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,11 +344,14 @@ def test_a_newer_schema_is_refused(library: Library, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ({"text": " "}, "the query is empty"),
-        ({}, "search takes a text or an image=, one of the two"),
-        ({"text": "red", "image": "x.png"}, "one of the two"),
-        ({"text": "red", "n": 0}, "n must be at least 1"),
-        ({"text": "red", "kind": "video"}, "kind is 'image' or 'text'"),
+        ({"query": " "}, "the query is empty"),
+        ({}, "search takes a query, an image=, or both"),
+        ({"query": "red +"}, "expected words, photo:FILE or like:ID here"),
+        ({"query": "red - 1*red"}, "take each other away"),
+        ({"query": "like:000000000000"}, "like:000000000000: the library at"),
+        ({"query": "photo:nowhere.png"}, "nowhere.png"),
+        ({"query": "red", "n": 0}, "n must be at least 1"),
+        ({"query": "red", "kind": "video"}, "kind is 'image' or 'text'"),
     ],
 )
 def test_wrong_searches_are_explained(library: Library, folder: Path, call: dict[str, object], message: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", nargs=-1)
-@click.option("--image", metavar="FILE|URL", type=click.Path(), help="Search with a picture instead of words.")
+@click.option("--image", metavar="FILE|URL", type=click.Path(), help="Search with a picture, alone or beside words.")
 @click.option("-n", "n", metavar="N", default=10, show_default=True, help="How many to show.")
 @click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
 @click.option(
@@ -38,25 +38,28 @@ def search(
     model: str | None,
     as_json: bool,
 ) -> int:
-    """Search the library: QUERY says what the picture shows, such as "a dog on grass"."""
+    """Search the library: QUERY says what the picture shows, such as "a dog on grass".
+
+    Parts are added and taken away: 'beach + photo:pool.jpg - people'. Weights: '0.5*"oil painting"'. A hit of --json as a part:
+    'like:ID'. Signs within words (t-shirt) and in quotation marks are letters like others.
+    """
     from seesay.library import Library
     from seesay.model import load
 
     text = " ".join(query)
     if image is None and not text.strip():
         raise click.UsageError('Say what to look for, such as: seesay search "a dog on grass", or use --image FILE.')
-    if image is not None and text:
-        raise click.UsageError("Give words or --image, not both.")
     if as_json and only_paths:
         raise click.UsageError("Give --json or --paths, not both.")
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        hits = opened.search(text if image is None else None, image=image, n=n, under=under, kind=kind)
+        hits = opened.search(text if text.strip() else None, image=image, n=n, under=under, kind=kind)
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
     if as_json:
-        asked = {"text": text} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
+        asked = {} if not text.strip() else {"text": text}
+        asked |= {} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
         echo_json({"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits]})
     elif only_paths:
         # Bytes, because a path need not be UTF-8, and a pipe wants exactly the file's name.
@@ -69,7 +72,7 @@ def search(
     if html:
         from seesay.gallery import Found, write_page
 
-        page = write_page(html, [Found(image or text, hits, by_image=image is not None)], title=f"SeeSay: {image or text}")
+        page = write_page(html, [Found(text, hits, image)], title=f"SeeSay: {text or image}")
         click.echo(f"wrote {short(str(page))}", err=True)
     return 0
 

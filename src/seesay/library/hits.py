@@ -11,12 +11,14 @@ from seesay.paths import printable
 class Hit:
     """One result, best first. `score` is the cosine to the query.
 
-    path: the picture's file, or the file that holds the text; copies: other files with the same content. `available` is false
-    where the file cannot be seen now (an unmounted disk, or deleted since the last index run).
+    path: the picture's file, or the file that holds the text; copies: other files with the same content. id: what a query calls
+    it (`like:ID`), made from its content. `available` is false where the file cannot be seen now (an unmounted disk, or deleted
+    since the last index run).
     """
 
     score: float
     path: str
+    id: str = ""
     copies: tuple[str, ...] = ()
     available: bool = True
     kind: str = "image"
@@ -30,8 +32,8 @@ class Hit:
     text: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The documented form (docs/cli.md): keys without a value are left out, except the first three."""
-        always = {"score": round(self.score, 6), "path": self.path, "kind": self.kind}
+        """The documented form (docs/cli.md): keys without a value are left out, except the first four."""
+        always = {"score": round(self.score, 6), "path": self.path, "kind": self.kind, "id": self.id}
         if not self.available:
             always["available"] = False
         if self.copies:

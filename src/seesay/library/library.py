@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,11 @@ import numpy as np
 from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, SpaceMismatch
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
+from seesay.library.query import Part, Query
 from seesay.library.report import IndexReport
 from seesay.library.schema import DATABASE, connect
 from seesay.library.store import FoundItem, Space, Store
-from seesay.paths import absolute, below
+from seesay.paths import absolute, below, is_url
 from seesay.tasks.encoder import unit
 from seesay.tasks.retrieve import top_k
 
@@ -136,30 +137,56 @@ class Library:
 
     def search(
         self,
-        text: str | None = None,
+        query: str | Query | None = None,
         *,
         image: "ImageInput | None" = None,
         n: int = 10,
         under: str | os.PathLike[str] | None = None,
         kind: Kind = "image",
     ) -> list[Hit]:
-        """The n nearest items, best first, to a text or to an image. The search is exact.
+        """The n nearest items, best first, to a query (`query.py` has its grammar), to an image, or to their sum.
 
-        under: only files below that folder. kind "text": among indexed texts instead of pictures. Copies of one picture, and
-        equal texts, are one hit. Raises InputError, NoLibrary, SpaceMismatch.
+        The search is exact; a score is the cosine to the sum. under: only files below that folder. kind "text": among indexed
+        texts instead of pictures. Copies of one picture, and equal texts, are one hit. Raises InputError, NoLibrary,
+        SpaceMismatch.
         """
-        if (text is None) == (image is None):
-            raise InputError("search takes a text or an image=, one of the two")
-        if text is not None and not text.strip():
-            raise InputError("the query is empty; write what the picture shows, such as: a dog on grass")
+        if query is None and image is None:
+            raise InputError("search takes a query, an image=, or both")
+        parts = () if query is None else (Query.of(query) if isinstance(query, str) else query).parts
         if n < 1:
             raise InputError(f"n must be at least 1, got {n}")
         if kind not in ("image", "text"):
             raise InputError(f"kind is 'image' or 'text', got {kind!r}")
         with self._reading() as store:
             space = self._space(store)  # before any encoding: a foreign library should not cost a model
-        vector = self.model.encode_text(text)[0] if text is not None else self.model.encode_image([image])[0]  # type: ignore[list-item]
+            known = [self._known(store, space, part) for part in parts]
+        vector = self._sum(parts, known, [] if image is None else [image])
         return self.search_vector(vector, n=n, under=under, kind=kind, _space=space)
+
+    def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
+        """The vector of a part that names an item. Raises InputError where there is none."""
+        if part.what != "like":
+            return None
+        blob = store.vector_of(part.value, space)
+        if blob is None:
+            raise InputError(f"like:{part.value}: the library at {self.path} has nothing with that id, seen by this model")
+        return np.frombuffer(blob, "<f4")
+
+    def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> np.ndarray:
+        """(D,) The weighted sum of the parts' unit vectors, and of images. Raises InputError where nothing is left."""
+        words = [part.value for part in parts if part.what == "words"]
+        photos: list[ImageInput] = [_where(part.value) for part in parts if part.what == "photo"]
+        texts = iter(self.model.encode_text(words)) if words else iter(())
+        pictures = iter(self.model.encode_image([*photos, *images])) if photos or images else iter(())
+        vectors = [
+            vector if vector is not None else next(texts if part.what == "words" else pictures)
+            for part, vector in zip(parts, known, strict=True)
+        ]
+        weights = [part.weight for part in parts] + [1.0] * len(images)
+        total = np.sum([weight * vector for weight, vector in zip(weights, [*vectors, *pictures], strict=True)], axis=0)
+        if np.linalg.norm(total) < 1e-3 * sum(map(abs, weights)):
+            raise InputError("the parts of the query take each other away, and nothing is left to look for")
+        return np.asarray(total, dtype=np.float32)
 
     def search_vector(
         self,
@@ -276,6 +303,10 @@ def default_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("seesay", appauthor=False)) / "library"
+
+
+def _where(said: str) -> str:
+    return said if is_url(said) else os.path.expanduser(said)
 
 
 def _hit(item: FoundItem, paths: list[str], score: float, folder: str | None) -> Hit:

@@ -39,8 +39,9 @@ class Space:
 
 
 class FoundItem(NamedTuple):
-    """A live item behind a vector id."""
+    """A live item behind a vector id. id: the first twelve digits of its content's hash, and `:line` of a text."""
 
+    id: str
     kind: str
     line: int | None
     text: str | None
@@ -281,7 +282,8 @@ class Store:
         found: dict[int, tuple[FoundItem, list[str]]] = {}
         marks = ",".join("?" * len(vector_ids))
         rows = self.db.execute(
-            f"""SELECT v.id, r.path, f.path, c.kind, i.line, i.text,
+            f"""SELECT v.id, r.path, f.path,
+                       lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
                        c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude
                 FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
                 JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
@@ -292,6 +294,18 @@ class Store:
             full = join(from_db(root), from_db(path))
             found.setdefault(vector_id, (FoundItem(*rest), []))[1].append(full)
         return found
+
+    def vector_of(self, item: str, space: Space) -> bytes | None:
+        """The vector of a live item by its id; of two contents whose hashes begin alike, the first."""
+        start, _, line = item.partition(":")
+        low = bytes.fromhex(start)
+        row = self.db.execute(
+            """SELECT v.vector FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+               WHERE c.hash >= ? AND c.hash < ? AND i.line IS ? AND v.space = ?
+               AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) ORDER BY c.hash LIMIT 1""",
+            (low, low + b"\xff" * 27, int(line) if line else None, space.id),
+        ).fetchone()
+        return row[0] if row else None
 
     def count_files(self) -> dict[str, int]:
         """Files by kind: image, text, failed."""
