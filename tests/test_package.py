@@ -48,7 +48,7 @@ ROWS = (
     ("evaluation", "testing"),
     ("fidelity", "training"),
     ("library",),
-    ("gallery",),
+    ("gallery", "similarity_figure"),
     ("compat", "teaching"),
     ("cli", "__main__"),
 )

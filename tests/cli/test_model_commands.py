@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import seesay
 from seesay.model import Model
@@ -62,7 +63,7 @@ def test_classify_compares_models(run: Run, album: Path, photos: list[Path], mon
     assert run("classify", pizza, "--labels", "dog", "--model", "bundled", "--model", "nonsense").code == 2
 
 
-def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model) -> None:
+def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model, tmp_path: Path) -> None:
     a, b = album / "red/red.png", album / "blue/blue.png"
     found = json.loads(run("similarity", a, b, "--text", "a tomato", "--json").out)
     assert (found["rows"], found["columns"]) == ([str(a), str(b)], ["a tomato"])
@@ -72,6 +73,12 @@ def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model) 
     assert "1.000" in table
     assert "[bold]a dog" in table
     assert run("similarity", album / "none.png", "--text", "x").code == 1
+    drawn = run("similarity", a, b, "--text", "a tomato", "--text", "\U0010fffd", "--plot", tmp_path / "a.png")
+    assert (drawn.code, drawn.err.count("\n")) == (0, 2)
+    assert "no font of this system has \U0010fffd" in drawn.err
+    with Image.open(tmp_path / "a.png") as figure:
+        assert figure.width > 200
+    assert run("similarity", a, "--text", "x", "--plot", tmp_path / "a.docx").code == 2
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".jsonl", ".parquet"])

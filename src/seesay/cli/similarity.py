@@ -1,16 +1,24 @@
 """`seesay similarity`: how near pictures and texts are to each other."""
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from seesay.cli.output import echo_json, json_option, model_option, short
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @click.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
 @click.option("--text", "texts", multiple=True, metavar="TEXT", help="A text to compare with; may be repeated.")
+@click.option("--plot", metavar="FILE", type=click.Path(), help="Also draw it: .png, .svg, .pdf, ... (needs the extra eval).")
 @model_option
 @json_option
-def similarity(images: tuple[str, ...], texts: tuple[str, ...], model: str | None, as_json: bool) -> int:
+def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None, model: str | None, as_json: bool) -> int:
     """Print the cosine similarity of every picture (file or URL) with every text.
 
     With pictures only, or texts only, they are compared with each other. 1 is the same, 0 is unrelated.
@@ -28,6 +36,8 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], model: str | Non
     left = opened.encode_image(images) if images else opened.encode_text(texts)
     right = opened.encode_text(texts) if images and texts else left
     cosine = opened.similarity(left, right)
+    if plot is not None:
+        _draw(cosine.T if images and texts else cosine, images, texts, plot)
     if as_json:
         numbers = [[round(float(c), 6) for c in row] for row in cosine]
         echo_json({"rows": list(rows), "columns": list(columns), "cosine": numbers})
@@ -40,8 +50,27 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], model: str | Non
     table.add_column("")
     for column in columns if texts else map(short, columns):
         table.add_column(Text(column), justify="right", max_width=24)
-    for name, row in zip(map(short, rows) if images else rows, cosine, strict=True):
+    names = list(map(short, rows)) if images else list(rows)
+    if images and len(set(map(os.path.basename, names))) == len(names):
+        names = list(map(os.path.basename, names))  # a table has no room for folders
+    for name, row in zip(names, cosine, strict=True):
         best = row.max()
         table.add_row(Text(name), *(Text(f"{c:.3f}", style="bold" if c == best and len(row) > 1 else "") for c in row))
     Console(highlight=False).print(table)
     return 0
+
+
+def _draw(cosine: "np.ndarray", images: tuple[str, ...], texts: tuple[str, ...], plot: str) -> None:
+    """Texts at the left and pictures above, where there are both."""
+    from seesay.similarity_figure import draw, pictures
+
+    shown = pictures(images)
+    unknown = draw(cosine, texts or shown, shown or texts, Path(plot))
+    if unknown:
+        some = unknown[:10] + ("..." if len(unknown) > 10 else "")
+        click.echo(
+            f"seesay: note: no font of this system has {some}; the figure shows boxes for them. Install one that does, such as "
+            "Noto Sans CJK (Debian: fonts-noto-cjk)",
+            err=True,
+        )
+    click.echo(f"wrote {short(os.path.abspath(plot))}", err=True)

@@ -1,0 +1,126 @@
+"""Cosines of pictures with texts as a figure: texts at the left, pictures above, as in the notebook of OpenAI's CLIP."""
+
+import os
+import textwrap
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from seesay.errors import InputError, MissingExtra
+from seesay.images.read import read
+from seesay.paths import printable
+
+MOST = 40  # rows or columns; more cannot be read
+CELL_IN = 0.95  # inches of a cell's side
+PICTURE_PX = 160
+LETTERS = 30  # of a line of text
+# Sans-serif families with Chinese on the usual systems, the likeliest first; others are looked through after them.
+CHINESE = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "Heiti SC",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+)
+
+
+Label = str | Image.Image
+
+
+def draw(cosine: np.ndarray, rows: Sequence[Label], columns: Sequence[Label], file: Path) -> str:
+    """Writes `cosine` (rows, columns), each row and column with its text or picture; the file's ending says the format.
+
+    Returns the letters that no font of this system has, which are drawn as boxes. Raises InputError, MissingExtra.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backend_bases import FigureCanvasBase
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("a figure", "eval") from None
+    if max(cosine.shape) > MOST:
+        raise InputError(f"a figure takes at most {MOST} rows and columns, got {len(rows)} and {len(columns)}")
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if (ending := file.suffix.lower().removeprefix(".")) not in formats:
+        raise InputError(
+            f"expected a figure's file that ends in one of {', '.join(sorted(formats))}, got {printable(str(file))}"
+        )
+    families, unknown = _fonts("".join(label for label in (*rows, *columns) if isinstance(label, str)))
+    with matplotlib.rc_context({"font.family": families, "font.size": 10}):
+        height, width = cosine.shape
+        figure = Figure(figsize=(CELL_IN * width, CELL_IN * height))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(cosine, cmap="viridis", aspect="auto")
+        axes.set_axis_off()
+        middle = (cosine.min() + cosine.max()) / 2
+        for (row, column), value in np.ndenumerate(cosine):
+            colour = "black" if value > middle else "white"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, parse_math=False)
+        for at, label in enumerate(rows):
+            if isinstance(label, str):
+                axes.text(-0.6, at, _wrapped(label), ha="right", va="center", parse_math=False)
+            else:
+                _picture(figure, label, (-0.95 / width, (height - at - 0.95) / height, 0.9 / width, 0.9 / height))
+        for at, label in enumerate(columns):
+            if isinstance(label, str):
+                axes.text(at, -0.6, _wrapped(label), ha="left", va="bottom", rotation=35, parse_math=False)
+            else:
+                _picture(figure, label, ((at + 0.05) / width, 1 + 0.05 / height, 0.9 / width, 0.9 / height))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing")  # one for each letter; the caller is told of all
+                figure.savefig(file, format=ending, bbox_inches="tight", pad_inches=0.15, dpi=110)
+        except OSError as error:
+            raise InputError(f"cannot write the figure to {printable(str(file))}: {error.strerror or error}") from None
+    return unknown
+
+
+def pictures(sources: Sequence[str]) -> list[Image.Image]:
+    """Small, for `draw`. Raises UnreadableImage."""
+    found = []
+    for source in sources:
+        image = read(source, decode="fast", enough_px=PICTURE_PX).image
+        image.thumbnail((PICTURE_PX, PICTURE_PX))
+        found.append(image.convert("RGB"))
+    return found
+
+
+def _picture(figure: Any, image: Image.Image, place: tuple[float, float, float, float]) -> None:
+    axes = figure.add_axes(place)
+    axes.imshow(np.asarray(image))
+    axes.set_axis_off()
+
+
+def _wrapped(text: str) -> str:
+    """In lines of about LETTERS; Chinese, which has no spaces, in lines of half as many letters, which are twice as wide."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text) > len(text) / 2
+    return "\n".join(textwrap.wrap(printable(text), LETTERS // 2 if wide else LETTERS))
+
+
+def _fonts(text: str) -> tuple[list[str], str]:
+    """Families to take letters from, one after the other, and the letters that none of them has."""
+    from matplotlib.font_manager import fontManager, get_font
+
+    families, left = ["DejaVu Sans"], {letter for letter in text if not letter.isspace()}
+    plain = (entry for entry in fontManager.ttflist if entry.weight in (400, "normal", "regular"))
+    fonts = {entry.name: entry.fname for entry in plain if not entry.name.startswith("Last Resort")}  # which has only boxes
+    order = [*families, *(name for name in CHINESE if name in fonts), *sorted(fonts)]
+    for name in dict.fromkeys(order):
+        if not left:
+            break
+        try:
+            known = {chr(code) for code in get_font(os.fspath(fonts[name])).get_charmap()}
+        except (KeyError, OSError, RuntimeError):  # not there, or no font that can be read
+            continue
+        if left & known and name not in families:
+            families.append(name)
+        left -= known
+    return families, "".join(sorted(left))
