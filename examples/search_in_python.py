@@ -18,4 +18,6 @@ with tempfile.TemporaryDirectory() as place, seesay.Library(Path(place) / "libra
     best = library.search("a red fruit", n=1)[0]
     print("most like", Path(best.path).name, ":", [Path(hit.path).name for hit in library.search(image=best.path, n=4)[1:]])
 
-    print("only below the same folder:", len(library.search("food", n=100, under=Path(best.path).parent)))
+    print(
+        "only below the same folder:", len(library.search("food", n=100, filters=seesay.Filters(under=Path(best.path).parent)))
+    )

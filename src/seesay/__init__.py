@@ -16,18 +16,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seesay.engines import Engine
     from seesay.errors import SeeSayError
-    from seesay.library import Hit, IndexReport, Library
+    from seesay.library import Filters, Hit, IndexReport, Library
     from seesay.model import Model, load
     from seesay.teaching import CLIP
     from seesay.testing import fake_model
 
 __version__ = "0.1.0"
 
-__all__ = ["CLIP", "Engine", "Hit", "IndexReport", "Library", "Model", "SeeSayError", "__version__", "fake_model", "load"]
+__all__ = [
+    "CLIP",
+    "Engine",
+    "Filters",
+    "Hit",
+    "IndexReport",
+    "Library",
+    "Model",
+    "SeeSayError",
+    "__version__",
+    "fake_model",
+    "load",
+]
 
 _HOME = {
     "CLIP": "seesay.teaching",
     "Engine": "seesay.engines",
+    "Filters": "seesay.library",
     "Hit": "seesay.library",
     "IndexReport": "seesay.library",
     "Library": "seesay.library",

@@ -87,6 +87,8 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
         ("index", str(tmp_path / "nowhere")): "nowhere: no such file or folder",
         ("search", "red", "-n", "zero"): "'zero' is not a valid integer",
         ("index", "--library", __file__, str(album)): "is a file; a library is a folder",
+        ("search", "red", "--place", "1,2,3"): "expected SOUTH,WEST,NORTH,EAST in degrees",
+        ("search", "red", "--after", "soon"): "after: expected a date such as 2024",
         ("search", "red", "--json", "--paths"): "Give --json or --paths, not both",
         ("index", __file__): "is neither a picture that SeeSay reads nor",
         ("embed", "none.png", "-o", "x.npz"): "no picture or text to embed was found; x.npz was not written",
@@ -113,6 +115,9 @@ def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> No
     nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err
+    strict = run("search", "red", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
+    assert (strict.code, "nothing found that passes these filters" in strict.err) == (0, True)
+    assert len(run("search", "red", "--orientation", "square", "--min-px", "2", "--min-score", "-1").out.splitlines()) == 4
     english = tmp_path / "english"
     shutil.copytree(BUNDLED, english)
     config = json.loads((english / "config.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from PIL import Image
 
 import seesay
 from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, SpaceMismatch, UnreadableImage
-from seesay.library import Library
+from seesay.library import Filters, Library
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -203,13 +203,13 @@ def test_a_file_without_permission_is_tried_again(library: Library, folder: Path
 
 def test_under_limits_to_a_folder(library: Library, folder: Path) -> None:
     library.index(folder)
-    assert set(names(library.search("red", under=folder / "b"))) == {"green.png", "blue.webp"}
-    assert names(library.search("red", under=folder / "b/deep")) == ["blue.webp"]
-    assert len(library.search("red", under=folder.parent)) == 5
-    assert library.search("red", under=folder / "b/dee") == []
+    assert set(names(library.search("red", filters=Filters(under=folder / "b")))) == {"green.png", "blue.webp"}
+    assert names(library.search("red", filters=Filters(under=folder / "b/deep"))) == ["blue.webp"]
+    assert len(library.search("red", filters=Filters(under=folder.parent))) == 5
+    assert library.search("red", filters=Filters(under=folder / "b/dee")) == []
     shutil.copy(folder / "a/red-1.png", folder / "b/red-copy.png")
     library.index()
-    assert Path(library.search("red", under=folder / "b", n=1)[0].path).name == "red-copy.png"
+    assert Path(library.search("red", filters=Filters(under=folder / "b"), n=1)[0].path).name == "red-copy.png"
 
 
 def test_names_that_are_not_utf8_are_indexed(library: Library, paint: Paint, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_names_that_are_not_utf8_are_indexed(library: Library, paint: Paint, tmp
     assert Path(hit.path) == target
     assert hit.available
     assert str(hit).endswith("caf\\xe9/\\xff\\xfe.png")
-    assert Path(library.search("red", n=1, under=target.parent)[0].path) == target
+    assert Path(library.search("red", n=1, filters=Filters(under=target.parent))[0].path) == target
     assert library.index().unchanged == 2
     target.unlink()
     assert library.index().removed == 1

@@ -2,15 +2,34 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.library.filters import ORIENTATIONS, Filters, Orientation
 from seesay.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.hits import Hit
+
+
+class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions
+    """Four numbers with commas between them."""
+
+    name = "box"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float, float, float]:
+        try:
+            south, west, north, east = (float(side) for side in value.split(","))
+        except ValueError:
+            self.fail(f"expected SOUTH,WEST,NORTH,EAST in degrees, such as 47.2,8.3,47.5,8.8, got {value}", param, ctx)
+        return south, west, north, east
+
+
+BOX = Box()
 
 
 @click.command()
@@ -18,6 +37,13 @@ if TYPE_CHECKING:
 @click.option("--image", metavar="FILE|URL", type=click.Path(), help="Search with a picture, alone or beside words.")
 @click.option("-n", "n", metavar="N", default=10, show_default=True, help="How many to show.")
 @click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
+@click.option("--after", metavar="DATE", help="Taken then or later: 2024, 2024-05, 2024-05-17.")
+@click.option("--before", metavar="DATE", help="Taken then or earlier; the year, month or day said counts as a whole.")
+@click.option("--camera", metavar="NAME", help="Taken with it; a part of its name.")
+@click.option("--place", metavar="SOUTH,WEST,NORTH,EAST", type=BOX, help="Taken inside this box, in degrees.")
+@click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Which side is longer.")
+@click.option("--min-px", metavar="N", type=int, help="Shorter side of at least so many pixels.")
+@click.option("--min-score", metavar="COSINE", type=float, help="Only what is at least so near.")
 @click.option(
     "--in", "among", type=click.Choice(["pictures", "texts"]), default="pictures", show_default=True, help="What to search."
 )
@@ -31,6 +57,13 @@ def search(
     image: str | None,
     n: int,
     under: str | None,
+    after: str | None,
+    before: str | None,
+    camera: str | None,
+    place: tuple[float, float, float, float] | None,
+    orientation: Orientation | None,
+    min_px: int | None,
+    min_score: float | None,
     among: Literal["pictures", "texts"],
     only_paths: bool,
     html: str | None,
@@ -51,9 +84,10 @@ def search(
         raise click.UsageError('Say what to look for, such as: seesay search "a dog on grass", or use --image FILE.')
     if as_json and only_paths:
         raise click.UsageError("Give --json or --paths, not both.")
+    filters = Filters(under, after, before, camera, place, orientation, min_px, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        hits = opened.search(text if text.strip() else None, image=image, n=n, under=under, kind=kind)
+        hits = opened.search(text if text.strip() else None, image=image, n=n, filters=filters, kind=kind)
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
@@ -68,13 +102,24 @@ def search(
     else:
         _print(hits)
     if not hits:
-        click.echo("seesay: nothing found" + (f" below {short(under)}; is it indexed?" if under else ""), err=True)
+        click.echo(f"seesay: nothing found{_where(filters)}", err=True)
     if html:
         from seesay.gallery import Found, write_page
 
         page = write_page(html, [Found(text, hits, image)], title=f"SeeSay: {text or image}")
         click.echo(f"wrote {short(str(page))}", err=True)
     return 0
+
+
+def _where(filters: Filters) -> str:
+    """What may be why nothing was found."""
+    if filters == Filters():
+        return ""
+    if filters == Filters(under=filters.under):
+        return f" below {short(str(filters.under))}; is it indexed?"
+    told = [name for name in ("after", "before", "camera", "place") if getattr(filters, name) is not None]
+    unknown = "; pictures that say nothing of their date, camera or place do not pass filters by it" if told else ""
+    return f" that passes these filters{unknown}"
 
 
 def _print(hits: "list[Hit]") -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, SpaceMismatch
+from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
 from seesay.library.query import Part, Query
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 Kind = Literal["image", "text"]
+EVERYTHING = Filters()
+FIRST = 256  # places that are looked at first where filters may hold some back
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
 
@@ -141,14 +144,13 @@ class Library:
         *,
         image: "ImageInput | None" = None,
         n: int = 10,
-        under: str | os.PathLike[str] | None = None,
+        filters: Filters = EVERYTHING,
         kind: Kind = "image",
     ) -> list[Hit]:
         """The n nearest items, best first, to a query (`query.py` has its grammar), to an image, or to their sum.
 
-        The search is exact; a score is the cosine to the sum. under: only files below that folder. kind "text": among indexed
-        texts instead of pictures. Copies of one picture, and equal texts, are one hit. Raises InputError, NoLibrary,
-        SpaceMismatch.
+        The search is exact, with and without filters; a score is the cosine to the sum. kind "text": among indexed texts
+        instead of pictures. Copies of one picture, and equal texts, are one hit. Raises InputError, NoLibrary, SpaceMismatch.
         """
         if query is None and image is None:
             raise InputError("search takes a query, an image=, or both")
@@ -161,7 +163,7 @@ class Library:
             space = self._space(store)  # before any encoding: a foreign library should not cost a model
             known = [self._known(store, space, part) for part in parts]
         vector = self._sum(parts, known, [] if image is None else [image])
-        return self.search_vector(vector, n=n, under=under, kind=kind, _space=space)
+        return self.search_vector(vector, n=n, filters=filters, kind=kind, _space=space)
 
     def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
         """The vector of a part that names an item. Raises InputError where there is none."""
@@ -193,21 +195,19 @@ class Library:
         vector: np.ndarray,
         *,
         n: int = 10,
-        under: str | os.PathLike[str] | None = None,
+        filters: Filters = EVERYTHING,
         kind: Kind = "image",
         _space: Space | None = None,
     ) -> list[Hit]:
         """The same for a vector (D,) of the model's space, however it was made."""
-        folder = None if under is None else absolute(under)
         with self._reading() as store:
             space = _space or self._space(store)
             if vector.shape != (space.dim,):
                 raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
             ids, scores = self._scores(store, space, kind, unit(vector))
-            if folder is not None:
-                allowed = np.isin(ids, np.asarray(store.vectors_under(folder, space), dtype=np.int64), assume_unique=True)
-                ids, scores = ids[allowed], scores[allowed]
-            return self._hits(store, ids, scores, n, folder)
+            if filters.min_score is not None:
+                ids, scores = ids[scores >= filters.min_score], scores[scores >= filters.min_score]
+            return self._hits(store, space, ids, scores, n, filters)
 
     def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(ids (N,), cosines (N,)): the matrix, and whatever the database holds beyond it."""
@@ -241,12 +241,14 @@ class Library:
         except LibraryError:  # a writer is at it, or the disk is read-only: the answer is right all the same, only slower
             return False
 
-    def _hits(self, store: Store, ids: np.ndarray, scores: np.ndarray, n: int, folder: str | None) -> list[Hit]:
-        """The n best live ones. Tombstones and equal texts drop out on the way, so it looks further until there are enough."""
-        take = n + 8
+    def _hits(self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, n: int, filters: Filters) -> list[Hit]:
+        """The n best live ones that pass. Tombstones, equal texts and what filters hold back drop out on the way, so it looks
+        further until there are enough; where hardly any pass, the database is asked first which do."""
+        looked_up = filters.folder is None and not any(filters.conditions())
+        take = n + 8 if looked_up else max(FIRST, n + 8)
         while True:
             best = top_k(scores, take)
-            found = store.items([int(i) for i in ids[best]])
+            found = store.items([int(i) for i in ids[best]], filters)
             hits: list[Hit] = []
             texts: set[str] = set()
             for row in best:
@@ -254,10 +256,13 @@ class Library:
                 if item is None or (item.text is not None and item.text in texts):
                     continue
                 texts.add(item.text or "")
-                hits.append(_hit(item, paths, float(scores[row]), folder))
+                hits.append(_hit(item, paths, float(scores[row]), filters.folder))
             if len(hits) >= n or take >= len(ids):
                 return hits[:n]
             take *= 4
+            if not looked_up and 4 * len(hits) < n:
+                passing = np.isin(ids, store.vectors_that_pass(filters, space), assume_unique=True)
+                ids, scores, take, looked_up = ids[passing], scores[passing], n + 8, True
 
     def _space(self, store: Store) -> Space:
         space = store.space(self.model.space_id)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from seesay.library.filters import Filters
 from seesay.library.matrix import Matrix
 from seesay.library.schema import connect
 from seesay.paths import below, from_db, join, to_db
@@ -277,22 +280,39 @@ class Store:
         texts = (to_db(part), to_db(low), to_db(high), os.fsencode(low), os.fsencode(high))
         return (i for (i,) in self.db.execute(sql, (space.id, root, *texts)))
 
-    def items(self, vector_ids: Sequence[int]) -> dict[int, tuple[FoundItem, list[str]]]:
-        """The live items behind these vector ids, each with the paths of its files; one without any file is left out."""
+    def vectors_that_pass(self, filters: Filters, space: Space) -> np.ndarray:
+        """(N,) int64 vector ids, ascending, of what filters let through, scores aside."""
+        conditions, values = _all_of(filters)
+        rows = self.db.execute(
+            f"""SELECT v.id FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+                WHERE v.space = ?{conditions} ORDER BY v.id""",
+            (space.id, *values),
+        )
+        ids = np.fromiter((i for (i,) in rows), dtype=np.int64)
+        if filters.folder is None:
+            return ids
+        return np.intersect1d(ids, np.asarray(self.vectors_under(filters.folder, space), dtype=np.int64), assume_unique=True)
+
+    def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
+        """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
+        without any file is left out."""
         found: dict[int, tuple[FoundItem, list[str]]] = {}
         marks = ",".join("?" * len(vector_ids))
+        conditions, values = _all_of(filters)
         rows = self.db.execute(
             f"""SELECT v.id, r.path, f.path,
                        lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
                        c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude
                 FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
                 JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
-                WHERE v.id IN ({marks}) ORDER BY r.path, f.path""",
-            tuple(vector_ids),
+                WHERE v.id IN ({marks}){conditions} ORDER BY r.path, f.path""",
+            (*vector_ids, *values),
         )
         for vector_id, root, path, *rest in rows:  # rest: the columns of FoundItem
             full = join(from_db(root), from_db(path))
             found.setdefault(vector_id, (FoundItem(*rest), []))[1].append(full)
+        if (folder := filters.folder) is not None:
+            return {at: item for at, item in found.items() if any(below(path, folder) is not None for path in item[1])}
         return found
 
     def vector_of(self, item: str, space: Space) -> bytes | None:
@@ -323,6 +343,12 @@ class Store:
                JOIN files f ON f.id = x.file_id JOIN roots r ON r.id = f.root_id ORDER BY r.path, f.path"""
         )
         return [(join(from_db(root), from_db(path)), reason, tries) for root, path, reason, tries in rows]
+
+
+def _all_of(filters: Filters) -> tuple[str, list[object]]:
+    """Conditions to add to a WHERE, with their values."""
+    found = list(filters.conditions())
+    return "".join(f" AND {condition}" for condition, _ in found), [value for _, values in found for value in values]
 
 
 def _overlap(root: str, folder: str) -> tuple[bool, str]:

@@ -1,0 +1,83 @@
+"""What a search shall pass over, by what is known of a picture and not by what it shows."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from seesay.errors import InputError
+from seesay.paths import absolute
+
+Orientation = Literal["landscape", "portrait", "square"]
+ORIENTATIONS: dict[str, str] = {"landscape": ">", "portrait": "<", "square": "="}  # width to height
+DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d)?)?)?)?)?")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Only pictures that all of these are true of; one of which a thing is not known does not pass.
+
+    under: a folder, all of whose folders count. after, before: dates, or beginnings of one, in the camera's local time; the
+    year, month or day that is said counts as a whole on either side ("2024" to "2024-05"). camera: a part of its name, in any
+    case. place: south, west, north, east in degrees; where west is larger than east, the box crosses the date line. min_px: of
+    the shorter side. min_score: of the cosine. Raises InputError.
+    """
+
+    under: str | os.PathLike[str] | None = None
+    after: str | None = None
+    before: str | None = None
+    camera: str | None = None
+    place: tuple[float, float, float, float] | None = None
+    orientation: Orientation | None = None
+    min_px: int | None = None
+    min_score: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("after", "before"):
+            said = getattr(self, name)
+            if said is not None and not DATE.fullmatch(said):
+                raise InputError(f"{name}: expected a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T18:30, got {said!r}")
+        if self.after and self.before and self.after[: len(self.before)] > self.before[: len(self.after)]:
+            raise InputError(f"after {self.after} and before {self.before} leave no time between them")
+        if self.camera is not None and not self.camera.strip():
+            raise InputError("camera: expected a part of its name, such as Canon, got nothing")
+        if self.place is not None:
+            _check_place(self.place)
+        if self.orientation is not None and self.orientation not in ORIENTATIONS:
+            raise InputError(f"orientation: expected one of {', '.join(ORIENTATIONS)}, got {self.orientation!r}")
+        if self.min_px is not None and self.min_px < 1:
+            raise InputError(f"min_px: expected at least 1, got {self.min_px}")
+        if self.min_score is not None and not -1 <= self.min_score <= 1:
+            raise InputError(f"min_score: expected a cosine from -1 to 1, got {self.min_score}")
+
+    @property
+    def folder(self) -> str | None:
+        return None if self.under is None else absolute(self.under)
+
+    def conditions(self) -> Iterator[tuple[str, list[object]]]:
+        """SQL over the table `contents c`, with its values; of the folder and the score others take care."""
+        if self.after is not None:
+            yield "c.taken_at >= ?", [self.after]
+        if self.before is not None:
+            yield "substr(c.taken_at, 1, ?) <= ?", [len(self.before), self.before]
+        if self.camera is not None:
+            yield "instr(lower(c.camera), lower(?)) > 0", [self.camera.strip()]
+        if self.place is not None:
+            south, west, north, east = self.place
+            yield "c.latitude BETWEEN ? AND ?", [south, north]
+            crossing = "OR" if west > east else "AND"
+            yield f"(c.longitude >= ? {crossing} c.longitude <= ?)", [west, east]
+        if self.orientation is not None:
+            yield f"c.width {ORIENTATIONS[self.orientation]} c.height", []
+        if self.min_px is not None:
+            yield "min(c.width, c.height) >= ?", [self.min_px]
+
+
+def _check_place(place: tuple[float, float, float, float]) -> None:
+    south, west, north, east = place
+    if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
+        raise InputError(
+            "place: expected south, west, north, east in degrees, such as 47.2,8.3,47.5,8.8, with south at most north, got "
+            + ",".join(f"{side:g}" for side in place)
+        )
