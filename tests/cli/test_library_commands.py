@@ -44,6 +44,9 @@ def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:
     result = json.loads(run("search", "red", "-n", "2", "--json").out)
     assert result["query"] == {"text": "red"}
     assert len(result["results"]) == 2
+    more = json.loads(run("search", "red", "-n", "9", "--behind", result["next"], "--json").out)
+    assert "next" not in more
+    assert len({hit["id"] for hit in (*result["results"], *more["results"])}) == 2 + len(more["results"])
     hit = result["results"][0]
     assert hit.keys() == {"score", "path", "kind", "id", "width", "height"}
     assert Path(hit["path"]).is_file()

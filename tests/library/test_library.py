@@ -73,6 +73,38 @@ def test_parts_of_a_query_add_up(library: Library, folder: Path) -> None:
     assert set(names(library.search("red - blue", n=2))) == {"red-1.png", "red-2.jpg"}
 
 
+def test_a_search_goes_on_behind_a_hit(library: Library, folder: Path, paint: Paint, tmp_path: Path) -> None:
+    for number in range(40):
+        paint(f"many/{number}.png", ("red", "green", "blue", "yellow")[number % 4])
+    table = tmp_path / "captions.txt"
+    table.write_text("".join(f"{text}\n" for text in ("dog", "Dog", "a red dog", "dog ", "red", "dog")), encoding="utf-8")
+    library.index(folder, table)
+    whole = [hit.id for hit in library.search("red", n=100)]
+    assert len(whole) == 45
+    for n in (1, 7, 45):
+        pages, cursor = [], None
+        while page := library.search("red", n=n, cursor=cursor):
+            pages += [hit.id for hit in page]
+            cursor = page[-1].cursor
+        assert pages == whole
+    texts = [hit.text for hit in library.search("dog", n=100, kind="text")]
+    found, cursor = [], None
+    while page := library.search("dog", n=1, kind="text", cursor=cursor):
+        found.append(page[0].text)
+        cursor = page[0].cursor
+    assert found == texts
+    assert len(set(texts)) == len(texts)
+    third = library.search("red", n=3)[-1]
+    paint("new.png", "red")
+    library.index()
+    library.forget(third.path)
+    rest = [hit.id for hit in library.search("red", n=100, cursor=third.cursor)]
+    assert [item for item in rest if item in whole] == whole[3:]
+    for wrong in ("", "x", "nan/1", "0.5", "0.5/zzz", "0.5/1/1", "0.5/-1"):
+        with pytest.raises(InputError, match="expected the cursor of a hit"):
+            library.search("red", cursor=wrong)
+
+
 def test_an_id_is_of_the_content(library: Library, folder: Path, tmp_path: Path) -> None:
     library.index(folder)
     table = tmp_path / "captions.tsv"

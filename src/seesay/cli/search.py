@@ -44,6 +44,7 @@ BOX = Box()
 @click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Which side is longer.")
 @click.option("--min-px", metavar="N", type=int, help="Shorter side of at least so many pixels.")
 @click.option("--min-score", metavar="COSINE", type=float, help="Only what is at least so near.")
+@click.option("--behind", "cursor", metavar="CURSOR", help="Go on behind a hit: what --json tells as `next`.")
 @click.option(
     "--in", "among", type=click.Choice(["pictures", "texts"]), default="pictures", show_default=True, help="What to search."
 )
@@ -64,6 +65,7 @@ def search(
     orientation: Orientation | None,
     min_px: int | None,
     min_score: float | None,
+    cursor: str | None,
     among: Literal["pictures", "texts"],
     only_paths: bool,
     html: str | None,
@@ -87,14 +89,15 @@ def search(
     filters = Filters(under, after, before, camera, place, orientation, min_px, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        hits = opened.search(text if text.strip() else None, image=image, n=n, filters=filters, kind=kind)
+        hits = opened.search(text if text.strip() else None, image=image, n=n, filters=filters, kind=kind, cursor=cursor)
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
     if as_json:
         asked = {} if not text.strip() else {"text": text}
         asked |= {} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
-        echo_json({"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits]})
+        more = {"next": hits[-1].cursor} if len(hits) == n else {}
+        echo_json({"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits], **more})
     elif only_paths:
         # Bytes, because a path need not be UTF-8, and a pipe wants exactly the file's name.
         sys.stdout.flush()

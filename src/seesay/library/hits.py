@@ -12,8 +12,8 @@ class Hit:
     """One result, best first. `score` is the cosine to the query.
 
     path: the picture's file, or the file that holds the text; copies: other files with the same content. id: what a query calls
-    it (`like:ID`), made from its content. `available` is false where the file cannot be seen now (an unmounted disk, or deleted
-    since the last index run).
+    it (`like:ID`), made from its content. cursor: what a search takes to go on behind this hit. `available` is false where the
+    file cannot be seen now (an unmounted disk, or deleted since the last index run).
     """
 
     score: float
@@ -30,6 +30,7 @@ class Hit:
     longitude: float | None = None
     line: int | None = None
     text: str | None = None
+    cursor: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The documented form (docs/cli.md): keys without a value are left out, except the first four."""

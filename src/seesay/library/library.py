@@ -1,6 +1,7 @@
 """`Library`: folders of pictures, indexed once and searched in words or by picture."""
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "text"]
 EVERYTHING = Filters()
+CURSOR = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
 FIRST = 256  # places that are looked at first where filters may hold some back
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
@@ -146,11 +148,13 @@ class Library:
         n: int = 10,
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
+        cursor: str | None = None,
     ) -> list[Hit]:
         """The n nearest items, best first, to a query (`query.py` has its grammar), to an image, or to their sum.
 
         The search is exact, with and without filters; a score is the cosine to the sum. kind "text": among indexed texts
-        instead of pictures. Copies of one picture, and equal texts, are one hit. Raises InputError, NoLibrary, SpaceMismatch.
+        instead of pictures. Copies of one picture, and equal texts, are one hit. cursor: a hit's, to go on behind it with the
+        same query; what was indexed or forgotten in between moves nothing else. Raises InputError, NoLibrary, SpaceMismatch.
         """
         if query is None and image is None:
             raise InputError("search takes a query, an image=, or both")
@@ -163,16 +167,16 @@ class Library:
             space = self._space(store)  # before any encoding: a foreign library should not cost a model
             known = [self._known(store, space, part) for part in parts]
         vector = self._sum(parts, known, [] if image is None else [image])
-        return self.search_vector(vector, n=n, filters=filters, kind=kind, _space=space)
+        return self.search_vector(vector, n=n, filters=filters, kind=kind, cursor=cursor, _space=space)
 
     def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
         """The vector of a part that names an item. Raises InputError where there is none."""
         if part.what != "like":
             return None
-        blob = store.vector_of(part.value, space)
-        if blob is None:
+        found = store.vector_of(part.value, space)
+        if found is None:
             raise InputError(f"like:{part.value}: the library at {self.path} has nothing with that id, seen by this model")
-        return np.frombuffer(blob, "<f4")
+        return np.frombuffer(found, "<f4")
 
     def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> np.ndarray:
         """(D,) The weighted sum of the parts' unit vectors, and of images. Raises InputError where nothing is left."""
@@ -197,6 +201,7 @@ class Library:
         n: int = 10,
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
+        cursor: str | None = None,
         _space: Space | None = None,
     ) -> list[Hit]:
         """The same for a vector (D,) of the model's space, however it was made."""
@@ -207,7 +212,11 @@ class Library:
             ids, scores = self._scores(store, space, kind, unit(vector))
             if filters.min_score is not None:
                 ids, scores = ids[scores >= filters.min_score], scores[scores >= filters.min_score]
-            return self._hits(store, space, ids, scores, n, filters)
+            seen: set[str] = set()
+            if cursor is not None:
+                behind, seen = _behind(store, ids, scores, cursor)
+                ids, scores = ids[behind], scores[behind]
+            return self._hits(store, space, ids, scores, n, filters, seen)
 
     def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(ids (N,), cosines (N,)): the matrix, and whatever the database holds beyond it."""
@@ -241,7 +250,9 @@ class Library:
         except LibraryError:  # a writer is at it, or the disk is read-only: the answer is right all the same, only slower
             return False
 
-    def _hits(self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, n: int, filters: Filters) -> list[Hit]:
+    def _hits(
+        self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, n: int, filters: Filters, seen: set[str]
+    ) -> list[Hit]:
         """The n best live ones that pass. Tombstones, equal texts and what filters hold back drop out on the way, so it looks
         further until there are enough; where hardly any pass, the database is asked first which do."""
         looked_up = filters.folder is None and not any(filters.conditions())
@@ -250,13 +261,13 @@ class Library:
             best = top_k(scores, take)
             found = store.items([int(i) for i in ids[best]], filters)
             hits: list[Hit] = []
-            texts: set[str] = set()
+            texts = set(seen)
             for row in best:
                 item, paths = found.get(int(ids[row]), (None, []))
                 if item is None or (item.text is not None and item.text in texts):
                     continue
                 texts.add(item.text or "")
-                hits.append(_hit(item, paths, float(scores[row]), filters.folder))
+                hits.append(_hit(item, paths, float(scores[row]), int(ids[row]), filters.folder))
             if len(hits) >= n or take >= len(ids):
                 return hits[:n]
             take *= 4
@@ -310,13 +321,28 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("seesay", appauthor=False)) / "library"
 
 
+def _behind(store: Store, ids: np.ndarray, scores: np.ndarray, cursor: str) -> tuple[np.ndarray, set[str]]:
+    """Which of ids (N,) come after a cursor, and the texts before it that have the same score."""
+    found = CURSOR.fullmatch(cursor)
+    if found is None:
+        raise InputError(f"expected the cursor of a hit, such as 0.312/17, got {cursor!r}")
+    vector = int(found[2])
+    # As it is now: the same product over more rows may come out another last digit. It may also be forgotten since.
+    own = scores[ids == vector]
+    score = own[0] if len(own) else np.float32(found[1])
+    before = ids[(scores == score) & (ids <= vector)]
+    texts = {item.text for item, _ in store.items(before.tolist(), EVERYTHING).values() if item.text is not None}
+    return (scores < score) | ((scores == score) & (ids > vector)), texts
+
+
 def _where(said: str) -> str:
     return said if is_url(said) else os.path.expanduser(said)
 
 
-def _hit(item: FoundItem, paths: list[str], score: float, folder: str | None) -> Hit:
+def _hit(item: FoundItem, paths: list[str], score: float, vector: int, folder: str | None) -> Hit:
     inside = [path for path in paths if folder is None or below(path, folder) is not None]
     there = [path for path in inside or paths if os.path.exists(path)]
     path = (there or inside or paths)[0]
     copies = tuple(other for other in paths if other != path)
-    return Hit(score=score, path=path, copies=copies, available=bool(there), **item._asdict())
+    cursor = f"{score:.9g}/{vector}"
+    return Hit(score=score, path=path, copies=copies, available=bool(there), cursor=cursor, **item._asdict())
