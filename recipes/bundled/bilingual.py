@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from recipes.bundled.dictionary import Entry
-from recipes.bundled.places import DIM, Lesson, Places
+from recipes.bundled.places import DIM, LEARNT, Lesson, Places
 from seesay.models.bert import Bert
+from seesay.tasks.encoder import unit
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
 from seesay.training.state import CheckpointFolder
@@ -25,11 +26,40 @@ from seesay.training.state import CheckpointFolder
 RATE, BATCH, PART = 5e-4, 384, 64
 SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass
 STRESSED_RATE, SHARE_OF_CAPTIONS = 3e-4, 0.25  # in the lessons on names
+LEARNT_KEPT = 0.3  # of what the training made of a name's learnt part; more of it tells scenes from each other and not things
 
 
 def precision() -> str:
     """Of products in training: bfloat16 where the processor multiplies it, which halves the time; weights stay float32."""
     return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
+
+
+class Kept:
+    """Where texts belong once the tower is trained: names in their places, with a little of the learnt part that the training
+    gave them; captions where it put them, or, with `english`, halfway to where it put what they mean in English."""
+
+    def __init__(self, places: Places, trained: Bert, tokenizer: Tokenizer, english: Sequence[str] = ()) -> None:
+        self.places, self.trained, self.tokenizer = places, trained, tokenizer
+        short_first = sorted(set(english), key=_length)
+        self.english = dict(zip(short_first, self._vectors(short_first), strict=True))
+
+    def of(self, lessons: Sequence[Lesson]) -> np.ndarray:
+        """(N, DIM) float32"""
+        rows = self.places.of(lessons)
+        for row, now, lesson in zip(rows, self._vectors([lesson.text for lesson in lessons]), lessons, strict=True):
+            if lesson.caption:
+                row[:] = now + (unit(np.mean([self.english[text] for text in lesson.meanings], axis=0)) if self.english else 0)
+            else:
+                row[:LEARNT] = LEARNT_KEPT * now[:LEARNT]
+        return unit(rows)
+
+    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        made = np.empty((len(texts), DIM), dtype=np.float32)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
+            for start in range(0, len(texts), PART):
+                ids = torch.from_numpy(self.tokenizer(texts[start : start + PART]).ids)
+                made[start : start + PART] = self.trained(ids).float().numpy()
+        return unit(made)
 
 
 class Traditional:
@@ -110,15 +140,15 @@ def one_pass(
         yield found[at]
 
 
-def on_names(lessons: Iterable[Lesson], rng: np.random.Generator) -> Iterator[Lesson]:
-    """Fewer captions."""
-    return (lesson for lesson in lessons if not lesson.caption or rng.random() < SHARE_OF_CAPTIONS)
+def on_names(lessons: Iterable[Lesson], rng: np.random.Generator, captions: float = SHARE_OF_CAPTIONS) -> Iterator[Lesson]:
+    """Fewer captions: this share of them."""
+    return (lesson for lesson in lessons if not lesson.caption or rng.random() < captions)
 
 
 def teach(
     student: Bert,
     tokenizer: Tokenizer,
-    places: Places,
+    places: "Places | Kept",
     passes: Callable[[int], Iterable[Lesson]],
     steps: int,
     folder: Path,
@@ -148,11 +178,13 @@ def teach(
         optimizer.zero_grad(set_to_none=True)
         for start in range(0, BATCH, PART):
             part = batch[start : start + PART]
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
-                made = student(torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids))
+            ids = torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids)
             captions = torch.tensor([[lesson.caption] for lesson in part])
+            wanted = torch.from_numpy(places.of(part))
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
+                made = student(ids)
             counted = torch.where(captions, 1.0, weight)
-            loss = embedding_distillation(made * counted, torch.from_numpy(places.of(part)) * counted) * len(part) / BATCH
+            loss = embedding_distillation(made * counted, wanted * counted) * len(part) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
             recent.append(loss.item() * BATCH / len(part))
         optimizer.step()

@@ -15,6 +15,7 @@ from recipes.bundled.places import SAID, Lesson, Places, classes, kinds
 
 Captions = dict[str, tuple[list[str], list[str]]]  # photo -> English, Chinese
 SPOKEN = 25_000  # names of WordNet's that are held in place, of those that name something to see
+TIMES_OF_EMOJI, TIMES_OF_ENGLISH = 3, 2  # among things
 CHUNK = 1000
 DULL = {"front", "side", "group", "way", "back", "top", "one", "two", "area", "air", "day", "end", "other", "next", "while"}
 DULL_ZH = {
@@ -123,9 +124,9 @@ def _put(name: str, lang: str, rng: np.random.Generator) -> str:
     return str(rng.choice(SAID[lang])).format(name)
 
 
-def class_names(words: Sequence[Entry]) -> list[Lesson]:
-    """ImageNet's, in both languages and both scripts."""
-    traditional, rng = Traditional(words), np.random.default_rng(0)
+def class_names(words: Sequence[Entry], seed: int = 0) -> list[Lesson]:
+    """ImageNet's, in both languages and both scripts. seed: of how they are put."""
+    traditional, rng = Traditional(words), np.random.default_rng(seed)
     found: list[Lesson] = []
     for c in classes():
         said = [_put(c.en, "en", rng) for _ in range(4)]
@@ -136,7 +137,10 @@ def class_names(words: Sequence[Entry]) -> list[Lesson]:
 
 
 def other_names(
-    words: Sequence[Entry], nouns: dict[str, Noun], emoji: Sequence[tuple[str, str]], free: Container[str] = ()
+    words: Sequence[Entry],
+    nouns: dict[str, Noun],
+    emoji: Sequence[tuple[str, str]],
+    free: Container[str] = (),
 ) -> list[Lesson]:
     """WordNet's, emoji's and the dictionary's; not those in `free`, which photos teach."""
     rng = np.random.default_rng(0)
@@ -150,6 +154,24 @@ def other_names(
     told = [entry for entry in words if entry.simplified not in free]
     found += [Lesson(entry.traditional if rng.random() < 0.3 else entry.simplified, entry.meanings[:2]) for entry in told]
     return found
+
+
+def things(
+    words: Sequence[Entry], emoji: Sequence[tuple[str, str]], is_thing: Callable[[str], bool], seed: int
+) -> list[Lesson]:
+    """Names of what can be seen, in both languages: emoji's and the dictionary's. seed: of how they are put."""
+    rng = np.random.default_rng(seed)
+    found, english = [], set()
+    for zh, en in emoji:
+        found += [
+            Lesson(_put(name, lang, rng), (en,)) for lang, name in (("zh", zh), ("en", en)) for _ in range(TIMES_OF_EMOJI)
+        ]
+    for entry in words:
+        if meanings := tuple(meaning for meaning in entry.meanings[:2] if is_thing(meaning)):
+            name = entry.traditional if rng.random() < 0.3 else entry.simplified
+            found.append(Lesson(_put(name, "zh", rng), meanings))
+            english |= {*meanings}
+    return found + [Lesson(_put(name, "en", rng), (name,)) for name in sorted(english) for _ in range(TIMES_OF_ENGLISH)]
 
 
 def write_anchors(file: Path, lessons: Sequence[Lesson], places: Places) -> None:

@@ -16,14 +16,18 @@ from safetensors.numpy import load_file
 import seesay
 from recipes.bundled import card, sources
 from recipes.bundled.places import TEMPERATURE
+from recipes.bundled.rounding import rounded
+from seesay.checkpoints import open_checkpoint
 from seesay.config import EfficientNetLiteConfig, ModelConfig, read_config
 from seesay.engines.efficientnet_graph import map_ranges
 from seesay.engines.image_graphs import image_graph
 from seesay.engines.text_graphs import text_graph
+from seesay.models.efficientnet_lite import EfficientNetLite
 from seesay.strict import to_json
 
 STORED = {"image": "int8", "text": "int8"}
 CALIBRATION = 300  # pictures
+CUT = 0.7  # of the range that a map had on them: what lies beyond is rare, and finer steps are worth more
 
 
 def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
@@ -37,7 +41,11 @@ def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
     assert isinstance(config.image, EfficientNetLiteConfig)
     assert config.text is not None
     out.mkdir(parents=True, exist_ok=True)
-    ranges = map_ranges(config.image, image, seesay.load(model).preprocess(pictures))
+    pixels = seesay.load(model).preprocess(pictures)
+    ranges = {name: (CUT * low, CUT * high) for name, (low, high) in map_ranges(config.image, image, pixels).items()}
+    tower = open_checkpoint(model).model().image
+    assert isinstance(tower, EfficientNetLite)
+    image |= rounded(tower.eval(), pixels)
     onnx.save(image_graph(config.image, config.dim, image, "int8", ranges=ranges), out / "image.onnx")
     onnx.save(text_graph(config.text, config.dim, text, "int8"), out / "text.onnx")
     shutil.copy(model / "tokenizer.json", out / "tokenizer.json")

@@ -1,6 +1,6 @@
 """The model that training begins from: EfficientNet-Lite2 with a branch and the class names, MiniLM as it learnt Chinese."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from seesay import conversion
 from seesay.checkpoints.reader import digest, space_of
 from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig, Source, read_config
 from seesay.models import Clip
+from seesay.models.bert import Bert
 
 LEARNT_SEEN = 0.7  # of the length that training gives the learnt part of pictures
 BRANCH = 5  # blocks: from the second of the sixth stage on
@@ -107,16 +108,30 @@ def _write(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], token
         conversion.write(clip.eval(), tokenizer, unfinished, "float32")
 
 
-def put_back(trained: Path, begun: Path, out: Path) -> None:
-    """The trained model with the image projection's rows of the other parts as they began, since captions pull pictures there
-    away from where names are, and with its learnt part, which grew, counting less."""
-    state, before = load_file(trained / "model.safetensors"), load_file(begun / "model.safetensors")
-    projection = state["image.projection.weight"]
-    projection[LEARNT:] = before["image.projection.weight"][LEARNT:]
-    for learnt in (projection[:LEARNT], state["image.class_embedding"][:, :LEARNT]):
+def text_tower(folder: Path) -> tuple[Bert, bytes]:
+    """A model's, with its tokenizer."""
+    state = load_file(folder / "model.safetensors")
+    weights = {name.removeprefix("text."): torch.from_numpy(value) for name, value in state.items() if name.startswith("text.")}
+    tower = Bert(text_config(len(weights["embeddings.word.weight"])), DIM)
+    tower.load_state_dict(weights)
+    return tower.eval(), (folder / "tokenizer.json").read_bytes()
+
+
+def average(trained: Sequence[Path], out: Path) -> None:
+    """Runs from one start, weight by weight (model soups, Wortsman et al. 2022, arXiv 2203.05482)."""
+    states = [load_file(folder / "model.safetensors") for folder in trained]
+    means = {name: np.mean([state[name] for state in states], axis=0, dtype=np.float64) for name in states[0]}
+    state = {name: torch.from_numpy(np.asarray(mean, dtype=np.float32)) for name, mean in means.items()}
+    _write(out, read_config(trained[0]), state, (trained[0] / "tokenizer.json").read_bytes())
+
+
+def finish(trained: Path, text: Mapping[str, Tensor], out: Path) -> None:
+    """The trained model with this text tower, and with the learnt part of pictures, which grew, counting less."""
+    state = {name: torch.from_numpy(value) for name, value in load_file(trained / "model.safetensors").items()}
+    for learnt in (state["image.projection.weight"][:LEARNT], state["image.class_embedding"][:, :LEARNT]):
         learnt *= LEARNT_SEEN
-    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
-    _write(out, read_config(trained), tensors, (trained / "tokenizer.json").read_bytes())
+    state |= {f"text.{name}": value for name, value in text.items()}
+    _write(out, read_config(trained), state, (trained / "tokenizer.json").read_bytes())
 
 
 def provenance() -> tuple[Source, ...]:
