@@ -5,7 +5,8 @@ The space has four parts.
 - Learnt: what contrast with captions learns, beginning from heads.py. A name has little of it, since it says which scenes go
   with a word rather than what the word means.
 - Named: MiniLM's own space, centred on the classes' names, its main directions made more alike in length. There a picture is
-  its class probabilities times the classes' vectors (ConSE), and a text stands where its meaning stands.
+  its class probabilities times the classes' vectors (ConSE), and a text stands where its meaning stands; the name of a kind,
+  such as "dog", on the way to its classes.
 - Looks: a picture's features; a name stands where its drawings do (looks.py).
 - Crowd: a picture has the same in it, always. A name has the less, the more classes lie near it, or it would be taken for
   everything of its kind: "passion fruit" for any fruit.
@@ -34,6 +35,7 @@ GLOSS_SHARE = 0.5  # of what a dictionary says of a thing, to its name
 CROWD_SHARE, NEAREST = 0.35, 10  # by the mean cosine with so many classes
 WHITENED = 0.25  # power of the variances by which the directions of the named part are divided: 0.5 would make them equal
 KIND_SHARE = 0.6  # of what a class is a kind of, in its vector
+CLASSES_MEANT = 0.6  # of where its classes are, in the name of a kind: a "dog" is any of 118
 WIDEST = 400  # classes below a kind; "entity" says nothing
 TEMPERATURE = 1.1  # of the class probabilities: what else it could be counts for more
 PHOTO = "a photo of a {}"
@@ -135,6 +137,12 @@ class Places:
         told = unit(rows @ np.linalg.inv(np.cov(rows.T)))
         return {c.en: row for c, row in zip(classes(), told, strict=True)}
 
+    @cached_property
+    def _of_kinds(self) -> dict[Noun, np.ndarray]:
+        """(NAMED,) unit vectors: the mean of the classes that are of a kind."""
+        found = kinds(self.nouns).items()
+        return {self.nouns[kind]: unit(self.class_vectors[numbers].mean(axis=0)) for kind, numbers in found}
+
     @property
     def picture_maps(self) -> tuple[np.ndarray, np.ndarray]:
         """(1000, NAMED) of class probabilities and (1280, LOOKS) of features less the mean photo's, which make a photo's named
@@ -163,6 +171,9 @@ class Places:
         learnt = np.zeros((len(vectors), LEARNT)) if self.heads is None else (vectors - self.centre) @ self.heads.text.T
         named = unit((vectors - self.centre) @ self.basis)
         crowd = self._crowd(named) - self._usual_crowd
+        for row, thing in zip(named, things, strict=True):
+            if thing is not None and thing in self._of_kinds:
+                row[:] = unit((1 - CLASSES_MEANT) * row + CLASSES_MEANT * self._of_kinds[thing])
         looks = LOOKS_MEANT * self._looks(names, things)
         rows = np.concatenate([NAMES_LEARNT * learnt, named, looks, -CROWD_SHARE * crowd[:, None]], axis=1)
         for row, name in zip(rows, names, strict=True):
