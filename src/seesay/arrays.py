@@ -1,7 +1,7 @@
 """Files of arrays that can be made again: written whole or not at all, and read as absent where they are damaged."""
 
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
 from pathlib import Path
@@ -28,7 +28,8 @@ def write_arrays(file: Path, **arrays: np.ndarray) -> None:
     temporary = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", suffix=".part", delete=False) as stream:
+        # Not tempfile's: those could be read by nobody else who shares the folder.
+        with (file.parent / f".{file.name}.{secrets.token_hex(8)}.part").open("xb") as stream:
             temporary = Path(stream.name)
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle
         os.replace(temporary, file)

@@ -39,19 +39,19 @@ def test_index_with_a_bad_picture_does_the_rest_and_exits_1(run: Run, album: Pat
 
 def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:
     run("index", album)
-    lines = run("search", "something", "red", "-n", "3").out.splitlines()
+    lines = run("search", "something", "red", "--all", "-n", "3").out.splitlines()
     assert len(lines) == 3
-    result = json.loads(run("search", "red", "-n", "2", "--json").out)
+    result = json.loads(run("search", "red", "--all", "-n", "2", "--json").out)
     assert result["query"] == {"text": "red"}
     assert len(result["results"]) == 2
-    more = json.loads(run("search", "red", "-n", "9", "--behind", result["next"], "--json").out)
+    more = json.loads(run("search", "red", "--all", "-n", "9", "--behind", result["next"], "--json").out)
     assert "next" not in more
     assert len({hit["id"] for hit in (*result["results"], *more["results"])}) == 2 + len(more["results"])
     hit = result["results"][0]
-    assert hit.keys() == {"score", "path", "kind", "id", "width", "height"}
+    assert hit.keys() == {"score", "path", "kind", "id", "width", "height", "relevance"}
     assert Path(hit["path"]).is_file()
-    paths = run("search", "red", "--paths").out.splitlines()
-    assert [*map(Path, paths)] == [Path(h["path"]) for h in json.loads(run("search", "red", "--json").out)["results"]]
+    paths = run("search", "red", "--all", "--paths").out.splitlines()
+    assert [*map(Path, paths)] == [Path(h["path"]) for h in json.loads(run("search", "red", "--all", "--json").out)["results"]]
 
 
 def test_search_by_picture_under_a_folder_and_with_a_page(run: Run, album: Path, tmp_path: Path) -> None:
@@ -60,9 +60,11 @@ def test_search_by_picture_under_a_folder_and_with_a_page(run: Run, album: Path,
     result = json.loads(run("search", "--image", query, "--json", "-n", "1").out)
     assert result["query"] == {"image": str(query)}
     assert result["results"][0]["path"] == str(query)
-    assert run("search", "red", "--under", album / "green", "--paths").out.splitlines() == [str(album / "green/green.png")]
+    assert run("search", "red", "--all", "--under", album / "green", "--paths").out.splitlines() == [
+        str(album / "green/green.png")
+    ]
     page = tmp_path / "new" / "page.html"
-    result = run("search", "<b>red</b>", "--html", page)
+    result = run("search", "<b>red</b>", "--all", "--html", page)
     assert result.code == 0
     text = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;red&lt;/b&gt;" in text
@@ -115,19 +117,22 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
 def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> None:
     (album / "phone.heic").write_bytes(b"x")
     assert "passed over: 1 .heic" in run("index", album).err
-    nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
+    nothing = run("search", "red", "--all", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err
-    strict = run("search", "red", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
+    strict = run("search", "red", "--all", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
     assert (strict.code, "nothing found that passes these filters" in strict.err) == (0, True)
-    assert len(run("search", "red", "--orientation", "square", "--min-px", "2", "--min-score", "-1").out.splitlines()) == 4
+    assert (
+        len(run("search", "red", "--all", "--orientation", "square", "--min-px", "2", "--min-score", "-1").out.splitlines())
+        == 4
+    )
     english = tmp_path / "english"
     shutil.copytree(BUNDLED, english)
     config = json.loads((english / "config.json").read_text(encoding="utf-8"))
     (english / "config.json").write_text(json.dumps(config | {"languages": ["en"]}), encoding="utf-8")
     assert "not made for Chinese" in run("search", "海边日落", "--model", english).err
-    assert "not made for Chinese" not in run("search", "海边日落").err
-    page = run("search", "red", "--html", album)
+    assert "not made for Chinese" not in run("search", "海边日落", "--all").err
+    page = run("search", "red", "--all", "--html", album)
     assert (page.code, "cannot write the page to" in page.err) == (2, True)
     assert len(page.out.splitlines()) == 4  # the hits are shown all the same
     again = run("forget", album / "red")
@@ -164,9 +169,9 @@ def test_paths_that_are_not_utf8_pass_through_pipes(run: Run, album: Path) -> No
     odd = os.fsdecode(os.fsencode(album) + b"/\xff.png")
     (album / "red/red.png").rename(odd)
     run("index", album)
-    assert odd in run("search", "red", "--paths").out.splitlines()
-    assert odd in [hit["path"] for hit in json.loads(run("search", "red", "--json").out)["results"]]
-    assert "\\xff.png" in run("search", "red").out
+    assert odd in run("search", "red", "--all", "--paths").out.splitlines()
+    assert odd in [hit["path"] for hit in json.loads(run("search", "red", "--all", "--json").out)["results"]]
+    assert "\\xff.png" in run("search", "red", "--all").out
 
 
 def test_forget_and_doctor(run: Run, album: Path) -> None:
@@ -182,14 +187,14 @@ def test_forget_and_doctor(run: Run, album: Path) -> None:
     assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
     assert "4 pictures, 0 lists of texts, 1 unreadable files" in run("doctor").out
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
-    assert len(run("search", "red", "--paths").out.splitlines()) == 3
+    assert len(run("search", "red", "--all", "--paths").out.splitlines()) == 3
 
 
 def test_the_console_script_ends_quietly_when_its_reader_does(album: Path, tmp_path: Path, paint: Paint) -> None:
     script = [sys.executable, "-m", "seesay"]
     subprocess.run([*script, "index", album], check=True, capture_output=True)
     run = subprocess.run(
-        f"{sys.executable} -m seesay search red -n 4 | head -n 1", shell=True, capture_output=True, text=True, check=True
+        f"{sys.executable} -m seesay search red --all -n 4 | head -n 1", shell=True, capture_output=True, text=True, check=True
     )
     assert run.stdout.count("\n") == 1
     assert run.stderr == ""
@@ -204,4 +209,4 @@ def test_a_terminal_without_utf8_still_searches(album: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     script = [sys.executable, "-m", "seesay"]
     subprocess.run([*script, "index", album], check=True, capture_output=True, env=env)
-    assert subprocess.run([*script, "search", "红色"], check=True, capture_output=True, env=env).stdout
+    assert subprocess.run([*script, "search", "红色", "--all"], check=True, capture_output=True, env=env).stdout

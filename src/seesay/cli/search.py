@@ -45,6 +45,7 @@ BOX = Box()
 @click.option("--min-px", metavar="N", type=int, help="Shorter side of at least so many pixels.")
 @click.option("--min-score", metavar="COSINE", type=float, help="Only what is at least so near.")
 @click.option("--behind", "cursor", metavar="CURSOR", help="Go on behind a hit: what --json tells as `next`.")
+@click.option("--all", "everything", is_flag=True, help="Also what hardly has to do with the words.")
 @click.option(
     "--in", "among", type=click.Choice(["pictures", "texts"]), default="pictures", show_default=True, help="What to search."
 )
@@ -66,6 +67,7 @@ def search(
     min_px: int | None,
     min_score: float | None,
     cursor: str | None,
+    everything: bool,
     among: Literal["pictures", "texts"],
     only_paths: bool,
     html: str | None,
@@ -89,7 +91,9 @@ def search(
     filters = Filters(under, after, before, camera, place, orientation, min_px, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        hits = opened.search(text if text.strip() else None, image=image, n=n, filters=filters, kind=kind, cursor=cursor)
+        hits = opened.search(
+            text if text.strip() else None, image=image, n=n, filters=filters, kind=kind, cursor=cursor, relevant=not everything
+        )
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
@@ -106,6 +110,8 @@ def search(
         _print(hits)
     if not hits:
         click.echo(f"seesay: nothing found{_where(filters)}", err=True)
+        if not everything and text.strip() and image is None:
+            click.echo("seesay: --all shows what comes nearest all the same", err=True)
     if html:
         from seesay.gallery import Found, write_page
 
@@ -131,4 +137,5 @@ def _print(hits: "list[Hit]") -> None:
         line = f"{where}:{hit.line}  {printable(hit.text)}" if hit.text is not None else where
         notes = [f"{len(hit.copies)} more cop{'y' if len(hit.copies) == 1 else 'ies'}"] if hit.copies else []
         notes += [] if hit.available else ["not there now"]
-        click.echo(f"{hit.score:6.3f}  {bar(hit.score)}  {line}" + (f"  ({'; '.join(notes)})" if notes else ""))
+        shown = f"{bar(hit.score)}" if hit.relevance is None else f"{bar(hit.relevance)} {hit.relevance:4.0%}"
+        click.echo(f"{hit.score:6.3f}  {shown}  {line}" + (f"  ({'; '.join(notes)})" if notes else ""))

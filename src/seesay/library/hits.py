@@ -12,8 +12,9 @@ class Hit:
     """One result, best first. `score` is the cosine to the query.
 
     path: the picture's file, or the file that holds the text; copies: other files with the same content. id: what a query calls
-    it (`like:ID`), made from its content. cursor: what a search takes to go on behind this hit. `available` is false where the
-    file cannot be seen now (an unmounted disk, or deleted since the last index run).
+    it (`like:ID`), made from its content. cursor: what a search takes to go on behind this hit. relevance: 0 to 1, of
+    a picture found by words: the share of other phrases that nothing in the library fits so well. `available` is false where
+    the file cannot be seen now (an unmounted disk, or deleted since the last index run).
     """
 
     score: float
@@ -31,6 +32,7 @@ class Hit:
     line: int | None = None
     text: str | None = None
     cursor: str = ""
+    relevance: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The documented form (docs/cli.md): keys without a value are left out, except the first four."""
@@ -39,7 +41,7 @@ class Hit:
             always["available"] = False
         if self.copies:
             always["copies"] = list(self.copies)
-        names = ("width", "height", "taken_at", "camera", "latitude", "longitude", "line", "text")
+        names = ("width", "height", "taken_at", "camera", "latitude", "longitude", "line", "text", "relevance")
         return always | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def __str__(self) -> str:

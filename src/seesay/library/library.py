@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
 from seesay.library.query import Part, Query
+from seesay.library.relevance import NEAREST, Neutral, Relevance, refreshed
 from seesay.library.report import IndexReport
 from seesay.library.schema import DATABASE, connect
 from seesay.library.store import FoundItem, Space, Store
@@ -83,7 +85,11 @@ class Library:
         with self._writing() as store:
             everything = [Target(root, path, "") for path, root in store.roots().items()]
             targets = plan_targets(store, wanted) if wanted else everything
-            return Indexer(store, self.model.with_decode("fast"), progress).run(targets)
+            report = Indexer(store, self.model.with_decode("fast"), progress).run(targets)
+            if (space := store.space(self.model.space_id)) is not None:
+                matrix = self._matrix(store, space)
+                self._neutral(matrix, Neutral.read(matrix.folder))  # here, where a few seconds do not count
+            return report
 
     def forget(self, path: str | os.PathLike[str]) -> int:
         """Removes a folder (or file) and its vectors from the library; the files themselves stay. Returns how many files.
@@ -149,12 +155,15 @@ class Library:
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
         cursor: str | None = None,
+        relevant: bool = False,
     ) -> list[Hit]:
         """The n nearest items, best first, to a query (`query.py` has its grammar), to an image, or to their sum.
 
         The search is exact, with and without filters; a score is the cosine to the sum. kind "text": among indexed texts
         instead of pictures. Copies of one picture, and equal texts, are one hit. cursor: a hit's, to go on behind it with the
-        same query; what was indexed or forgotten in between moves nothing else. Raises InputError, NoLibrary, SpaceMismatch.
+        same query; what was indexed or forgotten in between moves nothing else. relevant: where words look for
+        pictures, only what has to do with them (`relevance.py`), which may be nothing. Raises InputError, NoLibrary,
+        SpaceMismatch.
         """
         if query is None and image is None:
             raise InputError("search takes a query, an image=, or both")
@@ -167,7 +176,8 @@ class Library:
             space = self._space(store)  # before any encoding: a foreign library should not cost a model
             known = [self._known(store, space, part) for part in parts]
         vector = self._sum(parts, known, [] if image is None else [image])
-        return self.search_vector(vector, n=n, filters=filters, kind=kind, cursor=cursor, _space=space)
+        in_words = kind == "image" and image is None and all(part.what == "words" for part in parts)
+        return self._search(space, vector, n, filters, kind, cursor, relevant if in_words else None)
 
     def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
         """The vector of a part that names an item. Raises InputError where there is none."""
@@ -202,25 +212,60 @@ class Library:
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
         cursor: str | None = None,
-        _space: Space | None = None,
     ) -> list[Hit]:
         """The same for a vector (D,) of the model's space, however it was made."""
         with self._reading() as store:
-            space = _space or self._space(store)
+            return self._search(self._space(store), vector, n, filters, kind, cursor)
+
+    def _search(
+        self,
+        space: Space,
+        vector: np.ndarray,
+        n: int,
+        filters: Filters,
+        kind: Kind,
+        cursor: str | None,
+        relevant: bool | None = None,
+    ) -> list[Hit]:
+        """relevant None: a query of which nothing is known."""
+        with self._reading() as store:
             if vector.shape != (space.dim,):
                 raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
             ids, scores = self._scores(store, space, kind, unit(vector))
-            if filters.min_score is not None:
-                ids, scores = ids[scores >= filters.min_score], scores[scores >= filters.min_score]
+            found = None if relevant is None else self._relevance(store, space, ids, scores, asked=relevant)
+            least = -np.inf if filters.min_score is None else filters.min_score
+            if relevant and found is not None:
+                least = max(least, found.least(float(scores.max())))
+            ids, scores = ids[scores >= least], scores[scores >= least]
             seen: set[str] = set()
             if cursor is not None:
                 behind, seen = _behind(store, ids, scores, cursor)
                 ids, scores = ids[behind], scores[behind]
-            return self._hits(store, space, ids, scores, n, filters, seen)
+            hits = self._hits(store, space, ids, scores, n, filters, seen)
+            return hits if found is None else [replace(hit, relevance=round(found.of(hit.score), 3)) for hit in hits]
+
+    def _relevance(self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, *, asked: bool) -> Relevance | None:
+        """None where there is nothing to compare with, or nothing at hand and nobody asked."""
+        matrix = self._matrix(store, space)
+        neutral = Neutral.read(matrix.folder) or (self._neutral(matrix, None) if asked else None)
+        nearest = store.vectors([int(i) for i in ids[top_k(scores, NEAREST)]])
+        return None if neutral is None or not len(nearest) else neutral.relevance(nearest)
+
+    def _neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
+        """What neutral phrases find among the pictures now; None where there is none."""
+        rows = matrix.rows("image", matrix.published())
+        if rows is None or not len(rows.ids):
+            return None
+        if before is not None and not before.stale(len(rows.ids)):
+            return before
+        return refreshed(matrix.folder, rows.vectors, self.model, before)
+
+    def _matrix(self, store: Store, space: Space) -> Matrix:
+        return self._matrices.setdefault(space.token, store.matrix(space))
 
     def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(ids (N,), cosines (N,)): the matrix, and whatever the database holds beyond it."""
-        matrix = self._matrices.setdefault(space.token, store.matrix(space))
+        matrix = self._matrix(store, space)
         state = matrix.published()
         last = store.last_vector_id()
         rows = matrix.rows(kind, state) if state.last_id <= last else None

@@ -327,6 +327,12 @@ class Store:
         ).fetchone()
         return row[0] if row else None
 
+    def vectors(self, ids: Sequence[int]) -> np.ndarray:
+        """(N, D) float32 of those that are still there."""
+        marks = ",".join("?" * len(ids))
+        rows = self.db.execute(f"SELECT vector FROM vectors WHERE id IN ({marks})", tuple(ids)).fetchall()
+        return np.stack([np.frombuffer(blob, "<f4") for (blob,) in rows]) if rows else np.empty((0, 0), dtype=np.float32)
+
     def count_files(self) -> dict[str, int]:
         """Files by kind: image, text, failed."""
         return dict(

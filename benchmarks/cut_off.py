@@ -1,0 +1,88 @@
+"""Where a search ends by itself: how many queries for absent things find nothing, and how many true hits are lost by it.
+
+    SEESAY_DATA=... python benchmarks/cut_off.py [--quick] [--json]
+
+Caltech101's classes are dealt at random, one half into a library, the other half left out; ten times. Every class's name is a
+query. A query for an absent class is rejected if nothing is found. Of a present class the true hits are its pictures among the
+best 15 by score alone; lost are those that the cut-off holds back. Peer: one threshold for all queries, the cosine that rejects
+as many.
+
+Goals: at most a quarter of the absent queries find anything, and at most 15 % of the true hits are lost.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from benchmark import Goal, Result, Table, run
+
+import seesay
+from seesay.evaluation.datasets import read_labels
+from seesay.library.relevance import NEAREST, Neutral, neutral_phrases
+from seesay.tasks.retrieve import top_k
+
+SPLITS = 10
+SHOWN = 15  # pictures of a class
+
+
+def measure(quick: bool) -> Result:
+    result = Result()
+    data = os.environ.get("SEESAY_DATA")
+    if data is None:
+        result.notes.append("Caltech101 is needed: SEESAY_DATA=folder with caltech101/labels.tsv")
+        return result
+    model = seesay.load()
+    labelled = read_labels(Path(data) / "caltech101" / "labels.tsv")
+    vectors, labels = model.encode_image(list(labelled.images)), np.asarray(labelled.labels)
+    queries = model.encode_text([name.replace("_", " ") for name in labelled.names])
+    phrases = model.encode_text(neutral_phrases())
+    splits = [_split(vectors, labels, queries, phrases, seed) for seed in range(2 if quick else SPLITS)]
+    rejected, lost, noise = (float(np.mean([split[i] for split in splits])) for i in range(3))
+    tops, hits = (np.concatenate([split[i] for split in splits]) for i in (3, 4))
+    threshold = float(np.quantile(tops, rejected))
+    peer_lost = float((hits < threshold).mean())
+    result.figures = {"rejected": round(rejected, 4), "lost": round(lost, 4), "false_hits_kept": round(noise, 4)}
+    result.figures |= {"threshold": round(threshold, 4), "threshold_lost": round(peer_lost, 4)}
+    rows = [
+        ("by the query", f"{rejected:.1%}", f"{lost:.1%}", f"{noise:.1%}"),
+        (f"cosine {threshold:.3f} for all", f"{rejected:.1%}", f"{peer_lost:.1%}", ""),
+    ]
+    header = ("cut-off", "absent queries rejected", "true hits lost", "false hits kept")
+    result.tables = [Table(f"{len(splits)} libraries of half of Caltech101's {len(queries)} classes", header, rows)]
+    result.goals = [
+        Goal("share of absent queries that find something", 1 - rejected, 0.25),
+        Goal("share of true hits lost", lost, 0.15),
+    ]
+    return result
+
+
+def _split(
+    vectors: np.ndarray, labels: np.ndarray, queries: np.ndarray, phrases: np.ndarray, seed: int
+) -> tuple[float, float, float, np.ndarray, np.ndarray]:
+    """Shares of absent queries rejected, of true hits lost and of false ones kept; the absent queries' best cosines, and the
+    true hits'."""
+    classes = len(queries)
+    present = np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
+    inside = vectors[present[labels]]
+    own = labels[present[labels]]
+    neutral = Neutral.of(inside, phrases)
+    rejected, true, kept_true, false, kept_false = [], 0, 0, 0, 0
+    tops, hits = [], []
+    for at, query in enumerate(queries):
+        scores = inside @ query
+        found = neutral.relevance(inside[top_k(scores, NEAREST)])
+        best = top_k(scores, SHOWN)
+        kept = scores[best] >= found.least(float(scores.max()))
+        if not present[at]:
+            rejected.append(not kept.any())
+            tops.append(scores.max())
+            continue
+        right = own[best] == at
+        true, kept_true = true + int(right.sum()), kept_true + int((right & kept).sum())
+        false, kept_false = false + int((~right).sum()), kept_false + int((~right & kept).sum())
+        hits.extend(scores[best][right])
+    return float(np.mean(rejected)), 1 - kept_true / true, kept_false / false, np.asarray(tops), np.asarray(hits)
+
+
+if __name__ == "__main__":
+    run("cut_off", __doc__ or "", measure)

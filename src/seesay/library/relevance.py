@@ -1,0 +1,110 @@
+"""Where the hits of a query end: a cut-off of its own for every query, in words of any model.
+
+A cosine says nothing by itself: 0.3 is a good match for one query and noise for another. So a query is compared with many
+neutral phrases (neutral.txt). How far it stands out on the pictures that it fits best: its cosine less what the best-fitting
+hundredth of the phrases has on the same pictures. The phrases themselves are searched for in the library too, each as if it
+were a query; most of them it does not show. A hit's relevance is the share of phrases whose best match stands out less.
+
+Measured on Caltech101 in docs/benchmarks.md.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seesay.arrays import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from seesay.model import Model
+
+FITTING = 0.99  # quantile of the phrases' cosines with a picture
+NEAREST = 16  # pictures on which a query is compared with the phrases
+FOUND, KEPT = 0.85, 0.3  # relevance that the best hit must have, or nothing is found; and that every hit must have
+STALE = 0.1  # change of a library's size after which the phrases are searched for again
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Of one query in one library. typical: what the best-fitting phrases have on its nearest pictures; best (B,), ascending:
+    how far each phrase's own best match stands out."""
+
+    typical: float
+    best: np.ndarray
+
+    def of(self, score: float) -> float:
+        """0 to 1"""
+        return float(np.searchsorted(self.best, score - self.typical) / len(self.best))
+
+    def least(self, top: float) -> float:
+        """The cosine from which hits are kept, where the best hit has `top`; infinite where nothing is found."""
+        if self.of(top) < FOUND:
+            return float("inf")
+        return float(np.quantile(self.best, KEPT)) + self.typical
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """What the neutral phrases find in a library of `rows` pictures. phrases (B, D); best (B,) as `Relevance` has it."""
+
+    phrases: np.ndarray
+    best: np.ndarray
+    rows: int
+
+    @staticmethod
+    def of(vectors: np.ndarray, phrases: np.ndarray) -> "Neutral":
+        return Neutral(phrases, standing_out(vectors, phrases), len(vectors))
+
+    @staticmethod
+    def read(folder: Path) -> "Neutral | None":
+        stored = read_arrays(_file(folder))
+        if stored is None or not {"phrases", "best", "rows"} <= stored.keys():
+            return None
+        return Neutral(stored["phrases"], stored["best"], int(stored["rows"]))
+
+    def write(self, folder: Path) -> None:
+        write_arrays(_file(folder), phrases=self.phrases, best=self.best, rows=np.array(self.rows))
+
+    def stale(self, rows: int) -> bool:
+        return abs(rows - self.rows) > STALE * self.rows
+
+    def relevance(self, nearest: np.ndarray) -> Relevance:
+        """nearest (NEAREST, D): the vectors that a query is nearest to."""
+        return Relevance(float(np.quantile(nearest @ self.phrases.T, FITTING, axis=1).mean()), self.best)
+
+
+def refreshed(folder: Path, vectors: np.ndarray, model: "Model", before: Neutral | None) -> Neutral:
+    """Of a library's vectors (N, D), N > 0, and kept in their folder."""
+    made = Neutral.of(vectors, model.encode_text(neutral_phrases()) if before is None else before.phrases)
+    made.write(folder)
+    return made
+
+
+def standing_out(vectors: np.ndarray, phrases: np.ndarray) -> np.ndarray:
+    """vectors (N, D) of a library, N > 0, phrases (B, D) -> (B,) float32, ascending: how far the best match of each
+    stands out."""
+    scores = np.empty((0, len(phrases)), dtype=np.float32)  # of each phrase's nearest so far
+    typical = scores  # and what the best-fitting phrases have there
+    for start in range(0, len(vectors), CHUNK):
+        found = vectors[start : start + CHUNK] @ phrases.T
+        fitting = np.quantile(found, FITTING, axis=1).astype(np.float32)
+        scores = np.concatenate([scores, found])
+        typical = np.concatenate([typical, np.broadcast_to(fitting[:, None], found.shape)])
+        if len(scores) > NEAREST:
+            nearest = np.argpartition(-scores, NEAREST, axis=0)[:NEAREST]
+            scores, typical = (np.take_along_axis(each, nearest, axis=0) for each in (scores, typical))
+    return np.sort(scores.max(axis=0) - typical.mean(axis=0))
+
+
+@cache
+def neutral_phrases() -> tuple[str, ...]:
+    return tuple((Path(__file__).parent / "neutral.txt").read_text(encoding="utf-8").splitlines())
+
+
+def _file(folder: Path) -> Path:
+    """Another file for other phrases."""
+    return folder / f"neutral-{hashlib.sha256(' '.join(neutral_phrases()).encode()).hexdigest()[:12]}.npz"

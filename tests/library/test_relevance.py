@@ -1,0 +1,92 @@
+"""The cut-off: the method beside a slow one, when it is made again, and what it keeps back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seesay.library import Library, relevance
+from seesay.library.relevance import FITTING, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, standing_out
+from seesay.model import Model
+from seesay.tasks.encoder import unit
+from tests.conftest import Paint
+
+
+def slow_standing_out(vectors: np.ndarray, phrases: np.ndarray) -> list[float]:
+    best = []
+    for phrase in phrases:
+        fitting = sorted(range(len(vectors)), key=lambda at: -float(vectors[at] @ phrase))[:NEAREST]
+        typical = [np.quantile([vectors[at] @ other for other in phrases], FITTING) for at in fitting]
+        best.append(max(float(v @ phrase) for v in vectors) - float(np.mean(typical)))
+    return sorted(best)
+
+
+@pytest.mark.parametrize("count", [1, NEAREST, 50])
+def test_standing_out_is_what_a_slow_version_says(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(count)
+    vectors, phrases = (unit(rng.standard_normal((n, 8)).astype(np.float32)) for n in (count, 30))
+    expected = slow_standing_out(vectors, phrases)
+    np.testing.assert_allclose(standing_out(vectors, phrases), expected, atol=1e-6)
+    monkeypatch.setattr(relevance, "CHUNK", 7)
+    np.testing.assert_allclose(standing_out(vectors, phrases), expected, atol=1e-6)
+
+
+def test_relevance_is_the_share_of_phrases_that_stand_out_less() -> None:
+    found = Relevance(typical=0.2, best=np.linspace(-0.1, 0.1, 101))
+    assert found.of(0.2 - 0.11) == 0
+    assert found.of(0.2 + 0.11) == 1
+    assert found.of(0.2501) == pytest.approx(76 / 101)
+    assert found.least(top=0.25) == float("inf")
+    assert found.of(found.least(top=0.3)) == pytest.approx(KEPT, abs=0.01)
+
+
+def test_words_find_what_is_there_and_nothing_for_what_is_not(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", bundled)
+    library.index(*photos)
+    cats = library.search("a cat", n=20, relevant=True)
+    assert 2 <= len(cats) < 20
+    assert {hit.name for hit in cats[:2]} == {"tabby-cat.jpg", "wild-cat-2.jpg"}
+    assert cats == library.search("a cat", n=20)[: len(cats)]
+    shares = [hit.relevance or 0 for hit in cats]
+    assert shares == sorted(shares, reverse=True)
+    assert library.search("长颈鹿", relevant=True) == []
+    assert len(library.search("长颈鹿")) == 10
+    pages = [library.search("a cat", n=1, relevant=True)]
+    while pages[-1]:
+        pages.append(library.search("a cat", n=1, relevant=True, cursor=pages[-1][-1].cursor))
+    assert [hit.id for page in pages for hit in page] == [hit.id for hit in cats]
+    by_picture = library.search("a cat", image=photos[0], relevant=True)
+    assert len(by_picture) == 10
+    assert by_picture[0].relevance is None
+
+
+def test_phrases_are_searched_for_again_when_the_library_has_grown(fake: Model, paint: Paint, tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", fake)
+    folder = paint("red.png").parent
+    library.index(folder)
+    (vectors,) = (tmp_path / "library" / "vectors").iterdir()
+    first = Neutral.read(vectors)
+    assert first is not None
+    assert (first.rows, len(first.phrases)) == (1, len(neutral_phrases()))
+    paint("blue.png", "blue")
+    assert library.search("red")[0].relevance is not None
+    library.index()
+    second = Neutral.read(vectors)
+    assert second is not None
+    assert second.rows == 2
+    assert np.array_equal(second.phrases, first.phrases)
+
+
+def test_a_library_without_them_is_searched_all_the_same(fake: Model, paint: Paint, tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", fake)
+    library.index(paint("red.png").parent)
+    (stored,) = (tmp_path / "library" / "vectors").glob("*/neutral-*.npz")
+    stored.write_bytes(b"damaged")
+    assert library.search("red")[0].relevance is None
+    library.search("red", relevant=True)
+    assert library.search("red")[0].relevance is not None
+
+
+def test_there_are_many_phrases_and_none_twice() -> None:
+    assert len(set(neutral_phrases())) == len(neutral_phrases()) > 900
+    assert all(phrase == phrase.strip() != "" for phrase in neutral_phrases())
