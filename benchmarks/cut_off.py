@@ -43,7 +43,7 @@ def measure(quick: bool) -> Result:
     peer_lost = float((hits < threshold).mean())
     result.figures = {"rejected": round(rejected, 4), "lost": round(lost, 4), "false_hits_kept": round(noise, 4)}
     result.figures |= {"threshold": round(threshold, 4), "threshold_lost": round(peer_lost, 4)}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("by the query", f"{rejected:.1%}", f"{lost:.1%}", f"{noise:.1%}"),
         (f"cosine {threshold:.3f} for all", f"{rejected:.1%}", f"{peer_lost:.1%}", ""),
     ]
