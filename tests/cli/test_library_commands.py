@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from seesay.library import Library
 from seesay.location import BUNDLED
 from seesay.model import Model
@@ -150,7 +152,7 @@ def test_a_missing_query_picture_exits_1(run: Run, album: Path) -> None:
 
 def test_a_locked_library_says_who_holds_it(run: Run, album: Path, bundled: Model) -> None:
     run("index", album)
-    with Library(None, bundled)._writing():
+    with Library(None, bundled).writing():
         result = run("index", album)
         assert result.code == 2
         assert f"is being written to by process {os.getpid()}" in result.err
@@ -210,3 +212,41 @@ def test_a_terminal_without_utf8_still_searches(album: Path) -> None:
     script = [sys.executable, "-m", "seesay"]
     subprocess.run([*script, "index", album], check=True, capture_output=True, env=env)
     assert subprocess.run([*script, "search", "红色", "--all"], check=True, capture_output=True, env=env).stdout
+
+
+def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
+    run("index", album)
+    assert run("tag").err == "seesay: no tags yet; try: seesay tag --label receipt --dry-run\n"
+    assert run("tag", "--label", "warm", album / "red", album / "green").out == "warm: 2 pictures more\n"
+    found = run("search", "anything", "--all", "--tag", "warm", "--paths").out.splitlines()
+    assert {Path(path).stem for path in found} == {"red", "green"}
+    assert "(tagged warm)" in run("search", "anything", "--all", "--tag", "warm").out
+    tried = json.loads(run("tag", "--label", "red", "--label", "blue", "--min", "0.01", "--dry-run", "--json").out)
+    assert tried["dry_run"]
+    assert tried["tagged"].keys() == {"red", "blue"}
+    ruled = run("tag", "--label", "a plain red surface", "--min", "0.01")
+    assert ruled.out.startswith("a plain red surface: ")
+    assert run("tag", "--label", "warm", "--remove", album / "red").out == "warm: 1 picture less\n"
+    assert json.loads(run("tag", "--json").out)["tags"]["warm"] == 1
+    newest = run("search", "red", "--sort", "newest", "--min-score", "-1", "--paths", "--all").out.splitlines()
+    assert len(newest) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tag", "somewhere"), "Say which tag: --label NAME"),
+        (("tag", "--label", "x", "somewhere", "--dry-run"), "are for tagging by rule"),
+        (("tag", "--label", "x", "--remove", "--under", "y"), "--remove takes tags from"),
+        (("tag", "--label", "x", "--min", "0"), "more than 0 and at most 1"),
+        (("tag", "--label", "x", "nowhere"), "nowhere: the library holds no picture there"),
+        (("search", "red", "--all", "--sort", "newest"), "needs an end"),
+        (("search", "red", "--sort", "best"), "'best' is not one of"),
+    ],
+)
+def test_tags_and_orders_that_cannot_be(run: Run, album: Path, arguments: tuple[str, ...], message: str) -> None:
+    run("index", album)
+    result = run(*arguments)
+    assert result.code != 0
+    assert message in result.err
+    assert "Traceback" not in result.err

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library import library as module
+from seesay.library import ranking as module
+from seesay.library.reads import Reads
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -106,8 +108,8 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
     found = library.search("blue", n=10, filters=filters)
     assert len(found) == 10
     looked_up = []
-    real = module.Store.vectors_that_pass
-    monkeypatch.setattr(module.Store, "vectors_that_pass", lambda *arguments: looked_up.append(1) or real(*arguments))
+    real = Reads.passing
+    monkeypatch.setattr(Reads, "passing", lambda *arguments: looked_up.append(1) or real(*arguments))
     monkeypatch.setattr(module, "FIRST", 4)
     again = library.search("blue", n=10, filters=filters)
     assert looked_up
@@ -135,3 +137,40 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
 def test_wrong_filters_say_why(filters: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Filters(**filters)  # type: ignore[arg-type]
+
+
+def test_hits_by_date_page_by_page(library: Library) -> None:
+    everything = Filters(min_score=-1)
+    newest = [Path(hit.path).stem for hit in library.search("red", filters=everything, sort="newest")]
+    assert newest == ["samoa", "fiji", "zurich", "plain"]
+    assert [Path(hit.path).stem for hit in library.search("red", filters=everything, sort="oldest")] == [
+        "zurich",
+        "fiji",
+        "samoa",
+        "plain",
+    ]
+    for sort in ("newest", "oldest"):
+        whole = library.search("red", filters=everything, sort=sort)
+        for at, hit in enumerate(whole):
+            assert library.search("red", filters=everything, sort=sort, cursor=hit.cursor) == whole[at + 1 :]
+    some = library.search("red", filters=Filters(min_score=-1, after="2024"), sort="newest", n=1)
+    assert [hit.name for hit in some] == ["samoa.jpg"]
+    second = library.search("red", filters=everything, sort="newest")[1]
+    library.forget(second.path)
+    behind = library.search("red", filters=everything, sort="newest", cursor=second.cursor)
+    assert [Path(hit.path).stem for hit in behind] == ["zurich", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sort": "best"}, "sort is one of 'score', 'newest', 'oldest'"),
+        ({"sort": "newest"}, "needs an end"),
+        ({"sort": "newest", "kind": "text", "filters": Filters(min_score=0)}, "texts have no date"),
+        ({"sort": "newest", "filters": Filters(min_score=-1), "cursor": "0.3/1"}, "cursor of a hit of the same search"),
+        ({"cursor": "2024-05-17T18:30:05/1"}, "cursor of a hit of the same search"),
+    ],
+)
+def test_an_order_that_cannot_be(library: Library, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        library.search("red", **options)

@@ -398,7 +398,7 @@ def test_wrong_searches_are_explained(library: Library, folder: Path, call: dict
 def test_one_writer_at_a_time_and_readers_are_free(library: Library, folder: Path, fake: Model) -> None:
     library.index(folder)
     other = Library(library.path, fake)
-    with library._writing():
+    with library.writing():
         with pytest.raises(LibraryLocked, match=rf"is being written to by process {os.getpid()}\. Wait until it is done"):
             other.index(folder)
         assert len(other.search("red")) == 5

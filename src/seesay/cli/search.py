@@ -12,6 +12,9 @@ from seesay.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.hits import Hit
+    from seesay.library.ranking import Sort
+
+SORTS = ("score", "newest", "oldest")
 
 
 class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions
@@ -43,7 +46,9 @@ BOX = Box()
 @click.option("--place", metavar="SOUTH,WEST,NORTH,EAST", type=BOX, help="Taken inside this box, in degrees.")
 @click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Which side is longer.")
 @click.option("--min-px", metavar="N", type=int, help="Shorter side of at least so many pixels.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tagged so (seesay tag); may be repeated.")
 @click.option("--min-score", metavar="COSINE", type=float, help="Only what is at least so near.")
+@click.option("--sort", type=click.Choice(SORTS), default="score", show_default=True, help="What comes first.")
 @click.option("--behind", "cursor", metavar="CURSOR", help="Go on behind a hit: what --json tells as `next`.")
 @click.option("--all", "everything", is_flag=True, help="Also what hardly has to do with the words.")
 @click.option(
@@ -65,7 +70,9 @@ def search(
     place: tuple[float, float, float, float] | None,
     orientation: Orientation | None,
     min_px: int | None,
+    tags: tuple[str, ...],
     min_score: float | None,
+    sort: "Sort",
     cursor: str | None,
     everything: bool,
     among: Literal["pictures", "texts"],
@@ -88,11 +95,18 @@ def search(
         raise click.UsageError('Say what to look for, such as: seesay search "a dog on grass", or use --image FILE.')
     if as_json and only_paths:
         raise click.UsageError("Give --json or --paths, not both.")
-    filters = Filters(under, after, before, camera, place, orientation, min_px, min_score)
+    filters = Filters(under, after, before, camera, place, orientation, min_px, tags or None, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
         hits = opened.search(
-            text if text.strip() else None, image=image, n=n, filters=filters, kind=kind, cursor=cursor, relevant=not everything
+            text if text.strip() else None,
+            image=image,
+            n=n,
+            filters=filters,
+            kind=kind,
+            sort=sort,
+            cursor=cursor,
+            relevant=not everything,
         )
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
@@ -136,6 +150,7 @@ def _print(hits: "list[Hit]") -> None:
         where = short(hit.path)
         line = f"{where}:{hit.line}  {printable(hit.text)}" if hit.text is not None else where
         notes = [f"{len(hit.copies)} more cop{'y' if len(hit.copies) == 1 else 'ies'}"] if hit.copies else []
+        notes += [f"tagged {', '.join(hit.tags)}"] if hit.tags else []
         notes += [] if hit.available else ["not there now"]
         shown = f"{bar(hit.score)}" if hit.relevance is None else f"{bar(hit.relevance)} {hit.relevance:4.0%}"
         click.echo(f"{hit.score:6.3f}  {shown}  {line}" + (f"  ({'; '.join(notes)})" if notes else ""))

@@ -21,7 +21,8 @@ class Filters:
     under: a folder, all of whose folders count. after, before: dates, or beginnings of one, in the camera's local time; the
     year, month or day that is said counts as a whole on either side ("2024" to "2024-05"). camera: a part of its name, in any
     case. place: south, west, north, east in degrees; where west is larger than east, the box crosses the date line. min_px: of
-    the shorter side. min_score: of the cosine. Raises InputError.
+    the shorter side. tag: one, or several, all of which a picture has, in any case. min_score: of the cosine. Raises
+    InputError.
     """
 
     under: str | os.PathLike[str] | None = None
@@ -31,6 +32,7 @@ class Filters:
     place: tuple[float, float, float, float] | None = None
     orientation: Orientation | None = None
     min_px: int | None = None
+    tag: str | tuple[str, ...] | None = None
     min_score: float | None = None
 
     def __post_init__(self) -> None:
@@ -48,12 +50,18 @@ class Filters:
             raise InputError(f"orientation: expected one of {', '.join(ORIENTATIONS)}, got {self.orientation!r}")
         if self.min_px is not None and self.min_px < 1:
             raise InputError(f"min_px: expected at least 1, got {self.min_px}")
+        if not all(tag.strip() for tag in self.tags):
+            raise InputError("tag: expected a name, got nothing")
         if self.min_score is not None and not -1 <= self.min_score <= 1:
             raise InputError(f"min_score: expected a cosine from -1 to 1, got {self.min_score}")
 
     @property
     def folder(self) -> str | None:
         return None if self.under is None else absolute(self.under)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag,) if isinstance(self.tag, str) else self.tag or ()
 
     def conditions(self) -> Iterator[tuple[str, list[object]]]:
         """SQL over the table `contents c`, with its values; of the folder and the score others take care."""
@@ -72,6 +80,8 @@ class Filters:
             yield f"c.width {ORIENTATIONS[self.orientation]} c.height", []
         if self.min_px is not None:
             yield "min(c.width, c.height) >= ?", [self.min_px]
+        for tag in self.tags:
+            yield "EXISTS (SELECT 1 FROM tags t WHERE t.content_id = c.id AND t.tag = ?)", [tag.strip()]
 
 
 def _check_place(place: tuple[float, float, float, float]) -> None:

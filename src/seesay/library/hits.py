@@ -33,6 +33,7 @@ class Hit:
     text: str | None = None
     cursor: str = ""
     relevance: float | None = None
+    tags: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The documented form (docs/cli.md): keys without a value are left out, except the first four."""
@@ -41,6 +42,8 @@ class Hit:
             always["available"] = False
         if self.copies:
             always["copies"] = list(self.copies)
+        if self.tags:
+            always["tags"] = list(self.tags)
         names = ("width", "height", "taken_at", "camera", "latitude", "longitude", "line", "text", "relevance")
         return always | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 

@@ -20,8 +20,9 @@ from seesay.images.exif import Exif
 from seesay.images.preprocess import preprocess
 from seesay.images.read import MAX_BYTES, SUFFIXES, read, read_bytes
 from seesay.library.crawl import TEXT_SUFFIXES, Crawl, Found, is_text_list, stat
+from seesay.library.reads import Space
 from seesay.library.report import Failure, IndexReport
-from seesay.library.store import Known, Space, Store
+from seesay.library.store import Known, Store
 from seesay.library.texts import parse_texts
 from seesay.model import IMAGE_BATCH, Model
 from seesay.paths import below, join, printable

@@ -1,14 +1,13 @@
 """`Library`: folders of pictures, indexed once and searched in words or by picture."""
 
 import os
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -17,23 +16,24 @@ from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
 from seesay.library.query import Part, Query
+from seesay.library.ranking import EVERYTHING, Candidates, Sort, by_date, by_score
+from seesay.library.reads import Space
 from seesay.library.relevance import NEAREST, Neutral, Relevance, refreshed
 from seesay.library.report import IndexReport
 from seesay.library.schema import DATABASE, connect
-from seesay.library.store import FoundItem, Space, Store
-from seesay.paths import absolute, below, is_url
+from seesay.library.store import Store
+from seesay.paths import absolute, is_url
 from seesay.tasks.encoder import unit
 from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.library.indexer import Progress
+    from seesay.library.tags import Tags
     from seesay.model import Model
 
 Kind = Literal["image", "text"]
-EVERYTHING = Filters()
-CURSOR = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
-FIRST = 256  # places that are looked at first where filters may hold some back
+SORTS = get_args(Sort)
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
 
@@ -82,13 +82,13 @@ class Library:
         if not wanted and not (self.path / DATABASE).is_file():
             raise NoLibrary(f"there is no library at {self.path}. Make one with: seesay index FOLDER")
         check_paths(wanted)
-        with self._writing() as store:
+        with self.writing() as store:
             everything = [Target(root, path, "") for path, root in store.roots().items()]
             targets = plan_targets(store, wanted) if wanted else everything
             report = Indexer(store, self.model.with_decode("fast"), progress).run(targets)
             if (space := store.space(self.model.space_id)) is not None:
-                matrix = self._matrix(store, space)
-                self._neutral(matrix, Neutral.read(matrix.folder))  # here, where a few seconds do not count
+                matrix = self.matrix(store, space)
+                self.neutral(matrix, Neutral.read(matrix.folder))  # here, where a few seconds do not count
             return report
 
     def forget(self, path: str | os.PathLike[str]) -> int:
@@ -97,13 +97,13 @@ class Library:
         A folder inside an indexed one comes back at the next index run of that one.
         """
         self._open()
-        with self._writing() as store, store.transaction():
+        with self.writing() as store, store.transaction():
             count = store.forget(absolute(path))
             store.remove_orphans()
             return count
 
     @contextmanager
-    def _writing(self) -> Iterator[Store]:
+    def writing(self) -> Iterator[Store]:
         """The library's one writer: holds its lock, which the system lets go however the process ends."""
         import filelock
 
@@ -130,7 +130,7 @@ class Library:
             lock.release()
 
     @contextmanager
-    def _reading(self) -> Iterator[Store]:
+    def reading(self) -> Iterator[Store]:
         try:
             yield self._open()
         except sqlite3.DatabaseError as error:
@@ -154,6 +154,7 @@ class Library:
         n: int = 10,
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
+        sort: Sort = "score",
         cursor: str | None = None,
         relevant: bool = False,
     ) -> list[Hit]:
@@ -161,8 +162,9 @@ class Library:
 
         The search is exact, with and without filters; a score is the cosine to the sum. kind "text": among indexed texts
         instead of pictures. Copies of one picture, and equal texts, are one hit. cursor: a hit's, to go on behind it with the
-        same query; what was indexed or forgotten in between moves nothing else. relevant: where words look for
-        pictures, only what has to do with them (`relevance.py`), which may be nothing. Raises InputError, NoLibrary,
+        same query; what was indexed or forgotten in between moves nothing else. sort "newest" or "oldest": by date, of pictures
+        that are relevant or have a min_score; without one of these it would be all pictures by date. relevant: where words
+        look for pictures, only what has to do with them (`relevance.py`), which may be nothing. Raises InputError, NoLibrary,
         SpaceMismatch.
         """
         if query is None and image is None:
@@ -172,12 +174,13 @@ class Library:
             raise InputError(f"n must be at least 1, got {n}")
         if kind not in ("image", "text"):
             raise InputError(f"kind is 'image' or 'text', got {kind!r}")
-        with self._reading() as store:
-            space = self._space(store)  # before any encoding: a foreign library should not cost a model
+        in_words = kind == "image" and image is None and all(part.what == "words" for part in parts)
+        _check_sort(sort, kind, ended=filters.min_score is not None or (relevant and in_words))
+        with self.reading() as store:
+            space = self.space(store)  # before any encoding: a foreign library should not cost a model
             known = [self._known(store, space, part) for part in parts]
         vector = self._sum(parts, known, [] if image is None else [image])
-        in_words = kind == "image" and image is None and all(part.what == "words" for part in parts)
-        return self._search(space, vector, n, filters, kind, cursor, relevant if in_words else None)
+        return self._search(space, vector, n, filters, kind, sort, cursor, relevant if in_words else None)
 
     def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
         """The vector of a part that names an item. Raises InputError where there is none."""
@@ -211,11 +214,13 @@ class Library:
         n: int = 10,
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
+        sort: Sort = "score",
         cursor: str | None = None,
     ) -> list[Hit]:
         """The same for a vector (D,) of the model's space, however it was made."""
-        with self._reading() as store:
-            return self._search(self._space(store), vector, n, filters, kind, cursor)
+        _check_sort(sort, kind, ended=filters.min_score is not None)
+        with self.reading() as store:
+            return self._search(self.space(store), vector, n, filters, kind, sort, cursor)
 
     def _search(
         self,
@@ -224,34 +229,34 @@ class Library:
         n: int,
         filters: Filters,
         kind: Kind,
+        sort: Sort,
         cursor: str | None,
         relevant: bool | None = None,
     ) -> list[Hit]:
         """relevant None: a query of which nothing is known."""
-        with self._reading() as store:
+        with self.reading() as store:
             if vector.shape != (space.dim,):
                 raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
-            ids, scores = self._scores(store, space, kind, unit(vector))
-            found = None if relevant is None else self._relevance(store, space, ids, scores, asked=relevant)
+            found = self._scores(store, space, kind, unit(vector))
+            known = None if relevant is None else self._relevance(store, space, found, asked=relevant)
             least = -np.inf if filters.min_score is None else filters.min_score
-            if relevant and found is not None:
-                least = max(least, found.least(float(scores.max())))
-            ids, scores = ids[scores >= least], scores[scores >= least]
-            seen: set[str] = set()
-            if cursor is not None:
-                behind, seen = _behind(store, ids, scores, cursor)
-                ids, scores = ids[behind], scores[behind]
-            hits = self._hits(store, space, ids, scores, n, filters, seen)
-            return hits if found is None else [replace(hit, relevance=round(found.of(hit.score), 3)) for hit in hits]
+            if relevant and known is not None:
+                least = max(least, known.least(float(found.scores.max())))
+            found = found.where(found.scores >= least)
+            if sort == "score":
+                hits = by_score(store, space, found, n, filters, kind=kind, cursor=cursor)
+            else:
+                hits = by_date(store, space, found, n, filters, newest=sort == "newest", cursor=cursor)
+            return hits if known is None else [replace(hit, relevance=round(known.of(hit.score), 3)) for hit in hits]
 
-    def _relevance(self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, *, asked: bool) -> Relevance | None:
+    def _relevance(self, store: Store, space: Space, found: Candidates, *, asked: bool) -> Relevance | None:
         """None where there is nothing to compare with, or nothing at hand and nobody asked."""
-        matrix = self._matrix(store, space)
-        neutral = Neutral.read(matrix.folder) or (self._neutral(matrix, None) if asked else None)
-        nearest = store.vectors([int(i) for i in ids[top_k(scores, NEAREST)]])
+        matrix = self.matrix(store, space)
+        neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if asked else None)
+        nearest = store.vectors(found.ids[top_k(found.scores, NEAREST)].tolist())
         return None if neutral is None or not len(nearest) else neutral.relevance(nearest)
 
-    def _neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
+    def neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
         """What neutral phrases find among the pictures now; None where there is none."""
         rows = matrix.rows("image", matrix.published())
         if rows is None or not len(rows.ids):
@@ -260,12 +265,20 @@ class Library:
             return before
         return refreshed(matrix.folder, rows.vectors, self.model, before)
 
-    def _matrix(self, store: Store, space: Space) -> Matrix:
+    def matrix(self, store: Store, space: Space) -> Matrix:
         return self._matrices.setdefault(space.token, store.matrix(space))
 
-    def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(ids (N,), cosines (N,)): the matrix, and whatever the database holds beyond it."""
-        matrix = self._matrix(store, space)
+    def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> Candidates:
+        parts = [(ids, vectors @ query) for ids, vectors in self.vectors(store, space, kind)]
+        if len(parts) == 1:
+            return Candidates(*parts[0])
+        if not parts:
+            return Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        return Candidates(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+    def vectors(self, store: Store, space: Space, kind: Kind) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(ids (N,), vectors (N, D)) of the matrix, and of whatever the database holds beyond it."""
+        matrix = self.matrix(store, space)
         state = matrix.published()
         last = store.last_vector_id()
         rows = matrix.rows(kind, state) if state.last_id <= last else None
@@ -274,53 +287,24 @@ class Library:
             state = matrix.published()
             rows = matrix.rows(kind, state)
             covered = state.last_id if rows is not None else 0
-        parts = [(rows.ids, rows.vectors @ query)] if rows is not None else []
+        parts = [(rows.ids, rows.vectors)] if rows is not None else []
         if covered < last:
             tail = [(i, np.frombuffer(blob, "<f4")) for i, k, blob in store.vectors_after(covered, space) if k == kind]
             if tail:
-                parts.append((np.array([i for i, _ in tail], dtype=np.int64), np.stack([v for _, v in tail]) @ query))
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+                parts.append((np.array([i for i, _ in tail], dtype=np.int64), np.stack([v for _, v in tail])))
+        return parts
 
     def _heal(self, store: Store, space: Space) -> bool:
         from seesay.library.indexer import sync_matrix
 
         try:
-            with self._writing():
+            with self.writing():
                 sync_matrix(store, space)
             return True
         except LibraryError:  # a writer is at it, or the disk is read-only: the answer is right all the same, only slower
             return False
 
-    def _hits(
-        self, store: Store, space: Space, ids: np.ndarray, scores: np.ndarray, n: int, filters: Filters, seen: set[str]
-    ) -> list[Hit]:
-        """The n best live ones that pass. Tombstones, equal texts and what filters hold back drop out on the way, so it looks
-        further until there are enough; where hardly any pass, the database is asked first which do."""
-        looked_up = filters.folder is None and not any(filters.conditions())
-        take = n + 8 if looked_up else max(FIRST, n + 8)
-        while True:
-            best = top_k(scores, take)
-            found = store.items([int(i) for i in ids[best]], filters)
-            hits: list[Hit] = []
-            texts = set(seen)
-            for row in best:
-                item, paths = found.get(int(ids[row]), (None, []))
-                if item is None or (item.text is not None and item.text in texts):
-                    continue
-                texts.add(item.text or "")
-                hits.append(_hit(item, paths, float(scores[row]), int(ids[row]), filters.folder))
-            if len(hits) >= n or take >= len(ids):
-                return hits[:n]
-            take *= 4
-            if not looked_up and 4 * len(hits) < n:
-                passing = np.isin(ids, store.vectors_that_pass(filters, space), assume_unique=True)
-                ids, scores, take, looked_up = ids[passing], scores[passing], n + 8, True
-
-    def _space(self, store: Store) -> Space:
+    def space(self, store: Store) -> Space:
         space = store.space(self.model.space_id)
         if space is not None:
             return space
@@ -334,11 +318,18 @@ class Library:
             "seesay index"
         )
 
+    @property
+    def tags(self) -> "Tags":
+        """Tags of pictures: by hand, by rule."""
+        from seesay.library.tags import Tags
+
+        return Tags(self)
+
     # Looking at it
 
     def stats(self) -> dict[str, Any]:
         """What the library holds: roots, files by kind, spaces with their counts of vectors."""
-        with self._reading() as store:
+        with self.reading() as store:
             spaces = [
                 {"space_id": s.space_id, "model": s.model, "dim": s.dim, "vectors": store.count_vectors(s)}
                 for s in store.spaces()
@@ -352,7 +343,7 @@ class Library:
 
     def failures(self) -> list[tuple[str, str, int]]:
         """(path, reason, tries) of every file that could not be read."""
-        with self._reading() as store:
+        with self.reading() as store:
             return store.failures()
 
 
@@ -366,28 +357,19 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("seesay", appauthor=False)) / "library"
 
 
-def _behind(store: Store, ids: np.ndarray, scores: np.ndarray, cursor: str) -> tuple[np.ndarray, set[str]]:
-    """Which of ids (N,) come after a cursor, and the texts before it that have the same score."""
-    found = CURSOR.fullmatch(cursor)
-    if found is None:
-        raise InputError(f"expected the cursor of a hit, such as 0.312/17, got {cursor!r}")
-    vector = int(found[2])
-    # As it is now: the same product over more rows may come out another last digit. It may also be forgotten since.
-    own = scores[ids == vector]
-    score = own[0] if len(own) else np.float32(found[1])
-    before = ids[(scores == score) & (ids <= vector)]
-    texts = {item.text for item, _ in store.items(before.tolist(), EVERYTHING).values() if item.text is not None}
-    return (scores < score) | ((scores == score) & (ids > vector)), texts
+def _check_sort(sort: str, kind: Kind, *, ended: bool) -> None:
+    if sort not in SORTS:
+        raise InputError(f"sort is one of {', '.join(map(repr, SORTS))}, got {sort!r}")
+    if sort == "score":
+        return
+    if kind == "text":
+        raise InputError(f"sort={sort!r}: texts have no date; only pictures can be sorted by it")
+    if not ended:
+        raise InputError(
+            f"sort={sort!r} needs an end to what is found, or it would be all pictures by date: words alone that are to be "
+            "relevant, or a min_score"
+        )
 
 
 def _where(said: str) -> str:
     return said if is_url(said) else os.path.expanduser(said)
-
-
-def _hit(item: FoundItem, paths: list[str], score: float, vector: int, folder: str | None) -> Hit:
-    inside = [path for path in paths if folder is None or below(path, folder) is not None]
-    there = [path for path in inside or paths if os.path.exists(path)]
-    path = (there or inside or paths)[0]
-    copies = tuple(other for other in paths if other != path)
-    cursor = f"{score:.9g}/{vector}"
-    return Hit(score=score, path=path, copies=copies, available=bool(there), cursor=cursor, **item._asdict())

@@ -69,6 +69,16 @@ MIGRATIONS = (
         tries INTEGER NOT NULL
     );
     """,
+    """
+    CREATE TABLE tags (
+        content_id INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE,
+        tag TEXT NOT NULL COLLATE NOCASE,
+        probability REAL,                       -- by rule; NULL: by hand
+        PRIMARY KEY (content_id, tag)
+    ) WITHOUT ROWID;
+    CREATE INDEX tags_by_tag ON tags (tag);
+    ALTER TABLE contents ADD COLUMN waves BLOB; -- 64 little-endian float32: its perceptual hash before rounding
+    """,
 )
 
 

@@ -1,18 +1,14 @@
-"""Reads and writes of the library's tables: SQL lives here and in schema.py only."""
+"""Writes to the library's tables, and reads of them: SQL lives here, in reads.py and in schema.py only."""
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from seesay.library.filters import Filters
 from seesay.library.matrix import Matrix
+from seesay.library.reads import Reads, Space, overlap
 from seesay.library.schema import connect
 from seesay.paths import below, from_db, join, to_db
 
@@ -32,31 +28,7 @@ class Known(NamedTuple):
     transient: bool
 
 
-@dataclass(frozen=True)
-class Space:
-    id: int
-    space_id: str
-    dim: int
-    model: str
-    token: str
-
-
-class FoundItem(NamedTuple):
-    """A live item behind a vector id. id: the first twelve digits of its content's hash, and `:line` of a text."""
-
-    id: str
-    kind: str
-    line: int | None
-    text: str | None
-    width: int | None
-    height: int | None
-    taken_at: str | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
-
-
-class Store:
+class Store(Reads):
     def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder
         self.db: sqlite3.Connection = connect(folder, create=create)
@@ -81,13 +53,6 @@ class Store:
 
     # Spaces
 
-    def space(self, space_id: str) -> Space | None:
-        row = self.db.execute("SELECT id, space_id, dim, model, token FROM spaces WHERE space_id = ?", (space_id,)).fetchone()
-        return Space(*row) if row else None
-
-    def spaces(self) -> list[Space]:
-        return [Space(*row) for row in self.db.execute("SELECT id, space_id, dim, model, token FROM spaces")]
-
     def ensure_space(self, space_id: str, dim: int, model: str) -> Space:
         token = secrets.token_hex(8)
         self.db.execute(
@@ -98,9 +63,6 @@ class Store:
         return space
 
     # Roots and files
-
-    def roots(self) -> dict[str, int]:
-        return {from_db(path): root for root, path in self.db.execute("SELECT id, path FROM roots ORDER BY path")}
 
     def add_root(self, path: str) -> int:
         self.db.execute("INSERT INTO roots (path) VALUES (?)", (to_db(path),))
@@ -137,7 +99,7 @@ class Store:
         """Drops every file at or below an absolute path, and roots inside it; how many files that were."""
         count = 0
         for root, root_id in self.roots().items():
-            whole, part = _overlap(root, path)
+            whole, part = overlap(root, path)
             if not whole and not part:
                 continue
             files = self.db.execute("SELECT id, path FROM files WHERE root_id = ?", (root_id,)).fetchall()
@@ -149,6 +111,13 @@ class Store:
         return count
 
     def put_file(self, root: int, path: str, size: int, mtime_ns: int, content: int | None) -> int:
+        """Tags given by hand go with the file where it has changed."""
+        self.db.execute(
+            """INSERT OR IGNORE INTO tags (content_id, tag) SELECT c.id, t.tag
+               FROM files f JOIN tags t ON t.content_id = f.content_id AND t.probability IS NULL JOIN contents c ON c.id = ?
+               WHERE f.root_id = ? AND f.path = ? AND c.id <> f.content_id AND c.kind = 'image'""",
+            (content, root, to_db(path)),
+        )
         (file,) = self.db.execute(
             """INSERT INTO files (root_id, path, size, mtime_ns, content_id) VALUES (?, ?, ?, ?, ?)
                ON CONFLICT (root_id, path) DO UPDATE
@@ -230,135 +199,27 @@ class Store:
             found.update({text: (build, vector) for text, build, vector in rows})
         return found
 
-    # Search
-
     def matrix(self, space: Space) -> Matrix:
         return Matrix(self.folder / "vectors" / space.token, space.dim)
 
-    def last_vector_id(self) -> int:
-        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'vectors'").fetchone()
-        return row[0] if row else 0
+    # Tags
 
-    def vectors_after(self, last_id: int, space: Space) -> Iterator[tuple[int, str, bytes]]:
-        """(vector id, kind, float32 bytes) of every vector of the space with a higher id, in order of id."""
-        return iter(
-            self.db.execute(
-                """SELECT v.id, c.kind, v.vector FROM vectors v
-                   JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
-                   WHERE v.space = ? AND v.id > ? ORDER BY v.id""",
-                (space.id, last_id),
-            )
+    def put_tags(self, tags: Iterable[tuple[int, str, float | None]]) -> int:
+        """(content, tag, probability or None) each; one given by hand stays so. How many are new."""
+        before = self.db.total_changes
+        self.db.executemany(
+            """INSERT INTO tags (content_id, tag, probability) VALUES (?, ?, ?)
+               ON CONFLICT DO UPDATE SET probability = excluded.probability
+               WHERE probability IS NOT NULL AND probability IS NOT excluded.probability""",
+            tags,
         )
+        return self.db.total_changes - before
 
-    def count_vectors(self, space: Space) -> dict[str, int]:
-        return dict(
-            self.db.execute(
-                """SELECT c.kind, count(*) FROM vectors v
-                   JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
-                   WHERE v.space = ? GROUP BY c.kind""",
-                (space.id,),
-            ).fetchall()
-        )
+    def remove_tag(self, tag: str, contents: Iterable[int]) -> int:
+        before = self.db.total_changes
+        self.db.executemany("DELETE FROM tags WHERE tag = ? AND content_id = ?", ((tag, content) for content in contents))
+        return self.db.total_changes - before
 
-    def vectors_under(self, folder: str, space: Space) -> list[int]:
-        """Vector ids of every item that has a file below `folder` (absolute), ascending."""
-        ids: set[int] = set()
-        for path, root in self.roots().items():
-            whole, part = _overlap(path, folder)
-            if whole or part:
-                ids.update(self._vectors_of_root(root, part, space))
-        return sorted(ids)
-
-    def _vectors_of_root(self, root: int, part: str, space: Space) -> Iterator[int]:
-        sql = """SELECT v.id FROM files f JOIN items i ON i.content_id = f.content_id
-                 JOIN vectors v ON v.item_id = i.id AND v.space = ? WHERE f.root_id = ?"""
-        if not part:
-            return (i for (i,) in self.db.execute(sql, (space.id, root)))
-        # Names below a folder sort between "folder/" and "folder0" (the character after /), as text or as bytes.
-        low, high = part + os.sep, part + chr(ord(os.sep) + 1)
-        sql += " AND (f.path = ? OR (f.path >= ? AND f.path < ?) OR (f.path >= ? AND f.path < ?))"
-        texts = (to_db(part), to_db(low), to_db(high), os.fsencode(low), os.fsencode(high))
-        return (i for (i,) in self.db.execute(sql, (space.id, root, *texts)))
-
-    def vectors_that_pass(self, filters: Filters, space: Space) -> np.ndarray:
-        """(N,) int64 vector ids, ascending, of what filters let through, scores aside."""
-        conditions, values = _all_of(filters)
-        rows = self.db.execute(
-            f"""SELECT v.id FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
-                WHERE v.space = ?{conditions} ORDER BY v.id""",
-            (space.id, *values),
-        )
-        ids = np.fromiter((i for (i,) in rows), dtype=np.int64)
-        if filters.folder is None:
-            return ids
-        return np.intersect1d(ids, np.asarray(self.vectors_under(filters.folder, space), dtype=np.int64), assume_unique=True)
-
-    def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
-        """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
-        without any file is left out."""
-        found: dict[int, tuple[FoundItem, list[str]]] = {}
-        marks = ",".join("?" * len(vector_ids))
-        conditions, values = _all_of(filters)
-        rows = self.db.execute(
-            f"""SELECT v.id, r.path, f.path,
-                       lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
-                       c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude
-                FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
-                JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
-                WHERE v.id IN ({marks}){conditions} ORDER BY r.path, f.path""",
-            (*vector_ids, *values),
-        )
-        for vector_id, root, path, *rest in rows:  # rest: the columns of FoundItem
-            full = join(from_db(root), from_db(path))
-            found.setdefault(vector_id, (FoundItem(*rest), []))[1].append(full)
-        if (folder := filters.folder) is not None:
-            return {at: item for at, item in found.items() if any(below(path, folder) is not None for path in item[1])}
-        return found
-
-    def vector_of(self, item: str, space: Space) -> bytes | None:
-        """The vector of a live item by its id; of two contents whose hashes begin alike, the first."""
-        start, _, line = item.partition(":")
-        low = bytes.fromhex(start)
-        row = self.db.execute(
-            """SELECT v.vector FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
-               WHERE c.hash >= ? AND c.hash < ? AND i.line IS ? AND v.space = ?
-               AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) ORDER BY c.hash LIMIT 1""",
-            (low, low + b"\xff" * 27, int(line) if line else None, space.id),
-        ).fetchone()
-        return row[0] if row else None
-
-    def vectors(self, ids: Sequence[int]) -> np.ndarray:
-        """(N, D) float32 of those that are still there."""
-        marks = ",".join("?" * len(ids))
-        rows = self.db.execute(f"SELECT vector FROM vectors WHERE id IN ({marks})", tuple(ids)).fetchall()
-        return np.stack([np.frombuffer(blob, "<f4") for (blob,) in rows]) if rows else np.empty((0, 0), dtype=np.float32)
-
-    def count_files(self) -> dict[str, int]:
-        """Files by kind: image, text, failed."""
-        return dict(
-            self.db.execute(
-                """SELECT coalesce(c.kind, 'failed'), count(*) FROM files f
-                   LEFT JOIN contents c ON c.id = f.content_id GROUP BY 1"""
-            ).fetchall()
-        )
-
-    def failures(self) -> list[tuple[str, str, int]]:
-        """(absolute path, reason, tries) of every file that could not be read."""
-        rows = self.db.execute(
-            """SELECT r.path, f.path, x.reason, x.tries FROM failures x
-               JOIN files f ON f.id = x.file_id JOIN roots r ON r.id = f.root_id ORDER BY r.path, f.path"""
-        )
-        return [(join(from_db(root), from_db(path)), reason, tries) for root, path, reason, tries in rows]
-
-
-def _all_of(filters: Filters) -> tuple[str, list[object]]:
-    """Conditions to add to a WHERE, with their values."""
-    found = list(filters.conditions())
-    return "".join(f" AND {condition}" for condition, _ in found), [value for _, values in found for value in values]
-
-
-def _overlap(root: str, folder: str) -> tuple[bool, str]:
-    """(the root lies inside the folder, the folder's path below the root or '')."""
-    if below(root, folder) is not None:
-        return True, ""
-    return False, below(folder, root) or ""
+    def remove_rule(self, tag: str) -> None:
+        """Takes a tag from where a rule put it."""
+        self.db.execute("DELETE FROM tags WHERE tag = ? AND probability IS NOT NULL", (tag,))

@@ -1,0 +1,100 @@
+"""`seesay tag`: name pictures, by hand or by what they look like."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.library.filters import Filters
+
+if TYPE_CHECKING:
+    from seesay.library import Library
+    from seesay.library.tags import Tagged
+
+SHOWN = 5
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[FOLDER|FILE...]", type=click.Path())
+@click.option("--label", "labels", metavar="TAG", multiple=True, help="The tag; may be repeated.")
+@click.option("--min", "least", metavar="P", default=0.5, show_default=True, help="By rule: how sure it must be, 0 to 1.")
+@click.option("--under", metavar="FOLDER", type=click.Path(), help="By rule: only below this folder.")
+@click.option("--dry-run", is_flag=True, help="By rule: only say what it would do.")
+@click.option("--remove", is_flag=True, help="Take the tag away, from these files or from all.")
+@library_option
+@model_option
+@json_option
+def tag(
+    paths: tuple[str, ...],
+    labels: tuple[str, ...],
+    least: float,
+    under: str | None,
+    dry_run: bool,
+    remove: bool,
+    library: str | None,
+    model: str | None,
+    as_json: bool,
+) -> int:
+    """Tag pictures of the library, for `seesay search --tag`.
+
+    With files or folders: by hand. Without: by rule, every picture that a label fits better than the other labels and "none of
+    these" do. Without a label: lists the tags.
+    """
+    from seesay.library import Library
+    from seesay.model import load
+
+    if not labels and (paths or remove or under or dry_run):
+        raise click.UsageError("Say which tag: --label NAME.")
+    if paths and (under or dry_run):
+        raise click.UsageError("--under and --dry-run are for tagging by rule, without files.")
+    if remove and (under or dry_run):
+        raise click.UsageError("--remove takes tags from files, folders or all pictures; --under and --dry-run are for rules.")
+    by_rule = bool(labels) and not paths and not remove
+    with Library(library, load(model) if by_rule else None) as opened:
+        if not labels:
+            return _list(opened, as_json)
+        if by_rule:
+            found = opened.tags.by_rule(labels, least=least, filters=Filters(under=under), dry_run=dry_run)
+            return _tell(found, dry_run, as_json)
+        change = opened.tags.remove if remove else opened.tags.add
+        counts = {label: change(label, *paths) for label in labels}
+    if as_json:
+        echo_json({"removed" if remove else "tagged": counts})
+        return 0
+    for label, count in counts.items():
+        click.echo(f"{label}: {_pictures(count)} {'less' if remove else 'more'}")
+    return 0
+
+
+def _list(library: "Library", as_json: bool) -> int:
+    counts = library.tags.counts()
+    if as_json:
+        echo_json({"tags": counts})
+        return 0
+    for name, count in counts.items():
+        click.echo(f"{count:7,}  {name}")
+    if not counts:
+        click.echo("seesay: no tags yet; try: seesay tag --label receipt --dry-run", err=True)
+    return 0
+
+
+def _tell(found: "dict[str, list[Tagged]]", dry_run: bool, as_json: bool) -> int:
+    if as_json:
+        listed = {
+            label: [{"path": each.path, "probability": each.probability} for each in tagged] for label, tagged in found.items()
+        }
+        echo_json({"dry_run": dry_run, "tagged": listed})
+        return 0
+    for label, tagged in found.items():
+        click.echo(click.style(f"{label}: {_pictures(len(tagged))}", bold=True))
+        for each in tagged[:SHOWN]:
+            click.echo(f"  {each.probability:4.0%}  {bar(each.probability)}  {short(each.path)}")
+        if len(tagged) > SHOWN:
+            click.echo(f"  ... and {len(tagged) - SHOWN} more, down to {tagged[-1].probability:.0%}")
+    if dry_run:
+        click.echo("seesay: nothing was tagged; without --dry-run it will be", err=True)
+    return 0
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'' if count == 1 else 's'}"

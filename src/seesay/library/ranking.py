@@ -1,0 +1,123 @@
+"""From cosines to hits: in order of score or of date, page by page."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seesay.errors import InputError
+from seesay.library.filters import Filters
+from seesay.library.hits import Hit
+from seesay.library.reads import FoundItem, Reads, Space
+from seesay.paths import below
+from seesay.tasks.retrieve import top_k
+
+Sort = Literal["score", "newest", "oldest"]
+EVERYTHING = Filters()
+BY_SCORE = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
+BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8})?)?/(\d{1,18})")
+FIRST = 256  # places that are looked at first where filters may hold some back
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """ids (N,) int64, ascending, and cosines (N,) of vectors; some may be forgotten, some held back by filters."""
+
+    ids: np.ndarray
+    scores: np.ndarray
+
+    def where(self, which: np.ndarray) -> "Candidates":
+        return Candidates(self.ids[which], self.scores[which])
+
+
+def by_score(
+    reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str, cursor: str | None
+) -> list[Hit]:
+    """The n best live ones that pass. Forgotten ones, equal texts and what filters hold back drop out on the way, so it looks
+    further until there are enough; where hardly any pass, the database is asked first which do."""
+    seen: set[str] = set()
+    if cursor is not None:
+        found, seen = _behind(reads, found, cursor)
+    looked_up = filters.folder is None and not any(filters.conditions())
+    take = n + 8 if looked_up else max(FIRST, n + 8)
+    while True:
+        best = found.where(top_k(found.scores, take))
+        hits = _live(reads, best, filters, seen, lambda item, score, vector: f"{score:.9g}/{vector}")
+        if len(hits) >= n or take >= len(found.ids):
+            return hits[:n]
+        take *= 4
+        if not looked_up and 4 * len(hits) < n:
+            found = found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
+            take, looked_up = n + 8, True
+
+
+def by_date(
+    reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, *, newest: bool, cursor: str | None
+) -> list[Hit]:
+    """The n newest or oldest pictures among the candidates that pass; those without a date at the end."""
+    passing = reads.passing(filters, space, "image")
+    kept = np.isin(passing.vectors, found.ids, assume_unique=True)
+    vectors, dates = passing.vectors[kept], passing.taken_at[kept]
+    if cursor is not None:
+        behind = _later(vectors, dates, cursor, newest=newest)
+        vectors, dates = vectors[behind], dates[behind]
+    ranks = np.unique(dates, return_inverse=True)[1]
+    ranks = np.where(dates == "", len(dates), -ranks if newest else ranks)
+    order = np.lexsort((vectors, ranks))[:n]
+    shown = found.where(np.searchsorted(found.ids, vectors[order]))
+    return _live(reads, shown, filters, set(), lambda item, score, vector: f"{item.taken_at or ''}/{vector}")
+
+
+def _live(
+    reads: Reads, shown: Candidates, filters: Filters, seen: set[str], cursor: Callable[[FoundItem, float, int], str]
+) -> list[Hit]:
+    """Hits in the order of the candidates, without equal texts."""
+    items = reads.items(shown.ids.tolist(), filters)
+    hits, texts = [], set(seen)
+    for vector, score in zip(shown.ids.tolist(), shown.scores.tolist(), strict=True):
+        item, paths = items.get(vector, (None, []))
+        if item is None or (item.text is not None and item.text in texts):
+            continue
+        texts.add(item.text or "")
+        hits.append(_hit(item, paths, score, cursor(item, score, vector), filters.folder))
+    return hits
+
+
+def _behind(reads: Reads, found: Candidates, cursor: str) -> tuple[Candidates, set[str]]:
+    """What comes after a cursor, and the texts before it that have the same score."""
+    said = BY_SCORE.fullmatch(cursor)
+    if said is None:
+        raise InputError(f"expected the cursor of a hit of the same search, such as 0.312/17, got {cursor!r}")
+    ids, scores, vector = found.ids, found.scores, int(said[2])
+    # As it is now: the same product over more rows may come out another last digit. It may also be forgotten since.
+    own = scores[ids == vector]
+    score = own[0] if len(own) else np.float32(said[1])
+    before = ids[(scores == score) & (ids <= vector)]
+    texts = {item.text for item, _ in reads.items(before.tolist(), EVERYTHING).values() if item.text is not None}
+    return found.where((scores < score) | ((scores == score) & (ids > vector))), texts
+
+
+def _later(vectors: np.ndarray, dates: np.ndarray, cursor: str, *, newest: bool) -> np.ndarray:
+    """Which of (N,) come after a cursor."""
+    said = BY_DATE.fullmatch(cursor)
+    if said is None:
+        raise InputError(
+            f"expected the cursor of a hit of the same search by date, such as 2024-05-17T18:30:05/17, got {cursor!r}"
+        )
+    date, vector = said[1] or "", int(said[2])
+    behind: np.ndarray = (dates == date) & (vectors > vector)
+    if date:
+        behind |= (dates == "") | ((dates < date) if newest else (dates > date))
+    return behind
+
+
+def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: str | None) -> Hit:
+    inside = [path for path in paths if folder is None or below(path, folder) is not None]
+    there = [path for path in inside or paths if os.path.exists(path)]
+    path = (there or inside or paths)[0]
+    copies = tuple(other for other in paths if other != path)
+    facts = item._asdict() | {"tags": tuple(item.tags.split("\n")) if item.tags else ()}
+    return Hit(score=score, path=path, copies=copies, available=bool(there), cursor=cursor, **facts)

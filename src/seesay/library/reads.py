@@ -1,0 +1,220 @@
+"""What the library's tables answer: the reading half of `Store`."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from seesay.library.filters import Filters
+from seesay.paths import below, from_db, join, to_db
+
+
+@dataclass(frozen=True)
+class Space:
+    id: int
+    space_id: str
+    dim: int
+    model: str
+    token: str
+
+
+class FoundItem(NamedTuple):
+    """A live item behind a vector id. id: the first twelve digits of its content's hash, and `:line` of a text."""
+
+    id: str
+    kind: str
+    line: int | None
+    text: str | None
+    width: int | None
+    height: int | None
+    taken_at: str | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+    tags: str | None  # one a line
+
+
+class Passing(NamedTuple):
+    """Vectors, each with its content and the time it was taken, "" where that is not known: all (N,)."""
+
+    vectors: np.ndarray
+    contents: np.ndarray
+    taken_at: np.ndarray
+
+
+class Reads:
+    db: sqlite3.Connection
+
+    def space(self, space_id: str) -> Space | None:
+        row = self.db.execute("SELECT id, space_id, dim, model, token FROM spaces WHERE space_id = ?", (space_id,)).fetchone()
+        return Space(*row) if row else None
+
+    def spaces(self) -> list[Space]:
+        return [Space(*row) for row in self.db.execute("SELECT id, space_id, dim, model, token FROM spaces")]
+
+    def roots(self) -> dict[str, int]:
+        return {from_db(path): root for root, path in self.db.execute("SELECT id, path FROM roots ORDER BY path")}
+
+    def last_vector_id(self) -> int:
+        row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'vectors'").fetchone()
+        return row[0] if row else 0
+
+    def vectors_after(self, last_id: int, space: Space) -> Iterator[tuple[int, str, bytes]]:
+        """(vector id, kind, float32 bytes) of every vector of the space with a higher id, in order of id."""
+        return iter(
+            self.db.execute(
+                """SELECT v.id, c.kind, v.vector FROM vectors v
+                   JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
+                   WHERE v.space = ? AND v.id > ? ORDER BY v.id""",
+                (space.id, last_id),
+            )
+        )
+
+    def count_vectors(self, space: Space) -> dict[str, int]:
+        return dict(
+            self.db.execute(
+                """SELECT c.kind, count(*) FROM vectors v
+                   JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
+                   WHERE v.space = ? GROUP BY c.kind""",
+                (space.id,),
+            ).fetchall()
+        )
+
+    def contents_under(self, path: str) -> np.ndarray:
+        """(N,) int64, ascending: what has a file at or below an absolute path."""
+        found: set[int] = set()
+        for root, root_id in self.roots().items():
+            whole, part = overlap(root, path)
+            if whole or part:
+                found.update(self._contents_of_root(root_id, part))
+        return np.array(sorted(found), dtype=np.int64)
+
+    def _contents_of_root(self, root: int, part: str) -> Iterator[int]:
+        sql = "SELECT content_id FROM files f WHERE content_id IS NOT NULL AND root_id = ?"
+        if not part:
+            return (content for (content,) in self.db.execute(sql, (root,)))
+        # Names below a folder sort between "folder/" and "folder0" (the character after /), as text or as bytes.
+        low, high = part + os.sep, part + chr(ord(os.sep) + 1)
+        sql += " AND (f.path = ? OR (f.path >= ? AND f.path < ?) OR (f.path >= ? AND f.path < ?))"
+        texts = (to_db(part), to_db(low), to_db(high), os.fsencode(low), os.fsencode(high))
+        return (content for (content,) in self.db.execute(sql, (root, *texts)))
+
+    def passing(self, filters: Filters, space: Space, kind: str) -> Passing:
+        """What filters let through, scores aside, in order of vector id."""
+        conditions, values = _all_of(filters)
+        rows = self.db.execute(
+            f"""SELECT v.id, c.id, c.taken_at
+                FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+                WHERE v.space = ? AND c.kind = ?{conditions} ORDER BY v.id""",
+            (space.id, kind, *values),
+        ).fetchall()
+        found = Passing(
+            np.array([vector for vector, _, _ in rows], dtype=np.int64),
+            np.array([content for _, content, _ in rows], dtype=np.int64),
+            np.array([taken_at or "" for _, _, taken_at in rows], dtype=np.str_),
+        )
+        if filters.folder is None:
+            return found
+        inside = np.isin(found.contents, self.contents_under(filters.folder))
+        return Passing(*(column[inside] for column in found))
+
+    def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
+        """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
+        without any file is left out."""
+        found: dict[int, tuple[FoundItem, list[str]]] = {}
+        marks = ",".join("?" * len(vector_ids))
+        conditions, values = _all_of(filters)
+        rows = self.db.execute(
+            f"""SELECT v.id, r.path, f.path,
+                       lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
+                       c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
+                       (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
+                FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
+                JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
+                WHERE v.id IN ({marks}){conditions} ORDER BY r.path, f.path""",
+            (*vector_ids, *values),
+        )
+        for vector_id, root, path, *rest in rows:  # rest: the columns of FoundItem
+            full = join(from_db(root), from_db(path))
+            found.setdefault(vector_id, (FoundItem(*rest), []))[1].append(full)
+        if (folder := filters.folder) is not None:
+            return {at: item for at, item in found.items() if any(below(path, folder) is not None for path in item[1])}
+        return found
+
+    def paths_of(self, contents: Sequence[int]) -> dict[int, str]:
+        """One file of each content that has any."""
+        found: dict[int, str] = {}
+        for start in range(0, len(contents), 500):
+            some = contents[start : start + 500]
+            rows = self.db.execute(
+                f"""SELECT f.content_id, r.path, f.path FROM files f JOIN roots r ON r.id = f.root_id
+                    WHERE f.content_id IN ({",".join("?" * len(some))}) ORDER BY r.path DESC, f.path DESC""",
+                tuple(some),
+            )
+            found.update({content: join(from_db(root), from_db(path)) for content, root, path in rows})
+        return found
+
+    def vector_of(self, item: str, space: Space) -> bytes | None:
+        """The vector of a live item by its id; of two contents whose hashes begin alike, the first."""
+        start, _, line = item.partition(":")
+        low = bytes.fromhex(start)
+        row = self.db.execute(
+            """SELECT v.vector FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+               WHERE c.hash >= ? AND c.hash < ? AND i.line IS ? AND v.space = ?
+               AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) ORDER BY c.hash LIMIT 1""",
+            (low, low + b"\xff" * 27, int(line) if line else None, space.id),
+        ).fetchone()
+        return row[0] if row else None
+
+    def vectors(self, ids: Sequence[int]) -> np.ndarray:
+        """(N, D) float32 of those that are still there."""
+        marks = ",".join("?" * len(ids))
+        rows = self.db.execute(f"SELECT vector FROM vectors WHERE id IN ({marks})", tuple(ids)).fetchall()
+        return np.stack([np.frombuffer(blob, "<f4") for (blob,) in rows]) if rows else np.empty((0, 0), dtype=np.float32)
+
+    def tags(self) -> dict[str, int]:
+        """Pictures by tag."""
+        rows = self.db.execute("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY tag").fetchall()
+        return dict(rows)
+
+    def tagged(self, tag: str) -> list[int]:
+        """The contents that have a tag."""
+        return [content for (content,) in self.db.execute("SELECT content_id FROM tags WHERE tag = ?", (tag,))]
+
+    def pictures(self) -> np.ndarray:
+        """(N,) int64: the contents that are pictures."""
+        rows = self.db.execute("SELECT id FROM contents WHERE kind = 'image'")
+        return np.fromiter((content for (content,) in rows), dtype=np.int64)
+
+    def count_files(self) -> dict[str, int]:
+        """Files by kind: image, text, failed."""
+        return dict(
+            self.db.execute(
+                """SELECT coalesce(c.kind, 'failed'), count(*) FROM files f
+                   LEFT JOIN contents c ON c.id = f.content_id GROUP BY 1"""
+            ).fetchall()
+        )
+
+    def failures(self) -> list[tuple[str, str, int]]:
+        """(absolute path, reason, tries) of every file that could not be read."""
+        rows = self.db.execute(
+            """SELECT r.path, f.path, x.reason, x.tries FROM failures x
+               JOIN files f ON f.id = x.file_id JOIN roots r ON r.id = f.root_id ORDER BY r.path, f.path"""
+        )
+        return [(join(from_db(root), from_db(path)), reason, tries) for root, path, reason, tries in rows]
+
+
+def _all_of(filters: Filters) -> tuple[str, list[object]]:
+    """Conditions to add to a WHERE, with their values."""
+    found = list(filters.conditions())
+    return "".join(f" AND {condition}" for condition, _ in found), [value for _, values in found for value in values]
+
+
+def overlap(root: str, folder: str) -> tuple[bool, str]:
+    """(the root lies inside the folder, the folder's path below the root or '')."""
+    if below(root, folder) is not None:
+        return True, ""
+    return False, below(folder, root) or ""

@@ -1,0 +1,135 @@
+"""Tags of a library's pictures: given by hand, or by rule to whatever looks like it.
+
+A tag belongs to a picture's content: copies and renamed files have it too, and one given by hand stays with an edited file.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seesay.errors import InputError
+from seesay.library.filters import Filters
+from seesay.library.ranking import EVERYTHING
+from seesay.library.relevance import FITTING, Neutral, refreshed
+from seesay.paths import absolute, printable
+from seesay.tasks.prompts import Templates, label_embeddings
+
+if TYPE_CHECKING:
+    from seesay.library.library import Library
+
+CHUNK = 4096
+LONGEST = 100
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A picture that a rule gives a tag, and how sure it is: 0 to 1."""
+
+    path: str
+    probability: float
+
+
+class Tags:
+    def __init__(self, library: "Library") -> None:
+        self.library = library
+
+    def counts(self) -> dict[str, int]:
+        """Pictures by tag."""
+        with self.library.reading() as store:
+            return store.tags()
+
+    def add(self, tag: str, *paths: str | os.PathLike[str]) -> int:
+        """Tags files, and all pictures in folders, that the library holds. How many pictures have it now and had it not before,
+        or had it by rule. Raises InputError where nothing is indexed at a path."""
+        name = _name(tag)
+        self.library.stats()  # NoLibrary, where there is none
+        with self.library.writing() as store, store.transaction():
+            return store.put_tags((content, name, None) for content in self._pictures(paths))
+
+    def remove(self, tag: str, *paths: str | os.PathLike[str]) -> int:
+        """Takes a tag from files and folders; without any, from all pictures. How many had it."""
+        name = _name(tag)
+        self.library.stats()
+        with self.library.writing() as store, store.transaction():
+            return store.remove_tag(name, self._pictures(paths) if paths else store.tagged(name))
+
+    def by_rule(
+        self,
+        labels: Sequence[str],
+        *,
+        least: float = 0.5,
+        filters: Filters = EVERYTHING,
+        templates: Templates = None,
+        dry_run: bool = False,
+    ) -> dict[str, list[Tagged]]:
+        """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
+
+        Probabilities are the softmax over the labels and "none of these", which fits a picture as well as the best-fitting
+        hundredth of many neutral phrases (`relevance.py`). What an earlier rule gave these tags to is done anew; what was
+        tagged by hand stays. dry_run: only says what it would do. Per label, the surest first. Raises InputError.
+        """
+        names = list(dict.fromkeys(map(_name, labels)))
+        if not names:
+            raise InputError("expected at least one label")
+        if not 0 < least <= 1:
+            raise InputError(f"the least probability is more than 0 and at most 1, got {least}")
+        with self.library.reading() as store:
+            space = self.library.space(store)
+            passing = store.passing(filters, space, "image")
+            ids, best, sure = self._judged(passing.vectors, names, templates)
+            contents = passing.contents[np.searchsorted(passing.vectors, ids)]
+            order = np.argsort(-sure, kind="stable")
+            chosen = order[(best[order] < len(names)) & (sure[order] >= least)]
+            given = [(int(contents[row]), names[best[row]], round(float(sure[row]), 4)) for row in chosen]
+            paths = store.paths_of([content for content, _, _ in given])
+        if not dry_run:
+            with self.library.writing() as store, store.transaction():
+                for name in names:
+                    store.remove_rule(name)
+                store.put_tags(given)
+        return {name: [Tagged(paths[at], sure) for at, its, sure in given if its == name and at in paths] for name in names}
+
+    def _judged(self, passing: np.ndarray, names: list[str], templates: Templates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the vectors that pass: ids (N,), the number of the likeliest label or, for none of these, how many there are, and
+        its probability."""
+        model = self.library.model
+        texts = label_embeddings(model, names, templates)
+        parts = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))]
+        with self.library.reading() as store:
+            space = self.library.space(store)
+            matrix = self.library.matrix(store, space)
+            for ids, vectors in self.library.vectors(store, space, "image"):
+                neutral = Neutral.read(matrix.folder) or refreshed(matrix.folder, vectors, model, None)
+                for start in range(0, len(ids), CHUNK):
+                    some = vectors[start : start + CHUNK]
+                    none = np.quantile(some @ neutral.phrases.T, FITTING, axis=1)
+                    logits = model.logit_scale * np.concatenate([some @ texts.T, none[:, None]], axis=1)
+                    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+                    shares /= shares.sum(axis=1, keepdims=True)
+                    parts.append((ids[start : start + CHUNK], shares.argmax(axis=1), shares.max(axis=1)))
+        ids, best, sure = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        kept = np.isin(ids, passing, assume_unique=True)
+        return ids[kept], best[kept], sure[kept]
+
+    def _pictures(self, paths: Sequence[str | os.PathLike[str]]) -> list[int]:
+        """The contents at or below paths that are pictures."""
+        with self.library.reading() as store:
+            found: set[int] = set()
+            for path in paths:
+                inside = np.intersect1d(store.contents_under(absolute(path)), store.pictures())
+                if not len(inside):
+                    raise InputError(
+                        f"{printable(path)}: the library holds no picture there; index it first: seesay index FOLDER"
+                    )
+                found.update(inside.tolist())
+            return sorted(found)
+
+
+def _name(tag: str) -> str:
+    name = " ".join(tag.split())
+    if not name or len(name) > LONGEST or not name.isprintable():
+        raise InputError(f"a tag is a word or a few, at most {LONGEST} letters, got {tag!r}")
+    return name
