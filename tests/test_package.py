@@ -22,6 +22,7 @@ ROWS = (
         "card",
         "images.exif",
         "images.fetch",
+        "images.phash",
         "images.read",
         "images.thumbnail",
         "prefetch",

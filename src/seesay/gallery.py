@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seesay.errors import InputError
 from seesay.images.thumbnail import thumbnail_url
+from seesay.library.duplicates import Copy, Group
 from seesay.library.hits import Hit
 from seesay.paths import printable
 
@@ -28,9 +29,16 @@ class Classified:
     probabilities: dict[str, float]
 
 
-def write_page(file: str | Path, sections: Sequence[Found | Classified], *, title: str = "SeeSay") -> Path:
+@dataclass(frozen=True)
+class Alike:
+    """Pictures that are one."""
+
+    group: Group
+
+
+def write_page(file: str | Path, sections: Sequence[Found | Classified | Alike], *, title: str = "SeeSay") -> Path:
     """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
-    body = "".join(_found(s) if isinstance(s, Found) else _classified(s) for s in sections)
+    body = "".join(map(_section, sections)) or "<p>Nothing found.</p>"
     path = Path(file).absolute()
     page = PAGE.replace("{title}", _text(title)).replace("{body}", body)
     try:
@@ -39,6 +47,27 @@ def write_page(file: str | Path, sections: Sequence[Found | Classified], *, titl
     except OSError as error:
         raise InputError(f"cannot write the page to {printable(path)}: {error.strerror or error}") from None
     return path
+
+
+def _section(section: Found | Classified | Alike) -> str:
+    if isinstance(section, Alike):
+        return _alike(section.group)
+    return _found(section) if isinstance(section, Found) else _classified(section)
+
+
+def _alike(group: Group) -> str:
+    others = "".join(_copy(copy, "", " · same bytes" if copy.identical else "") for copy in group.others)
+    return f'<section><div class="grid">{_copy(group.keeper, "keep", "")}{others}</div></section>'
+
+
+def _copy(copy: Copy, word: str, note: str) -> str:
+    name = _text(Path(copy.path).name)
+    return (
+        f'<figure class="{word}"><a href="{html.escape(Path(copy.path).as_uri())}">'
+        f'<img loading="lazy" src="{thumbnail_url(copy.path)}" alt="{name}"></a><figcaption>'
+        f'<b>{word}</b> <span title="{_text(copy.path)}">{name}</span>'
+        f"<small>{copy.width} × {copy.height} · {copy.size / 1e6:.2f} MB{note}</small></figcaption></figure>"
+    )
 
 
 def _found(section: Found) -> str:
@@ -104,6 +133,8 @@ h1 { font-size: 1.15rem; font-weight: 600; } h2 { font-size: 1.5rem; margin: 2re
 figure { margin: 0; border: 1px solid var(--edge); border-radius: 12px; overflow: hidden;
   display: flex; flex-direction: column; }
 figure img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
+section + section > .grid { border-top: 1px solid var(--edge); padding-top: .9rem; margin-top: .9rem; }
+.keep { outline: 2px solid #2a9d5c; }
 figcaption { padding: .5rem .7rem; display: grid; grid-template-columns: auto 1fr; column-gap: .6rem; }
 figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 figcaption small { grid-column: 1 / -1; opacity: .65; } figcaption b { font-variant-numeric: tabular-nums; }

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from seesay.library import Library
 from seesay.location import BUNDLED
@@ -230,6 +231,33 @@ def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     assert json.loads(run("tag", "--json").out)["tags"]["warm"] == 1
     newest = run("search", "red", "--sort", "newest", "--min-score", "-1", "--paths", "--all").out.splitlines()
     assert len(newest) == 4
+
+
+def test_duplicates_as_text_paths_json_and_page(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos[:30:10]:
+        shutil.copy(path, folder)
+    shutil.copy(photos[0], folder / "the same again.jpg")
+    with Image.open(photos[10]) as image:
+        image.resize((image.width * 2, image.height * 2)).transpose(Image.Transpose.ROTATE_90).save(folder / "large.png")
+    run("index", folder)
+    result = run("duplicates", "--html", tmp_path / "page.html")
+    assert result.code == 0
+    assert result.out.count("keep  ") == 2
+    assert "the same again.jpg  (same bytes)" in result.out
+    assert "2 files" in result.err
+    assert "nothing was deleted" in result.err
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<figure") == 4
+    assert page.count("same bytes") == 1
+    groups = json.loads(run("duplicates", "--json").out)["groups"]
+    assert {Path(group["keeper"]["path"]).name for group in groups} == {photos[0].name, "large.png"}
+    assert run("duplicates", "--exact", "--paths").out == f"{folder / 'the same again.jpg'}\n"
+    assert "no picture is there twice" in run("duplicates", "--under", tmp_path / "elsewhere").err
+    refused = run("duplicates", "--json", "--paths")
+    assert refused.code == 2
+    assert "Give --json or --paths" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """`seesay index`: bring folders into the library, or up to date."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, library_option, model_option, short
+from seesay.cli.output import (
+    echo_failures,
+    echo_json,
+    failed_json,
+    json_option,
+    library_option,
+    model_option,
+    progress_bar,
+    short,
+)
 from seesay.paths import printable
 
 if TYPE_CHECKING:
-    from seesay.library.indexer import Progress
     from seesay.library.report import IndexReport
 
 
@@ -30,7 +35,7 @@ def index(paths: tuple[str, ...], library: str | None, model: str | None, as_jso
     from seesay.model import load
 
     opened = Library(library, load(model))
-    with opened, _progress(quiet=as_json) as progress:
+    with opened, progress_bar("Indexing", quiet=as_json) as progress:
         report = opened.index(*paths, progress=progress)
     if as_json:
         echo_json(_json(report, str(opened.path)))
@@ -74,30 +79,3 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "stages": report.stages,
     }
-
-
-@contextmanager
-def _progress(quiet: bool) -> "Iterator[Progress | None]":
-    """A bar with rate and time left on stderr, for people; nothing for scripts."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("Looking for files", total=None, rate="")
-
-        def show(done: int, total: int) -> None:
-            speed = bars.tasks[0].speed
-            bars.update(task, description="Indexing", completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
-
-        yield show

@@ -13,7 +13,20 @@ import click
 from seesay import __version__
 from seesay.errors import SeeSayError, UnreadableImage
 
-COMMANDS = ("index", "search", "tag", "classify", "similarity", "embed", "forget", "train", "eval", "models", "doctor")
+COMMANDS = (
+    "index",
+    "search",
+    "tag",
+    "duplicates",
+    "classify",
+    "similarity",
+    "embed",
+    "forget",
+    "train",
+    "eval",
+    "models",
+    "doctor",
+)
 
 
 class LazyGroup(click.Group):

@@ -48,6 +48,33 @@ def working(what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def progress_bar(what: str, *, quiet: bool) -> "Iterator[Callable[[int, int], None] | None]":
+    """A bar with rate and time left on stderr, for people; nothing for scripts."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("Looking for files", total=None, rate="")
+
+        def show(done: int, total: int) -> None:
+            speed = bars.tasks[0].speed
+            bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield show
+
+
 def echo_json(value: object) -> None:
     """One JSON document. Names that are not UTF-8 come out as lone \\udcXX escapes, which json.loads gives back unharmed."""
     text = json.dumps(value, ensure_ascii=False, indent=2)

@@ -17,6 +17,7 @@ import numpy as np
 from seesay.engines.onnx import available_cores
 from seesay.errors import InputError, UnreadableImage, UnreadableText
 from seesay.images.exif import Exif
+from seesay.images.phash import waves
 from seesay.images.preprocess import preprocess
 from seesay.images.read import MAX_BYTES, SUFFIXES, read, read_bytes
 from seesay.library.crawl import TEXT_SUFFIXES, Crawl, Found, is_text_list, stat
@@ -62,6 +63,7 @@ class Facts(NamedTuple):
     width: int
     height: int
     exif: Exif
+    waves: bytes
 
 
 @dataclass
@@ -199,7 +201,7 @@ class Indexer:
         spec = self.model.image_spec
         picture = read(data, decode=self.model.decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name)
         prepared.pixels = preprocess([picture.image], spec, originals=[(picture.width, picture.height)])[0]
-        prepared.facts = Facts(picture.width, picture.height, picture.exif)
+        prepared.facts = Facts(picture.width, picture.height, picture.exif, waves(picture.image).astype("<f4").tobytes())
 
     def _encode(self) -> None:
         if not self._batch:

@@ -28,6 +28,7 @@ from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
+    from seesay.library.duplicates import Group
     from seesay.library.indexer import Progress
     from seesay.library.tags import Tags
     from seesay.model import Model
@@ -324,6 +325,15 @@ class Library:
         from seesay.library.tags import Tags
 
         return Tags(self)
+
+    def duplicates(
+        self, *, filters: Filters = EVERYTHING, exact: bool = False, progress: "Progress | None" = None
+    ) -> "list[Group]":
+        """Pictures that are there more than once, each group with a proposed keeper: the same bytes, or (unless `exact`) the
+        same picture resized, recompressed, turned or marked (`duplicates.py`). Nothing is deleted."""
+        from seesay.library.duplicates import find
+
+        return find(self, filters=filters, exact=exact, progress=progress)
 
     # Looking at it
 

@@ -45,6 +45,14 @@ class Passing(NamedTuple):
     taken_at: np.ndarray
 
 
+class PictureFile(NamedTuple):
+    path: str
+    size: int  # bytes
+    width: int | None
+    height: int | None
+    taken_at: str | None
+
+
 class Reads:
     db: sqlite3.Connection
 
@@ -156,6 +164,24 @@ class Reads:
             )
             found.update({content: join(from_db(root), from_db(path)) for content, root, path in rows})
         return found
+
+    def picture_files(self, contents: np.ndarray, filters: Filters) -> dict[int, list[PictureFile]]:
+        """The files of pictures, by content; with a folder to filter by, those inside it."""
+        rows = self.db.execute(
+            """SELECT c.id, r.path, f.path, f.size, c.width, c.height, c.taken_at
+               FROM files f JOIN contents c ON c.id = f.content_id JOIN roots r ON r.id = f.root_id
+               WHERE c.kind = 'image' ORDER BY r.path, f.path"""
+        )
+        wanted, found = set(contents.tolist()), dict[int, list[PictureFile]]()
+        for content, root, path, *facts in rows:
+            full = join(from_db(root), from_db(path))
+            if content in wanted and (filters.folder is None or below(full, filters.folder) is not None):
+                found.setdefault(content, []).append(PictureFile(full, *facts))
+        return found
+
+    def waves(self) -> dict[int, bytes]:
+        """Of the contents that have them."""
+        return dict(self.db.execute("SELECT id, waves FROM contents WHERE waves IS NOT NULL").fetchall())
 
     def vector_of(self, item: str, space: Space) -> bytes | None:
         """The vector of a live item by its id; of two contents whose hashes begin alike, the first."""

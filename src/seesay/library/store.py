@@ -159,16 +159,22 @@ class Store(Reads):
         return {digest for (digest,) in rows}
 
     def put_content(
-        self, digest: bytes, kind: str, width: int | None = None, height: int | None = None, exif: "Exif | None" = None
+        self,
+        digest: bytes,
+        kind: str,
+        width: int | None = None,
+        height: int | None = None,
+        exif: "Exif | None" = None,
+        waves: bytes | None = None,
     ) -> int:
         known = self.content(digest)
         if known is not None:
             return known
         facts = (exif.taken_at, exif.camera, exif.latitude, exif.longitude) if exif else (None,) * 4
         cursor = self.db.execute(
-            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            (digest, kind, width, height, *facts),
+            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (digest, kind, width, height, *facts, waves),
         )
         return int(cursor.lastrowid or 0)
 
@@ -201,6 +207,9 @@ class Store(Reads):
 
     def matrix(self, space: Space) -> Matrix:
         return Matrix(self.folder / "vectors" / space.token, space.dim)
+
+    def put_waves(self, content: int, waves: bytes) -> None:
+        self.db.execute("UPDATE contents SET waves = ? WHERE id = ?", (waves, content))
 
     # Tags
 

@@ -1,0 +1,80 @@
+"""`seesay duplicates`: which pictures are there more than once."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short
+from seesay.library.filters import Filters
+
+if TYPE_CHECKING:
+    from seesay.library.duplicates import Copy, Group
+
+SHOWN = 20
+
+
+@click.command()
+@click.option("--exact", is_flag=True, help="Only files with the same bytes.")
+@click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
+@click.option("--paths", "only_paths", is_flag=True, help="Print only the paths of those that need not be kept, one a line.")
+@click.option("--html", metavar="FILE", type=click.Path(), help="Also write a page with the pictures, side by side.")
+@library_option
+@model_option
+@json_option
+def duplicates(
+    exact: bool,
+    under: str | None,
+    only_paths: bool,
+    html: str | None,
+    library: str | None,
+    model: str | None,
+    as_json: bool,
+) -> int:
+    """List pictures that the library has more than once: the same bytes, or resized, recompressed, turned, marked.
+
+    Each group has a proposed keeper, the one with the most pixels. Nothing is deleted.
+    """
+    from seesay.library import Library
+    from seesay.model import load
+
+    if as_json and only_paths:
+        raise click.UsageError("Give --json or --paths, not both.")
+    with Library(library, load(model)) as opened, progress_bar("Comparing", quiet=as_json) as progress:
+        groups = opened.duplicates(filters=Filters(under=under), exact=exact, progress=progress)
+    if as_json:
+        echo_json({"groups": [group.to_json() for group in groups]})
+    elif only_paths:
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(os.fsencode(copy.path) + b"\n" for group in groups for copy in group.others)
+    else:
+        _print(groups)
+    if html:
+        from seesay.gallery import Alike, write_page
+
+        page = write_page(html, [Alike(group) for group in groups], title="SeeSay: duplicates")
+        click.echo(f"wrote {short(str(page))}", err=True)
+    return 0
+
+
+def _print(groups: "Sequence[Group]") -> None:
+    for group in groups[:SHOWN]:
+        click.echo(f"{click.style('keep', bold=True)}  {_facts(group.keeper)}")
+        for copy in group.others:
+            why = "same bytes" if copy.identical else f"{64 - copy.distance} of 64 bits, cosine {copy.cosine:.2f}"
+            click.echo(f"      {_facts(copy)}  ({why})")
+    if len(groups) > SHOWN:
+        click.echo(f"... and {len(groups) - SHOWN:,} more groups; --json lists all, --html shows them", err=True)
+    others = [copy for group in groups for copy in group.others]
+    if not others:
+        click.echo("seesay: no picture is there twice", err=True)
+        return
+    size = sum(copy.size for copy in others)
+    count = f"{len(others):,} file{'' if len(others) == 1 else 's'}"
+    click.echo(f"seesay: {count} ({size / 1e6:,.1f} MB) beside {len(groups):,} to keep; nothing was deleted", err=True)
+
+
+def _facts(copy: "Copy") -> str:
+    return f"{copy.width} x {copy.height}  {copy.size / 1e6:6.2f} MB  {short(copy.path)}"

@@ -1,0 +1,149 @@
+"""Duplicates: the hash beside imagehash, the pairs beside a slow search, groups and keepers, and what goes wrong."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from seesay.images.phash import LARGE, bits, turned, waves
+from seesay.library import Filters, Library, duplicates
+from seesay.library.duplicates import alike, one_picture
+from seesay.model import Model
+from seesay.tasks.encoder import unit
+from tests.conftest import Paint
+
+TURNS = [
+    None,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+]
+
+
+def test_the_hash_is_that_of_imagehash(photos: list[Path]) -> None:
+    imagehash = pytest.importorskip("imagehash")
+    for path in photos:
+        with Image.open(path) as image:
+            assert min(image.size) < 2 * LARGE
+            assert np.array_equal(bits(waves(image)), imagehash.phash(image).hash.ravel()), path
+
+
+def test_a_large_picture_differs_by_two_bits_at_most(photos: list[Path]) -> None:
+    imagehash = pytest.importorskip("imagehash")
+    with Image.open(photos[0]) as image:
+        large = image.convert("RGB").resize((3 * LARGE, 2 * LARGE), Image.Resampling.BICUBIC)
+    assert (bits(waves(large)) != imagehash.phash(large).hash.ravel()).sum() <= 2
+
+
+def test_turned_pictures_have_the_bits_that_follow(photos: list[Path]) -> None:
+    for path in photos[::20]:
+        with Image.open(path) as image:
+            image = image.convert("RGB").resize((256, 256))
+            seen = [bits(waves(image if turn is None else image.transpose(turn))) for turn in TURNS]
+        made = bits(turned(waves(image)))
+        # Turned by float arithmetic in another order: a bit at the median may fall to the other side.
+        assert all(min((each != other).sum() for other in made) <= 2 for each in seen)
+        assert (made[0] != seen[0]).sum() == 0
+
+
+def test_pairs_are_those_of_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    base = 1000 * rng.standard_normal((12, 8, 8)).astype(np.float32)
+    hashes = np.concatenate([base, base + 50 * rng.standard_normal(base.shape).astype(np.float32)])
+    hashes[5] = turned(hashes[4])[5]
+    vectors = unit(rng.standard_normal((24, 6)).astype(np.float32))
+    vectors[7] = vectors[3]
+    monkeypatch.setattr(duplicates, "ROWS", 5)
+    monkeypatch.setattr(duplicates, "COLUMNS", 7)
+    expected = set()
+    for i in range(24):
+        for j in range(i + 1, 24):
+            distance = min(int((bits(position) != bits(hashes[j])).sum()) for position in turned(hashes[i]))
+            if one_picture(np.array(vectors[i] @ vectors[j]), np.array(distance)):
+                expected.add((i, j))
+    found = list(alike(vectors, hashes))
+    assert sorted(found) == sorted(expected)
+    assert (4, 5) in found
+    assert len(found) >= 10
+
+
+@pytest.fixture
+def library(tmp_path: Path, bundled: Model, photos: list[Path]) -> Library:
+    folder = tmp_path / "pictures"
+    (folder / "phone").mkdir(parents=True)
+    for path in photos[:40:4]:
+        shutil.copy(path, folder)
+    shutil.copy(photos[0], folder / "phone" / "copy.jpg")
+    with Image.open(photos[4]) as image:
+        image = image.convert("RGB")
+        image.resize((image.width // 2, image.height // 2)).save(folder / "phone" / "small.jpg", quality=60)
+        image.transpose(Image.Transpose.ROTATE_90).save(folder / "phone" / "turned.png")
+        ImageDraw.Draw(image).text((30, 30), "SAMPLE", fill="white", font_size=30)
+        image.save(folder / "phone" / "marked.png")
+    made = Library(tmp_path / "library", bundled)
+    made.index(folder)
+    return made
+
+
+def test_groups_and_keepers(library: Library, photos: list[Path], tmp_path: Path) -> None:
+    first, second = library.duplicates()
+    assert {Path(copy.path).name for copy in (first.keeper, *first.others)} == {
+        photos[4].name, "small.jpg", "turned.png", "marked.png"
+    }  # fmt: skip
+    assert Path(first.keeper.path).name in {"turned.png", "marked.png"}, "the same pixels, and more bytes"
+    assert Path(first.others[-1].path).name == "small.jpg", "the least alike comes last"
+    assert all(not copy.identical and copy.distance <= 12 for copy in first.others)
+    assert [Path(copy.path).name for copy in (second.keeper, *second.others)] == [photos[0].name, "copy.jpg"]
+    assert second.others[0].identical
+    (exact,) = library.duplicates(exact=True)
+    assert exact == second
+    (inside,) = library.duplicates(filters=Filters(under=tmp_path / "pictures" / "phone"))
+    assert len(inside.others) == 2
+
+
+def test_hashes_of_an_older_library_are_made_and_kept(library: Library) -> None:
+    expected = library.duplicates()
+    with library.writing() as store:
+        store.db.execute("UPDATE contents SET waves = NULL")
+    told: list[tuple[int, int]] = []
+    # From the files decoded at another size: a bit or two may differ.
+    found = library.duplicates(progress=lambda done, total: told.append((done, total)))
+    assert [group.keeper.path for group in found] == [group.keeper.path for group in expected]
+    assert told[0] == (1, 13)
+    with library.reading() as store:
+        assert len(store.waves()) == 13
+
+
+def test_a_picture_that_is_gone_is_left_out(library: Library, tmp_path: Path) -> None:
+    with library.writing() as store:
+        store.db.execute("UPDATE contents SET waves = NULL")
+    for path in (tmp_path / "pictures" / "phone").iterdir():
+        if path.name != "copy.jpg":
+            path.unlink()
+    (group,) = library.duplicates()
+    assert group.others[0].identical
+
+
+def test_plain_surfaces_are_not_one_picture(fake: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, shade in (("dark", 20), ("grey", 120), ("light", 220)):
+        pixels = rng.normal(shade, 4, (200, 300, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    library = Library(tmp_path / "library", fake)
+    library.index(folder)
+    assert library.duplicates() == []
+
+
+def test_an_empty_choice_has_no_duplicates(fake: Model, paint: Paint, tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", fake)
+    library.index(paint("red.png"))
+    assert library.duplicates() == []
+    assert library.duplicates(filters=Filters(under=tmp_path / "elsewhere")) == []
