@@ -137,6 +137,7 @@ section + section > .grid { border-top: 1px solid var(--edge); padding-top: .9re
 .keep { outline: 2px solid #2a9d5c; }
 figcaption { padding: .5rem .7rem; display: grid; grid-template-columns: auto 1fr; column-gap: .6rem; }
 figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+figcaption b:empty { display: none; } figcaption b:empty + span { grid-column: 1 / -1; }
 figcaption small { grid-column: 1 / -1; opacity: .65; } figcaption b { font-variant-numeric: tabular-nums; }
 blockquote { margin: 0; padding: 1rem; flex: 1; }
 .what { display: grid; grid-template-columns: minmax(180px, 320px) 1fr; gap: 1.2rem; align-items: start; }

@@ -49,7 +49,8 @@ class Copy:
 
 @dataclass(frozen=True)
 class Group:
-    """A picture that is there more than once. The keeper has the most pixels, then the most bytes, then the shortest path."""
+    """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was taken, then the
+    most bytes, then the shortest path."""
 
     keeper: Copy
     others: tuple[Copy, ...]
@@ -176,9 +177,11 @@ def _groups(
     return sorted(groups, key=lambda group: (-len(group.others), group.keeper.path))
 
 
-def _rank(file: PictureFile) -> tuple[int, int, int, str]:
+def _rank(file: PictureFile) -> tuple[int, bool, int, int, str]:
     """The keeper has the lowest."""
-    return (-(file.width or 0) * (file.height or 0), -file.size, len(file.path), file.path)
+    pixels = (file.width or 0) * (file.height or 0)
+    # Who edits or sends a picture often loses when it was taken; the original has it.
+    return (-pixels, file.taken_at is None, -file.size, len(file.path), file.path)
 
 
 def _copy(file: PictureFile, told: tuple[float, int] = (1.0, 0), *, identical: bool = False) -> Copy:
