@@ -14,13 +14,14 @@ from seesay.config import (
     CbowConfig,
     ClipTextConfig,
     EfficientNetLiteConfig,
+    Gate,
     ModelConfig,
     ModifiedResNetConfig,
     VitConfig,
 )
 from seesay.engines import OnnxEngine
 from seesay.engines.export import verify, write_graphs
-from seesay.errors import MissingCapability
+from seesay.errors import InputError, MissingCapability
 from seesay.estimate import parameters
 from seesay.models import Clip
 from seesay.models.groups import lock, parameters_in
@@ -118,6 +119,7 @@ TOWERS = {
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),
+    "bert-gate": (None, replace(BERT, gate=Gate(2, 0.6, 0.1, 0.3))),
     "cbow-mlp": (None, replace(CBOW, projection="mlp")),
 }
 
@@ -149,6 +151,20 @@ def test_a_tower_projects_its_features_and_exports(name: str, tmp_path: Path) ->
     assert max(verify(clip, tmp_path).values()) < 1e-5
     image, text = TOWERS[name]
     assert sum(p.numel() for p in tower.parameters()) == parameters(image or text, 5)  # type: ignore[arg-type]
+
+
+def test_a_gate_lessens_the_first_part_of_what_has_little_of_it() -> None:
+    _, tower, inputs = made("bert-gate")
+    config: Any = tower.config
+    with torch.no_grad():
+        before = tower.projection(tower.features(inputs)).double().numpy()
+        after = tower(inputs).numpy()
+    for x, y in zip(before, after, strict=True):
+        share = np.sqrt((x[:2] ** 2).sum() / (x**2).sum())
+        weight = 0.3 + 0.7 / (1 + np.exp(-(share - 0.6) / 0.1))
+        np.testing.assert_allclose(y, [*(weight * x[:2]), *x[2:]], rtol=1e-5)
+    with pytest.raises(InputError, match="expected slope above 0, got 0"):
+        replace(config.gate, slope=0.0)
 
 
 @pytest.mark.parametrize("name", TOWERS)

@@ -153,7 +153,7 @@ def _hf_vit_reasons(image: VitConfig) -> list[str]:
 
 def _hf_bert_reasons(text: BertConfig, *, alone: bool) -> list[str]:
     right = text.pooling == "cls" and text.head == "linear" and text.position_ids == "from-zero" and text.types > 0
-    reasons = [] if right else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
+    reasons = [] if right and text.gate is None else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
     return [*reasons, "ChineseCLIPModel has no text tower alone"] if alone else reasons
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from seesay.config import Activation, Projection
+from seesay.config import Activation, Gate, Projection
 
 Storage = Literal["float32", "float16", "int8", "int8-rows"]
 Weights = Mapping[str, np.ndarray]
@@ -219,6 +219,16 @@ class GraphBuilder:
         if kind == "mlp":
             x = self.activation(self.linear(x, "projection.up"), "gelu")
         return self.linear(x, "projection" if kind == "linear" else "projection.down", output=output)
+
+    def gated(self, x: str, gate: Gate, *, output: str = "") -> str:
+        """x (rows, dim) -> (rows, dim)"""
+        first = self.node("Slice", x, self.ints(0), self.ints(gate.dims), self.ints(1))
+        rest = self.node("Slice", x, self.ints(gate.dims), self.ints(np.iinfo(np.int64).max), self.ints(1))
+        share = self.node("Div", *(self.node("ReduceL2", part, self.ints(1)) for part in (first, x)))
+        above = self.node("Div", self.node("Sub", share, self.constant(gate.middle)), self.constant(gate.slope))
+        opened = self.node("Mul", self.node("Sigmoid", above), self.constant(1 - gate.least))
+        weight = self.node("Add", opened, self.constant(gate.least))
+        return self.node("Concat", self.node("Mul", first, weight), rest, axis=-1, output=output)
 
     def activation(self, x: str, kind: Activation) -> str:
         if kind == "quick_gelu":

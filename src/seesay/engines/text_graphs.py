@@ -92,6 +92,8 @@ def _bert(g: GraphBuilder, c: BertConfig) -> None:
         pooled = g.node("Tanh", g.linear(pooled, "pooler"))
     if c.head == "unit-centred":
         g.node("Sub", g.node("LpNormalization", pooled, axis=-1, p=2), g.weight("centre"), output="embedding")
+    elif c.gate is not None:
+        g.gated(g.projection(pooled, c.head), c.gate, output="embedding")
     else:
         g.projection(pooled, c.head, output="embedding")
 

@@ -49,8 +49,8 @@ class Copy:
 
 @dataclass(frozen=True)
 class Group:
-    """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was taken, then the
-    most bytes, then the shortest path."""
+    """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was
+    taken, then the most bytes, then the shortest path."""
 
     keeper: Copy
     others: tuple[Copy, ...]

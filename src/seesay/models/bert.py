@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from seesay.config import BertConfig
 from seesay.models.groups import Group
-from seesay.models.projection import projection
+from seesay.models.projection import gated, projection
 from seesay.models.transformer import Block
 
 
@@ -67,7 +67,8 @@ class Bert(nn.Module):
         """(B, width) -> (B, dim)"""
         if self.config.head == "unit-centred":
             return F.normalize(features, dim=-1) - self.centre
-        return self.projection(features)  # type: ignore[no-any-return]
+        projected: Tensor = self.projection(features)
+        return projected if self.config.gate is None else gated(projected, self.config.gate)
 
     def groups(self) -> list[Group]:
         *blocks, last = self.blocks

@@ -1,9 +1,10 @@
 """From a tower's width into the shared space."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seesay.config import Projection
+from seesay.config import Gate, Projection
 
 
 class MlpProjection(nn.Module):
@@ -17,6 +18,14 @@ class MlpProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down(F.gelu(self.up(x)))  # type: ignore[no-any-return]
+
+
+def gated(x: Tensor, gate: Gate) -> Tensor:
+    """(..., dim) -> (..., dim), as `Gate` says."""
+    first, rest = x[..., : gate.dims], x[..., gate.dims :]
+    share = first.norm(dim=-1, keepdim=True) / x.norm(dim=-1, keepdim=True)
+    weight = gate.least + (1 - gate.least) * torch.sigmoid((share - gate.middle) / gate.slope)
+    return torch.cat([first * weight, rest], dim=-1)
 
 
 def projection(kind: Projection, width: int, dim: int) -> nn.Module:

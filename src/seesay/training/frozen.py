@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from seesay.arrays import read_arrays, write_arrays
-from seesay.config import EfficientNetLiteConfig
+from seesay.config import BertConfig, EfficientNetLiteConfig
 from seesay.engines.efficientnet_graph import trunk_graph
 from seesay.engines.export import sample_ids, write_graphs
 from seesay.engines.onnx import OnnxEngine, available_cores
@@ -112,6 +112,8 @@ def features_of(clip: Clip, side: Literal["image", "text"], device: torch.device
     config = replace(before, head="none") if hasattr(before, "head") else replace(before, projection="none")
     if isinstance(config, EfficientNetLiteConfig):
         config = replace(config, classes=0)
+    if isinstance(config, BertConfig):
+        config = replace(config, gate=None)
     width = config.widths[-1] if isinstance(config, EfficientNetLiteConfig) else config.width
     alone = replace(clip.config, dim=width, **{"image": None, "text": None, side: config})
     with torch.device("meta"):

@@ -246,7 +246,7 @@ def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) 
                 raise InputError(f"model.{tower}.projection: a {config.kind} has a linear one, in its attention pooling")
             return config
         case BertConfig():
-            return replace(config, head=kind)
+            return replace(config, head=kind, gate=None)
         case EfficientNetLiteConfig():
             return replace(config, head=kind, classes=0, branch=0)
     return replace(config, projection=kind)
