@@ -49,7 +49,7 @@ ROWS = (
     ("evaluation", "testing"),
     ("fidelity", "training"),
     ("library",),
-    ("gallery", "similarity_figure"),
+    ("fonts", "gallery", "map_figure", "map_page", "similarity_figure"),
     ("compat", "teaching"),
     ("cli", "__main__"),
 )

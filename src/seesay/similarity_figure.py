@@ -1,6 +1,5 @@
 """Cosines of pictures with texts as a figure: texts at the left, pictures above, as in the notebook of OpenAI's CLIP."""
 
-import os
 import textwrap
 import unicodedata
 import warnings
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError, MissingExtra
+from seesay.fonts import families_for
 from seesay.images.read import read
 from seesay.paths import printable
 
@@ -19,16 +19,6 @@ MOST = 40  # rows or columns; more cannot be read
 CELL_IN = 0.95  # inches of a cell's side
 PICTURE_PX = 160
 LETTERS = 30  # of a line of text
-# Sans-serif families with Chinese on the usual systems, the likeliest first; others are looked through after them.
-CHINESE = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "Heiti SC",
-    "SimHei",
-    "WenQuanYi Micro Hei",
-)
 
 
 Label = str | Image.Image
@@ -52,7 +42,7 @@ def draw(cosine: np.ndarray, rows: Sequence[Label], columns: Sequence[Label], fi
         raise InputError(
             f"expected a figure's file that ends in one of {', '.join(sorted(formats))}, got {printable(str(file))}"
         )
-    families, unknown = _fonts("".join(label for label in (*rows, *columns) if isinstance(label, str)))
+    families, unknown = families_for("".join(label for label in (*rows, *columns) if isinstance(label, str)))
     with matplotlib.rc_context({"font.family": families, "font.size": 10}):
         height, width = cosine.shape
         figure = Figure(figsize=(CELL_IN * width, CELL_IN * height))
@@ -103,24 +93,3 @@ def _wrapped(text: str) -> str:
     """In lines of about LETTERS; Chinese, which has no spaces, in lines of half as many letters, which are twice as wide."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text) > len(text) / 2
     return "\n".join(textwrap.wrap(printable(text), LETTERS // 2 if wide else LETTERS))
-
-
-def _fonts(text: str) -> tuple[list[str], str]:
-    """Families to take letters from, one after the other, and the letters that none of them has."""
-    from matplotlib.font_manager import fontManager, get_font
-
-    families, left = ["DejaVu Sans"], {letter for letter in text if not letter.isspace()}
-    plain = (entry for entry in fontManager.ttflist if entry.weight in (400, "normal", "regular"))
-    fonts = {entry.name: entry.fname for entry in plain if not entry.name.startswith("Last Resort")}  # which has only boxes
-    order = [*families, *(name for name in CHINESE if name in fonts), *sorted(fonts)]
-    for name in dict.fromkeys(order):
-        if not left:
-            break
-        try:
-            known = {chr(code) for code in get_font(os.fspath(fonts[name])).get_charmap()}
-        except (KeyError, OSError, RuntimeError):  # not there, or no font that can be read
-            continue
-        if left & known and name not in families:
-            families.append(name)
-        left -= known
-    return families, "".join(sorted(left))

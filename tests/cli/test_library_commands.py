@@ -260,6 +260,22 @@ def test_duplicates_as_text_paths_json_and_page(run: Run, photos: list[Path], tm
     assert "Give --json or --paths" in refused.err
 
 
+def test_a_map_as_page_picture_and_json(run: Run, photos: list[Path], tmp_path: Path) -> None:
+    run("index", photos[0].parent.parent)
+    result = run("map", "-o", tmp_path / "map.html", "-o", tmp_path / "map.png", "--word", "a spreadsheet of taxes", "-n", "60")
+    assert result.code == 0
+    assert "nothing here has to do with 'a spreadsheet of taxes'" in result.err
+    assert f"drew 60 of {len(photos)} pictures" in result.err
+    assert sum(int(line.split()[0]) for line in result.out.splitlines()) == 60
+    assert (tmp_path / "map.html").stat().st_size > 50_000
+    assert (tmp_path / "map.png").stat().st_size > 50_000
+    told = json.loads(run("map", "--json", "--word", "水上的船").out)
+    assert len(told["pictures"]) == len(photos)
+    assert told["words"][0]["word"] == "水上的船"
+    assert run("map", "-o", tmp_path / "map.pdf").code == 2
+    assert "0 pass the filters" in run("map", "--under", tmp_path / "elsewhere").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -18,6 +18,7 @@ COMMANDS = (
     "search",
     "tag",
     "duplicates",
+    "map",
     "classify",
     "similarity",
     "embed",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.library.duplicates import Group
     from seesay.library.indexer import Progress
+    from seesay.library.map import Map
     from seesay.library.tags import Tags
     from seesay.model import Model
 
@@ -334,6 +335,22 @@ class Library:
         from seesay.library.duplicates import find
 
         return find(self, filters=filters, exact=exact, progress=progress)
+
+    def map(
+        self,
+        *,
+        filters: Filters = EVERYTHING,
+        most: int = 3000,
+        words: Sequence[str] = (),
+        names: Sequence[str] | None = None,
+    ) -> "Map":
+        """Pictures in two dimensions, alike ones together, in named groups; where words lie among them (`map.py`).
+
+        `seesay.map_page.write_map` and `seesay.map_figure.draw_map` show it. Raises InputError, MissingExtra.
+        """
+        from seesay.library.map import chart
+
+        return chart(self, filters=filters, most=most, words=words, names=names)
 
     # Looking at it
 

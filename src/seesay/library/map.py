@@ -1,0 +1,209 @@
+"""A library as a map: pictures that show alike things lie near each other, groups have names, words lie where they find.
+
+The vectors' first fifty principal components, laid out in two dimensions by t-SNE (van der Maaten and Hinton 2008), grouped by
+HDBSCAN (Campello et al. 2013); both are scikit-learn's. Near means alike; how far apart groups lie says little.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seesay.errors import InputError, MissingExtra
+from seesay.library.filters import Filters
+from seesay.library.ranking import EVERYTHING
+from seesay.library.reads import PictureFile
+from seesay.library.relevance import NEAREST, Neutral, neutral_phrases
+from seesay.tasks.retrieve import top_k
+
+if TYPE_CHECKING:
+    from seesay.library.library import Library
+
+COMPONENTS = 50
+PERPLEXITY = 30.0  # neighbours that t-SNE keeps together
+FEWEST = 5  # pictures of a map
+SEED = 0
+NEAR = 0.06  # of the map's side: hits of a word within it count as one place
+ARTICLES = {"a", "an", "the", "of"}
+FOUND = 10  # pictures that say where a word lies
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A picture. x, y: 0 to 1, from the left and from the top; group: which of the map's, or none."""
+
+    file: PictureFile
+    x: float
+    y: float
+    group: int | None
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is written on the map: a group's name with its number of pictures, or a word that was asked for."""
+
+    text: str
+    x: float
+    y: float
+    pictures: int = 0
+
+
+@dataclass(frozen=True)
+class Map:
+    """left_out: pictures beyond those drawn; absent: words that nothing here has to do with."""
+
+    spots: tuple[Spot, ...]
+    groups: tuple[Label, ...]
+    words: tuple[Label, ...]
+    absent: tuple[str, ...]
+    left_out: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pictures": [
+                {"path": spot.file.path, "x": spot.x, "y": spot.y} | ({} if spot.group is None else {"group": spot.group})
+                for spot in self.spots
+            ],
+            "groups": [{"name": group.text, "x": group.x, "y": group.y, "pictures": group.pictures} for group in self.groups],
+            "words": [{"word": word.text, "x": word.x, "y": word.y} for word in self.words],
+            "absent": list(self.absent),
+            "left_out": self.left_out,
+        }
+
+
+def chart(
+    library: "Library",
+    *,
+    filters: Filters = EVERYTHING,
+    most: int = 3000,
+    words: Sequence[str] = (),
+    names: Sequence[str] | None = None,
+) -> Map:
+    """The map of at most `most` pictures that pass the filters, evenly drawn; the same map each time.
+
+    words: where they lie, among the pictures that they find. names: to name groups by; by default the neutral phrases, in
+    English. Raises InputError where there are fewer than five pictures, MissingExtra.
+    """
+    if most < FEWEST:
+        raise InputError(f"a map has at least {FEWEST} pictures, got most={most}")
+    if filters.min_score is not None:
+        raise InputError("a map has no min_score: nothing is searched for")
+    with library.reading() as store:
+        space = library.space(store)
+        passing = store.passing(filters, space, "image")
+        files = store.picture_files(passing.contents, filters)
+        parts = library.vectors(store, space, "image")
+        neutral = library.neutral(matrix := library.matrix(store, space), Neutral.read(matrix.folder))
+    there = np.isin(passing.contents, np.fromiter(files, dtype=np.int64))
+    ids = passing.vectors[there]
+    if len(ids) < FEWEST:
+        raise InputError(f"a map has at least {FEWEST} pictures, and {len(ids)} pass the filters")
+    drawn = np.sort(np.random.default_rng(SEED).permutation(len(ids))[:most])
+    chosen, contents = ids[drawn], passing.contents[there][drawn]
+    vectors = np.empty((len(chosen), space.dim), dtype=np.float32)
+    for found, rows in parts:
+        _, at, row = np.intersect1d(chosen, found, assume_unique=True, return_indices=True)
+        vectors[at] = rows[row]
+    places = layout(vectors)
+    member = grouped(places)
+    phrases = list(neutral_phrases() if names is None else names)
+    meant = neutral.phrases if neutral is not None and names is None else library.model.encode_text(phrases)
+    words = list(dict.fromkeys(words))
+    told = located(library.model.encode_text(words) if words else np.empty((0, space.dim)), vectors, places, neutral)
+    return Map(
+        tuple(
+            Spot(files[content][0], *_rounded(place), None if group < 0 else group)
+            for content, place, group in zip(contents.tolist(), places, member.tolist(), strict=True)
+        ),
+        tuple(
+            Label(name, *_rounded(np.median(places[member == group], axis=0)), int((member == group).sum()))
+            for group, name in enumerate(named(vectors, member, meant, phrases))
+        ),
+        tuple(Label(word, *_rounded(at)) for word, at in zip(words, told, strict=True) if at is not None),
+        tuple(word for word, at in zip(words, told, strict=True) if at is None),
+        len(ids) - len(chosen),
+    )
+
+
+def layout(vectors: np.ndarray) -> np.ndarray:
+    """(N, D) at unit length, N >= 5 -> (N, 2) from 0 to 1, with a margin."""
+    try:
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise MissingExtra("a map", "map") from None
+    if np.ptp(vectors, axis=0).max() < 1e-6:  # one and the same picture throughout
+        return np.full((len(vectors), 2), 0.5)
+    few = min(COMPONENTS, len(vectors) - 1, vectors.shape[1])
+    reduced = PCA(few, random_state=SEED).fit_transform(vectors.astype(np.float64))
+    places = TSNE(2, perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3), init="pca", random_state=SEED).fit_transform(reduced)
+    low, high = places.min(axis=0), places.max(axis=0)
+    return np.asarray(0.04 + 0.92 * (places - low) / np.maximum(high - low, 1e-6), dtype=np.float64)
+
+
+def grouped(places: np.ndarray) -> np.ndarray:
+    """(N, 2) -> (N,) the group of each place, from 0, the largest first; -1 outside of any."""
+    from sklearn.cluster import HDBSCAN
+
+    found = HDBSCAN(min_cluster_size=max(4, len(places) // 60), min_samples=3, copy=True).fit_predict(places)
+    sizes = np.bincount(found[found >= 0]) if (found >= 0).any() else np.empty(0, dtype=np.int64)
+    order = np.empty(len(sizes), dtype=np.int64)
+    order[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return np.where(found >= 0, order[found], -1) if len(sizes) else found
+
+
+def named(vectors: np.ndarray, member: np.ndarray, meant: np.ndarray, phrases: Sequence[str]) -> list[str]:
+    """vectors (N, D), member (N,), meant (B, D) of the phrases -> for each group the two phrases that fit it most beyond what
+    they fit all pictures, and that have no word in common."""
+    fits = vectors @ meant.T
+    usual = fits.mean(axis=0)
+    names = []
+    for group in range(member.max() + 1):
+        order = np.argsort(usual - fits[member == group].mean(axis=0), kind="stable")
+        first = phrases[order[0]]
+        others = (phrases[at] for at in order[1:] if not _related(first, phrases[at]))
+        names.append(", ".join([first, *islice(others, 1)]))
+    return names
+
+
+def _related(one: str, other: str) -> bool:
+    """One has a word of the other, also as a part of a word, since English has plurals and Chinese has no spaces."""
+    words = [(word, other) for word in one.split()] + [(word, one) for word in other.split()]
+    return any(word in text for word, text in words if word not in ARTICLES)
+
+
+def located(words: np.ndarray, vectors: np.ndarray, places: np.ndarray, neutral: Neutral | None) -> list[np.ndarray | None]:
+    """words (W, D), vectors (N, D), places (N, 2) -> for each word (2,): the middle of those of its best hits that lie
+    together; None where nothing has to do with it."""
+    found: list[np.ndarray | None] = []
+    for word in words:
+        scores = vectors @ word
+        nearest = top_k(scores, FOUND)
+        if neutral is not None:
+            known = neutral.relevance(vectors[top_k(scores, NEAREST)])
+            nearest = nearest[scores[nearest] >= known.least(float(scores.max()))]
+        if not len(nearest):
+            found.append(None)
+            continue
+        at = places[nearest]
+        together = np.linalg.norm(at[:, None] - at[None], axis=-1) < NEAR
+        found.append(at[together[together.sum(axis=1).argmax()]].mean(axis=0))
+    return found
+
+
+def read_names(file: Path) -> list[str]:
+    """One name a line. Raises InputError."""
+    try:
+        names = list(dict.fromkeys(filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines()))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the names in {file}: {error}") from None
+    if not names:
+        raise InputError(f"expected one name a line in {file}, got nothing")
+    return names
+
+
+def _rounded(place: np.ndarray) -> tuple[float, float]:
+    return round(float(place[0]), 4), round(float(place[1]), 4)

@@ -1,0 +1,92 @@
+"""A map of a library as one HTML file that holds everything: small pictures in one large one, places, names, a script."""
+
+import base64
+import html
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+
+from seesay.engines.onnx import available_cores
+from seesay.errors import InputError, UnreadableImage
+from seesay.images.read import read
+from seesay.library.map import Map
+from seesay.paths import printable
+from seesay.prefetch import prefetch
+
+LARGEST_PX, SMALLEST_PX = 96, 48  # of a picture's longer side
+SHEET_PX = 5000  # of the picture that holds all of them; browsers on telephones take no more
+
+
+def write_map(
+    file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
+    columns = math.ceil(math.sqrt(len(drawn.spots)))
+    side = max(SMALLEST_PX, min(LARGEST_PX, SHEET_PX // columns))
+    sheet, sizes = _sheet(thumbnails([spot.file.path for spot in drawn.spots], side, progress), columns, side)
+    known = {
+        "side": side,
+        "columns": columns,
+        "spots": [
+            {
+                "x": spot.x,
+                "y": spot.y,
+                "size": size,
+                "group": -1 if spot.group is None else spot.group,
+                "name": printable(Path(spot.file.path).name),
+                "url": Path(spot.file.path).as_uri(),
+                "date": (spot.file.taken_at or "")[:10],
+            }
+            for spot, size in zip(drawn.spots, sizes, strict=True)
+        ],
+        "groups": [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups],
+        "words": [{"name": printable(w.text), "x": w.x, "y": w.y} for w in drawn.words],
+    }
+    page = files("seesay").joinpath("map_page.html").read_text(encoding="utf-8")
+    # "<" so that no name can end the script.
+    data = json.dumps(known, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    page = page.replace("{title}", html.escape(printable(title))).replace("{data}", data).replace("{sheet}", sheet)
+    path = Path(file).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write the map to {printable(path)}: {error.strerror or error}") from None
+    return path
+
+
+def thumbnails(
+    paths: Sequence[str], px: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Image.Image | None]:
+    """Each with a longer side of at most `px`, in order; None of one that cannot be read."""
+
+    def small(path: str) -> Image.Image | None:
+        try:
+            image = read(path, decode="fast", enough_px=px).image
+        except UnreadableImage:
+            return None
+        image.thumbnail((px, px))
+        return image.convert("RGB")
+
+    for done, image in enumerate(prefetch(small, paths, threads=available_cores(), ahead=32), start=1):
+        yield image
+        if progress is not None:
+            progress(done, len(paths))
+
+
+def _sheet(images: Iterator[Image.Image | None], columns: int, side: int) -> tuple[str, list[tuple[int, int]]]:
+    """All of them in rows, as a data: URL, and the width and height of each, 0 of one that is not there."""
+    tiles = list(images)
+    sheet = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), (128, 128, 128))
+    for at, tile in enumerate(tiles):
+        if tile is not None:
+            sheet.paste(tile, (at % columns * side, at // columns * side))
+    stream = io.BytesIO()
+    sheet.save(stream, "JPEG", quality=80)
+    sizes = [(0, 0) if tile is None else tile.size for tile in tiles]
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode(), sizes
