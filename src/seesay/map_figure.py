@@ -92,7 +92,7 @@ def seated(places: np.ndarray, side: int, size: tuple[int, int]) -> np.ndarray:
     columns, rows = size[0] // side, size[1] // side
     middles = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2) * side + side // 2
     free = np.ones(len(middles), dtype=bool)
-    found = np.rint(places).astype(np.int64)
+    found: np.ndarray = np.rint(places).astype(np.int64)
     for at, place in enumerate(places[: len(middles)]):
         distance = np.where(free, ((middles - place) ** 2).sum(axis=1), np.inf)
         nearest = int(distance.argmin())
