@@ -1,6 +1,7 @@
 """Filters by what is known of pictures: each alone, together, and the same answer whichever way a search takes."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL.ExifTags import GPS, IFD, Base
 from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library import ranking as module
-from seesay.library.reads import Reads
+from seesay.library.reads import Passing, Reads
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -107,16 +108,31 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
     filters = Filters(orientation="portrait")
     found = library.search("blue", n=10, filters=filters)
     assert len(found) == 10
-    looked_up = []
-    real = Reads.passing
-    monkeypatch.setattr(Reads, "passing", lambda *arguments: looked_up.append(1) or real(*arguments))
+    looked_up: list[int | None] = []
+    real, everything = Reads.passing, library.stats()["spaces"][0]["vectors"]["image"]
+
+    def passing(*arguments: Any, among: np.ndarray | None = None) -> Passing:
+        looked_up.append(None if among is None else len(among))
+        return real(*arguments, among)
+
+    monkeypatch.setattr(Reads, "passing", passing)
+    cases = ((4, 2, 10, [4, None]), (100, 50, 10, [100, everything]), (100, 2, 3, [100, 200]), (256, 16, 1, [256]))
+    for first, further, n, asked in cases:
+        monkeypatch.setattr(module, "FIRST", first)
+        monkeypatch.setattr(module, "FURTHER", further)
+        looked_up.clear()
+        again = library.search("blue", n=n, filters=filters)
+        assert looked_up == asked
+        assert [hit.id for hit in again] == [hit.id for hit in found][:n]
+    in_folder = [hit.id for hit in library.search("blue", n=1000, filters=filters) if "/many/" in hit.path][:5]
     monkeypatch.setattr(module, "FIRST", 4)
-    again = library.search("blue", n=10, filters=filters)
-    assert looked_up
-    assert [hit.id for hit in again] == [hit.id for hit in found]
-    everything = [hit for hit in library.search("blue", n=1000) if hit.height == 48 and hit.width == 40]
-    everything += [hit for hit in library.search("blue", n=1000) if hit.height == 64]
-    wanted = sorted((hit.score for hit in everything), reverse=True)[:10]
+    looked_up.clear()
+    folder = Path(found[0].path).parents[1] / "many"
+    assert [hit.id for hit in library.search("blue", n=5, filters=replace(filters, under=folder))] == in_folder
+    assert looked_up == [4, None]
+    upright = [hit for hit in library.search("blue", n=1000) if hit.height == 48 and hit.width == 40]
+    upright += [hit for hit in library.search("blue", n=1000) if hit.height == 64]
+    wanted = sorted((hit.score for hit in upright), reverse=True)[:10]
     np.testing.assert_allclose([hit.score for hit in found], wanted, rtol=0, atol=1e-6)
 
 

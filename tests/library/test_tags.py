@@ -135,6 +135,8 @@ def test_a_library_of_the_first_version_is_brought_up_to_date(library: Library, 
     library.close()
     with sqlite3.connect(file) as db:
         db.execute("DROP TABLE tags")
+        for index in ("contents_by_date", "contents_by_place", "contents_by_camera"):
+            db.execute(f"DROP INDEX {index}")
         db.execute("ALTER TABLE contents DROP COLUMN waves")
         db.execute("PRAGMA user_version = 1")
     db.close()

@@ -81,7 +81,7 @@ class Filters:
         if self.min_px is not None:
             yield "min(c.width, c.height) >= ?", [self.min_px]
         for tag in self.tags:
-            yield "EXISTS (SELECT 1 FROM tags t WHERE t.content_id = c.id AND t.tag = ?)", [tag.strip()]
+            yield "c.id IN (SELECT content_id FROM tags WHERE tag = ?)", [tag.strip()]
 
 
 def _check_place(place: tuple[float, float, float, float]) -> None:

@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ Sort = Literal["score", "newest", "oldest"]
 EVERYTHING = Filters()
 BY_SCORE = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
 BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8})?)?/(\d{1,18})")
-FIRST = 256  # places that are looked at first where filters may hold some back
+FIRST, FURTHER = 256, 16  # places that are looked at first where filters may hold some back, and how many times as many next
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,54 @@ class Candidates:
 def by_score(
     reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str, cursor: str | None
 ) -> list[Hit]:
-    """The n best live ones that pass. Forgotten ones, equal texts and what filters hold back drop out on the way, so it looks
-    further until there are enough; where hardly any pass, the database is asked first which do."""
+    """The n best live ones that pass."""
     seen: set[str] = set()
     if cursor is not None:
         found, seen = _behind(reads, found, cursor)
-    looked_up = filters.folder is None and not any(filters.conditions())
-    take = n + 8 if looked_up else max(FIRST, n + 8)
+    hits: list[Hit] = []
+    for some in _narrowed(reads, space, found, n, filters, kind):
+        hits = _best(reads, some, n, filters, seen)
+        if len(hits) == n:
+            break
+    return hits
+
+
+def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str) -> Iterator[Candidates]:
+    """The candidates without those that filters hold back, at first among the best only: where many pass, that is enough."""
+    conditional = any(filters.conditions())
+    if not conditional and filters.folder is None:
+        yield found
+        return
+    elsewhere = replace(filters, under=None)  # the files of the best few tell the folder sooner than the folder tells its files
+    for take in (FIRST, FIRST * FURTHER) if filters.folder is None else (FIRST,):
+        best = found.where(np.sort(top_k(found.scores, take)))
+        if conditional:
+            best = best.where(np.isin(best.ids, reads.passing(elsewhere, space, kind, among=best.ids).vectors))
+        yield best
+        if take >= len(found.ids):
+            return
+        if len(best.ids) * FURTHER < n:  # nor would there be enough among the next
+            break
+    yield found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
+
+
+def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Hit]:
+    """Forgotten ones and equal texts drop out on the way, so it looks further until there are enough."""
+    take = n + 8 if filters.folder is None else max(FIRST, n + 8)
     while True:
         best = found.where(top_k(found.scores, take))
         hits = _live(reads, best, filters, seen, lambda item, score, vector: f"{score:.9g}/{vector}")
         if len(hits) >= n or take >= len(found.ids):
             return hits[:n]
         take *= 4
-        if not looked_up and 4 * len(hits) < n:
-            found = found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
-            take, looked_up = n + 8, True
 
 
 def by_date(
     reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, *, newest: bool, cursor: str | None
 ) -> list[Hit]:
     """The n newest or oldest pictures among the candidates that pass; those without a date at the end."""
-    passing = reads.passing(filters, space, "image")
-    kept = np.isin(passing.vectors, found.ids, assume_unique=True)
-    vectors, dates = passing.vectors[kept], passing.taken_at[kept]
+    passing = reads.passing(filters, space, "image", among=found.ids)
+    vectors, dates = passing.vectors, passing.taken_at
     if cursor is not None:
         behind = _later(vectors, dates, cursor, newest=newest)
         vectors, dates = vectors[behind], dates[behind]

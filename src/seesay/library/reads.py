@@ -1,15 +1,20 @@
 """What the library's tables answer: the reading half of `Store`."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from seesay.library.filters import Filters
 from seesay.paths import below, from_db, join, to_db
+
+OF_CONTENT = "CROSS JOIN items i ON i.content_id = c.id CROSS JOIN vectors v ON v.item_id = i.id"
+OF_VECTOR = "CROSS JOIN items i ON i.id = v.item_id CROSS JOIN contents c ON c.id = i.content_id"
 
 
 @dataclass(frozen=True)
@@ -104,30 +109,43 @@ class Reads:
         sql = "SELECT content_id FROM files f WHERE content_id IS NOT NULL AND root_id = ?"
         if not part:
             return (content for (content,) in self.db.execute(sql, (root,)))
-        # Names below a folder sort between "folder/" and "folder0" (the character after /), as text or as bytes.
+        # Names below a folder sort between "folder/" and "folder0" (the character after /), as text or as bytes. One query for
+        # each, because with OR the index would serve the root only.
         low, high = part + os.sep, part + chr(ord(os.sep) + 1)
-        sql += " AND (f.path = ? OR (f.path >= ? AND f.path < ?) OR (f.path >= ? AND f.path < ?))"
-        texts = (to_db(part), to_db(low), to_db(high), os.fsencode(low), os.fsencode(high))
-        return (content for (content,) in self.db.execute(sql, (root, *texts)))
+        ranges = [(to_db(low), to_db(high)), (os.fsencode(low), os.fsencode(high))]
+        found = [self.db.execute(f"{sql} AND f.path = ?", (root, to_db(part)))]
+        found += [self.db.execute(f"{sql} AND f.path >= ? AND f.path < ?", (root, *ends)) for ends in ranges]
+        return (content for (content,) in chain.from_iterable(found))
 
-    def passing(self, filters: Filters, space: Space, kind: str) -> Passing:
-        """What filters let through, scores aside, in order of vector id."""
+    def passing(self, filters: Filters, space: Space, kind: str, among: np.ndarray | None = None) -> Passing:
+        """What filters let through, scores aside, in order of vector id; among these vector ids, if given."""
         conditions, values = _all_of(filters)
+        inside = None if filters.folder is None else self.contents_under(filters.folder)
+        # CROSS JOIN keeps the order in which the tables are looked into: from what is fewest to the rest.
+        if among is not None:
+            tables = f"json_each(?) x CROSS JOIN vectors v ON v.id = x.value {OF_VECTOR}"
+            given = [json.dumps(among.tolist())]
+        elif inside is not None:
+            tables, given = (
+                f"json_each(?) x CROSS JOIN contents c ON c.id = x.value {OF_CONTENT}",
+                [json.dumps(inside.tolist())],
+            )
+        else:
+            tables, given = f"contents c {OF_CONTENT}", []
         rows = self.db.execute(
-            f"""SELECT v.id, c.id, c.taken_at
-                FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+            f"""SELECT v.id, c.id, c.taken_at FROM {tables}
                 WHERE v.space = ? AND c.kind = ?{conditions} ORDER BY v.id""",
-            (space.id, kind, *values),
+            (*given, space.id, kind, *values),
         ).fetchall()
         found = Passing(
             np.array([vector for vector, _, _ in rows], dtype=np.int64),
             np.array([content for _, content, _ in rows], dtype=np.int64),
             np.array([taken_at or "" for _, _, taken_at in rows], dtype=np.str_),
         )
-        if filters.folder is None:
+        if among is None or inside is None:
             return found
-        inside = np.isin(found.contents, self.contents_under(filters.folder))
-        return Passing(*(column[inside] for column in found))
+        kept = np.isin(found.contents, inside)
+        return Passing(*(column[kept] for column in found))
 
     def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
         """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
@@ -188,7 +206,7 @@ class Reads:
         start, _, line = item.partition(":")
         low = bytes.fromhex(start)
         row = self.db.execute(
-            """SELECT v.vector FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+            f"""SELECT v.vector FROM contents c {OF_CONTENT}
                WHERE c.hash >= ? AND c.hash < ? AND i.line IS ? AND v.space = ?
                AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) ORDER BY c.hash LIMIT 1""",
             (low, low + b"\xff" * 27, int(line) if line else None, space.id),

@@ -77,6 +77,9 @@ MIGRATIONS = (
         PRIMARY KEY (content_id, tag)
     ) WITHOUT ROWID;
     CREATE INDEX tags_by_tag ON tags (tag);
+    CREATE INDEX contents_by_date ON contents (taken_at);
+    CREATE INDEX contents_by_place ON contents (latitude, longitude);
+    CREATE INDEX contents_by_camera ON contents (camera, kind, taken_at); -- all that a search by a part of its name reads
     ALTER TABLE contents ADD COLUMN waves BLOB; -- 64 little-endian float32: its perceptual hash before rounding
     """,
 )

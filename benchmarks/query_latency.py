@@ -1,0 +1,102 @@
+"""What sums of words and pictures, filters, tags, orders and the cut-off add to a plain search.
+
+    python benchmarks/query_latency.py [--quick] [--json]
+
+A library as if of 200,000 photos over ten years, from four cameras, in 200 folders, with places and tags, and random vectors of
+the bundled model's space. Every kind of query runs in turns with the plain one; all encode their words with the bundled model.
+
+Goal: each takes at most 1.3 times as long as the plain search.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from benchmark import Goal, Result, Table, run
+from rounds import interleave
+
+import seesay
+from seesay.images.exif import Exif
+from seesay.library import Filters
+from seesay.library.indexer import sync_matrix
+from seesay.library.store import Store
+from seesay.model import Model
+from seesay.tasks.encoder import unit
+
+GOAL = 1.3
+PHOTOS, QUICK, ROUNDS = 200_000, 20_000, 30
+CAMERAS = ("Canon EOS 5D", "Nikon D850", "Apple iPhone 15", "Fujifilm X100V")
+PLAIN = "a dog on the grass"
+
+
+def measure(quick: bool) -> Result:
+    result = Result()
+    photos, rounds = (QUICK, 8) if quick else (PHOTOS, ROUNDS)
+    model = seesay.load()
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as folder:
+        _fill(Path(folder) / "library", model, photos)
+        with seesay.Library(Path(folder) / "library", model) as library:
+            hit = library.search(PLAIN)[0]
+            searches = _searches(library, str(hit.id), Path(folder) / "library" / "photos")
+            times = interleave(searches, rounds, warm_ups=2)
+    rows: list[tuple[str, ...]] = []
+    for name, taken in times.items():
+        ratio = taken.over(times[PLAIN])
+        rows.append((name, f"{1e3 * taken.median:.1f}", f"{1e3 * taken.best:.1f}", f"{ratio:.2f}"))
+        result.figures[name] = {**taken.to_json(1e3), "ratio": round(ratio, 3)}
+        if name != PLAIN:
+            result.goals.append(Goal(f"{name}, times the plain search", ratio, GOAL))
+    header = ("query", "median ms", "best", "ratio")
+    result.tables = [Table(f"The ten nearest of {photos:,} photos, {rounds} rounds in turns", header, rows)]
+    return result
+
+
+def _searches(library: seesay.Library, hit: str, photos: Path) -> dict[str, Callable[[], object]]:
+    def filtered(**filters: object) -> Callable[[], object]:
+        return lambda: library.search(PLAIN, filters=Filters(**filters))  # type: ignore[arg-type]
+
+    return {
+        PLAIN: lambda: library.search(PLAIN),
+        "a sum of two words less a third": lambda: library.search('"a dog" + 0.5*grass - people'),
+        "words and an earlier hit": lambda: library.search(f"{PLAIN} + like:{hit}"),
+        "ended where nothing has to do with it": lambda: library.search(PLAIN, relevant=True),
+        "one year of ten": filtered(after="2019", before="2019"),
+        "one day": filtered(after="2019-05-17", before="2019-05-17"),
+        "one camera of four": filtered(camera="nikon"),
+        "a place, a thousandth": filtered(place=(47.0, 8.0, 48.0, 11.0)),
+        "one folder of 200": filtered(under=photos / "0042"),
+        "a tag of one in 1,000": filtered(tag="receipt"),
+        "a year, a camera and upright": filtered(after="2019", before="2019", camera="canon", orientation="portrait"),
+        "by date above a score": lambda: library.search(PLAIN, sort="newest", filters=Filters(min_score=0.15)),
+    }
+
+
+def _fill(folder: Path, model: Model, photos: int) -> None:
+    generator = np.random.default_rng(0)
+    store = Store(folder, create=True)
+    space = store.ensure_space(model.space_id, model.dim, model.name)
+    root = store.add_root(str(folder / "photos"))
+    with store.transaction():
+        tagged = []
+        for number in range(photos):
+            year, month, day, hour = 2015 + number % 10, 1 + number // 10 % 12, 1 + number // 120 % 28, number // 3360 % 24
+            taken = f"{year}-{month:02d}-{day:02d}T{hour:02d}:00:00"
+            latitude, longitude = generator.uniform(-60, 70), generator.uniform(-180, 180)
+            path = f"{number * 200 // photos:04d}/photo-{number:07d}.jpg"
+            sizes = (4000, 3000) if generator.random() < 0.7 else (3000, 4000)
+            exif = Exif(1, taken, CAMERAS[generator.integers(4)], latitude, longitude)
+            content = store.put_content(hashlib.sha256(path.encode()).digest(), "image", *sizes, exif)
+            vector = unit(generator.standard_normal(model.dim).astype(np.float32))
+            store.put_vector(store.put_item(content), space, model.build_id, vector.tobytes())
+            store.put_file(root, path, 2_000_000, 0, content)
+            if number % 1000 == 0:
+                tagged.append((content, "receipt", None))
+        store.put_tags(tagged)
+    sync_matrix(store, space)
+    store.close()
+
+
+if __name__ == "__main__":
+    run("query_latency", __doc__ or "", measure)
