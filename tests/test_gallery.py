@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from seesay.gallery import Classified, Found, write_page
-from seesay.library import Hit
+from seesay.library import Filters, Hit
 from tests.conftest import Paint
 
 
@@ -34,3 +34,23 @@ def test_page_is_self_contained_and_escapes_what_it_shows(paint: Paint, tmp_path
     assert page.count("data:image/jpeg;base64,") == 4
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_hits_can_be_picked_by_what_they_differ_in(paint: Paint, tmp_path: Path) -> None:
+    hits = [
+        Hit(0.5, str(paint("sea/a.png")), taken_at="2023-01-01T00:00:00", camera="<X100>", relevance=0.931, tags=("warm",)),
+        Hit(0.4, str(paint("sea/b.png")), taken_at="2024-01-01T00:00:00", camera="<X100>"),
+        Hit(0.3, str(paint("land/c.png")), camera="<X100>"),
+    ]
+    asked = Filters(under="/a/<b>", after="2020", orientation="landscape", place=(1, 2, 3, 4.5), tag=("warm",), min_score=0.2)
+    page = write_page(tmp_path / "page.html", [Found("first", hits[:1]), Found("x", hits, filters=asked)]).read_text("utf-8")
+    assert "below /a/&lt;b&gt;, after 2020, landscape, in the box 1, 2, 3, 4.5, tagged warm, score at least 0.2" in page
+    assert "93% relevant · 2023-01-01 · warm" in page
+    assert "<legend>Folder</legend>" in page
+    assert "<legend>Year</legend>" in page
+    assert "<legend>Camera</legend>" not in page, "all have the same"
+    assert page.count('type="radio"') == 3 + 4
+    assert 'id="s1f0v1">sea <small>2</small>' in page
+    assert "section:has(#s1f1v2:checked) figure:not(.f1v2){display:none}" in page
+    assert page.count('<figure class="f0v1 f1v') == 2
+    assert page.count('<figure class="f0v0 f1v2">') == 1

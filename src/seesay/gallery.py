@@ -1,24 +1,29 @@
 """A page of pictures found: one self-contained HTML file with small copies inside, to look at or to send on."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seesay.errors import InputError
 from seesay.images.thumbnail import thumbnail_url
 from seesay.library.duplicates import Copy, Group
+from seesay.library.filters import Filters
 from seesay.library.hits import Hit
+from seesay.library.ranking import EVERYTHING
 from seesay.paths import printable
+
+MOST_VALUES = 12  # of a facet, above which it is not shown
 
 
 @dataclass(frozen=True)
 class Found:
-    """A search and its hits. `query`: in words; `image`: the picture searched with."""
+    """A search and its hits. `query`: in words; `image`: the picture searched with; `filters`: what else was asked for."""
 
     query: str
     hits: Sequence[Hit]
     image: str | None = None
+    filters: Filters = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Alike:
 
 def write_page(file: str | Path, sections: Sequence[Found | Classified | Alike], *, title: str = "SeeSay") -> Path:
     """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
-    body = "".join(map(_section, sections)) or "<p>Nothing found.</p>"
+    body = "".join(_section(section, number) for number, section in enumerate(sections)) or "<p>Nothing found.</p>"
     path = Path(file).absolute()
     page = PAGE.replace("{title}", _text(title)).replace("{body}", body)
     try:
@@ -49,10 +54,10 @@ def write_page(file: str | Path, sections: Sequence[Found | Classified | Alike],
     return path
 
 
-def _section(section: Found | Classified | Alike) -> str:
+def _section(section: Found | Classified | Alike, number: int) -> str:
     if isinstance(section, Alike):
         return _alike(section.group)
-    return _found(section) if isinstance(section, Found) else _classified(section)
+    return _found(section, number) if isinstance(section, Found) else _classified(section)
 
 
 def _alike(group: Group) -> str:
@@ -70,28 +75,81 @@ def _copy(copy: Copy, word: str, note: str) -> str:
     )
 
 
-def _found(section: Found) -> str:
+def _found(section: Found, number: int) -> str:
     heading = _text(section.query)
     if section.image is not None:
         name = f"like {_text(Path(section.image).name)}"
         heading = (
             f'<img class="query" src="{thumbnail_url(section.image)}" alt=""> {f"{heading} + {name}" if heading else name}'
         )
+    said = _text(", ".join(_asked(section.filters)))
+    head = f"<h2>{heading}</h2>" + (f"<p>{said}</p>" if said else "")
     if not section.hits:
-        return f"<section><h2>{heading}</h2><p>Nothing found.</p></section>"
-    cards = "".join(_text_card(hit) if hit.text is not None else _card(hit) for hit in section.hits)
-    return f'<section><h2>{heading}</h2><div class="grid">{cards}</div></section>'
+        return f"<section>{head}<p>Nothing found.</p></section>"
+    facets = _facets(section.hits)
+    cards = []
+    for at, hit in enumerate(section.hits):
+        marks = " ".join(f"f{facet}v{values.index(told[at])}" for facet, (_, told, values) in enumerate(facets))
+        cards.append(_text_card(hit) if hit.text is not None else _card(hit, marks))
+    choices = "".join(_choice(f"s{number}f{facet}", name, told, values) for facet, (name, told, values) in enumerate(facets))
+    rules = "".join(
+        f"section:has(#s{number}f{facet}v{value}:checked) figure:not(.f{facet}v{value})" + "{display:none}"
+        for facet, (_, _, values) in enumerate(facets)
+        for value in range(len(values))
+    )
+    chooser = f'<style>{rules}</style><form class="facets">{choices}</form>' if facets else ""
+    return f'<section>{head}{chooser}<div class="grid">{"".join(cards)}</div></section>'
 
 
-def _card(hit: Hit) -> str:
+def _asked(filters: Filters) -> Iterator[str]:
+    if filters.under is not None:
+        yield f"below {printable(filters.under)}"
+    for name in ("after", "before", "camera", "orientation"):
+        if (value := getattr(filters, name)) is not None:
+            yield f"{name} {value}" if name != "orientation" else value
+    if filters.place is not None:
+        yield "in the box " + ", ".join(f"{side:g}" for side in filters.place)
+    if filters.min_px is not None:
+        yield f"at least {filters.min_px} pixels"
+    for tag in filters.tags:
+        yield f"tagged {tag}"
+    if filters.min_score is not None:
+        yield f"score at least {filters.min_score:g}"
+
+
+Facet = tuple[str, list[str], list[str]]  # its name, what each hit says, and the values that there are
+
+
+def _facets(hits: Sequence[Hit]) -> list[Facet]:
+    """What the hits can be picked by: folder, year and camera, where they differ."""
+    said = {
+        "Folder": [Path(hit.path).parent.name for hit in hits],
+        "Year": [hit.taken_at[:4] if hit.taken_at else "unknown" for hit in hits],
+        "Camera": [hit.camera or "unknown" for hit in hits],
+    }
+    facets = [(name, told, sorted(set(told))) for name, told in said.items()]
+    return [facet for facet in facets if 1 < len(facet[2]) <= MOST_VALUES]
+
+
+def _choice(name: str, shown: str, told: list[str], values: list[str]) -> str:
+    """Buttons of which one is chosen; the page's style hides the cards that are not meant, without a script."""
+    buttons = [f'<label><input type="radio" name="{name}" checked>all</label>']
+    for at, value in enumerate(values):
+        label = f"{_text(value)} <small>{told.count(value)}</small>"
+        buttons.append(f'<label><input type="radio" name="{name}" id="{name}v{at}">{label}</label>')
+    return f"<fieldset><legend>{shown}</legend>{''.join(buttons)}</fieldset>"
+
+
+def _card(hit: Hit, marks: str) -> str:
     picture = (
         f'<img loading="lazy" src="{thumbnail_url(hit.path)}" alt="{_text(hit.name)}">'
         if hit.available
         else "<div>not there now</div>"
     )
-    facts = " · ".join(filter(None, (hit.size, (hit.taken_at or "")[:10])))
+    relevant = f"{hit.relevance:.0%} relevant" if hit.relevance is not None else ""
+    facts = " · ".join(filter(None, (relevant, hit.size, (hit.taken_at or "")[:10], *map(_text, hit.tags))))
     return (
-        f'<figure><a href="{html.escape(Path(hit.path).as_uri())}">{picture}</a>'
+        f'<figure class="{marks}"><a href="{html.escape(Path(hit.path).as_uri())}">{picture}</a>'
         f'<figcaption><b>{hit.score:.3f}</b> <span title="{_text(hit.path)}">{_text(hit.name)}</span><small>{facts}</small>'
         f"</figcaption></figure>"
     )
@@ -134,6 +192,13 @@ figure { margin: 0; border: 1px solid var(--edge); border-radius: 12px; overflow
   display: flex; flex-direction: column; }
 figure img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
 section + section > .grid { border-top: 1px solid var(--edge); padding-top: .9rem; margin-top: .9rem; }
+.facets { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: 0 0 1rem; }
+fieldset { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; }
+legend { float: left; padding: 0 .3rem 0 0; opacity: .65; } .facets small { opacity: .6; }
+.facets label { border: 1px solid var(--edge); border-radius: 99px; padding: .05rem .7rem; cursor: pointer; }
+.facets label:has(:checked) { background: CanvasText; color: Canvas; }
+.facets label:has(:focus-visible) { outline: 2px solid Highlight; }
+.facets input { position: absolute; opacity: 0; }
 .keep { outline: 2px solid #2a9d5c; }
 figcaption { padding: .5rem .7rem; display: grid; grid-template-columns: auto 1fr; column-gap: .6rem; }
 figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }

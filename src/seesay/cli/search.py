@@ -129,7 +129,7 @@ def search(
     if html:
         from seesay.gallery import Found, write_page
 
-        page = write_page(html, [Found(text, hits, image)], title=f"SeeSay: {text or image}")
+        page = write_page(html, [Found(text, hits, image, filters)], title=f"SeeSay: {text or image}")
         click.echo(f"wrote {short(str(page))}", err=True)
     return 0
 
