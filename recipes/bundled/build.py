@@ -76,20 +76,22 @@ class Build:
         if not model.exists():
             trained = self._trained(places) if self.captions else start_folder
             text = self._names_refreshed(trained, places).state_dict()
-            # Halfway back to what captions taught, where the gate is what keeps names apart from them.
-            start.finish(trained, start.halfway(trained, text) if self.captions else text, model)
+            # Partly back to what captions taught, since the gate keeps names apart from them.
+            text = start.between(trained, text) if self.captions else text
+            start.finish(trained, text, self._photos()[::6], model)
         return model
 
     def _see(self, places: Places, drawn: list[tuple[Path, str]]) -> np.ndarray:
         """Gives names their looks; the features of photos."""
         features = looks.features([file for file, _ in drawn], self.shared, "drawings")
-        if self.data is not None:
-            files = [self.data / "flickr8k" / "images" / image for image in self.captions]
-        else:
-            files = drawings.example_photos()
-        photos = looks.features(files, self.work, "photos")
+        photos = looks.features(self._photos(), self.work, "photos")
         places.see(features, [name for _, name in drawn], photos)
         return photos
+
+    def _photos(self) -> list[Path]:
+        if self.data is None:
+            return drawings.example_photos()
+        return [self.data / "flickr8k" / "images" / image for image in self.captions]
 
     def _heads(self, places: Places, photos: np.ndarray) -> Heads:
         file = self.work / "heads.npz"

@@ -9,6 +9,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
+import seesay
 from recipes.bundled import sources, teacher
 from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Places
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
@@ -18,7 +19,10 @@ from seesay.config import BertConfig, EfficientNetLiteConfig, Gate, ModelConfig,
 from seesay.models import Clip
 from seesay.models.bert import Bert
 
-LEARNT_SEEN = 0.7  # of the length that training gives the learnt part of pictures
+# What the other parts of a picture's vector count beside the learnt one, and how much of what all photos share in that is taken
+# off, chosen on captions and names together (docs/bundled-model.md).
+NAMED_COUNTS, CROWD_COUNTS, CENTRED = 1.4, 0.4, 0.4
+REFRESHED = 0.37  # of the way from the trained text tower to the one with lessons after
 # Captions have two thirds of their length in the learnt part, names a fifth, which says little of them.
 GATE = Gate(LEARNT, middle=0.45, slope=0.05, least=0.4)
 BRANCH = 5  # blocks: from the second of the sixth stage on
@@ -127,17 +131,21 @@ def average(trained: Sequence[Path], out: Path) -> None:
     _write(out, read_config(trained[0]), state, (trained[0] / "tokenizer.json").read_bytes())
 
 
-def halfway(trained: Path, text: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Between the trained model's text tower and this one."""
+def between(trained: Path, text: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The trained model's text tower and this one, mixed."""
     before, _ = text_tower(trained)
-    return {name: (value + text[name]) / 2 for name, value in before.state_dict().items()}
+    return {name: (1 - REFRESHED) * value + REFRESHED * text[name] for name, value in before.state_dict().items()}
 
 
-def finish(trained: Path, text: Mapping[str, Tensor], out: Path) -> None:
-    """The trained model with this text tower behind a gate, and with the learnt part of pictures, which grew, counting less."""
+def finish(trained: Path, text: Mapping[str, Tensor], photos: Sequence[Path], out: Path) -> None:
+    """The trained model with this text tower behind a gate, and with the parts of pictures weighed; photos: some of those that
+    it was trained on."""
     state = {name: torch.from_numpy(value) for name, value in load_file(trained / "model.safetensors").items()}
-    for learnt in (state["image.projection.weight"][:LEARNT], state["image.class_embedding"][:, :LEARNT]):
-        learnt *= LEARNT_SEEN
+    # Probabilities add up to 1, so what is taken off every class's row is taken off every picture.
+    rows, mean = state["image.class_embedding"], seesay.load(trained).encode_image(photos, normalize=False).mean(axis=0)
+    rows[:, :LEARNT] -= CENTRED * torch.from_numpy(mean[:LEARNT])
+    rows[:, LEARNT : LEARNT + NAMED] *= NAMED_COUNTS
+    rows[:, -CROWD:] *= CROWD_COUNTS
     state |= {f"text.{name}": value for name, value in text.items()}
     config = read_config(trained)
     assert isinstance(config.text, BertConfig)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from seesay.config import Gate
+
 Weights = dict[str, np.ndarray]
 
 
@@ -75,8 +77,8 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return x / x.sum(axis=-1, keepdims=True)
 
 
-def text_embedding(weights: Weights, ids: list[int], heads: int, depth: int) -> np.ndarray:
-    """ids without padding -> (D,): BERT, mean over all tokens; then a projection, or unit length minus the centre."""
+def text_embedding(weights: Weights, ids: list[int], heads: int, depth: int, gate: Gate | None) -> np.ndarray:
+    """ids without padding -> (D,): BERT, mean over tokens; then a projection and a gate, or unit length less the centre."""
     x = weights["embeddings.word.weight"][ids].astype(np.float64) + weights["embeddings.position.weight"][: len(ids)]
     x = layer_norm(x, weights, "embeddings.norm")
     for i in range(depth):
@@ -86,7 +88,11 @@ def text_embedding(weights: Weights, ids: list[int], heads: int, depth: int) -> 
         x = layer_norm(x + linear(up, weights, f"blocks.{i}.mlp.down"), weights, f"blocks.{i}.norm2")
     mean = x.mean(axis=0)
     if "projection.weight" in weights:
-        return mean @ weights["projection.weight"].T.astype(np.float64)
+        x = mean @ weights["projection.weight"].T.astype(np.float64)
+        if gate is not None:
+            share = np.linalg.norm(x[: gate.dims]) / np.linalg.norm(x)
+            x[: gate.dims] *= gate.least + (1 - gate.least) / (1 + np.exp((gate.middle - share) / gate.slope))
+        return x
     return mean / np.linalg.norm(mean) - weights["centre"]
 
 

@@ -49,7 +49,7 @@ def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -
     wide = OnnxEngine(tmp_path)
     for text in TEXTS:
         ids, config = bundled.tokenize(text), bundled.config.text
-        expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth)
+        expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth, config.gate)
         np.testing.assert_allclose(wide.encode_tokens(ids)[0], expected, atol=1e-5)
         assert float(unit(expected) @ bundled.encode_text(text)[0]) > 0.999
 

@@ -316,8 +316,8 @@ class Library:
         names = ", ".join(f"{other.model!r} (space {other.space_id[:8]})" for other in others)
         raise SpaceMismatch(
             f"the library at {self.path} holds vectors of {names}; model {self.model.name!r} makes vectors of space "
-            f"{self.model.space_id[:8]}, which cannot be compared with them. Use that model, or index again with this one: "
-            "seesay index"
+            f"{self.model.space_id[:8]}, which cannot be compared with them. Use that model (--model NAME or PATH), or "
+            "index again with this one: seesay index"
         )
 
     @property
