@@ -22,17 +22,18 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 import seesay
 from seesay.images.phash import WAVES, bits, turned, waves
-from seesay.library.duplicates import COSINE, NEAR, one_picture
+from seesay.library.duplicates import NEAR, one_picture
 from seesay.model import Model
 
 CUSTOMARY = 8  # bits, for imagehash
+ALONE = 0.94
 ROWS = 256  # of the pairs compared at once
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # cosines, our distances, imagehash's distances -> found
 
 RULES: dict[str, Rule] = {
     "SeeSay": lambda cosine, distance, peer: one_picture(cosine, distance),
     f"hash alone, {NEAR} bits": lambda cosine, distance, peer: distance <= NEAR,
-    f"cosine alone, {COSINE}": lambda cosine, distance, peer: cosine >= COSINE,
+    f"cosine alone, {ALONE}": lambda cosine, distance, peer: cosine >= ALONE,
     f"imagehash, {CUSTOMARY} bits": lambda cosine, distance, peer: peer <= CUSTOMARY,
 }
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from seesay.library.library import Library
 
 NEAR = 4  # bits by which hashes of one picture may differ, whatever else
-COSINE, PER_BIT = 0.94, 0.003  # that vectors must have otherwise, and more for every bit
+# The cosine that vectors must have otherwise, and how much more for every bit: the lower of the two lines, of which the first is
+# for hashes that are nearly alike. Chosen on the pairs of benchmarks/duplicates.py.
+LINES = ((0.45, 0.055), (0.92, 0.003))
 ROWS, COLUMNS = 512, 8192  # of the pairs compared at once
 ENOUGH_PX = 64  # to make a hash of
 Progress = Callable[[int, int], None]
@@ -60,7 +62,9 @@ class Group:
 
 
 def one_picture(cosines: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    return np.asarray((distances <= NEAR) | (cosines >= COSINE + PER_BIT * distances))
+    (first, steep), (second, flat) = LINES
+    enough = np.minimum(first + steep * distances, second + flat * distances)
+    return np.asarray((distances <= NEAR) | (cosines >= enough))
 
 
 def find(
