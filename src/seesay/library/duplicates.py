@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from seesay.library.library import Library
 
 NEAR = 4  # bits by which hashes of one picture may differ, whatever else
-# The cosine that vectors must have otherwise, and how much more for every bit: the lower of the two lines, of which the first is
-# for hashes that are nearly alike. Chosen on the pairs of benchmarks/duplicates.py.
+# The cosine that vectors must have otherwise, and how much more for every bit: the lower of the two lines, of which the first
+# is for hashes that are nearly alike. Chosen on the pairs of benchmarks/duplicates.py.
 LINES = ((0.45, 0.055), (0.92, 0.003))
 ROWS, COLUMNS = 512, 8192  # of the pairs compared at once
 ENOUGH_PX = 64  # to make a hash of

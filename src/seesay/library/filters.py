@@ -68,7 +68,7 @@ class Filters:
         if self.after is not None:
             yield "c.taken_at >= ?", [self.after]
         if self.before is not None:
-            yield "substr(c.taken_at, 1, ?) <= ?", [len(self.before), self.before]
+            yield "c.taken_at < ?", [self.before + "~"]  # which is after all that begin so
         if self.camera is not None:
             yield "instr(lower(c.camera), lower(?)) > 0", [self.camera.strip()]
         if self.place is not None:

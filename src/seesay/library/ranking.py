@@ -55,15 +55,18 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
         yield found
         return
     elsewhere = replace(filters, under=None)  # the files of the best few tell the folder sooner than the folder tells its files
-    for take in (FIRST, FIRST * FURTHER) if filters.folder is None else (FIRST,):
+    take = FIRST
+    while True:
         best = found.where(np.sort(top_k(found.scores, take)))
         if conditional:
             best = best.where(np.isin(best.ids, reads.passing(elsewhere, space, kind, among=best.ids).vectors))
         yield best
         if take >= len(found.ids):
             return
-        if len(best.ids) * FURTHER < n:  # nor would there be enough among the next
+        wanted = 2 * FIRST * n // max(len(best.ids), 1)  # among so many there should be enough
+        if take > FIRST or wanted > 2 * FIRST * FURTHER or filters.folder is not None:
             break
+        take = max(2 * FIRST, min(wanted, FIRST * FURTHER))
     yield found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
 
 
