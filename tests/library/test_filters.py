@@ -116,7 +116,7 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
         return real(*arguments, among)
 
     monkeypatch.setattr(Reads, "passing", passing)
-    cases = ((4, 2, 10, [4, None]), (100, 50, 10, [100, everything]), (100, 2, 3, [100, 200]), (256, 16, 1, [256]))
+    cases = ((4, 2, 10, [4, None]), (100, 50, 10, [100, everything]), (100, 3, 3, [100, 300]), (256, 16, 1, [256]))
     for first, further, n, asked in cases:
         monkeypatch.setattr(module, "FIRST", first)
         monkeypatch.setattr(module, "FURTHER", further)

@@ -60,19 +60,21 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
         best = found.where(np.sort(top_k(found.scores, take)))
         if conditional:
             best = best.where(np.isin(best.ids, reads.passing(elsewhere, space, kind, among=best.ids).vectors))
+        if filters.folder is not None:
+            best = best.where(np.isin(best.ids, reads.inside(best.ids, filters.folder)))
         yield best
         if take >= len(found.ids):
             return
         wanted = 2 * FIRST * n // max(len(best.ids), 1)  # among so many there should be enough
-        if take > FIRST or wanted > 2 * FIRST * FURTHER or filters.folder is not None:
+        if take > FIRST or wanted > FIRST * FURTHER or filters.folder is not None:
             break
-        take = max(2 * FIRST, min(wanted, FIRST * FURTHER))
+        take = max(wanted, 2 * FIRST)
     yield found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
 
 
 def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Hit]:
     """Forgotten ones and equal texts drop out on the way, so it looks further until there are enough."""
-    take = n + 8 if filters.folder is None else max(FIRST, n + 8)
+    take = n + 8
     while True:
         best = found.where(top_k(found.scores, take))
         hits = _live(reads, best, filters, seen, lambda item, score, vector: f"{score:.9g}/{vector}")

@@ -147,6 +147,17 @@ class Reads:
         kept = np.isin(found.contents, inside)
         return Passing(*(column[kept] for column in found))
 
+    def inside(self, vector_ids: np.ndarray, folder: str) -> np.ndarray:
+        """Those of which a file lies at or below an absolute path."""
+        rows = self.db.execute(
+            """SELECT v.id, r.path, f.path FROM json_each(?) x CROSS JOIN vectors v ON v.id = x.value
+               CROSS JOIN items i ON i.id = v.item_id CROSS JOIN files f ON f.content_id = i.content_id
+               CROSS JOIN roots r ON r.id = f.root_id""",
+            (json.dumps(vector_ids.tolist()),),
+        )
+        found = {at for at, root, path in rows if below(join(from_db(root), from_db(path)), folder) is not None}
+        return np.array(sorted(found), dtype=np.int64)
+
     def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
         """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
         without any file is left out."""
