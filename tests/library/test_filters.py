@@ -116,6 +116,7 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
         return real(*arguments, among)
 
     monkeypatch.setattr(Reads, "passing", passing)
+    monkeypatch.setattr(module, "FEW", 0)  # as if so few did not pass
     cases = ((4, 2, 10, [4, None]), (100, 50, 10, [100, everything]), (100, 3, 3, [100, 300]), (256, 16, 1, [256]))
     for first, further, n, asked in cases:
         monkeypatch.setattr(module, "FIRST", first)
@@ -130,6 +131,13 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
     folder = Path(found[0].path).parents[1] / "many"
     assert [hit.id for hit in library.search("blue", n=5, filters=replace(filters, under=folder))] == in_folder
     assert looked_up == [4, None]
+    monkeypatch.setattr(module, "FEW", 2000)
+    looked_up.clear()
+    assert [hit.id for hit in library.search("blue", n=10, filters=filters)] == [hit.id for hit in found]
+    for few in (2000, 100):  # all of the folder at most; only what passes at most
+        monkeypatch.setattr(module, "FEW", few)
+        assert [hit.id for hit in library.search("blue", n=5, filters=replace(filters, under=folder))] == in_folder
+    assert looked_up == []
     upright = [hit for hit in library.search("blue", n=1000) if hit.height == 48 and hit.width == 40]
     upright += [hit for hit in library.search("blue", n=1000) if hit.height == 64]
     wanted = sorted((hit.score for hit in upright), reverse=True)[:10]

@@ -12,6 +12,11 @@ from seesay.paths import absolute
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: dict[str, str] = {"landscape": ">", "portrait": "<", "square": "="}  # width to height
 DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d)?)?)?)?)?")
+# Every name of a camera, each by one step in the index: they are few, the pictures many.
+CAMERAS = """WITH RECURSIVE cameras (name) AS (
+    SELECT min(camera) FROM contents UNION ALL
+    SELECT (SELECT min(camera) FROM contents WHERE camera > name) FROM cameras WHERE name IS NOT NULL
+) SELECT name FROM cameras"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Filters:
         if self.before is not None:
             yield "c.taken_at < ?", [self.before + "~"]  # which is after all that begin so
         if self.camera is not None:
-            yield "instr(lower(c.camera), lower(?)) > 0", [self.camera.strip()]
+            yield f"c.camera IN ({CAMERAS} WHERE instr(lower(name), lower(?)) > 0)", [self.camera.strip()]
         if self.place is not None:
             south, west, north, east = self.place
             yield "c.latitude BETWEEN ? AND ?", [south, north]

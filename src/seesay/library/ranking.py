@@ -19,7 +19,8 @@ Sort = Literal["score", "newest", "oldest"]
 EVERYTHING = Filters()
 BY_SCORE = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
 BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8})?)?/(\d{1,18})")
-FIRST, FURTHER = 256, 16  # places that are looked at first where filters may hold some back, and how many times as many next
+FEW = 2000  # pictures: where filters let at most so many through, all of them are compared
+FIRST, FURTHER = 256, 16  # places that are looked at first where they let through more, and how many times as many next
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class Candidates:
 
     def where(self, which: np.ndarray) -> "Candidates":
         return Candidates(self.ids[which], self.scores[which])
+
+    def among(self, ids: np.ndarray) -> "Candidates":
+        """Those of them that are here."""
+        wanted = np.sort(ids)
+        at = np.searchsorted(self.ids, wanted)
+        there = at < len(self.ids)
+        at, wanted = at[there], wanted[there]
+        return self.where(at[self.ids[at] == wanted])
 
 
 def by_score(
@@ -49,19 +58,24 @@ def by_score(
 
 
 def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str) -> Iterator[Candidates]:
-    """The candidates without those that filters hold back, at first among the best only: where many pass, that is enough."""
+    """The candidates without those that filters hold back. Where few pass, all of those; where many do, some of the best pass, so
+    at first it looks among them only."""
     conditional = any(filters.conditions())
     if not conditional and filters.folder is None:
         yield found
+        return
+    few = reads.few(filters, space, kind, FEW)
+    if few is not None:
+        yield found.among(few)
         return
     elsewhere = replace(filters, under=None)  # the files of the best few tell the folder sooner than the folder tells its files
     take = FIRST
     while True:
         best = found.where(np.sort(top_k(found.scores, take)))
         if conditional:
-            best = best.where(np.isin(best.ids, reads.passing(elsewhere, space, kind, among=best.ids).vectors))
+            best = best.among(reads.passing(elsewhere, space, kind, among=best.ids).vectors)
         if filters.folder is not None:
-            best = best.where(np.isin(best.ids, reads.inside(best.ids, filters.folder)))
+            best = best.among(reads.inside(best.ids, filters.folder))
         yield best
         if take >= len(found.ids):
             return
@@ -69,7 +83,7 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
         if take > FIRST or wanted > FIRST * FURTHER or filters.folder is not None:
             break
         take = max(wanted, 2 * FIRST)
-    yield found.where(np.isin(found.ids, reads.passing(filters, space, kind).vectors, assume_unique=True))
+    yield found.among(reads.passing(filters, space, kind).vectors)
 
 
 def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Hit]:

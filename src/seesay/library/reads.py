@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -96,13 +96,13 @@ class Reads:
             ).fetchall()
         )
 
-    def contents_under(self, path: str) -> np.ndarray:
-        """(N,) int64, ascending: what has a file at or below an absolute path."""
+    def contents_under(self, path: str, most: int | None = None) -> np.ndarray:
+        """(N,) int64, ascending: what has a file at or below an absolute path; of more than so many files, only some."""
         found: set[int] = set()
         for root, root_id in self.roots().items():
             whole, part = overlap(root, path)
             if whole or part:
-                found.update(self._contents_of_root(root_id, part))
+                found.update(islice(self._contents_of_root(root_id, part), most))
         return np.array(sorted(found), dtype=np.int64)
 
     def _contents_of_root(self, root: int, part: str) -> Iterator[int]:
@@ -146,6 +146,29 @@ class Reads:
             return found
         kept = np.isin(found.contents, inside)
         return Passing(*(column[kept] for column in found))
+
+    def few(self, filters: Filters, space: Space, kind: str, most: int) -> np.ndarray | None:
+        """(N,) int64: the vectors that filters let through, scores aside, where a folder holds or the other filters let through at
+        most so many contents; else None."""
+        conditions, values = _all_of(filters)
+        under = None if filters.folder is None else self.contents_under(filters.folder, most + 1)
+        small = under is not None and len(under) <= most
+        if not small and not conditions:
+            return None
+        tables, given = "contents c", []
+        if small:
+            tables, given = "json_each(?) x CROSS JOIN contents c ON c.id = x.value", [json.dumps(under.tolist())]
+        sql = f"SELECT c.id FROM {tables} WHERE c.kind = ?{conditions} LIMIT ?"
+        contents = [content for (content,) in self.db.execute(sql, (*given, kind, *values, most + 1))]
+        if len(contents) > most:
+            return None
+        rows = self.db.execute(
+            """SELECT v.id FROM json_each(?) x CROSS JOIN items i ON i.content_id = x.value
+               CROSS JOIN vectors v ON v.item_id = i.id AND v.space = ?""",
+            (json.dumps(contents), space.id),
+        )
+        found = np.array([vector for (vector,) in rows], dtype=np.int64)
+        return found if filters.folder is None or small else self.inside(found, filters.folder)
 
     def inside(self, vector_ids: np.ndarray, folder: str) -> np.ndarray:
         """Those of which a file lies at or below an absolute path."""
