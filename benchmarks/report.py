@@ -1,8 +1,9 @@
-"""Runs every benchmark and rewrites docs/benchmarks.md (`make bench`).
+"""Runs every benchmark, or those that are named, and rewrites docs/benchmarks.md (`make bench`).
 
-    SEESAY_DATA=... python benchmarks/report.py [--quick] [--json]
+    SEESAY_DATA=... python benchmarks/report.py [NAME ...] [--quick]
 
-The page holds nothing but what this run measured. Nothing is written if a benchmark fails.
+What was measured is kept in docs/benchmarks.json, so that the page can be written again when some of it is measured anew; every
+section tells its day. Nothing is written if a benchmark fails.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
+KEPT = PAGE.with_suffix(".json")
 SCRIPTS = (
     "cold_start",
     "index_throughput",
@@ -59,15 +61,17 @@ many cores other processes used meanwhile: the nearer to 0, the more the millise
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(SCRIPTS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="less data and fewer rounds, for trying it")
-    parser.add_argument("--json", action="store_true", help="also print one JSON object, as the last line")
     options = parser.parse_args()
-    runs = {name: measured(name, options.quick) for name in SCRIPTS}
-    PAGE.parent.mkdir(exist_ok=True)
+    if unknown := set(options.names) - set(SCRIPTS):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
+    kept = json.loads(KEPT.read_text(encoding="utf-8")) if options.names and KEPT.exists() else {}
+    kept |= {name: measured(name, options.quick) for name in options.names or SCRIPTS}
+    runs = {name: kept[name] for name in SCRIPTS if name in kept}
+    KEPT.write_text(json.dumps(runs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(runs), encoding="utf-8")
     print(f"wrote {PAGE.relative_to(HERE.parent)}")
-    if options.json:
-        print(json.dumps(runs, ensure_ascii=False))
 
 
 def measured(name: str, quick: bool) -> dict[str, Any]:
@@ -83,9 +87,10 @@ def measured(name: str, quick: bool) -> dict[str, Any]:
 
 
 def page(runs: dict[str, dict[str, Any]]) -> str:
-    parts = [INTRODUCTION, setting(runs["cold_start"]), "## Goals", goals(runs)]
+    parts = [INTRODUCTION, setting(runs), "## Goals", goals(runs)]
     for name, run in runs.items():
-        parts += [f"## {TITLES[name]}", run["about"].strip(), f"Others: {cores(run)}."]
+        quick = " A quick run: less data and fewer rounds than the goals are stated for." if run["quick"] else ""
+        parts += [f"## {TITLES[name]}", run["about"].strip(), f"{run['date']}, others: {cores(run)}.{quick}"]
         for table in run["tables"]:
             parts += [table["title"] + ":", markdown(table["header"], table["rows"])]
         parts += run["notes"]
@@ -94,17 +99,24 @@ def page(runs: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def setting(run: dict[str, Any]) -> str:
-    machine = run["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    rows = [
-        ["date", run["date"]],
-        ["machine", f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB"],
-        ["system", machine["system"]],
-        ["versions", versions],
-    ]
-    if run["quick"]:
-        rows.append(["run", "quick: less data and fewer rounds than the goals are stated for"])
+def setting(runs: dict[str, dict[str, Any]]) -> str:
+    """Every machine that something was measured on, with what."""
+    settings: dict[tuple[str, ...], list[str]] = {}
+    for name, run in runs.items():
+        machine = run["machine"]
+        settings.setdefault(
+            (
+                f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB",
+                machine["system"],
+                ", ".join(f"{package} {version}" for package, version in machine["versions"].items()),
+            ),
+            [],
+        ).append(name)
+    rows = []
+    for (machine, system, versions), names in settings.items():
+        rows += [["machine", machine], ["system", system], ["versions", versions]]
+        if len(settings) > 1:
+            rows.append(["measured there", ", ".join(names)])
     return markdown(["", ""], rows, align=False)
 
 

@@ -58,8 +58,8 @@ def by_score(
 
 
 def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str) -> Iterator[Candidates]:
-    """The candidates without those that filters hold back. Where few pass, all of those; where many do, some of the best pass, so
-    at first it looks among them only."""
+    """The candidates that filters let through. Where those are few, all of them; where they are many, the best have some, so at
+    first it looks among them only."""
     conditional = any(filters.conditions())
     if not conditional and filters.folder is None:
         yield found

@@ -148,16 +148,17 @@ class Reads:
         return Passing(*(column[kept] for column in found))
 
     def few(self, filters: Filters, space: Space, kind: str, most: int) -> np.ndarray | None:
-        """(N,) int64: the vectors that filters let through, scores aside, where a folder holds or the other filters let through at
-        most so many contents; else None."""
+        """(N,) int64: the vectors that filters let through, scores aside, where the folder holds, or the other filters let
+        through, at most so many contents; else None."""
         conditions, values = _all_of(filters)
-        under = None if filters.folder is None else self.contents_under(filters.folder, most + 1)
-        small = under is not None and len(under) <= most
+        folder, small = filters.folder, False
+        tables, given = "contents c", list[object]()
+        if folder is not None:
+            under = self.contents_under(folder, most + 1)
+            if small := len(under) <= most:
+                tables, given = "json_each(?) x CROSS JOIN contents c ON c.id = x.value", [json.dumps(under.tolist())]
         if not small and not conditions:
             return None
-        tables, given = "contents c", []
-        if small:
-            tables, given = "json_each(?) x CROSS JOIN contents c ON c.id = x.value", [json.dumps(under.tolist())]
         sql = f"SELECT c.id FROM {tables} WHERE c.kind = ?{conditions} LIMIT ?"
         contents = [content for (content,) in self.db.execute(sql, (*given, kind, *values, most + 1))]
         if len(contents) > most:
@@ -168,7 +169,7 @@ class Reads:
             (json.dumps(contents), space.id),
         )
         found = np.array([vector for (vector,) in rows], dtype=np.int64)
-        return found if filters.folder is None or small else self.inside(found, filters.folder)
+        return found if folder is None or small else self.inside(found, folder)
 
     def inside(self, vector_ids: np.ndarray, folder: str) -> np.ndarray:
         """Those of which a file lies at or below an absolute path."""
