@@ -50,7 +50,7 @@ ROWS = (
     ("fidelity", "training"),
     ("library",),
     ("fonts", "gallery", "map_figure", "map_page", "similarity_figure"),
-    ("compat", "teaching"),
+    ("compat", "serving", "teaching"),
     ("cli", "__main__"),
 )
 

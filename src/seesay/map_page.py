@@ -5,7 +5,7 @@ import html
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,9 +26,8 @@ def write_map(
     file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: Callable[[int, int], None] | None = None
 ) -> Path:
     """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
-    columns = math.ceil(math.sqrt(len(drawn.spots)))
-    side = max(SMALLEST_PX, min(LARGEST_PX, SHEET_PX // columns))
-    sheet, sizes = _sheet(thumbnails([spot.file.path for spot in drawn.spots], side, progress), columns, side)
+    columns, side = grid(len(drawn.spots))
+    tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, progress), columns, side)
     known = {
         "side": side,
         "columns": columns,
@@ -50,7 +49,8 @@ def write_map(
     page = files("seesay").joinpath("map_page.html").read_text(encoding="utf-8")
     # "<" so that no name can end the script.
     data = json.dumps(known, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-    page = page.replace("{title}", html.escape(printable(title))).replace("{data}", data).replace("{sheet}", sheet)
+    picture = "data:image/jpeg;base64," + base64.b64encode(tiles).decode()
+    page = page.replace("{title}", html.escape(printable(title))).replace("{data}", data).replace("{sheet}", picture)
     path = Path(file).absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,12 @@ def write_map(
     except OSError as error:
         raise InputError(f"cannot write the map to {printable(path)}: {error.strerror or error}") from None
     return path
+
+
+def grid(pictures: int) -> tuple[int, int]:
+    """Columns of the picture that holds so many, and the side of each in pixels."""
+    columns = math.ceil(math.sqrt(pictures))
+    return columns, max(SMALLEST_PX, min(LARGEST_PX, SHEET_PX // columns))
 
 
 def thumbnails(
@@ -79,14 +85,13 @@ def thumbnails(
             progress(done, len(paths))
 
 
-def _sheet(images: Iterator[Image.Image | None], columns: int, side: int) -> tuple[str, list[tuple[int, int]]]:
-    """All of them in rows, as a data: URL, and the width and height of each, 0 of one that is not there."""
+def sheet(images: Iterable[Image.Image | None], columns: int, side: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """All of them in rows, as a JPEG, and the width and height of each, 0 of one that is not there."""
     tiles = list(images)
-    sheet = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), (128, 128, 128))
+    whole = Image.new("RGB", (columns * side, math.ceil(len(tiles) / columns) * side), (128, 128, 128))
     for at, tile in enumerate(tiles):
         if tile is not None:
-            sheet.paste(tile, (at % columns * side, at // columns * side))
+            whole.paste(tile, (at % columns * side, at // columns * side))
     stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=80)
-    sizes = [(0, 0) if tile is None else tile.size for tile in tiles]
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode(), sizes
+    whole.save(stream, "JPEG", quality=80)
+    return stream.getvalue(), [(0, 0) if tile is None else tile.size for tile in tiles]

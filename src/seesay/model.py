@@ -123,6 +123,12 @@ class Model:
         other.decode = decode
         return other
 
+    def with_engine(self, engine: Engine) -> "Model":
+        """The same model with its towers run by another engine of the same space."""
+        other = copy.copy(self)
+        other.engine = engine
+        return other
+
     # Pictures
 
     def encode_image(

@@ -19,6 +19,7 @@ COMMANDS = (
     "tag",
     "duplicates",
     "map",
+    "serve",
     "classify",
     "similarity",
     "embed",

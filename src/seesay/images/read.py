@@ -61,11 +61,13 @@ def read(
     enough_px: int = 0,
     alpha: Literal["white", "drop"] = "white",
     name: str | None = None,
+    most_pixels: int = MAX_PIXELS,
 ) -> Picture:
     """Reads a file (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3).
 
     decode "fast" lets a JPEG come out of the decoder at 1/2, 1/4 or 1/8 of its size, as long as both sides keep twice
-    `enough_px`; pixels then differ slightly (docs/benchmarks.md says by how much). Raises UnreadableImage.
+    `enough_px`; pixels then differ slightly (docs/benchmarks.md says by how much). A file of more than most_pixels is not
+    decoded. Raises UnreadableImage.
     """
     if isinstance(source, np.ndarray):
         return _plain(_from_array(source), alpha)
@@ -73,17 +75,17 @@ def read(
         turn = TURNS.get(read_exif(source).orientation)
         return _plain(source if turn is None else source.transpose(turn), alpha)
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), len(source), name or "picture", decode, enough_px, alpha)
+        return _decode(io.BytesIO(source), len(source), name or "picture", decode, enough_px, alpha, most_pixels)
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"expected a path, a URL, bytes, a PIL image or a uint8 array (H, W, 3), got {type(source).__name__}")
     if is_url(source):
         from seesay.images.fetch import fetch, printable_url  # http and TLS: 50 ms that no local file should pay
 
         data = fetch(source)
-        return _decode(io.BytesIO(data), len(data), name or printable_url(source), decode, enough_px, alpha)
+        return _decode(io.BytesIO(data), len(data), name or printable_url(source), decode, enough_px, alpha, most_pixels)
     path = Path(source)
     shown = name or printable(path)
-    return _decode(io.BytesIO(read_bytes(path, shown)), 0, shown, decode, enough_px, alpha)
+    return _decode(io.BytesIO(read_bytes(path, shown)), 0, shown, decode, enough_px, alpha, most_pixels)
 
 
 def read_bytes(path: Path, name: str) -> bytes:
@@ -110,7 +112,13 @@ def _check_bytes(size: int, name: str) -> None:
 
 
 def _decode(
-    stream: io.BytesIO, size: int, name: str, decode: Decode, enough_px: int, alpha: Literal["white", "drop"]
+    stream: io.BytesIO,
+    size: int,
+    name: str,
+    decode: Decode,
+    enough_px: int,
+    alpha: Literal["white", "drop"],
+    most_pixels: int,
 ) -> Picture:
     if size:
         _check_bytes(size, name)
@@ -118,7 +126,7 @@ def _decode(
         raise UnreadableImage(name, "is empty (0 bytes)")
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            _check_pixels(image, name)
+            _check_pixels(image, name, most_pixels)
             exif = read_exif(image)
             width, height = image.size if exif.orientation < 5 else image.size[::-1]
             if decode == "fast" and enough_px:
@@ -142,11 +150,11 @@ def _decode(
         raise UnreadableImage(name, f"is damaged or cut short ({error})") from error
 
 
-def _check_pixels(image: ImageFile.ImageFile, name: str) -> None:
+def _check_pixels(image: ImageFile.ImageFile, name: str, most: int) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > most:
         raise UnreadableImage(
-            name, f"is {width} x {height} = {width * height / 1e6:.0f} million pixels; at most {MAX_PIXELS / 1e6:.0f} are read"
+            name, f"is {width} x {height} = {width * height / 1e6:.0f} million pixels; at most {most / 1e6:.0f} are read"
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, Sp
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
-from seesay.library.query import Part, Query
+from seesay.library.query import ID, Part, Query
 from seesay.library.ranking import EVERYTHING, Candidates, Sort, by_date, by_score
 from seesay.library.reads import Space
 from seesay.library.relevance import NEAREST, Neutral, Relevance, refreshed
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.library.duplicates import Group
     from seesay.library.indexer import Progress
+    from seesay.library.listing import Item, Listing, Order
     from seesay.library.map import Map
     from seesay.library.tags import Tags
     from seesay.model import Model
@@ -153,6 +154,7 @@ class Library:
         query: str | Query | None = None,
         *,
         image: "ImageInput | None" = None,
+        pictures: Mapping[str, np.ndarray] | None = None,
         n: int = 10,
         filters: Filters = EVERYTHING,
         kind: Kind = "image",
@@ -166,7 +168,8 @@ class Library:
         instead of pictures. Copies of one picture, and equal texts, are one hit. cursor: a hit's, to go on behind it with the
         same query; what was indexed or forgotten in between moves nothing else. sort "newest" or "oldest": by date, of pictures
         that are relevant or have a min_score; without one of these it would be all pictures by date. relevant: where words
-        look for pictures, only what has to do with them (`relevance.py`), which may be nothing. Raises InputError, NoLibrary,
+        look for pictures, only what has to do with them (`relevance.py`), which may be nothing. pictures: vectors (D,) that
+        `photo:NAME` means, by name; where they are given, a query opens no file and no URL. Raises InputError, NoLibrary,
         SpaceMismatch.
         """
         if query is None and image is None:
@@ -180,12 +183,16 @@ class Library:
         _check_sort(sort, kind, ended=filters.min_score is not None or (relevant and in_words))
         with self.reading() as store:
             space = self.space(store)  # before any encoding: a foreign library should not cost a model
-            known = [self._known(store, space, part) for part in parts]
+            known = [self._known(store, space, part, pictures) for part in parts]
         vector = self._sum(parts, known, [] if image is None else [image])
         return self._search(space, vector, n, filters, kind, sort, cursor, relevant if in_words else None)
 
-    def _known(self, store: Store, space: Space, part: Part) -> np.ndarray | None:
-        """The vector of a part that names an item. Raises InputError where there is none."""
+    def _known(self, store: Store, space: Space, part: Part, pictures: Mapping[str, np.ndarray] | None) -> np.ndarray | None:
+        """The vector of a part that names an item, or one of the pictures. Raises InputError where there is none."""
+        if part.what == "photo" and pictures is not None:
+            if part.value not in pictures:
+                raise InputError(f"photo:{part.value}: no picture of that name came with the query")
+            return unit(pictures[part.value])
         if part.what != "like":
             return None
         found = store.vector_of(part.value, space)
@@ -195,8 +202,9 @@ class Library:
 
     def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> np.ndarray:
         """(D,) The weighted sum of the parts' unit vectors, and of images. Raises InputError where nothing is left."""
-        words = [part.value for part in parts if part.what == "words"]
-        photos: list[ImageInput] = [_where(part.value) for part in parts if part.what == "photo"]
+        left = [part for part, vector in zip(parts, known, strict=True) if vector is None]
+        words = [part.value for part in left if part.what == "words"]
+        photos: list[ImageInput] = [_where(part.value) for part in left if part.what == "photo"]
         texts = iter(self.model.encode_text(words)) if words else iter(())
         pictures = iter(self.model.encode_image([*photos, *images])) if photos or images else iter(())
         vectors = [
@@ -353,6 +361,28 @@ class Library:
         return chart(self, filters=filters, most=most, words=words, names=names)
 
     # Looking at it
+
+    def item(self, name: str) -> "Item | None":
+        """A picture by its id, with every file that holds it; None where there is none."""
+        from seesay.library.listing import item
+
+        with self.reading() as store:
+            return item(store, name)
+
+    def vector(self, name: str) -> np.ndarray | None:
+        """The vector (D,) of a picture or text by its id, as the model made it; None where there is none."""
+        if not ID.fullmatch(name):
+            return None
+        with self.reading() as store:
+            found = store.vector_of(name, self.space(store))
+        return None if found is None else np.frombuffer(found, "<f4")
+
+    def browse(self, *, filters: Filters = EVERYTHING, sort: "Order" = "newest") -> "Listing":
+        """Every picture that passes the filters, in columns, by date or by name. Raises InputError."""
+        from seesay.library.listing import listing
+
+        with self.reading() as store:
+            return listing(store, filters, sort)
 
     def stats(self) -> dict[str, Any]:
         """What the library holds: roots, files by kind, spaces with their counts of vectors."""

@@ -56,6 +56,7 @@ class PictureFile(NamedTuple):
     width: int | None
     height: int | None
     taken_at: str | None
+    id: str  # of its content, as FoundItem has it
 
 
 class Reads:
@@ -221,7 +222,8 @@ class Reads:
     def picture_files(self, contents: np.ndarray, filters: Filters) -> dict[int, list[PictureFile]]:
         """The files of pictures, by content; with a folder to filter by, those inside it."""
         rows = self.db.execute(
-            """SELECT c.id, r.path, f.path, f.size, c.width, c.height, c.taken_at
+            """SELECT c.id, r.path, f.path, f.size, c.width, c.height, c.taken_at,
+                      lower(hex(substr(c.hash, 1, 6)))
                FROM files f JOIN contents c ON c.id = f.content_id JOIN roots r ON r.id = f.root_id
                WHERE c.kind = 'image' ORDER BY r.path, f.path"""
         )

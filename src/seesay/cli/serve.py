@@ -1,0 +1,84 @@
+"""`seesay serve`: the library over HTTP, with a page."""
+
+import os
+from pathlib import Path
+
+import click
+
+from seesay.cli.output import library_option, model_option
+from seesay.errors import MissingExtra
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path())
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen at; beyond this machine it takes a key."
+)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option(
+    "--name", "names", metavar="NAME", multiple=True, help="A name by which others reach this server; may be repeated."
+)
+@click.option("--allow-urls", is_flag=True, help="Fetch pictures that clients name by URL, from public addresses only.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@library_option
+@model_option
+def serve(
+    folders: tuple[str, ...],
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    allow_urls: bool,
+    open_page: bool,
+    library: str | None,
+    model: str | None,
+) -> int:
+    """Search, classify and embed over HTTP, and a page for it at http://127.0.0.1:8000.
+
+    FOLDERS are indexed first, while the page is there already. Only this machine reaches the server unless --host says
+    otherwise, which takes a key of your choice in SEESAY_API_KEY. Needs the extra serve: pip install 'seesay[serve]'.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn
+    except ImportError:
+        raise MissingExtra("seesay serve", "serve") from None
+    import platformdirs
+
+    from seesay.library.indexer import check_paths
+    from seesay.model import load
+    from seesay.paths import absolute
+    from seesay.serving.app import create_app
+    from seesay.serving.listening import listen
+    from seesay.serving.log import to_stderr
+    from seesay.serving.settings import Settings
+
+    settings = Settings(
+        host=host, port=port, api_key=os.environ.get("SEESAY_API_KEY") or None, names=names, allow_urls=allow_urls
+    )
+    check_paths([absolute(folder) for folder in folders])
+    sock = listen(settings)
+    port = sock.getsockname()[1]
+    cache = Path(platformdirs.user_cache_dir("seesay", appauthor=False)) / "thumbnails"
+    app = create_app(load(model), settings, library=None if library is None else Path(absolute(library)), cache=cache)
+    to_stderr()
+    if folders:
+        app.state.service.indexing.start(folders)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{'localhost' if settings.local else shown}:{port}"
+    click.echo(f"seesay: serving at {address}  (Ctrl-C ends)", err=True)
+    if open_page:
+        click.launch(address)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=30,
+        limit_concurrency=1000,
+        proxy_headers=False,
+    )
+    uvicorn.Server(config).run(sockets=[sock])
+    return 0

@@ -1,0 +1,113 @@
+"""What a library holds, to look through: every picture in columns, one picture with its files, folders and cameras counted."""
+
+import os
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from seesay.errors import InputError
+from seesay.library.filters import Filters
+from seesay.library.query import ID
+from seesay.library.reads import FoundItem, PictureFile, Reads
+from seesay.paths import from_db, join
+
+Order = Literal["newest", "oldest", "name"]
+ORDERS = ("newest", "oldest", "name")
+
+
+class Listing(NamedTuple):
+    """Pictures in order. sizes: (width, height) in pixels; dates: days such as 2024-05-17, "" where not known."""
+
+    ids: list[str]
+    sizes: list[tuple[int, int]]
+    dates: list[str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture with every file that holds it."""
+
+    facts: FoundItem
+    files: tuple[PictureFile, ...]
+
+
+def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
+    """Every picture that has a file and passes the filters, scores aside. Raises InputError."""
+    if order not in ORDERS:
+        raise InputError(f"the order is one of {', '.join(ORDERS)}, got {order!r}")
+    if filters.min_score is not None:
+        raise InputError("min_score: nothing is searched for, so nothing has a score")
+    said = list(filters.conditions())
+    conditions = "".join(f" AND {condition}" for condition, _ in said)
+    rows = reads.db.execute(
+        f"""SELECT c.id, lower(hex(substr(c.hash, 1, 6))), coalesce(c.width, 0), coalesce(c.height, 0),
+                   coalesce(substr(c.taken_at, 1, 10), ''), min(f.path)
+            FROM contents c JOIN files f ON f.content_id = c.id
+            WHERE c.kind = 'image'{conditions} GROUP BY c.id ORDER BY {_sql(order)}""",
+        [value for _, values in said for value in values],
+    )
+    kept = None if filters.folder is None else set(reads.contents_under(filters.folder).tolist())
+    found = [row[1:] for row in rows if kept is None or row[0] in kept]
+    return Listing(
+        [name for name, *_ in found],
+        [(width, height) for _, width, height, *_ in found],
+        [day for _, _, _, day, _ in found],
+    )
+
+
+def _sql(order: Order) -> str:
+    if order == "name":
+        return "min(f.path), c.id"
+    return f"coalesce(c.taken_at, '') = '', c.taken_at {'DESC' if order == 'newest' else ''}, c.id"
+
+
+def item(reads: Reads, name: str) -> Item | None:
+    """A picture by its id; None where the library has none with a file."""
+    if not ID.fullmatch(name) or ":" in name:
+        return None
+    low = bytes.fromhex(name)
+    rows = reads.db.execute(
+        """SELECT r.path, f.path, f.size, c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
+                  (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
+           FROM contents c JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
+           WHERE c.hash >= ? AND c.hash < ? AND c.kind = 'image' ORDER BY c.hash, r.path, f.path""",
+        (low, low + b"\xff" * 27),
+    ).fetchall()
+    if not rows:
+        return None
+    width, height, taken_at, camera, latitude, longitude, tags = rows[0][3:]
+    facts = FoundItem(name, "image", None, None, width, height, taken_at, camera, latitude, longitude, tags)
+    files = tuple(
+        PictureFile(join(from_db(root), from_db(path)), size, width, height, taken_at, name) for root, path, size, *_ in rows
+    )
+    return Item(facts, files)
+
+
+def cameras(reads: Reads) -> dict[str, int]:
+    """Pictures by camera, the most used first."""
+    rows = reads.db.execute(
+        """SELECT camera, count(*) FROM contents WHERE camera IS NOT NULL AND kind = 'image'
+           GROUP BY camera ORDER BY count(*) DESC, camera"""
+    )
+    return dict(rows.fetchall())
+
+
+def days(reads: Reads) -> tuple[str, str] | None:
+    """The first and the last day of which there are pictures."""
+    first, last = reads.db.execute("SELECT min(taken_at), max(taken_at) FROM contents WHERE kind = 'image'").fetchone()
+    return None if first is None else (first[:10], last[:10])
+
+
+def folders(reads: Reads, depth: int = 1) -> dict[str, int]:
+    """Picture files at and below each root, and each of its folders down to a depth, by absolute path."""
+    found: dict[str, int] = {}
+    rows = reads.db.execute(
+        """SELECT r.path, f.path FROM files f JOIN roots r ON r.id = f.root_id
+           JOIN contents c ON c.id = f.content_id WHERE c.kind = 'image' ORDER BY r.path, f.path"""
+    )
+    for stored, below in rows:
+        root = from_db(stored)
+        parts = from_db(below).split(os.sep)[:-1][:depth]
+        for deep in range(len(parts) + 1):
+            folder = join(root, os.sep.join(parts[:deep]))
+            found[folder] = found.get(folder, 0) + 1
+    return found

@@ -1,0 +1,54 @@
+"""The application: routes behind a guard, with what they share."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from seesay import __version__
+from seesay.model import Model
+from seesay.serving import collection, faults, inference, upkeep
+from seesay.serving.guard import Guard
+from seesay.serving.service import Service
+from seesay.serving.settings import Settings
+from seesay.serving.wire import ErrorAnswer
+
+ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
+
+
+def create_app(
+    model: Model, settings: Settings | None = None, *, library: Path | None = None, cache: Path | None = None
+) -> FastAPI:
+    """The server as an ASGI application, for uvicorn or another server. library: its folder (default: the user's); cache: a
+    folder for thumbnails, None for none. Its model's work runs in threads that end with the application's lifespan."""
+    settings = Settings() if settings is None else settings
+    service = Service(model, settings, library, cache)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="SeeSay",
+        version=__version__,
+        description="One space for pictures and words: embeddings, classification and search.",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=ERRORS,
+    )
+    app.state.service = service
+    faults.install(app)
+    app.include_router(inference.routes(service))
+    app.include_router(collection.routes(service))
+    app.include_router(upkeep.routes(service))
+    ui = Path(str(files("seesay.serving") / "ui"))
+    app.mount("/ui", StaticFiles(directory=ui), name="ui")
+    app.add_middleware(Guard, settings=settings, keys=service.keys, metrics=service.metrics)
+    return app

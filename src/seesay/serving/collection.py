@@ -1,0 +1,185 @@
+"""Routes about the library: searching it, looking through it, its pictures, tags, folders, map."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated
+from urllib.parse import parse_qs
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+
+from seesay.errors import InputError, UnreadableImage
+from seesay.library import Library
+from seesay.serving import photos
+from seesay.serving.archive import archive
+from seesay.serving.photos import Gone
+from seesay.serving.service import Service
+from seesay.serving.summary import summary
+from seesay.serving.thumbnails import LARGE, SIZES, small
+from seesay.serving.wire import (
+    BrowseAnswer,
+    BrowseRequest,
+    ItemAnswer,
+    Json,
+    SearchAnswer,
+    SearchRequest,
+    TagsRequest,
+    Thing,
+)
+
+FOREVER = "private, max-age=31536000, immutable"  # an id is its content's
+MOST_EXPORTED = 1000
+PICTURE_ID = re.compile(r"[0-9a-f]{12}")
+
+
+def routes(service: Service) -> APIRouter:
+    router = APIRouter(tags=["library"])
+    library = service.photos
+
+    async def jpeg(work: Callable[[], bytes]) -> Response:
+        """In a thread that decodes. Whatever is wrong with the file, it is not the client's fault."""
+        try:
+            with service.metrics.stage("thumbnail"):
+                made = await asyncio.get_running_loop().run_in_executor(service.decoders, work)
+        except UnreadableImage as fault:
+            raise Gone(f"the picture cannot be read: {fault.reason}", known=True) from None
+        return Response(made, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
+
+    @router.post("/v1/search", response_model_exclude_none=True)
+    async def search(asked: SearchRequest) -> SearchAnswer:
+        """The pictures nearest to a query of words, pictures sent along, and pictures of the library."""
+        begin = time.perf_counter()
+        async with service.admitted(1 + len(asked.pictures)) as deadline:
+            sent = await service.encode([Thing(image=image) for image in asked.pictures.values()], deadline, "picture")
+            vectors: dict[str, np.ndarray] = {}
+            for name, row in zip(asked.pictures, sent.rows, strict=True):
+                if isinstance(row, Exception):
+                    raise row
+                vectors[name] = row
+            with service.metrics.stage("search"):
+                hits, names = await library.run(lambda lib: (photos.search(lib, asked, vectors), photos.folders(lib)))
+        more = hits[-1].cursor if len(hits) == asked.n else None
+        took = round(1e3 * (time.perf_counter() - begin), 1)
+        return SearchAnswer(results=[photos.found(hit, names) for hit in hits], next=more, took_ms=took)
+
+    @router.post("/v1/browse")
+    async def browse(asked: BrowseRequest) -> BrowseAnswer:
+        """Every picture that passes the filters, in columns."""
+        async with service.admitted(1):
+            return await library.run(lambda lib: photos.browse(lib, asked))
+
+    @router.get("/v1/items/{name}", response_model_exclude_none=True)
+    async def item(name: str) -> ItemAnswer:
+        return await library.run(lambda lib: photos.described(lib, name))
+
+    @router.get("/v1/items/{name}/thumbnail", response_class=Response)
+    async def thumbnail(name: str, px: Annotated[int, Query(description=f"longer side: {SIZES}")] = 320) -> Response:
+        """A JPEG of one of three sizes, kept by the server."""
+        if px not in SIZES:
+            raise InputError(f"px: expected one of {', '.join(map(str, SIZES))}, got {px}")
+        if not PICTURE_ID.fullmatch(name):  # it becomes a file's name
+            raise Gone("the library holds no picture with this id", known=False)
+        kept = await asyncio.to_thread(service.thumbnails.kept, name, px)
+        if kept is not None:
+            return Response(kept, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
+        path = await library.run(lambda lib: photos.file_of(lib, name))
+        return await jpeg(lambda: service.thumbnails.make(name, px, path))
+
+    @router.get("/v1/items/{name}/image", response_class=Response)
+    async def image(name: str) -> Response:
+        """A JPEG of at most 2048 pixels, upright, without EXIF."""
+        path = await library.run(lambda lib: photos.file_of(lib, name))
+        return await jpeg(lambda: small(path, LARGE))
+
+    @router.get("/v1/items/{name}/file", response_class=FileResponse)
+    async def file(name: str) -> FileResponse:
+        """The file itself, as a download."""
+        path = await library.run(lambda lib: photos.file_of(lib, name))
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    @router.post("/v1/export", response_class=StreamingResponse)
+    async def export(request: Request) -> StreamingResponse:
+        """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, commas between."""
+        ids = await _ids(request)
+        if not 1 <= len(ids) <= MOST_EXPORTED:
+            raise InputError(f"ids: expected 1 to {MOST_EXPORTED}, got {len(ids)}")
+        paths = await library.run(lambda lib: [photos.file_of(lib, name) for name in ids])
+        headers = {"Content-Disposition": 'attachment; filename="pictures.zip"', "Cache-Control": "no-store"}
+        stream: Iterator[bytes] = archive(paths)
+        return StreamingResponse(stream, media_type="application/zip", headers=headers)
+
+    @router.get("/v1/tags")
+    async def tags() -> Json:
+        counts = await library.run(lambda lib: lib.tags.counts())
+        return {"tags": [{"tag": tag, "pictures": count} for tag, count in counts.items()]}
+
+    @router.post("/v1/tags")
+    async def tag(asked: TagsRequest) -> Json:
+        """Adds tags to pictures, and takes others from them."""
+
+        def work(lib: Library) -> int:
+            paths = [file.path for name in asked.ids for file in photos.item(lib, name).files[:1]]
+            changed = sum(lib.tags.add(tag, *paths) for tag in asked.add)
+            return changed + sum(lib.tags.remove(tag, *paths) for tag in asked.remove)
+
+        return {"changed": await library.run(work)}
+
+    @router.get("/v1/library")
+    async def about() -> Json:
+        """What the library holds, to choose from, and how far indexing is."""
+        told = await library.run(lambda lib: summary(lib, service.model))
+        return {**told, "indexing": service.indexing.to_json()}
+
+    @router.post("/v1/index", status_code=202)
+    async def index() -> Json:
+        """Looks for new, changed and deleted pictures in the folders that were indexed before."""
+        await library.run(lambda lib: lib.stats())  # NoLibrary, where there is nothing to bring up to date
+        service.indexing.start()
+        return service.indexing.to_json()
+
+    @router.get("/v1/failures")
+    async def failures() -> Json:
+        """Files that could not be read, and why."""
+
+        def work(lib: Library) -> list[Json]:
+            names = photos.folders(lib)
+            told = [(*names.shown(path), reason) for path, reason, _ in lib.failures()]
+            return [{"folder": folder, "name": name, "reason": reason} for folder, name, reason in told]
+
+        return {"failures": await library.run(work)}
+
+    @router.get("/v1/map", response_model=None)
+    async def chart() -> Json | JSONResponse:
+        """Pictures in two dimensions, alike ones together, in named groups; 202 while it is drawn."""
+        made = await library.run(service.charts.get)
+        return JSONResponse({"state": "working"}, 202) if made is None else made.places
+
+    @router.get("/v1/map/sheet", response_class=Response)
+    async def sheet() -> Response:
+        """A JPEG with a tile for each picture of the map."""
+        made = await library.run(service.charts.get)
+        if made is None:
+            raise Gone("the map is being drawn", known=False)
+        return Response(made.sheet, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+async def _ids(request: Request) -> list[str]:
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        try:
+            form = parse_qs((await request.body()).decode())
+        except (UnicodeDecodeError, ValueError):
+            raise InputError("expected a form with the field ids") from None
+        return [name for name in form.get("ids", [""])[0].split(",") if name]
+    try:
+        said = await request.json()
+        ids = said["ids"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError('expected JSON such as {"ids": ["0a1b2c3d4e5f"]}') from None
+    if not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
+        raise InputError("ids: expected a list of ids")
+    return ids

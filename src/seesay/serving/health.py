@@ -1,0 +1,49 @@
+"""Whether the server does its work: proven by doing it."""
+
+import asyncio
+import base64
+import io
+import time
+
+import numpy as np
+from PIL import Image
+
+from seesay.serving.service import Service
+from seesay.serving.wire import Thing
+
+WITHIN_S = 10.0  # in which a picture and a text must be encoded
+FOR_S = 1.0  # an answer counts so long: whoever asks without a key must not keep the towers busy
+
+
+class Health:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = asyncio.Lock()
+        self._until = 0.0
+        self._fault: str | None = None
+        stream = io.BytesIO()
+        Image.linear_gradient("L").convert("RGB").save(stream, "JPEG")
+        self._items = [Thing(image=base64.b64encode(stream.getvalue()).decode()), Thing(text="a gradient")]
+
+    async def fault(self) -> str | None:
+        """What is wrong, or None. It takes its turn in the queues, but no room: a busy server is a healthy one."""
+        async with self._lock:
+            if time.monotonic() > self._until:
+                self._fault = await self._tried()
+                self._until = time.monotonic() + FOR_S
+            return self._fault
+
+    async def _tried(self) -> str | None:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                encoded = await self._service.encode(self._items, time.monotonic() + WITHIN_S)
+        except TimeoutError:
+            return f"a picture and a text took longer than {WITHIN_S:g} s"
+        except Exception as fault:
+            return type(fault).__name__
+        for row in encoded.rows:
+            if isinstance(row, Exception):
+                return type(row).__name__
+            if not np.isfinite(row).all() or abs(float(np.linalg.norm(row)) - 1) > 1e-3:
+                return "a vector is no unit vector"
+        return None

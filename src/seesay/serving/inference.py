@@ -1,0 +1,151 @@
+"""Routes that need a model only: embeddings, similarity, classification, models."""
+
+import base64
+import json
+import time
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Response
+
+from seesay.errors import InputError
+from seesay.serving.faults import NotFound, fault_of
+from seesay.serving.pictures import check_count
+from seesay.serving.service import Service
+from seesay.serving.wire import (
+    Classified,
+    ClassifyAnswer,
+    ClassifyRequest,
+    EmbeddingsAnswer,
+    EmbeddingsRequest,
+    Json,
+    Score,
+    SideFault,
+    SimilarityAnswer,
+    SimilarityRequest,
+)
+from seesay.tasks.prompts import ensemble, filled
+from seesay.tasks.zero_shot import probabilities
+
+STARTED = int(time.time())
+
+
+def routes(service: Service) -> APIRouter:
+    router = APIRouter(tags=["model"])
+    model = service.model
+
+    def known(name: str | None) -> None:
+        if name is not None and name not in (model.name, "seesay"):
+            raise NotFound(f"this server serves the model {model.name!r} only; leave out `model`")
+
+    @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
+    async def embeddings(asked: EmbeddingsRequest) -> Response:
+        """Texts and pictures -> unit vectors of one space, as OpenAI's clients ask for them.
+
+        Where some items cannot be encoded, the others are; where none can, the answer is an error.
+        """
+        known(asked.model)
+        if asked.dimensions not in (None, model.dim):
+            raise InputError(f"dimensions: this model's vectors have {model.dim}, got {asked.dimensions}")
+        items = asked.input if isinstance(asked.input, list) else [asked.input]
+        if not items:
+            raise InputError("input: expected at least one text or picture, got an empty list")
+        async with service.admitted(len(items)) as deadline:
+            encoded = await service.encode(items, deadline)
+        faults = [row for row in encoded.rows if isinstance(row, Exception)]
+        if len(faults) == len(items):
+            raise faults[0]
+        data = []
+        for index, row in enumerate(encoded.rows):
+            entry: Json = {"object": "embedding", "index": index, "embedding": None}
+            if isinstance(row, Exception):
+                entry["error"] = fault_of(row).model_dump()
+            elif asked.encoding_format == "base64":
+                entry["embedding"] = base64.b64encode(row.astype("<f4").tobytes()).decode()
+            else:
+                entry["embedding"] = row.tolist()
+            if index in encoded.truncated:
+                entry["truncated"] = True
+            data.append(entry)
+        usage = {"prompt_tokens": encoded.tokens, "total_tokens": encoded.tokens}
+        # Straight to JSON: going through the answer's type would take longer than the towers do.
+        return _json({"object": "list", "data": data, "model": model.name, "usage": usage})
+
+    @router.post("/v1/similarity")
+    async def similarity(asked: SimilarityRequest) -> SimilarityAnswer:
+        """Cosines between every item of one list and every item of another."""
+        async with service.admitted(len(asked.a) + len(asked.b)) as deadline:
+            a = (await service.encode(asked.a, deadline, "a: item")).rows
+            b = (await service.encode(asked.b, deadline, "b: item")).rows
+        errors = [
+            SideFault(side="a", index=i, message=fault_of(row).message) for i, row in enumerate(a) if isinstance(row, Exception)
+        ]
+        errors += [
+            SideFault(side="b", index=i, message=fault_of(row).message) for i, row in enumerate(b) if isinstance(row, Exception)
+        ]
+        return SimilarityAnswer(similarity=[[_cosine(one, other) for other in b] for one in a], errors=errors)
+
+    @router.post("/v1/classify", response_model_exclude_none=True)
+    async def classify(asked: ClassifyRequest) -> ClassifyAnswer:
+        """How likely each label is for each picture, among these labels. In the order of the labels."""
+        check_count("pictures", len(asked.images), service.settings.pictures)
+        prompts = filled(asked.labels, asked.templates)
+        async with service.admitted(len(asked.images) + len(prompts)) as deadline:
+            texts = await service.encode(prompts, deadline, "label")
+            images = await service.encode(asked.images, deadline, "picture")
+        for row in texts.rows:
+            if isinstance(row, Exception):
+                raise row
+        labels = ensemble(np.stack(list(texts.rows)), len(asked.labels))  # type: ignore[arg-type]
+        results = []
+        for index, row in enumerate(images.rows):
+            if isinstance(row, Exception):
+                results.append(Classified(index=index, error=fault_of(row)))
+                continue
+            sure = probabilities(model, row[None] @ labels.T)[0].tolist()
+            scores = [Score(label=label, probability=share) for label, share in zip(asked.labels, sure, strict=True)]
+            results.append(Classified(index=index, scores=scores))
+        return ClassifyAnswer(results=results)
+
+    @router.get("/v1/models")
+    async def models() -> Json:
+        """The one model that this server has."""
+        return {"object": "list", "data": [_described(service)]}
+
+    @router.get("/v1/models/{name}")
+    async def one(name: str) -> Json:
+        known(name)
+        return _described(service)
+
+    return router
+
+
+def _described(service: Service) -> Json:
+    model, settings = service.model, service.settings
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": STARTED,
+        "owned_by": "seesay",
+        "dim": model.dim,
+        "space_id": model.space_id,
+        "build_id": model.build_id,
+        "languages": list(model.config.languages),
+        "context_length": model.tokenizer.spec.context_length,
+        "limits": {
+            "texts": settings.texts,
+            "pictures": settings.pictures,
+            "letters": settings.letters,
+            "picture_bytes": settings.picture_bytes,
+            "pixels": settings.pixels,
+            "body_bytes": settings.body_bytes,
+        },
+    }
+
+
+def _cosine(a: np.ndarray | Exception, b: np.ndarray | Exception) -> float | None:
+    return None if isinstance(a, Exception) or isinstance(b, Exception) else round(float(a @ b), 6)
+
+
+def _json(value: Any) -> Response:
+    return Response(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type="application/json")

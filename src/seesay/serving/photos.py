@@ -1,0 +1,148 @@
+"""The library as the server uses it: in threads of its own, known to clients by ids and by the names of its folders."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from seesay.errors import InputError
+from seesay.library import Hit, Library
+from seesay.library.listing import Item
+from seesay.model import Model
+from seesay.serving.folders import Folders
+from seesay.serving.wire import BrowseAnswer, BrowseRequest, FileFacts, FiltersAsked, Found, ItemAnswer, SearchRequest
+
+T = TypeVar("T")
+READERS = 4  # threads, each with a connection of its own
+
+
+class Gone(InputError):
+    """There is no such picture, or none that can be read now; `known` tells which."""
+
+    def __init__(self, message: str, *, known: bool) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+class Photos:
+    def __init__(self, path: Path | None, model: Model) -> None:
+        self.path = Library(path).path
+        self.model = model
+        self._own = threading.local()
+        self._opened: list[Library] = []
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="seesay-library")
+
+    async def run(self, work: Callable[[Library], T]) -> T:
+        """What blocks, with this thread's connection to the library."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(self.library()))
+
+    def library(self) -> Library:
+        library: Library | None = getattr(self._own, "library", None)
+        if library is None:
+            library = self._own.library = Library(self.path, self.model)
+            self._opened.append(library)
+        return library
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+        for library in self._opened:
+            library.close()
+
+
+def folders(library: Library) -> Folders:
+    with library.reading() as store:
+        return Folders(store.roots())
+
+
+def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> list[Hit]:
+    return library.search(
+        asked.query,
+        pictures=pictures,
+        n=asked.n,
+        filters=asked.filters.filters(under(library, asked.filters)),
+        sort=asked.sort,
+        cursor=asked.cursor,
+        relevant=asked.relevant,
+    )
+
+
+def under(library: Library, asked: FiltersAsked) -> str | None:
+    return folders(library).path(asked.folder) if asked.folder else None
+
+
+def found(hit: Hit, names: Folders) -> Found:
+    folder, name = names.shown(hit.path)
+    return Found(
+        id=hit.id,
+        name=name,
+        folder=folder,
+        width=hit.width,
+        height=hit.height,
+        taken_at=hit.taken_at,
+        camera=hit.camera,
+        latitude=hit.latitude,
+        longitude=hit.longitude,
+        tags=list(hit.tags),
+        copies=len(hit.copies),
+        available=hit.available,
+        score=round(hit.score, 6),
+        relevance=hit.relevance,
+    )
+
+
+def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
+    listed = library.browse(filters=asked.filters.filters(under(library, asked.filters)), sort=asked.sort)
+    return BrowseAnswer(
+        ids=listed.ids,
+        widths=[width for width, _ in listed.sizes],
+        heights=[height for _, height in listed.sizes],
+        dates=listed.dates,
+    )
+
+
+def item(library: Library, name: str) -> Item:
+    """Raises Gone."""
+    known = library.item(name)
+    if known is None:
+        raise Gone("the library holds no picture with this id", known=False)
+    return known
+
+
+def described(library: Library, name: str) -> ItemAnswer:
+    """Raises Gone."""
+    known, names = item(library, name), folders(library)
+    files = [FileFacts(folder=folder, name=file) for folder, file in (names.shown(file.path) for file in known.files)]
+    facts = known.facts
+    return ItemAnswer(
+        id=facts.id,
+        name=files[0].name,
+        folder=files[0].folder,
+        width=facts.width,
+        height=facts.height,
+        taken_at=facts.taken_at,
+        camera=facts.camera,
+        latitude=facts.latitude,
+        longitude=facts.longitude,
+        tags=facts.tags.split("\n") if facts.tags else [],
+        copies=len(files) - 1,
+        available=there(known) is not None,
+        bytes=known.files[0].size,
+        files=files,
+    )
+
+
+def there(known: Item) -> Path | None:
+    """The first of its files that can be seen now."""
+    return next((path for file in known.files if (path := Path(file.path)).is_file()), None)
+
+
+def file_of(library: Library, name: str) -> Path:
+    """Raises Gone."""
+    path = there(item(library, name))
+    if path is None:
+        raise Gone("the picture's file is not there now", known=True)
+    return path

@@ -1,0 +1,73 @@
+"""Pictures that clients send: out of a request into what the image tower takes, within limits, each failing alone."""
+
+import base64
+import binascii
+import ipaddress
+import re
+
+import numpy as np
+
+from seesay.errors import InputError, UnreadableImage
+from seesay.images.fetch import Address, Limits, fetch
+from seesay.images.preprocess import preprocess
+from seesay.images.read import read
+from seesay.model import Model
+from seesay.paths import is_url
+from seesay.serving.settings import Settings
+
+DATA = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
+FETCHED_S = 10.0
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def pixels(model: Model, sent: str, name: str, settings: Settings) -> np.ndarray:
+    """A data: URI, base64, or (where allowed) a URL -> (1, 3, H, W) float32. Raises UnreadableImage, InputError."""
+    spec = model.image_spec
+    picture = read(
+        content(sent, name, settings),
+        decode=model.decode,
+        enough_px=spec.resize_px,
+        alpha=spec.alpha,
+        name=name,
+        most_pixels=settings.pixels,
+    )
+    made: np.ndarray = preprocess([picture.image], spec, originals=[(picture.width, picture.height)])
+    return made
+
+
+def content(sent: str, name: str, settings: Settings) -> bytes:
+    """The bytes of the file. What a client sends is never taken as a path."""
+    if is_url(sent):
+        if not settings.allow_urls:
+            raise UnreadableImage(
+                name,
+                "is a URL, which this server does not fetch (--allow-urls); send the picture itself, as a data: URI or base64",
+            )
+        return fetch(sent, Limits(bytes=settings.picture_bytes, seconds=FETCHED_S), allow=public)
+    said = DATA.match(sent[:200])
+    if sent[:5].lower() == "data:":
+        if said is None or ";base64" not in said[0].lower():
+            raise UnreadableImage(name, "expected a data: URI such as data:image/jpeg;base64,...")
+        sent = sent[said.end() :]
+    if len(sent) > settings.picture_bytes * 4 / 3 + 4:
+        raise UnreadableImage(name, f"is larger than {settings.picture_bytes / 2**20:g} MB, the most that is taken")
+    try:
+        return base64.b64decode(re.sub(r"\s+", "", sent) if re.search(r"\s", sent) else sent, validate=True)
+    except (binascii.Error, ValueError):
+        raise UnreadableImage(name, "is neither a data: URI nor base64; the server reads no files") from None
+
+
+def public(address: Address) -> bool:
+    """Whether an address is anybody's, and not of this machine or its network, however it is written."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inside is None and address in NAT64:
+            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inside is not None:
+            return public(inside)
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def check_count(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise InputError(f"a request takes at most {most} {what}, got {count}; send several requests")

@@ -1,0 +1,141 @@
+"""What the routes share: the model behind its queues, threads that decode, room, the library."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seesay.engines.onnx import available_cores
+from seesay.errors import InputError
+from seesay.model import Model
+from seesay.serving.batching import Room, TooLate
+from seesay.serving.charts import Charts
+from seesay.serving.guard import Keys
+from seesay.serving.indexing import Indexing
+from seesay.serving.joined import JoinedEngine
+from seesay.serving.metrics import Metrics
+from seesay.serving.photos import Photos
+from seesay.serving.pictures import check_count, pixels
+from seesay.serving.settings import Settings
+from seesay.serving.thumbnails import Thumbnails
+from seesay.serving.wire import Thing
+from seesay.tasks.encoder import unit
+
+Rows = Sequence["np.ndarray | Exception"]
+SHORT = 4000  # letters that are cut into tokens on the spot: in less time than a thread would take to begin
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """rows: per item a unit vector (D,), or why there is none; tokens of its texts; truncated: items that lost their end."""
+
+    rows: Rows
+    tokens: int
+    truncated: frozenset[int]
+
+
+class Service:
+    """library: its folder, None for the default one. cache: where thumbnails are kept, None for nowhere."""
+
+    def __init__(self, model: Model, settings: Settings, library: Path | None, cache: Path | None) -> None:
+        self.settings = settings
+        self.room = Room(settings.waiting)
+        self.metrics = Metrics(self.room)
+        self.keys = Keys(settings.api_key)
+        pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
+        self.engine = JoinedEngine(model.engine, pad, self.metrics.batch)
+        self.model = model.with_engine(self.engine)
+        self.photos = Photos(library, self.model)
+        self.indexing = Indexing(self.photos.path, self.model)
+        self.charts = Charts(self.photos)
+        self.thumbnails = Thumbnails(cache)
+        self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
+
+    def close(self) -> None:
+        self.indexing.close()
+        self.charts.close()
+        self.photos.close()
+        self.decoders.shutdown(wait=True)
+        self.engine.close()
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, items: int) -> AsyncIterator[float]:
+        """Room for so many items, and the deadline of what is done with them. Raises Busy, TooLate."""
+        self.room.enter(items)
+        try:
+            async with asyncio.timeout(self.settings.deadline_s):
+                yield time.monotonic() + self.settings.deadline_s
+        except TimeoutError:
+            raise TooLate(f"the answer took longer than {self.settings.deadline_s:g} s; send less at once") from None
+        finally:
+            self.room.leave(items)
+
+    async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:
+        """Each item fails alone. `what` it is called in messages. Raises InputError for more than a request takes."""
+        things = [Thing(text=item) if isinstance(item, str) else item for item in items]
+        self.check(things, what)
+        texts = [at for at, thing in enumerate(things) if thing.text is not None]
+        pictures = [at for at, thing in enumerate(things) if thing.image is not None]
+        known = [at for at, thing in enumerate(things) if thing.id is not None]
+        rows: list[np.ndarray | Exception] = [InputError("")] * len(things)
+        tokens, truncated = 0, frozenset[int]()
+        waiting: list[tuple[list[int], Future[list[np.ndarray | Exception]]]] = []
+        if texts:
+            ids, cut = await self._tokens([str(things[at].text) for at in texts])
+            tokens = int((ids != self.model.tokenizer.spec.pad_id).sum())
+            truncated = frozenset(at for at, lost in zip(texts, cut, strict=True) if lost)
+            waiting.append((texts, self.engine.submit_tokens(ids, deadline)))
+        decoding = [self._decoded(str(things[at].image), f"{what} {at + 1}") for at in pictures]
+        for at, made in zip(pictures, await asyncio.gather(*decoding, return_exceptions=True), strict=True):
+            if isinstance(made, np.ndarray):
+                waiting.append(([at], self.engine.submit_pixels(made, deadline)))
+            elif isinstance(made, Exception):
+                rows[at] = made
+            else:
+                raise made
+        if known:
+            found = await self.photos.run(lambda library: [library.vector(str(things[at].id)) for at in known])
+            for at, vector in zip(known, found, strict=True):
+                rows[at] = InputError(f"{what} {at + 1}: the library has nothing with this id") if vector is None else vector
+        for places, future in waiting:
+            done = await asyncio.wrap_future(future)
+            for at, row in zip(places, done, strict=True):
+                rows[at] = unit(row) if isinstance(row, np.ndarray) else row
+        return Encoded(rows, tokens, truncated)
+
+    def check(self, things: Sequence[Thing], what: str) -> None:
+        for at, thing in enumerate(things):
+            given = [name for name in ("text", "image", "id") if getattr(thing, name) is not None]
+            if len(given) != 1:
+                raise InputError(
+                    f"{what} {at + 1}: expected exactly one of text, image and id, got {' and '.join(given) or 'none'}"
+                )
+            if thing.text is not None:
+                if not thing.text.strip():
+                    raise InputError(f"{what} {at + 1}: the text is empty")
+                if len(thing.text) > self.settings.letters:
+                    raise InputError(
+                        f"{what} {at + 1}: at most {self.settings.letters:,} letters of text are taken, got {len(thing.text):,}"
+                    )
+        check_count("pictures", sum(thing.image is not None for thing in things), self.settings.pictures)
+        check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
+
+    async def _tokens(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        with self.metrics.stage("tokenize", "text"):
+            if sum(map(len, texts)) <= SHORT:
+                tokens = self.model.tokenizer(texts)
+            else:
+                tokens = await asyncio.get_running_loop().run_in_executor(self.decoders, self.model.tokenizer, texts)
+        return tokens.ids, tokens.truncated
+
+    async def _decoded(self, sent: str, name: str) -> np.ndarray:
+        def work() -> np.ndarray:
+            with self.metrics.stage("decode", "image"):
+                return pixels(self.model, sent, name, self.settings)
+
+        return await asyncio.get_running_loop().run_in_executor(self.decoders, work)

@@ -1,0 +1,48 @@
+"""What a library holds, counted for the page's choices."""
+
+import importlib.util
+import os
+from typing import Any
+
+from seesay.errors import NoLibrary
+from seesay.library import Library
+from seesay.library.listing import cameras, days, folders
+from seesay.model import Model
+from seesay.serving.folders import Folders
+
+
+def summary(library: Library, model: Model) -> dict[str, Any]:
+    """Counts of pictures in all, by folder, camera, tag; the days between which they were taken."""
+    told: dict[str, Any] = {
+        "pictures": 0,
+        "texts": 0,
+        "failed": 0,
+        "model": model.name,
+        "languages": list(model.config.languages),
+        "folders": [],
+        "cameras": [],
+        "tags": [],
+        "first": None,
+        "last": None,
+        "can_write": os.access(library.path if library.path.exists() else library.path.parent, os.W_OK),
+        "can_map": importlib.util.find_spec("sklearn") is not None,
+    }
+    try:
+        with library.reading() as store:
+            files, names = store.count_files(), Folders(store.roots())
+            inside, used, when = folders(store), cameras(store), days(store)
+            tags = store.tags()
+    except NoLibrary:
+        return told
+    first, last = when or (None, None)
+    shown = {names.shown(os.path.join(folder, "x"))[0]: count for folder, count in inside.items()}
+    return told | {
+        "pictures": files.get("image", 0),
+        "texts": files.get("text", 0),
+        "failed": files.get("failed", 0),
+        "folders": [{"folder": folder, "pictures": count} for folder, count in shown.items() if folder],
+        "cameras": [{"camera": camera, "pictures": count} for camera, count in used.items()],
+        "tags": [{"tag": tag, "pictures": count} for tag, count in tags.items()],
+        "first": first,
+        "last": last,
+    }

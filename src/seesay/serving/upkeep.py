@@ -1,0 +1,56 @@
+"""Routes that keep a server running: the page itself, signing in, health, figures."""
+
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from seesay.serving.guard import COOKIE, Refused
+from seesay.serving.health import Health
+from seesay.serving.service import Service
+from seesay.serving.wire import Json, KeyRequest
+
+MONTH_S = 30 * 24 * 3600
+
+
+def routes(service: Service) -> APIRouter:
+    router = APIRouter(tags=["upkeep"])
+    page = (files("seesay.serving") / "ui" / "index.html").read_bytes()
+    health = Health(service)
+
+    @router.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return Response(page, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/v1/session")
+    async def session(request: Request) -> Json:
+        """Whether the server takes a key, and whether this client has one."""
+        return {"key_required": service.keys.needed, "signed_in": service.keys.lets_in(dict(request.headers))}
+
+    @router.post("/v1/session", status_code=204)
+    async def sign_in(asked: KeyRequest) -> Response:
+        """A cookie for browsers, which cannot send the key with a picture's address."""
+        if not service.keys.opens(asked.key):
+            raise Refused(401, "this is not the server's key", "authentication_error")
+        answer = Response(status_code=204)
+        answer.set_cookie(COOKIE, service.keys.cookie(), httponly=True, samesite="strict", max_age=MONTH_S)
+        return answer
+
+    @router.delete("/v1/session", status_code=204)
+    async def sign_out() -> Response:
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    @router.get("/healthz")
+    async def healthz() -> Response:
+        """200 where a picture and a text can be encoded now, else 503."""
+        fault = await health.fault()
+        return JSONResponse({"status": "ok"}) if fault is None else JSONResponse({"status": "failing", "why": fault}, 503)
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router

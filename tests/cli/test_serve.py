@@ -1,0 +1,95 @@
+"""`seesay serve` as a process: it starts, answers, logs, and ends as it should."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import Paint
+
+Start = Callable[..., tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """start(*arguments) -> the process and the address that it says it serves at."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "seesay", "serve", "--port", "0", "--library", str(tmp_path / "library"), *arguments]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
+        processes.append(process)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("seesay: serving at http://"), line
+        return process, line.split()[3]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def answers(address: str) -> None:
+    for _ in range(200):
+        try:
+            if httpx2.get(f"{address}/healthz").status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("it does not answer")
+
+
+def test_folders_are_indexed_while_it_serves_and_it_ends_gracefully(start: Start, paint: Paint, tmp_path: Path) -> None:
+    for number in range(3):
+        paint(f"red-{number}.png", "red")
+    process, address = start(str(tmp_path / "pictures"))
+    answers(address)
+    for _ in range(400):
+        told = httpx2.get(f"{address}/v1/library").json()
+        if not told["indexing"]["running"] and told["pictures"] == 3:
+            break
+        time.sleep(0.05)
+    assert told["indexing"]["last"]["added"] == 3
+    found = httpx2.post(f"{address}/v1/search", json={"query": "something secret", "relevant": False}).json()["results"]
+    assert len(found) == 3
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert {line["event"] for line in lines} >= {"indexed", "request"}
+    searched = next(line for line in lines if line.get("route") == "/v1/search")
+    assert (searched["method"], searched["status"], searched["level"]) == ("POST", 200, "info")
+    assert "secret" not in log
+    assert str(tmp_path) not in log
+    assert process.returncode in (0, -signal.SIGTERM, 143)
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "seesay", "serve", *arguments], capture_output=True, text=True, env=os.environ | environment
+    )
+    return done.returncode, done.stderr
+
+
+def test_wrong_starts_are_explained(tmp_path: Path) -> None:
+    code, said = run("--host", "0.0.0.0")
+    assert code == 2
+    assert "takes a key: set SEESAY_API_KEY" in said
+    code, said = run("--host", "0.0.0.0", SEESAY_API_KEY="short")
+    assert (code, "too easily guessed" in said) == (2, True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, said = run("--port", str(taken.getsockname()[1]))
+        assert code == 2
+        assert "Choose another --port" in said
+    code, said = run(str(tmp_path / "none"))
+    assert (code, "none" in said, "Traceback" in said) == (2, True, False)

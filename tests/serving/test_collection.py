@@ -1,0 +1,286 @@
+"""The library over HTTP: found, looked through, tagged, taken away; and nothing of this machine told."""
+
+import io
+import re
+import shutil
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from seesay.library import Library
+from seesay.model import Model
+from seesay.serving.folders import Folders
+from seesay.serving.thumbnails import Thumbnails
+from tests.conftest import Paint
+from tests.serving.conftest import Serve, data_uri
+
+
+def search(client: TestClient, query: str, **asked: Any) -> list[dict[str, Any]]:
+    answer = client.post("/v1/search", json={"query": query, "relevant": False, **asked})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["results"]
+    return found
+
+
+def test_words_pictures_and_sums(client: TestClient) -> None:
+    assert {hit["name"] for hit in search(client, "red", n=2)} == {"red-1.png", "red-2.png"}
+    assert search(client, "photo:mine", pictures={"mine": data_uri("blue")}, n=1)[0]["folder"].startswith("pictures/b")
+    both = search(client, 'photo:a + photo:"b c"', pictures={"a": data_uri("red"), "b c": data_uri("lime")}, n=1)
+    assert both[0]["name"] == "yellow.png"
+    like = search(client, f"like:{both[0]['id']}", n=1)[0]
+    assert (like["name"], round(like["score"], 4)) == ("yellow.png", 1)
+    assert search(client, "red - red-ish + yellow", n=1)
+
+
+def test_a_query_opens_no_file_and_no_url(client: TestClient, tmp_path: Path) -> None:
+    there = tmp_path / "pictures" / "green.png"
+    for query in (f"photo:{there}", f'photo:"{there}"', "photo:http://127.0.0.1/a.png", "photo:mine"):
+        answer = client.post("/v1/search", json={"query": query, "pictures": {"other": data_uri()}})
+        assert answer.status_code == 400
+        assert "no picture of that name came with the query" in answer.json()["error"]["message"]
+    assert client.post("/v1/search", json={"query": "photo:a", "pictures": {"a": str(there)}}).status_code == 400
+
+
+def test_faults_in_a_query_show_the_place(client: TestClient) -> None:
+    message = client.post("/v1/search", json={"query": 'red + "blue'}).json()["error"]["message"]
+    assert message.splitlines()[1:] == ['    red + "blue', "          ^"]
+    for bad in (
+        {"n": 0},
+        {"n": 5000},
+        {"filters": {"min_px": "x"}},
+        {"sort": "best"},
+        {"filters": {"after": "soon"}},
+        {"what": 1},
+    ):
+        assert client.post("/v1/search", json={"query": "red", **bad}).status_code == 400
+
+
+def test_pages_of_a_search(client: TestClient) -> None:
+    first = client.post("/v1/search", json={"query": "red", "relevant": False, "n": 4}).json()
+    rest = client.post("/v1/search", json={"query": "red", "relevant": False, "n": 4, "cursor": first["next"]}).json()
+    assert "next" not in rest
+    ids = [hit["id"] for hit in first["results"] + rest["results"]]
+    assert len(ids) == len(set(ids)) == 6
+
+
+def test_filters_and_folders(client: TestClient) -> None:
+    inside = search(client, "red", filters={"folder": "pictures/b"})
+    assert {hit["name"] for hit in inside} == {"blue-1.png", "blue-2.png"}
+    assert {hit["folder"] for hit in inside} == {"pictures/b", "pictures/b/deep"}
+    for wrong in ("..", "pictures/../..", "/etc", "pictures//b", "other", "pictures/\0"):
+        answer = client.post("/v1/search", json={"query": "red", "filters": {"folder": wrong}})
+        assert answer.status_code == 400
+    assert search(client, "red", filters={"min_px": 1000}) == []
+
+
+def test_browsing(client: TestClient) -> None:
+    columns = client.post("/v1/browse", json={"sort": "name"}).json()
+    assert len(columns["ids"]) == 6
+    assert columns["widths"] == [48] * 6
+    assert columns["dates"] == [""] * 6
+    names = [client.get(f"/v1/items/{name}").json()["name"] for name in columns["ids"]]
+    assert names == ["red-1.png", "red-2.png", "blue-1.png", "blue-2.png", "green.png", "yellow.png"]
+    inside = client.post("/v1/browse", json={"filters": {"folder": "pictures/b"}}).json()
+    assert len(inside["ids"]) == 2
+
+
+def test_a_picture_and_its_small_copies(client: TestClient, tmp_path: Path) -> None:
+    hit = search(client, "red", n=1)[0]
+    name = hit["id"]
+    described = client.get(f"/v1/items/{name}").json()
+    assert described["files"] == [{"folder": "pictures/a", "name": hit["name"]}]
+    for path, most in (("thumbnail?px=160", 160), ("thumbnail", 320), ("image", 2048)):
+        answer = client.get(f"/v1/items/{name}/{path}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert "immutable" in answer.headers["cache-control"]
+        assert max(Image.open(io.BytesIO(answer.content)).size) == min(48, most)
+    original = tmp_path / "pictures" / "a" / hit["name"]
+    answer = client.get(f"/v1/items/{name}/file")
+    assert answer.content == original.read_bytes()
+    assert answer.headers["content-disposition"] == 'attachment; filename="' + f'{hit["name"]}"'
+    assert client.get(f"/v1/items/{name}/thumbnail?px=5000").status_code == 400
+    original.unlink()
+    assert client.get(f"/v1/items/{name}/image").status_code == 410
+    assert client.get(f"/v1/items/{name}/thumbnail?px=640").status_code == 410
+    assert client.get(f"/v1/items/{name}/thumbnail").status_code == 200  # kept
+    assert client.get(f"/v1/items/{name}").json()["available"] is False
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../../etc/passwd", "%2e%2e%2fetc%2fpasswd", "000000000000", "0" * 12 + ":1", "x" * 5000, "%00"]
+)
+def test_ids_are_no_paths(client: TestClient, name: str) -> None:
+    for what in ("", "/thumbnail", "/image", "/file"):
+        answer = client.get(f"/v1/items/{name}{what}")
+        assert answer.status_code in (404, 405)
+        assert "root:" not in answer.text
+
+
+def test_the_page_has_no_other_files(client: TestClient) -> None:
+    for path in ("/ui/../app.py", "/ui/%2e%2e/app.py", "/ui/..%2fapp.py", "/ui//etc/passwd", "/ui/", "/ui/none.js"):
+        answer = client.get(path)
+        assert answer.status_code == 404, path
+
+
+def test_nothing_tells_where_pictures_lie(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "pictures" / "broken.jpg").write_bytes(b"no picture")
+    client.post("/v1/index")
+    wait_for_index(client)
+    name = search(client, "red", n=1)[0]["id"]
+    answers = [
+        client.post("/v1/search", json={"query": "red", "relevant": False}),
+        client.post("/v1/browse", json={}),
+        *(
+            client.get(path)
+            for path in (f"/v1/items/{name}", "/v1/library", "/v1/failures", "/v1/tags", "/v1/models", "/metrics")
+        ),
+        client.get(f"/v1/items/{name}x"),
+    ]
+    for answer in answers:
+        assert str(tmp_path) not in answer.text
+        assert str(tmp_path.parent) not in answer.text
+    failures = client.get("/v1/failures").json()["failures"]
+    assert [(failure["folder"], failure["name"]) for failure in failures] == [("pictures", "broken.jpg")]
+
+
+def wait_for_index(client: TestClient) -> dict[str, Any]:
+    for _ in range(500):
+        state: dict[str, Any] = client.get("/v1/library").json()["indexing"]
+        if not state["running"]:
+            return state
+        time.sleep(0.01)
+    raise AssertionError("still indexing")
+
+
+def test_new_pictures_are_found_after_indexing(client: TestClient, paint: Paint) -> None:
+    paint("new/yellow-9.png", "yellow")
+    answer = client.post("/v1/index")
+    assert answer.status_code == 202
+    state = wait_for_index(client)
+    assert (state["last"]["added"], state["last"]["failed"], state["last"]["error"]) == (1, 0, None)
+    assert {hit["name"] for hit in search(client, "yellow", n=2)} == {"yellow.png", "yellow-9.png"}
+    assert client.get("/v1/library").json()["pictures"] == 7
+
+
+def test_one_index_run_at_a_time(client: TestClient, library_folder: Path, fake: Model) -> None:
+    with Library(library_folder, fake) as other, other.writing():
+        client.post("/v1/index")
+        assert "is being written to" in wait_for_index(client)["last"]["error"]
+        name = search(client, "red", n=1)[0]["id"]
+        assert client.post("/v1/tags", json={"ids": [name], "add": ["x"]}).status_code == 409
+    client.post("/v1/index")
+    assert wait_for_index(client)["last"]["error"] is None
+
+
+def test_tags(client: TestClient) -> None:
+    names = [hit["id"] for hit in search(client, "red", n=2)]
+    assert client.post("/v1/tags", json={"ids": names, "add": ["colour", "warm"]}).json() == {"changed": 4}
+    assert client.post("/v1/tags", json={"ids": names[:1], "remove": ["warm"]}).json() == {"changed": 1}
+    assert client.get("/v1/tags").json() == {"tags": [{"tag": "colour", "pictures": 2}, {"tag": "warm", "pictures": 1}]}
+    assert [hit["id"] for hit in search(client, "blue", filters={"tags": ["colour", "warm"]})] == names[1:]
+    assert client.get(f"/v1/items/{names[0]}").json()["tags"] == ["colour"]
+    assert client.post("/v1/tags", json={"ids": ["000000000000"], "add": ["x"]}).status_code == 404
+    assert client.post("/v1/tags", json={"ids": names, "add": ["\x07"]}).status_code == 400
+
+
+def test_export(client: TestClient, paint: Paint, tmp_path: Path) -> None:
+    paint("other/red-1.png", "black")
+    client.post("/v1/index")
+    wait_for_index(client)
+    names = [hit["id"] for hit in search(client, "red")]
+    as_json = client.post("/v1/export", json={"ids": names})
+    as_form = client.post("/v1/export", data={"ids": ",".join(names)})
+    for answer in (as_json, as_form):
+        assert answer.headers["content-disposition"] == 'attachment; filename="pictures.zip"'
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as whole:
+            assert whole.testzip() is None
+            assert sorted(whole.namelist()) == [
+                "blue-1.png", "blue-2.png", "green.png", "red-1 (2).png", "red-1.png", "red-2.png", "yellow.png",
+            ]  # fmt: skip
+            first = next(
+                hit for hit in search(client, "red") if hit["folder"] == "pictures/other" or hit["name"] == "red-1.png"
+            )
+            path = tmp_path / first["folder"] / first["name"]
+            assert path.read_bytes() in [whole.read(name) for name in ("red-1.png", "red-1 (2).png")]
+    for bad in ({"ids": []}, {"ids": [1]}, {"ids": "x"}, [], {"ids": ["x"] * 1001}):
+        assert client.post("/v1/export", json=bad).status_code == 400
+    assert client.post("/v1/export", json={"ids": ["../../etc/passwd"]}).status_code == 404
+
+
+def test_an_empty_library_is_fine(serve: Serve) -> None:
+    client = serve()
+    told = client.get("/v1/library").json()
+    assert (told["pictures"], told["folders"], told["indexing"]["running"]) == (0, [], False)
+    for answer in (
+        client.post("/v1/search", json={"query": "red"}),
+        client.post("/v1/index"),
+        client.post("/v1/browse", json={}),
+    ):
+        assert answer.status_code == 404
+        assert "seesay index FOLDER" in answer.json()["error"]["message"]
+    assert client.get("/").status_code == 200
+
+
+def test_what_there_is_to_choose_from(client: TestClient) -> None:
+    told = client.get("/v1/library").json()
+    assert {entry["folder"]: entry["pictures"] for entry in told["folders"]} == {
+        "pictures": 6,
+        "pictures/a": 2,
+        "pictures/b": 2,
+    }
+    assert (told["model"], told["can_write"], told["can_map"], told["first"]) == ("fake", True, True, None)
+
+
+def test_the_map(client: TestClient) -> None:
+    for _ in range(1000):
+        answer = client.get("/v1/map")
+        if answer.status_code != 202:
+            break
+        time.sleep(0.02)
+    assert answer.status_code == 200, answer.text
+    places = answer.json()
+    assert len(places["spots"]) == 6
+    sheet = Image.open(io.BytesIO(client.get("/v1/map/sheet").content))
+    assert sheet.width == places["columns"] * places["side"]
+    assert {spot["id"] for spot in places["spots"]} == set(client.post("/v1/browse", json={}).json()["ids"])
+
+
+def test_a_map_of_too_few_pictures(serve: Serve, tmp_path: Path, fake: Model, paint: Paint) -> None:
+    paint("one.png")
+    with Library(tmp_path / "small", fake) as library:
+        library.index(tmp_path / "pictures")
+    client = serve(library=tmp_path / "small")
+    for _ in range(1000):
+        answer = client.get("/v1/map")
+        if answer.status_code != 202:
+            break
+        time.sleep(0.02)
+    assert answer.status_code == 400
+    assert "at least 5 pictures" in answer.text
+
+
+def test_names_of_folders() -> None:
+    names = Folders(["/home/me/Pictures", "/mnt/disk/Pictures", "/home/me/one.jpg"])
+    assert names.shown("/home/me/Pictures/2024/a.jpg") == ("Pictures/2024", "a.jpg")
+    assert names.shown("/mnt/disk/Pictures/a.jpg") == ("Pictures (2)", "a.jpg")
+    assert names.shown("/home/me/one.jpg") == ("", "one.jpg")
+    assert names.path("Pictures (2)/x/y") == "/mnt/disk/Pictures/x/y"
+    assert names.path("Pictures") == "/home/me/Pictures"
+
+
+def test_thumbnails_are_kept_within_bounds(tmp_path: Path, paint: Paint) -> None:
+    kept = Thumbnails(tmp_path / "cache")
+    path = paint("red.png")
+    made = kept.make("0123456789ab", 160, path)
+    files = list((tmp_path / "cache").rglob("*"))
+    assert [file.name for file in files if file.is_file()] == ["0123456789ab-160.jpg"]
+    shutil.rmtree(tmp_path / "pictures")
+    assert kept.kept("0123456789ab", 160) == made
+    Thumbnails(tmp_path / "cache", most_bytes=0)._prune()
+    assert not list((tmp_path / "cache").rglob("*.jpg"))
+    assert re.fullmatch(r"\xff\xd8.*", made[:2].decode("latin-1"), re.DOTALL)

@@ -1,0 +1,211 @@
+"""Whom the server lets in, and what it does not let them do."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seesay.errors import InputError
+from seesay.serving.app import create_app
+from seesay.serving.guard import ARRIVES_S
+from seesay.serving.settings import Settings
+from tests.serving.conftest import Serve, data_uri
+
+KEY = "a-long-and-random-key"
+
+
+def test_beyond_this_machine_it_takes_a_key() -> None:
+    for host in ("0.0.0.0", "::", "192.168.1.5", "photos.example.org"):
+        with pytest.raises(InputError, match="SEESAY_API_KEY"):
+            Settings(host=host)
+        assert not Settings(host=host, api_key=KEY).local
+    with pytest.raises(InputError, match="too easily guessed"):
+        Settings(host="0.0.0.0", api_key="1234")
+    for host in ("127.0.0.1", "::1", "localhost", "127.0.0.2"):
+        assert Settings(host=host).local
+    with pytest.raises(InputError, match="a host's name"):
+        Settings(names=("*",))
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:9", 200),
+        ("[::1]:8000", 200),
+        ("attacker.example:8000", 421),
+        ("127.0.0.1.attacker.example", 421),
+        ("localhost.attacker.example", 421),
+        ("192.168.1.5", 421),
+        ("", 421),
+    ],
+)
+def test_names_that_are_not_its_own(serve: Serve, host: str, status: int) -> None:
+    answer = serve().get("/v1/models", headers={"Host": host})
+    assert answer.status_code == status
+    if status != 200:
+        assert "--name" in answer.json()["error"]["message"]
+
+
+def test_its_names_elsewhere(serve: Serve) -> None:
+    client = serve(host="0.0.0.0", api_key=KEY, names=("photos.example.org",))
+    for host, status in (("photos.example.org", 200), ("192.168.1.5:8000", 200), ("evil.example", 421)):
+        headers = {"Host": host, "Authorization": f"Bearer {KEY}"}
+        assert client.get("/v1/models", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9000"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    ],
+)
+def test_pages_of_other_sites_are_refused(serve: Serve, headers: dict[str, str]) -> None:
+    client = serve()
+    for answer in (
+        client.post("/v1/embeddings", json={"input": "red"}, headers=headers),
+        client.get("/v1/models", headers=headers),
+    ):
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_its_own_page_and_a_link_to_it(serve: Serve) -> None:
+    client = serve()
+    own = {"Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/v1/embeddings", json={"input": "red"}, headers=own).status_code == 200
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    page = client.get("/", headers=link)
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/v1/models", headers=link).status_code == 403
+
+
+def test_the_key(serve: Serve) -> None:
+    client = serve(api_key=KEY)
+    assert client.get("/").status_code == 200
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/v1/session").json() == {"key_required": True, "signed_in": False}
+    for path in ("/v1/models", "/v1/library", "/metrics", "/openapi.json", "/v1/items/000000000000/thumbnail"):
+        answer = client.get(path)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert KEY not in answer.text
+    for wrong in (f"Bearer {KEY}x", f"Basic {KEY}", "Bearer", f"Bearer {KEY[:-1]}", "Bearer é"):
+        assert client.get("/v1/models", headers={"Authorization": wrong.encode("latin-1")}).status_code == 401
+    assert client.get("/v1/models", headers={"Authorization": f"bearer {KEY}"}).status_code == 200
+
+
+def test_a_browser_signs_in(serve: Serve) -> None:
+    client = serve(api_key=KEY)
+    assert client.post("/v1/session", json={"key": "wrong"}).status_code == 401
+    assert client.get("/v1/models").status_code == 401
+    signed = client.post("/v1/session", json={"key": KEY})
+    assert signed.status_code == 204
+    cookie = signed.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert KEY not in cookie
+    assert client.get("/v1/session").json() == {"key_required": True, "signed_in": True}
+    assert client.get("/v1/models").status_code == 200
+    assert client.delete("/v1/session").status_code == 204
+    assert client.get("/v1/models").status_code == 401
+    for forged in ("seesay_session=", "seesay_session=x", "seesay_session=" + "a" * 43, ";;;=", 'seesay_session="\\377"'):
+        assert client.get("/v1/models", headers={"Cookie": forged}).status_code == 401
+
+
+def test_bodies_have_a_limit_however_they_come(serve: Serve) -> None:
+    client = serve(body_bytes=2000)
+    said = client.post("/v1/embeddings", content=b"x" * 5000)
+    assert said.status_code == 413
+    assert "at most 0.00190735 MB" in said.json()["error"]["message"]
+
+    def pieces() -> Any:
+        for _ in range(10):
+            yield b" " * 500
+
+    assert client.post("/v1/embeddings", content=pieces()).status_code == 413  # chunked: no length is said before
+    assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
+    assert client.post("/v1/embeddings", headers={"Content-Length": "-5"}, content=b"{}").status_code == 413
+
+
+def test_a_body_that_trickles_in_is_given_up(tmp_path: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seesay.serving.guard.ARRIVES_S", 0.2)
+    app = create_app(fake, library=tmp_path)
+    assert ARRIVES_S == 60
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/embeddings",
+        "headers": headers,
+        "query_string": b"",
+        "scheme": "http",
+    }
+    asyncio.run(asyncio.wait_for(app(scope, receive, send), 5))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408
+    app.state.service.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{", "JSON"),
+        (b"[" * 100_000, ""),
+        (b"null", ""),
+        (b'{"input": 5}', "input"),
+        (b'{"input": [[1, 2]]}', "input"),
+        (b'{"input": ["red"], "model": "../../etc"}', "'fake' only"),
+        (b'{"input": ["red"], "dimensions": 4}', "16, got 4"),
+        (b'{"input": []}', "at least one"),
+        (b'{"input": [" "]}', "item 1: the text is empty"),
+        (b'{"input": [{"text": "a", "image": "b"}]}', "exactly one of text, image and id, got text and image"),
+        (b'{"input": [{"path": "/etc/passwd"}]}', "input"),
+        (b'{"input": "\xff"}', ""),
+    ],
+)
+def test_bad_requests_are_told_and_not_repeated(serve: Serve, body: bytes, says: str) -> None:
+    answer = serve().post("/v1/embeddings", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 404)
+    error = answer.json()["error"]
+    assert says in error["message"]
+    assert len(json.dumps(error)) < 500
+
+
+def test_counts_have_limits(serve: Serve) -> None:
+    client = serve(texts=3, pictures=2, letters=10)
+    assert client.post("/v1/embeddings", json={"input": ["red"] * 3}).status_code == 200
+    assert "at most 3 texts, got 4" in client.post("/v1/embeddings", json={"input": ["red"] * 4}).text
+    many = client.post("/v1/embeddings", json={"input": [{"image": data_uri()}] * 3})
+    assert "at most 2 pictures, got 3" in many.text
+    assert "at most 10 letters" in client.post("/v1/embeddings", json={"input": "red " * 10}).text
+
+
+def test_a_fault_of_ours_tells_nothing_of_the_inside(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("/home/somebody/secret")
+
+    monkeypatch.setattr("seesay.serving.service.Service.check", broken)
+    answer = client.post("/v1/embeddings", json={"input": "red"})
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.json()["error"]["type"] == "server_error"
