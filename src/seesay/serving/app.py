@@ -40,6 +40,8 @@ def create_app(
         description="One space for pictures and words: embeddings, classification and search.",
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        # It exports only where the environment names a collector; what a machine's other programs report to is not ours to use.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         lifespan=lifespan,
         responses=ERRORS,
     )

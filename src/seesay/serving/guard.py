@@ -114,7 +114,8 @@ class Guard:
                 raise
             await _refuse(answer, Refused(500, "the server failed at this; its log says more", "server_error"))
         finally:
-            route = getattr(scope.get("route"), "path", "none")  # never the path itself: clients would make series as they like
+            known = "/ui" if scope["path"].startswith(PAGE) else "none"
+            route = getattr(scope.get("route"), "path", known)  # never the path itself: clients would make series as they like
             took = time.perf_counter() - begin
             self.metrics.requests.labels(route, str(status)).inc()
             self.metrics.seconds.labels(route).observe(took)

@@ -1,11 +1,11 @@
 """Routes that need a model only: embeddings, similarity, classification, models."""
 
 import base64
-import json
 import time
 from typing import Any
 
 import numpy as np
+import orjson
 from fastapi import APIRouter, Response
 
 from seesay.errors import InputError
@@ -63,12 +63,11 @@ def routes(service: Service) -> APIRouter:
             elif asked.encoding_format == "base64":
                 entry["embedding"] = base64.b64encode(row.astype("<f4").tobytes()).decode()
             else:
-                entry["embedding"] = row.tolist()
+                entry["embedding"] = row
             if index in encoded.truncated:
                 entry["truncated"] = True
             data.append(entry)
         usage = {"prompt_tokens": encoded.tokens, "total_tokens": encoded.tokens}
-        # Straight to JSON: going through the answer's type would take longer than the towers do.
         return _json({"object": "list", "data": data, "model": model.name, "usage": usage})
 
     @router.post("/v1/similarity")
@@ -148,4 +147,5 @@ def _cosine(a: np.ndarray | Exception, b: np.ndarray | Exception) -> float | Non
 
 
 def _json(value: Any) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
+    """With vectors as they are: written by Python's own JSON they would take a third of a short request's time."""
+    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

@@ -1,0 +1,109 @@
+"""Clients of a server, in a process of their own: each keeps its connection and asks again as soon as it is answered.
+
+Bare HTTP/1.1 on sockets: a client library would take more of the cores than some of the servers do.
+"""
+
+import asyncio
+import base64
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
+WORDS = "a the dog cat child man woman two runs sits plays on in with grass snow beach street red blue small water ball tree".split()
+
+
+@dataclass(frozen=True)
+class Load:
+    """inputs: what requests ask for, as JSON, drawn evenly."""
+
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """seconds: that each answered request took; lost: those that got another answer than 200, or none."""
+
+    seconds: list[float]
+    lost: int
+    taken: float
+
+    @property
+    def rate(self) -> float:
+        return len(self.seconds) / self.taken
+
+    def quantile(self, at: float) -> float:
+        return statistics.quantiles(self.seconds, n=1000, method="inclusive")[round(at * 1000) - 1]
+
+    def to_json(self) -> dict[str, float]:
+        told = {"rate": self.rate, "p50_ms": 1e3 * self.quantile(0.5), "p99_ms": 1e3 * self.quantile(0.99), "lost": self.lost}
+        return {name: round(value, 2) for name, value in told.items()}
+
+    @staticmethod
+    def joined(reports: "Sequence[Report]") -> "Report":
+        seconds = [one for report in reports for one in report.seconds]
+        return Report(seconds, sum(report.lost for report in reports), sum(report.taken for report in reports))
+
+
+def short_texts() -> Load:
+    return Load(tuple(json.dumps([" ".join(random.Random(seed).choices(WORDS, k=4))]) for seed in range(500)))
+
+
+def photos_and_words() -> Load:
+    """Two texts for each photo."""
+    photos = sorted(PHOTOS.rglob("*.jpg"))
+    pictures = [json.dumps([{"image": base64.b64encode(photo.read_bytes()).decode()}]) for photo in photos]
+    draw = random.Random(0)
+    texts = [json.dumps([" ".join(draw.choices(WORDS, k=draw.randint(4, 12)))]) for _ in range(2 * len(pictures))]
+    return Load((*pictures, *texts))
+
+
+def load_of(load: Load, port: int, path: str, model: str, clients: int, seconds: float) -> Report:
+    """Runs so many clients for a time."""
+    task = {"inputs": load.inputs, "port": port, "path": path, "model": model, "clients": clients, "seconds": seconds}
+    done = subprocess.run([sys.executable, __file__], input=json.dumps(task), stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    return Report(**json.loads(done.stdout))
+
+
+async def _client(requests: Sequence[bytes], port: int, until: float, draw: random.Random, report: Report) -> int:
+    """How many were lost."""
+    lost = 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while (begin := time.perf_counter()) < until:
+        try:
+            writer.write(draw.choice(requests))
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            body = await reader.readexactly(length)
+            fine = head.startswith(b"HTTP/1.1 200") and b'"embedding"' in body
+        except (OSError, asyncio.IncompleteReadError, ValueError):
+            fine = False
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        if fine:
+            report.seconds.append(time.perf_counter() - begin)
+        else:
+            lost += 1
+    writer.close()
+    return lost
+
+
+async def _clients(inputs: Sequence[str], port: int, path: str, model: str, clients: int, seconds: float) -> Report:
+    requests = []
+    for said in inputs:
+        body = f'{{"model":"{model}","input":{said}}}'.encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        requests.append(head.encode() + body)
+    report, begin = Report([], 0, 0.0), time.perf_counter()
+    many = [_client(requests, port, begin + seconds, random.Random(seed), report) for seed in range(clients)]
+    lost = sum(await asyncio.gather(*many))
+    return Report(report.seconds, lost, time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    json.dump(asdict(asyncio.run(_clients(**json.load(sys.stdin)))), sys.stdout)

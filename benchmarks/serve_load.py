@@ -1,0 +1,160 @@
+"""What a server takes: 64 clients at once, each asking again as soon as it is answered.
+
+    python benchmarks/serve_load.py [--quick] [--json]
+
+Us: `seesay serve`. Peers: the simplest FastAPI handler over the same graphs, which encodes each request by itself
+(simple_server.py); and, where SEESAY_INFINITY names its command, infinity-emb (torch on the CPU), which batches too. Every
+contender serves from a process of its own, in turns; the clients share the machine's cores with it. Mixed: two requests in three
+are a text of four to twelve words, the third a photo of some 480 pixels; the bundled model. Short texts: of four words. The random CLIP is a
+ViT-B/32 of full size, the same weights for all, float32.
+
+Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat.
+"""
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark import Goal, Result, Table, run
+from clients import Load, Report, load_of, photos_and_words, short_texts
+
+CLIENTS = 64
+TURNS, TURN_S, QUICK_S = 3, 20.0, 3.0
+WARM_UP_S = 3.0
+OVER_SIMPLE, OVER_INFINITY = 1.5, 4.0
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Server:
+    """A contender that runs: where it listens, what it uses."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    path: str
+    model: str
+    reports: list[Report] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+    def megabytes(self) -> float:
+        """Resident memory now."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def measure(quick: bool) -> Result:
+    result = Result()
+    seconds = QUICK_S if quick else TURN_S
+    _compare(result, "mixed", "texts and photos, bundled model", photos_and_words(), None, seconds, infinity=False)
+    _compare(result, "short", "short texts, bundled model", short_texts(), None, seconds, infinity=False)
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as folder:
+        import random_clip
+
+        random_clip.make(Path(folder))
+        title = "short texts, random ViT-B/32"
+        _compare(result, "clip", title, short_texts(), Path(folder), seconds, infinity="SEESAY_INFINITY" in os.environ)
+    if "SEESAY_INFINITY" not in os.environ:
+        result.notes.append("infinity-emb was not compared: SEESAY_INFINITY does not name its command.")
+    return result
+
+
+def _compare(
+    result: Result, key: str, title: str, load: Load, models: Path | None, seconds: float, *, infinity: bool
+) -> None:
+    with _servers(models, infinity=infinity) as servers:
+        for server in servers.values():
+            load_of(load, server.port, server.path, server.model, CLIENTS, min(WARM_UP_S, seconds))
+        for _ in range(TURNS):
+            for server in servers.values():
+                server.memory.append(server.megabytes())
+                server.reports.append(load_of(load, server.port, server.path, server.model, CLIENTS, seconds))
+        for server in servers.values():
+            server.memory.append(server.megabytes())
+    totals = {name: Report.joined(server.reports) for name, server in servers.items()}
+    ours = totals["seesay"]
+    rows: list[tuple[str, ...]] = []
+    for name, total in totals.items():
+        memory = servers[name].memory
+        rows.append(
+            (
+                name,
+                f"{total.rate:.0f}",
+                f"{1e3 * total.quantile(0.5):.0f}",
+                f"{1e3 * total.quantile(0.99):.0f}",
+                str(total.lost),
+                f"{memory[1]:.0f} to {memory[-1]:.0f}",
+                f"{total.rate / ours.rate:.2f}",
+            )
+        )
+        result.figures[f"{key}, {name}"] = total.to_json() | {"megabytes": [round(at, 1) for at in memory]}
+    header = ("server", "requests/s", "p50 ms", "p99 ms", "lost", "MB", "ratio")
+    result.tables.append(Table(f"{CLIENTS} clients, {TURNS} x {seconds:.0f} s in turns, {title}", header, rows))
+    limits = {"the simple handler": OVER_SIMPLE, "infinity-emb": OVER_INFINITY}
+    for name, limit in limits.items():
+        if name in totals:
+            result.goals.append(Goal(f"{title}: {name}'s requests a second, times ours", totals[name].rate / ours.rate, 1 / limit))
+    result.goals.append(Goal(f"{title}: lost of ours", ours.lost, 0))
+    memory = servers["seesay"].memory
+    result.goals.append(Goal(f"{title}: our memory at the end, times that after the first turn", memory[-1] / memory[1], 1.1))
+
+
+@contextmanager
+def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Server]]:
+    """All of them, listening; they wait while others have their turn."""
+    ours = [] if models is None else ["--model", str(models / "float32")]
+    name = "bundled" if models is None else "random"
+    commands = {
+        "seesay": ([sys.executable, "-m", "seesay", "serve", *ours], "/v1/embeddings", name),
+        "the simple handler": ([sys.executable, str(HERE / "simple_server.py"), *ours], "/v1/embeddings", name),
+    }
+    if infinity and models is not None:
+        options = ["v2", "--model-id", str(models / "transformers"), "--engine", "torch", "--device", "cpu", "--no-bettertransformer"]
+        said = [*shlex.split(os.environ["SEESAY_INFINITY"]), *options, "--host", "127.0.0.1", "--served-model-name", "random"]
+        commands["infinity-emb"] = (said, "/embeddings", "random")
+    servers: dict[str, Server] = {}
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as home:
+        environment = os.environ | {"SEESAY_LIBRARY": home, "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+        try:
+            for contender, (command, path, model) in commands.items():
+                port = _free_port()
+                process = subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                servers[contender] = Server(process, port, path, model)
+                _await(servers[contender], contender)
+            yield servers
+        finally:
+            for server in servers.values():
+                server.process.terminate()
+            for server in servers.values():
+                server.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _await(server: Server, name: str) -> None:
+    for _ in range(1200):
+        if server.process.poll() is not None:
+            raise SystemExit(f"{name} ended before it answered")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/openapi.json", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{name} does not answer")
+
+
+if __name__ == "__main__":
+    run("serve_load", __doc__ or "", measure)

@@ -1,0 +1,49 @@
+// Elements made in one expression. Data only ever becomes text, never markup.
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+
+export function el(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "class") made.className = value;
+    else if (name === "text") made.textContent = value;
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name in made && !name.startsWith("aria") && name !== "list") made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+export const button = (text, onclick, properties = {}) => el("button", { type: "button", text, onclick, ...properties });
+
+const PATHS = {
+  close: "M6 6l12 12M18 6 6 18", left: "M15 5l-7 7 7 7", right: "M9 5l7 7-7 7", plus: "M12 5v14M5 12h14", minus: "M5 12h14",
+  download: "M12 4v11m0 0-4-4m4 4 4-4M5 20h14", check: "M5 12.5 10 17l9-10",
+};
+
+// A picture on a button; its name is for those who cannot see it.
+export function icon(name, label, onclick, properties = {}) {
+  const made = button("", onclick, { class: "icon", "aria-label": label, title: label, ...properties });
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", PATHS[name]);
+  svg.append(path);
+  made.append(svg);
+  return made;
+}
+
+export function debounce(work, ms) {
+  let waiting;
+  return (...given) => { clearTimeout(waiting); waiting = setTimeout(() => work(...given), ms); };
+}
+
+// What a link with `download` does, for text made here.
+export function save(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}

@@ -1,0 +1,92 @@
+// Filters: a form in a dialog, and what is set shown as chips that can be taken away.
+
+import { $, button, el, icon } from "./dom.js";
+import { t } from "./words.js";
+
+const SIZES = [500, 1000, 2000, 3000];
+
+export class Filters {
+  // changed(): other pictures pass now
+  constructor(changed) {
+    this.changed = changed;
+    this.dialog = $("#filters");
+    this.set = {}; // as the server takes them, and `sort`
+    this.library = { folders: [], cameras: [], tags: [] };
+    this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
+  }
+
+  get asked() {
+    const { sort, ...filters } = this.set;
+    return filters;
+  }
+
+  get any() { return Object.keys(this.asked).length > 0; }
+
+  kept() { return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {}; }
+
+  restore(kept) {
+    try { this.set = JSON.parse(kept.get("f") ?? "{}") ?? {}; } catch { this.set = {}; }
+    this.draw();
+  }
+
+  change(name, value) {
+    if (value === "" || value === null || value === undefined || (Array.isArray(value) && !value.length)) delete this.set[name];
+    else this.set[name] = value;
+    this.draw();
+    this.changed();
+  }
+
+  told(name, value) {
+    const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
+      tags: `# ${value}`, sort: t(value), min_score: `≥ ${value}`, place: `${t("place").split(/[ （]/)[0]} ${value}` };
+    return words[name] ?? `${name} ${value}`;
+  }
+
+  draw() {
+    const chips = Object.entries(this.set).map(([name, value]) => {
+      const shown = this.told(name, value);
+      return el("span", { class: "chip set" }, el("span", { text: shown }), icon("close", `${t("remove")}: ${shown}`, () => this.change(name, null)));
+    });
+    if (chips.length > 1) chips.push(button(t("clear"), () => { this.set = {}; this.draw(); this.changed(); }, { class: "link" }));
+    $("#active").replaceChildren(...chips);
+    $("#open-filters").classList.toggle("on", chips.length > 0);
+  }
+
+  open(searching) {
+    const choose = (name, first, options) => el("select", { name, onchange: event => this.change(name, event.target.value) },
+      el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
+    const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
+    const day = name => el("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "", onchange: event => this.change(name, event.target.value) });
+    const { folders, cameras, tags } = this.library;
+    const indent = folder => "\u2003".repeat(folder.split("/").length - 1) + folder.split("/").pop();
+    const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]));
+    tag.onchange = event => this.change("tags", event.target.value ? [event.target.value] : null);
+    const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
+    const order = el("select", { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
+      orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })));
+    const place = el("input", { name: "place", placeholder: t("place_hint"), inputMode: "decimal", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
+    this.dialog.replaceChildren(
+      el("form", { method: "dialog", onsubmit: () => {} },
+        el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
+        field(t("folder"), choose("folder", t("anyFolder"), folders.map(each => [each.folder, `${indent(each.folder)} (${each.pictures})`]))),
+        field(t("from"), day("after")), field(t("until"), day("before")),
+        cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,
+        field(t("shape"), choose("orientation", t("anyShape"), ["landscape", "portrait", "square"].map(each => [each, t(each)]))),
+        field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]))),
+        tags.length ? field(t("tag"), tag) : null,
+        field(t("order"), order),
+        el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place)),
+        el("div", { class: "foot" }, button(t("reset"), () => { this.set = {}; this.draw(); this.changed(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
+    this.dialog.querySelector("[name=min_px]").onchange = event => this.change("min_px", event.target.value ? Number(event.target.value) : null);
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  current(name) { return name === "tag" ? this.set.tags?.[0] : this.set[name]; }
+
+  place(input) {
+    const sides = input.value.split(/[,，]/).map(Number), fine = sides.length === 4 && sides.every(Number.isFinite);
+    input.setCustomValidity(fine || !input.value.trim() ? "" : t("place_hint"));
+    input.reportValidity();
+    if (fine || !input.value.trim()) this.change("place", fine ? sides : null);
+  }
+}

@@ -1,0 +1,184 @@
+// The library as a map: alike pictures lie together, groups have names. Drawn on a canvas, moved by hand, wheel or keys.
+
+import { button, debounce, el, icon } from "./dom.js";
+import { get, thumbnail } from "./api.js";
+import { t } from "./words.js";
+
+const MOST_ZOOM = 40;
+
+export class Chart {
+  constructor(place, open) {
+    Object.assign(this, { place, open });
+    this.view = { x: 0.5, y: 0.5, zoom: 1 };
+  }
+
+  async show() {
+    this.closed = false;
+    if (!this.map) this.place.replaceChildren(el("p", { class: "wait", role: "status" }, el("span", { class: "spinner" }), t("working")));
+    try {
+      let map;
+      while ((map = await get("/v1/map")).accepted) { await new Promise(done => setTimeout(done, 800)); if (this.closed) return; }
+      const sheet = new Image();
+      sheet.src = `/v1/map/sheet?${Date.now()}`;
+      await sheet.decode();
+      Object.assign(this, { map, sheet });
+      this.draw();
+    } catch (fault) {
+      this.place.replaceChildren(el("p", { class: "wait", text: fault.message || t("failed") }));
+    }
+  }
+
+  hide() { this.closed = true; }
+
+  draw() {
+    this.canvas = el("canvas", { tabIndex: 0, "aria-label": t("map"), role: "img" });
+    this.pen = this.canvas.getContext("2d");
+    this.card = el("figure", { class: "card", hidden: true }, el("img", { alt: "" }), el("figcaption"));
+    const find = el("input", { type: "search", placeholder: t("find"), "aria-label": t("find"), oninput: debounce(() => { this.wanted = find.value.trim().toLowerCase(); this.redraw(); }, 100) });
+    const tools = el("div", { class: "tools" }, find, icon("plus", t("nearer"), () => this.zoom(1.5)), icon("minus", t("farther"), () => this.zoom(1 / 1.5)), button(t("everything"), () => { this.view = { x: 0.5, y: 0.5, zoom: 1 }; this.redraw(); }));
+    const left = this.map.left_out ? el("p", { class: "left-out", text: t("leftOut", this.map.left_out) }) : null;
+    this.place.replaceChildren(this.canvas, tools, this.card, left ?? "");
+    this.over = -1;
+    this.wanted = "";
+    this.listen();
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+    this.resize();
+  }
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1, { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width) return;
+    Object.assign(this, { width, height });
+    this.canvas.width = width * ratio;
+    this.canvas.height = height * ratio;
+    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
+  }
+
+  across(x) { return this.width / 2 + (x - this.view.x) * (this.width - 60) * this.view.zoom; }
+  down(y) { return this.height / 2 + (y - this.view.y) * (this.height - 90) * this.view.zoom; }
+  // Pictures grow more slowly than the room between them, so that nearer is also wider.
+  get side() { return Math.min(200, Math.max(10, 0.6 * Math.sqrt(this.width * this.height / this.map.spots.length)) * this.view.zoom ** 0.7); }
+
+  paint() {
+    const { pen, map, side } = this, style = getComputedStyle(this.canvas), paper = getComputedStyle(document.body).backgroundColor;
+    pen.clearRect(0, 0, this.width, this.height);
+    map.spots.forEach((spot, at) => {
+      const x = this.across(spot.x), y = this.down(spot.y);
+      if (at === this.over || x < -side || y < -side || x > this.width + side || y > this.height + side) return;
+      const found = !this.wanted || `${spot.name} ${spot.date} ${map.groups[spot.group]?.name ?? ""}`.toLowerCase().includes(this.wanted);
+      pen.globalAlpha = found ? 1 : 0.12;
+      this.tile(spot, at, x, y, side);
+    });
+    pen.globalAlpha = 1;
+    if (this.over >= 0) { const spot = map.spots[this.over]; this.tile(spot, this.over, this.across(spot.x), this.down(spot.y), Math.max(side * 1.5, 72)); }
+    const taken = [];
+    pen.font = `600 14px ${style.fontFamily}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    for (const group of map.groups) {
+      const x = this.across(group.x), y = this.down(group.y), half = pen.measureText(group.name).width / 2 + 8;
+      if (taken.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 26)) continue;
+      taken.push({ x, y, half });
+      pen.globalAlpha = 0.88;
+      pen.fillStyle = paper;
+      pen.beginPath();
+      pen.roundRect(x - half, y - 12, 2 * half, 24, 12);
+      pen.fill();
+      pen.globalAlpha = 1;
+      pen.fillStyle = style.color;
+      pen.fillText(group.name, x, y + 1);
+    }
+  }
+
+  tile(spot, at, x, y, px) {
+    const { pen, map } = this, scale = px / map.side, w = spot.width * scale, h = spot.height * scale;
+    if (spot.group >= 0) {
+      pen.fillStyle = `hsl(${spot.group * 137.5 % 360} 60% 50%)`;
+      const edge = Math.min(3, 1 + px / 40);
+      pen.fillRect(x - w / 2 - edge, y - h / 2 - edge, w + 2 * edge, h + 2 * edge);
+    }
+    if (!w) { pen.fillStyle = "#888"; pen.fillRect(x - 3, y - 3, 6, 6); return; }
+    pen.drawImage(this.sheet, at % map.columns * map.side, Math.floor(at / map.columns) * map.side, spot.width, spot.height, x - w / 2, y - h / 2, w, h);
+  }
+
+  zoom(by, x = this.width / 2, y = this.height / 2) {
+    const { view } = this, before = view.zoom;
+    view.zoom = Math.min(MOST_ZOOM, Math.max(1, before * by));
+    const share = 1 / before - 1 / view.zoom;
+    view.x += (x - this.width / 2) / (this.width - 60) * share;
+    view.y += (y - this.height / 2) / (this.height - 90) * share;
+    this.bound();
+  }
+
+  bound() {
+    this.view.x = Math.min(1, Math.max(0, this.view.x));
+    this.view.y = Math.min(1, Math.max(0, this.view.y));
+    this.redraw();
+  }
+
+  at(x, y) {
+    const half = this.side / 2;
+    for (let i = this.map.spots.length - 1; i >= 0; i--) {
+      const spot = this.map.spots[i];
+      if (Math.abs(this.across(spot.x) - x) < half && Math.abs(this.down(spot.y) - y) < half) return i;
+    }
+    return -1;
+  }
+
+  hover(index) {
+    if (index === this.over) return;
+    this.over = index;
+    this.card.hidden = index < 0;
+    this.canvas.classList.toggle("over", index >= 0);
+    if (index >= 0) {
+      const spot = this.map.spots[index];
+      this.card.querySelector("img").src = thumbnail(spot.id, 320);
+      this.card.querySelector("figcaption").textContent = [spot.name, spot.date].filter(Boolean).join(" · ");
+    }
+    this.redraw();
+  }
+
+  listen() {
+    const { canvas } = this, fingers = new Map();
+    let moved = 0, spread = 0;
+    canvas.addEventListener("pointerdown", event => { canvas.setPointerCapture(event.pointerId); fingers.set(event.pointerId, [event.offsetX, event.offsetY]); moved = 0; spread = 0; });
+    canvas.addEventListener("pointermove", event => {
+      const before = fingers.get(event.pointerId);
+      if (!before) { this.hover(this.at(event.offsetX, event.offsetY)); return; }
+      fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+      if (fingers.size === 2) {
+        const [[ax, ay], [bx, by]] = fingers.values(), now = Math.hypot(ax - bx, ay - by);
+        if (spread) this.zoom(now / spread, (ax + bx) / 2, (ay + by) / 2);
+        spread = now;
+        moved = 99;
+        return;
+      }
+      const dx = event.offsetX - before[0], dy = event.offsetY - before[1];
+      moved += Math.abs(dx) + Math.abs(dy);
+      this.view.x -= dx / (this.width - 60) / this.view.zoom;
+      this.view.y -= dy / (this.height - 90) / this.view.zoom;
+      this.bound();
+    });
+    canvas.addEventListener("pointerup", event => {
+      fingers.delete(event.pointerId);
+      const index = this.at(event.offsetX, event.offsetY);
+      if (moved < 6 && index >= 0) this.open(this.map.spots[index].id);
+    });
+    canvas.addEventListener("pointercancel", event => fingers.delete(event.pointerId));
+    canvas.addEventListener("pointerleave", () => this.hover(-1));
+    canvas.addEventListener("wheel", event => { event.preventDefault(); this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); }, { passive: false });
+    canvas.addEventListener("keydown", event => {
+      const step = 0.1 / this.view.zoom, moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+      if (event.key in moves) { event.preventDefault(); this.view.x += moves[event.key][0]; this.view.y += moves[event.key][1]; this.bound(); }
+      else if (event.key === "+" || event.key === "=") this.zoom(1.5);
+      else if (event.key === "-") this.zoom(1 / 1.5);
+      else if (event.key === "0") { this.view = { x: 0.5, y: 0.5, zoom: 1 }; this.redraw(); }
+    });
+  }
+}

@@ -1,0 +1,83 @@
+// The menu: language, colours, the library brought up to date; and how far that is.
+
+import { $, button, el } from "./dom.js";
+import { call, get, post } from "./api.js";
+import { language, speak, t } from "./words.js";
+
+const BUSY_MS = 1000, IDLE_MS = 20000;
+
+export function colours(chosen) {
+  if (chosen) localStorage.setItem("theme", chosen);
+  const theme = localStorage.getItem("theme") ?? "system";
+  document.documentElement.dataset.theme = theme;
+  $("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
+  return theme;
+}
+
+export class Menu {
+  // spoke(): the language changed; news(library, more): what the library holds now, and whether it holds more
+  constructor({ spoke, news }) {
+    Object.assign(this, { spoke, news });
+    this.button = $("#menu-button");
+    this.place = $("#menu");
+    this.bar = $("#indexing");
+    this.button.onclick = () => this.toggle();
+    addEventListener("click", event => { if (!this.place.hidden && !event.target.closest(".menu")) this.toggle(false); });
+    this.place.addEventListener("keydown", event => { if (event.key === "Escape") { this.toggle(false); this.button.focus(); } });
+    this.note = "";
+  }
+
+  toggle(open = this.place.hidden) {
+    this.place.hidden = !open;
+    this.button.setAttribute("aria-expanded", String(open));
+    if (open) { this.draw(); this.place.querySelector("button, select").focus(); }
+  }
+
+  draw() {
+    const library = this.library ?? {}, choice = (label, options, now, chosen) => el("label", { class: "row" }, el("span", { text: label }), el("select", { onchange: event => chosen(event.target.value) }, options.map(([value, text]) => el("option", { value, text, selected: value === now }))));
+    this.place.replaceChildren(
+      choice(t("language"), [["en", "English"], ["zh", "中文"]], language, chosen => { speak(chosen); this.spoke(); this.draw(); }),
+      choice(t("theme"), ["system", "light", "dark"].map(each => [each, t(each)]), colours(), chosen => colours(chosen)),
+      library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
+      library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
+      this.signedIn ? button(t("signOut"), async () => { await call("DELETE", "/v1/session"); location.reload(); }) : "",
+      this.note ? el("p", { class: "note", role: "status", text: this.note }) : "");
+  }
+
+  async index() {
+    try { await post("/v1/index", {}); this.asked = true; this.watch(); } catch (fault) { this.note = fault.message; this.draw(); }
+  }
+
+  async failures() {
+    const { failures } = await get("/v1/failures"), dialog = $("#keys");
+    dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: t("failures", failures.length) }), button(t("close"), () => dialog.close())),
+      el("ul", { class: "failures" }, failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }), ` ${each.reason}`))));
+    dialog.showModal();
+  }
+
+  // Again and again, oftener while something happens.
+  async watch() {
+    clearTimeout(this.waiting);
+    let busy = false;
+    try {
+      const library = await get("/v1/library"), before = this.library;
+      busy = library.indexing.running;
+      this.library = library;
+      this.progress(library.indexing, before?.indexing);
+      this.news(library, before !== undefined && before.pictures !== library.pictures);
+      if (!this.place.hidden && JSON.stringify({ ...before, indexing: 0 }) !== JSON.stringify({ ...library, indexing: 0 })) this.draw();
+    } catch { /* the banner tells */ }
+    this.waiting = setTimeout(() => this.watch(), busy ? BUSY_MS : IDLE_MS);
+  }
+
+  progress(now, before) {
+    this.bar.hidden = !now.running;
+    const [line, text] = this.bar.children;
+    if (now.total) { line.max = now.total; line.value = now.done; } else line.removeAttribute("value");
+    text.textContent = t("indexing", now.done, now.total);
+    if (before?.running && !now.running && now.last) {
+      this.note = now.last.error ? `${t("indexFailed")} ${now.last.error}` : t("indexed", now.last.added, now.last.removed);
+      if (!this.place.hidden) this.draw();
+    }
+  }
+}

@@ -1,0 +1,125 @@
+// The view of pictures: all of them, or those that are searched for.
+
+import { $, button, debounce, el } from "./dom.js";
+import { post } from "./api.js";
+import { Grid } from "./grid.js";
+import { language, t } from "./words.js";
+
+const PAGE = 120, TYPING_MS = 200;
+
+export class Photos {
+  // query, filters: what is asked; address(): what is asked changed; open(id, index); selection
+  constructor({ query, filters, address, open }) {
+    Object.assign(this, { query, filters, address });
+    this.known = new Map(); // id -> what a search told of it
+    this.ids = [];
+    this.everything = false;
+    this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range) => this.selection.toggle(this.ids, index, range), near: () => this.further() });
+    this.soon = debounce(() => this.run(), TYPING_MS);
+    this.status = $("#status");
+    this.empty = $("#empty");
+  }
+
+  facts(id) { return this.known.get(id); }
+
+  // Something that is asked changed: the address follows, and the pictures.
+  changed({ now = false } = {}) {
+    this.everything = false;
+    this.address();
+    if (now) this.run(); else this.soon();
+  }
+
+  body(more = {}) {
+    const { sort, ...rest } = this.filters.set;
+    return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, relevant: !this.everything, filters: rest, ...(["newest", "oldest"].includes(sort) && !this.everything ? { sort } : {}), ...more };
+  }
+
+  async run({ keep = false } = {}) {
+    this.request?.abort();
+    const { signal } = this.request = new AbortController();
+    this.cursor = null;
+    const late = setTimeout(() => { this.status.textContent = t("searching"); }, 400);
+    try {
+      if (this.query.empty) await this.browse(signal, keep); else await this.search(signal);
+    } catch (fault) {
+      if (fault.name !== "AbortError" && fault.status !== 0) this.fail(fault);
+    } finally { clearTimeout(late); }
+  }
+
+  async browse(signal, keep) {
+    const { sort } = this.filters.set, order = sort === "score" ? undefined : sort;
+    const { min_score: _, ...filters } = this.filters.asked;
+    const { ids, widths, heights, dates } = await post("/v1/browse", { filters, ...(order && { sort: order }) }, { signal });
+    this.ids = ids;
+    const month = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" }), named = new Map();
+    const name = day => { const key = day.slice(0, 7); if (!named.has(key)) named.set(key, key ? month.format(new Date(`${key}-01T00:00:00Z`)) : t("undated")); return named.get(key); };
+    const dated = order !== "name" && dates.some(Boolean);
+    this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? dates.map(name) : null, name: index => this.known.get(ids[index])?.name ?? (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
+    this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filtered" : "library");
+  }
+
+  async search(signal) {
+    const begin = this.body(), { results, next } = await post("/v1/search", begin, { signal });
+    this.take(results, next, false);
+    this.tell(t("counted", results.length, Boolean(next)), results.length ? null : this.filters.any ? "filtered" : "words");
+    this.end();
+  }
+
+  take(results, next, more) {
+    for (const hit of results) this.known.set(hit.id, hit);
+    this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
+    this.cursor = next ?? null;
+    const hits = this.ids.map(id => this.known.get(id));
+    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: null, name: index => hits[index].name }, { keep: more });
+  }
+
+  async further() {
+    if (!this.cursor || this.fetching) return;
+    this.fetching = true;
+    const { signal } = this.request, cursor = this.cursor;
+    try {
+      const { results, next } = await post("/v1/search", this.body({ cursor }), { signal });
+      this.take(results, next, true);
+      this.status.textContent = t("counted", this.ids.length, Boolean(next));
+      this.end();
+    } catch (fault) {
+      if (fault.name !== "AbortError") this.cursor = null;
+    } finally { this.fetching = false; }
+  }
+
+  // Behind the last hit: why there are no more, and a way to see them all the same.
+  end() {
+    const cut = this.ids.length > 0 && !this.cursor && !this.everything && /[^\s]/.test(this.query.text) && !this.query.chips.length;
+    if (!cut) return;
+    this.empty.hidden = false;
+    this.empty.className = "ended";
+    this.empty.replaceChildren(el("p", { text: t("ended") }), button(t("showAll"), () => this.showAll()));
+  }
+
+  showAll() { this.everything = true; this.run(); }
+
+  tell(status, empty) {
+    this.status.textContent = empty ? "" : status;
+    this.empty.hidden = !empty;
+    this.empty.className = "";
+    const way = {
+      words: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingWhy") }), button(t("showAll"), () => this.showAll(), { class: "primary" })],
+      filtered: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") })],
+      library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: "seesay index FOLDER" })],
+    }[empty];
+    if (way) this.empty.replaceChildren(...way());
+  }
+
+  fail(fault) {
+    this.ids = [];
+    this.grid.show({ ids: [], aspects: new Float32Array(0), groups: null, name: () => "" });
+    if (fault.status === 404) { this.tell("", "library"); return; }
+    this.status.textContent = "";
+    this.empty.hidden = false;
+    this.empty.className = "";
+    const [why, ...place] = fault.message.split("\n");
+    this.empty.replaceChildren(el("h2", { text: place.length ? t("faulty") : t("failed") }), el("p", { text: why }), ...(place.length ? [el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") })] : []));
+  }
+}
+
+const aspects = (widths, heights) => Float32Array.from(widths, (width, at) => width && heights[at] ? Math.min(4, Math.max(0.4, width / heights[at])) : 1);

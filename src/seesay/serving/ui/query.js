@@ -1,0 +1,75 @@
+// What is searched for: the words as typed, with pictures beside them, each with a sign and a weight.
+
+import { $, el, icon } from "./dom.js";
+import { thumbnail } from "./api.js";
+import { t } from "./words.js";
+
+const WEIGHTS = [0.25, 0.5, 1, 2, 4];
+
+export class Query {
+  // changed(): something is searched for anew
+  constructor(changed) {
+    this.changed = changed;
+    this.input = $("#words");
+    this.list = $("#chips");
+    this.chips = []; // {kind: "photo" or "like", value, uri (of a photo), sign: 1 or -1, weight}
+    this.input.addEventListener("input", () => changed());
+  }
+
+  get text() { return this.input.value.trim(); }
+  get empty() { return !this.text && !this.chips.length; }
+
+  // In the server's grammar.
+  toString() {
+    const told = this.chips.map(({ kind, value, sign, weight }) => [sign, `${weight === 1 ? "" : `${weight}*`}${kind}:${value}`]);
+    let said = this.text;
+    for (const [sign, part] of told) said = said ? `${said} ${sign < 0 ? "-" : "+"} ${part}` : sign < 0 ? `- ${part}` : part;
+    return said;
+  }
+
+  get pictures() { return Object.fromEntries(this.chips.filter(chip => chip.kind === "photo").map(chip => [chip.value, chip.uri])); }
+
+  add(chip) {
+    if (chip.kind === "like" && this.chips.some(other => other.value === chip.value)) return;
+    this.chips.push({ sign: 1, weight: 1, ...chip });
+    this.draw();
+    this.changed();
+  }
+
+  clear() {
+    this.chips = [];
+    this.input.value = "";
+    this.draw();
+    this.changed();
+  }
+
+  // What of it fits into an address: the words and the library's own pictures.
+  kept() {
+    const like = this.chips.filter(chip => chip.kind === "like").map(({ value, sign, weight }) => `${sign < 0 ? "-" : ""}${weight}*${value}`).join(",");
+    return { ...(this.text && { q: this.text }), ...(like && { like }), ...(this.chips.some(chip => chip.kind === "photo") && { photo: "1" }) };
+  }
+
+  restore(kept) {
+    if (kept.get("q") !== this.text) this.input.value = kept.get("q") ?? "";
+    const photos = kept.has("photo") ? this.chips.filter(chip => chip.kind === "photo") : [];
+    const like = (kept.get("like") ?? "").split(",").map(said => /^(-?)([\d.]+)\*([0-9a-f]{12})$/.exec(said)).filter(Boolean)
+      .map(([, minus, weight, value]) => ({ kind: "like", value, sign: minus ? -1 : 1, weight: Number(weight) }));
+    this.chips = [...photos, ...like];
+    this.draw();
+    return kept.has("photo") && !photos.length; // something was lost
+  }
+
+  draw() {
+    this.list.replaceChildren(...this.chips.map(chip => this.chip(chip)));
+  }
+
+  chip(chip) {
+    const again = () => { this.draw(); this.changed(); };
+    const sign = icon(chip.sign < 0 ? "minus" : "plus", `${t("toggleSign")}: ${t(chip.sign < 0 ? "without" : "including")}`, () => { chip.sign = -chip.sign; again(); });
+    const weight = el("select", { "aria-label": t("weight"), title: t("weight"), onchange: event => { chip.weight = Number(event.target.value); again(); } },
+      WEIGHTS.map(value => el("option", { value, text: `×${value}`, selected: value === chip.weight })));
+    const remove = icon("close", t("remove"), () => { this.chips = this.chips.filter(other => other !== chip); again(); this.input.focus(); });
+    const image = el("img", { src: chip.uri ?? thumbnail(chip.value, 160), alt: t(chip.kind === "like" ? "likeThis" : "picture"), height: 32 });
+    return el("li", { class: chip.sign < 0 ? "chip minus" : "chip" }, sign, image, weight, remove);
+  }
+}

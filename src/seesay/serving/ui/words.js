@@ -1,0 +1,88 @@
+// All that the page says, in both languages.
+
+const EN = {
+  skip: "Skip to the pictures", views: "Views", photos: "Photos", map: "Map", try: "Try it", settings: "Settings and more",
+  hint: "What does the picture show?", search: "Search in words", addPicture: "Search with a picture", filters: "Filters",
+  dropHere: "Drop a picture to search with it", selection: "Selected pictures", picture: "Picture", keys: "Keyboard", signIn: "Sign in",
+  count: n => n === 1 ? "1 picture" : `${n.toLocaleString("en")} pictures`, counted: (n, more) => `${n.toLocaleString("en")}${more ? "+" : ""} found`,
+  searching: "Looking …", nothing: "Nothing found", nothingWhy: "No picture here has to do with these words. The nearest ones may still be of use.",
+  nothingFiltered: "No picture passes these filters.", ended: "Further pictures have little to do with the words.", showAll: "Show them all the same",
+  emptyTitle: "No pictures yet", emptyWhy: "Tell SeeSay where your pictures are. In a terminal:", faulty: "This search cannot be read:",
+  unreadable: name => `${name || "The picture"} cannot be read`, failed: "Something went wrong", gone: "The server does not answer. Trying again …", back: "The server is there again",
+  including: "with", without: "without", toggleSign: "With or without it", weight: "How much it counts", remove: "Remove", clear: "Clear", likeThis: "like this",
+  moreLikeThis: "More like this", lost: "Pictures that you dropped are not kept when the page is loaded anew.",
+  folder: "Folder", anyFolder: "All folders", from: "From", until: "Until", camera: "Camera", anyCamera: "Any camera", shape: "Shape", anyShape: "Any shape",
+  landscape: "Wide", portrait: "Tall", square: "Square", minimum: "Shorter side at least", anySize: "Any size", tag: "Tag", anyTag: "Any tag", order: "Order",
+  score: "Best first", newest: "Newest first", oldest: "Oldest first", name: "By name", place: "Place (south, west, north, east)", place_hint: "47.2, 8.3, 47.5, 8.8",
+  more: "More", apply: "Done", reset: "Reset", undated: "Without a date", nearness: "Least nearness",
+  close: "Close", previous: "Previous", next: "Next", download: "Download", size: "Size", date: "Taken", file: "File", copies: "Copies", position: "Position",
+  match: "Match", tags: "Tags", addTag: "Add a tag", removeTag: tag => `Remove the tag ${tag}`, labels: "What it shows, of everyday things", notThere: "Its file is not there now.",
+  select: name => `Select ${name}`, open: name => `Open ${name}`, selected: n => `${n.toLocaleString("en")} selected`, selectAll: "Select all", exportZip: "Download as ZIP", exportList: "Save a list",
+  copyNames: "Copy names", copied: "Copied", tagThem: "Tag …", tagged: n => `${n} tagged`, mostZip: "At most 1,000 at once",
+  language: "Language", theme: "Colours", system: "As the system", light: "Light", dark: "Dark", lookForNew: "Look for new pictures", failures: n => `Unreadable files (${n})`, signOut: "Sign out",
+  indexing: (done, total) => total ? `Reading pictures: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}` : "Looking for pictures …",
+  indexed: (added, removed) => `Up to date: ${added} new, ${removed} gone`, indexFailed: "Reading pictures ended early:",
+  key: "The server's key", wrongKey: "This is not the key", enter: "Sign in", keyWhy: "This server takes a key. Whoever runs it can tell you.",
+  working: "Drawing the map …", leftOut: n => `${n.toLocaleString("en")} more are not drawn`, find: "Name or date", nearer: "Nearer", farther: "Farther", everything: "Everything",
+  tryTitle: "What is it?", tryWhy: "Choose a picture and write what it could be, one a line. The model says how likely each is among these.",
+  choose: "Choose a picture", orDrop: "or drop or paste one", ofLibrary: "or take one of yours", yourLabels: "What it could be", addLine: "Write at least two lines.",
+  matrixTitle: "Pictures and words", matrixWhy: "How near each text is to each picture (cosine): the larger, the better it fits.", yourTexts: "Texts, one a line", addPictures: "Add pictures",
+  defaultLabels: "a photo of a dog\na photo of a cat\na plate of food\na city street\na mountain\na person\na drawing", defaultTexts: "a dog on grass\na plate of food\na person smiling\na building",
+  keyList: [["/", "Search"], ["← ↑ → ↓", "Move"], ["Enter", "Open"], ["Space, x, long press", "Select"], ["m", "More like this"], ["Esc", "Close, clear"], ["?", "This list"]],
+};
+
+const ZH = {
+  skip: "跳到图片", views: "视图", photos: "照片", map: "地图", try: "试一试", settings: "设置与更多",
+  hint: "图片里有什么？", search: "用文字搜索", addPicture: "用图片搜索", filters: "筛选",
+  dropHere: "放开即可用这张图片搜索", selection: "已选图片", picture: "图片", keys: "键盘", signIn: "登录",
+  count: n => `${n.toLocaleString("zh")} 张图片`, counted: (n, more) => `找到 ${n.toLocaleString("zh")}${more ? "+" : ""} 张`,
+  searching: "正在查找……", nothing: "没有找到", nothingWhy: "这里没有与这些文字相关的图片。最接近的也许仍有用。",
+  nothingFiltered: "没有图片符合这些筛选条件。", ended: "其余图片与这些文字关系不大。", showAll: "仍然全部显示",
+  emptyTitle: "还没有图片", emptyWhy: "告诉 SeeSay 您的图片在哪里。在终端中输入：", faulty: "无法理解这个搜索：",
+  unreadable: name => `无法读取${name || "这张图片"}`, failed: "出错了", gone: "服务器没有响应，正在重试……", back: "服务器已恢复",
+  including: "包含", without: "排除", toggleSign: "包含或排除", weight: "权重", remove: "移除", clear: "清除", likeThis: "与此相似",
+  moreLikeThis: "更多相似图片", lost: "重新加载页面后，拖入的图片不会保留。",
+  folder: "文件夹", anyFolder: "所有文件夹", from: "从", until: "到", camera: "相机", anyCamera: "任意相机", shape: "形状", anyShape: "任意形状",
+  landscape: "横向", portrait: "纵向", square: "方形", minimum: "短边至少", anySize: "任意大小", tag: "标签", anyTag: "任意标签", order: "排序",
+  score: "最相关在前", newest: "最新在前", oldest: "最早在前", name: "按名称", place: "地点（南、西、北、东）", place_hint: "47.2, 8.3, 47.5, 8.8",
+  more: "更多", apply: "完成", reset: "重置", undated: "没有日期", nearness: "最低相似度",
+  close: "关闭", previous: "上一张", next: "下一张", download: "下载", size: "大小", date: "拍摄时间", file: "文件", copies: "副本", position: "位置",
+  match: "匹配", tags: "标签", addTag: "添加标签", removeTag: tag => `移除标签 ${tag}`, labels: "它像什么（日常事物）", notThere: "文件现在不在。",
+  select: name => `选择 ${name}`, open: name => `打开 ${name}`, selected: n => `已选 ${n.toLocaleString("zh")} 张`, selectAll: "全选", exportZip: "下载 ZIP", exportList: "保存列表",
+  copyNames: "复制文件名", copied: "已复制", tagThem: "加标签……", tagged: n => `已标记 ${n} 张`, mostZip: "一次最多 1,000 张",
+  language: "语言", theme: "颜色", system: "跟随系统", light: "浅色", dark: "深色", lookForNew: "查找新图片", failures: n => `无法读取的文件（${n}）`, signOut: "退出登录",
+  indexing: (done, total) => total ? `正在读取图片：${done.toLocaleString("zh")} / ${total.toLocaleString("zh")}` : "正在查找图片……",
+  indexed: (added, removed) => `已更新：新增 ${added}，减少 ${removed}`, indexFailed: "读取图片提前结束：",
+  key: "服务器密钥", wrongKey: "密钥不正确", enter: "登录", keyWhy: "此服务器需要密钥，请向管理者索取。",
+  working: "正在绘制地图……", leftOut: n => `另有 ${n.toLocaleString("zh")} 张未绘制`, find: "名称或日期", nearer: "放大", farther: "缩小", everything: "全部",
+  tryTitle: "这是什么？", tryWhy: "选择一张图片，每行写一种可能。模型会给出每种可能的概率。",
+  choose: "选择图片", orDrop: "或拖入、粘贴一张", ofLibrary: "或用您的一张图片", yourLabels: "可能是什么", addLine: "请至少写两行。",
+  matrixTitle: "图片与文字", matrixWhy: "每段文字与每张图片有多接近（余弦）：越大越匹配。", yourTexts: "文字，每行一段", addPictures: "添加图片",
+  defaultLabels: "一只狗\n一只猫\n一盘食物\n城市街道\n一座山\n一个人\n一幅画", defaultTexts: "草地上的狗\n一盘食物\n微笑的人\n一座建筑",
+  keyList: [["/", "搜索"], ["← ↑ → ↓", "移动"], ["Enter", "打开"], ["空格、x、长按", "选择"], ["m", "更多相似图片"], ["Esc", "关闭、清除"], ["?", "显示此列表"]],
+};
+
+const ALL = { en: EN, zh: ZH };
+const kept = localStorage.getItem("language");
+export let language = kept in ALL ? kept : (navigator.languages ?? [navigator.language]).some(one => /^zh/i.test(one)) && !/^en/i.test(navigator.language) ? "zh" : "en";
+
+export function t(name, ...given) {
+  const said = ALL[language][name];
+  return typeof said === "function" ? said(...given) : said;
+}
+
+export function speak(chosen) {
+  language = chosen;
+  localStorage.setItem("language", chosen);
+  translate(document);
+}
+
+export function translate(root) {
+  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+  for (const each of root.querySelectorAll("[data-t]")) each.textContent = t(each.dataset.t);
+  for (const each of root.querySelectorAll("[data-t-label]")) {
+    each.setAttribute("aria-label", t(each.dataset.tLabel));
+    if (each.tagName === "BUTTON") each.title = t(each.dataset.tLabel);
+  }
+  for (const each of root.querySelectorAll("[data-t-hint]")) each.placeholder = t(each.dataset.tHint);
+}
