@@ -16,14 +16,40 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
-WORDS = "a the dog cat child man woman two runs sits plays on in with grass snow beach street red blue small water ball tree".split()
+WORDS = [
+    "a",
+    "the",
+    "dog",
+    "cat",
+    "child",
+    "man",
+    "woman",
+    "two",
+    "runs",
+    "sits",
+    "plays",
+    "on",
+    "in",
+    "with",
+    "grass",
+    "snow",
+    "beach",
+    "street",
+    "red",
+    "blue",
+    "small",
+    "water",
+    "ball",
+    "tree",
+]
 
 
 @dataclass(frozen=True)
 class Load:
-    """inputs: what requests ask for, as JSON, drawn evenly."""
+    """inputs: what requests ask for, as JSON, drawn evenly; texts: whether they are texts only."""
 
     inputs: tuple[str, ...]
+    texts: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +78,7 @@ class Report:
 
 
 def short_texts() -> Load:
-    return Load(tuple(json.dumps([" ".join(random.Random(seed).choices(WORDS, k=4))]) for seed in range(500)))
+    return Load(tuple(json.dumps([" ".join(random.Random(seed).choices(WORDS, k=4))]) for seed in range(500)), texts=True)
 
 
 def photos_and_words() -> Load:
@@ -67,7 +93,9 @@ def photos_and_words() -> Load:
 def load_of(load: Load, port: int, path: str, model: str, clients: int, seconds: float) -> Report:
     """Runs so many clients for a time."""
     task = {"inputs": load.inputs, "port": port, "path": path, "model": model, "clients": clients, "seconds": seconds}
-    done = subprocess.run([sys.executable, __file__], input=json.dumps(task), stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    done = subprocess.run(
+        [sys.executable, __file__], input=json.dumps(task), stdout=subprocess.PIPE, encoding="utf-8", check=True
+    )
     return Report(**json.loads(done.stdout))
 
 
@@ -97,7 +125,8 @@ async def _clients(inputs: Sequence[str], port: int, path: str, model: str, clie
     requests = []
     for said in inputs:
         body = f'{{"model":"{model}","input":{said}}}'.encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
         requests.append(head.encode() + body)
     report, begin = Report([], 0, 0.0), time.perf_counter()
     many = [_client(requests, port, begin + seconds, random.Random(seed), report) for seed in range(clients)]

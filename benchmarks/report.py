@@ -32,6 +32,7 @@ SCRIPTS = (
     "data_loading",
     "contrastive_loss",
     "train_step",
+    "serve_load",
 )
 TITLES = {
     "cold_start": "Cold start",
@@ -47,6 +48,7 @@ TITLES = {
     "data_loading": "Loading for training",
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
+    "serve_load": "A server under load",
 }
 
 WIDTH = 128

@@ -4,13 +4,15 @@
 
 Us: `seesay serve`. Peers: the simplest FastAPI handler over the same graphs, which encodes each request by itself
 (simple_server.py); and, where SEESAY_INFINITY names its command, infinity-emb (torch on the CPU), which batches too. Every
-contender serves from a process of its own, in turns; the clients share the machine's cores with it. Mixed: two requests in three
-are a text of four to twelve words, the third a photo of some 480 pixels; the bundled model. Short texts: of four words. The random CLIP is a
-ViT-B/32 of full size, the same weights for all, float32.
+contender serves from a process of its own, in turns; the clients share the machine's cores with it. Mixed: two requests in
+three are a text of four to twelve words, the third a photo of some 480 pixels. Short texts: of four words. The random CLIP is
+a ViT-B/32 of full size, the same weights for all, float32 where nothing else is said. "The tower alone" is what the text tower
+takes in batches of 64 with nothing around it: no server before it can answer more.
 
 Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat.
 """
 
+import json
 import os
 import shlex
 import socket
@@ -26,6 +28,8 @@ from pathlib import Path
 
 from benchmark import Goal, Result, Table, run
 from clients import Load, Report, load_of, photos_and_words, short_texts
+
+import seesay
 
 CLIENTS = 64
 TURNS, TURN_S, QUICK_S = 3, 20.0, 3.0
@@ -67,9 +71,7 @@ def measure(quick: bool) -> Result:
     return result
 
 
-def _compare(
-    result: Result, key: str, title: str, load: Load, models: Path | None, seconds: float, *, infinity: bool
-) -> None:
+def _compare(result: Result, key: str, title: str, load: Load, models: Path | None, seconds: float, *, infinity: bool) -> None:
     with _servers(models, infinity=infinity) as servers:
         for server in servers.values():
             load_of(load, server.port, server.path, server.model, CLIENTS, min(WARM_UP_S, seconds))
@@ -79,6 +81,10 @@ def _compare(
                 server.reports.append(load_of(load, server.port, server.path, server.model, CLIENTS, seconds))
         for server in servers.values():
             server.memory.append(server.megabytes())
+    if load.texts:
+        path = None if models is None else models / "float32"
+        rate = _tower_alone(path, load, min(seconds, 5.0))
+        result.figures[f"{key}, the tower alone"] = {"rate": round(rate, 1)}
     totals = {name: Report.joined(server.reports) for name, server in servers.items()}
     ours = totals["seesay"]
     rows: list[tuple[str, ...]] = []
@@ -96,15 +102,32 @@ def _compare(
             )
         )
         result.figures[f"{key}, {name}"] = total.to_json() | {"megabytes": [round(at, 1) for at in memory]}
+    if load.texts:
+        rows.append(("the tower alone", f"{rate:.0f}", "", "", "", "", f"{rate / ours.rate:.2f}"))
     header = ("server", "requests/s", "p50 ms", "p99 ms", "lost", "MB", "ratio")
     result.tables.append(Table(f"{CLIENTS} clients, {TURNS} x {seconds:.0f} s in turns, {title}", header, rows))
     limits = {"the simple handler": OVER_SIMPLE, "infinity-emb": OVER_INFINITY}
     for name, limit in limits.items():
         if name in totals:
-            result.goals.append(Goal(f"{title}: {name}'s requests a second, times ours", totals[name].rate / ours.rate, 1 / limit))
+            result.goals.append(
+                Goal(f"{title}: {name}'s requests a second, times ours", totals[name].rate / ours.rate, 1 / limit)
+            )
     result.goals.append(Goal(f"{title}: lost of ours", ours.lost, 0))
     memory = servers["seesay"].memory
     result.goals.append(Goal(f"{title}: our memory at the end, times that after the first turn", memory[-1] / memory[1], 1.1))
+
+
+def _tower_alone(path: Path | None, load: Load, seconds: float) -> float:
+    """Texts a second, tokenized and encoded in batches of 64 in this process."""
+    model = seesay.load(path)
+    texts = [text for said in load.inputs for text in json.loads(said)]
+    model.encode_text(texts[:64])
+    done, begin = 0, time.perf_counter()
+    while (taken := time.perf_counter() - begin) < seconds:
+        at = done % (len(texts) - 64)
+        model.encode_text(texts[at : at + 64])
+        done += 64
+    return done / taken
 
 
 @contextmanager
@@ -116,8 +139,19 @@ def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Serve
         "seesay": ([sys.executable, "-m", "seesay", "serve", *ours], "/v1/embeddings", name),
         "the simple handler": ([sys.executable, str(HERE / "simple_server.py"), *ours], "/v1/embeddings", name),
     }
+    if models is not None:
+        commands["seesay, weights in 8 bits"] = ([*commands["seesay"][0][:-1], str(models / "int8")], "/v1/embeddings", name)
     if infinity and models is not None:
-        options = ["v2", "--model-id", str(models / "transformers"), "--engine", "torch", "--device", "cpu", "--no-bettertransformer"]
+        options = [
+            "v2",
+            "--model-id",
+            str(models / "transformers"),
+            "--engine",
+            "torch",
+            "--device",
+            "cpu",
+            "--no-bettertransformer",
+        ]
         said = [*shlex.split(os.environ["SEESAY_INFINITY"]), *options, "--host", "127.0.0.1", "--served-model-name", "random"]
         commands["infinity-emb"] = (said, "/embeddings", "random")
     servers: dict[str, Server] = {}
@@ -126,7 +160,9 @@ def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Serve
         try:
             for contender, (command, path, model) in commands.items():
                 port = _free_port()
-                process = subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                process = subprocess.Popen(
+                    [*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+                )
                 servers[contender] = Server(process, port, path, model)
                 _await(servers[contender], contender)
             yield servers

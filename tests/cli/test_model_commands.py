@@ -184,7 +184,9 @@ def test_models_list_and_info(run: Run) -> None:
     assert listed["megabytes"] < 45
     info = json.loads(run("models", "info", "--json").out)
     assert "research and personal use" in info["card"]["licence"]
+    assert len(info["card"]["variants"]) == len(info["card"]["scores"])
     text = run("models", "info").out
+    assert "without Flickr8k" in text
     for part in (
         "zero-shot caltech101, top-1",
         "Flickr8k val, Chinese",

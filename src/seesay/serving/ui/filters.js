@@ -53,14 +53,13 @@ export class Filters {
   }
 
   open(searching) {
-    const choose = (name, first, options) => el("select", { name, onchange: event => this.change(name, event.target.value) },
+    const choose = (name, first, options, chosen = value => this.change(name, value)) => el("select", { name, onchange: event => chosen(event.target.value) },
       el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
     const day = name => el("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "", onchange: event => this.change(name, event.target.value) });
     const { folders, cameras, tags } = this.library;
     const indent = folder => "\u2003".repeat(folder.split("/").length - 1) + folder.split("/").pop();
-    const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]));
-    tag.onchange = event => this.change("tags", event.target.value ? [event.target.value] : null);
+    const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]), value => this.change("tags", value ? [value] : null));
     const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
     const order = el("select", { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
       orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })));
@@ -72,12 +71,11 @@ export class Filters {
         field(t("from"), day("after")), field(t("until"), day("before")),
         cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,
         field(t("shape"), choose("orientation", t("anyShape"), ["landscape", "portrait", "square"].map(each => [each, t(each)]))),
-        field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]))),
+        field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]), value => this.change("min_px", value ? Number(value) : null))),
         tags.length ? field(t("tag"), tag) : null,
         field(t("order"), order),
         el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place)),
         el("div", { class: "foot" }, button(t("reset"), () => { this.set = {}; this.draw(); this.changed(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
-    this.dialog.querySelector("[name=min_px]").onchange = event => this.change("min_px", event.target.value ? Number(event.target.value) : null);
     if (!this.dialog.open) this.dialog.showModal();
   }
 

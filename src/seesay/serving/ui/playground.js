@@ -91,9 +91,7 @@ export class Playground {
     const cell = value => {
       const made = el("td", { text: value === null ? "–" : value.toFixed(2) });
       if (value !== null) {
-        const share = Math.round(100 * (value - low) / span);
-        made.style.background = `color-mix(in oklab, var(--heat) ${share}%, var(--paper))`;
-        if (share > 55) made.classList.add("hot");
+        made.style.background = `color-mix(in oklab, var(--heat) ${Math.round(100 * (value - low) / span)}%, var(--paper))`;
       }
       return made;
     };

@@ -1,0 +1,519 @@
+"""The page in a real browser: Chromium, where there is one (`SEESAY_CHROMIUM`, or on the path)."""
+
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from seesay.library import Library
+from seesay.model import Model
+from seesay.serving.app import create_app
+from seesay.serving.settings import Settings
+from tests.conftest import PHOTOS
+from tests.picture_server import png
+
+CHROMIUM = os.environ.get("SEESAY_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; SEESAY_CHROMIUM names one")
+KEY = "a-long-and-random-key"
+PHOTO = PHOTOS / "animals" / "dalmatian-1.jpg"
+
+
+class Running:
+    """A server in a thread, which can go and come back at the same port."""
+
+    def __init__(self, model: Model, library: Path, port: int = 0, **settings: Any) -> None:
+        self._make = lambda port: uvicorn.Server(
+            uvicorn.Config(create_app(model, Settings(**settings), library=library), port=port, log_level="critical")
+        )
+        self.port = port
+        self.start()
+
+    def start(self) -> None:
+        self.server = self._make(self.port)
+        self.thread = threading.Thread(target=self.server.run)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        self.port = self.server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture(scope="module")
+def examples(bundled: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of the example photos, one of them tagged."""
+    folder = tmp_path_factory.mktemp("examples")
+    with Library(folder / "library", bundled) as library:
+        library.index(PHOTOS)
+        library.tags.add("friend", PHOTO)
+    return folder / "library"
+
+
+@pytest.fixture(scope="module")
+def running(bundled: Model, examples: Path) -> Iterator[Running]:
+    server = Running(bundled, examples)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, running: Running) -> Iterator[Visit]:
+    """visit(hash, width=..., ...) -> a page; whatever it says on the console must be expected."""
+    said: list[str] = []
+    contexts = []
+
+    def open_page(
+        where: str = "", *, address: str | None = None, width: int = 1280, height: int = 800, quiet: bool = True, **how: Any
+    ) -> Page:
+        context = browser.new_context(**{"locale": "en-US", "viewport": {"width": width, "height": height}, **how})
+        contexts.append(context)
+        page = context.new_page()
+        if quiet:
+            page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((address or running.address, "blob:", "data:")) else said.append(request.url)
+            ),
+        )
+        page.goto(f"{address or running.address}/{where}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def cells(page: Page) -> Any:
+    return page.locator(".cell")
+
+
+def names(page: Page) -> list[str]:
+    """Of the pictures shown, in order."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('.cell')]
+            .map(cell => [cell.getBoundingClientRect(), cell.querySelector('img').alt])
+            .sort(([a], [b]) => a.top - b.top || a.left - b.left).map(([, name]) => name)"""
+    )
+    return found
+
+
+def search(page: Page, words: str) -> None:
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/search")):
+        page.fill("#words", words)
+    page.wait_for_timeout(100)
+
+
+def test_all_pictures_and_searching_as_one_types(visit: Visit) -> None:
+    page = visit()
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    expect(page.locator(".cell img.there").first).to_be_visible()
+    search(page, "a dog on grass")
+    assert names(page)[0] == "german-shepherd-on-grass.jpg"
+    assert "q=a+dog+on+grass" in page.url
+    search(page, "草地上的狗")
+    assert names(page)[0] == "german-shepherd-on-grass.jpg"
+    page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    search(page, "a dog on grass")
+    page.go_back()
+    expect(page.locator("#words")).to_have_value("")
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    page.go_forward()
+    expect(page.locator("#words")).to_have_value("a dog on grass")
+    page.reload()
+    expect(page.locator("#words")).to_have_value("a dog on grass")
+    expect(page.locator("#status")).to_contain_text("found")
+
+
+def test_pictures_with_words_and_signs(visit: Visit) -> None:
+    page = visit()
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/search")):
+        page.set_input_files("#picture-file", PHOTO)
+    expect(page.locator("#chips .chip")).to_have_count(1)
+    expect(cells(page).first).to_be_visible()
+    assert names(page)[0] == "dalmatian-1.jpg"
+    search(page, "- grass")
+    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as asked:
+        page.get_by_role("button", name="With or without it: with").click()
+    body = asked.value.post_data_json
+    assert re.fullmatch(r"- grass - photo:p\d+", body["query"])
+    assert body["pictures"][body["query"].split(":")[1]].startswith("data:image/jpeg;base64,")
+    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as asked:
+        page.get_by_label("How much it counts").select_option("0.5")
+    assert "- 0.5*photo:" in asked.value.post_data_json["query"]
+    page.get_by_role("button", name="Remove").first.click()
+    expect(page.locator("#chips .chip")).to_have_count(0)
+
+
+def give(page: Page, kind: str, event: str) -> None:
+    """Drops or pastes the photo, as a browser tells a page of it."""
+    import base64
+
+    page.evaluate(
+        """([data, kind, event]) => {
+            const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0)), transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], 'mine.jpg', {type: kind}));
+            const how = {clipboardData: transfer, dataTransfer: transfer, bubbles: true, cancelable: true};
+            const told = event === 'paste' ? new ClipboardEvent(event, how) : new DragEvent(event, how);
+            document.querySelector('#words').dispatchEvent(told);
+        }""",
+        [base64.b64encode(PHOTO.read_bytes()).decode(), kind, event],
+    )
+
+
+def test_dropping_and_pasting(visit: Visit) -> None:
+    page = visit()
+    expect(cells(page).first).to_be_visible()
+    give(page, "image/jpeg", "dragenter")
+    expect(page.locator("#drop")).to_be_visible()
+    give(page, "image/jpeg", "drop")
+    expect(page.locator("#drop")).to_be_hidden()
+    expect(page.locator("#chips .chip")).to_have_count(1)
+    give(page, "image/jpeg", "paste")
+    expect(page.locator("#chips .chip")).to_have_count(2)
+    page.reload()
+    expect(page.locator("#banner")).to_contain_text("not kept when the page is loaded anew")
+    page.evaluate(
+        """() => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File(['no'], 'broken.jpg', {type: 'image/jpeg'}));
+            document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true}));
+        }"""
+    )
+    expect(page.locator("#banner")).to_have_text("broken.jpg cannot be read")
+
+
+def test_filters(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="Filters").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Folder").select_option("photos/animals")
+    expect(page.locator("#status")).to_have_text("33 pictures")
+    dialog.get_by_label("Tag").select_option("friend")
+    expect(page.locator("#status")).to_have_text("1 picture")
+    dialog.get_by_label("Shape").select_option("portrait")
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.locator("#active .chip")).to_have_count(3)
+    expect(page.locator("#empty")).to_contain_text("No picture passes these filters")
+    page.get_by_role("button", name="Remove: Tall").click()
+    expect(page.locator("#status")).to_have_text("1 picture")
+    page.reload()
+    expect(page.locator("#active .chip")).to_have_count(2)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#status")).to_have_text("127 pictures")
+
+
+def test_the_end_of_a_search_and_beyond(visit: Visit) -> None:
+    page = visit()
+    search(page, "an underground railway station")
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Show them all the same").click()
+    expect(page.locator("#status")).to_have_text("120+ found")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("#status")).to_have_text("127 found")
+
+
+def test_a_faulty_query_shows_the_place(visit: Visit) -> None:
+    page = visit(quiet=False)  # browsers report every answer of 400 on the console
+    search(page, 'dog + "cat')
+    expect(page.locator("#empty pre")).to_have_text('dog + "cat\n      ^')
+    expect(page.locator("#empty")).to_contain_text("no end")
+
+
+def test_the_detail_view(visit: Visit) -> None:
+    page = visit()
+    search(page, "a dog on grass")
+    page.locator(".open").first.click()
+    dialog = page.get_by_role("dialog", name="Picture")
+    expect(dialog.get_by_role("heading", level=2)).to_have_text("german-shepherd-on-grass.jpg")
+    expect(dialog.locator(".facts dl")).to_contain_text("480 × 360, 61 kB")
+    expect(dialog.locator(".bars li")).to_have_count(5)
+    expect(dialog.locator(".bars li").first).to_contain_text("a dog")
+    page.keyboard.press("ArrowRight")
+    expect(dialog.get_by_role("heading", level=2)).not_to_have_text("german-shepherd-on-grass.jpg")
+    page.keyboard.press("ArrowLeft")
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "german-shepherd-on-grass.jpg"
+    dialog.get_by_placeholder("Add a tag").fill("shepherd")
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".tags li")).to_have_text("shepherd")
+    dialog.get_by_role("button", name="Remove the tag shepherd").click()
+    expect(dialog.locator(".tags li")).to_have_count(0)
+    dialog.get_by_role("button", name="More like this").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#chips .chip")).to_have_count(1)
+    expect(page.locator("#status")).to_contain_text("found")
+    assert names(page)[0] == "german-shepherd-on-grass.jpg"
+
+
+def test_keys(visit: Visit) -> None:
+    page = visit()
+    expect(cells(page).first).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("a dog on grass")
+    expect(page.locator("#status")).to_contain_text("found")
+    page.keyboard.press("ArrowDown")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert page.evaluate(focused) == "Open german-shepherd-on-grass.jpg"
+    shown = names(page)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == f"Open {shown[1]}"
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#selection")).to_contain_text("2 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection")).to_be_hidden()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == "Open german-shepherd-on-grass.jpg"
+    page.keyboard.press("m")
+    expect(page.locator("#chips .chip")).to_have_count(1)
+    page.locator("body").press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+def test_selecting_and_taking_away(visit: Visit) -> None:
+    page = visit()
+    search(page, "fruit")
+    page.locator(".cell").first.hover()
+    page.get_by_role("checkbox").first.check()
+    page.locator(".open").nth(2).click(modifiers=["Shift"])
+    expect(page.locator("#selection")).to_contain_text("3 selected")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as ZIP").click()
+    assert download.value.suggested_filename == "pictures.zip"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a list").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("id,folder,name")
+    page.get_by_role("button", name="Tag …").click()
+    page.get_by_placeholder("Add a tag").fill("fruit")
+    page.keyboard.press("Enter")
+    expect(page.locator("#selection")).to_contain_text("3 tagged")
+    page.get_by_role("button", name="Select all").click()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#selection")).to_be_hidden()
+
+
+def test_the_playground(visit: Visit) -> None:
+    page = visit("#/try")
+    page.set_input_files("#try input[type=file]", PHOTO)
+    page.get_by_label("What it could be").fill("a fish\na dog\na car")
+    expect(page.locator("#try .bars li")).to_have_count(3)
+    expect(page.locator("#try .bars li").first).to_contain_text("a dog")
+    page.get_by_label("What it could be").fill("a fish")
+    expect(page.locator("#try .note")).to_have_text("Write at least two lines.")
+    page.get_by_label("Texts, one a line").fill("a dog\n一只狗\na car")
+    expect(page.locator(".matrix tbody tr")).to_have_count(3)
+    first = [float(cell) for cell in page.locator(".matrix tbody td:nth-child(2)").all_text_contents()]
+    assert min(first[:2]) > first[2]
+
+
+def test_the_map(visit: Visit) -> None:
+    page = visit("#/map")
+    expect(page.get_by_text("Drawing the map")).to_be_visible()
+    canvas = page.locator("#map canvas")
+    expect(canvas).to_be_visible(timeout=60_000)
+    box = canvas.bounding_box()
+    assert box is not None
+    picture = """() => { const c = document.querySelector('#map canvas'); return c.toDataURL().length; }"""
+    page.wait_for_timeout(200)
+    before = page.evaluate(picture)
+    page.get_by_role("button", name="Nearer").click()
+    canvas.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(200)
+    assert page.evaluate(picture) != before
+    page.get_by_role("button", name="Everything").click()
+    for x in range(40, int(box["width"]), 40):  # until a picture lies under the pointer
+        page.mouse.move(box["x"] + x, box["y"] + box["height"] * 0.5)
+        if page.locator("#map .card").is_visible():
+            page.mouse.down()
+            page.mouse.up()
+            break
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+
+
+def test_a_hundred_thousand_pictures(visit: Visit) -> None:
+    page = visit("#/try")
+    count = 100_000
+    many = {
+        "ids": [f"{number:012x}" for number in range(count)],
+        "widths": [3000 + number * 37 % 1500 for number in range(count)],
+        "heights": [2500] * count,
+        "dates": [f"{2024 - number // 10_000}-{12 - number % 10_000 // 900:02d}-01" for number in range(count)],
+    }
+    asked: list[str] = []
+
+    def thumbnail(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body=png(), content_type="image/png")
+
+    page.route("**/v1/browse", lambda route: route.fulfill(json=many))
+    page.route("**/thumbnail?*", thumbnail)
+    page.evaluate("location.hash = '#/'")
+    expect(page.locator("#status")).to_have_text("100,000 pictures")
+    expect(page.locator(".sheet h2").first).to_have_text("December 2024")
+    asked.clear()
+    slowest = page.evaluate(
+        """async () => {
+            let slowest = 0;
+            for (let step = 1; step <= 60; step++) {
+                const begin = performance.now();
+                scrollTo(0, document.body.scrollHeight * step / 61);
+                await new Promise(requestAnimationFrame);
+                slowest = Math.max(slowest, performance.now() - begin);
+            }
+            return slowest;
+        }"""
+    )
+    page.wait_for_timeout(400)
+    assert slowest < 2000  # a page that lays out all of them anew takes longer by far
+    assert cells(page).count() < 200
+    assert len(asked) < 400  # what was passed in a hurry is not fetched: 60 stops of some 50 pictures
+    page.locator(".open").first.focus()
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.activeElement.closest('.cell') !== null")
+
+
+def test_another_language_and_other_colours(visit: Visit) -> None:
+    page = visit(locale="zh-CN", color_scheme="dark")
+    expect(page.locator("#status")).to_have_text("127 张图片")
+    assert page.evaluate("document.documentElement.lang") == "zh-Hans"
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="设置与更多").click()
+    page.get_by_label("颜色").select_option("light")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    page.get_by_label("语言").select_option("en")
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    page.reload()
+    expect(page.locator("nav")).to_contain_text("Try it")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+
+
+@pytest.mark.parametrize("width", [360, 768, 1920])
+@pytest.mark.parametrize("where", ["", "#/try", "#/map"])
+def test_nothing_sticks_out_at_the_side(visit: Visit, width: int, where: str) -> None:
+    page = visit(where, width=width, has_touch=width < 700)
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_and_contrast(visit: Visit, scheme: str) -> None:
+    """axe-core's rules of WCAG 2.2 AA."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(color_scheme=scheme, bypass_csp=True)
+
+    def check(what: str) -> None:
+        page.wait_for_timeout(400)
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+        assert found.violations_count == 0, f"{what}: {found.generate_report()}"
+
+    search(page, "a dog on grass")
+    page.set_input_files("#picture-file", PHOTO)
+    check("search")
+    page.get_by_role("button", name="Filters").click()
+    check("filters")
+    page.keyboard.press("Escape")
+    page.locator(".open").first.click()
+    expect(page.locator("#detail .bars li").first).to_be_visible()
+    check("detail")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Settings and more").click()
+    page.get_by_role("checkbox").first.check(force=True)
+    check("menu and selection")
+    page.evaluate("location.hash = '#/try'")
+    expect(page.locator(".matrix")).to_be_visible()
+    check("playground")
+
+
+def test_the_server_goes_and_comes_back(visit: Visit, bundled: Model, examples: Path) -> None:
+    own = Running(bundled, examples)
+    page = visit(address=own.address, quiet=False)
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    own.stop()
+    page.fill("#words", "dog")
+    expect(page.locator("#banner")).to_contain_text("The server does not answer")
+    own.start()
+    expect(page.locator("#banner")).to_contain_text("there again", timeout=10_000)
+    expect(page.locator("#status")).to_contain_text("found")
+    own.stop()
+
+
+def test_a_key_is_asked_for(visit: Visit, bundled: Model, examples: Path) -> None:
+    own = Running(bundled, examples, api_key=KEY)
+    page = visit(address=own.address, quiet=False)
+    dialog = page.get_by_role("dialog", name="Sign in")
+    dialog.get_by_label("The server's key").fill("wrong")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_contain_text("This is not the key")
+    dialog.get_by_label("The server's key").fill(KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    expect(page.locator(".cell img.there").first).to_be_visible()  # with a cookie, since pictures' addresses carry no key
+    page.get_by_role("button", name="Settings and more").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
+    own.stop()
+
+
+def test_an_empty_library_and_indexing_live(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    shutil.copytree(PHOTOS / "food", tmp_path / "food")
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(tmp_path / "food")
+    (tmp_path / "food" / "broken.jpg").write_bytes(b"no picture")
+    shutil.copytree(PHOTOS / "animals", tmp_path / "food" / "animals")
+    own = Running(bundled, tmp_path / "library")
+    page = visit(address=own.address)
+    expect(page.locator("#status")).to_have_text("26 pictures")
+    page.get_by_role("button", name="Settings and more").click()
+    page.get_by_role("button", name="Look for new pictures").click()
+    expect(page.locator("#indexing")).to_contain_text(re.compile("Reading pictures|Looking for pictures"))
+    expect(page.locator("#status")).to_have_text("59 pictures", timeout=20_000)
+    expect(page.locator("#menu")).to_contain_text("Up to date: 33 new")
+    page.get_by_role("button", name="Unreadable files (1)").click()
+    expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("broken.jpg")
+    own.stop()
+    own = Running(bundled, tmp_path / "none")
+    page = visit(address=own.address, quiet=False)
+    expect(page.locator("#empty")).to_contain_text("seesay index FOLDER")
+    own.stop()
