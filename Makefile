@@ -16,6 +16,7 @@ run: .venv/installed
 	$(BIN)/python examples/first_look.py
 
 test: .venv/installed-test
+	scripts/browser
 	$(BIN)/python -m pytest
 
 check: .venv/installed-test

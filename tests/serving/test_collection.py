@@ -245,6 +245,7 @@ def test_the_map(client: TestClient) -> None:
     assert answer.status_code == 200, answer.text
     places = answer.json()
     assert len(places["spots"]) == 6
+    assert client.get("/v1/map?language=fr").status_code == 400
     sheet = Image.open(io.BytesIO(client.get("/v1/map/sheet").content))
     assert sheet.width == places["columns"] * places["side"]
     assert {spot["id"] for spot in places["spots"]} == set(client.post("/v1/browse", json={}).json()["ids"])

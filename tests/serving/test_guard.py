@@ -137,6 +137,20 @@ def test_bodies_have_a_limit_however_they_come(serve: Serve) -> None:
     assert client.post("/v1/embeddings", headers={"Content-Length": "-5"}, content=b"{}").status_code == 413
 
 
+def test_all_bodies_together_have_a_limit(serve: Serve) -> None:
+    client = serve(bodies_bytes=1000)
+    guard = client.app.middleware_stack  # type: ignore[attr-defined]
+    while not hasattr(guard, "_held"):
+        guard = guard.app
+    guard._held += 990  # as if another request held them
+    answer = client.post("/v1/embeddings", json={"input": "red"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    guard._held -= 990
+    assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
+    assert client.post("/v1/embeddings", json={"input": "red " * 500}).status_code == 200  # alone, however large
+    assert guard._held == 0
+
+
 def test_a_body_that_trickles_in_is_given_up(tmp_path: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seesay.serving.guard.ARRIVES_S", 0.2)
     app = create_app(fake, library=tmp_path)

@@ -20,10 +20,16 @@ from seesay.serving.settings import Settings
 from tests.conftest import PHOTOS
 from tests.picture_server import png
 
-CHROMIUM = os.environ.get("SEESAY_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here; SEESAY_CHROMIUM names one")
+def chromium() -> str | None:
+    """What `scripts/browser` finds or installs."""
+    named = [os.environ.get("SEESAY_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    return next((path for path in (*named, own) if path and Path(path).exists()), None)
+
+
+CHROMIUM = chromium()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here: scripts/browser installs one")
 KEY = "a-long-and-random-key"
 PHOTO = PHOTOS / "animals" / "dalmatian-1.jpg"
 

@@ -1,7 +1,9 @@
 """The map of the library, drawn in the background and kept until the library changes."""
 
+import json
 import threading
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from seesay.library import Library
@@ -21,26 +23,34 @@ class Chart:
     sheet: bytes
 
 
+@dataclass(frozen=True)
+class Failed:
+    version: object
+    fault: Exception
+
+
 class Charts:
+    """Of each language, in which groups are named."""
+
     def __init__(self, photos: Photos) -> None:
         self._photos = photos
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._chart: Chart | None = None
-        self._failed: tuple[object, Exception] | None = None
+        self._made: dict[str, Chart | Failed] = {}
         self._closing = False
 
-    def get(self, library: Library) -> Chart | None:
-        """The map as the library is now, or None while it is drawn. Raises what drawing it raised."""
+    def get(self, library: Library, language: str) -> Chart | None:
+        """The map as the library is now, or None while one is drawn. Raises what drawing it raised."""
         with library.reading() as store:
             version = (store.last_vector_id(), tuple(sorted(store.count_files().items())))
         with self._lock:
-            if self._chart is not None and self._chart.version == version:
-                return self._chart
-            if self._failed is not None and self._failed[0] == version:
-                raise self._failed[1]
+            made = self._made.get(language)
+            if made is not None and made.version == version:
+                if isinstance(made, Failed):
+                    raise made.fault
+                return made
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._draw, args=(version,), name="seesay-map", daemon=True)
+                self._thread = threading.Thread(target=self._draw, args=(version, language), name="seesay-map", daemon=True)
                 self._thread.start()
             return None
 
@@ -49,17 +59,15 @@ class Charts:
         if self._thread is not None:
             self._thread.join()
 
-    def _draw(self, version: object) -> None:
+    def _draw(self, version: object, language: str) -> None:
+        made: Chart | Failed
         try:
             with Library(self._photos.path, self._photos.model) as library:
-                drawn = library.map()
-                made = self._chart_of(version, drawn, folders(library))
+                made = self._chart_of(version, library.map(names=names_in(language)), folders(library))
         except Exception as fault:
-            with self._lock:
-                self._failed = (version, fault)
-            return
+            made = Failed(version, fault)
         with self._lock:
-            self._chart, self._failed = made, None
+            self._made[language] = made
 
     def _chart_of(self, version: object, drawn: Map, names: Folders) -> Chart:
         columns, side = grid(len(drawn.spots))
@@ -84,3 +92,11 @@ class Charts:
     def _stop(self, done: int, total: int) -> None:
         if self._closing:
             raise RuntimeError("the server is shutting down")
+
+
+def names_in(language: str) -> list[str] | None:
+    """What groups may be called: in English the library's own phrases, else everyday things."""
+    if language == "en":
+        return None
+    labels = json.loads((files("seesay.serving") / "ui" / "labels.json").read_text(encoding="utf-8"))
+    return [label[language] for label in labels]

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -52,8 +52,9 @@ def routes(service: Service) -> APIRouter:
     async def search(asked: SearchRequest) -> SearchAnswer:
         """The pictures nearest to a query of words, pictures sent along, and pictures of the library."""
         begin = time.perf_counter()
-        async with service.admitted(1 + len(asked.pictures)) as deadline:
-            sent = await service.encode([Thing(image=image) for image in asked.pictures.values()], deadline, "picture")
+        given = [Thing(image=image) for image in asked.pictures.values()]
+        async with service.admitted(1 + service.cost(given)) as deadline:
+            sent = await service.encode(given, deadline, "picture")
             vectors: dict[str, np.ndarray] = {}
             for name, row in zip(asked.pictures, sent.rows, strict=True):
                 if isinstance(row, Exception):
@@ -152,15 +153,15 @@ def routes(service: Service) -> APIRouter:
         return {"failures": await library.run(work)}
 
     @router.get("/v1/map", response_model=None)
-    async def chart() -> Json | JSONResponse:
+    async def chart(language: Literal["en", "zh"] = "en") -> Json | JSONResponse:
         """Pictures in two dimensions, alike ones together, in named groups; 202 while it is drawn."""
-        made = await library.run(service.charts.get)
+        made = await library.run(lambda lib: service.charts.get(lib, language))
         return JSONResponse({"state": "working"}, 202) if made is None else made.places
 
     @router.get("/v1/map/sheet", response_class=Response)
-    async def sheet() -> Response:
+    async def sheet(language: Literal["en", "zh"] = "en") -> Response:
         """A JPEG with a tile for each picture of the map."""
-        made = await library.run(service.charts.get)
+        made = await library.run(lambda lib: service.charts.get(lib, language))
         if made is None:
             raise Gone("the map is being drawn", known=False)
         return Response(made.sheet, media_type="image/jpeg", headers={"Cache-Control": "no-store"})

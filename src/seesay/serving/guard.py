@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,13 +77,22 @@ class Refused(HTTPException):
     """Of this type, so that it gets through the parsing of bodies as it is."""
 
     def __init__(self, status: int, message: str, kind: str = "invalid_request_error") -> None:
-        super().__init__(status, message, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
+        super().__init__(status, message, {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status))
         self.kind = kind
+
+
+@dataclass
+class Body:
+    """What has arrived of a request's."""
+
+    bytes: int = 0
+    whole: bool = False
 
 
 class Guard:
     def __init__(self, app: App, settings: Settings, keys: Keys, metrics: Metrics) -> None:
         self.app, self.settings, self.keys, self.metrics = app, settings, keys, metrics
+        self._held = 0  # bytes of bodies of all requests that are not answered yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # there are none
@@ -92,6 +102,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         begin, status, begun = time.perf_counter(), 500, False
+        body = Body()
 
         async def answer(message: Message) -> None:
             nonlocal status, begun
@@ -104,7 +115,7 @@ class Guard:
 
         try:
             self._check(scope)
-            await self.app(scope, self._bounded(receive), answer)
+            await self.app(scope, self._bounded(receive, body), answer)
         except Refused as refused:
             if not begun:
                 await _refuse(answer, refused)
@@ -114,6 +125,7 @@ class Guard:
                 raise
             await _refuse(answer, Refused(500, "the server failed at this; its log says more", "server_error"))
         finally:
+            self._held -= body.bytes
             known = "/ui" if scope["path"].startswith(PAGE) else "none"
             route = getattr(scope.get("route"), "path", known)  # never the path itself: clients would make series as they like
             took = time.perf_counter() - begin
@@ -143,23 +155,25 @@ class Guard:
         most = f"{self.settings.body_bytes / 2**20:g} MB"
         return Refused(413, f"a request holds at most {most}; send fewer or smaller pictures at once")
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, body: "Body") -> Receive:
         """Counts what really arrives, and in what time."""
-        had, until = 0, time.monotonic() + ARRIVES_S
-        whole = False
+        until = time.monotonic() + ARRIVES_S
 
         async def bounded() -> Message:
-            nonlocal had, whole
-            if whole:  # what comes after is only the client hanging up
+            if body.whole:  # what comes after is only the client hanging up
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(until - time.monotonic(), 0.001))
             except TimeoutError:
                 raise Refused(408, f"the request did not arrive within {ARRIVES_S:g} s") from None
-            had += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if had > self.settings.body_bytes:
+            arrived = len(message.get("body", b""))
+            body.bytes += arrived
+            self._held += arrived
+            body.whole = not message.get("more_body", False)
+            if body.bytes > self.settings.body_bytes:
                 raise self._too_large()
+            if self._held > max(self.settings.bodies_bytes, body.bytes):
+                raise Refused(429, "the server holds all the requests that it can; try again in 1 s", "overloaded")
             return message
 
         return bounded

@@ -50,7 +50,7 @@ def routes(service: Service) -> APIRouter:
         items = asked.input if isinstance(asked.input, list) else [asked.input]
         if not items:
             raise InputError("input: expected at least one text or picture, got an empty list")
-        async with service.admitted(len(items)) as deadline:
+        async with service.admitted(service.cost(items)) as deadline:
             encoded = await service.encode(items, deadline)
         faults = [row for row in encoded.rows if isinstance(row, Exception)]
         if len(faults) == len(items):
@@ -73,7 +73,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/v1/similarity")
     async def similarity(asked: SimilarityRequest) -> SimilarityAnswer:
         """Cosines between every item of one list and every item of another."""
-        async with service.admitted(len(asked.a) + len(asked.b)) as deadline:
+        async with service.admitted(service.cost(asked.a) + service.cost(asked.b)) as deadline:
             a = (await service.encode(asked.a, deadline, "a: item")).rows
             b = (await service.encode(asked.b, deadline, "b: item")).rows
         errors = [
@@ -89,7 +89,7 @@ def routes(service: Service) -> APIRouter:
         """How likely each label is for each picture, among these labels. In the order of the labels."""
         check_count("pictures", len(asked.images), service.settings.pictures)
         prompts = filled(asked.labels, asked.templates)
-        async with service.admitted(len(asked.images) + len(prompts)) as deadline:
+        async with service.admitted(service.cost(asked.images) + len(prompts)) as deadline:
             texts = await service.encode(prompts, deadline, "label")
             images = await service.encode(asked.images, deadline, "picture")
         for row in texts.rows:

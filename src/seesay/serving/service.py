@@ -27,6 +27,7 @@ from seesay.serving.wire import Thing
 from seesay.tasks.encoder import unit
 
 Rows = Sequence["np.ndarray | Exception"]
+PICTURE = 4  # texts that a picture counts as: about what its pixels hold in memory, and what its tower takes
 SHORT = 4000  # letters that are cut into tokens on the spot: in less time than a thread would take to begin
 
 
@@ -64,16 +65,16 @@ class Service:
         self.engine.close()
 
     @contextlib.asynccontextmanager
-    async def admitted(self, items: int) -> AsyncIterator[float]:
-        """Room for so many items, and the deadline of what is done with them. Raises Busy, TooLate."""
-        self.room.enter(items)
+    async def admitted(self, texts: int) -> AsyncIterator[float]:
+        """Room for so many texts, and the deadline of what is done with them. Raises Busy, TooLate."""
+        self.room.enter(texts)
         try:
             async with asyncio.timeout(self.settings.deadline_s):
                 yield time.monotonic() + self.settings.deadline_s
         except TimeoutError:
             raise TooLate(f"the answer took longer than {self.settings.deadline_s:g} s; send less at once") from None
         finally:
-            self.room.leave(items)
+            self.room.leave(texts)
 
     async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:
         """Each item fails alone. `what` it is called in messages. Raises InputError for more than a request takes."""
@@ -107,6 +108,11 @@ class Service:
             for at, row in zip(places, done, strict=True):
                 rows[at] = unit(row) if isinstance(row, np.ndarray) else row
         return Encoded(rows, tokens, truncated)
+
+    @staticmethod
+    def cost(items: Sequence[Thing | str]) -> int:
+        """How much room they take."""
+        return sum(PICTURE if isinstance(item, Thing) and item.image is not None else 1 for item in items)
 
     def check(self, things: Sequence[Thing], what: str) -> None:
         for at, thing in enumerate(things):

@@ -27,7 +27,7 @@ const selection = photos.selection = new Selection({ facts: id => photos.facts(i
 const chart = new Chart($("#map"), id => detail.open(id));
 const playground = new Playground($("#try"), async () => photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids);
 const menu = new Menu({
-  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run({ keep: true }); if (view === "map") chart.draw?.call(chart.map ? chart : { draw() {} }); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
+  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run({ keep: true }); if (view === "map") chart.show(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
   news: (told, more) => { library = filters.library = told; selection.canWrite = told.can_write; if (more && query.empty) photos.run({ keep: true }); },
 });
 

@@ -2,10 +2,10 @@
 
 import { $, button, el, icon } from "./dom.js";
 import { get, post, thumbnail } from "./api.js";
-import { LABELS } from "./labels.js";
 import { language, t } from "./words.js";
 
 const SHOWN = 5;
+let everyday; // their names
 
 export class Detail {
   // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); tagged(); closed(index)
@@ -84,7 +84,8 @@ export class Detail {
 
   // The likeliest of some two hundred everyday things.
   async label(place, id, signal) {
-    const names = LABELS.map(label => label[language]);
+    everyday ??= get("/ui/labels.json");
+    const names = (await everyday).map(label => label[language]);
     const { results: [result] } = await post("/v1/classify", { images: [{ id }], labels: names, templates: ["{}"] }, { signal });
     const best = [...result.scores].sort((a, b) => b.probability - a.probability).slice(0, SHOWN);
     place.querySelector(".labels").replaceChildren(el("h3", { text: t("labels") }), bars(best));

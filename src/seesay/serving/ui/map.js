@@ -2,7 +2,7 @@
 
 import { button, debounce, el, icon } from "./dom.js";
 import { get, thumbnail } from "./api.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const MOST_ZOOM = 40;
 
@@ -17,9 +17,9 @@ export class Chart {
     if (!this.map) this.place.replaceChildren(el("p", { class: "wait", role: "status" }, el("span", { class: "spinner" }), t("working")));
     try {
       let map;
-      while ((map = await get("/v1/map")).accepted) { await new Promise(done => setTimeout(done, 800)); if (this.closed) return; }
+      while ((map = await get(`/v1/map?language=${language}`)).accepted) { await new Promise(done => setTimeout(done, 800)); if (this.closed) return; }
       const sheet = new Image();
-      sheet.src = `/v1/map/sheet?${Date.now()}`;
+      sheet.src = `/v1/map/sheet?language=${language}&${Date.now()}`; // the same tiles lie elsewhere after a change
       await sheet.decode();
       Object.assign(this, { map, sheet });
       this.draw();
@@ -82,7 +82,9 @@ export class Chart {
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (const group of map.groups) {
-      const x = this.across(group.x), y = this.down(group.y), half = pen.measureText(group.name).width / 2 + 8;
+      const half = pen.measureText(group.name).width / 2 + 8, middle = this.across(group.x), y = this.down(group.y);
+      if (middle < -half || middle > this.width + half) continue;
+      const x = Math.min(Math.max(middle, half + 4), this.width - half - 4); // whole, if near the edge
       if (taken.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 26)) continue;
       taken.push({ x, y, half });
       pen.globalAlpha = 0.88;
