@@ -129,6 +129,10 @@ class Model:
         other.engine = engine
         return other
 
+    def sharing(self) -> "Model":
+        """The same model for a program whose other threads want the cores too: one that decodes pictures meanwhile, a server."""
+        return self.with_engine(self.engine.sharing()) if isinstance(self.engine, OnnxEngine) else self
+
     # Pictures
 
     def encode_image(

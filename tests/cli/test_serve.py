@@ -23,24 +23,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """start(*arguments) -> the process and the address that it says it serves at."""
     processes: list[subprocess.Popen[str]] = []
 
-    def test_a_request_under_way_is_answered_before_it_ends(start: Start) -> None:
-    process, address = start()
-    answers(address)
-    body = b'{"input": "a dog on grass"}'
-    head = "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
-        client.sendall(head.encode() + body[:10])
-        time.sleep(0.3)
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        client.sendall(body[10:])
-        client.settimeout(20)
-        assert client.recv(65536).startswith(b"HTTP/1.1 200")
-    process.communicate(timeout=30)
-
-
-def run(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
+    def run(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
         command = [sys.executable, "-m", "seesay", "serve", "--port", "0", "--library", str(tmp_path / "library"), *arguments]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
         processes.append(process)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seesay.library import Library, relevance
-from seesay.library.relevance import FITTING, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, standing_out
+from seesay.library.relevance import FITTING, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, quantile, standing_out
 from seesay.model import Model
 from seesay.tasks.encoder import unit
 from tests.conftest import Paint
@@ -90,3 +90,10 @@ def test_a_library_without_them_is_searched_all_the_same(fake: Model, paint: Pai
 def test_there_are_many_phrases_and_none_twice() -> None:
     assert len(set(neutral_phrases())) == len(neutral_phrases()) > 900
     assert all(phrase == phrase.strip() != "" for phrase in neutral_phrases())
+
+
+def test_quantiles_are_numpys() -> None:
+    values = np.random.default_rng(0).standard_normal((7, 911)).astype(np.float32)
+    for at in (0.0, 0.3, 0.5, 0.99, 1.0):
+        np.testing.assert_allclose(quantile(values, at), np.quantile(values, at, axis=1), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(quantile(values[0], 0.3), np.quantile(values[0], 0.3), rtol=0, atol=1e-6)

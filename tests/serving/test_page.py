@@ -20,6 +20,7 @@ from seesay.serving.settings import Settings
 from tests.conftest import PHOTOS
 from tests.picture_server import png
 
+
 def chromium() -> str | None:
     """What `scripts/browser` finds or installs."""
     named = [os.environ.get("SEESAY_CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]

@@ -88,7 +88,7 @@ class Library:
         with self.writing() as store:
             everything = [Target(root, path, "") for path, root in store.roots().items()]
             targets = plan_targets(store, wanted) if wanted else everything
-            report = Indexer(store, self.model.with_decode("fast"), progress).run(targets)
+            report = Indexer(store, self.model.sharing().with_decode("fast"), progress).run(targets)
             if (space := store.space(self.model.space_id)) is not None:
                 matrix = self.matrix(store, space)
                 self.neutral(matrix, Neutral.read(matrix.folder))  # here, where a few seconds do not count

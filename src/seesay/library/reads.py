@@ -161,7 +161,7 @@ class Reads:
         if not small and not conditions:
             return None
         sql = f"SELECT c.id FROM {tables} WHERE c.kind = ?{conditions} LIMIT ?"
-        contents = [content for (content,) in self.db.execute(sql, (*given, kind, *values, most + 1))]
+        contents = sorted(content for (content,) in self.db.execute(sql, (*given, kind, *values, most + 1)))
         if len(contents) > most:
             return None
         rows = self.db.execute(

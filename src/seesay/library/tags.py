@@ -13,7 +13,7 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
-from seesay.library.relevance import FITTING, Neutral, refreshed
+from seesay.library.relevance import FITTING, Neutral, quantile, refreshed
 from seesay.paths import absolute, printable
 from seesay.tasks.prompts import Templates, label_embeddings
 
@@ -105,7 +105,7 @@ class Tags:
                 neutral = Neutral.read(matrix.folder) or refreshed(matrix.folder, vectors, model, None)
                 for start in range(0, len(ids), CHUNK):
                     some = vectors[start : start + CHUNK]
-                    none = np.quantile(some @ neutral.phrases.T, FITTING, axis=1)
+                    none = quantile(some @ neutral.phrases.T, FITTING)
                     logits = model.logit_scale * np.concatenate([some @ texts.T, none[:, None]], axis=1)
                     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
                     shares /= shares.sum(axis=1, keepdims=True)

@@ -49,7 +49,7 @@ class Service:
         self.metrics = Metrics(self.room)
         self.keys = Keys(settings.api_key)
         pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
-        self.engine = JoinedEngine(model.engine, pad, self.metrics.batch)
+        self.engine = JoinedEngine(model.sharing().engine, pad, self.metrics.batch)
         self.model = model.with_engine(self.engine)
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)
