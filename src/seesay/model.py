@@ -130,7 +130,7 @@ class Model:
         return other
 
     def sharing(self) -> "Model":
-        """The same model for a program whose other threads want the cores too: one that decodes pictures meanwhile, a server."""
+        """The same model for a program whose other threads want the cores too: a server, or one that decodes meanwhile."""
         return self.with_engine(self.engine.sharing()) if isinstance(self.engine, OnnxEngine) else self
 
     # Pictures

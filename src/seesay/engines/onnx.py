@@ -19,8 +19,8 @@ PICTURES = 8  # per run: with more, a ViT's activations leave the caches (at 32 
 class OnnxEngine:
     """Opens each graph at its first use, so that a text query never pays for the image tower.
 
-    alone: whether nothing else wants the cores. ONNX Runtime's threads then wait for work in a loop that takes them whole, which
-    makes one text a third of a millisecond faster, and a server a quarter slower.
+    alone: whether nothing else wants the cores. ONNX Runtime's threads then wait for work in a loop that takes them whole,
+    which makes one text a third of a millisecond faster, and a server a quarter slower.
     """
 
     name = "onnx"
