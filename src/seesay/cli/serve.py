@@ -65,9 +65,9 @@ def serve(
     to_stderr()
     if folders:
         app.state.service.indexing.start(folders)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{'localhost' if settings.local else shown}:{port}"
-    click.echo(f"seesay: serving at {address}  (Ctrl-C ends)", err=True)
+    address = f"http://{'localhost' if settings.local or host in ('0.0.0.0', '::') else host}:{port}"
+    elsewhere = "" if settings.local else f", and to other machines at port {port} of this one's addresses"
+    click.echo(f"seesay: serving at {address}{elsewhere}  (Ctrl-C ends)", err=True)
     if open_page:
         click.launch(address)
     config = uvicorn.Config(

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from seesay.errors import NoLibrary
 from seesay.library import Library
@@ -11,8 +12,25 @@ from seesay.model import Model
 from seesay.serving.folders import Folders
 
 
+# The page asks again and again, and counting a million files takes a second: what was told stands until the database changes.
+_told: WeakKeyDictionary[Library, tuple[tuple[int, int], dict[str, Any]]] = WeakKeyDictionary()
+
+
 def summary(library: Library, model: Model) -> dict[str, Any]:
     """Counts of pictures in all, by folder, camera, tag; the days between which they were taken."""
+    try:
+        with library.reading() as store:
+            (others,) = store.db.execute("PRAGMA data_version").fetchone()  # counts what other connections wrote
+            version = (others, store.db.total_changes)
+    except NoLibrary:
+        return _counted(library, model)
+    known = _told.get(library)
+    if known is None or known[0] != version:
+        known = _told[library] = (version, _counted(library, model))
+    return known[1]
+
+
+def _counted(library: Library, model: Model) -> dict[str, Any]:
     told: dict[str, Any] = {
         "pictures": 0,
         "texts": 0,

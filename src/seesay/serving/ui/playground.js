@@ -19,7 +19,10 @@ export class Playground {
   }
 
   async show() {
-    if (!this.ids) this.ids = (await this.offered()).slice(0, OFFERED);
+    if (!this.ids) {
+      const all = await this.offered(), step = Math.max(1, all.length / OFFERED);
+      this.ids = Array.from({ length: Math.min(OFFERED, all.length) }, (_, at) => all[Math.floor(at * step)]);
+    }
     if (!this.images.length) this.images = this.ids.slice(0, 4).map(id => this.ofLibrary(id));
     this.draw();
   }
