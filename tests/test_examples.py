@@ -1,12 +1,14 @@
 """The examples run as they stand, and the README's commands as it prints them."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -105,8 +107,32 @@ def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def serves(command: str, home: Path) -> None:
+    """It serves until it is told to end, and opens a page where it says so; at a free port, not to meet another server."""
+    opened = home / "opened"
+    opened.unlink(missing_ok=True)
+    (home / "bin").mkdir(exist_ok=True)
+    browser = home / "bin" / "xdg-open"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{opened}"\n', encoding="utf-8")
+    browser.chmod(0o755)
+    environment = os.environ | {"PATH": f"{browser.parent}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.Popen(f"exec {command} --port 0", shell=True, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("seesay: serving at http://localhost:"), f"{command}\n{line}"
+    with urlopen(f"{line.split()[3]}/v1/library", timeout=30) as answer:
+        assert json.load(answer)["model"] == "bundled"
+    if "--open" in command:
+        assert opened.read_text().strip() == line.split()[3]
+    process.terminate()
+    process.communicate(timeout=60)
+
+
 def test_every_command_of_the_readme_runs_as_written(home: Path) -> None:
     for command in readme_commands("README.md"):
+        if command.startswith("seesay serve"):
+            serves(command, home)
+            continue
         run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
         assert (run.returncode, "Traceback" in run.stderr) == (0, False), f"{command}\n{run.stderr}"
     assert (home / "found.html").is_file()

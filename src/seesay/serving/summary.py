@@ -11,7 +11,6 @@ from seesay.library.listing import cameras, days, folders
 from seesay.model import Model
 from seesay.serving.folders import Folders
 
-
 # The page asks again and again, and counting a million files takes a second: what was told stands until the database changes.
 _told: WeakKeyDictionary[Library, tuple[tuple[int, int], dict[str, Any]]] = WeakKeyDictionary()
 
