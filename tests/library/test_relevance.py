@@ -1,12 +1,15 @@
 """The cut-off: the method beside a slow one, when it is made again, and what it keeps back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from seesay.errors import InputError
 from seesay.library import Library, relevance
-from seesay.library.relevance import FITTING, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, quantile, standing_out
+from seesay.library.relevance import FITTING, FOUND, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, quantile, standing_out
+from seesay.library.sum import Sum
 from seesay.model import Model
 from seesay.tasks.encoder import unit
 from tests.conftest import Paint
@@ -32,12 +35,42 @@ def test_standing_out_is_what_a_slow_version_says(count: int, monkeypatch: pytes
 
 
 def test_relevance_is_the_share_of_phrases_that_stand_out_less() -> None:
-    found = Relevance(typical=0.2, best=np.linspace(-0.1, 0.1, 101))
+    found = Relevance(typical=0.2, best=np.linspace(-0.1, 0.1, 101), found=True)
     assert found.of(0.2 - 0.11) == 0
     assert found.of(0.2 + 0.11) == 1
     assert found.of(0.2501) == pytest.approx(76 / 101)
-    assert found.least(top=0.25) == float("inf")
-    assert found.of(found.least(top=0.3)) == pytest.approx(KEPT, abs=0.01)
+    assert found.of(found.least()) == pytest.approx(KEPT, abs=0.01)
+    assert replace(found, found=False).least() == float("inf")
+
+
+def test_what_is_taken_away_is_taken_from_the_phrases_and_does_not_say_whether_anything_is_found() -> None:
+    rng = np.random.default_rng(1)
+    vectors, phrases, (wanted, other) = (unit(rng.standard_normal((n, 8)).astype(np.float32)) for n in (60, 30, 2))
+    neutral = Neutral.of(vectors, phrases)
+    asked = Sum.of([wanted, other], [2.0, -1.0])
+    nearest = sorted(vectors, key=lambda v: -float(v @ asked.vector))[:NEAREST]
+    got = neutral.relevance(np.stack(nearest), asked.wanted, asked.taken)
+    less = [(p - other / 2) / np.linalg.norm(p - other / 2) for p in phrases]
+    assert got.typical == pytest.approx(np.mean([np.quantile([v @ p for p in less], FITTING) for v in nearest]), abs=1e-6)
+    plain = neutral.relevance(np.stack(nearest), asked.wanted)
+    assert plain.typical == pytest.approx(np.mean([np.quantile([v @ p for p in phrases], FITTING) for v in nearest]), abs=1e-6)
+    assert got.found == plain.found == (plain.of(max(float(v @ wanted) for v in nearest)) >= FOUND)
+
+
+def test_a_sum_knows_what_it_takes_away() -> None:
+    a, b, c = np.eye(3, dtype=np.float32)
+    asked = Sum.of([a, b, c], [3.0, 4.0, -2.5])
+    np.testing.assert_allclose(asked.vector, [3, 4, -2.5])
+    assert asked.taken is not None
+    np.testing.assert_allclose(asked.wanted, [0.6, 0.8, 0])
+    np.testing.assert_allclose(asked.taken, [0, 0, -0.5])
+    np.testing.assert_allclose(5 * (asked.wanted + asked.taken), asked.vector)
+    for weights in ([1.0, 2.0], [-1.0, -2.0]):
+        whole = Sum.of([a, b], weights)
+        assert whole.taken is None
+        np.testing.assert_allclose(whole.wanted, unit(whole.vector))
+    with pytest.raises(InputError, match="nothing is left"):
+        Sum.of([a, a], [1.0, -1.0])
 
 
 def test_words_find_what_is_there_and_nothing_for_what_is_not(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
@@ -50,6 +83,10 @@ def test_words_find_what_is_there_and_nothing_for_what_is_not(bundled: Model, ph
     shares = [hit.relevance or 0 for hit in cats]
     assert shares == sorted(shares, reverse=True)
     assert library.search("长颈鹿", relevant=True) == []
+    assert library.search("长颈鹿 - a cat", relevant=True) == []
+    dogs = library.search("a dog - water", n=20, relevant=True)
+    assert 3 <= len(dogs) < 20
+    assert {"dalmatian-1.jpg", "german-shepherd-on-grass.jpg"} <= {hit.name for hit in dogs[:3]}
     assert len(library.search("长颈鹿")) == 10
     pages = [library.search("a cat", n=1, relevant=True)]
     while pages[-1]:

@@ -22,6 +22,7 @@ from seesay.library.relevance import NEAREST, Neutral, Relevance, refreshed
 from seesay.library.report import IndexReport
 from seesay.library.schema import DATABASE, connect
 from seesay.library.store import Store
+from seesay.library.sum import Sum
 from seesay.paths import absolute, is_url
 from seesay.tasks.encoder import unit
 from seesay.tasks.retrieve import top_k
@@ -184,8 +185,8 @@ class Library:
         with self.reading() as store:
             space = self.space(store)  # before any encoding: a foreign library should not cost a model
             known = [self._known(store, space, part, pictures) for part in parts]
-        vector = self._sum(parts, known, [] if image is None else [image])
-        return self._search(space, vector, n, filters, kind, sort, cursor, relevant if in_words else None)
+        asked = self._sum(parts, known, [] if image is None else [image])
+        return self._search(space, asked, n, filters, kind, sort, cursor, relevant if in_words else None)
 
     def _known(self, store: Store, space: Space, part: Part, pictures: Mapping[str, np.ndarray] | None) -> np.ndarray | None:
         """The vector of a part that names an item, or one of the pictures. Raises InputError where there is none."""
@@ -200,8 +201,8 @@ class Library:
             raise InputError(f"like:{part.value}: the library at {self.path} has nothing with that id, seen by this model")
         return np.frombuffer(found, "<f4")
 
-    def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> np.ndarray:
-        """(D,) The weighted sum of the parts' unit vectors, and of images. Raises InputError where nothing is left."""
+    def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> Sum:
+        """Of the parts, and of images. Raises InputError where nothing is left."""
         left = [part for part, vector in zip(parts, known, strict=True) if vector is None]
         words = [part.value for part in left if part.what == "words"]
         photos: list[ImageInput] = [_where(part.value) for part in left if part.what == "photo"]
@@ -212,10 +213,7 @@ class Library:
             for part, vector in zip(parts, known, strict=True)
         ]
         weights = [part.weight for part in parts] + [1.0] * len(images)
-        total = np.sum([weight * vector for weight, vector in zip(weights, [*vectors, *pictures], strict=True)], axis=0)
-        if np.linalg.norm(total) < 1e-3 * sum(map(abs, weights)):
-            raise InputError("the parts of the query take each other away, and nothing is left to look for")
-        return np.asarray(total, dtype=np.float32)
+        return Sum.of([*vectors, *pictures], weights)
 
     def search_vector(
         self,
@@ -230,12 +228,12 @@ class Library:
         """The same for a vector (D,) of the model's space, however it was made."""
         _check_sort(sort, kind, ended=filters.min_score is not None)
         with self.reading() as store:
-            return self._search(self.space(store), vector, n, filters, kind, sort, cursor)
+            return self._search(self.space(store), Sum(vector, vector, None), n, filters, kind, sort, cursor)
 
     def _search(
         self,
         space: Space,
-        vector: np.ndarray,
+        asked: Sum,
         n: int,
         filters: Filters,
         kind: Kind,
@@ -245,13 +243,13 @@ class Library:
     ) -> list[Hit]:
         """relevant None: a query of which nothing is known."""
         with self.reading() as store:
-            if vector.shape != (space.dim,):
-                raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
-            found = self._scores(store, space, kind, unit(vector))
-            known = None if relevant is None else self._relevance(store, space, found, asked=relevant)
+            if asked.vector.shape != (space.dim,):
+                raise InputError(f"expected a vector ({space.dim},), got an array {asked.vector.shape}")
+            found = self._scores(store, space, kind, unit(asked.vector))
+            known = None if relevant is None else self._relevance(store, space, found, asked, needed=relevant)
             least = -np.inf if filters.min_score is None else filters.min_score
             if relevant and known is not None:
-                least = max(least, known.least(float(found.scores.max())))
+                least = max(least, known.least())
             found = found.where(found.scores >= least)
             if sort == "score":
                 hits = by_score(store, space, found, n, filters, kind=kind, cursor=cursor)
@@ -259,12 +257,12 @@ class Library:
                 hits = by_date(store, space, found, n, filters, newest=sort == "newest", cursor=cursor)
             return hits if known is None else [replace(hit, relevance=round(known.of(hit.score), 3)) for hit in hits]
 
-    def _relevance(self, store: Store, space: Space, found: Candidates, *, asked: bool) -> Relevance | None:
-        """None where there is nothing to compare with, or nothing at hand and nobody asked."""
+    def _relevance(self, store: Store, space: Space, found: Candidates, asked: Sum, *, needed: bool) -> Relevance | None:
+        """None where there is nothing to compare with, or nothing at hand and it is not needed."""
         matrix = self.matrix(store, space)
-        neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if asked else None)
+        neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if needed else None)
         nearest = store.vectors(found.ids[top_k(found.scores, NEAREST)].tolist())
-        return None if neutral is None or not len(nearest) else neutral.relevance(nearest)
+        return None if neutral is None or not len(nearest) else neutral.relevance(nearest, asked.wanted, asked.taken)
 
     def neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
         """What neutral phrases find among the pictures now; None where there is none."""

@@ -183,8 +183,7 @@ def located(words: np.ndarray, vectors: np.ndarray, places: np.ndarray, neutral:
         scores = vectors @ word
         nearest = top_k(scores, FOUND)
         if neutral is not None:
-            known = neutral.relevance(vectors[top_k(scores, NEAREST)])
-            nearest = nearest[scores[nearest] >= known.least(float(scores.max()))]
+            nearest = nearest[scores[nearest] >= neutral.relevance(vectors[top_k(scores, NEAREST)], word).least()]
         if not len(nearest):
             found.append(None)
             continue

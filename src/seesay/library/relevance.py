@@ -5,6 +5,9 @@ neutral phrases (neutral.txt). How far it stands out on the pictures that it fit
 hundredth of the phrases has on the same pictures. The phrases themselves are searched for in the library too, each as if it
 were a query; most of them it does not show. A hit's relevance is the share of phrases whose best match stands out less.
 
+Taking something away lowers every cosine. So what a query takes away is taken from the phrases too where hits are compared
+with them; and whether anything is found is asked of the rest of the query alone, on the same pictures.
+
 Measured on Caltech101 in docs/benchmarks.md.
 """
 
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seesay.arrays import read_arrays, write_arrays
+from seesay.tasks.encoder import unit
 
 if TYPE_CHECKING:
     from seesay.model import Model
@@ -31,20 +35,19 @@ CHUNK = 4096
 @dataclass(frozen=True)
 class Relevance:
     """Of one query in one library. typical: what the best-fitting phrases have on its nearest pictures; best (B,), ascending:
-    how far each phrase's own best match stands out."""
+    how far each phrase's own best match stands out; found: whether the library has what it asks for."""
 
     typical: float
     best: np.ndarray
+    found: bool
 
     def of(self, score: float) -> float:
         """0 to 1"""
         return float(np.searchsorted(self.best, score - self.typical) / len(self.best))
 
-    def least(self, top: float) -> float:
-        """The cosine from which hits are kept, where the best hit has `top`; infinite where nothing is found."""
-        if self.of(top) < FOUND:
-            return float("inf")
-        return float(quantile(self.best, KEPT)) + self.typical
+    def least(self) -> float:
+        """The cosine from which hits are kept; infinite where nothing is found."""
+        return float(quantile(self.best, KEPT)) + self.typical if self.found else float("inf")
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,14 @@ class Neutral:
     def stale(self, rows: int) -> bool:
         return abs(rows - self.rows) > STALE * self.rows
 
-    def relevance(self, nearest: np.ndarray) -> Relevance:
-        """nearest (NEAREST, D): the vectors that a query is nearest to."""
-        return Relevance(float(quantile(nearest @ self.phrases.T, FITTING).mean()), self.best)
+    def relevance(self, nearest: np.ndarray, wanted: np.ndarray, taken: np.ndarray | None = None) -> Relevance:
+        """nearest (NEAREST, D): the vectors that a query is nearest to, which is a `Sum` of wanted and taken, (D,) each."""
+        plain = float(quantile(nearest @ self.phrases.T, FITTING).mean())
+        found = Relevance(plain, self.best, True).of(float((nearest @ wanted).max())) >= FOUND
+        if taken is None:
+            return Relevance(plain, self.best, found)
+        less = quantile(nearest @ unit(self.phrases + taken).T, FITTING)
+        return Relevance(float(less.mean()), self.best, found)
 
 
 def refreshed(folder: Path, vectors: np.ndarray, model: "Model", before: Neutral | None) -> Neutral:
