@@ -78,6 +78,20 @@ def test_filters_and_folders(client: TestClient) -> None:
     assert search(client, "red", filters={"min_px": 1000}) == []
 
 
+def test_a_search_that_finds_nothing_says_why(client: TestClient) -> None:
+    def why(query: str, **asked: Any) -> str | None:
+        answer = client.post("/v1/search", json={"query": query, **asked}).json()
+        assert bool(answer["results"]) != ("nothing" in answer)
+        return answer.get("nothing", {}).get("reason")  # type: ignore[no-any-return]
+
+    assert why("red", relevant=False) is None
+    assert why("red", filters={"min_px": 1000}) == "filters"
+    assert why("photo:a", pictures={"a": data_uri("blue")}, filters={"min_px": 1000}) == "filters"
+    irrelevant = client.post("/v1/search", json={"query": "black", "filters": {"folder": "pictures/b"}, "sort": "newest"}).json()
+    assert irrelevant["nothing"]["reason"] == "words"
+    assert '"relevant": false' in irrelevant["nothing"]["message"]
+
+
 def test_browsing(client: TestClient) -> None:
     columns = client.post("/v1/browse", json={"sort": "name"}).json()
     assert len(columns["ids"]) == 6

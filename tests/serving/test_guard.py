@@ -203,6 +203,13 @@ def test_bad_requests_are_told_and_not_repeated(serve: Serve, body: bytes, says:
     assert len(json.dumps(error)) < 500
 
 
+def test_what_is_not_json_is_told_so(serve: Serve) -> None:
+    for headers in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        answer = serve().post("/v1/embeddings", content=b'{"input": "red"}', headers=headers)
+        assert answer.status_code == 415
+        assert "Content-Type: application/json" in answer.json()["error"]["message"]
+
+
 def test_counts_have_limits(serve: Serve) -> None:
     client = serve(texts=3, pictures=2, letters=10)
     assert client.post("/v1/embeddings", json={"input": ["red"] * 3}).status_code == 200

@@ -90,6 +90,22 @@ def test_a_bad_picture_fails_alone(client: TestClient) -> None:
         assert client.post("/v1/embeddings", json={"input": [{"image": data_uri()}]}).status_code == 200
 
 
+def test_a_bad_text_fails_alone(serve: Serve) -> None:
+    client = serve(letters=10)
+    rows = client.post("/v1/embeddings", json={"input": ["red", " ", "red " * 10, {"text": ""}]}).json()["data"]
+    assert [row["embedding"] is None for row in rows] == [False, True, True, True]
+    assert [row.get("error", {}).get("message") for row in rows] == [
+        None,
+        "item 2: the text is empty",
+        "item 3: at most 10 letters of text are taken, got 40",
+        "item 4: the text is empty",
+    ]
+    answer = client.post("/v1/similarity", json={"a": ["red", ""], "b": ["blue"]}).json()
+    assert [row[0] is None for row in answer["similarity"]] == [False, True]
+    labels = client.post("/v1/classify", json={"images": [{"image": data_uri()}], "labels": ["red", " "], "templates": ["{}"]})
+    assert (labels.status_code, labels.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
 def test_a_long_text_says_that_it_lost_its_end(serve: Serve) -> None:
     rows = serve().post("/v1/embeddings", json={"input": ["red", "red " * 500]}).json()["data"]
     assert [row.get("truncated") for row in rows] == [None, True]

@@ -250,6 +250,15 @@ def test_the_end_of_a_search_and_beyond(visit: Visit) -> None:
     expect(page.locator("#status")).to_have_text("127 found")
 
 
+def test_nothing_found_among_what_the_filters_let_through_is_the_words_doing(visit: Visit) -> None:
+    page = visit('#/?q=an+underground+railway+station&f={"orientation":"landscape"}')
+    expect(page.locator("#active .chip")).to_have_count(1)
+    expect(page.locator("#empty")).to_contain_text("has to do with these words")
+    page.get_by_role("button", name="Show them all the same").click()
+    expect(page.locator("#grid")).to_be_visible()
+    expect(page.locator("#empty")).to_be_hidden()
+
+
 def test_a_faulty_query_shows_the_place(visit: Visit) -> None:
     page = visit(quiet=False)  # browsers report every answer of 400 on the console
     search(page, 'dog + "cat')

@@ -62,9 +62,10 @@ def routes(service: Service) -> APIRouter:
                 vectors[name] = row
             with service.metrics.stage("search"):
                 hits, names = await library.run(lambda lib: (photos.search(lib, asked, vectors), photos.folders(lib)))
+                why = None if hits or asked.cursor else await library.run(lambda lib: photos.nothing(lib, asked, vectors))
         more = hits[-1].cursor if len(hits) == asked.n else None
         took = round(1e3 * (time.perf_counter() - begin), 1)
-        return SearchAnswer(results=[photos.found(hit, names) for hit in hits], next=more, took_ms=took)
+        return SearchAnswer(results=[photos.found(hit, names) for hit in hits], nothing=why, next=more, took_ms=took)
 
     @router.post("/v1/browse")
     async def browse(asked: BrowseRequest) -> BrowseAnswer:

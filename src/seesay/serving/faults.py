@@ -75,6 +75,9 @@ def install(app: FastAPI) -> None:
     async def misshapen(request: Request, error: RequestValidationError) -> JSONResponse:
         """Says where and why, and not what was sent, which may be a picture."""
         first: Any = error.errors()[0]
+        if not request.headers.get("content-type", "").startswith("application/json") and first["loc"] == ("body",):
+            told = Fault(message="expected JSON, sent with Content-Type: application/json", type="invalid_request_error")
+            return JSONResponse({"error": told.model_dump()}, 415)
         where = ".".join(str(step) for step in first["loc"] if step != "body" and not _is_type(step)) or "the request"
         return JSONResponse(
             {"error": Fault(message=f"{where}: {first['msg']}", type="invalid_request_error", param=where).model_dump()}, 400

@@ -14,7 +14,7 @@ from seesay.library import Hit, Library
 from seesay.library.listing import Item
 from seesay.model import Model
 from seesay.serving.folders import Folders
-from seesay.serving.wire import BrowseAnswer, BrowseRequest, FileFacts, FiltersAsked, Found, ItemAnswer, SearchRequest
+from seesay.serving.wire import BrowseAnswer, BrowseRequest, FileFacts, FiltersAsked, Found, ItemAnswer, Nothing, SearchRequest
 
 T = TypeVar("T")
 READERS = 4  # threads, each with a connection of its own
@@ -68,6 +68,15 @@ def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarra
         cursor=asked.cursor,
         relevant=asked.relevant,
     )
+
+
+def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> Nothing:
+    """Why such a search finds nothing."""
+    if asked.relevant and search(library, asked.model_copy(update={"relevant": False, "sort": "score", "n": 1}), pictures):
+        return Nothing(
+            reason="words", message='no picture here has to do with these words; "relevant": false shows the nearest all the same'
+        )
+    return Nothing(reason="filters", message="no picture passes the filters")
 
 
 def under(library: Library, asked: FiltersAsked) -> str | None:

@@ -77,13 +77,15 @@ class Service:
             self.room.leave(texts)
 
     async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:
-        """Each item fails alone. `what` it is called in messages. Raises InputError for more than a request takes."""
+        """Each item fails alone. `what` it is called in messages. Raises InputError for more than a request takes, and for an
+        item that is not exactly one thing."""
         things = [Thing(text=item) if isinstance(item, str) else item for item in items]
         self.check(things, what)
-        texts = [at for at, thing in enumerate(things) if thing.text is not None]
+        wrong = [None if thing.text is None else self._wrong(thing.text) for thing in things]
+        rows: list[np.ndarray | Exception] = [InputError(f"{what} {at + 1}: {why}") for at, why in enumerate(wrong)]
+        texts = [at for at, thing in enumerate(things) if thing.text is not None and wrong[at] is None]
         pictures = [at for at, thing in enumerate(things) if thing.image is not None]
         known = [at for at, thing in enumerate(things) if thing.id is not None]
-        rows: list[np.ndarray | Exception] = [InputError("")] * len(things)
         tokens, truncated = 0, frozenset[int]()
         waiting: list[tuple[list[int], Future[list[np.ndarray | Exception]]]] = []
         if texts:
@@ -121,15 +123,16 @@ class Service:
                 raise InputError(
                     f"{what} {at + 1}: expected exactly one of text, image and id, got {' and '.join(given) or 'none'}"
                 )
-            if thing.text is not None:
-                if not thing.text.strip():
-                    raise InputError(f"{what} {at + 1}: the text is empty")
-                if len(thing.text) > self.settings.letters:
-                    raise InputError(
-                        f"{what} {at + 1}: at most {self.settings.letters:,} letters of text are taken, got {len(thing.text):,}"
-                    )
         check_count("pictures", sum(thing.image is not None for thing in things), self.settings.pictures)
         check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
+
+    def _wrong(self, text: str) -> str | None:
+        """What is, if anything."""
+        if not text.strip():
+            return "the text is empty"
+        if len(text) > self.settings.letters:
+            return f"at most {self.settings.letters:,} letters of text are taken, got {len(text):,}"
+        return None
 
     async def _tokens(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         with self.metrics.stage("tokenize", "text"):

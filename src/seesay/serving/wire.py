@@ -189,8 +189,16 @@ class Found(PictureFacts):
     relevance: float | None = None
 
 
+class Nothing(BaseModel):
+    """Why a search found nothing: no picture has to do with the words, or none passes the filters."""
+
+    reason: Literal["words", "filters"]
+    message: str
+
+
 class SearchAnswer(BaseModel):
     results: list[Found]
+    nothing: Nothing | None = None
     next: str | None = None
     took_ms: float
 

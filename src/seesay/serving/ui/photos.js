@@ -55,13 +55,13 @@ export class Photos {
     const name = day => { const key = day.slice(0, 7); if (!named.has(key)) named.set(key, key ? month.format(new Date(`${key}-01T00:00:00Z`)) : t("undated")); return named.get(key); };
     const dated = order !== "name" && dates.some(Boolean);
     this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? dates.map(name) : null, name: index => this.known.get(ids[index])?.name ?? (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
-    this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filtered" : "library");
+    this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filters" : "library");
   }
 
   async search(signal) {
-    const begin = this.body(), { results, next } = await post("/v1/search", begin, { signal });
+    const begin = this.body(), { results, next, nothing } = await post("/v1/search", begin, { signal });
     this.take(results, next, false);
-    this.tell(t("counted", results.length, Boolean(next)), results.length ? null : this.filters.any ? "filtered" : "words");
+    this.tell(t("counted", results.length, Boolean(next)), nothing?.reason);
     this.end();
   }
 
@@ -104,7 +104,7 @@ export class Photos {
     this.empty.className = "";
     const way = {
       words: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingWhy") }), button(t("showAll"), () => this.showAll(), { class: "primary" })],
-      filtered: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") })],
+      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") })],
       library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: "seesay index FOLDER" })],
     }[empty];
     if (way) this.empty.replaceChildren(...way());
