@@ -87,7 +87,9 @@ def test_a_search_that_finds_nothing_says_why(client: TestClient) -> None:
     assert why("red", relevant=False) is None
     assert why("red", filters={"min_px": 1000}) == "filters"
     assert why("photo:a", pictures={"a": data_uri("blue")}, filters={"min_px": 1000}) == "filters"
-    irrelevant = client.post("/v1/search", json={"query": "black", "filters": {"folder": "pictures/b"}, "sort": "newest"}).json()
+    irrelevant = client.post(
+        "/v1/search", json={"query": "black", "filters": {"folder": "pictures/b"}, "sort": "newest"}
+    ).json()
     assert irrelevant["nothing"]["reason"] == "words"
     assert '"relevant": false' in irrelevant["nothing"]["message"]
 

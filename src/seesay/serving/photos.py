@@ -74,7 +74,8 @@ def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarr
     """Why such a search finds nothing."""
     if asked.relevant and search(library, asked.model_copy(update={"relevant": False, "sort": "score", "n": 1}), pictures):
         return Nothing(
-            reason="words", message='no picture here has to do with these words; "relevant": false shows the nearest all the same'
+            reason="words",
+            message='no picture here has to do with these words; "relevant": false shows the nearest all the same',
         )
     return Nothing(reason="filters", message="no picture passes the filters")
 
