@@ -21,13 +21,13 @@ class Sum:
     @staticmethod
     def of(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> "Sum":
         """vectors (D,) each, at unit length, with weights other than 0. Raises InputError where nothing is left."""
-        weighed = [weight * vector for weight, vector in zip(weights, vectors, strict=True)]
-        total = np.sum(weighed, axis=0, dtype=np.float32)
-        if np.linalg.norm(total) < 1e-3 * sum(map(abs, weights)):
+        weight = np.asarray(weights, dtype=np.float32)
+        weighed = weight[:, None] * np.stack(vectors)
+        total: np.ndarray = weighed.sum(axis=0)
+        if np.linalg.norm(total) < 1e-3 * np.abs(weight).sum():
             raise InputError("the parts of the query take each other away, and nothing is left to look for")
-        taken = [vector for weight, vector in zip(weights, weighed, strict=True) if weight < 0]
-        if len(taken) in (0, len(weights)):
+        if (weight < 0).all() or (weight > 0).all():
             return Sum(total, unit(total), None)
-        less = np.sum(taken, axis=0, dtype=np.float32)
-        length = max(float(np.linalg.norm(total - less)), 1e-6)
-        return Sum(total, (total - less) / length, less / length)
+        taken: np.ndarray = weighed[weight < 0].sum(axis=0)
+        length = max(float(np.linalg.norm(total - taken)), 1e-6)
+        return Sum(total, (total - taken) / length, taken / length)
