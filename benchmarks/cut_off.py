@@ -19,6 +19,7 @@ from benchmark import Goal, Result, Table, run
 import seesay
 from seesay.evaluation.datasets import read_labels
 from seesay.library.relevance import NEAREST, Neutral, neutral_phrases
+from seesay.library.sum import Sum
 from seesay.tasks.encoder import unit
 from seesay.tasks.retrieve import top_k
 
@@ -75,9 +76,10 @@ def _split(
     others = np.random.default_rng(seed + 1000)
     for at, query in enumerate(queries):
         taken = -queries[others.choice([other for other in np.flatnonzero(present) if other != at])] if less else None
-        scores = inside @ (query if taken is None else unit(query + taken))
+        asked = Sum(query, taken)
+        scores = inside @ unit(asked.vector)
         best = top_k(scores, SHOWN)
-        kept = scores[best] >= neutral.relevance(inside[top_k(scores, NEAREST)], query, taken).least()
+        kept = scores[best] >= neutral.relevance(inside[top_k(scores, NEAREST)], asked).least()
         if not present[at]:
             rejected.append(not kept.any())
             tops.append(scores.max())

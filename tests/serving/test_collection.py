@@ -78,7 +78,7 @@ def test_filters_and_folders(client: TestClient) -> None:
     assert search(client, "red", filters={"min_px": 1000}) == []
 
 
-def test_a_search_that_finds_nothing_says_why(client: TestClient) -> None:
+def test_a_search_that_finds_nothing_says_why(client: TestClient, tmp_path: Path) -> None:
     def why(query: str, **asked: Any) -> str | None:
         answer = client.post("/v1/search", json={"query": query, **asked}).json()
         assert bool(answer["results"]) != ("nothing" in answer)
@@ -92,6 +92,9 @@ def test_a_search_that_finds_nothing_says_why(client: TestClient) -> None:
     ).json()
     assert irrelevant["nothing"]["reason"] == "words"
     assert '"relevant": false' in irrelevant["nothing"]["message"]
+    with Library(tmp_path / "library") as library:
+        library.forget(tmp_path / "pictures")
+    assert why("red") == "library"
 
 
 def test_browsing(client: TestClient) -> None:

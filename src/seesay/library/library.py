@@ -228,7 +228,7 @@ class Library:
         """The same for a vector (D,) of the model's space, however it was made."""
         _check_sort(sort, kind, ended=filters.min_score is not None)
         with self.reading() as store:
-            return self._search(self.space(store), Sum(vector, vector, None), n, filters, kind, sort, cursor)
+            return self._search(self.space(store), Sum(vector), n, filters, kind, sort, cursor)
 
     def _search(
         self,
@@ -243,9 +243,10 @@ class Library:
     ) -> list[Hit]:
         """relevant None: a query of which nothing is known."""
         with self.reading() as store:
-            if asked.vector.shape != (space.dim,):
-                raise InputError(f"expected a vector ({space.dim},), got an array {asked.vector.shape}")
-            found = self._scores(store, space, kind, unit(asked.vector))
+            vector = asked.vector
+            if vector.shape != (space.dim,):
+                raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
+            found = self._scores(store, space, kind, unit(vector))
             known = None if relevant is None else self._relevance(store, space, found, asked, needed=relevant)
             least = -np.inf if filters.min_score is None else filters.min_score
             if relevant and known is not None:
@@ -262,7 +263,7 @@ class Library:
         matrix = self.matrix(store, space)
         neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if needed else None)
         nearest = store.vectors(found.ids[top_k(found.scores, NEAREST)].tolist())
-        return None if neutral is None or not len(nearest) else neutral.relevance(nearest, asked.wanted, asked.taken)
+        return None if neutral is None or not len(nearest) else neutral.relevance(nearest, asked)
 
     def neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
         """What neutral phrases find among the pictures now; None where there is none."""

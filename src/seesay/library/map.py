@@ -17,6 +17,7 @@ from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
 from seesay.library.relevance import NEAREST, Neutral, neutral_phrases
+from seesay.library.sum import Sum
 from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def located(words: np.ndarray, vectors: np.ndarray, places: np.ndarray, neutral:
         scores = vectors @ word
         nearest = top_k(scores, FOUND)
         if neutral is not None:
-            nearest = nearest[scores[nearest] >= neutral.relevance(vectors[top_k(scores, NEAREST)], word).least()]
+            nearest = nearest[scores[nearest] >= neutral.relevance(vectors[top_k(scores, NEAREST)], Sum(word)).least()]
         if not len(nearest):
             found.append(None)
             continue

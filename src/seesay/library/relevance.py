@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seesay.arrays import read_arrays, write_arrays
+from seesay.library.sum import Sum
 from seesay.tasks.encoder import unit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Relevance:
 
     def of(self, score: float) -> float:
         """0 to 1"""
-        return float(np.searchsorted(self.best, score - self.typical) / len(self.best))
+        return _share(self.best, score - self.typical)
 
     def least(self) -> float:
         """The cosine from which hits are kept; infinite where nothing is found."""
@@ -75,14 +76,14 @@ class Neutral:
     def stale(self, rows: int) -> bool:
         return abs(rows - self.rows) > STALE * self.rows
 
-    def relevance(self, nearest: np.ndarray, wanted: np.ndarray, taken: np.ndarray | None = None) -> Relevance:
-        """nearest (NEAREST, D): the vectors that a query is nearest to, which is a `Sum` of wanted and taken, (D,) each."""
-        plain = float(quantile(nearest @ self.phrases.T, FITTING).mean())
-        found = Relevance(plain, self.best, True).of(float((nearest @ wanted).max())) >= FOUND
-        if taken is None:
-            return Relevance(plain, self.best, found)
-        less = quantile(nearest @ unit(self.phrases + taken).T, FITTING)
-        return Relevance(float(less.mean()), self.best, found)
+    def relevance(self, nearest: np.ndarray, asked: Sum) -> Relevance:
+        """nearest (NEAREST, D): the vectors that a query is nearest to."""
+        length = max(float(np.linalg.norm(asked.wanted)), 1e-6)
+        typical = _typical(nearest, self.phrases)
+        found = _share(self.best, float((nearest @ asked.wanted).max()) / length - typical) >= FOUND
+        if asked.taken is not None:
+            typical = _typical(nearest, unit(self.phrases + asked.taken / length))
+        return Relevance(typical, self.best, found)
 
 
 def refreshed(folder: Path, vectors: np.ndarray, model: "Model", before: Neutral | None) -> Neutral:
@@ -106,6 +107,16 @@ def standing_out(vectors: np.ndarray, phrases: np.ndarray) -> np.ndarray:
             nearest = np.argpartition(-scores, NEAREST, axis=0)[:NEAREST]
             scores, typical = (np.take_along_axis(each, nearest, axis=0) for each in (scores, typical))
     return np.sort(scores.max(axis=0) - typical.mean(axis=0))
+
+
+def _typical(nearest: np.ndarray, phrases: np.ndarray) -> float:
+    """What the best-fitting of the phrases (B, D) have on the pictures (N, D), on average."""
+    return float(quantile(nearest @ phrases.T, FITTING).mean())
+
+
+def _share(best: np.ndarray, by: float) -> float:
+    """Of phrases whose best match stands out by less."""
+    return float(np.searchsorted(best, by) / len(best))
 
 
 def quantile(values: np.ndarray, at: float) -> np.ndarray:

@@ -77,7 +77,9 @@ def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarr
             reason="words",
             message='no picture here has to do with these words; "relevant": false shows the nearest all the same',
         )
-    return Nothing(reason="filters", message="no picture passes the filters")
+    if asked.filters != FiltersAsked():
+        return Nothing(reason="filters", message="no picture passes the filters")
+    return Nothing(reason="library", message="the library holds no pictures")
 
 
 def under(library: Library, asked: FiltersAsked) -> str | None:

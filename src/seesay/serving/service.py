@@ -81,9 +81,15 @@ class Service:
         item that is not exactly one thing."""
         things = [Thing(text=item) if isinstance(item, str) else item for item in items]
         self.check(things, what)
-        wrong = [None if thing.text is None else self._wrong(thing.text) for thing in things]
-        rows: list[np.ndarray | Exception] = [InputError(f"{what} {at + 1}: {why}") for at, why in enumerate(wrong)]
-        texts = [at for at, thing in enumerate(things) if thing.text is not None and wrong[at] is None]
+        rows: list[np.ndarray | Exception] = [InputError("")] * len(things)
+        texts = []
+        for at, thing in enumerate(things):
+            if thing.text is None:
+                continue
+            if wrong := self._wrong(thing.text):
+                rows[at] = InputError(f"{what} {at + 1}: {wrong}")
+            else:
+                texts.append(at)
         pictures = [at for at, thing in enumerate(things) if thing.image is not None]
         known = [at for at, thing in enumerate(things) if thing.id is not None]
         tokens, truncated = 0, frozenset[int]()

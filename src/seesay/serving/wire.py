@@ -190,9 +190,9 @@ class Found(PictureFacts):
 
 
 class Nothing(BaseModel):
-    """Why a search found nothing: no picture has to do with the words, or none passes the filters."""
+    """Why a search found nothing: no picture has to do with the words, none passes the filters, or there is none."""
 
-    reason: Literal["words", "filters"]
+    reason: Literal["words", "filters", "library"]
     message: str
 
 
