@@ -205,3 +205,18 @@ def test_bundled_model_knows_the_example_photos(bundled: Model, photos: list[Pat
     best = bundled.classify([path for path, _ in named], kinds).argmax(axis=1)
     right = [kinds[i] == kind for i, (_, kind) in zip(best, named, strict=True)]
     assert np.mean(right) >= 0.7
+
+
+def test_bundled_model_reads_mixed_traditional_and_full_width_texts(bundled: Model) -> None:
+    same = [
+        ("一只 golden retriever", "a golden retriever"),
+        ("a photo of 猫", "a photo of a cat"),
+        ("一隻狗在草地上奔跑", "一只狗在草地上奔跑"),
+        ("兩隻鳥在飛", "两只鸟在飞"),
+        ("ａ　ｄｏｇ", "a dog"),
+        ("１只狗", "1只狗"),
+    ]
+    a, b = (bundled.encode_text([pair[side] for pair in same]) for side in (0, 1))
+    cosines = a @ b.T
+    assert np.diag(cosines).min() > 0.9
+    assert (cosines.argmax(axis=1) == np.arange(len(same))).all()

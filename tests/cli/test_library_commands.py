@@ -125,6 +125,10 @@ def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> No
     assert "nothing found below" in nothing.err
     strict = run("search", "red", "--all", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
     assert (strict.code, "nothing found that passes these filters" in strict.err) == (0, True)
+    strict = run("search", "red", "--min-px", "99999")
+    assert ("nothing found that passes these filters" in strict.err, "--all" in strict.err) == (True, False)
+    irrelevant = run("search", "a giraffe", "--min-px", "1")
+    assert irrelevant.err.splitlines() == ["seesay: nothing found", "seesay: --all shows what comes nearest all the same"]
     assert (
         len(run("search", "red", "--all", "--orientation", "square", "--min-px", "2", "--min-score", "-1").out.splitlines())
         == 4

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -98,16 +99,9 @@ def search(
     filters = Filters(under, after, before, camera, place, orientation, min_px, tags or None, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        hits = opened.search(
-            text if text.strip() else None,
-            image=image,
-            n=n,
-            filters=filters,
-            kind=kind,
-            sort=sort,
-            cursor=cursor,
-            relevant=not everything,
-        )
+        find = partial(opened.search, text if text.strip() else None, image=image, filters=filters, kind=kind)
+        hits = find(n=n, sort=sort, cursor=cursor, relevant=not everything)
+        held_back = not hits and not everything and bool(find(n=1))
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
@@ -123,8 +117,8 @@ def search(
     else:
         _print(hits)
     if not hits:
-        click.echo(f"seesay: nothing found{_where(filters)}", err=True)
-        if not everything and text.strip() and image is None:
+        click.echo(f"seesay: nothing found{'' if held_back else _where(filters)}", err=True)
+        if held_back:
             click.echo("seesay: --all shows what comes nearest all the same", err=True)
     if html:
         from seesay.gallery import Found, write_page
