@@ -240,6 +240,25 @@ def test_filters(visit: Visit) -> None:
     expect(page.locator("#status")).to_have_text("127 pictures")
 
 
+def test_the_first_click_and_the_first_letters_count_on_a_slow_line(visit: Visit) -> None:
+    page = visit()
+    held: list[Route] = []
+    page.route("**/v1/library", lambda route: held.append(route))
+    page.route("**/ui/app.js", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    page.fill("#words", "a dog on grass")
+    with page.expect_request("**/v1/library"):
+        held.pop().continue_()
+    page.get_by_role("button", name="Filters").click()
+    expect(page.get_by_label("Folder")).to_have_text("All folders")
+    held.pop().continue_()
+    page.get_by_label("Folder").select_option("photos/animals")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#words")).to_have_value("a dog on grass")
+    expect(page.locator("#active .chip")).to_have_count(1)
+    expect(page.locator("#status")).to_contain_text("found")
+
+
 def test_the_end_of_a_search_and_beyond(visit: Visit) -> None:
     page = visit()
     search(page, "an underground railway station")

@@ -28,7 +28,7 @@ const chart = new Chart($("#map"), id => detail.open(id));
 const playground = new Playground($("#try"), async () => photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids);
 const menu = new Menu({
   spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run({ keep: true }); if (view === "map") chart.show(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
-  news: (told, more) => { library = filters.library = told; selection.canWrite = told.can_write; if (more && query.empty) photos.run({ keep: true }); },
+  news: (told, more) => { library = told; filters.learn(told); selection.canWrite = told.can_write; if (more && query.empty) photos.run({ keep: true }); },
 });
 
 // What is asked goes into the address, without a step back for every letter.
@@ -131,6 +131,7 @@ async function start() {
   if (session?.key_required && !session.signed_in) { signIn(); return; }
   menu.signedIn = Boolean(session?.key_required);
   await menu.watch();
+  if (query.text && !location.hash) address(); // typed before this ran
   route();
 }
 

@@ -11,8 +11,15 @@ export class Filters {
     this.changed = changed;
     this.dialog = $("#filters");
     this.set = {}; // as the server takes them, and `sort`
-    this.library = { folders: [], cameras: [], tags: [] };
+    this.library = null; // what there is to filter by, once the server told
     this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
+  }
+
+  // A dialog that was opened before the server told is drawn anew.
+  learn(library) {
+    const first = !this.library;
+    this.library = library;
+    if (first && this.dialog.open) this.open(this.searching);
   }
 
   get asked() {
@@ -53,11 +60,12 @@ export class Filters {
   }
 
   open(searching) {
+    this.searching = searching;
     const choose = (name, first, options, chosen = value => this.change(name, value)) => el("select", { name, onchange: event => chosen(event.target.value) },
       el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
     const day = name => el("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "", onchange: event => this.change(name, event.target.value) });
-    const { folders, cameras, tags } = this.library;
+    const { folders, cameras, tags } = this.library ?? { folders: [], cameras: [], tags: [] };
     const indent = folder => "\u2003".repeat(folder.split("/").length - 1) + folder.split("/").pop();
     const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]), value => this.change("tags", value ? [value] : null));
     const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
@@ -76,7 +84,7 @@ export class Filters {
         field(t("order"), order),
         el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place)),
         el("div", { class: "foot" }, button(t("reset"), () => { this.set = {}; this.draw(); this.changed(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
-    if (!this.dialog.open) this.dialog.showModal();
+    if (this.dialog.open) $("button", this.dialog).focus(); else this.dialog.showModal();
   }
 
   current(name) { return name === "tag" ? this.set.tags?.[0] : this.set[name]; }
