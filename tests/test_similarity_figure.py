@@ -10,7 +10,7 @@ from seesay.errors import InputError
 from seesay.similarity_figure import draw, pictures
 from tests.conftest import COLOURS, Paint
 
-UNKNOWN = "\U0010fffd"  # a private letter, which no font draws
+UNKNOWN = "\U0010fffd\U0010fffc"  # private letters, which no font draws
 
 
 def test_pictures_stand_above_and_texts_at_the_left(paint: Paint, tmp_path: Path) -> None:

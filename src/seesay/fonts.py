@@ -15,7 +15,8 @@ CHINESE = (
 
 
 def families_for(text: str) -> tuple[list[str], str]:
-    """Families to take letters from, one after the other, and the letters that none of them has."""
+    """Families to take letters from, one after the other, and the letters that none of them has, as they
+    come in the text."""
     from matplotlib.font_manager import fontManager, get_font
 
     families, left = ["DejaVu Sans"], {letter for letter in text if not letter.isspace()}
@@ -32,4 +33,4 @@ def families_for(text: str) -> tuple[list[str], str]:
         if left & known and name not in families:
             families.append(name)
         left -= known
-    return families, "".join(sorted(left))
+    return families, "".join(dict.fromkeys(letter for letter in text if letter in left))
