@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.bundled import bilingual, drawings, heads, looks, materials, nouns, sources, start, teacher
+from recipes.bundled import bilingual, drawings, heads, looks, materials, nouns, sources, start, teacher, typed
 from recipes.bundled.bilingual import STRESSED_RATE, Kept, Switch, Traditional
 from recipes.bundled.dictionary import Entry, entries
 from recipes.bundled.heads import Heads
@@ -73,12 +73,15 @@ class Build:
             student, tokenizer = self._taught(places)
             start.write(start_folder, start.image_state(places), student.state_dict(), tokenizer)
         model = self.work / "model"
-        if not model.exists():
+        gated = self.work / "gated" if self.captions else model
+        if not gated.exists() and not model.exists():
             trained = self._trained(places) if self.captions else start_folder
             text = self._names_refreshed(trained, places).state_dict()
             # Partly back to what captions taught, since the gate keeps names apart from them.
             text = start.between(trained, text) if self.captions else text
-            start.finish(trained, text, self._photos()[::6], model)
+            start.finish(trained, text, self._photos()[::6], gated)
+        if not model.exists():
+            typed.typed(gated, self.captions, self._photos(), self.work, self.shared, model)
         return model
 
     def _see(self, places: Places, drawn: list[tuple[Path, str]]) -> np.ndarray:

@@ -68,15 +68,15 @@ class CaptionWords:
 
     def english(self, texts: Sequence[str]) -> list[str]:
         said = [{self._singular(w) for w in re.findall(r"[a-z]{3,}", text.lower())} for text in texts]
-        return self._agreed(said, lambda word: word in self.known and word not in DULL)
+        return self.agreed(said, lambda word: word in self.known and word not in DULL)
 
     def chinese(self, texts: Sequence[str]) -> list[str]:
-        return self._agreed(
+        return self.agreed(
             [set(cut(text, self.dictionary, longest=4)) for text in texts], lambda word: len(word) > 1 and word not in DULL_ZH
         )
 
     @staticmethod
-    def _agreed(said: list[set[str]], wanted: Callable[[str], bool]) -> list[str]:
+    def agreed(said: list[set[str]], wanted: Callable[[str], bool]) -> list[str]:
         counted = Counter(word for words in said for word in words if wanted(word))
         return [word for word, count in counted.most_common() if count >= 2]
 

@@ -102,10 +102,10 @@ def write(folder: Path, image: Mapping[str, Tensor], text: Mapping[str, Tensor],
     )
     state = {f"image.{name}": value for name, value in image.items()} | {f"text.{name}": value for name, value in text.items()}
     state["logit_scale"] = torch.tensor(config.logit_scale)
-    _write(folder, config, state, tokenizer)
+    write_model(folder, config, state, tokenizer)
 
 
-def _write(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], tokenizer: bytes) -> None:
+def write_model(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], tokenizer: bytes) -> None:
     with torch.device("meta"):
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)
@@ -128,7 +128,7 @@ def average(trained: Sequence[Path], out: Path) -> None:
     states = [load_file(folder / "model.safetensors") for folder in trained]
     means = {name: np.mean([state[name] for state in states], axis=0, dtype=np.float64) for name in states[0]}
     state = {name: torch.from_numpy(np.asarray(mean, dtype=np.float32)) for name, mean in means.items()}
-    _write(out, read_config(trained[0]), state, (trained[0] / "tokenizer.json").read_bytes())
+    write_model(out, read_config(trained[0]), state, (trained[0] / "tokenizer.json").read_bytes())
 
 
 def between(trained: Path, text: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,7 +149,7 @@ def finish(trained: Path, text: Mapping[str, Tensor], photos: Sequence[Path], ou
     state |= {f"text.{name}": value for name, value in text.items()}
     config = read_config(trained)
     assert isinstance(config.text, BertConfig)
-    _write(out, replace(config, text=replace(config.text, gate=GATE)), state, (trained / "tokenizer.json").read_bytes())
+    write_model(out, replace(config, text=replace(config.text, gate=GATE)), state, (trained / "tokenizer.json").read_bytes())
 
 
 def provenance() -> tuple[Source, ...]:
