@@ -1,14 +1,30 @@
 """The cut-off: the method beside a slow one, when it is made again, and what it keeps back."""
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seesay.errors import InputError
 from seesay.library import Library, relevance
-from seesay.library.relevance import FITTING, FOUND, KEPT, NEAREST, Neutral, Relevance, neutral_phrases, quantile, standing_out
+from seesay.library.relevance import (
+    EVEN,
+    FITTING,
+    FOUND,
+    KEPT,
+    NEAREST,
+    SLOPE,
+    Absent,
+    Neutral,
+    Relevance,
+    neutral_phrases,
+    quantile,
+    standing_out,
+)
 from seesay.library.sum import Sum
 from seesay.model import Model
 from seesay.tasks.encoder import unit
@@ -34,12 +50,25 @@ def test_standing_out_is_what_a_slow_version_says(count: int, monkeypatch: pytes
     np.testing.assert_allclose(standing_out(vectors, phrases), expected, atol=1e-6)
 
 
-def test_relevance_is_the_share_of_phrases_that_stand_out_less() -> None:
-    found = Relevance(typical=0.2, best=np.linspace(-0.1, 0.1, 101), found=True)
-    assert found.of(0.2 - 0.11) == 0
-    assert found.of(0.2 + 0.11) == 1
-    assert found.of(0.2501) == pytest.approx(76 / 101)
-    assert found.of(found.least()) == pytest.approx(KEPT, abs=0.01)
+@pytest.mark.parametrize("present", [0.05, 0.3, 0.6])
+def test_what_is_absent_is_told_from_what_is_there_however_much_that_is(present: float) -> None:
+    rng = np.random.default_rng(0)
+    there = int(911 * present)
+    best = np.sort(np.concatenate([rng.normal(-0.02, 0.03, 911 - there), rng.normal(0.2, 0.08, there)]))
+    absent = Absent.among(best)
+    assert absent.mean == pytest.approx(-0.02, abs=0.015)
+    assert absent.deviation == pytest.approx(0.03, abs=0.012)
+    assert Absent.among(np.zeros(1)).deviations(0.1) > FOUND
+
+
+def test_relevance_grows_with_the_deviations_from_what_is_absent() -> None:
+    absent = Absent(0.01, 0.05)
+    found = Relevance(typical=0.2, absent=absent, found=True)
+    for deviations in (-1e9, -1.0, 0.0, EVEN, 20.0, 1e9):
+        expected = np.exp(-np.logaddexp(0, (EVEN - deviations) / SLOPE))
+        assert found.of(0.21 + 0.05 * deviations) == pytest.approx(expected, abs=1e-9)
+    assert found.of(0.21 + 0.05 * EVEN) == pytest.approx(0.5)
+    assert absent.deviations(found.least() - found.typical) == pytest.approx(KEPT)
     assert replace(found, found=False).least() == float("inf")
 
 
@@ -54,7 +83,8 @@ def test_what_is_taken_away_is_taken_from_the_phrases_and_does_not_say_whether_a
     assert got.typical == pytest.approx(np.mean([np.quantile([v @ p for p in less], FITTING) for v in nearest]), abs=1e-6)
     plain = neutral.relevance(np.stack(nearest), Sum(wanted))
     assert plain.typical == pytest.approx(np.mean([np.quantile([v @ p for p in phrases], FITTING) for v in nearest]), abs=1e-6)
-    assert got.found == plain.found == (plain.of(max(float(v @ wanted) for v in nearest)) >= FOUND)
+    best = max(float(v @ wanted) for v in nearest) - plain.typical
+    assert got.found == plain.found == (Absent.among(neutral.best).deviations(best) >= FOUND)
 
 
 def test_a_sum_knows_what_it_takes_away() -> None:
@@ -111,6 +141,36 @@ def test_phrases_are_searched_for_again_when_the_library_has_grown(fake: Model, 
     assert second is not None
     assert second.rows == 2
     assert np.array_equal(second.phrases, first.phrases)
+
+
+def test_what_was_forgotten_has_no_say_in_what_is_found(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
+    dogs, others = tmp_path / "dogs", tmp_path / "others"
+    for folder in (dogs, others):
+        folder.mkdir()
+    for photo in photos:
+        folder = dogs if re.search("dog|dalmatian|shepherd", photo.name) else others if photo.parent.name != "animals" else None
+        if folder is not None:
+            shutil.copy(photo, folder)
+    for copy in range(NEAREST):  # the nearest of all that are there, and then not
+        with Image.open(dogs / "german-shepherd-on-grass.jpg") as image:
+            image.save(dogs / f"again-{copy}.jpg", quality=90 - copy)
+    library = Library(tmp_path / "library", bundled)
+    library.index(dogs, others)
+    assert library.search("a dog", relevant=True)
+    library.forget(dogs)
+    fresh = Library(tmp_path / "fresh", bundled)
+    fresh.index(others)
+    for query in ("a dog", "a boat on the water"):
+        left, anew = (found.search(query, relevant=True) for found in (library, fresh))
+        assert [(hit.name, hit.relevance) for hit in left] == [(hit.name, hit.relevance) for hit in anew]
+
+
+def test_what_only_takes_away_has_no_end(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
+    library = Library(tmp_path / "library", bundled)
+    library.index(*photos)
+    hits = library.search("- a boat", n=5, relevant=True)
+    assert len(hits) == 5
+    assert hits[0].relevance is None
 
 
 def test_a_library_without_them_is_searched_all_the_same(fake: Model, paint: Paint, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "text"]
 SORTS = get_args(Sort)
+NEAREST_OF = 8  # times as many are looked at where too many of a query's nearest are forgotten ones
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
 
@@ -104,7 +105,12 @@ class Library:
         with self.writing() as store, store.transaction():
             count = store.forget(absolute(path))
             store.remove_orphans()
-            return count
+        with self.reading() as store:
+            for space in store.spaces():
+                matrix = self.matrix(store, space)
+                if (before := Neutral.read(matrix.folder)) is not None:  # what it says is of pictures that are there
+                    self.neutral(matrix, before)
+        return count
 
     @contextmanager
     def writing(self) -> Iterator[Store]:
@@ -180,7 +186,9 @@ class Library:
             raise InputError(f"n must be at least 1, got {n}")
         if kind not in ("image", "text"):
             raise InputError(f"kind is 'image' or 'text', got {kind!r}")
+        # What only takes away is like nothing that the phrases say: every picture is as far from it as can be.
         in_words = kind == "image" and image is None and all(part.what == "words" for part in parts)
+        in_words = in_words and any(part.weight > 0 for part in parts)
         _check_sort(sort, kind, ended=filters.min_score is not None or (relevant and in_words))
         with self.reading() as store:
             space = self.space(store)  # before any encoding: a foreign library should not cost a model
@@ -192,28 +200,36 @@ class Library:
         """The vector of a part that names an item, or one of the pictures. Raises InputError where there is none."""
         if part.what == "photo" and pictures is not None:
             if part.value not in pictures:
-                raise InputError(f"photo:{part.value}: no picture of that name came with the query")
+                raise InputError(part.pointed(f"photo:{part.value}: no picture of that name came with the query"))
             return unit(pictures[part.value])
         if part.what != "like":
             return None
         found = store.vector_of(part.value, space)
         if found is None:
-            raise InputError(f"like:{part.value}: the library at {self.path} has nothing with that id, seen by this model")
+            raise InputError(part.pointed(f"like:{part.value}: the library has nothing with that id, seen by this model"))
         return np.frombuffer(found, "<f4")
 
     def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> Sum:
         """Of the parts, and of images. Raises InputError where nothing is left."""
         left = [part for part, vector in zip(parts, known, strict=True) if vector is None]
         words = [part.value for part in left if part.what == "words"]
-        photos: list[ImageInput] = [_where(part.value) for part in left if part.what == "photo"]
         texts = iter(self.model.encode_text(words)) if words else iter(())
-        pictures = iter(self.model.encode_image([*photos, *images])) if photos or images else iter(())
+        photos = map(self._photo, (part for part in left if part.what == "photo"))
         vectors = [
-            vector if vector is not None else next(texts if part.what == "words" else pictures)
+            vector if vector is not None else next(texts if part.what == "words" else photos)
             for part, vector in zip(parts, known, strict=True)
         ]
+        pictures = self.model.encode_image(images) if images else ()
         weights = [part.weight for part in parts] + [1.0] * len(images)
         return Sum.of([*vectors, *pictures], weights)
+
+    def _photo(self, part: Part) -> np.ndarray:
+        """The vector (D,) of the file or URL that a part names. Raises InputError that points at it."""
+        try:
+            vector: np.ndarray = self.model.encode_image([_where(part.value)])[0]
+        except InputError as fault:
+            raise InputError(part.pointed(str(fault))) from fault
+        return vector
 
     def search_vector(
         self,
@@ -262,17 +278,24 @@ class Library:
         """None where there is nothing to compare with, or nothing at hand and it is not needed."""
         matrix = self.matrix(store, space)
         neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if needed else None)
-        nearest = store.vectors(found.ids[top_k(found.scores, NEAREST)].tolist())
-        return None if neutral is None or not len(nearest) else neutral.relevance(nearest, asked)
+        take, nearest = 0, np.empty((0, space.dim), dtype=np.float32)
+        while len(nearest) < NEAREST and take < len(found.ids):  # the best may be forgotten ones
+            take = NEAREST_OF * take or NEAREST
+            nearest = store.vectors(found.ids[top_k(found.scores, take)].tolist())
+        if neutral is None or not len(nearest):
+            return None
+        return neutral.relevance(nearest[top_k(nearest @ asked.vector, NEAREST)], asked)
 
     def neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
         """What neutral phrases find among the pictures now; None where there is none."""
         rows = matrix.rows("image", matrix.published())
-        if rows is None or not len(rows.ids):
+        with self.reading() as store:
+            live = None if rows is None else store.live(rows.ids)
+        if rows is None or live is None or not live.any():
             return None
-        if before is not None and not before.stale(len(rows.ids)):
+        if before is not None and not before.stale(int(live.sum())):
             return before
-        return refreshed(matrix.folder, rows.vectors, self.model, before)
+        return refreshed(matrix.folder, rows.vectors if live.all() else rows.vectors[live], self.model, before)
 
     def matrix(self, store: Store, space: Space) -> Matrix:
         return self._matrices.setdefault(space.token, store.matrix(space))
