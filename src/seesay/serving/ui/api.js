@@ -4,21 +4,24 @@ export const events = new EventTarget();
 let gone = false;
 
 export class ApiError extends Error {
-  constructor(status, message) { super(message); this.status = status; }
+  constructor(status, { message = "", type, code } = {}) { super(message); Object.assign(this, { status, type, code }); }
 }
 
 const pause = ms => new Promise(done => setTimeout(done, ms));
 
-export async function call(method, path, body, { signal } = {}) {
+// blob: the answer is a file.
+export async function call(method, path, body, { signal, blob = false } = {}) {
   for (let attempt = 0; ; attempt++) {
-    let answer;
+    let answer, said = null;
     try {
       const headers = body === undefined ? {} : { "Content-Type": "application/json" };
       answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+      if (answer.headers.get("Content-Type")?.startsWith("application/json")) said = await answer.json();
+      else if (blob && answer.ok) said = await answer.blob();
     } catch (fault) {
       if (fault.name === "AbortError") throw fault;
       lost();
-      throw new ApiError(0, "");
+      throw new ApiError(0);
     }
     if (answer.status === 429 && attempt < 3) {
       await pause(1000 * Number(answer.headers.get("Retry-After") || 1));
@@ -27,8 +30,7 @@ export async function call(method, path, body, { signal } = {}) {
     }
     if (answer.status === 401 && path !== "/v1/session") events.dispatchEvent(new Event("key"));
     if (answer.status === 204) return null;
-    const said = answer.headers.get("Content-Type")?.startsWith("application/json") ? await answer.json() : null;
-    if (!answer.ok) throw new ApiError(answer.status, said?.error?.message ?? answer.statusText);
+    if (!answer.ok) throw new ApiError(answer.status, said?.error ?? { message: answer.statusText });
     if (said && answer.status === 202) said.accepted = true;
     return said;
   }

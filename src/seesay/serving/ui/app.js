@@ -1,6 +1,6 @@
 // The page: its parts put together, its views by address, its keys.
 
-import { $, button, el } from "./dom.js";
+import { $, el, sheet } from "./dom.js";
 import { ApiError, events, get, post } from "./api.js";
 import { Chart } from "./map.js";
 import { Detail } from "./detail.js";
@@ -11,7 +11,7 @@ import { Playground } from "./playground.js";
 import { Query } from "./query.js";
 import { Selection } from "./selection.js";
 import { imagesIn, listen, picture } from "./pictures.js";
-import { t, translate } from "./words.js";
+import { t, told, translate } from "./words.js";
 
 let view = "photos", library = {};
 
@@ -19,16 +19,18 @@ const query = new Query(() => photos.changed());
 const filters = new Filters(() => photos.changed({ now: true }));
 const detail = new Detail({
   ids: () => view === "photos" ? photos.ids : [], facts: id => photos.facts(id), canWrite: () => library.can_write,
-  like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); scrollTo({ top: 0 }); },
-  tagged: () => menu.watch(), closed: index => { if (view === "photos" && index >= 0 && index < photos.ids.length) photos.grid.focus(index); },
+  like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); photos.grid.awaited = true; scrollTo({ top: 0 }); },
+  tagged: () => menu.watch(), closed: id => { if (view === "photos" && photos.ids.includes(id)) photos.grid.focus(photos.ids.indexOf(id)); },
 });
-const photos = new Photos({ query, filters, address, open: (id, index) => detail.open(id, index) });
-const selection = photos.selection = new Selection({ facts: id => photos.facts(id), all: () => photos.ids, changed: ids => photos.grid.mark(ids), tagged: () => menu.watch() });
-const chart = new Chart($("#map"), id => detail.open(id));
-const playground = new Playground($("#try"), async () => photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids);
+const photos = new Photos({ query, filters, address, open: id => detail.open(id) });
+const selection = photos.selection = new Selection({
+  facts: id => photos.facts(id), all: () => photos.ids, changed: ids => photos.grid.mark(ids), tagged: () => menu.watch(), left: () => photos.grid.focus(photos.grid.active),
+});
+const chart = new Chart($("#map"), { open: id => detail.open(id), empty: () => library.pictures === 0 });
+const playground = new Playground($("#try"), async () => photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids, files => take(files));
 const menu = new Menu({
-  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run({ keep: true }); if (view === "map") chart.show(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
-  news: (told, more) => { library = told; filters.learn(told); selection.canWrite = told.can_write; if (more && query.empty) photos.run({ keep: true }); },
+  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run(); if (view === "map") chart.show(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
+  news: (told, more) => { library = told; filters.learn(told); selection.canWrite = told.can_write; if (!more) return; if (query.empty) photos.run({ keep: true }); if (view !== "photos") route(); },
 });
 
 // What is asked goes into the address, without a step back for every letter.
@@ -46,7 +48,7 @@ function route() {
   const wanted = { "/map": "map", "/try": "try" }[path] ?? "photos", moved = wanted !== view;
   view = wanted;
   for (const name of ["photos", "map", "try"]) $(`#${name}`).hidden = name !== view;
-  for (const link of document.querySelectorAll("nav a")) link.toggleAttribute("aria-current", link.dataset.view === view);
+  for (const link of document.querySelectorAll("nav a")) if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   document.body.dataset.view = view;
   if (view === "map") chart.show(); else chart.hide();
   if (view === "try") playground.show();
@@ -59,15 +61,17 @@ function route() {
 }
 
 async function take(files) {
-  if (!files.length) return;
-  if (view === "try") { playground.take(files); return; }
-  if (view !== "photos") location.hash = "#/";
-  for (const file of files.slice(0, 8)) {
+  const trying = view === "try", bad = [];
+  let full = false;
+  if (files.length && view === "map") location.hash = "#/";
+  for (const file of files) {
+    if ((full = !trying && query.full)) break;
     try {
       const { name, uri } = await picture(file);
-      query.add({ kind: "photo", value: name, uri });
-    } catch { banner(t("unreadable", file.name), 6000); }
+      if (trying) playground.add(uri); else full = !query.add({ kind: "photo", value: name, uri });
+    } catch { bad.push(file.name); }
   }
+  if (bad.length || full) banner([bad.length && t("unreadable", bad), full && t("mostPictures")].filter(Boolean).join(" "), 6000);
 }
 
 function banner(text, ms = 0, kind = "") {
@@ -80,10 +84,7 @@ function banner(text, ms = 0, kind = "") {
 }
 
 function showKeys() {
-  const dialog = $("#keys");
-  dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: t("keys") }), button(t("close"), () => dialog.close())),
-    el("dl", { class: "keys" }, t("keyList").map(([key, what]) => [el("dt", {}, el("kbd", { text: key })), el("dd", { text: what })])));
-  dialog.showModal();
+  sheet(t("keys"), t("close"), el("dl", { class: "keys" }, t("keyList").map(([key, what]) => [el("dt", {}, el("kbd", { text: key })), el("dd", { text: what })])));
 }
 
 function signIn() {
@@ -93,7 +94,7 @@ function signIn() {
   const note = el("p", { class: "note", role: "alert" });
   const form = el("form", { onsubmit: async event => {
     event.preventDefault();
-    try { await post("/v1/session", { key: key.value }); dialog.close(); start(); } catch (fault) { note.textContent = fault instanceof ApiError && fault.status === 401 ? t("wrongKey") : fault.message || t("gone"); }
+    try { await post("/v1/session", { key: key.value }); dialog.close(); start(); } catch (fault) { note.textContent = fault instanceof ApiError && fault.status === 401 ? t("wrongKey") : told(fault); }
   } }, el("h2", { text: t("signIn") }), el("p", { text: t("keyWhy") }), key, note, el("button", { class: "primary", text: t("enter") }));
   dialog.replaceChildren(form);
   dialog.oncancel = event => event.preventDefault();
@@ -101,6 +102,7 @@ function signIn() {
 }
 
 addEventListener("keydown", event => {
+  if (event.isComposing) return;
   const typing = event.target.matches("input:not([type=checkbox]), textarea, select"), modal = document.querySelector("dialog[open]");
   if (event.key === "Escape" && !modal && view === "photos") {
     if (selection.ids.size) selection.clear();
@@ -113,17 +115,19 @@ addEventListener("keydown", event => {
   else if (event.key === "m" && view === "photos" && event.target.matches(".open")) query.add({ kind: "like", value: photos.ids[photos.grid.active] });
 });
 
-$("#search").addEventListener("submit", event => { event.preventDefault(); photos.changed({ now: true }); if (photos.ids.length) query.input.blur(); });
-$("#words").addEventListener("keydown", event => { if (event.key === "ArrowDown" && photos.ids.length) { event.preventDefault(); photos.grid.focus(photos.grid.active); } });
+$("#search").addEventListener("submit", event => { event.preventDefault(); photos.grid.awaited = matchMedia("(hover: none)").matches; photos.changed({ now: true, forced: true }); }); // where there is no mouse, the keyboard on the screen goes
+$("#words").addEventListener("keydown", event => { if (event.key === "ArrowDown" && !event.isComposing && photos.ids.length) { event.preventDefault(); photos.grid.focus(photos.grid.active); } });
 $("#words").addEventListener("paste", event => { if (imagesIn(event.clipboardData).length) event.preventDefault(); });
 $("#add-picture").onclick = () => $("#picture-file").click();
 $("#picture-file").onchange = event => { take([...event.target.files]); event.target.value = ""; };
 $("#open-filters").onclick = () => filters.open(!query.empty);
+$(".skip").onclick = event => { event.preventDefault(); $("#main").focus(); }; // addresses after # are views
 listen($("#drop"), take);
+new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--banner", `${target.offsetHeight}px`)).observe($("#banner"));
 addEventListener("hashchange", route);
 addEventListener("popstate", () => { if (view === "photos") route(); });
 events.addEventListener("gone", () => banner(t("gone"), 0, "bad"));
-events.addEventListener("back", () => { banner(t("back"), 3000, "good"); menu.watch(); route(); });
+events.addEventListener("back", () => { banner(t("back"), 3000, "good"); menu.watch(); route(); if ($("#detail").open) detail.open(detail.id); });
 events.addEventListener("key", signIn);
 
 async function start() {

@@ -1,18 +1,18 @@
 // One picture, large, with all that is known of it.
 
-import { $, button, el, icon } from "./dom.js";
+import { $, button, el, icon, refill } from "./dom.js";
 import { get, post, thumbnail } from "./api.js";
-import { language, t } from "./words.js";
+import { language, t, told } from "./words.js";
 
 const SHOWN = 5;
 let everyday; // their names
 
 export class Detail {
-  // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); tagged(); closed(index)
+  // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); tagged(); closed(id)
   constructor(given) {
     Object.assign(this, given);
     this.dialog = $("#detail");
-    this.dialog.addEventListener("close", () => { this.request?.abort(); this.closed(this.index); });
+    this.dialog.addEventListener("close", () => { this.request?.abort(); this.closed(this.id); });
     this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
     this.dialog.addEventListener("keydown", event => {
       if (event.target.matches("input")) return;
@@ -23,16 +23,16 @@ export class Detail {
   }
 
   step(by) {
-    const index = this.index + by, ids = this.ids();
-    if (index >= 0 && index < ids.length) this.open(ids[index], index);
+    const ids = this.ids(), index = ids.indexOf(this.id) + by;
+    if (ids.includes(this.id) && index >= 0 && index < ids.length) this.open(ids[index]);
   }
 
-  async open(id, index = -1) {
+  async open(id) {
     this.request?.abort();
     const { signal } = this.request = new AbortController();
-    Object.assign(this, { id, index });
-    const known = this.facts(id) ?? {}, ids = this.ids();
-    const image = el("img", { class: "large", alt: known.name ?? "", src: thumbnail(id, 320) });
+    this.id = id;
+    const ids = this.ids(), index = ids.indexOf(id), known = this.facts(id) ?? {};
+    const image = el("img", { class: "large", alt: known.name ?? "", src: thumbnail(id, 320), onerror: () => image.replaceWith(el("p", { text: t("notShown") })) });
     const sharp = new Image();
     sharp.onload = () => { if (this.id === id) image.src = sharp.src; };
     sharp.src = `/v1/items/${id}/image`;
@@ -44,14 +44,16 @@ export class Detail {
     if (!this.dialog.open) this.dialog.showModal();
     const again = focused && [...this.dialog.querySelectorAll("button")].find(each => each.className === focused && !each.disabled);
     (again || this.dialog.querySelector(".shut")).focus();
-    this.tell(facts, known);
+    const { score, relevance, ...rest } = known; // of the search that is shown, if it is shown
+    const match = index < 0 ? {} : { score, relevance };
+    this.tell(facts, { ...rest, ...match });
     try {
       const item = await get(`/v1/items/${id}`, { signal });
       image.alt = item.name;
-      this.tell(facts, { ...known, ...item });
+      this.tell(facts, Object.assign(known, item, match));
       await this.label(facts, id, signal);
     } catch (fault) {
-      if (fault.name !== "AbortError" && fault.status !== 0) facts.append(el("p", { class: "note", text: fault.message }));
+      if (fault.name !== "AbortError") facts.append(el("p", { class: "note", role: "alert", text: told(fault) }));
     }
   }
 
@@ -65,15 +67,21 @@ export class Detail {
       [t("match"), item.score !== undefined && (item.relevance === undefined ? item.score.toFixed(3) : `${Math.round(100 * item.relevance)} % (${item.score.toFixed(3)})`)],
     ].filter(([, value]) => value);
     const actions = el("p", { class: "actions" }, button(t("moreLikeThis"), () => this.like(this.id), { class: "primary" }), el("a", { class: "button", href: `/v1/items/${this.id}/file`, download: item.name ?? "", text: t("download") }));
-    place.replaceChildren(
-      el("h2", { text: item.name ?? "" }), item.available === false ? el("p", { class: "note", text: t("notThere") }) : null ?? "", actions,
+    refill(place, [
+      el("h2", { text: item.name ?? "" }), item.available === false ? el("p", { class: "note", text: t("notThere") }) : null, actions,
       el("dl", {}, rows.map(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })])),
-      this.tags(item), el("div", { class: "labels" }));
+      this.tags(item), el("div", { class: "labels" })]);
   }
 
   tags(item) {
     const change = async said => {
-      try { await post("/v1/tags", { ids: [this.id], ...said }); this.tagged(); if (this.dialog.open) this.open(this.id, this.index); } catch (fault) { place.append(el("p", { class: "note", text: fault.message })); }
+      try {
+        await post("/v1/tags", { ids: [item.id], ...said });
+        this.tagged();
+        const now = this.tags(Object.assign(item, await get(`/v1/items/${item.id}`)));
+        place.replaceWith(now);
+        $("input", now).focus();
+      } catch (fault) { place.append(el("p", { class: "note", text: told(fault) })); }
     };
     const chips = (item.tags ?? []).map(tag => el("li", { class: "chip set" }, el("span", { text: tag }), this.canWrite() ? icon("close", t("removeTag", tag), () => change({ remove: [tag] })) : null));
     const input = el("input", { "aria-label": t("addTag"), placeholder: t("addTag"), maxLength: 100 });

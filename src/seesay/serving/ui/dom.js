@@ -16,6 +16,13 @@ export function el(tag, properties = {}, ...children) {
   return made;
 }
 
+// Puts others in the place of what is there. A focused control hands the focus to the one that comes to where it was.
+export function refill(place, children, otherwise) {
+  const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled), at = controls().indexOf(document.activeElement);
+  place.replaceChildren(...children.filter(child => child !== null));
+  if (at >= 0) (controls()[at] ?? controls().at(-1) ?? otherwise)?.focus();
+}
+
 export const button = (text, onclick, properties = {}) => el("button", { type: "button", text, onclick, ...properties });
 
 const PATHS = {
@@ -36,14 +43,34 @@ export function icon(name, label, onclick, properties = {}) {
   return made;
 }
 
+// A dialog that tells something.
+export function sheet(title, close, content) {
+  const dialog = $("#sheet");
+  dialog.setAttribute("aria-label", title);
+  dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: title }), button(close, () => dialog.close())), content);
+  dialog.showModal();
+}
+
 export function debounce(work, ms) {
   let waiting;
   return (...given) => { clearTimeout(waiting); waiting = setTimeout(() => work(...given), ms); };
 }
 
-// What a link with `download` does, for text made here.
-export function save(name, text, type) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+// What a link with `download` does, for what is here already.
+export function save(name, blob) {
+  const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+// To the clipboard; false where the browser does not let a page do that. Over plain HTTP there is only the old way.
+export async function copy(text) {
+  if (await navigator.clipboard?.writeText(text).then(() => true, () => false)) return true;
+  const focused = document.activeElement, area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return copied;
 }

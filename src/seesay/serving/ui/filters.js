@@ -1,9 +1,14 @@
 // Filters: a form in a dialog, and what is set shown as chips that can be taken away.
 
-import { $, button, el, icon } from "./dom.js";
+import { $, button, el, icon, refill } from "./dom.js";
 import { t } from "./words.js";
 
-const SIZES = [500, 1000, 2000, 3000];
+const SIZES = [500, 1000, 2000, 3000], EDGES = [90, 180, 90, 180];
+const text = value => typeof value === "string" && value.trim() !== "", day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value), one = (...of) => value => of.includes(value);
+const box = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
+// Whether a value is such as the server takes: an address can say anything.
+const FINE = new Map(Object.entries({ folder: text, after: day, before: day, camera: text, orientation: one("landscape", "portrait", "square"), min_px: value => Number.isInteger(value) && value > 0,
+  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name") }));
 
 export class Filters {
   // changed(): other pictures pass now
@@ -32,8 +37,16 @@ export class Filters {
   kept() { return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {}; }
 
   restore(kept) {
-    try { this.set = JSON.parse(kept.get("f") ?? "{}") ?? {}; } catch { this.set = {}; }
+    let said = {};
+    try { said = JSON.parse(kept.get("f") ?? "{}") ?? {}; } catch { /* none */ }
+    this.set = Object.fromEntries(Object.entries(said).filter(([name, value]) => FINE.get(name)?.(value)));
     this.draw();
+  }
+
+  clear() {
+    this.set = {};
+    this.draw();
+    this.changed();
   }
 
   change(name, value) {
@@ -45,7 +58,7 @@ export class Filters {
 
   told(name, value) {
     const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
-      tags: `# ${value}`, sort: t(value), min_score: `≥ ${value}`, place: `${t("place").split(/[ （]/)[0]} ${value}` };
+      tags: `# ${value}`, sort: t(value), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
     return words[name] ?? `${name} ${value}`;
   }
 
@@ -54,8 +67,8 @@ export class Filters {
       const shown = this.told(name, value);
       return el("span", { class: "chip set" }, el("span", { text: shown }), icon("close", `${t("remove")}: ${shown}`, () => this.change(name, null)));
     });
-    if (chips.length > 1) chips.push(button(t("clear"), () => { this.set = {}; this.draw(); this.changed(); }, { class: "link" }));
-    $("#active").replaceChildren(...chips);
+    if (chips.length > 1) chips.push(button(t("clear"), () => this.clear(), { class: "link" }));
+    refill($("#active"), chips, $("#words"));
     $("#open-filters").classList.toggle("on", chips.length > 0);
   }
 
@@ -71,7 +84,7 @@ export class Filters {
     const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
     const order = el("select", { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
       orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })));
-    const place = el("input", { name: "place", placeholder: t("place_hint"), inputMode: "decimal", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
+    const place = el("input", { name: "place", placeholder: "47.2, 8.3, 47.5, 8.8", "aria-describedby": "place-why", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
     this.dialog.replaceChildren(
       el("form", { method: "dialog", onsubmit: () => {} },
         el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
@@ -82,17 +95,17 @@ export class Filters {
         field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]), value => this.change("min_px", value ? Number(value) : null))),
         tags.length ? field(t("tag"), tag) : null,
         field(t("order"), order),
-        el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place)),
-        el("div", { class: "foot" }, button(t("reset"), () => { this.set = {}; this.draw(); this.changed(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
+        el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place), el("p", { id: "place-why", text: t("placeWhy") })),
+        el("div", { class: "foot" }, button(t("reset"), () => { this.clear(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
     if (this.dialog.open) $("button", this.dialog).focus(); else this.dialog.showModal();
   }
 
   current(name) { return name === "tag" ? this.set.tags?.[0] : this.set[name]; }
 
   place(input) {
-    const sides = input.value.split(/[,，]/).map(Number), fine = sides.length === 4 && sides.every(Number.isFinite);
-    input.setCustomValidity(fine || !input.value.trim() ? "" : t("place_hint"));
+    const said = input.value.trim(), sides = said.split(/[,，、]/).map(side => side.trim() ? Number(side) : NaN), fine = box(sides);
+    input.setCustomValidity(fine || !said ? "" : t("placeWhy"));
     input.reportValidity();
-    if (fine || !input.value.trim()) this.change("place", fine ? sides : null);
+    if (fine || !said) this.change("place", fine ? sides : null);
   }
 }

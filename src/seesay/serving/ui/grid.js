@@ -10,7 +10,7 @@ const GAP = 4, HEADING_PX = 44, SETTLED_MS = 70;
 const TALL = width => width < 560 ? 118 : width < 1100 ? 170 : 210;
 
 export class Grid {
-  // open(index), toggle(index, range), near(): the end is near
+  // open(index), toggle(index, range, from), near(): the end is near
   constructor(place, { open, toggle, near }) {
     Object.assign(this, { place, open, toggle, near });
     this.items = { ids: [], aspects: new Float32Array(0), groups: null, name: () => "" };
@@ -18,7 +18,8 @@ export class Grid {
     this.headings = new Map();
     this.active = 0;
     this.selected = new Set();
-    place.setAttribute("role", "list");
+    place.setAttribute("role", "group"); // no list: it has headings
+    place.tabIndex = -1;
     this.canvas = el("div", { class: "sheet" });
     place.append(this.canvas);
     addEventListener("scroll", () => this.scheduled(), { passive: true });
@@ -26,12 +27,19 @@ export class Grid {
     place.addEventListener("keydown", event => this.key(event));
   }
 
-  // items: ids; aspects (width over height); groups: a heading for each or null; name(index)
+  // items: ids; aspects (width over height); groups: a heading for each or null; name(index). keep: what was shown mostly stays,
+  // perhaps elsewhere. Where the focus is here, or is `awaited`, it stays here.
   show(items, { keep = false } = {}) {
+    const focused = this.awaited || this.place.contains(document.activeElement), before = this.items.ids[this.active];
     this.items = items;
-    if (!keep) { this.active = 0; this.clear(); }
+    this.active = keep ? Math.max(0, items.ids.indexOf(before)) : 0;
+    for (const [index, cell] of this.cells) if (!keep || cell.dataset.id !== items.ids[index]) { this.drop(cell); this.cells.delete(index); }
     this.layout();
     this.place.setAttribute("aria-label", t("count", items.ids.length));
+    this.awaited = false;
+    if (!focused) return;
+    if (!items.ids.length) this.place.focus();
+    else if (!this.place.contains(document.activeElement) || !keep) this.focus(this.active);
   }
 
   clear() {
@@ -111,7 +119,7 @@ export class Grid {
     open.addEventListener("contextmenu", event => { if (event.pointerType === "touch") { event.preventDefault(); this.toggle(index, false); } }); // a long press
     const box = el("input", { type: "checkbox", tabIndex: -1, checked: this.selected.has(id), "aria-label": t("select", name) });
     box.addEventListener("click", event => this.toggle(index, event.shiftKey));
-    const cell = el("div", { class: "cell", role: "listitem" }, open, el("label", { class: "pick" }, box));
+    const cell = el("div", { class: "cell", "data-id": id }, open, el("label", { class: "pick" }, box));
     image.addEventListener("load", () => image.classList.add("there"));
     image.addEventListener("error", () => { if (image.getAttribute("src")) { cell.classList.add("missing"); cell.dataset.name = name; } });
     cell.classList.toggle("selected", this.selected.has(id));
@@ -155,6 +163,7 @@ export class Grid {
   }
 
   focus(index) {
+    if (!this.row?.length) return;
     const row = this.row[index], begin = this.canvas.getBoundingClientRect().top + scrollY, top = begin + this.tops[row];
     if (top - 140 < scrollY || top + this.heights[row] > scrollY + innerHeight) scrollTo({ top: Math.max(0, top - innerHeight / 3) });
     this.render();
@@ -181,7 +190,7 @@ export class Grid {
     if (event.key in moves) {
       event.preventDefault();
       const to = moves[event.key]();
-      if (event.shiftKey) this.toggle(to, true);
+      if (event.shiftKey) this.toggle(to, true, at);
       this.focus(to);
     } else if (event.key === " " || event.key === "x") {
       event.preventDefault();

@@ -2,13 +2,14 @@
 
 import { button, debounce, el, icon } from "./dom.js";
 import { get, thumbnail } from "./api.js";
-import { language, t } from "./words.js";
+import { language, t, told } from "./words.js";
 
 const MOST_ZOOM = 40;
 
 export class Chart {
-  constructor(place, open) {
-    Object.assign(this, { place, open });
+  // open(id); empty(): whether there is no picture at all
+  constructor(place, given) {
+    Object.assign(this, { place }, given);
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
   }
 
@@ -19,26 +20,30 @@ export class Chart {
       let map;
       while ((map = await get(`/v1/map?language=${language}`)).accepted) { await new Promise(done => setTimeout(done, 800)); if (this.closed) return; }
       const sheet = new Image();
-      sheet.src = `/v1/map/sheet?language=${language}&${Date.now()}`; // the same tiles lie elsewhere after a change
+      sheet.src = `/v1/map/sheet?language=${language}&chart=${map.chart ?? Date.now()}`; // the same tiles lie elsewhere after a change
       await sheet.decode();
+      for (const group of map.groups) group.name = group.name.replace(/,\s*/g, t("comma"));
       Object.assign(this, { map, sheet });
       this.draw();
     } catch (fault) {
-      this.place.replaceChildren(el("p", { class: "wait", text: fault.message || t("failed") }));
+      if (fault.status === 0 && this.map) return;
+      this.map = null;
+      const few = this.empty() ? "emptyTitle" : /at least \d+ pictures/.test(fault.message) && "fewForMap";
+      this.place.replaceChildren(el("p", { class: "wait", role: "status", text: few ? t(few) : told(fault) }));
     }
   }
 
   hide() { this.closed = true; }
 
   draw() {
-    this.canvas = el("canvas", { tabIndex: 0, "aria-label": t("map"), role: "img" });
+    this.canvas = el("canvas", { tabIndex: 0, "aria-label": t("mapKeys"), role: "application" });
     this.pen = this.canvas.getContext("2d");
-    this.card = el("figure", { class: "card", hidden: true }, el("img", { alt: "" }), el("figcaption"));
+    this.card = el("figure", { class: "card", hidden: true }, el("img", { alt: "" }), el("figcaption", { "aria-live": "polite" }));
     const find = el("input", { type: "search", placeholder: t("find"), "aria-label": t("find"), oninput: debounce(() => { this.wanted = find.value.trim().toLowerCase(); this.redraw(); }, 100) });
     const tools = el("div", { class: "tools" }, find, icon("plus", t("nearer"), () => this.zoom(1.5)), icon("minus", t("farther"), () => this.zoom(1 / 1.5)), button(t("everything"), () => { this.view = { x: 0.5, y: 0.5, zoom: 1 }; this.redraw(); }));
     const left = this.map.left_out ? el("p", { class: "left-out", text: t("leftOut", this.map.left_out) }) : null;
     this.place.replaceChildren(this.canvas, tools, this.card, left ?? "");
-    this.over = -1;
+    this.over = this.left = -1;
     this.wanted = "";
     this.listen();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
@@ -76,7 +81,15 @@ export class Chart {
       this.tile(spot, at, x, y, side);
     });
     pen.globalAlpha = 1;
-    if (this.over >= 0) { const spot = map.spots[this.over]; this.tile(spot, this.over, this.across(spot.x), this.down(spot.y), Math.max(side * 1.5, 72)); }
+    if (this.over >= 0) {
+      const spot = map.spots[this.over], x = this.across(spot.x), y = this.down(spot.y), px = Math.max(side * 1.5, 72);
+      if (this.canvas.matches(":focus-visible")) {
+        const w = (spot.width || 6) * px / map.side + 14, h = (spot.height || 6) * px / map.side + 14;
+        pen.fillStyle = style.outlineColor;
+        pen.fillRect(x - w / 2, y - h / 2, w, h);
+      }
+      this.tile(spot, this.over, x, y, px);
+    }
     const taken = [];
     pen.font = `600 14px ${style.fontFamily}`;
     pen.textAlign = "center";
@@ -133,6 +146,27 @@ export class Chart {
     return -1;
   }
 
+  // The nearest to a place on the screen; with a direction, the nearest that lies more that way than aside.
+  nearest(x, y, [right, below] = [0, 0]) {
+    let best = -1, least = Infinity;
+    this.map.spots.forEach((spot, at) => {
+      const dx = this.across(spot.x) - x, dy = this.down(spot.y) - y, ahead = dx * right + dy * below, aside = Math.abs(dx * below) + Math.abs(dy * right);
+      if ((right || below) && (at === this.over || ahead <= 0 || aside > ahead)) return;
+      const far = dx * dx + dy * dy;
+      if (far < least) { best = at; least = far; }
+    });
+    return best;
+  }
+
+  // By keys from one picture to the next; the map follows where it would be out of sight.
+  walk(way) {
+    const from = this.map.spots[this.over], next = from ? this.nearest(this.across(from.x), this.down(from.y), way) : this.nearest(this.width / 2, this.height / 2);
+    if (next < 0) return;
+    const { x, y } = this.map.spots[next], inside = (at, length) => at > 60 && at < length - 60;
+    if (!inside(this.across(x), this.width) || !inside(this.down(y), this.height)) Object.assign(this.view, { x, y });
+    this.hover(next);
+  }
+
   hover(index) {
     if (index === this.over) return;
     this.over = index;
@@ -175,9 +209,12 @@ export class Chart {
     canvas.addEventListener("pointercancel", event => fingers.delete(event.pointerId));
     canvas.addEventListener("pointerleave", () => this.hover(-1));
     canvas.addEventListener("wheel", event => { event.preventDefault(); this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); }, { passive: false });
+    canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible") && this.over < 0) if (this.left >= 0) this.hover(this.left); else this.walk(); });
+    canvas.addEventListener("blur", () => { this.left = this.over; this.hover(-1); });
     canvas.addEventListener("keydown", event => {
-      const step = 0.1 / this.view.zoom, moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
-      if (event.key in moves) { event.preventDefault(); this.view.x += moves[event.key][0]; this.view.y += moves[event.key][1]; this.bound(); }
+      const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+      if (event.key in ways) { event.preventDefault(); this.walk(ways[event.key]); }
+      else if (event.key === "Enter" && this.over >= 0) { event.preventDefault(); this.open(this.map.spots[this.over].id); } // else it would press what gets the focus
       else if (event.key === "+" || event.key === "=") this.zoom(1.5);
       else if (event.key === "-") this.zoom(1 / 1.5);
       else if (event.key === "0") { this.view = { x: 0.5, y: 0.5, zoom: 1 }; this.redraw(); }

@@ -1,8 +1,8 @@
 // The menu: language, colours, the library brought up to date; and how far that is.
 
-import { $, button, el } from "./dom.js";
+import { $, button, el, refill, sheet } from "./dom.js";
 import { call, get, post } from "./api.js";
-import { language, speak, t } from "./words.js";
+import { language, speak, t, told } from "./words.js";
 
 const BUSY_MS = 1000, IDLE_MS = 20000;
 
@@ -23,7 +23,7 @@ export class Menu {
     this.bar = $("#indexing");
     this.button.onclick = () => this.toggle();
     addEventListener("click", event => { if (!this.place.hidden && !event.target.closest(".menu")) this.toggle(false); });
-    this.place.addEventListener("keydown", event => { if (event.key === "Escape") { this.toggle(false); this.button.focus(); } });
+    this.place.addEventListener("keydown", event => { if (event.key === "Escape") { event.stopPropagation(); this.toggle(false); this.button.focus(); } });
     this.note = "";
   }
 
@@ -35,24 +35,23 @@ export class Menu {
 
   draw() {
     const library = this.library ?? {}, choice = (label, options, now, chosen) => el("label", { class: "row" }, el("span", { text: label }), el("select", { onchange: event => chosen(event.target.value) }, options.map(([value, text]) => el("option", { value, text, selected: value === now }))));
-    this.place.replaceChildren(
+    refill(this.place, [
       choice(t("language"), [["en", "English"], ["zh", "中文"]], language, chosen => { speak(chosen); this.spoke(); this.draw(); }),
       choice(t("theme"), ["system", "light", "dark"].map(each => [each, t(each)]), colours(), chosen => colours(chosen)),
       library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
       library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
       this.signedIn ? button(t("signOut"), async () => { await call("DELETE", "/v1/session"); location.reload(); }) : "",
-      this.note ? el("p", { class: "note", role: "status", text: this.note }) : "");
+      this.note ? el("p", { class: "note", role: "status", text: this.note }) : ""]);
   }
 
   async index() {
-    try { await post("/v1/index", {}); this.asked = true; this.watch(); } catch (fault) { this.note = fault.message; this.draw(); }
+    try { await post("/v1/index", {}); this.asked = true; this.watch(); } catch (fault) { this.note = told(fault); this.draw(); }
   }
 
   async failures() {
-    const { failures } = await get("/v1/failures"), dialog = $("#keys");
-    dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: t("failures", failures.length) }), button(t("close"), () => dialog.close())),
+    const { failures } = await get("/v1/failures");
+    sheet(t("failures", failures.length), t("close"),
       el("ul", { class: "failures" }, failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }), ` ${each.reason}`))));
-    dialog.showModal();
   }
 
   // Again and again, oftener while something happens.

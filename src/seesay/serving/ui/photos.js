@@ -3,9 +3,11 @@
 import { $, button, debounce, el } from "./dom.js";
 import { post } from "./api.js";
 import { Grid } from "./grid.js";
-import { language, t } from "./words.js";
+import { language, t, told } from "./words.js";
 
-const PAGE = 120, TYPING_MS = 200;
+const PAGE = 120, NEAREST = 12, TYPING_MS = 200;
+// What a server says of a query that it cannot read, in the page's words.
+const FAULTS = [[/quotation mark has no end/, "openQuote"], [/weight|one number/, "oddWeight"], [/^expected|like:/, "oddPart"]];
 
 export class Photos {
   // query, filters: what is asked; address(): what is asked changed; open(id, index); selection
@@ -14,7 +16,7 @@ export class Photos {
     this.known = new Map(); // id -> what a search told of it
     this.ids = [];
     this.everything = false;
-    this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range) => this.selection.toggle(this.ids, index, range), near: () => this.further() });
+    this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range, from) => this.selection.toggle(this.ids, index, range, from), near: () => this.further() });
     this.soon = debounce(() => this.run(), TYPING_MS);
     this.status = $("#status");
     this.empty = $("#empty");
@@ -23,10 +25,10 @@ export class Photos {
   facts(id) { return this.known.get(id); }
 
   // Something that is asked changed: the address follows, and the pictures.
-  changed({ now = false } = {}) {
+  changed({ now = false, forced = false } = {}) {
     this.everything = false;
-    this.address();
-    if (now) this.run(); else this.soon();
+    if (forced || !this.query.unfinished) this.address();
+    return now ? this.run({ forced }) : this.soon();
   }
 
   body(more = {}) {
@@ -34,7 +36,9 @@ export class Photos {
     return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, relevant: !this.everything, filters: rest, ...(["newest", "oldest"].includes(sort) && !this.everything ? { sort } : {}), ...more };
   }
 
-  async run({ keep = false } = {}) {
+  // Of a query that is half typed the last hits stay, unless it is forced.
+  async run({ keep = false, forced = false } = {}) {
+    if (this.query.unfinished && !forced && this.request) return;
     this.request?.abort();
     const { signal } = this.request = new AbortController();
     this.cursor = null;
@@ -49,28 +53,37 @@ export class Photos {
   async browse(signal, keep) {
     const { sort } = this.filters.set, order = sort === "score" ? undefined : sort;
     const { min_score: _, ...filters } = this.filters.asked;
-    const { ids, widths, heights, dates } = await post("/v1/browse", { filters, ...(order && { sort: order }) }, { signal });
+    const { ids, widths, heights, dates, names } = await post("/v1/browse", { filters, ...(order && { sort: order }) }, { signal });
     this.ids = ids;
+    this.renew(keep);
     const month = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" }), named = new Map();
     const name = day => { const key = day.slice(0, 7); if (!named.has(key)) named.set(key, key ? month.format(new Date(`${key}-01T00:00:00Z`)) : t("undated")); return named.get(key); };
     const dated = order !== "name" && dates.some(Boolean);
-    this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? dates.map(name) : null, name: index => this.known.get(ids[index])?.name ?? (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
+    this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? dates.map(name) : null, name: index => names?.[index] || this.known.get(ids[index])?.name || (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
     this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filters" : "library");
   }
 
   async search(signal) {
-    const begin = this.body(), { results, next, nothing } = await post("/v1/search", begin, { signal });
-    this.take(results, next, false);
-    this.tell(t("counted", results.length, Boolean(next)), nothing?.reason);
-    this.end();
+    const { results, next, nothing } = await post("/v1/search", this.body(), { signal });
+    const near = nothing?.reason === "words" ? (await post("/v1/search", this.body({ relevant: false, n: NEAREST, sort: "score" }), { signal })).results : [];
+    this.renew();
+    this.take(near.length ? near : results, next, false, near.length ? t("nearest") : null);
+    this.tell(near.length ? t("nothing") : t("counted", results.length, Boolean(next)), near.length ? null : nothing?.reason);
+    this.end(!near.length);
   }
 
-  take(results, next, more) {
+  // A score belongs to its search.
+  renew(keep = false) {
+    for (const facts of this.known.values()) { delete facts.score; delete facts.relevance; }
+    if (!keep) this.selection.last = null;
+  }
+
+  take(results, next, more, heading = null) {
     for (const hit of results) this.known.set(hit.id, hit);
     this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
     this.cursor = next ?? null;
     const hits = this.ids.map(id => this.known.get(id));
-    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: null, name: index => hits[index].name }, { keep: more });
+    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: heading && hits.map(() => heading), name: index => hits[index].name }, { keep: more });
   }
 
   async further() {
@@ -88,15 +101,15 @@ export class Photos {
   }
 
   // Behind the last hit: why there are no more, and a way to see them all the same.
-  end() {
+  end(found = true) {
     const cut = this.ids.length > 0 && !this.cursor && !this.everything && /[^\s]/.test(this.query.text) && !this.query.chips.length;
-    if (!cut) return;
+    if (!cut && found) return;
     this.empty.hidden = false;
     this.empty.className = "ended";
-    this.empty.replaceChildren(el("p", { text: t("ended") }), button(t("showAll"), () => this.showAll()));
+    this.empty.replaceChildren(found ? el("p", { text: t("ended") }) : "", button(t("showAll"), () => this.showAll()));
   }
 
-  showAll() { this.everything = true; this.run(); }
+  showAll() { this.everything = this.grid.awaited = true; this.run(); }
 
   tell(status, empty) {
     this.status.textContent = empty ? "" : status;
@@ -104,21 +117,23 @@ export class Photos {
     this.empty.className = "";
     const way = {
       words: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingWhy") }), button(t("showAll"), () => this.showAll(), { class: "primary" })],
-      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") })],
-      library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: "seesay index FOLDER" })],
+      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), button(t("clearFilters"), () => { this.grid.awaited = true; this.filters.clear(); })],
+      library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: t("emptyHow") })],
     }[empty];
     if (way) this.empty.replaceChildren(...way());
   }
 
   fail(fault) {
     this.ids = [];
+    this.renew();
     this.grid.show({ ids: [], aspects: new Float32Array(0), groups: null, name: () => "" });
     if (fault.status === 404) { this.tell("", "library"); return; }
     this.status.textContent = "";
     this.empty.hidden = false;
     this.empty.className = "";
-    const [why, ...place] = fault.message.split("\n");
-    this.empty.replaceChildren(el("h2", { text: place.length ? t("faulty") : t("failed") }), el("p", { text: why }), ...(place.length ? [el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") })] : []));
+    const [why, ...place] = fault.message.split("\n"), own = place.length ? FAULTS.find(([said]) => said.test(why))?.[1] : /leave no time/.test(why) && "noTime";
+    this.empty.replaceChildren(el("h2", { text: t(place.length ? "faulty" : "failed") }), el("p", { text: own ? t(own) : place.length ? why : told(fault) }),
+      place.length && !this.query.chips.length ? el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") }) : "");
   }
 }
 

@@ -33,7 +33,7 @@ export function listen(veil, take) {
     event.preventDefault();
     depth = 0;
     veil.hidden = true;
-    take(imagesIn(event.dataTransfer));
+    take([...event.dataTransfer.files]);
   });
   addEventListener("paste", event => {
     const files = imagesIn(event.clipboardData);

@@ -3,23 +3,22 @@
 import { button, debounce, el, icon } from "./dom.js";
 import { post, thumbnail } from "./api.js";
 import { bars } from "./detail.js";
-import { picture } from "./pictures.js";
-import { t } from "./words.js";
+import { t, told } from "./words.js";
 
 const OFFERED = 8;
 const lines = area => [...new Set(area.value.split("\n").map(line => line.trim()).filter(Boolean))].slice(0, 60);
 
 export class Playground {
-  // offered(): ids of some of the library's pictures
-  constructor(place, offered) {
-    Object.assign(this, { place, offered });
+  // offered(): ids of some of the library's pictures; take(files): reads them, and adds them
+  constructor(place, offered, take) {
+    Object.assign(this, { place, offered, take });
     this.images = []; // {item: what is sent, src: what is shown}; the first is classified
     this.classify = debounce(() => this.classifyNow(), 250);
     this.compare = debounce(() => this.compareNow(), 250);
   }
 
   async show() {
-    if (!this.ids) {
+    if (!this.ids?.length) {
       const all = await this.offered(), step = Math.max(1, all.length / OFFERED);
       this.ids = Array.from({ length: Math.min(OFFERED, all.length) }, (_, at) => all[Math.floor(at * step)]);
     }
@@ -29,15 +28,7 @@ export class Playground {
 
   ofLibrary(id) { return { item: { id }, src: thumbnail(id, 640), small: thumbnail(id, 160) }; }
 
-  async take(files) {
-    for (const file of files) {
-      try {
-        const { uri } = await picture(file);
-        this.images = [{ item: { image: uri }, src: uri, small: uri }, ...this.images].slice(0, 8);
-      } catch { this.note.textContent = t("unreadable", file.name); }
-    }
-    this.draw();
-  }
+  add(uri) { this.choose({ item: { image: uri }, src: uri, small: uri }); }
 
   draw() {
     const file = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: () => this.take([...file.files]) });
@@ -69,7 +60,7 @@ export class Playground {
   async ask(path, body, then) {
     this[path]?.abort();
     const { signal } = this[path] = new AbortController();
-    try { then(await post(path, body, { signal })); this.note.textContent = ""; } catch (fault) { if (fault.name !== "AbortError") this.note.textContent = fault.message || t("failed"); }
+    try { then(await post(path, body, { signal })); this.note.textContent = ""; } catch (fault) { if (fault.name !== "AbortError") this.note.textContent = told(fault); }
   }
 
   classifyNow() {
@@ -92,7 +83,7 @@ export class Playground {
   matrix(images, texts, cosines) {
     const known = cosines.flat().filter(value => value !== null), low = Math.min(...known), span = Math.max(...known) - low || 1;
     const cell = value => {
-      const made = el("td", { text: value === null ? "–" : value.toFixed(2) });
+      const made = el("td", { text: value === null ? "–" : value.toFixed(2).replace(/^-(?=[0.]+$)/, "") });
       if (value !== null) {
         made.style.background = `color-mix(in oklab, var(--heat) ${Math.round(100 * (value - low) / span)}%, var(--paper))`;
       }

@@ -1,10 +1,15 @@
 // What is searched for: the words as typed, with pictures beside them, each with a sign and a weight.
 
-import { $, el, icon } from "./dom.js";
+import { $, el, icon, refill } from "./dom.js";
 import { thumbnail } from "./api.js";
 import { t } from "./words.js";
 
 const WEIGHTS = [0.25, 0.5, 1, 2, 4];
+const MOST_PICTURES = 16; // that a server takes
+const QUOTES = [`""`, "＂＂", "“”", "„“”", "「」", "『』", "«»", "»«", "‘’"];
+const BEGIN = String.raw`(?:^[-+−–]?|(?<=\s)[-+−–]|[＋－])\s*(?:[\d.]+\s*[*＊×]\s*)?`, OPEN = QUOTES.map(([open, ...end]) => `${open}[^${end.join("")}]*`);
+const QUOTED = new RegExp(`(${BEGIN})(?:${QUOTES.map(([, ...end], at) => `${OPEN[at]}[${end.join("")}]`).join("|")})`, "g");
+const UNFINISHED = new RegExp(String.raw`${BEGIN}(?:${OPEN.join("|")}|like[:：][0-9a-f]{0,11})?$`);
 
 export class Query {
   // changed(): something is searched for anew
@@ -13,11 +18,15 @@ export class Query {
     this.input = $("#words");
     this.list = $("#chips");
     this.chips = []; // {kind: "photo" or "like", value, uri (of a photo), sign: 1 or -1, weight}
-    this.input.addEventListener("input", () => changed());
+    this.input.addEventListener("input", event => { if (!event.isComposing) changed(); });
+    this.input.addEventListener("compositionend", () => changed());
   }
 
   get text() { return this.input.value.trim(); }
   get empty() { return !this.text && !this.chips.length; }
+
+  // Whether more is bound to come: it ends in a sign or within quotation marks.
+  get unfinished() { return Boolean(this.text) && UNFINISHED.test(this.text.replace(QUOTED, "$1x")); }
 
   // In the server's grammar.
   toString() {
@@ -29,11 +38,16 @@ export class Query {
 
   get pictures() { return Object.fromEntries(this.chips.filter(chip => chip.kind === "photo").map(chip => [chip.value, chip.uri])); }
 
+  get full() { return this.chips.filter(chip => chip.kind === "photo").length >= MOST_PICTURES; }
+
+  // False where there is no room for it.
   add(chip) {
-    if (chip.kind === "like" && this.chips.some(other => other.value === chip.value)) return;
+    if (chip.kind === "photo" && this.full) return false;
+    if (chip.kind === "like" && this.chips.some(other => other.value === chip.value)) return true;
     this.chips.push({ sign: 1, weight: 1, ...chip });
     this.draw();
     this.changed();
+    return true;
   }
 
   clear() {
@@ -60,7 +74,7 @@ export class Query {
   }
 
   draw() {
-    this.list.replaceChildren(...this.chips.map(chip => this.chip(chip)));
+    refill(this.list, this.chips.map(chip => this.chip(chip)), this.input);
   }
 
   chip(chip) {
