@@ -89,6 +89,19 @@ def test_a_request_under_way_is_answered_before_it_ends(start: Start) -> None:
     process.communicate(timeout=30)
 
 
+def test_all_that_is_logged_is_lines_of_json(start: Start) -> None:
+    process, address = start()
+    answers(address)
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        client.settimeout(20)
+        assert client.recv(65536).startswith(b"HTTP/1.1 400")
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert any(line["level"] == "warning" and "Invalid HTTP request" in line["event"] for line in lines)
+
+
 def run(*arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "seesay", "serve", *arguments], capture_output=True, text=True, env=os.environ | environment

@@ -48,6 +48,25 @@ def test_an_item_that_fails_costs_no_other() -> None:
     batcher.close()
 
 
+def test_whatever_happens_in_a_batch_the_next_one_runs() -> None:
+    class Panic(BaseException):
+        """As native code raises it."""
+
+    def run(items: list[int]) -> list[int]:
+        if items == [1]:
+            raise Panic("in native code")
+        return items[:-1] if 2 in items else items
+
+    def watch(size: int, waited: list[float], took: float) -> None:
+        raise RuntimeError("the figures cannot be kept")
+
+    batcher = Batcher(run, most=8, turn=threading.Lock(), watch=watch)
+    for item in (1, 2):  # a panic; too few results
+        assert isinstance(batcher.submit([item]).result(5)[0], RuntimeError)
+    assert batcher.submit([3, 4]).result(5) == [3, 4]
+    batcher.close()
+
+
 def test_deadlines_cancelling_and_closing() -> None:
     turn = threading.Lock()
     done: list[int] = []

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from seesay.errors import InputError
 from seesay.library import Library
+from seesay.library.map import Map, Spot
 from seesay.model import Model
 from seesay.serving.folders import Folders
 from seesay.serving.thumbnails import Thumbnails
@@ -103,7 +106,7 @@ def test_browsing(client: TestClient) -> None:
     assert columns["widths"] == [48] * 6
     assert columns["dates"] == [""] * 6
     names = [client.get(f"/v1/items/{name}").json()["name"] for name in columns["ids"]]
-    assert names == ["red-1.png", "red-2.png", "blue-1.png", "blue-2.png", "green.png", "yellow.png"]
+    assert names == ["red-1.png", "red-2.png", "blue-1.png", "blue-2.png", "green.png", "yellow.png"] == columns["names"]
     inside = client.post("/v1/browse", json={"filters": {"folder": "pictures/b"}}).json()
     assert len(inside["ids"]) == 2
 
@@ -146,13 +149,24 @@ def test_the_page_has_no_other_files(client: TestClient) -> None:
         assert answer.status_code == 404, path
 
 
-def test_nothing_tells_where_pictures_lie(client: TestClient, tmp_path: Path) -> None:
+def test_nothing_tells_where_pictures_lie(client: TestClient, tmp_path: Path, fake: Model) -> None:
     (tmp_path / "pictures" / "broken.jpg").write_bytes(b"no picture")
+    with Library(tmp_path / "library", fake) as other, other.writing():
+        client.post("/v1/index")
+        last = wait_for_index(client)["last"]
+        locked = client.get("/v1/library")
+    assert last["code"] == "library_locked"
+    assert last["error"] == "the library is being written to by another process; try again when it is done"  # and not which
     client.post("/v1/index")
     wait_for_index(client)
     name = search(client, "red", n=1)[0]["id"]
     answers = [
+        locked,
         client.post("/v1/search", json={"query": "red", "relevant": False}),
+        client.post("/v1/search", json={"query": "like:000000000000"}),
+        client.post("/v1/search", json={"query": "red", "filters": {"folder": "none"}}),
+        client.post("/v1/export", json={"ids": ["000000000000"]}),
+        client.post("/v1/embeddings", json={"input": {"id": "000000000000"}}),
         client.post("/v1/browse", json={}),
         *(
             client.get(path)
@@ -184,6 +198,26 @@ def test_new_pictures_are_found_after_indexing(client: TestClient, paint: Paint)
     assert (state["last"]["added"], state["last"]["failed"], state["last"]["error"]) == (1, 0, None)
     assert {hit["name"] for hit in search(client, "yellow", n=2)} == {"yellow.png", "yellow-9.png"}
     assert client.get("/v1/library").json()["pictures"] == 7
+
+
+def test_a_fault_of_indexing_tells_nothing_of_the_inside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise InputError("/home/somebody/secret: no such file or folder")
+
+    monkeypatch.setattr("seesay.library.Library.index", broken)
+    client.post("/v1/index")
+    last = wait_for_index(client)["last"]
+    assert (last["code"], "secret" in last["error"]) == ("server_error", False)
+
+
+def test_folders_that_are_not_there_are_told_by_their_names(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    client.post("/v1/index")
+    last = wait_for_index(client)["last"]
+    assert (last["missing"], last["removed"], last["error"]) == (["pictures"], 0, None)
+    (tmp_path / "elsewhere").rename(tmp_path / "pictures")
+    client.post("/v1/index")
+    assert wait_for_index(client)["last"]["missing"] == []
 
 
 def test_one_index_run_at_a_time(client: TestClient, library_folder: Path, fake: Model) -> None:
@@ -226,6 +260,12 @@ def test_export(client: TestClient, paint: Paint, tmp_path: Path) -> None:
             )
             path = tmp_path / first["folder"] / first["name"]
             assert path.read_bytes() in [whole.read(name) for name in ("red-1.png", "red-1 (2).png")]
+    gone = search(client, "yellow", n=1)[0]
+    (tmp_path / gone["folder"] / gone["name"]).unlink()
+    some = client.post("/v1/export", json={"ids": ["000000000000", *names]})
+    with zipfile.ZipFile(io.BytesIO(some.content)) as whole:
+        assert len(whole.namelist()) == 6
+    assert client.post("/v1/export", json={"ids": [gone["id"]]}).status_code == 404
     for bad in ({"ids": []}, {"ids": [1]}, {"ids": "x"}, [], {"ids": ["x"] * 1001}):
         assert client.post("/v1/export", json=bad).status_code == 400
     assert client.post("/v1/export", json={"ids": ["../../etc/passwd"]}).status_code == 404
@@ -270,6 +310,39 @@ def test_the_map(client: TestClient) -> None:
     assert {spot["id"] for spot in places["spots"]} == set(client.post("/v1/browse", json={}).json()["ids"])
 
 
+def test_a_map_is_there_while_the_next_is_drawn(
+    client: TestClient, paint: Paint, tmp_path: Path, fake: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    go.set()
+
+    def drawn(library: Library, **_: object) -> Map:
+        """Side by side, which takes no time."""
+        go.wait(20)
+        items = [library.item(name) for name in library.browse().ids]
+        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+
+    def settled() -> dict[str, Any]:
+        while (answer := client.get("/v1/map")).status_code == 202 or answer.json()["drawing"]:
+            time.sleep(0.02)
+        return answer.json()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Library, "map", drawn)
+    first = settled()
+    sheet = client.get(f"/v1/map/sheet?chart={first['chart']}").content
+    go.clear()
+    paint("new/black.png", "black")
+    with Library(tmp_path / "library", fake) as library:
+        library.index(tmp_path / "pictures")
+    meanwhile = client.get("/v1/map")
+    assert (meanwhile.status_code, meanwhile.json()) == (200, first | {"drawing": True})
+    go.set()
+    new = settled()
+    assert (len(first["spots"]), len(new["spots"])) == (6, 7)
+    assert client.get(f"/v1/map/sheet?chart={first['chart']}").content == sheet
+    assert client.get(f"/v1/map/sheet?chart={new['chart']}").content != sheet
+
+
 def test_a_map_of_too_few_pictures(serve: Serve, tmp_path: Path, fake: Model, paint: Paint) -> None:
     paint("one.png")
     with Library(tmp_path / "small", fake) as library:
@@ -304,3 +377,15 @@ def test_thumbnails_are_kept_within_bounds(tmp_path: Path, paint: Paint) -> None
     Thumbnails(tmp_path / "cache", most_bytes=0)._prune()
     assert not list((tmp_path / "cache").rglob("*.jpg"))
     assert re.fullmatch(r"\xff\xd8.*", made[:2].decode("latin-1"), re.DOTALL)
+
+
+def test_thumbnails_are_kept_within_bounds_while_it_runs(tmp_path: Path, paint: Paint) -> None:
+    path = paint("red.png")
+    size = len(Thumbnails(None).make("0" * 12, 160, path))
+    kept = Thumbnails(tmp_path / "cache", most_bytes=10 * size)
+    for number in range(40):
+        kept.make(f"{number:012x}", 160, path)
+    until = time.monotonic() + 10
+    while len(list((tmp_path / "cache").rglob("*.jpg"))) > 12 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert 9 <= len(list((tmp_path / "cache").rglob("*.jpg"))) <= 12

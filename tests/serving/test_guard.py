@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ def test_its_names_elsewhere(serve: Serve) -> None:
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": ""},
         {"Origin": "http://127.0.0.1:9000"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
@@ -126,7 +129,7 @@ def test_bodies_have_a_limit_however_they_come(serve: Serve) -> None:
     client = serve(body_bytes=2000)
     said = client.post("/v1/embeddings", content=b"x" * 5000)
     assert said.status_code == 413
-    assert "at most 0.00190735 MB" in said.json()["error"]["message"]
+    assert "at most 2,000 bytes" in said.json()["error"]["message"]
 
     def pieces() -> Any:
         for _ in range(10):
@@ -135,6 +138,14 @@ def test_bodies_have_a_limit_however_they_come(serve: Serve) -> None:
     assert client.post("/v1/embeddings", content=pieces()).status_code == 413  # chunked: no length is said before
     assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
     assert client.post("/v1/embeddings", headers={"Content-Length": "-5"}, content=b"{}").status_code == 413
+
+
+def test_who_has_no_key_is_not_read_at_length(serve: Serve) -> None:
+    client = serve(api_key=KEY)
+    answer = client.post("/v1/session", json={"key": "x" * 5000})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert client.post("/v1/session", content=(b" " * 500 for _ in range(10))).status_code == 413
+    assert client.post("/v1/session", json={"key": KEY}).status_code == 204
 
 
 def test_all_bodies_together_have_a_limit(serve: Serve) -> None:
@@ -184,8 +195,14 @@ def test_a_body_that_trickles_in_is_given_up(tmp_path: Path, fake: Any, monkeypa
         (b"{", "JSON"),
         (b"[" * 100_000, ""),
         (b"null", ""),
-        (b'{"input": 5}', "input"),
-        (b'{"input": [[1, 2]]}', "input"),
+        (b'{"input": 5}', 'input: expected a text, or one of {"text": ...}, {"image": ...}, {"id": ...}, got 5'),
+        (b'{"input": ["red", 1]}', "input.1: expected a text"),
+        (b'{"input": [[1, 2]]}', "input.0: expected a text, or one of"),
+        (b'{"input": [{"url": "x"}]}', "input.0: expected text, image, id, got the name 'url'"),
+        (b'{"input": {"text": 5}}', "input.text: expected a valid string, got 5"),
+        (b'{"input": ', "the body is not JSON: Expecting value at character 11"),
+        (b'{"model": "fake"}', "input: expected, and not there"),
+        (b'{"input": "red", "encoding_format": "int8"}', "encoding_format: expected 'float' or 'base64', got \"int8\""),
         (b'{"input": ["red"], "model": "../../etc"}', "'fake' only"),
         (b'{"input": ["red"], "dimensions": 4}', "16, got 4"),
         (b'{"input": []}', "at least one"),
@@ -201,6 +218,105 @@ def test_bad_requests_are_told_and_not_repeated(serve: Serve, body: bytes, says:
     error = answer.json()["error"]
     assert says in error["message"]
     assert len(json.dumps(error)) < 500
+    assert error["code"] in ("invalid_json", "invalid_request", "bad_request", "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"input": [1] * 300_000}),
+        ("/v1/embeddings", {"input": [{"x": 1}] * 300_000}),
+        ("/v1/embeddings", {"input": [{str(at): 1 for at in range(300_000)}]}),
+        ("/v1/similarity", {"a": [1] * 300_000, "b": [[]] * 300_000}),
+        ("/v1/classify", {"images": [1] * 300_000, "labels": [1] * 300_000}),
+        ("/v1/classify", {"images": [{"image": "x"}], "labels": ["a"] * 1000, "templates": ["{}"] * 1000}),
+        ("/v1/classify", {"images": [{"image": "x"}], "labels": ["a" * 1000] * 100, "templates": ["{}" * 200_000]}),
+        ("/v1/search", {str(at): 1 for at in range(300_000)}),
+        ("/v1/search", {"query": "red", "pictures": {str(at): 1 for at in range(300_000)}}),
+        ("/v1/search", {"query": "red", "filters": {"tags": [1] * 300_000, "place": [None] * 300_000}}),
+        ("/v1/tags", {"ids": [1] * 300_000}),
+        ("/v1/export", {"ids": [1] * 300_000}),
+    ],
+)
+def test_the_first_fault_ends_it(serve: Serve, path: str, body: Any) -> None:
+    """Or each of so many would be an error to keep: seconds, and hundreds of megabytes."""
+    client = serve()
+    content = json.dumps(body)
+    begin = time.process_time()
+    json.loads(content)
+    read = time.process_time() - begin
+    begin = time.process_time()
+    answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert len(answer.text) < 500
+    assert time.process_time() - begin < 0.3 + 3 * read
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"min_px": 10**30},
+        {"min_px": 0},
+        {"min_score": 2},
+        {"place": [-91, 0, 0, 0]},
+        {"place": [0, 0, 0, 181]},
+        {"place": [1e400, 0, 0, 0]},
+        {"place": [0, 0, 0]},
+        {"folder": "\ud800"},
+        {"camera": "\ud800"},
+        {"after": "\ud800"},
+        {"tags": ["\ud800"]},
+        {"\ud800": 1},
+        {"camera": "x" * 2000},
+    ],
+)
+def test_numbers_have_bounds_and_texts_are_unicode(serve: Serve, library_folder: Path, filters: Any) -> None:
+    client = serve(library=library_folder)
+    for path, asked in (("/v1/search", {"query": "red"}), ("/v1/browse", {})):
+        content = json.dumps({**asked, "filters": filters})
+        answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request"), answer.text
+        assert answer.json()["error"]["message"].startswith("filters")
+
+
+def test_halves_of_letters_harm_nothing(serve: Serve, library_folder: Path) -> None:
+    client = serve(library=library_folder)
+    half = "\ud800"
+    for path, asked in (
+        ("/v1/embeddings", {"input": half}),
+        ("/v1/embeddings", {"input": [{"id": half}]}),
+        ("/v1/embeddings", {"input": [{"image": half}]}),
+        ("/v1/embeddings", {"input": [{half: half}]}),
+        ("/v1/embeddings", {"input": "a", "model": half}),
+        ("/v1/search", {"query": half}),
+        ("/v1/search", {"query": "photo:a", "pictures": {half: data_uri()}}),
+        ("/v1/tags", {"ids": [half], "add": [half]}),
+        ("/v1/export", {"ids": [half]}),
+        ("/v1/classify", {"images": [{"image": data_uri()}], "labels": [half]}),
+        ("/v1/session", {"key": half}),
+    ):
+        answer = client.post(path, content=json.dumps(asked), headers={"Content-Type": "application/json"})
+        assert answer.status_code < 500, (path, answer.text)
+
+
+def test_every_error_has_a_code(serve: Serve) -> None:
+    client = serve(api_key=KEY)
+    with_key = {"Authorization": f"Bearer {KEY}"}
+    wrong = {"Host": "evil.example"}
+    codes = [
+        (client.get("/v1/models"), "key_required"),
+        (client.post("/v1/session", json={"key": "wrong"}), "wrong_key"),
+        (client.get("/v1/models", headers=wrong), "wrong_host"),
+        (client.get("/v1/models", headers={"Origin": "null"}), "cross_site"),
+        (client.get("/v1/none", headers=with_key), "not_found"),
+        (client.get("/v1/embeddings", headers=with_key), "method_not_allowed"),
+        (client.get("/v1/items/000000000000", headers=with_key), "no_library"),
+        (client.post("/v1/embeddings", content=b"x", headers=with_key), "unsupported_media_type"),
+        (client.post("/v1/embeddings", json={"input": {"image": "AAAA"}}, headers=with_key), "unreadable_picture"),
+    ]
+    for answer, code in codes:
+        assert answer.json()["error"]["code"] == code
+        assert answer.json()["error"]["message"]
 
 
 def test_what_is_not_json_is_told_so(serve: Serve) -> None:

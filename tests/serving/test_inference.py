@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from seesay.model import Model
 from seesay.serving.app import create_app
+from seesay.serving.settings import Settings
 from tests.picture_server import png
 from tests.serving.conftest import Serve, data_uri
 
@@ -116,8 +117,9 @@ def test_similarity(serve: Serve, fake: Model) -> None:
     rows = answer.json()["similarity"]
     np.testing.assert_allclose(rows[0], fake.similarity(png("red"), ["red", "blue"])[0], rtol=0, atol=2e-6)
     assert rows[1] == [None, None]
-    assert answer.json()["errors"] == [{"side": "a", "index": 1, "message": answer.json()["errors"][0]["message"]}]
-    assert "a: item 2" in answer.json()["errors"][0]["message"]
+    (error,) = answer.json()["errors"]
+    assert (error["side"], error["index"], error["code"]) == ("a", 1, "unreadable_picture")
+    assert "a: item 2" in error["message"]
 
 
 def test_classify(serve: Serve, fake: Model) -> None:
@@ -129,6 +131,62 @@ def test_classify(serve: Serve, fake: Model) -> None:
     assert results[1]["error"]["message"].startswith("picture 2")
     for bad in ({"labels": []}, {"labels": [" "]}, {"templates": ["no place"]}, {"images": []}):
         assert serve().post("/v1/classify", json=asked | bad).status_code == 400
+
+
+def test_prompts_are_counted_before_they_are_made(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("seesay.serving.inference.filled")
+    asked = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
+    for templates, texts in ((None, 4000), (["{}"] * 1000, 1_000_000)):
+        answer = serve().post("/v1/classify", json=asked | {"templates": templates})
+        assert answer.status_code == 400
+        assert f"at most 512 texts (labels x templates), got {texts}" in answer.json()["error"]["message"]
+
+
+def test_an_id_fails_alone_where_there_is_no_library(serve: Serve) -> None:
+    client = serve()
+    answer = client.post("/v1/embeddings", json={"input": ["red", {"id": "000000000000"}]})
+    assert answer.status_code == 200
+    assert [row.get("error", {}).get("code") for row in answer.json()["data"]] == [None, "no_library"]
+    assert client.post("/v1/embeddings", json={"input": {"id": "000000000000"}}).status_code == 404
+
+
+def test_a_tower_that_fails_is_told_and_logged(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    client, real = serve(), fake.engine.encode_tokens
+
+    def broken(ids: np.ndarray) -> np.ndarray:
+        raise RuntimeError("the tower fell")
+
+    monkeypatch.setattr(fake.engine, "encode_tokens", broken)
+    answer = client.post("/v1/embeddings", json={"input": ["red", "blue"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
+    assert "fell" not in answer.text
+    assert any(record.exc_info and "the tower fell" in str(record.exc_info[1]) for record in caplog.records)
+    monkeypatch.setattr(fake.engine, "encode_tokens", real)
+    assert client.post("/v1/embeddings", json={"input": ["red", "blue"]}).status_code == 200
+
+
+def test_hosts_that_never_answer_keep_nobody_else(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(url: str, name: str, settings: Settings) -> bytes:
+        asked.set()
+        go.wait(20)
+        return png("red")
+
+    monkeypatch.setattr("seesay.serving.service.fetched", slow)
+    client = serve(allow_urls=True)
+    pictures = [{"image": f"http://slow.example/{at}.png"} for at in range(8)]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.post, "/v1/embeddings", json={"input": pictures})
+        assert asked.wait(10)
+        assert client.get("/healthz").status_code == 200
+        assert client.post("/v1/embeddings", json={"input": [{"image": data_uri("red")}]}).status_code == 200
+        assert not waiting.done()
+        go.set()
+        rows = waiting.result(20).json()["data"]
+    np.testing.assert_allclose(rows[7]["embedding"], fake.encode_image(png("red"))[0], rtol=0, atol=1e-5)
+    many = client.post("/v1/embeddings", json={"input": [*pictures, pictures[0]]})
+    assert "at most 8 URLs of pictures, got 9" in many.json()["error"]["message"]
 
 
 def test_full_is_told_and_passes(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,19 +229,43 @@ def test_health_is_the_real_thing(serve: Serve, fake: Model, monkeypatch: pytest
     assert client.get("/healthz").status_code == 200
 
 
-def test_the_description_has_examples_that_work(serve: Serve) -> None:
-    client = serve()
+def test_the_description_has_examples_that_work(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     tried = 0
     for path, methods in described["paths"].items():
         for method, route in methods.items():
-            reference = (
-                route.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
-            )
-            schema = described["components"]["schemas"].get((reference or "").rpartition("/")[2], {})
-            for example in schema.get("examples", []):
+            for example in examples(described, route):
                 answer = client.request(method, path, json=example)
                 tried += 1
-                # The library is empty here, so that searches and tags find none.
-                assert answer.status_code == (404 if path in ("/v1/search", "/v1/tags") else 200), (path, answer.text)
-    assert tried >= 6
+                # The library has no picture with their id, the server no key.
+                status = {"/v1/tags": 404, "/v1/export": 404, "/v1/session": 401}.get(path, 200)
+                assert answer.status_code == status, (path, answer.text)
+    assert tried >= 9
+
+
+def test_every_route_is_described(serve: Serve) -> None:
+    described = serve().get("/openapi.json").json()
+    free = ("/v1/session", "/healthz")
+    for path, methods in described["paths"].items():
+        for method, route in methods.items():
+            assert route["description"], (method, path)
+            assert bool(route.get("security")) == (path not in free), (method, path)
+            if method == "post" and path != "/v1/index":
+                assert examples(described, route), path
+            answers = {code: answer for code, answer in route["responses"].items() if code.startswith("2")}
+            assert answers, (method, path)
+            for code, answer in answers.items():
+                if code == "204":
+                    continue
+                for kind, content in answer["content"].items():
+                    schema = content["schema"]
+                    assert "$ref" in schema if kind == "application/json" else schema["type"] == "string", (method, path)
+    assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+
+
+def examples(described: dict[str, Any], route: dict[str, Any]) -> list[Any]:
+    """Of a route's body."""
+    schema = route.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    found: list[Any] = described["components"]["schemas"].get(reference, schema).get("examples", [])
+    return found

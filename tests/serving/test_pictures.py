@@ -10,7 +10,7 @@ import pytest
 
 from seesay.errors import InputError, UnreadableImage
 from seesay.model import Model
-from seesay.serving.pictures import content, pixels, public
+from seesay.serving.pictures import fetched, pixels, public
 from seesay.serving.settings import Settings
 from tests.picture_server import Server, png, sends
 from tests.serving.conftest import data_uri, encoded
@@ -86,10 +86,33 @@ def test_formats_that_run_programs_are_never_reached(fake: Model) -> None:
 def test_urls_are_refused_unless_allowed(server: Server) -> None:
     url = server.url("/a.png", sends(png()))
     with pytest.raises(UnreadableImage, match="does not fetch"):
-        content(url, "picture 1", CLOSED)
-    with pytest.raises(UnreadableImage, match="at an address that may not be fetched from"):
-        content(url, "picture 1", OPEN)  # loopback
+        fetched(url, "picture 1", CLOSED)
+    with pytest.raises(UnreadableImage, match="cannot be fetched"):
+        fetched(url, "picture 1", OPEN)  # loopback
     assert server.asked == []
+
+
+def test_why_a_url_cannot_be_fetched_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or clients would learn which names, ports and pages there are inside."""
+    monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
+    refused = server.url("/page", sends(b"<p>", kind="text/html"))
+    missing = server.url("/none.png", sends(status=404))
+    said = set()
+    for url in (refused, missing, "http://127.0.0.1:1/a.png", "http://no-such-host.invalid/a.png", "http://10.0.0.1:x/"):
+        with pytest.raises(UnreadableImage) as fault:
+            fetched(url, "picture 1", OPEN)
+        said.add(str(fault.value))
+    assert len(said) == 1
+
+
+def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would look names up anew, and connect where it likes."""
+    monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert fetched(server.url("/a.png", sends(png())), "picture 1", OPEN) == png()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +135,7 @@ def test_urls_are_refused_unless_allowed(server: Server) -> None:
 )
 def test_addresses_inside_are_never_fetched(url: str) -> None:
     with pytest.raises(UnreadableImage) as fault:
-        content(url, "picture 1", OPEN)
+        fetched(url, "picture 1", OPEN)
     assert "secret" not in str(fault.value)
 
 
@@ -134,8 +157,16 @@ def test_addresses_inside_are_never_fetched(url: str) -> None:
         "::1",
         "::ffff:10.0.0.1",
         "2002:0a00:0001::",  # 6to4 of 10.0.0.1
+        "2002:7f00:0001::",  # of 127.0.0.1
+        "2002:a9fe:a9fe::",  # of 169.254.169.254
+        "2001:0:4136:e378:8000:63bf:f5ff:fffe",  # Teredo of 10.0.0.1
         "64:ff9b::a00:1",  # NAT64 of 10.0.0.1
+        "64:ff9b::7f00:1",  # of 127.0.0.1
+        "64:ff9b:1::a00:1",  # of a network's own (RFC 8215)
+        "::10.0.0.1",
         "fe80::1",
+        "fec0::1",  # site-local
+        "feff::1",
         "fc00::1",
         "ff02::1",
         "2001:db8::1",
@@ -161,8 +192,8 @@ def test_what_a_public_server_redirects_to_is_checked_again(server: Server, monk
     monkeypatch.setattr("seesay.serving.pictures.public", once)
     inside = server.url("/secret", sends(png()))
     url = server.url("/a.png", lambda handler: redirect(handler, inside))
-    with pytest.raises(UnreadableImage, match="may not be fetched from"):
-        content(url, "picture 1", OPEN)
+    with pytest.raises(UnreadableImage, match="cannot be fetched"):
+        fetched(url, "picture 1", OPEN)
     assert [path for path, _ in server.asked] == ["/a.png"]
     assert looked == ["127.0.0.1", "127.0.0.1"]
 
@@ -177,9 +208,9 @@ def redirect(handler: object, where: str) -> None:
 def test_fetched_pictures_have_a_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
     url = server.url("/a.png", sends(png()))
-    assert content(url, "picture 1", OPEN) == png()
-    with pytest.raises(UnreadableImage, match="is larger than"):
-        content(url, "picture 1", Settings(allow_urls=True, picture_bytes=20))
+    assert fetched(url, "picture 1", OPEN) == png()
+    with pytest.raises(UnreadableImage, match="of at most 1.90735e-05 MB"):
+        fetched(url, "picture 1", Settings(allow_urls=True, picture_bytes=20))
 
 
 def test_a_text_is_no_picture(fake: Model) -> None:

@@ -50,6 +50,7 @@ def serve(
     from seesay.model import load
     from seesay.paths import absolute
     from seesay.serving.app import create_app
+    from seesay.serving.heads import BoundedHeads
     from seesay.serving.listening import listen
     from seesay.serving.log import to_stderr
     from seesay.serving.settings import Settings
@@ -72,6 +73,8 @@ def serve(
         click.launch(address)
     config = uvicorn.Config(
         app,
+        http=BoundedHeads,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

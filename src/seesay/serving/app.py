@@ -7,16 +7,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from seesay import __version__
 from seesay.model import Model
 from seesay.serving import collection, faults, inference, upkeep
-from seesay.serving.guard import Guard
+from seesay.serving.answers import ErrorAnswer
+from seesay.serving.guard import KEY, Guard
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
-from seesay.serving.wire import ErrorAnswer
 
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 
@@ -47,8 +47,8 @@ def create_app(
     )
     app.state.service = service
     faults.install(app)
-    app.include_router(inference.routes(service))
-    app.include_router(collection.routes(service))
+    for part in (inference, collection):
+        app.include_router(part.routes(service), dependencies=[Depends(KEY)])
     app.include_router(upkeep.routes(service))
     ui = Path(str(files("seesay.serving") / "ui"))
     app.mount("/ui", StaticFiles(directory=ui), name="ui")

@@ -4,6 +4,7 @@ A tower takes hardly longer for several rows than for one. While a batch runs, o
 them, the oldest first. Nothing waits for a batch to fill.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from seesay.errors import SeeSayError
+from seesay.serving.log import event
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -145,8 +147,11 @@ class Batcher(Generic[A, B]):
                     return
             with self._turn:  # what arrives while others have their turn joins the batch
                 batch = self._next()
-                if batch:
-                    self._do(batch)
+                try:
+                    if batch:
+                        self._do(batch)
+                except Exception as fault:  # without this thread all that come after would wait for ever
+                    event("error", logging.ERROR, fault)
 
     def _next(self) -> list[_Waiting[A, B]]:
         batch: list[_Waiting[A, B]] = []
@@ -167,13 +172,20 @@ class Batcher(Generic[A, B]):
     def _do(self, batch: list[_Waiting[A, B]]) -> None:
         begin = time.monotonic()
         results = self._attempt([waiting.item for waiting in batch])
-        self._watch(len(batch), [begin - waiting.since for waiting in batch], time.monotonic() - begin)
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.job.put(waiting.place, result)
+        try:
+            self._watch(len(batch), [begin - waiting.since for waiting in batch], time.monotonic() - begin)
+        finally:
+            for waiting, result in zip(batch, results, strict=True):
+                waiting.job.put(waiting.place, result)
 
     def _attempt(self, items: list[A]) -> list[B | Exception]:
-        """Where a batch fails, each item is tried alone: one that no tower takes must not cost its batch-mates."""
+        """One result per item, whatever happens. Where a batch fails, each item is tried alone: one that no tower takes must
+        not cost its batch-mates."""
         try:
-            return list(self._run(items))
-        except Exception as error:
-            return [error] if len(items) == 1 else [self._attempt([item])[0] for item in items]
+            results: list[B | Exception] = list(self._run(items))
+            if len(results) != len(items):
+                raise RuntimeError(f"a batch of {len(items)} had {len(results)} results")
+            return results
+        except BaseException as error:  # native code's panics are no Exceptions, and would end the thread
+            fault = error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+            return [fault] if len(items) == 1 else [self._attempt([item])[0] for item in items]

@@ -1,7 +1,9 @@
 """The map of the library, drawn in the background and kept until the library changes."""
 
 import json
+import secrets
 import threading
+from collections import deque
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -13,11 +15,15 @@ from seesay.paths import printable
 from seesay.serving.folders import Folders
 from seesay.serving.photos import Photos, folders
 
+KEPT = 4  # maps, each of some megabytes
+
 
 @dataclass(frozen=True)
 class Chart:
-    """version: of the library that it shows. sheet: a JPEG with a tile for each spot."""
+    """name: by which clients ask for its sheet. version: of the library that it shows. sheet: a JPEG with a tile for each
+    spot."""
 
+    name: str
     version: object
     places: dict[str, Any]
     sheet: bytes
@@ -37,10 +43,12 @@ class Charts:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._made: dict[str, Chart | Failed] = {}
+        self._last: deque[Chart] = deque(maxlen=KEPT)
         self._closing = False
 
-    def get(self, library: Library, language: str) -> Chart | None:
-        """The map as the library is now, or None while one is drawn. Raises what drawing it raised."""
+    def get(self, library: Library, language: str) -> tuple[Chart | None, bool]:
+        """The newest map that there is, None before the first; and whether one of the library as it is now is being drawn.
+        Raises what drawing that one raised."""
         with library.reading() as store:
             version = (store.last_vector_id(), tuple(sorted(store.count_files().items())))
         with self._lock:
@@ -48,11 +56,16 @@ class Charts:
             if made is not None and made.version == version:
                 if isinstance(made, Failed):
                     raise made.fault
-                return made
+                return made, False
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._draw, args=(version, language), name="seesay-map", daemon=True)
                 self._thread.start()
-            return None
+            return (made if isinstance(made, Chart) else None), True
+
+    def kept(self, name: str | None) -> Chart | None:
+        """One of the last that were drawn: a client that has its places may ask for its sheet when the next is there."""
+        with self._lock:
+            return next((chart for chart in self._last if chart.name == name), None)
 
     def close(self) -> None:
         self._closing = True
@@ -68,6 +81,8 @@ class Charts:
             made = Failed(version, fault)
         with self._lock:
             self._made[language] = made
+            if isinstance(made, Chart):
+                self._last.append(made)
 
     def _chart_of(self, version: object, drawn: Map, names: Folders) -> Chart:
         columns, side = grid(len(drawn.spots))
@@ -87,7 +102,7 @@ class Charts:
         ]
         groups = [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups]
         places = {"side": side, "columns": columns, "left_out": drawn.left_out, "spots": spots, "groups": groups}
-        return Chart(version, places, tiles)
+        return Chart(secrets.token_hex(6), version, places, tiles)
 
     def _stop(self, done: int, total: int) -> None:
         if self._closing:

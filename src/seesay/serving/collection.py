@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -14,22 +14,45 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from seesay.errors import InputError, UnreadableImage
 from seesay.library import Library
 from seesay.serving import photos
+from seesay.serving.answers import (
+    BrowseAnswer,
+    Changed,
+    Failed,
+    FailuresAnswer,
+    IndexingState,
+    ItemAnswer,
+    LibraryAnswer,
+    MapAnswer,
+    SearchAnswer,
+    TagCount,
+    TagsAnswer,
+    Working,
+)
 from seesay.serving.archive import archive
 from seesay.serving.photos import Gone
 from seesay.serving.service import Service
 from seesay.serving.summary import summary
 from seesay.serving.thumbnails import LARGE, SIZES, small
-from seesay.serving.wire import (
-    BrowseAnswer,
-    BrowseRequest,
-    ItemAnswer,
-    Json,
-    SearchAnswer,
-    SearchRequest,
-    TagsRequest,
-    Thing,
-)
+from seesay.serving.wire import BrowseRequest, ExportRequest, SearchRequest, TagsRequest, Thing
 
+Described = dict[int | str, dict[str, Any]]
+JPEG: Described = {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}
+FILE: Described = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+ZIP: Described = {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
+EXPORT = {  # the route reads its body itself, because it takes two kinds
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": ExportRequest.model_json_schema()},
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"ids": {"type": "string", "examples": ["0a1b2c3d4e5f,1a2b3c4d5e6f"]}},
+                }
+            },
+        },
+    }
+}
 FOREVER = "private, max-age=31536000, immutable"  # an id is its content's
 MOST_EXPORTED = 1000
 PICTURE_ID = re.compile(r"[0-9a-f]{12}")
@@ -75,9 +98,10 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/v1/items/{name}", response_model_exclude_none=True)
     async def item(name: str) -> ItemAnswer:
+        """What is known of one picture, and every file that holds it."""
         return await library.run(lambda lib: photos.described(lib, name))
 
-    @router.get("/v1/items/{name}/thumbnail", response_class=Response)
+    @router.get("/v1/items/{name}/thumbnail", response_class=Response, responses=JPEG)
     async def thumbnail(name: str, px: Annotated[int, Query(description=f"longer side: {SIZES}")] = 320) -> Response:
         """A JPEG of one of three sizes, kept by the server."""
         if px not in SIZES:
@@ -90,36 +114,38 @@ def routes(service: Service) -> APIRouter:
         path = await library.run(lambda lib: photos.file_of(lib, name))
         return await jpeg(lambda: service.thumbnails.make(name, px, path))
 
-    @router.get("/v1/items/{name}/image", response_class=Response)
+    @router.get("/v1/items/{name}/image", response_class=Response, responses=JPEG)
     async def image(name: str) -> Response:
         """A JPEG of at most 2048 pixels, upright, without EXIF."""
         path = await library.run(lambda lib: photos.file_of(lib, name))
         return await jpeg(lambda: small(path, LARGE))
 
-    @router.get("/v1/items/{name}/file", response_class=FileResponse)
+    @router.get("/v1/items/{name}/file", response_class=FileResponse, responses=FILE)
     async def file(name: str) -> FileResponse:
         """The file itself, as a download."""
         path = await library.run(lambda lib: photos.file_of(lib, name))
         return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
-    @router.post("/v1/export", response_class=StreamingResponse)
+    @router.post("/v1/export", response_class=StreamingResponse, responses=ZIP, openapi_extra=EXPORT)
     async def export(request: Request) -> StreamingResponse:
-        """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, commas between."""
+        """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, commas between. Files that are not there now
+        are left out."""
         ids = await _ids(request)
         if not 1 <= len(ids) <= MOST_EXPORTED:
             raise InputError(f"ids: expected 1 to {MOST_EXPORTED}, got {len(ids)}")
-        paths = await library.run(lambda lib: [photos.file_of(lib, name) for name in ids])
+        paths = await library.run(lambda lib: photos.files_of(lib, ids))
         headers = {"Content-Disposition": 'attachment; filename="pictures.zip"', "Cache-Control": "no-store"}
         stream: Iterator[bytes] = archive(paths)
         return StreamingResponse(stream, media_type="application/zip", headers=headers)
 
     @router.get("/v1/tags")
-    async def tags() -> Json:
+    async def tags() -> TagsAnswer:
+        """Every tag, and how many pictures have it."""
         counts = await library.run(lambda lib: lib.tags.counts())
-        return {"tags": [{"tag": tag, "pictures": count} for tag, count in counts.items()]}
+        return TagsAnswer(tags=[TagCount(tag=tag, pictures=count) for tag, count in counts.items()])
 
     @router.post("/v1/tags")
-    async def tag(asked: TagsRequest) -> Json:
+    async def tag(asked: TagsRequest) -> Changed:
         """Adds tags to pictures, and takes others from them."""
 
         def work(lib: Library) -> int:
@@ -127,42 +153,48 @@ def routes(service: Service) -> APIRouter:
             changed = sum(lib.tags.add(tag, *paths) for tag in asked.add)
             return changed + sum(lib.tags.remove(tag, *paths) for tag in asked.remove)
 
-        return {"changed": await library.run(work)}
+        return Changed(changed=await library.run(work))
 
     @router.get("/v1/library")
-    async def about() -> Json:
+    async def about() -> LibraryAnswer:
         """What the library holds, to choose from, and how far indexing is."""
         told = await library.run(lambda lib: summary(lib, service.model))
-        return {**told, "indexing": service.indexing.to_json()}
+        return LibraryAnswer(**told, indexing=service.indexing.state())
 
     @router.post("/v1/index", status_code=202)
-    async def index() -> Json:
+    async def index() -> IndexingState:
         """Looks for new, changed and deleted pictures in the folders that were indexed before."""
         await library.run(lambda lib: lib.stats())  # NoLibrary, where there is nothing to bring up to date
         service.indexing.start()
-        return service.indexing.to_json()
+        return service.indexing.state()
 
     @router.get("/v1/failures")
-    async def failures() -> Json:
+    async def failures() -> FailuresAnswer:
         """Files that could not be read, and why."""
 
-        def work(lib: Library) -> list[Json]:
+        def work(lib: Library) -> list[Failed]:
             names = photos.folders(lib)
             told = [(*names.shown(path), reason) for path, reason, _ in lib.failures()]
-            return [{"folder": folder, "name": name, "reason": reason} for folder, name, reason in told]
+            return [Failed(folder=folder, name=name, reason=reason) for folder, name, reason in told]
 
-        return {"failures": await library.run(work)}
+        return FailuresAnswer(failures=await library.run(work))
 
-    @router.get("/v1/map", response_model=None)
-    async def chart(language: Literal["en", "zh"] = "en") -> Json | JSONResponse:
-        """Pictures in two dimensions, alike ones together, in named groups; 202 while it is drawn."""
-        made = await library.run(lambda lib: service.charts.get(lib, language))
-        return JSONResponse({"state": "working"}, 202) if made is None else made.places
+    @router.get("/v1/map", response_model=MapAnswer, responses={202: {"model": Working}})
+    async def chart(language: Literal["en", "zh"] = "en") -> JSONResponse:
+        """Pictures in two dimensions, alike ones together, in named groups; 202 while the first one is drawn. What changes
+        meanwhile is on the next, which is drawn while this one is shown."""
+        made, drawing = await library.run(lambda lib: service.charts.get(lib, language))
+        if made is None:
+            return JSONResponse(Working().model_dump(), 202)
+        return JSONResponse({**made.places, "chart": made.name, "drawing": drawing})
 
-    @router.get("/v1/map/sheet", response_class=Response)
-    async def sheet(language: Literal["en", "zh"] = "en") -> Response:
+    @router.get("/v1/map/sheet", response_class=Response, responses=JPEG)
+    async def sheet(
+        language: Literal["en", "zh"] = "en",
+        chart: Annotated[str | None, Query(description="that of the map; without it the newest")] = None,
+    ) -> Response:
         """A JPEG with a tile for each picture of the map."""
-        made = await library.run(lambda lib: service.charts.get(lib, language))
+        made = service.charts.kept(chart) or (await library.run(lambda lib: service.charts.get(lib, language)))[0]
         if made is None:
             raise Gone("the map is being drawn", known=False)
         return Response(made.sheet, media_type="image/jpeg", headers={"Cache-Control": "no-store"})

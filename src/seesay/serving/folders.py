@@ -32,6 +32,9 @@ class Folders:
             return printable(f"{name}/{folder}" if folder else name), printable(file)
         return "", printable(os.path.basename(path))
 
+    def name(self, root: str) -> str:
+        return next(name for name, known in self._paths.items() if known == root)
+
     def path(self, folder: str) -> str:
         """The absolute path of a folder that clients know. Nothing is looked up on the disk. Raises InputError."""
         name, _, rest = folder.strip("/").partition("/")

@@ -16,8 +16,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
+from seesay.serving.faults import OURS
 from seesay.serving.log import event
 from seesay.serving.metrics import Metrics
 from seesay.serving.settings import Settings
@@ -30,8 +32,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "seesay_session"
 OPEN = ("/", "/healthz", "/v1/session", "/favicon.ico")  # without a key, beside the page's own files
+OPEN_BYTES = 4096  # of a request that anybody may send: a key, at most
 PAGE = "/ui/"
 ARRIVES_S = 60.0  # in which a body must be there
+# For the description of the routes only: whether it is there is looked at before any route.
+KEY = HTTPBearer(auto_error=False, description="the server's key, where it has one; browsers sign in at /v1/session instead")
 SECURITY = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -76,15 +81,16 @@ class Keys:
 class Refused(HTTPException):
     """Of this type, so that it gets through the parsing of bodies as it is."""
 
-    def __init__(self, status: int, message: str, kind: str = "invalid_request_error") -> None:
+    def __init__(self, status: int, code: str, message: str, kind: str = "invalid_request_error") -> None:
         super().__init__(status, message, {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status))
-        self.kind = kind
+        self.code, self.kind = code, kind
 
 
 @dataclass
 class Body:
-    """What has arrived of a request's."""
+    """What has arrived of a request's, and how much of it may."""
 
+    most: int
     bytes: int = 0
     whole: bool = False
 
@@ -102,7 +108,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         begin, status, begun = time.perf_counter(), 500, False
-        body = Body()
+        body = Body(OPEN_BYTES if _open(scope["path"]) else self.settings.body_bytes)
 
         async def answer(message: Message) -> None:
             nonlocal status, begun
@@ -114,16 +120,16 @@ class Guard:
             await send(message)
 
         try:
-            self._check(scope)
+            self._check(scope, body)
             await self.app(scope, self._bounded(receive, body), answer)
         except Refused as refused:
             if not begun:
                 await _refuse(answer, refused)
         except Exception as error:
-            event("error", logging.ERROR, path=scope["path"], error=f"{type(error).__name__}: {error}")
+            event("error", logging.ERROR, error, path=scope["path"])
             if begun:
                 raise
-            await _refuse(answer, Refused(500, "the server failed at this; its log says more", "server_error"))
+            await _refuse(answer, Refused(500, OURS.code, OURS.message, OURS.type))
         finally:
             self._held -= body.bytes
             known = "/ui" if scope["path"].startswith(PAGE) else "none"
@@ -133,29 +139,27 @@ class Guard:
             self.metrics.seconds.labels(route).observe(took)
             event("request", method=scope["method"], route=route, status=status, ms=round(1e3 * took, 1))
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, body: Body) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self.settings.serves(host):
-            raise Refused(421, f"this server does not answer for the name {host[:100]!r}; its owner can add it with --name")
+            raise Refused(
+                421, "wrong_host", f"this server does not answer for the name {host[:100]!r}; its owner can add it with --name"
+            )
         origin = headers.get("origin")
-        if origin is not None and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower()):
-            raise Refused(403, "pages of other sites may not use this server")
+        if origin is not None and _site(origin) != host.lower():
+            raise Refused(403, "cross_site", "pages of other sites may not use this server")
         navigates = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] == "/"
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not navigates:
-            raise Refused(403, "pages of other sites may not use this server")
-        free = scope["path"] in OPEN or scope["path"].startswith(PAGE)
-        if not free and not self.keys.lets_in(headers):
-            raise Refused(401, "this server takes a key: send it as Authorization: Bearer KEY", "authentication_error")
+            raise Refused(403, "cross_site", "pages of other sites may not use this server")
+        if not _open(scope["path"]) and not self.keys.lets_in(headers):
+            told = "this server takes a key: send it as Authorization: Bearer KEY"
+            raise Refused(401, "key_required", told, "authentication_error")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.settings.body_bytes:
-            raise self._too_large()
+        if not length.isdigit() or int(length[:20]) > body.most:
+            raise _too_large(body)
 
-    def _too_large(self) -> Refused:
-        most = f"{self.settings.body_bytes / 2**20:g} MB"
-        return Refused(413, f"a request holds at most {most}; send fewer or smaller pictures at once")
-
-    def _bounded(self, receive: Receive, body: "Body") -> Receive:
+    def _bounded(self, receive: Receive, body: Body) -> Receive:
         """Counts what really arrives, and in what time."""
         until = asyncio.get_running_loop().time() + ARRIVES_S
 
@@ -166,25 +170,43 @@ class Guard:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
-                raise Refused(408, f"the request did not arrive within {ARRIVES_S:g} s") from None
+                raise Refused(408, "too_slow", f"the request did not arrive within {ARRIVES_S:g} s") from None
             arrived = len(message.get("body", b""))
             body.bytes += arrived
             self._held += arrived
             body.whole = not message.get("more_body", False)
-            if body.bytes > self.settings.body_bytes:
-                raise self._too_large()
+            if body.bytes > body.most:
+                raise _too_large(body)
             if self._held > max(self.settings.bodies_bytes, body.bytes):
-                raise Refused(429, "the server holds all the requests that it can; try again in 1 s", "overloaded")
+                raise Refused(429, "busy", "the server holds all the requests that it can; try again in 1 s", "overloaded")
             return message
 
         return bounded
 
 
+def _open(path: str) -> bool:
+    return path in OPEN or path.startswith(PAGE)
+
+
+def _site(origin: str) -> str | None:
+    """The host of an Origin header; None where it has none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
+
+
+def _too_large(body: Body) -> Refused:
+    most = f"{body.most / 2**20:g} MB" if body.most >= 2**20 else f"{body.most:,} bytes"
+    return Refused(413, "too_large", f"a request holds at most {most} here; send fewer or smaller pictures at once")
+
+
 async def _refuse(send: Send, refused: Refused) -> None:
     """And hangs up: what else arrives is not read."""
-    body = json.dumps({"error": {"message": refused.detail, "type": refused.kind, "param": None, "code": None}}).encode()
+    told = {"message": refused.detail, "type": refused.kind, "param": None, "code": refused.code}
+    body = json.dumps({"error": told}).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
     headers |= dict(refused.headers or {})
-    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refused.status_code, "headers": told})
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refused.status_code, "headers": raw})
     await send({"type": "http.response.body", "body": body})

@@ -4,35 +4,21 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from seesay.errors import SeeSayError
+from seesay.errors import LibraryError
 from seesay.library import Library
 from seesay.model import Model
+from seesay.serving.answers import Fault, IndexingState, Last
+from seesay.serving.faults import OURS, Running, fault_of
 from seesay.serving.log import event
-
-
-class Running(SeeSayError):
-    """It is at it already."""
+from seesay.serving.photos import folders
 
 
 class Stopped(Exception):
     """The server is shutting down; what was indexed so far is kept."""
-
-
-@dataclass(frozen=True)
-class Last:
-    """What the last run did. error: why it ended early."""
-
-    finished_at: str
-    seconds: float
-    added: int = 0
-    removed: int = 0
-    failed: int = 0
-    error: str | None = None
 
 
 @dataclass
@@ -64,25 +50,35 @@ class Indexing:
         if self._thread is not None:
             self._thread.join()
 
-    def to_json(self) -> dict[str, Any]:
-        last = None if self.last is None else asdict(self.last)
-        return {"running": self.running, "done": self.done, "total": self.total, "last": last}
+    def state(self) -> IndexingState:
+        return IndexingState(running=self.running, done=self.done, total=self.total, last=self.last)
 
     def _run(self, paths: tuple[str, ...]) -> None:
-        begin, counts, error = time.monotonic(), dict[str, int](), None
+        begin, last, fault = time.monotonic(), Last(finished_at="", seconds=0), None
         try:
             with Library(self.path, self.model) as library:
                 report = library.index(*paths, progress=self._progress)
-            counts = {"added": report.encoded + report.reused, "removed": report.removed, "failed": len(report.failed)}
+                names = folders(library)
+            last.added, last.removed, last.failed = report.encoded + report.reused, report.removed, len(report.failed)
+            last.missing = [names.name(root) for root in report.missing]
         except Stopped:
-            error = "stopped"
-        except Exception as fault:  # a thread that dies in silence would leave the page waiting
-            error = str(fault) if isinstance(fault, SeeSayError) else f"{type(fault).__name__}: {fault}"
-        seconds = round(time.monotonic() - begin, 2)
-        self.last = Last(datetime.now(UTC).isoformat(timespec="seconds"), seconds, error=error, **counts)
-        event("indexed", logging.INFO if error is None else logging.WARNING, seconds=seconds, error=error, **counts)
+            last.error, last.code = "the server is shutting down", "shutting_down"
+        except Exception as raised:  # a thread that dies in silence would leave the page waiting
+            fault = raised
+            told = _told(raised)
+            last.error, last.code = told.message, told.code
+        last.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
+        last.seconds = round(time.monotonic() - begin, 2)
+        self.last = last
+        counts = last.model_dump(include={"seconds", "added", "removed", "failed", "code"})
+        event("indexed", logging.INFO if last.error is None else logging.WARNING, fault, **counts)
 
     def _progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
         if self._stop.is_set():
             raise Stopped
+
+
+def _told(fault: Exception) -> Fault:
+    """What clients are told of it: other messages than the library's name paths of this machine."""
+    return fault_of(fault) if isinstance(fault, LibraryError) else OURS

@@ -2,29 +2,30 @@
 
 import base64
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import orjson
 from fastapi import APIRouter, Response
 
 from seesay.errors import InputError
-from seesay.serving.faults import NotFound, fault_of
-from seesay.serving.pictures import check_count
-from seesay.serving.service import Service
-from seesay.serving.wire import (
+from seesay.serving.answers import (
     Classified,
     ClassifyAnswer,
-    ClassifyRequest,
     EmbeddingsAnswer,
-    EmbeddingsRequest,
-    Json,
+    ModelAnswer,
+    ModelLimits,
+    ModelsAnswer,
     Score,
     SideFault,
     SimilarityAnswer,
-    SimilarityRequest,
 )
-from seesay.tasks.prompts import ensemble, filled
+from seesay.serving.faults import NotFound, fault_of
+from seesay.serving.pictures import check_count
+from seesay.serving.service import Rows, Service
+from seesay.serving.wire import ClassifyRequest, EmbeddingsRequest, SimilarityRequest
+from seesay.tasks.prompts import TEMPLATES, ensemble, filled
 from seesay.tasks.zero_shot import probabilities
 
 STARTED = int(time.time())
@@ -57,7 +58,7 @@ def routes(service: Service) -> APIRouter:
             raise faults[0]
         data = []
         for index, row in enumerate(encoded.rows):
-            entry: Json = {"object": "embedding", "index": index, "embedding": None}
+            entry: dict[str, Any] = {"object": "embedding", "index": index, "embedding": None}
             if isinstance(row, Exception):
                 entry["error"] = fault_of(row).model_dump()
             elif asked.encoding_format == "base64":
@@ -76,18 +77,17 @@ def routes(service: Service) -> APIRouter:
         async with service.admitted(service.cost(asked.a) + service.cost(asked.b)) as deadline:
             a = (await service.encode(asked.a, deadline, "a: item")).rows
             b = (await service.encode(asked.b, deadline, "b: item")).rows
-        errors = [
-            SideFault(side="a", index=i, message=fault_of(row).message) for i, row in enumerate(a) if isinstance(row, Exception)
-        ]
-        errors += [
-            SideFault(side="b", index=i, message=fault_of(row).message) for i, row in enumerate(b) if isinstance(row, Exception)
-        ]
-        return SimilarityAnswer(similarity=[[_cosine(one, other) for other in b] for one in a], errors=errors)
+        return SimilarityAnswer(
+            similarity=[[_cosine(one, other) for other in b] for one in a], errors=[*_faults("a", a), *_faults("b", b)]
+        )
 
     @router.post("/v1/classify", response_model_exclude_none=True)
     async def classify(asked: ClassifyRequest) -> ClassifyAnswer:
         """How likely each label is for each picture, among these labels. In the order of the labels."""
         check_count("pictures", len(asked.images), service.settings.pictures)
+        # Before any is made: a small body can ask for a million.
+        templates = len(TEMPLATES) if asked.templates is None else len(asked.templates)
+        check_count("texts (labels x templates)", len(asked.labels) * templates, service.settings.texts)
         prompts = filled(asked.labels, asked.templates)
         async with service.admitted(service.cost(asked.images) + len(prompts)) as deadline:
             texts = await service.encode(prompts, deadline, "label")
@@ -107,39 +107,39 @@ def routes(service: Service) -> APIRouter:
         return ClassifyAnswer(results=results)
 
     @router.get("/v1/models")
-    async def models() -> Json:
+    async def models() -> ModelsAnswer:
         """The one model that this server has."""
-        return {"object": "list", "data": [_described(service)]}
+        return ModelsAnswer(data=[_described(service)])
 
     @router.get("/v1/models/{name}")
-    async def one(name: str) -> Json:
+    async def one(name: str) -> ModelAnswer:
+        """The same, by its name."""
         known(name)
         return _described(service)
 
     return router
 
 
-def _described(service: Service) -> Json:
+def _described(service: Service) -> ModelAnswer:
     model, settings = service.model, service.settings
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": STARTED,
-        "owned_by": "seesay",
-        "dim": model.dim,
-        "space_id": model.space_id,
-        "build_id": model.build_id,
-        "languages": list(model.config.languages),
-        "context_length": model.tokenizer.spec.context_length,
-        "limits": {
-            "texts": settings.texts,
-            "pictures": settings.pictures,
-            "letters": settings.letters,
-            "picture_bytes": settings.picture_bytes,
-            "pixels": settings.pixels,
-            "body_bytes": settings.body_bytes,
-        },
-    }
+    return ModelAnswer(
+        id=model.name,
+        created=STARTED,
+        owned_by="seesay",
+        dim=model.dim,
+        space_id=model.space_id,
+        build_id=model.build_id,
+        languages=list(model.config.languages),
+        context_length=model.tokenizer.spec.context_length,
+        limits=ModelLimits.model_validate(settings, from_attributes=True),
+    )
+
+
+def _faults(side: Literal["a", "b"], rows: Rows) -> Iterator[SideFault]:
+    for index, row in enumerate(rows):
+        if isinstance(row, Exception):
+            fault = fault_of(row)
+            yield SideFault(side=side, index=index, message=fault.message, code=fault.code)
 
 
 def _cosine(a: np.ndarray | Exception, b: np.ndarray | Exception) -> float | None:

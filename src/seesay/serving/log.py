@@ -20,13 +20,15 @@ class Lines(logging.Formatter):
 
 
 def to_stderr(level: int = logging.INFO) -> None:
-    """For the process that serves; a program that makes the app itself has logging of its own."""
+    """For the process that serves; a program that makes the app itself has logging of its own. Of uvicorn, asyncio and other
+    packages warnings are told, as lines of the same kind."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    LOG.handlers = [handler]
+    logging.root.handlers = [handler]
+    logging.captureWarnings(True)
     LOG.setLevel(level)
-    LOG.propagate = False
 
 
-def event(name: str, level: int = logging.INFO, **facts: Any) -> None:
-    LOG.log(level, name, extra={"facts": facts})
+def event(name: str, level: int = logging.INFO, fault: BaseException | None = None, **facts: Any) -> None:
+    """fault: what went wrong, told with its traceback."""
+    LOG.log(level, name, exc_info=fault, extra={"facts": facts})

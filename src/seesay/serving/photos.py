@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +13,10 @@ from seesay.errors import InputError
 from seesay.library import Hit, Library
 from seesay.library.listing import Item
 from seesay.model import Model
+from seesay.paths import printable
+from seesay.serving.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
 from seesay.serving.folders import Folders
-from seesay.serving.wire import BrowseAnswer, BrowseRequest, FileFacts, FiltersAsked, Found, ItemAnswer, Nothing, SearchRequest
+from seesay.serving.wire import BrowseRequest, FiltersAsked, SearchRequest
 
 T = TypeVar("T")
 READERS = 4  # threads, each with a connection of its own
@@ -113,6 +115,7 @@ def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
         widths=[width for width, _ in listed.sizes],
         heights=[height for _, height in listed.sizes],
         dates=listed.dates,
+        names=[printable(name) for name in listed.names],
     )
 
 
@@ -150,6 +153,14 @@ def described(library: Library, name: str) -> ItemAnswer:
 def there(known: Item) -> Path | None:
     """The first of its files that can be seen now."""
     return next((path for file in known.files if (path := Path(file.path)).is_file()), None)
+
+
+def files_of(library: Library, names: Sequence[str]) -> list[Path]:
+    """Those of them that are there now. Raises Gone where there is none."""
+    found = [path for name in names if (known := library.item(name)) is not None and (path := there(known)) is not None]
+    if not found:
+        raise Gone("none of these pictures has a file that is there now", known=False)
+    return found
 
 
 def file_of(library: Library, name: str) -> Path:

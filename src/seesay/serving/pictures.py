@@ -12,7 +12,6 @@ from seesay.images.fetch import Address, Limits, fetch
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
 from seesay.model import Model
-from seesay.paths import is_url
 from seesay.serving.settings import Settings
 
 DATA = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
@@ -20,11 +19,11 @@ FETCHED_S = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def pixels(model: Model, sent: str, name: str, settings: Settings) -> np.ndarray:
-    """A data: URI, base64, or (where allowed) a URL -> (1, 3, H, W) float32. Raises UnreadableImage, InputError."""
+def pixels(model: Model, sent: str | bytes, name: str, settings: Settings) -> np.ndarray:
+    """A data: URI or base64, or the bytes that were fetched -> (1, 3, H, W) float32. Raises UnreadableImage."""
     spec = model.image_spec
     picture = read(
-        content(sent, name, settings),
+        sent if isinstance(sent, bytes) else content(sent, name, settings),
         decode=model.decode,
         enough_px=spec.resize_px,
         alpha=spec.alpha,
@@ -37,13 +36,6 @@ def pixels(model: Model, sent: str, name: str, settings: Settings) -> np.ndarray
 
 def content(sent: str, name: str, settings: Settings) -> bytes:
     """The bytes of the file. What a client sends is never taken as a path."""
-    if is_url(sent):
-        if not settings.allow_urls:
-            raise UnreadableImage(
-                name,
-                "is a URL, which this server does not fetch (--allow-urls); send the picture itself, as a data: URI or base64",
-            )
-        return fetch(sent, Limits(bytes=settings.picture_bytes, seconds=FETCHED_S), allow=public)
     said = DATA.match(sent[:200])
     if sent[:5].lower() == "data:":
         if said is None or ";base64" not in said[0].lower():
@@ -57,6 +49,23 @@ def content(sent: str, name: str, settings: Settings) -> bytes:
         raise UnreadableImage(name, "is neither a data: URI nor base64; the server reads no files") from None
 
 
+def fetched(url: str, name: str, settings: Settings) -> bytes:
+    """The bytes behind a URL, where that is allowed. Why they cannot be had is not told: it would say which names and ports
+    there are where the server is. Raises UnreadableImage."""
+    if not settings.allow_urls:
+        raise UnreadableImage(
+            name,
+            "is a URL, which this server does not fetch (--allow-urls); send the picture itself, as a data: URI or base64",
+        )
+    try:
+        return fetch(url, Limits(bytes=settings.picture_bytes, seconds=FETCHED_S), allow=public)
+    except UnreadableImage:
+        most = f"{settings.picture_bytes / 2**20:g} MB"
+        raise UnreadableImage(
+            name, f"cannot be fetched; a URL is of a picture of at most {most} that anybody may see"
+        ) from None
+
+
 def public(address: Address) -> bool:
     """Whether an address is anybody's, and not of this machine or its network, however it is written."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -65,6 +74,8 @@ def public(address: Address) -> bool:
             inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inside is not None:
             return public(inside)
+        if address.is_site_local:  # given up in 2004 (RFC 3879), and routed inside where it still is
+            return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

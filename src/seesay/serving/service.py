@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from seesay.engines.onnx import available_cores
-from seesay.errors import InputError
+from seesay.errors import InputError, LibraryError
 from seesay.model import Model
+from seesay.paths import is_url
 from seesay.serving.batching import Room, TooLate
 from seesay.serving.charts import Charts
 from seesay.serving.guard import Keys
@@ -20,7 +21,7 @@ from seesay.serving.indexing import Indexing
 from seesay.serving.joined import JoinedEngine
 from seesay.serving.metrics import Metrics
 from seesay.serving.photos import Photos
-from seesay.serving.pictures import check_count, pixels
+from seesay.serving.pictures import check_count, fetched, pixels
 from seesay.serving.settings import Settings
 from seesay.serving.thumbnails import Thumbnails
 from seesay.serving.wire import Thing
@@ -28,6 +29,7 @@ from seesay.tasks.encoder import unit
 
 Rows = Sequence["np.ndarray | Exception"]
 PICTURE = 4  # texts that a picture counts as: about what its pixels hold in memory, and what its tower takes
+FETCHERS = 16  # threads, which only wait
 SHORT = 4000  # letters that are cut into tokens on the spot: in less time than a thread would take to begin
 
 
@@ -56,11 +58,13 @@ class Service:
         self.charts = Charts(self.photos)
         self.thumbnails = Thumbnails(cache)
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
+        self.fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="seesay-fetch")
 
     def close(self) -> None:
         self.indexing.close()
         self.charts.close()
         self.photos.close()
+        self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.decoders.shutdown(wait=True)
         self.engine.close()
 
@@ -108,8 +112,7 @@ class Service:
             else:
                 raise made
         if known:
-            found = await self.photos.run(lambda library: [library.vector(str(things[at].id)) for at in known])
-            for at, vector in zip(known, found, strict=True):
+            for at, vector in zip(known, await self._kept([str(things[at].id) for at in known]), strict=True):
                 rows[at] = InputError(f"{what} {at + 1}: the library has nothing with this id") if vector is None else vector
         for places, future in waiting:
             done = await asyncio.wrap_future(future)
@@ -130,12 +133,18 @@ class Service:
                     f"{what} {at + 1}: expected exactly one of text, image and id, got {' and '.join(given) or 'none'}"
                 )
         check_count("pictures", sum(thing.image is not None for thing in things), self.settings.pictures)
+        if self.settings.allow_urls:
+            check_count("URLs of pictures", sum(is_url(thing.image) for thing in things), self.settings.urls)
         check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
 
     def _wrong(self, text: str) -> str | None:
         """What is, if anything."""
         if not text.strip():
             return "the text is empty"
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "the text is not Unicode: it holds half a surrogate pair"
         if len(text) > self.settings.letters:
             return f"at most {self.settings.letters:,} letters of text are taken, got {len(text):,}"
         return None
@@ -148,9 +157,22 @@ class Service:
                 tokens = await asyncio.get_running_loop().run_in_executor(self.decoders, self.model.tokenizer, texts)
         return tokens.ids, tokens.truncated
 
+    async def _kept(self, ids: list[str]) -> "list[np.ndarray | None] | list[LibraryError]":
+        """Vectors of the library by ids, None where it has none; where it is not there or of another model, that of each."""
+        try:
+            return await self.photos.run(lambda library: [library.vector(name) for name in ids])
+        except LibraryError as fault:
+            return [fault] * len(ids)
+
     async def _decoded(self, sent: str, name: str) -> np.ndarray:
+        loop = asyncio.get_running_loop()
+        if is_url(sent):  # by threads of its own: a host that never answers must not keep those that decode
+            data: str | bytes = await loop.run_in_executor(self.fetchers, fetched, sent, name, self.settings)
+        else:
+            data = sent
+
         def work() -> np.ndarray:
             with self.metrics.stage("decode", "image"):
-                return pixels(self.model, sent, name, self.settings)
+                return pixels(self.model, data, name, self.settings)
 
-        return await asyncio.get_running_loop().run_in_executor(self.decoders, work)
+        return await loop.run_in_executor(self.decoders, work)

@@ -15,9 +15,9 @@ class Settings:
     """host: the address to listen at; beyond loopback it takes an api_key. names: under which others reach it there, beside
     its addresses. allow_urls: clients may name pictures by URL, on public addresses only.
 
-    Limits of one request: body_bytes, pictures, texts, letters (of a text); of one picture: picture_bytes, pixels. Of all
-    requests at once: bodies_bytes; waiting: texts under way, or a quarter as many pictures; beyond these clients are asked to
-    come again. deadline_s: after which a request that is not answered is given up. Raises InputError.
+    Limits of one request: body_bytes, pictures, urls (of them), texts, letters (of a text); of one picture: picture_bytes,
+    pixels. Of all requests at once: bodies_bytes; waiting: texts under way, or a quarter as many pictures; beyond these clients
+    are asked to come again. deadline_s: after which a request that is not answered is given up. Raises InputError.
     """
 
     host: str = "127.0.0.1"
@@ -30,6 +30,7 @@ class Settings:
     picture_bytes: int = 20 * 2**20
     pixels: int = 100_000_000
     pictures: int = 64
+    urls: int = 8
     texts: int = 512
     letters: int = 8192
     waiting: int = 1024

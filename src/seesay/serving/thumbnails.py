@@ -11,6 +11,7 @@ SIZES = (160, 320, 640)  # px of the longer side
 LARGE = 2048  # of what is looked at whole, which is not kept
 QUALITY = 82
 MOST_BYTES = 1_000_000_000
+SLACK = 0.1  # of the most: how much is written before the folder is looked through again
 
 
 class Thumbnails:
@@ -19,8 +20,10 @@ class Thumbnails:
     def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
         self._most = most_bytes
+        self._written = 0  # bytes since the folder was last looked through
+        self._lock = threading.Lock()
         if folder is not None:
-            threading.Thread(target=self._prune, name="seesay-thumbnails", daemon=True).start()
+            self._prune_behind()
 
     def kept(self, name: str, px: int) -> bytes | None:
         """One that was made before; its picture need not be there now. name: the picture's id."""
@@ -34,7 +37,17 @@ class Thumbnails:
         made = small(path, px)
         if self._folder is not None:
             _write(self._file(self._folder, name, px), made)
+            with self._lock:
+                self._written += len(made)
+                due = self._written > SLACK * self._most
+                if due:
+                    self._written = 0
+            if due:
+                self._prune_behind()
         return made
+
+    def _prune_behind(self) -> None:
+        threading.Thread(target=self._prune, name="seesay-thumbnails", daemon=True).start()
 
     @staticmethod
     def _file(folder: Path, name: str, px: int) -> Path:
@@ -51,7 +64,7 @@ class Thumbnails:
             for _, size, file in files:
                 file.unlink(missing_ok=True)
                 total -= size
-                if total <= 0.9 * self._most:
+                if total <= (1 - SLACK) * self._most:
                     return
         except OSError:
             return  # another process does the same

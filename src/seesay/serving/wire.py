@@ -1,8 +1,9 @@
-"""What goes over the wire: requests and answers, with their limits and examples (they make /openapi.json)."""
+"""What clients ask, with its limits and examples (with `answers.py` it makes /openapi.json)."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from seesay.library.filters import Filters
 
@@ -11,10 +12,33 @@ PICTURE = (  # one red pixel
 )
 
 
+MOST_PICTURES = 16  # of a query
+MOST_ITEMS = 4096  # in a list, whatever the server's own limit: so many are looked at before that one is
+
+# With a limit of its length a text is also looked at: half a surrogate pair, which JSON may hold, can be written nowhere.
+Name = Annotated[str, StringConstraints(max_length=1000)]
+Label = Annotated[str, StringConstraints(max_length=1000)]
+Template = Annotated[str, StringConstraints(max_length=200)]  # it may hold {} so often that short ones make long prompts
+Id = Annotated[str, StringConstraints(max_length=100)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+
+
 class Asked(BaseModel):
     """A request: what it does not know is refused, so that a misspelt name does not go unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_known(cls, said: Any) -> Any:
+        """The first unknown name ends it: of a million of them each would be an error to keep."""
+        unknown = next((name for name in said if name not in cls.model_fields), None) if isinstance(said, dict) else None
+        if unknown is not None:
+            got = ascii(unknown[:40]) if isinstance(unknown, str) else "another"
+            names = {"expected": ", ".join(cls.model_fields), "got": got}
+            raise PydanticCustomError("unknown_name", "expected {expected}, got the name {got}", names)
+        return said
 
 
 class Thing(Asked):
@@ -27,7 +51,26 @@ class Thing(Asked):
     id: str | None = Field(default=None, description="of a picture in the library, as searches tell it")
 
 
-Item = Annotated[str | Thing, Field(description="a text, or one of {text}, {image}, {id}")]
+def _text_or_thing(said: object) -> str | None:
+    return "a text" if isinstance(said, str) else "a thing" if isinstance(said, (dict, Thing)) else None
+
+
+def _one_or_several(said: object) -> str:
+    return "several" if isinstance(said, list) else "one item"
+
+
+# What decides between the members of a union is told, so that a fault is one fault, at its place, and not one of each member.
+Item = Annotated[
+    Annotated[str, Tag("a text")] | Annotated[Thing, Tag("a thing")],
+    Discriminator(
+        _text_or_thing,
+        custom_error_type="item",
+        custom_error_message='Input should be a text, or one of {"text": ...}, {"image": ...}, {"id": ...}',
+    ),
+    Field(description="a text, or one of {text}, {image}, {id}"),
+]
+Several = Annotated[list[Item], Field(max_length=MOST_ITEMS, fail_fast=True)]
+TAGS = ("a text", "a thing", "one item", "several")  # which pydantic names in the places of faults
 
 
 class EmbeddingsRequest(BaseModel):
@@ -36,103 +79,47 @@ class EmbeddingsRequest(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"input": ["a dog on grass", {"image": PICTURE}], "encoding_format": "float"}]}
     )
-    input: Item | list[Item]
+    input: Annotated[Annotated[Item, Tag("one item")] | Annotated[Several, Tag("several")], Discriminator(_one_or_several)]
     model: str | None = None
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
-
-
-class Fault(BaseModel):
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-
-
-class ErrorAnswer(BaseModel):
-    error: Fault
-
-
-class Embedding(BaseModel):
-    """embedding: numbers, or base64 of little-endian float32; null where this item alone failed, and `error` says why.
-    truncated: a text was longer than the model's context and lost its end."""
-
-    object: Literal["embedding"] = "embedding"
-    index: int
-    embedding: list[float] | str | None
-    truncated: bool | None = None
-    error: Fault | None = None
-
-
-class Usage(BaseModel):
-    prompt_tokens: int
-    total_tokens: int
-
-
-class EmbeddingsAnswer(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[Embedding]
-    model: str
-    usage: Usage
 
 
 class SimilarityRequest(Asked):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"a": [{"image": PICTURE}], "b": ["something red", "something blue"]}]}
     )
-    a: list[Item] = Field(min_length=1)
-    b: list[Item] = Field(min_length=1)
-
-
-class SideFault(BaseModel):
-    side: Literal["a", "b"]
-    index: int
-    message: str
-
-
-class SimilarityAnswer(BaseModel):
-    """similarity: cosines, a row for each of `a`; null where one of the two failed."""
-
-    similarity: list[list[float | None]]
-    errors: list[SideFault]
+    a: Several = Field(min_length=1)
+    b: Several = Field(min_length=1)
 
 
 class ClassifyRequest(Asked):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]}]}
     )
-    images: list[Thing] = Field(min_length=1)
-    labels: list[str] = Field(min_length=1)
-    templates: list[str] | None = Field(default=None, description="texts with {} where the label goes; default: short ones")
-
-
-class Score(BaseModel):
-    label: str
-    probability: float
-
-
-class Classified(BaseModel):
-    index: int
-    scores: list[Score] | None = None
-    error: Fault | None = None
-
-
-class ClassifyAnswer(BaseModel):
-    results: list[Classified]
+    images: list[Thing] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
+    labels: list[Label] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
+    templates: Annotated[list[Template], Field(max_length=MOST_ITEMS, fail_fast=True)] | None = Field(
+        default=None, description="texts with {} where the label goes; default: short ones"
+    )
 
 
 class FiltersAsked(Asked):
     """Only pictures that all of these are true of; `seesay.Filters` says more."""
 
-    folder: str | None = Field(default=None, description="as hits tell it, with all below it")
-    after: str | None = Field(default=None, examples=["2024-05"])
-    before: str | None = None
-    camera: str | None = None
-    place: tuple[float, float, float, float] | None = Field(default=None, description="south, west, north, east in degrees")
+    folder: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        default=None, description="as hits tell it, with all below it"
+    )
+    after: Name | None = Field(default=None, examples=["2024-05"])
+    before: Name | None = None
+    camera: Name | None = None
+    place: tuple[Latitude, Longitude, Latitude, Longitude] | None = Field(
+        default=None, description="south, west, north, east in degrees"
+    )
     orientation: Literal["landscape", "portrait", "square"] | None = None
-    min_px: int | None = None
-    tags: list[str] = Field(default_factory=list, max_length=20)
-    min_score: float | None = None
+    min_px: int | None = Field(default=None, ge=1, le=1_000_000)
+    tags: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    min_score: float | None = Field(default=None, ge=-1, le=1)
 
     def filters(self, under: str | None) -> Filters:
         """under: the path of `folder`. Raises InputError."""
@@ -149,6 +136,14 @@ class FiltersAsked(Asked):
         )
 
 
+def _few(said: object) -> object:
+    """pydantic counts a dictionary when all of it is validated."""
+    if isinstance(said, dict) and len(said) > MOST_PICTURES:
+        counts = {"max_length": MOST_PICTURES, "actual_length": len(said)}
+        raise PydanticCustomError("too_long", "too many", counts)
+    return said
+
+
 class SearchRequest(Asked):
     model_config = ConfigDict(
         json_schema_extra={
@@ -159,7 +154,7 @@ class SearchRequest(Asked):
         }
     )
     query: str = Field(description="words, photo:NAME of one of `pictures`, like:ID; joined by + and -", max_length=2000)
-    pictures: dict[str, str] = Field(default_factory=dict, max_length=16)
+    pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
     n: int = Field(default=50, ge=1, le=1000)
     cursor: str | None = Field(default=None, max_length=100, description="the `next` of the answer before, to go on behind it")
     sort: Literal["score", "newest", "oldest"] = "score"
@@ -167,75 +162,24 @@ class SearchRequest(Asked):
     filters: FiltersAsked = FiltersAsked()
 
 
-class PictureFacts(BaseModel):
-    """A picture of the library. copies: further files with the same bytes; available: whether its file is there now."""
-
-    id: str
-    name: str
-    folder: str
-    width: int | None = None
-    height: int | None = None
-    taken_at: str | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    tags: list[str] = Field(default_factory=list)
-    copies: int = 0
-    available: bool = True
-
-
-class Found(PictureFacts):
-    score: float
-    relevance: float | None = None
-
-
-class Nothing(BaseModel):
-    """Why a search found nothing: no picture has to do with the words, none passes the filters, or there is none."""
-
-    reason: Literal["words", "filters", "library"]
-    message: str
-
-
-class SearchAnswer(BaseModel):
-    results: list[Found]
-    nothing: Nothing | None = None
-    next: str | None = None
-    took_ms: float
-
-
-class FileFacts(BaseModel):
-    folder: str
-    name: str
-
-
-class ItemAnswer(PictureFacts):
-    bytes: int
-    files: list[FileFacts]
-
-
 class BrowseRequest(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sort": "newest", "filters": {"orientation": "portrait"}}]})
     sort: Literal["newest", "oldest", "name"] = "newest"
     filters: FiltersAsked = FiltersAsked()
 
 
-class BrowseAnswer(BaseModel):
-    """Every picture that passes, in columns. dates: days, "" where not known."""
-
-    ids: list[str]
-    widths: list[int]
-    heights: list[int]
-    dates: list[str]
-
-
 class TagsRequest(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"], "add": ["garden"]}]})
-    ids: list[str] = Field(min_length=1, max_length=100_000)
-    add: list[str] = Field(default_factory=list, max_length=20)
-    remove: list[str] = Field(default_factory=list, max_length=20)
+    ids: list[Id] = Field(min_length=1, max_length=100_000, fail_fast=True)
+    add: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    remove: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+
+
+class ExportRequest(Asked):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"]}]})
+    ids: list[Id] = Field(min_length=1, max_length=1000, fail_fast=True)
 
 
 class KeyRequest(Asked):
-    key: str = Field(max_length=1000)
-
-
-Json = dict[str, Any]
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key": "the-key-of-the-server"}]})
+    key: Name
