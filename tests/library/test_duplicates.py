@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from seesay.errors import InputError
 from seesay.images.phash import LARGE, bits, turned, waves
 from seesay.library import Filters, Library, duplicates
 from seesay.library.duplicates import alike, one_picture
+from seesay.library.reads import PictureFile
 from seesay.model import Model
 from seesay.tasks.encoder import unit
 from tests.conftest import Paint
@@ -96,8 +98,8 @@ def test_groups_and_keepers(library: Library, photos: list[Path], tmp_path: Path
     assert {Path(copy.path).name for copy in (first.keeper, *first.others)} == {
         photos[4].name, "small.jpg", "turned.png", "marked.png"
     }  # fmt: skip
-    assert Path(first.keeper.path).name in {"turned.png", "marked.png"}, "the same pixels, and more bytes"
-    assert Path(first.others[-1].path).name == "small.jpg", "the least alike comes last"
+    assert Path(first.keeper.path).name == photos[4].name, "a PNG of it has the same pixels, more bytes, and shows no more"
+    assert Path(first.others[-1].path).name == "marked.png", "the least alike comes last"
     assert all(not copy.identical and copy.distance <= 12 for copy in first.others)
     assert [Path(copy.path).name for copy in (second.keeper, *second.others)] == [photos[0].name, "copy.jpg"]
     assert second.others[0].identical
@@ -146,4 +148,63 @@ def test_an_empty_choice_has_no_duplicates(fake: Model, paint: Paint, tmp_path: 
     library = Library(tmp_path / "library", fake)
     library.index(paint("red.png"))
     assert library.duplicates() == []
-    assert library.duplicates(filters=Filters(under=tmp_path / "elsewhere")) == []
+    assert library.duplicates(filters=Filters(after="2020")) == []
+    with pytest.raises(InputError, match="elsewhere: the library holds no picture there"):
+        library.duplicates(filters=Filters(under=tmp_path / "elsewhere"))
+
+
+@pytest.fixture
+def twice(fake: Model, paint: Paint, tmp_path: Path) -> Library:
+    """red.png, and its copy in another folder."""
+    made = Library(tmp_path / "library", fake)
+    first = paint("a/red.png", "red")
+    (tmp_path / "b").mkdir()
+    shutil.copy(first, tmp_path / "b")
+    made.index(first.parent, tmp_path / "b")
+    return made
+
+
+def test_only_files_that_are_there_as_they_were_indexed_count(twice: Library, paint: Paint, tmp_path: Path) -> None:
+    (group,) = twice.duplicates(exact=True)
+    kept = Path(group.keeper.path)
+    aside = kept.parent.rename(tmp_path / "aside")  # as a disk that is not mounted
+    assert twice.duplicates(exact=True) == twice.duplicates() == []
+    aside.rename(kept.parent)
+    assert twice.duplicates(exact=True) == [group]
+    paint("a/red.png", "blue", size=(60, 50))
+    assert twice.duplicates(exact=True) == twice.duplicates() == []
+    kept.unlink()
+    assert twice.duplicates(exact=True) == twice.duplicates() == []
+
+
+def test_a_gone_keeper_hands_over_to_the_next(library: Library, tmp_path: Path, photos: list[Path]) -> None:
+    (tmp_path / "pictures" / photos[4].name).unlink()
+    first, _ = library.duplicates()
+    assert Path(first.keeper.path).name == "marked.png"
+    assert {Path(copy.path).name for copy in first.others} == {"turned.png", "small.jpg"}
+
+
+def test_a_file_and_a_link_to_it_are_one(fake: Model, paint: Paint, tmp_path: Path) -> None:
+    red = paint("red.png")
+    (tmp_path / "pictures" / "again.png").symlink_to(red)
+    library = Library(tmp_path / "library", fake)
+    library.index(red.parent)
+    assert library.duplicates(exact=True) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "keeper"),
+    [
+        ({"a.jpg": (9, 100), "b.png": (5, 900)}, "b.png"),
+        ({"a.jpg": (5, 100), "b.png": (9, 900)}, "a.jpg"),
+        ({"a.jpg": (9, 100), "b.JPEG": (9, 200), "c.png": (9, 900), "long.png": (9, 900)}, "c.png"),
+        ({"a.jpg": (3, 100), "b.JPEG": (4, 200), "c.png": (9, 900)}, "b.JPEG"),
+        ({"long.jpg": (5, 100), "b.jpg": (5, 100), "c.jpg": (7, 100)}, "b.jpg"),
+    ],
+)
+def test_of_equal_pixels_most_bytes_of_a_format_then_the_older_then_the_shorter_name(
+    files: dict[str, tuple[int, int]], keeper: str
+) -> None:
+    made = [PictureFile(name, size, 4, 3, None, "", mtime_ns) for name, (mtime_ns, size) in files.items()]
+    assert duplicates._keeper(made).path == keeper
+    assert duplicates._keeper(reversed(made)).path == keeper

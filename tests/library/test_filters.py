@@ -185,6 +185,13 @@ def test_hits_by_date_page_by_page(library: Library) -> None:
     assert [Path(hit.path).stem for hit in behind] == ["zurich", "plain"]
 
 
+def test_pages_by_date_are_full_where_a_killed_run_left_pictures_without_files(library: Library) -> None:
+    with library.writing() as store:  # as between a commit and the end of a run
+        store.db.execute("UPDATE files SET content_id = NULL WHERE path LIKE '%samoa%'")
+    hits = library.search("red", filters=Filters(min_score=-1), sort="newest", n=2)
+    assert [Path(hit.path).stem for hit in hits] == ["fiji", "zurich"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -14,7 +14,7 @@ from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.map import grouped, layout, located, named, read_names
 from seesay.library.relevance import Neutral
-from seesay.map_figure import draw_map, seated
+from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.map_page import write_map
 from seesay.model import Model
 from seesay.tasks.encoder import unit
@@ -82,6 +82,15 @@ def test_photos_sit_in_cells_of_their_own() -> None:
     assert np.median(np.linalg.norm(seats - places, axis=1)) < 32
     assert seated(np.array([[100.0, 100.0], [101.0, 100.0]]), 20, (200, 200)).tolist() == [[90, 90], [110, 90]]
     assert len(seated(places, 200, (640, 480))) == 200
+
+
+def test_a_word_moves_below_others_and_above_at_the_edge() -> None:
+    taken = [(100.0, 100.0, 80.0, 20.0), (100.0, 121.0, 80.0, 20.0)]
+    moved = _moved(taken, (110.0, 95.0, 60.0, 20.0))
+    assert moved == (110.0, 142.0, 60.0, 20.0)
+    assert not _on(taken, moved)
+    edge = SIZE_PX[1] - 12.0
+    assert _moved([(100.0, edge, 80.0, 20.0)], (100.0, edge, 60.0, 20.0)) == (100.0, edge - 21, 60.0, 20.0)
 
 
 def test_a_map_of_photos_its_page_and_its_picture(bundled: Model, photos: list[Path], tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
 """The grammar of queries: what is read, what is written back, and where faults are pointed at."""
 
 import random
+import re
+import string
+from collections.abc import Callable
+from importlib.resources import files
+from typing import NamedTuple
 
 import pytest
 
@@ -8,6 +13,80 @@ from seesay.errors import InputError
 from seesay.library.query import Part, Query
 
 HASH = "0123456789ab"
+
+
+LETTERS = [*"abZ05９é狗。:：.,/’!", *"+＋-－−–*＊×", *'"“”„＂「」『』«»‘\\', *"  \t\u3000\u2003"]
+
+
+class Rule(NamedTuple):
+    """What the grammar says of some place in a sentence: the regular expression of it, and a way to make one up."""
+
+    pattern: str
+    make: Callable[[random.Random], str]
+
+
+class Grammar:
+    """A grammar without recursion; `A - B` is an A at whose beginning there is no B."""
+
+    def __init__(self, text: str) -> None:
+        text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+        self.rules = dict(re.findall(r"^(\w+) *::=((?:.*\n(?!\w))*.*)", text, flags=re.MULTILINE))
+
+    def rule(self, name: str) -> Rule:
+        return self.either(re.findall(r""""[^"]*"|'[^']*'|\[[^]]*\]|\w+|[()|?*+-]""", self.rules[name]))
+
+    def either(self, lexemes: list[str]) -> Rule:
+        some = [self.difference(lexemes)]
+        while lexemes[:1] == ["|"]:
+            lexemes.pop(0)
+            some.append(self.difference(lexemes))
+        return Rule(f"(?:{'|'.join(one.pattern for one in some)})", lambda rng: rng.choice(some).make(rng))
+
+    def difference(self, lexemes: list[str]) -> Rule:
+        whole = self.sequence(lexemes)
+        if lexemes[:1] != ["-"]:
+            return whole
+        lexemes.pop(0)
+        pattern = f"(?!{self.sequence(lexemes).pattern}){whole.pattern}"
+        return Rule(pattern, lambda rng: next(made for made in iter(lambda: whole.make(rng), None) if re.match(pattern, made)))
+
+    def sequence(self, lexemes: list[str]) -> Rule:
+        some: list[Rule] = []
+        while lexemes and lexemes[0] not in ("|", "-", ")"):
+            lexeme = lexemes.pop(0)
+            some.append(repeated(some.pop(), lexeme) if lexeme in "?*+" else self.one(lexeme, lexemes))
+        return Rule("".join(one.pattern for one in some), lambda rng: "".join(one.make(rng) for one in some))
+
+    def one(self, lexeme: str, lexemes: list[str]) -> Rule:
+        if lexeme == "(":
+            inner = self.either(lexemes)
+            assert lexemes.pop(0) == ")"
+            return inner
+        if lexeme[0] in "\"'":
+            return Rule(re.escape(lexeme[1:-1]), lambda rng: lexeme[1:-1])
+        if lexeme[0] != "[":
+            return self.rule(lexeme)
+        letters = re.sub("#x([0-9A-F]+)", lambda found: f"\\U{int(found[1], 16):08x}", lexeme.replace("\\", "\\\\"))
+        pool = [letter for letter in [*LETTERS, *string.ascii_letters] if re.match(letters, letter)]
+        return Rule(letters, lambda rng: rng.choice(pool))
+
+
+def repeated(rule: Rule, sign: str) -> Rule:
+    least, most = {"?": (0, 1), "*": (0, 3), "+": (1, 3)}[sign]
+    return Rule(f"(?:{rule.pattern}){sign}", lambda rng: "".join(rule.make(rng) for _ in range(rng.randint(least, most))))
+
+
+QUERY = Grammar(files("seesay").joinpath("library/query.ebnf").read_text(encoding="utf-8")).rule("query")
+SENTENCE = re.compile(QUERY.pattern)
+
+
+def test_every_sentence_of_the_grammar_is_read_and_written_back() -> None:
+    rng = random.Random(0)
+    for _ in range(5000):
+        sentence = QUERY.make(rng)
+        query = Query.of(sentence)
+        assert Query.of(str(query)) == query, sentence
+        assert SENTENCE.fullmatch(str(query)), sentence
 
 
 @pytest.mark.parametrize(
@@ -38,6 +117,16 @@ HASH = "0123456789ab"
         ("“海滩 日落” ＋ photo:泳池.jpg － 人", [("words", "海滩 日落", 1), ("photo", "泳池.jpg", 1), ("words", "人", -1)]),
         ("「夜」 - a dog 狗", [("words", "夜", 1), ("words", "a dog 狗", -1)]),
         (r'"say \"hi\" - or \\"', [("words", r'say "hi" - or \\'.replace("\\\\", "\\"), 1)]),
+        ("＂dog - cat＂ + snow", [("words", "dog - cat", 1), ("words", "snow", 1)]),
+        ("『狗 - 猫』 + «snow - ice»", [("words", "狗 - 猫", 1), ("words", "snow - ice", 1)]),
+        ("„Hund - Katze” - »Schnee«", [("words", "Hund - Katze", 1), ("words", "Schnee", -1)]),
+        ("‘a dog’s toy - red’ - the dog’s", [("words", "a dog’s toy - red", 1), ("words", "the dog’s", -1)]),
+        ("草地上的狗＋雪－人", [("words", "草地上的狗", 1), ("words", "雪", 1), ("words", "人", -1)]),
+        ("photo:狗.jpg－０．５＊人", [("photo", "狗.jpg", 1), ("words", "人", -0.5)]),
+        (f"like:{HASH}＋2×雪", [("like", HASH, 1), ("words", "雪", 2)]),
+        ("dog – cat − snow −ice", [("words", "dog", 1), ("words", "cat", -1), ("words", "snow", -1), ("words", "ice", -1)]),
+        ("2010–2020, a 4×4 – dust", [("words", "2010–2020, a 4×4", 1), ("words", "dust", -1)]),
+        ("2:golden retriever", [("words", "2:golden retriever", 1)]),
         ("3 dogs", [("words", "3 dogs", 1)]),
         ('"3*x"', [("words", "3*x", 1)]),
     ],
@@ -51,6 +140,7 @@ def test_what_is_read(text: str, parts: list[tuple[str, str, float]] | None) -> 
     assert [(part.what, part.value, part.weight) for part in read.parts] == parts
     assert Query.of(str(read)) == read
     assert str(Query.of(str(read))) == str(read)
+    assert SENTENCE.fullmatch(text)
 
 
 def test_words_alone_are_written_as_they_were() -> None:
@@ -94,8 +184,17 @@ def test_whatever_is_written_is_read_back() -> None:
         ('photo:""', 0, "expected a file or URL after photo:"),
         ("dog + like:xyz", 6, "expected the id of a hit"),
         ("dog + 0*cat", 6, "expected a weight from 0.001 to 1000, got 0"),
-        ("2*", 0, "expected words"),
+        ("2*", 2, "expected words"),
         ("狗 + - 猫", 5, "expected words"),
+        ("-- people", 1, "expected words"),
+        ("2*-dog", 2, "expected words"),
+        ('dog + " "', 6, "expected words in these quotation marks"),
+        ("dog*0.5", 3, "expected one number before a part, as in 0.5*dog, got dog* here"),
+        ("0,5*dog", 3, "got 0,5* here"),
+        ("1e9*dog", 3, "got 1e9* here"),
+        ("2*3*dog", 3, "got 3* here"),
+        ('"dog"*0.5', 5, "got * here; words with * in them need quotation marks"),
+        ("狗×0.5", 2, "got 狗× here"),
     ],
 )
 def test_faults_are_pointed_at(text: str, place: int | None, message: str) -> None:
@@ -106,3 +205,24 @@ def test_faults_are_pointed_at(text: str, place: int | None, message: str) -> No
         *_, shown, pointer = str(caught.value).splitlines()
         assert shown == f"    {text}"
         assert pointer.index("^") == 4 + place
+    assert not SENTENCE.fullmatch(text)
+
+
+def test_a_fault_in_a_long_query_is_shown_with_what_is_around_it() -> None:
+    with pytest.raises(InputError) as caught:
+        Query.of("a dog on grass " * 20 + '+ "snow" and ' + "草地上的马 " * 20)
+    _, shown, pointer = str(caught.value).splitlines()
+    assert shown == '    …grass a dog on grass + "snow" and 草地上的马 草地上的马 草地…'
+    assert shown[pointer.index("^") :].startswith("and")
+    with pytest.raises(InputError) as caught:
+        Query.of("草地上的马" * 20 + " + ")
+    _, shown, pointer = str(caught.value).splitlines()
+    assert shown.startswith("    …")
+    assert len(pointer) - 1 == len(shown) + sum(letter in "草地上的马" for letter in shown), "two columns each"
+
+
+def test_a_part_points_at_its_place() -> None:
+    first, second = Query.of("a dog - photo:x.jpg").parts
+    assert first == Part("words", "a dog")
+    assert second.pointed("no such file") == "no such file\n    a dog - photo:x.jpg\n            ^"
+    assert Part("photo", "x.jpg").pointed("no such file") == "no such file"

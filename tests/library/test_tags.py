@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,7 @@ def test_a_library_of_the_first_version_is_brought_up_to_date(library: Library, 
     library.close()
     with sqlite3.connect(file) as db:
         db.execute("DROP TABLE tags")
+        db.execute("DROP TABLE kept_tags")
         for index in ("contents_by_date", "contents_by_place", "contents_by_camera"):
             db.execute(f"DROP INDEX {index}")
         db.execute("ALTER TABLE contents DROP COLUMN waves")
@@ -146,6 +148,124 @@ def test_a_library_of_the_first_version_is_brought_up_to_date(library: Library, 
     with sqlite3.connect(file) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     db.close()
+
+
+def test_tags_of_the_second_version_are_kept(library: Library, tmp_path: Path, fake: Model) -> None:
+    file = tmp_path / "library" / "library.db"
+    library.close()
+    with sqlite3.connect(file) as db:
+        db.executescript(
+            """DROP TABLE tags; DROP TABLE kept_tags; PRAGMA user_version = 2;
+               CREATE TABLE tags (
+                   content_id INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE, tag TEXT NOT NULL COLLATE NOCASE,
+                   probability REAL, PRIMARY KEY (content_id, tag)
+               ) WITHOUT ROWID;
+               CREATE INDEX tags_by_tag ON tags (tag);"""
+        )
+        db.executemany("INSERT INTO tags VALUES (?, ?, ?)", [(1, "ÉTÉ", 0.9), (1, "été", None), (2, "Receipt", 0.6)])
+    db.close()
+    opened = Library(tmp_path / "library", fake)
+    assert opened.tags.counts() == {"Receipt": 1, "été": 1}
+    opened.tags.by_rule(["été"], least=1.0)
+    assert opened.tags.counts() == {"Receipt": 1, "été": 1}, "the one by hand was kept of two"
+
+
+def test_tags_by_hand_stay_with_their_picture_when_files_are_renumbered(library: Library, tmp_path: Path, paint: Paint) -> None:
+    for number in range(6):
+        paint(f"c/{number}.png", "red")
+    folder = tmp_path / "pictures" / "c"
+    library.index()
+    library.tags.add("kept", folder / "3.png")
+    for number in reversed(range(6)):
+        (folder / f"{number}.png").rename(folder / f"{number + 1}.png")
+    library.index()
+    assert tagged(library, "kept") == {"4"}
+    (folder / "4.png").rename(folder / "aside")
+    (folder / "5.png").rename(folder / "4.png")
+    (folder / "aside").rename(folder / "5.png")
+    library.index()
+    assert tagged(library, "kept") == {"5"}
+    shutil.copy(folder / "1.png", folder / "5.png")
+    library.index()
+    assert library.tags.counts() == {}
+
+
+@pytest.mark.parametrize("how", ["unreadable", "another root", "out and back", "forgotten"])
+def test_tags_by_hand_outlive_their_content(library: Library, tmp_path: Path, paint: Paint, how: str) -> None:
+    red, other = tmp_path / "pictures" / "a" / "red.png", tmp_path / "other"
+    library.tags.add("Kept", red)
+    library.tags.by_rule(["warm"], least=0.01)
+    if how == "unreadable":
+        whole = red.read_bytes()
+        red.write_bytes(whole[:40])
+        assert library.index().failed
+        assert library.tags.counts().get("Kept") is None
+        red.write_bytes(whole)
+        library.index()
+    elif how == "another root":
+        other.mkdir()
+        shutil.move(red, other / "red.png")
+        library.index()
+        library.index(other)
+    elif how == "out and back":
+        red.rename(tmp_path / "red.png")
+        library.index()
+        (tmp_path / "red.png").rename(red)
+        library.index()
+    else:
+        library.forget(red.parent)
+        library.index(red.parent)
+    assert library.tags.counts()["Kept"] == 1
+    assert tagged(library, "kept") == {"red"}
+    assert library.stats()["spaces"][0]["vectors"] == {"image": 4}
+
+
+def test_a_tag_taken_from_all_pictures_does_not_come_back(library: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures" / "a"
+    library.tags.add("Gone", folder)
+    library.forget(folder)
+    assert library.tags.remove("gone") == 0
+    library.index(folder)
+    assert library.tags.counts() == {}
+
+
+@pytest.mark.parametrize(
+    "said", ["été  à la mer", "ÉTÉ À LA MER", unicodedata.normalize("NFD", " Été à la mer"), "été\tà la mer"]
+)
+def test_a_tag_is_the_same_in_any_case_form_and_spacing(library: Library, tmp_path: Path, said: str) -> None:
+    folder = tmp_path / "pictures"
+    library.tags.add("Été à la mer", folder / "a")
+    assert tagged(library, said) == {"red", "blue"}
+    assert library.tags.add(said, folder) == 2
+    assert library.tags.counts().popitem()[1] == 4
+    assert library.tags.remove(said, folder) == 4
+
+
+@pytest.mark.usefixtures("few_phrases")
+def test_a_rule_for_a_folder_leaves_its_tags_elsewhere(library: Library, tmp_path: Path) -> None:
+    (given,) = {Path(each.path).parent for each in library.tags.by_rule(["warm"], least=0.01)["warm"]}
+    (other,) = {tmp_path / "pictures" / "a", tmp_path / "pictures" / "b"} - {given}
+    before = library.tags.counts()
+    library.tags.by_rule(["warm"], least=1.0, filters=Filters(under=other))
+    assert library.tags.counts() == before
+    library.tags.by_rule(["warm"], least=1.0, filters=Filters(under=given))
+    assert library.tags.counts() == {}
+
+
+@pytest.mark.usefixtures("few_phrases")
+def test_equal_labels_are_one(library: Library) -> None:
+    once = library.tags.by_rule(["dog", "cold"], least=0.01, dry_run=True)
+    assert library.tags.by_rule(["dog", "cold", "DOG", " dog"], least=0.01, dry_run=True) == once
+
+
+def test_a_rule_without_pictures_says_that_there_are_none(library: Library, tmp_path: Path, fake: Model) -> None:
+    with pytest.raises(InputError, match="nowhere: the library holds no picture there"):
+        library.tags.by_rule(["dog"], filters=Filters(under=tmp_path / "nowhere"))
+    (tmp_path / "texts.txt").write_text("a dog")
+    only_texts = Library(tmp_path / "other", fake)
+    only_texts.index(tmp_path / "texts.txt")
+    with pytest.raises(InputError, match="the library holds no picture; index some first"):
+        only_texts.tags.by_rule(["dog"])
 
 
 def test_phrases_are_made_where_an_older_version_indexed(library: Library, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SHOWN = 5
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE...]", type=click.Path())
 @click.option("--label", "labels", metavar="TAG", multiple=True, help="The tag; may be repeated.")
-@click.option("--min", "least", metavar="P", default=0.5, show_default=True, help="By rule: how sure it must be, 0 to 1.")
+@click.option("--min", "least", metavar="P", type=float, help="By rule: how sure it must be, 0 to 1; by default 0.5.")
 @click.option("--under", metavar="FOLDER", type=click.Path(), help="By rule: only below this folder.")
 @click.option("--dry-run", is_flag=True, help="By rule: only say what it would do.")
 @click.option("--remove", is_flag=True, help="Take the tag away, from these files or from all.")
@@ -27,7 +27,7 @@ SHOWN = 5
 def tag(
     paths: tuple[str, ...],
     labels: tuple[str, ...],
-    least: float,
+    least: float | None,
     under: str | None,
     dry_run: bool,
     remove: bool,
@@ -43,18 +43,22 @@ def tag(
     from seesay.library import Library
     from seesay.model import load
 
-    if not labels and (paths or remove or under or dry_run):
+    of_rules = under is not None or dry_run or least is not None
+    if not labels and (paths or remove or of_rules):
         raise click.UsageError("Say which tag: --label NAME.")
-    if paths and (under or dry_run):
-        raise click.UsageError("--under and --dry-run are for tagging by rule, without files.")
-    if remove and (under or dry_run):
-        raise click.UsageError("--remove takes tags from files, folders or all pictures; --under and --dry-run are for rules.")
+    if paths and of_rules:
+        raise click.UsageError("--min, --under and --dry-run are for tagging by rule, without files.")
+    if remove and of_rules:
+        raise click.UsageError(
+            "--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules."
+        )
     by_rule = bool(labels) and not paths and not remove
     with Library(library, load(model) if by_rule else None) as opened:
         if not labels:
             return _list(opened, as_json)
         if by_rule:
-            found = opened.tags.by_rule(labels, least=least, filters=Filters(under=under), dry_run=dry_run)
+            filters = Filters(under=under)
+            found = opened.tags.by_rule(labels, least=0.5 if least is None else least, filters=filters, dry_run=dry_run)
             return _tell(found, dry_run, as_json)
         change = opened.tags.remove if remove else opened.tags.add
         counts = {label: change(label, *paths) for label in labels}

@@ -2,10 +2,12 @@
 
 Two measures together: the perceptual hash, which knows how a picture is laid out and nothing of what it shows, and the cosine
 of the vectors, for which it is the other way round. What they find and what they mistake is in docs/benchmarks.md. Nothing is
-deleted: every group has a proposed keeper, and the rest is for the user to decide on.
+deleted: every group has a proposed keeper, and the rest is for the user to decide on. Who deletes the rest relies on the
+keeper, so only files count that are there as they were when they were indexed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ NEAR = 4  # bits by which hashes of one picture may differ, whatever else
 LINES = ((0.45, 0.055), (0.92, 0.003))
 ROWS, COLUMNS = 512, 8192  # of the pairs compared at once
 ENOUGH_PX = 64  # to make a hash of
+FORMATS = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}  # other names of one format
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +55,7 @@ class Copy:
 @dataclass(frozen=True)
 class Group:
     """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was
-    taken, then the most bytes, then the shortest path."""
+    taken, then the most bytes among files of one format, then the older file, then the shortest path."""
 
     keeper: Copy
     others: tuple[Copy, ...]
@@ -73,10 +76,12 @@ def find(
     """Groups among the pictures that pass the filters, the largest first. exact: equal bytes only.
 
     All of a group are alike to one and the same of them, so that a series of photos, each like the next, is no group. The
-    hashes of pictures that an older version indexed are made first, for which their files are read.
+    hashes of pictures that an older version indexed are made first, for which their files are read. Raises InputError where
+    there is no picture in the folder to filter by.
     """
     with library.reading() as store:
         space = library.space(store)
+        store.pictures(filters.folder)
         passing = store.passing(filters, space, "image")
         files = store.picture_files(passing.contents, filters)
         if exact:
@@ -165,27 +170,54 @@ def _groups(
     near: Mapping[int, set[int]],
     likeness: Callable[[int, int], tuple[float, int]],
 ) -> list[Group]:
-    best = {content: min(some, key=_rank) for content, some in files.items()}
+    there = {content: _there(some) for content, some in files.items() if len(some) > 1 or near.get(content)}
+    best = {content: _keeper(some) for content, some in there.items() if some}
+    alike_to = {content: near.get(content, set()) & best.keys() for content in best}
     groups, taken = [], set[int]()
-    for centre in sorted(best, key=lambda content: (-len(near.get(content, ())), _rank(best[content]))):
+    for centre in sorted(best, key=lambda content: (-len(alike_to[content]), _rank(best[content]), best[content].path)):
         if centre in taken:
             continue
-        members = {centre} | {content for content in near.get(centre, ()) if content in best and content not in taken}
+        members = {centre} | (alike_to[centre] - taken)
         taken |= members
-        kept = min(members, key=lambda content: _rank(best[content]))
-        others = [_copy(file, identical=True) for file in files[kept] if file != best[kept]]
-        others += [_copy(file, likeness(kept, other)) for other in members - {kept} for file in files[other]]
+        keeper = _keeper(best[content] for content in members)
+        kept = next(content for content in members if best[content] == keeper)
+        others = [_copy(file, identical=True) for file in there[kept] if file != keeper]
+        others += [_copy(file, likeness(kept, other)) for other in members - {kept} for file in there[other]]
         if others:
             others.sort(key=lambda copy: (not copy.identical, copy.distance, -copy.cosine, copy.path))
-            groups.append(Group(_copy(best[kept], identical=True), tuple(others)))
+            groups.append(Group(_copy(keeper, identical=True), tuple(others)))
     return sorted(groups, key=lambda group: (-len(group.others), group.keeper.path))
 
 
-def _rank(file: PictureFile) -> tuple[int, bool, int, int, str]:
-    """The keeper has the lowest."""
-    pixels = (file.width or 0) * (file.height or 0)
-    # Who edits or sends a picture often loses when it was taken; the original has it.
-    return (-pixels, file.taken_at is None, -file.size, len(file.path), file.path)
+def _there(files: Sequence[PictureFile]) -> list[PictureFile]:
+    """Those that are on disk as they were indexed; a file and links to it are one."""
+    found: dict[str, PictureFile] = {}
+    for file in files:
+        try:
+            status = os.stat(file.path)
+        except OSError:
+            continue
+        if (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns):
+            found.setdefault(os.path.realpath(file.path), file)
+    return list(found.values())
+
+
+def _keeper(files: Iterable[PictureFile]) -> PictureFile:
+    # Bytes tell what recompression lost, but only within a format: a PNG made of a JPEG has more of them and shows no more.
+    largest: dict[str, PictureFile] = {}
+    for file in sorted(files, key=lambda file: (*_rank(file), -file.size, *_age(file))):
+        suffix = os.path.splitext(file.path)[1].lower()
+        largest.setdefault(FORMATS.get(suffix, suffix), file)
+    return min(largest.values(), key=lambda file: (*_rank(file), *_age(file)))
+
+
+def _rank(file: PictureFile) -> tuple[int, bool]:
+    """The keeper has the lowest. Who edits or sends a picture often loses when it was taken; the original has it."""
+    return -(file.width or 0) * (file.height or 0), file.taken_at is None
+
+
+def _age(file: PictureFile) -> tuple[int, int, str]:
+    return file.mtime_ns or 0, len(file.path), file.path
 
 
 def _copy(file: PictureFile, told: tuple[float, int] = (1.0, 0), *, identical: bool = False) -> Copy:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,10 @@ from seesay.paths import absolute
 
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: dict[str, str] = {"landscape": ">", "portrait": "<", "square": "="}  # width to height
-DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d)?)?)?)?)?")
+DATE = re.compile(  # neither in 2024-02-31 nor in ２０２４
+    r"[0-9]{4}(-(0[1-9]|1[0-2])(-(?!(?<=02-)3|(?<=0[469]-|11-)31)(0[1-9]|[12][0-9]|3[01])"
+    r"(T([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9])?)?)?)?)?"
+)
 # Every name of a camera, each by one step in the index: they are few, the pictures many.
 CAMERAS = """WITH RECURSIVE cameras (name) AS (
     SELECT min(camera) FROM contents UNION ALL
@@ -86,7 +90,17 @@ class Filters:
         if self.min_px is not None:
             yield "min(c.width, c.height) >= ?", [self.min_px]
         for tag in self.tags:
-            yield "c.id IN (SELECT content_id FROM tags WHERE tag = ?)", [tag.strip()]
+            yield "c.id IN (SELECT content_id FROM tags WHERE key = ?)", [tag_key(tag)]
+
+
+def tag_name(tag: str) -> str:
+    """A tag as it is kept and shown: an accent may come as a letter of its own (macOS names files so), spaces in any number."""
+    return " ".join(unicodedata.normalize("NFC", tag).split())
+
+
+def tag_key(tag: str) -> str:
+    """What tags are compared by: equal for one tag in any case, of any alphabet."""
+    return unicodedata.normalize("NFC", tag_name(tag).casefold())
 
 
 def _check_place(place: tuple[float, float, float, float]) -> None:

@@ -88,6 +88,7 @@ class Indexer:
         self.space: Space = store.ensure_space(model.space_id, model.dim, model.name)
         self.matrix = store.matrix(self.space)
         self._ready = store.ready_hashes(self.space)
+        self._last_known = store.last_content()
         self._batch: list[Prepared] = []
         self._encoded: list[tuple[Prepared, bytes | None]] = []  # awaiting commit
         self._faults: list[Prepared] = []
@@ -105,8 +106,10 @@ class Indexer:
             gone += absent
         try:
             self._work(jobs)
-        finally:  # also on Ctrl-C: what is encoded is kept
+        finally:  # also on Ctrl-C: what is encoded is kept, and pictures that have been replaced are not found any more
             self._commit()
+            with self.store.transaction():
+                self.store.remove_orphans("image")  # a list of texts that is half read has no file yet: the next run goes on
         with self.store.transaction():
             self.store.remove_files(gone)
             self.store.remove_orphans()
@@ -240,6 +243,8 @@ class Indexer:
             store.put_vector(store.put_item(content), self.space, self.model.build_id, vector)
             self._ready.add(prepared.digest)
             self.report.encoded += 1
+            if content > self._last_known:  # edited, and not renamed over another: then what was said of it stays
+                store.carry_tags(prepared.job.target.root_id, found.path, content)
         store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
 
     def _store_fault(self, prepared: Prepared) -> None:

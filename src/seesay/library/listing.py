@@ -15,11 +15,13 @@ ORDERS = ("newest", "oldest", "name")
 
 
 class Listing(NamedTuple):
-    """Pictures in order. sizes: (width, height) in pixels; dates: days such as 2024-05-17, "" where not known."""
+    """Pictures in order. sizes: (width, height) in pixels; dates: days such as 2024-05-17, "" where not known; names: of files,
+    "" where a date is known."""
 
     ids: list[str]
     sizes: list[tuple[int, int]]
     dates: list[str]
+    names: list[str]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
         [name for name, *_ in found],
         [(width, height) for _, width, height, *_ in found],
         [day for _, _, _, day, _ in found],
+        ["" if day else os.path.basename(from_db(path)) for _, _, _, day, path in found],
     )
 
 

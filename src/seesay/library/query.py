@@ -1,34 +1,44 @@
 """What people look for, as a sum: `"beach sunset" + photo:./pool.jpg - 0.5*people`.
 
-    query    = [sign] part { sign part }
-    sign     = "+" | "-"             at the beginning or after a space, so that a t-shirt stays one word
-    part     = [ number "*" ] what   how much it counts, 1 unless said
-    what     = words                 up to the next sign
-             | '"' words '"'         with signs in it; \\" for a quotation mark, \\\\ for a backslash
-             | "photo:" path         a file or URL, in quotation marks where it holds spaces
-             | "like:" id            a picture or text of the library, by the id that every hit has
-
-Full-width signs and the quotation marks of other languages mean the same. `str(query)` is read back as the same query.
+query.ebnf beside this file is the grammar. Quotation marks of other languages and full-width signs mean the same as ours.
+`str(query)` is read back as the same query. A part knows its place, so that whoever cannot find what it names can point at it.
 """
 
-import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from seesay.errors import InputError
 from seesay.paths import printable
 
 What = Literal["words", "photo", "like"]
-SIGNS = {"+": 1.0, "＋": 1.0, "-": -1.0, "－": -1.0, "−": -1.0}
-QUOTES = {'"': '"', "“": "”", "「": "」", "„": "“"}
+SIGNS = {"+": 1.0, "＋": 1.0, "-": -1.0, "－": -1.0, "−": -1.0, "–": -1.0}
+WIDE = "＋－"  # signs without spaces too, as Chinese is written
+DASH = "–"  # a sign between spaces only: in words it joins numbers and names
+QUOTES = {'"': '"', "＂": "＂", "“": "”", "„": "“”", "「": "」", "『": "』", "«": "»", "»": "«", "‘": "’"}
 LEAST, LARGEST = 0.001, 1000.0  # weights
-NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*[*＊×]\s*")
-KIND = re.compile(r"(photo|like)[:：](?!\s|$)", re.IGNORECASE)  # "photo: a dog" is words
+TIMES = r"(?:[*＊]|(?<![0-9０-９])×|×(?![0-9０-９]))"  # a 4×4 is a car
+NUMBER = re.compile(rf"([0-9０-９]+(?:[.．][0-9０-９]*)?|[.．][0-9０-９]+)\s*{TIMES}\s*")
+KIND = re.compile(rf"(photo|like)[:：](?![\s{WIDE}]|$)", re.IGNORECASE)  # "photo: a dog" is words
 ID = re.compile(r"[0-9a-f]{12}(:\d+)?")
-PLAIN = re.compile(r"[^\s\"“”„「」\\]+")  # needs no quotation marks as a path
+SHOWN = 60  # columns of a query in which a fault is pointed at
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a text."""
+
+    text: str
+    at: int
+
+    def pointed(self, why: str) -> str:
+        """A message that shows the text around the place, and an arrow below it."""
+        before, behind = printable(self.text[: self.at]), printable(self.text[self.at :])
+        left = _fitting(reversed(before), max(SHOWN // 2, SHOWN - _columns(behind)))[::-1]
+        right = _fitting(behind, max(SHOWN // 2, SHOWN - _columns(before)))
+        return f"{why}\n    {left}{right}\n    {' ' * _columns(left)}^"
 
 
 @dataclass(frozen=True)
@@ -38,15 +48,19 @@ class Part:
     what: What
     value: str
     weight: float = 1.0
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+    def pointed(self, why: str) -> str:
+        """The message with the place of this part, if it was read from a text."""
+        return why if self.place is None else self.place.pointed(why)
 
     def __str__(self) -> str:
         """Without its sign."""
         weight = "" if abs(self.weight) == 1 else f"{abs(self.weight)!r}*".replace(".0*", "*")
-        if self.what == "like":
-            return f"{weight}like:{self.value}"
-        if self.what == "photo":
-            return f"{weight}photo:{self.value if PLAIN.fullmatch(self.value) else _quoted(self.value)}"
-        return weight + _quoted(self.value)
+        if self.what == "words":
+            return weight + _quoted(self.value)
+        plain = f"{self.what}:{self.value}"
+        return weight + (plain if self.what == "like" or _means(plain, self) else f"photo:{_quoted(self.value)}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Query:
         return self.parts[0].value if len(self.parts) == 1 and self.parts[0] == Part("words", self.parts[0].value) else None
 
     def __str__(self) -> str:
-        if self.words is not None and _stays_plain(self.words):
+        if self.words is not None and _means(self.words, self.parts[0]):
             return self.words
         signs = [("-" if part.weight < 0 else "+") for part in self.parts]
         said = " ".join(f"{sign} {part}" for sign, part in zip(signs, self.parts, strict=True))
@@ -86,6 +100,7 @@ class _Reader:
             if self._ended():
                 return
             begin = self.at
+            self._refuse_times(begin, self.text[begin : begin + 1])
             found = self._sign()
             if found is None:
                 self._fail(
@@ -96,31 +111,56 @@ class _Reader:
     def _part(self, sign: float) -> Part:
         self._skip_spaces()
         begin, weight = self.at, 1.0
+        place = Place(self.text, begin)
         if number := NUMBER.match(self.text, self.at):
-            weight, self.at = float(number[1]), number.end()
+            weight, self.at = float(number[1].replace("．", ".")), number.end()
             if not LEAST <= weight <= LARGEST:
                 self._fail(begin, f"expected a weight from {LEAST:g} to {LARGEST:g}, got {number[1]}")
+        if self._ended() or self._sign_at(self.at):
+            self._fail(self.at, "expected words, photo:FILE or like:ID here")
         if kind := KIND.match(self.text, self.at):
             self.at = kind.end()
-            value = self._quoted() if self._at_quote() else self._until(lambda at: self.text[at].isspace())
+            value = self._quoted() if self._at_quote() else self._until(self._open_path_ends)
             if not value:
                 self._fail(begin, f"expected {'a file or URL' if kind[1].lower() == 'photo' else 'an id'} after {kind[0]}")
             if kind[1].lower() == "photo":
-                return Part("photo", value, sign * weight)
+                return Part("photo", value, sign * weight, place)
             if not ID.fullmatch(value):
                 self._fail(begin, "expected the id of a hit after like:, twelve digits or letters a to f, as --json tells it")
-            return Part("like", value, sign * weight)
-        value = self._quoted() if self._at_quote() else self._until(self._sign_at).strip()
+            return Part("like", value, sign * weight, place)
+        begin = self.at
+        if self._at_quote():
+            value = self._quoted()
+        else:
+            value = self._until(self._joined_at)
+            self._refuse_times(begin, value)
         if not value.strip():
-            self._fail(begin, "expected words, photo:FILE or like:ID here")
-        return Part("words", " ".join(value.split()), sign * weight)
+            self._fail(begin, "expected words in these quotation marks")
+        return Part("words", " ".join(value.split()), sign * weight, place)
+
+    def _refuse_times(self, begin: int, words: str) -> None:
+        """A weight behind its part, with a comma, of another kind, or a second one would be taken for words."""
+        if times := re.search(TIMES, words):
+            got = "".join(words[: times.start()].split()[-1:]) + times[0]
+            self._fail(
+                begin + times.start(),
+                f"expected one number before a part, as in 0.5*dog, got {got} here; words with {times[0]} in them need "
+                "quotation marks",
+            )
 
     def _sign_at(self, at: int) -> bool:
-        """Whether a sign stands there that joins two parts."""
-        return self.text[at] in SIGNS and at > 0 and self.text[at - 1].isspace()
+        """Whether a sign stands there, if a sign can."""
+        return self.text[at] in SIGNS and (self.text[at] != DASH or not self.text[at + 1 : at + 2].strip())
+
+    def _joined_at(self, at: int) -> bool:
+        """Whether a sign stands there that joins what is written without quotation marks to the next part."""
+        return self.text[at] in WIDE or (self._sign_at(at) and at > 0 and self.text[at - 1].isspace())
+
+    def _open_path_ends(self, at: int) -> bool:
+        return self.text[at].isspace() or self.text[at] in WIDE
 
     def _sign(self) -> float | None:
-        if self._ended() or self.text[self.at] not in SIGNS:
+        if self._ended() or not self._sign_at(self.at):
             return None
         self.at += 1
         return SIGNS[self.text[self.at - 1]]
@@ -135,13 +175,13 @@ class _Reader:
         while not self._ended():
             letter = self.text[self.at]
             self.at += 1
-            if letter == end:
+            if letter in end and not (letter == "’" and self.text[self.at : self.at + 1].isalnum()):  # as in don’t
                 return "".join(found)
-            if letter == "\\" and self.text[self.at : self.at + 1] in (end, "\\") and not self._ended():
+            if letter == "\\" and not self._ended() and self.text[self.at] in end + "\\":
                 letter = self.text[self.at]
                 self.at += 1
             found.append(letter)
-        self._fail(begin, f"this quotation mark has no end; expected {end}")
+        self._fail(begin, f"this quotation mark has no end; expected {end[0]}")
         return None
 
     def _until(self, stop: Callable[[int], bool]) -> str:
@@ -158,17 +198,29 @@ class _Reader:
         return self.at >= len(self.text)
 
     def _fail(self, at: int, why: str) -> NoReturn:
-        raise InputError(f"{why}\n    {printable(self.text)}\n    {' ' * _columns(printable(self.text[:at]))}^")
+        raise InputError(Place(self.text, at).pointed(why))
 
 
-def _stays_plain(words: str) -> bool:
-    """Whether words without quotation marks are read back as they are."""
-    signs = any(sign in SIGNS and before.isspace() for before, sign in itertools.pairwise(words))
-    return not (signs or words[0] in SIGNS or words[0] in QUOTES or NUMBER.match(words) or KIND.match(words))
+def _means(text: str, part: Part) -> bool:
+    """Whether it is read as this part, whatever its weight."""
+    try:
+        return list(_Reader(text).parts()) == [Part(part.what, part.value)]
+    except InputError:
+        return False
 
 
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _fitting(text: Iterable[str], columns: int) -> str:
+    """As much of its beginning as so many columns hold, with … where that is not all."""
+    fitting = ""
+    for letter in text:
+        if _columns(fitting + letter) > columns:
+            return fitting + "…"
+        fitting += letter
+    return fitting
 
 
 def _columns(text: str) -> int:

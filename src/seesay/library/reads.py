@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seesay.errors import InputError
 from seesay.library.filters import Filters
-from seesay.paths import below, from_db, join, to_db
+from seesay.paths import below, from_db, join, printable, to_db
 
 OF_CONTENT = "CROSS JOIN items i ON i.content_id = c.id CROSS JOIN vectors v ON v.item_id = i.id"
 OF_VECTOR = "CROSS JOIN items i ON i.id = v.item_id CROSS JOIN contents c ON c.id = i.content_id"
@@ -57,6 +58,7 @@ class PictureFile(NamedTuple):
     height: int | None
     taken_at: str | None
     id: str  # of its content, as FoundItem has it
+    mtime_ns: int | None = None  # where picture_files tells it
 
 
 class Reads:
@@ -97,11 +99,11 @@ class Reads:
             ).fetchall()
         )
 
-    def contents_under(self, path: str, most: int | None = None) -> np.ndarray:
-        """(N,) int64, ascending: what has a file at or below an absolute path; of more than so many files, only some."""
+    def contents_under(self, path: str | None, most: int | None = None) -> np.ndarray:
+        """(N,) int64, ascending: what has a file at or below an absolute path, or anywhere; of more than so many, only some."""
         found: set[int] = set()
         for root, root_id in self.roots().items():
-            whole, part = overlap(root, path)
+            whole, part = (True, "") if path is None else overlap(root, path)
             if whole or part:
                 found.update(islice(self._contents_of_root(root_id, part), most))
         return np.array(sorted(found), dtype=np.int64)
@@ -119,9 +121,11 @@ class Reads:
         return (content for (content,) in chain.from_iterable(found))
 
     def passing(self, filters: Filters, space: Space, kind: str, among: np.ndarray | None = None) -> Passing:
-        """What filters let through, scores aside, in order of vector id; among these vector ids, if given."""
+        """What has a file and filters let through, scores aside, in order of vector id; among these vector ids, if given."""
         conditions, values = _all_of(filters)
         inside = None if filters.folder is None else self.contents_under(filters.folder)
+        if inside is None:  # what lies in a folder has a file
+            conditions += " AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)"
         # CROSS JOIN keeps the order in which the tables are looked into: from what is fewest to the rest.
         if among is not None:
             tables = f"json_each(?) x CROSS JOIN vectors v ON v.id = x.value {OF_VECTOR}"
@@ -187,17 +191,16 @@ class Reads:
         """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
         without any file is left out."""
         found: dict[int, tuple[FoundItem, list[str]]] = {}
-        marks = ",".join("?" * len(vector_ids))
         conditions, values = _all_of(filters)
         rows = self.db.execute(
             f"""SELECT v.id, r.path, f.path,
                        lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
                        c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
                        (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
-                FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
-                JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
-                WHERE v.id IN ({marks}){conditions} ORDER BY r.path, f.path""",
-            (*vector_ids, *values),
+                FROM json_each(?) x CROSS JOIN vectors v ON v.id = x.value {OF_VECTOR}
+                CROSS JOIN files f ON f.content_id = c.id CROSS JOIN roots r ON r.id = f.root_id
+                WHERE true{conditions} ORDER BY r.path, f.path""",
+            (json.dumps(list(vector_ids)), *values),
         )
         for vector_id, root, path, *rest in rows:  # rest: the columns of FoundItem
             full = join(from_db(root), from_db(path))
@@ -223,7 +226,7 @@ class Reads:
         """The files of pictures, by content; with a folder to filter by, those inside it."""
         rows = self.db.execute(
             """SELECT c.id, r.path, f.path, f.size, c.width, c.height, c.taken_at,
-                      lower(hex(substr(c.hash, 1, 6)))
+                      lower(hex(substr(c.hash, 1, 6))), f.mtime_ns
                FROM files f JOIN contents c ON c.id = f.content_id JOIN roots r ON r.id = f.root_id
                WHERE c.kind = 'image' ORDER BY r.path, f.path"""
         )
@@ -252,23 +255,38 @@ class Reads:
 
     def vectors(self, ids: Sequence[int]) -> np.ndarray:
         """(N, D) float32 of those that are still there."""
-        marks = ",".join("?" * len(ids))
-        rows = self.db.execute(f"SELECT vector FROM vectors WHERE id IN ({marks})", tuple(ids)).fetchall()
+        rows = self.db.execute(
+            "SELECT vector FROM vectors WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+        ).fetchall()
         return np.stack([np.frombuffer(blob, "<f4") for (blob,) in rows]) if rows else np.empty((0, 0), dtype=np.float32)
+
+    def live(self, ids: np.ndarray) -> np.ndarray:
+        """ids (N,) of vectors -> (N,) bool: which are still there."""
+        there = np.fromiter((each for (each,) in self.db.execute("SELECT id FROM vectors")), dtype=np.int64)
+        return np.isin(ids, there)
 
     def tags(self) -> dict[str, int]:
         """Pictures by tag."""
-        rows = self.db.execute("SELECT tag, count(*) FROM tags GROUP BY tag ORDER BY tag").fetchall()
-        return dict(rows)
+        rows = self.db.execute(
+            """SELECT min(tag), count(*) FROM tags t
+               WHERE EXISTS (SELECT 1 FROM files f WHERE f.content_id = t.content_id) GROUP BY key ORDER BY key"""
+        )
+        return dict(rows.fetchall())
 
-    def tagged(self, tag: str) -> list[int]:
-        """The contents that have a tag."""
-        return [content for (content,) in self.db.execute("SELECT content_id FROM tags WHERE tag = ?", (tag,))]
-
-    def pictures(self) -> np.ndarray:
-        """(N,) int64: the contents that are pictures."""
-        rows = self.db.execute("SELECT id FROM contents WHERE kind = 'image'")
-        return np.fromiter((content for (content,) in rows), dtype=np.int64)
+    def pictures(self, under: str | None) -> np.ndarray:
+        """(N,) int64, ascending: the pictures at or below an absolute path, or anywhere. Raises InputError where none is."""
+        rows = self.db.execute(
+            "SELECT c.id FROM json_each(?) x CROSS JOIN contents c ON c.id = x.value WHERE c.kind = 'image'",
+            (json.dumps(self.contents_under(under).tolist()),),
+        )
+        found = np.fromiter((content for (content,) in rows), dtype=np.int64)
+        if not len(found):
+            raise InputError(
+                "the library holds no picture; index some first: seesay index FOLDER"
+                if under is None
+                else f"{printable(under)}: the library holds no picture there; index it first: seesay index FOLDER"
+            )
+        return found
 
     def count_files(self) -> dict[str, int]:
         """Files by kind: image, text, failed."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from seesay.errors import LibraryError, NoLibrary
+from seesay.library.filters import tag_key
 
 DATABASE = "library.db"
 CACHE_KB = 32_000  # SQLite's own 2 MB does not hold the ends of the indexes that a filtered search among 200,000 photos walks
@@ -84,6 +85,25 @@ MIGRATIONS = (
     CREATE INDEX contents_by_camera ON contents (camera, kind, taken_at, width, height);
     ALTER TABLE contents ADD COLUMN waves BLOB; -- 64 little-endian float32: its perceptual hash before rounding
     """,
+    # tag_key: a function of ours. SQLite's NOCASE knows the case of ASCII only.
+    """
+    CREATE TABLE new_tags (
+        content_id INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE,
+        key TEXT NOT NULL,                      -- what tags are compared by
+        tag TEXT NOT NULL,                      -- as it was first written
+        probability REAL,                       -- by rule; NULL: by hand
+        PRIMARY KEY (content_id, key)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO new_tags
+        SELECT content_id, tag_key(tag), tag, probability FROM tags ORDER BY probability IS NOT NULL;
+    DROP TABLE tags;
+    ALTER TABLE new_tags RENAME TO tags;
+    CREATE INDEX tags_by_key ON tags (key);
+    CREATE TABLE kept_tags (                    -- given by hand to contents that no file has now: it may be back tomorrow
+        hash BLOB NOT NULL, key TEXT NOT NULL, tag TEXT NOT NULL,
+        PRIMARY KEY (hash, key)
+    ) WITHOUT ROWID;
+    """,
 )
 
 
@@ -104,6 +124,7 @@ def connect(folder: Path, *, create: bool) -> sqlite3.Connection:
         db = sqlite3.connect(address, uri=read_only, timeout=30, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA foreign_keys = ON")
         db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+        db.create_function("tag_key", 1, tag_key, deterministic=True)
         _migrate(db, file)
     except OSError as error:
         raise LibraryError(f"cannot make a library at {folder}: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """Writes to the library's tables, and reads of them: SQL lives here, in reads.py and in schema.py only."""
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from seesay.library.filters import tag_key
 from seesay.library.matrix import Matrix
 from seesay.library.reads import Reads, Space, overlap
 from seesay.library.schema import connect
@@ -43,13 +45,14 @@ class Store(Reads):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; IMMEDIATE, so that it waits for another writer at its start and not in its middle."""
-        self.db.execute("BEGIN IMMEDIATE")
         try:
+            self.db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self.db.execute("ROLLBACK")
+            self.db.execute("COMMIT")
+        except BaseException:  # Ctrl-C may come at any line
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
             raise
-        self.db.execute("COMMIT")
 
     # Spaces
 
@@ -111,13 +114,6 @@ class Store(Reads):
         return count
 
     def put_file(self, root: int, path: str, size: int, mtime_ns: int, content: int | None) -> int:
-        """Tags given by hand go with the file where it has changed."""
-        self.db.execute(
-            """INSERT OR IGNORE INTO tags (content_id, tag) SELECT c.id, t.tag
-               FROM files f JOIN tags t ON t.content_id = f.content_id AND t.probability IS NULL JOIN contents c ON c.id = ?
-               WHERE f.root_id = ? AND f.path = ? AND c.id <> f.content_id AND c.kind = 'image'""",
-            (content, root, to_db(path)),
-        )
         (file,) = self.db.execute(
             """INSERT INTO files (root_id, path, size, mtime_ns, content_id) VALUES (?, ?, ?, ?, ?)
                ON CONFLICT (root_id, path) DO UPDATE
@@ -139,11 +135,24 @@ class Store(Reads):
     def remove_files(self, files: Iterable[int]) -> None:
         self.db.executemany("DELETE FROM files WHERE id = ?", ((file,) for file in files))
 
-    def remove_orphans(self) -> None:
-        """Forgets contents that no file has any more, with their items and vectors."""
-        self.db.execute("DELETE FROM contents WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.content_id = contents.id)")
+    def remove_orphans(self, *kinds: str) -> None:
+        """Forgets contents, of these kinds or of any, that no file has any more, with their items and vectors. Tags given by
+        hand cannot be made again: they wait for the content to come back."""
+        orphans = "NOT EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)"
+        orphans += f" AND c.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        self.db.execute(
+            f"""INSERT OR IGNORE INTO kept_tags (hash, key, tag) SELECT c.hash, t.key, t.tag
+                FROM tags t JOIN contents c ON c.id = t.content_id WHERE t.probability IS NULL AND {orphans}""",
+            kinds,
+        )
+        self.db.execute(f"DELETE FROM contents AS c WHERE {orphans}", kinds)
 
     # Contents, items, vectors
+
+    def last_content(self) -> int:
+        """Whatever is new from now on has a higher id."""
+        (last,) = self.db.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
+        return int(last)
 
     def content(self, digest: bytes) -> int | None:
         row = self.db.execute("SELECT id FROM contents WHERE hash = ?", (digest,)).fetchone()
@@ -176,7 +185,12 @@ class Store(Reads):
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (digest, kind, width, height, *facts, waves),
         )
-        return int(cursor.lastrowid or 0)
+        content = int(cursor.lastrowid or 0)
+        self.db.execute(
+            "INSERT INTO tags (content_id, key, tag) SELECT ?, key, tag FROM kept_tags WHERE hash = ?", (content, digest)
+        )
+        self.db.execute("DELETE FROM kept_tags WHERE hash = ?", (digest,))
+        return content
 
     def put_item(self, content: int, *, line: int | None = None, text: str | None = None) -> int:
         row = self.db.execute("SELECT id FROM items WHERE content_id = ? AND line IS ?", (content, line)).fetchone()
@@ -217,18 +231,38 @@ class Store(Reads):
         """(content, tag, probability or None) each; one given by hand stays so. How many are new."""
         before = self.db.total_changes
         self.db.executemany(
-            """INSERT INTO tags (content_id, tag, probability) VALUES (?, ?, ?)
+            """INSERT INTO tags (content_id, key, tag, probability) VALUES (?, ?, ?, ?)
                ON CONFLICT DO UPDATE SET probability = excluded.probability
                WHERE probability IS NOT NULL AND probability IS NOT excluded.probability""",
-            tags,
+            ((content, tag_key(tag), tag, probability) for content, tag, probability in tags),
         )
         return self.db.total_changes - before
 
-    def remove_tag(self, tag: str, contents: Iterable[int]) -> int:
-        before = self.db.total_changes
-        self.db.executemany("DELETE FROM tags WHERE tag = ? AND content_id = ?", ((tag, content) for content in contents))
-        return self.db.total_changes - before
+    def carry_tags(self, root: int, path: str, content: int) -> None:
+        """Gives a content the tags by hand of the one that the file has had until now."""
+        self.db.execute(
+            """INSERT OR IGNORE INTO tags (content_id, key, tag) SELECT ?, t.key, t.tag
+               FROM files f JOIN tags t ON t.content_id = f.content_id
+               WHERE f.root_id = ? AND f.path = ? AND t.probability IS NULL""",
+            (content, root, to_db(path)),
+        )
 
-    def remove_rule(self, tag: str) -> None:
-        """Takes a tag from where a rule put it."""
-        self.db.execute("DELETE FROM tags WHERE tag = ? AND probability IS NOT NULL", (tag,))
+    def remove_tag(self, tag: str, contents: Sequence[int]) -> int:
+        """How many of the contents had it."""
+        return self.db.execute(
+            "DELETE FROM tags WHERE key = ? AND content_id IN (SELECT value FROM json_each(?))",
+            (tag_key(tag), json.dumps(contents)),
+        ).rowcount
+
+    def remove_tag_everywhere(self, tag: str) -> int:
+        """Also from what may come back. How many pictures had it."""
+        self.db.execute("DELETE FROM kept_tags WHERE key = ?", (tag_key(tag),))
+        return self.db.execute("DELETE FROM tags WHERE key = ?", (tag_key(tag),)).rowcount
+
+    def remove_rule(self, tag: str, contents: Sequence[int]) -> None:
+        """Takes a tag from those contents to which a rule gave it."""
+        self.db.execute(
+            """DELETE FROM tags
+               WHERE key = ? AND probability IS NOT NULL AND content_id IN (SELECT value FROM json_each(?))""",
+            (tag_key(tag), json.dumps(contents)),
+        )

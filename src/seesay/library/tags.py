@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.filters import Filters
+from seesay.library.filters import Filters, tag_key, tag_name
 from seesay.library.ranking import EVERYTHING
 from seesay.library.relevance import FITTING, Neutral, quantile, refreshed
-from seesay.paths import absolute, printable
+from seesay.paths import absolute
 from seesay.tasks.prompts import Templates, label_embeddings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Tags:
         name = _name(tag)
         self.library.stats()
         with self.library.writing() as store, store.transaction():
-            return store.remove_tag(name, self._pictures(paths) if paths else store.tagged(name))
+            return store.remove_tag(name, self._pictures(paths)) if paths else store.remove_tag_everywhere(name)
 
     def by_rule(
         self,
@@ -68,16 +68,21 @@ class Tags:
         """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
 
         Probabilities are the softmax over the labels and "none of these", which fits a picture as well as the best-fitting
-        hundredth of many neutral phrases (`relevance.py`). What an earlier rule gave these tags to is done anew; what was
-        tagged by hand stays. dry_run: only says what it would do. Per label, the surest first. Raises InputError.
+        hundredth of many neutral phrases (`relevance.py`). Of the pictures that pass, those to which an earlier rule gave these
+        tags are judged anew; what was tagged by hand stays. dry_run: only says what it would do. Per label, the surest first.
+        Raises InputError.
         """
-        names = list(dict.fromkeys(map(_name, labels)))
+        spelled: dict[str, str] = {}
+        for label in labels:
+            spelled.setdefault(tag_key(label), _name(label))
+        names = list(spelled.values())
         if not names:
             raise InputError("expected at least one label")
         if not 0 < least <= 1:
             raise InputError(f"the least probability is more than 0 and at most 1, got {least}")
         with self.library.reading() as store:
             space = self.library.space(store)
+            store.pictures(filters.folder)  # InputError, where there is none to give a tag to
             passing = store.passing(filters, space, "image")
             ids, best, sure = self._judged(passing.vectors, names, templates)
             contents = passing.contents[np.searchsorted(passing.vectors, ids)]
@@ -88,7 +93,7 @@ class Tags:
         if not dry_run:
             with self.library.writing() as store, store.transaction():
                 for name in names:
-                    store.remove_rule(name)
+                    store.remove_rule(name, passing.contents.tolist())
                 store.put_tags(given)
         return {name: [Tagged(paths[at], sure) for at, its, sure in given if its == name and at in paths] for name in names}
 
@@ -102,6 +107,8 @@ class Tags:
             space = self.library.space(store)
             matrix = self.library.matrix(store, space)
             for ids, vectors in self.library.vectors(store, space, "image"):
+                if not len(ids):  # all that there is lies beyond the matrix
+                    continue
                 neutral = Neutral.read(matrix.folder) or refreshed(matrix.folder, vectors, model, None)
                 for start in range(0, len(ids), CHUNK):
                     some = vectors[start : start + CHUNK]
@@ -117,19 +124,11 @@ class Tags:
     def _pictures(self, paths: Sequence[str | os.PathLike[str]]) -> list[int]:
         """The contents at or below paths that are pictures."""
         with self.library.reading() as store:
-            found: set[int] = set()
-            for path in paths:
-                inside = np.intersect1d(store.contents_under(absolute(path)), store.pictures())
-                if not len(inside):
-                    raise InputError(
-                        f"{printable(path)}: the library holds no picture there; index it first: seesay index FOLDER"
-                    )
-                found.update(inside.tolist())
-            return sorted(found)
+            return sorted({content for path in paths for content in store.pictures(absolute(path)).tolist()})
 
 
 def _name(tag: str) -> str:
-    name = " ".join(tag.split())
+    name = tag_name(tag)
     if not name or len(name) > LONGEST or not name.isprintable():
         raise InputError(f"a tag is a word or a few, at most {LONGEST} letters, got {tag!r}")
     return name
