@@ -133,10 +133,11 @@ SUMMARY = (
     "trained together on captions of photos, on drawings with their names, and on names held where ImageNet's classes are."
 )
 TRAINING = (
-    "MiniLM got Chinese characters and learnt what they mean from a dictionary and from translated captions; then both towers "
-    "learnt by contrast from 6,000 photos with captions in both languages and 13,000 drawings, four times, while names were "
-    "held in their places and what tells ImageNet's classes stayed as published; the runs' mean had lessons on names of what "
-    "can be seen, and its text tower on what people type; how the parts of the space count was chosen on the sets scored here (recipes/bundled)."
+    "MiniLM got Chinese characters and learnt what they mean from a dictionary and from translated captions; then both "
+    "towers learnt by contrast from 6,000 photos with captions in both languages and 13,000 drawings, four times, while "
+    "names were held in their places and what tells ImageNet's classes stayed as published; the runs' mean had lessons on "
+    "names of what can be seen, and its text tower on what people type; how the parts of the space count was chosen on the "
+    "sets scored here (recipes/bundled)."
 )
 LIMITS = (
     "Photos of people and animals doing things, ImageNet's classes, and what emoji show: far from these it guesses.",
