@@ -1,7 +1,8 @@
 """A page of pictures found: one self-contained HTML file with small copies inside, to look at or to send on."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +14,20 @@ from seesay.library.hits import Hit
 from seesay.library.ranking import EVERYTHING
 from seesay.paths import printable
 
-MOST_VALUES = 12  # of a facet, above which it is not shown
+MOST_VALUES = 12  # of a facet; of more, the rarest are one
+OTHERS = "others"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A search and its hits. `query`: in words; `image`: the picture searched with; `filters`: what else was asked for."""
+    """A search and its hits. `query`: in words; `image`: the picture searched with; `filters`: what else was asked for; `why`:
+    what is said where there are no hits."""
 
     query: str
     hits: Sequence[Hit]
     image: str | None = None
     filters: Filters = EVERYTHING
+    why: str = "nothing found"
 
 
 @dataclass(frozen=True)
@@ -61,31 +65,54 @@ def _section(section: Found | Classified | Alike, number: int) -> str:
 
 
 def _alike(group: Group) -> str:
-    others = "".join(_copy(copy, "", " · same bytes" if copy.identical else "") for copy in group.others)
-    return f'<section><div class="grid">{_copy(group.keeper, "keep", "")}{others}</div></section>'
+    folders = _told_apart(str(Path(copy.path).parent) for copy in (group.keeper, *group.others))
+    copies = _copy(group.keeper, folders, "keep", "")
+    for copy in group.others:
+        likeness = "same bytes" if copy.identical else f"{64 - copy.distance} of 64 bits, cosine {copy.cosine:.2f}"
+        copies += _copy(copy, folders, "", f" · {likeness}")
+    return f'<section class="alike"><div class="grid">{copies}</div></section>'
 
 
-def _copy(copy: Copy, word: str, note: str) -> str:
-    name = _text(Path(copy.path).name)
+def _copy(copy: Copy, folders: Mapping[str, str], word: str, note: str) -> str:
+    name, folder = Path(copy.path).name, folders[str(Path(copy.path).parent)]
+    size = f"{copy.size / 1e6:.2f} MB" if copy.size >= 1e6 else f"{max(1, round(copy.size / 1e3))} kB"
     return (
-        f'<figure class="{word}"><a href="{html.escape(Path(copy.path).as_uri())}">'
-        f'<img loading="lazy" src="{thumbnail_url(copy.path)}" alt="{name}"></a><figcaption>'
-        f'<b>{word}</b> <span title="{_text(copy.path)}">{name}</span>'
-        f"<small>{copy.width} × {copy.height} · {copy.size / 1e6:.2f} MB{note}</small></figcaption></figure>"
+        f'<figure class="{word}">{_picture(copy.path)}<figcaption>'
+        f'<b>{word}</b> <span title="{_text(copy.path)}">{_text(name)}</span><small>{_text(folder)}</small>'
+        f"<small>{copy.width} × {copy.height} · {size}{note}</small></figcaption></figure>"
     )
+
+
+def _picture(path: str, *, available: bool = True) -> str:
+    """A small copy that leads to the file, or why there is none."""
+    if not (available and Path(path).exists()):
+        return "<div>not there now</div>"
+    small = thumbnail_url(path)
+    shown = f'<img loading="lazy" src="{small}" alt="{_text(Path(path).name)}">' if small else "<div>cannot be read now</div>"
+    return f'<a href="{html.escape(Path(path).as_uri())}">{shown}</a>'
+
+
+def _told_apart(folders: Iterable[str]) -> dict[str, str]:
+    """Each with the end of its path that no other has."""
+    parts = {folder: Path(folder).parts for folder in folders}
+    ends = Counter(each[at:] for each in parts.values() for at in range(len(each)))
+    return {
+        folder: str(Path(*next((each[at:] for at in reversed(range(len(each))) if ends[each[at:]] == 1), each)))
+        for folder, each in parts.items()
+    }
 
 
 def _found(section: Found, number: int) -> str:
     heading = _text(section.query)
     if section.image is not None:
         name = f"like {_text(Path(section.image).name)}"
-        heading = (
-            f'<img class="query" src="{thumbnail_url(section.image)}" alt=""> {f"{heading} + {name}" if heading else name}'
-        )
+        small = thumbnail_url(section.image)
+        shown = f'<img class="query" src="{small}" alt=""> ' if small else ""
+        heading = shown + (f"{heading} + {name}" if heading else name)
     said = _text(", ".join(_asked(section.filters)))
     head = f"<h2>{heading}</h2>" + (f"<p>{said}</p>" if said else "")
     if not section.hits:
-        return f"<section>{head}<p>Nothing found.</p></section>"
+        return f"<section>{head}<p>{_text(section.why[:1].upper() + section.why[1:])}.</p></section>"
     facets = _facets(section.hits)
     cards = []
     for at, hit in enumerate(section.hits):
@@ -122,13 +149,25 @@ Facet = tuple[str, list[str], list[str]]  # its name, what each hit says, and th
 
 def _facets(hits: Sequence[Hit]) -> list[Facet]:
     """What the hits can be picked by: folder, year and camera, where they differ."""
+    folders = [str(Path(hit.path).parent) for hit in hits]
+    ends = _told_apart(folders)
     said = {
-        "Folder": [Path(hit.path).parent.name for hit in hits],
+        "Folder": [ends[folder] for folder in folders],
         "Year": [hit.taken_at[:4] if hit.taken_at else "unknown" for hit in hits],
         "Camera": [hit.camera or "unknown" for hit in hits],
     }
-    facets = [(name, told, sorted(set(told))) for name, told in said.items()]
-    return [facet for facet in facets if 1 < len(facet[2]) <= MOST_VALUES]
+    facets = []
+    for name, told in said.items():
+        values = [value for value, _ in Counter(told).most_common()]
+        if len(values) > MOST_VALUES:
+            kept = values[: MOST_VALUES - 1]
+            told = [value if value in kept else OTHERS for value in told]
+            values = [*sorted(kept), OTHERS]
+        else:
+            values.sort()
+        if len(values) > 1:
+            facets.append((name, told, values))
+    return facets
 
 
 def _choice(name: str, shown: str, told: list[str], values: list[str]) -> str:
@@ -141,15 +180,10 @@ def _choice(name: str, shown: str, told: list[str], values: list[str]) -> str:
 
 
 def _card(hit: Hit, marks: str) -> str:
-    picture = (
-        f'<img loading="lazy" src="{thumbnail_url(hit.path)}" alt="{_text(hit.name)}">'
-        if hit.available
-        else "<div>not there now</div>"
-    )
     relevant = f"{hit.relevance:.0%} relevant" if hit.relevance is not None else ""
     facts = " · ".join(filter(None, (relevant, hit.size, (hit.taken_at or "")[:10], *map(_text, hit.tags))))
     return (
-        f'<figure class="{marks}"><a href="{html.escape(Path(hit.path).as_uri())}">{picture}</a>'
+        f'<figure class="{marks}">{_picture(hit.path, available=hit.available)}'
         f'<figcaption><b>{hit.score:.3f}</b> <span title="{_text(hit.path)}">{_text(hit.name)}</span><small>{facts}</small>'
         f"</figcaption></figure>"
     )
@@ -168,10 +202,7 @@ def _classified(section: Classified) -> str:
         for label, p in ranked
     )
     name = _text(Path(section.path).name)
-    return (
-        f'<section><h2>What is it? {name}</h2><div class="what"><img src="{thumbnail_url(section.path)}" alt="{name}">'
-        f"<div>{bars}</div></div></section>"
-    )
+    return f'<section><h2>What is it? {name}</h2><div class="what">{_picture(section.path)}<div>{bars}</div></div></section>'
 
 
 def _text(value: str) -> str:
@@ -190,7 +221,12 @@ h1 { font-size: 1.15rem; font-weight: 600; } h2 { font-size: 1.5rem; margin: 2re
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: .9rem; }
 figure { margin: 0; border: 1px solid var(--edge); border-radius: 12px; overflow: hidden;
   display: flex; flex-direction: column; }
-figure img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
+figure img, figure div { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }
+figure div, .what > div:first-child { display: grid; place-items: center; background: #8882;
+  color: color-mix(in srgb, CanvasText 60%, Canvas); }
+.what > div:first-child { border-radius: 12px; aspect-ratio: 4 / 3; }
+figure a { text-decoration: none; }
+.alike img { object-fit: contain; background: #8881; }
 section + section > .grid { border-top: 1px solid var(--edge); padding-top: .9rem; margin-top: .9rem; }
 .facets { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; margin: 0 0 1rem; }
 fieldset { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; }
@@ -203,7 +239,8 @@ legend { float: left; padding: 0 .3rem 0 0; opacity: .65; } .facets small { opac
 figcaption { padding: .5rem .7rem; display: grid; grid-template-columns: auto 1fr; column-gap: .6rem; }
 figcaption span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 figcaption b:empty { display: none; } figcaption b:empty + span { grid-column: 1 / -1; }
-figcaption small { grid-column: 1 / -1; opacity: .65; } figcaption b { font-variant-numeric: tabular-nums; }
+figcaption small { grid-column: 1 / -1; opacity: .65; overflow-wrap: anywhere; }
+figcaption b { font-variant-numeric: tabular-nums; }
 blockquote { margin: 0; padding: 1rem; flex: 1; }
 .what { display: grid; grid-template-columns: minmax(180px, 320px) 1fr; gap: 1.2rem; align-items: start; }
 .what img { width: 100%; border-radius: 12px; }

@@ -2,8 +2,9 @@
 
 import colorsys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,8 @@ DPI = 150
 LARGEST_PX, SMALLEST_PX = 150, 20  # of a photo's cell
 ROOM = 3.0  # cells for every photo
 EDGE_PX = 3  # of a photo in a group, in the group's colour
+MARGIN_PX = 10  # between a name and the edge
+Box = tuple[float, float, float, float]  # of a name: its middle, its width and height
 PAPER, ACCENT = "#f7f7f5", "#b3361b"
 
 
@@ -32,28 +35,11 @@ def draw_map(file: Path, drawn: Map, progress: Callable[[int, int], None] | None
     width, height = SIZE_PX
     families, unknown = families_for("".join(label.text for label in (*drawn.groups, *drawn.words)))
     with matplotlib.rc_context({"font.family": families}):
-        figure = Figure(figsize=(width / DPI, height / DPI))
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.imshow(np.asarray(_pasted(drawn, progress)), extent=(0, width, height, 0), interpolation="none")
         axes.set_axis_off()
-        for group in drawn.groups:
-            size = min(16.0, 8 + 0.5 * group.pictures**0.5)
-            box = {"boxstyle": "round,pad=0.25", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
-            place = (group.x * width, group.y * height)
-            axes.text(*place, printable(group.text), size=size, ha="center", va="center", bbox=box, parse_math=False)
-        for word in drawn.words:
-            box = {"boxstyle": "round,pad=0.25", "facecolor": ACCENT, "edgecolor": "none", "alpha": 0.95}
-            place = (word.x * width, word.y * height)
-            axes.text(
-                *place,
-                f"“{printable(word.text)}”",
-                size=13,
-                color="white",
-                ha="center",
-                va="center",
-                bbox=box,
-                parse_math=False,
-            )
+        _write(axes, drawn)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
@@ -62,6 +48,55 @@ def draw_map(file: Path, drawn: Map, progress: Callable[[int, int], None] | None
         except OSError as error:
             raise InputError(f"cannot write the map to {printable(str(file))}: {error.strerror or error}") from None
     return unknown
+
+
+def _write(axes: Any, drawn: Map) -> None:
+    """Names inside the edges and none on another: a group's is left out where there is no room, a word that was asked for moves
+    below what is there already, or above."""
+    width, height = SIZE_PX
+    taken: list[Box] = []
+    words = [(word, f"“{printable(word.text)}”", 13.0, "white", ACCENT) for word in drawn.words]
+    groups = [
+        (group, printable(group.text), min(16.0, 8 + 0.5 * group.pictures**0.5), "black", PAPER) for group in drawn.groups
+    ]
+    for label, text, size, ink, paper in words + groups:
+        style = {"boxstyle": "round,pad=0.25", "facecolor": paper, "edgecolor": "none", "alpha": 0.9}
+        written = axes.text(0, 0, text, size=size, color=ink, ha="center", va="center", bbox=style, parse_math=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            extent = written.get_window_extent()
+        around = 0.5 * size * DPI / 72  # the box's pad, on both sides together
+        wide, high = extent.width + around, extent.height + around
+        if (fits := (width - 2 * MARGIN_PX) / wide) < 1:
+            written.set_size(size * fits)
+            wide, high = wide * fits, high * fits
+        x = min(max(label.x * width, wide / 2 + MARGIN_PX), width - wide / 2 - MARGIN_PX)
+        y = min(max(label.y * height, high / 2 + MARGIN_PX), height - high / 2 - MARGIN_PX)
+        if _on(taken, box := (x, y, wide, high)):
+            if paper == PAPER:
+                written.remove()
+                continue
+            box = _moved(taken, box)
+        taken.append(box)
+        written.set_position(box[:2])
+
+
+def _on(taken: Sequence[Box], box: Box) -> list[Box]:
+    """Those that it would lie on."""
+    x, y, wide, high = box
+    return [one for one in taken if abs(x - one[0]) < (wide + one[2]) / 2 and abs(y - one[1]) < (high + one[3]) / 2]
+
+
+def _moved(taken: Sequence[Box], box: Box) -> Box:
+    """Below those that it would lie on; above them, where that is beyond the edge."""
+    x, _, wide, high = box
+    for way in (1, -1):
+        moved = box
+        while others := _on(taken, moved):
+            moved = (x, way * max(way * one[1] + (one[3] + high) / 2 + 1 for one in others), wide, high)
+        if moved[1] - high / 2 >= 0 and moved[1] + high / 2 <= SIZE_PX[1]:
+            break
+    return moved
 
 
 def _pasted(drawn: Map, progress: Callable[[int, int], None] | None) -> Image.Image:

@@ -258,7 +258,11 @@ def test_duplicates_as_text_paths_json_and_page(run: Run, photos: list[Path], tm
     groups = json.loads(run("duplicates", "--json").out)["groups"]
     assert {Path(group["keeper"]["path"]).name for group in groups} == {photos[0].name, "large.png"}
     assert run("duplicates", "--exact", "--paths").out == f"{folder / 'the same again.jpg'}\n"
-    assert "no picture is there twice" in run("duplicates", "--under", tmp_path / "elsewhere").err
+    (folder / photos[0].name).unlink()
+    assert run("duplicates", "--exact", "--paths").out == "", "the only one that is left is not one too many"
+    nowhere = run("duplicates", "--under", tmp_path / "elsewhere")
+    assert nowhere.code == 2
+    assert "elsewhere: the library holds no picture there" in nowhere.err
     refused = run("duplicates", "--json", "--paths")
     assert refused.code == 2
     assert "Give --json or --paths" in refused.err
@@ -277,15 +281,47 @@ def test_a_map_as_page_picture_and_json(run: Run, photos: list[Path], tmp_path: 
     assert len(told["pictures"]) == len(photos)
     assert told["words"][0]["word"] == "水上的船"
     assert run("map", "-o", tmp_path / "map.pdf").code == 2
-    assert "0 pass the filters" in run("map", "--under", tmp_path / "elsewhere").err
+    assert "elsewhere; is it indexed?" in run("map", "--under", tmp_path / "elsewhere").err
+
+
+def test_a_query_may_begin_with_a_minus(run: Run, album: Path) -> None:
+    run("index", album)
+    for query in ("-people", "- people", "-noise", "-hat"):
+        found = json.loads(run("search", query, "--all", "-n2", "--json").out)
+        assert (found["query"]["text"], len(found["results"])) == (query, 2)
+    following = json.loads(run("search", "red", "--all", "--behind", "-0.5/1", "--min-score", "-1", "--json").out)
+    assert following["results"] == []
+    assert "No such option" in run("search", "red", "-x").err
+    assert "No such option" in run("search", "red", "--people").err
+
+
+def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Path) -> None:
+    table = tmp_path / "captions.txt"
+    table.write_text("a strawberry\n", encoding="utf-8")
+    run("index", album, table)
+    last = json.loads(run("search", "red", "--all", "--json", "-n", "4").out)["next"]
+    beyond = run("search", "red", "--behind", last, "--html", tmp_path / "page.html")
+    assert beyond.err.splitlines()[0] == "seesay: nothing found behind that hit: it was the last one"
+    assert "Nothing found behind that hit" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "--all without --sort newest shows" in run("search", "a giraffe", "--sort", "newest").err
+    texts = run("search", "fruit", "--in", "texts", "--camera", "canon").err
+    assert "texts have no date, camera, place, size or tag" in texts
+    dated = run("search", "red", "--sort", "newest", "--min-score", "-1", "--all").out
+    assert dated.count("no date") == 4
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("search", "red", "-n", "0"), "0 is not in the range x>=1"),
+        (("search", "red", "--all", "--sort", "newest"), "--sort newest needs an end"),
+        (("search", "red", "--after", "2024-02-31"), "expected a date"),
+        (("search", "red", "--after", "２０２４"), "expected a date"),
         (("tag", "somewhere"), "Say which tag: --label NAME"),
         (("tag", "--label", "x", "somewhere", "--dry-run"), "are for tagging by rule"),
+        (("tag", "--label", "x", "somewhere", "--min", "0.5"), "are for tagging by rule"),
         (("tag", "--label", "x", "--remove", "--under", "y"), "--remove takes tags from"),
+        (("tag", "--label", "x", "--under", "nowhere"), "nowhere: the library holds no picture there"),
         (("tag", "--label", "x", "--min", "0"), "more than 0 and at most 1"),
         (("tag", "--label", "x", "nowhere"), "nowhere: the library holds no picture there"),
         (("search", "red", "--all", "--sort", "newest"), "needs an end"),

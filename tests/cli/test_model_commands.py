@@ -72,6 +72,7 @@ def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model, 
     table = run("similarity", "--text", "a tomato", "--text", "[bold]a dog[/bold]").out
     assert "1.000" in table
     assert "[bold]a dog" in table
+    assert run("similarity", a, b).out.split()[:2] == ["red.png", "blue.png"]
     assert run("similarity", album / "none.png", "--text", "x").code == 1
     drawn = run("similarity", a, b, "--text", "a tomato", "--text", "\U0010fffd", "--plot", tmp_path / "a.png")
     assert (drawn.code, drawn.err.count("\n")) == (0, 2)

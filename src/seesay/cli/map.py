@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short, working
+from seesay.errors import InputError
 from seesay.library.filters import Filters
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def map(
     known = read_names(Path(names)) if names is not None else None
     filters = Filters(under=under, tag=tags or None, after=after, before=before)
     with Library(library, load(model)) as opened, working("Laying out the map"):
+        if under is not None and not opened.browse(filters=Filters(under=under)).ids:
+            raise InputError(f"a map has at least 5 pictures, and there is none below {short(under)}; is it indexed?")
         drawn = opened.map(filters=filters, most=most, words=words, names=known)
     for file in files:
         with progress_bar("Drawing", quiet=as_json) as progress:

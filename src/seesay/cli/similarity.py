@@ -48,11 +48,11 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for column in columns if texts else map(short, columns):
-        table.add_column(Text(column), justify="right", max_width=24)
     names = list(map(short, rows)) if images else list(rows)
     if images and len(set(map(os.path.basename, names))) == len(names):
         names = list(map(os.path.basename, names))  # a table has no room for folders
+    for column in texts if texts else names:
+        table.add_column(Text(column), justify="right", max_width=24)
     for name, row in zip(names, cosine, strict=True):
         best = row.max()
         table.add_row(Text(name), *(Text(f"{c:.3f}", style="bold" if c == best and len(row) > 1 else "") for c in row))

@@ -221,7 +221,10 @@ class Library:
         ]
         pictures = self.model.encode_image(images) if images else ()
         weights = [part.weight for part in parts] + [1.0] * len(images)
-        return Sum.of([*vectors, *pictures], weights)
+        try:
+            return Sum.of([*vectors, *pictures], weights)
+        except InputError as nothing:  # an image alone does not take itself away, so there are parts
+            raise InputError(parts[-1].pointed(str(nothing))) from None
 
     def _photo(self, part: Part) -> np.ndarray:
         """The vector (D,) of the file or URL that a part names. Raises InputError that points at it."""
