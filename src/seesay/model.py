@@ -129,9 +129,10 @@ class Model:
         other.engine = engine
         return other
 
-    def sharing(self) -> "Model":
-        """The same model for a program whose other threads want the cores too: a server, or one that decodes meanwhile."""
-        return self.with_engine(self.engine.sharing()) if isinstance(self.engine, OnnxEngine) else self
+    def sharing(self, at_once: int = 1) -> "Model":
+        """The same model for a program whose other threads want the cores too: a server, or one that decodes meanwhile.
+        at_once: how many runs share them. Itself where its engine is not ONNX Runtime."""
+        return self.with_engine(self.engine.sharing(at_once)) if isinstance(self.engine, OnnxEngine) else self
 
     # Pictures
 

@@ -337,6 +337,19 @@ def test_texts_are_items_too(library: Library, tmp_path: Path, paint: Paint) -> 
     assert {hit.text for hit in library.search("blue", kind="text")} == {'a red "thing', "blue sky"}
 
 
+def test_a_list_of_texts_beside_its_folder(library: Library, tmp_path: Path, paint: Paint) -> None:
+    paint("red.png", "red")
+    folder, listed = tmp_path / "pictures", tmp_path / "pictures" / "captions.txt"
+    listed.write_text("a red thing\ngreen leaves\n", encoding="utf-8")
+    report = library.index(folder, listed, listed)
+    assert (report.encoded, report.texts, report.failed) == (1, 2, [])
+    again = library.index(folder, listed)
+    assert (again.encoded, again.texts, again.unchanged, again.removed) == (0, 0, 2, 0)
+    listed.write_text("a red thing\nblue sky\n", encoding="utf-8")
+    assert library.index(listed, folder).texts == 2
+    assert [hit.text for hit in library.search("red", kind="text")] == ["a red thing", "blue sky"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

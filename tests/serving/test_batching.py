@@ -154,3 +154,46 @@ def test_joined_vectors_are_the_engines_own(bundled: Model) -> None:
     for number, rows in results.items():
         np.testing.assert_allclose(rows, alone[number % 4 :], rtol=0, atol=1e-5)
     joined.close()
+
+
+def test_texts_of_one_length_share_a_run() -> None:
+    """Runs of at least sixteen, from short to long; results in the order of the texts."""
+    engine = Counting()
+    joined = JoinedEngine(engine, 7)  # type: ignore[arg-type]
+    lengths = [2] * 20 + [3] * 5 + [9] * 12 + [4] * 7
+    rows = [np.full(length, 1) for length in lengths]
+    with joined._texts._turn:
+        futures = [joined.submit_tokens(row[None]) for row in rows]
+    assert [float(future.result(5)[0][0]) for future in futures] == [
+        float(length + 7 * (pad - length)) for length, pad in zip(lengths, [2] * 20 + [9] * 24, strict=True)
+    ]
+    assert engine.shapes == [(20, 2), (24, 9)]
+    joined.close()
+
+
+def test_batches_at_a_time() -> None:
+    """Two of both queues together, and never a third."""
+    running, most, lock, pause = 0, 0, threading.Lock(), threading.Barrier(2, timeout=5)
+
+    class Slow(Counting):
+        def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            pause.wait()  # alone, none would go on
+            with lock:
+                running -= 1
+            return super().encode_tokens(ids)
+
+        encode_pixels = encode_tokens
+
+    joined = JoinedEngine(Slow(), 7, at_once=2)  # type: ignore[arg-type]
+    futures = [
+        submit(np.full((64 if submit == joined.submit_tokens else 8, 3), 1))
+        for submit in (joined.submit_tokens, joined.submit_pixels, joined.submit_tokens, joined.submit_pixels)
+    ]
+    for future in futures:
+        assert all(isinstance(row, np.ndarray) for row in future.result(10))
+    assert most == 2
+    joined.close()

@@ -100,6 +100,42 @@ def test_a_search_that_finds_nothing_says_why(client: TestClient, tmp_path: Path
     assert why("red") == "library"
 
 
+def test_texts_are_found_too(client: TestClient, tmp_path: Path, fake: Model) -> None:
+    lines = ["a red dress", "blue sky", "green leaves", "blue sky", "yellow\nlemon"]
+    listed = tmp_path / "pictures" / "b" / "captions.csv"
+    listed.write_text("title\n" + "\n".join(f'"{line}"' for line in lines), encoding="utf-8")
+    with Library(tmp_path / "library", fake) as library:
+        library.index(listed)
+        expected = library.search("red", kind="text", n=2)
+    hits = search(client, "red", kind="text", n=2)
+    assert [(hit["text"], hit["line"], hit["id"], hit["kind"]) for hit in hits] == [
+        (hit.text, hit.line, hit.id, "text") for hit in expected
+    ]
+    assert hits[0]["text"] == "a red dress" and hits[0]["line"] == 2
+    assert (hits[0]["name"], hits[0]["folder"]) == ("captions.csv", "pictures/b")
+    assert "width" not in hits[0] and "relevance" not in hits[0]
+    blue = search(client, "photo:mine", pictures={"mine": data_uri("blue")}, kind="text")
+    assert [hit["text"] for hit in blue].count("blue sky") == 1 and blue[0]["text"] == "blue sky"
+    assert {hit["kind"] for hit in search(client, "red", n=100)} == {"image"}
+    first = client.post("/v1/search", json={"query": "red", "kind": "text", "n": 2}).json()
+    rest = client.post("/v1/search", json={"query": "red", "kind": "text", "n": 50, "cursor": first["next"]}).json()
+    assert [hit["id"] for hit in first["results"] + rest["results"]] == [
+        hit["id"] for hit in search(client, "red", kind="text")
+    ]
+    like = search(client, f"like:{hits[0]['id']}", kind="text", n=1)  # a text's own id
+    assert like[0]["id"] == hits[0]["id"]
+    for route in ("", "/thumbnail", "/image", "/file"):  # a text is no picture
+        assert client.get(f"/v1/items/{hits[0]['id']}{route}").status_code == 404
+    assert client.post("/v1/search", json={"query": "red", "kind": "text", "sort": "newest"}).status_code == 400
+    assert client.post("/v1/search", json={"query": "red", "kind": "sound"}).status_code == 400
+    filtered = client.post("/v1/search", json={"query": "red", "kind": "text", "filters": {"min_px": 1}}).json()
+    assert filtered["nothing"] == {"reason": "filters", "message": "no text passes the filters"}
+    with Library(tmp_path / "library") as library:
+        library.forget(listed)
+    none = client.post("/v1/search", json={"query": "red", "kind": "text"}).json()
+    assert none["nothing"] == {"reason": "library", "message": "the library holds no texts"}
+
+
 def test_browsing(client: TestClient) -> None:
     columns = client.post("/v1/browse", json={"sort": "name"}).json()
     assert len(columns["ids"]) == 6

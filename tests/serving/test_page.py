@@ -249,7 +249,7 @@ def test_filters(visit: Visit) -> None:
     dialog.get_by_label("Shape").select_option("portrait")
     dialog.get_by_role("button", name="Done").click()
     expect(page.locator("#active .chip")).to_have_count(3)
-    expect(page.locator("#empty")).to_contain_text("No picture passes these filters")
+    expect(page.locator("#empty")).to_contain_text("Nothing passes these filters")
     expect(page.get_by_role("button", name="Clear the filters")).to_be_visible()
     page.get_by_role("button", name="Remove: Tall").click()
     expect(page.locator("#status")).to_have_text("1 picture")
@@ -257,6 +257,43 @@ def test_filters(visit: Visit) -> None:
     expect(page.locator("#active .chip")).to_have_count(2)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#status")).to_have_text("127 pictures")
+
+
+def test_texts_are_searched_too(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    captions = [f"a number such as {number}" for number in range(150)]
+    captions += ["two dogs run through snow", "a plate of noodles", "a duck with white-grey feathers", "雪地里的狗"]
+    (tmp_path / "captions.txt").write_text("\n".join(captions), encoding="utf-8")
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(PHOTOS / "animals", tmp_path / "captions.txt")
+    server = Running(bundled, tmp_path / "library")
+    try:
+        page = visit(address=server.address)
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_role("dialog").get_by_label("Search among").select_option("text")
+        expect(page.locator("#empty")).to_contain_text("Type words or add a picture")
+        page.get_by_role("dialog").get_by_role("button", name="Done").click()
+        words = page.get_by_role("searchbox")
+        words.fill("dogs in the snow")
+        texts = page.locator("#texts li")
+        expect(page.locator("#status")).to_have_text("120+ texts found")
+        expect(page.locator("#grid .cell")).to_have_count(0)
+        top = [text.removesuffix("\n") for text in texts.locator("button").all_inner_texts()[:2]]
+        assert set(top) == {"two dogs run through snow", "雪地里的狗"}
+        expect(texts.first.locator("small")).to_contain_text("captions.txt:15")
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator("#status")).to_have_text("154 texts found")
+        assert "a number" in page.evaluate("document.activeElement.textContent")
+        page.reload()
+        expect(page.locator("#status")).to_have_text("120+ texts found")
+        words.fill("a duck")
+        expect(texts.first).to_contain_text("duck")
+        texts.first.get_by_role("button").click()
+        expect(page.locator("#active .chip")).to_have_count(0)
+        expect(words).to_have_value('"a duck with white-grey feathers"')
+        expect(page.get_by_role("button", name=re.compile("^Open white-duck")).first).to_be_visible()
+        expect(texts).to_have_count(0)
+    finally:
+        server.stop()
 
 
 def test_a_place_is_checked(visit: Visit) -> None:
@@ -867,3 +904,34 @@ def test_an_empty_library_and_indexing_live(visit: Visit, bundled: Model, tmp_pa
         library.index(tmp_path / "food")
     expect(page.locator("#try .offered button")).to_have_count(8, timeout=25_000)
     own.stop()
+
+
+def test_why_files_are_unreadable_in_the_page_s_language(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    faults = {
+        "a.jpg": (b"", "是空文件"),
+        "b.jpg": (b"no picture", "不是可读取的图片"),
+        "c.jpg": (PHOTO.read_bytes()[:3000], "已损坏或不完整"),
+        "d.jpg": (b"\0\0\0\x18ftypheic" + bytes(40), "是视频或 HEIC 图片"),
+        "e.txt": (b"\xff\xfe\xfd", "不是 UTF-8 文本"),
+        "f.txt": (b"\n \n", "里面没有文字"),
+        "g.csv": (b"a,b,c\n1,2,3\n", "有 3 列"),
+    }
+    for name, (content, _) in faults.items():
+        (folder / name).write_bytes(content)
+    shutil.copy(PHOTO, folder)
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(folder, *(folder / name for name in faults if not name.endswith(".jpg")))
+    own = Running(bundled, tmp_path / "library")
+    try:
+        page = visit(address=own.address, locale="zh-CN")
+        page.get_by_role("button", name="设置与更多").click()
+        page.get_by_role("button", name=f"无法读取的文件（{len(faults)}）").click()
+        told = page.locator("#sheet li").all_inner_texts()
+        for name, (_, reason) in faults.items():
+            (said,) = (line for line in told if name in line)
+            assert f"{name} {reason}" in said
+        assert not re.search("[a-z]{4,}", re.sub("files / |text|caption", "", " ".join(told)))
+    finally:
+        own.stop()

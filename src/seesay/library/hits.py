@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from seesay.paths import printable
 
@@ -22,7 +22,7 @@ class Hit:
     id: str = ""
     copies: tuple[str, ...] = ()
     available: bool = True
-    kind: str = "image"
+    kind: Literal["image", "text"] = "image"
     width: int | None = None
     height: int | None = None
     taken_at: str | None = None

@@ -100,8 +100,9 @@ class Indexer:
         self._sync_matrix()
         jobs: list[Job] = []
         gone: list[int] = []
+        planned: set[tuple[int, str]] = set()
         for target in targets:
-            more, absent = self._plan(target)
+            more, absent = self._plan(target, planned)
             jobs += more
             gone += absent
         try:
@@ -121,8 +122,8 @@ class Indexer:
 
     # What is there to do
 
-    def _plan(self, target: Target) -> tuple[list[Job], list[int]]:
-        """(files to read, ids of files that are gone)."""
+    def _plan(self, target: Target, planned: set[tuple[int, str]]) -> tuple[list[Job], list[int]]:
+        """(files to read, ids of files that are gone). planned: files of all targets that were looked at, by root and path."""
         known = self.store.known_files(target.root_id, target.start, self.space)
         if known and _unmounted(target.root):
             self.report.missing.append(target.root)
@@ -131,6 +132,9 @@ class Indexer:
         jobs, seen = [], set()
         for found in self._candidates(target, crawl, known):
             seen.add(found.path)
+            if (target.root_id, found.path) in planned:
+                continue
+            planned.add((target.root_id, found.path))
             if self._stale(target, found, known.get(found.path)):
                 jobs.append(Job(target, found))
         self.report.failed += crawl.blind
@@ -348,9 +352,11 @@ def plan_targets(store: Store, paths: list[str]) -> list[Target]:
 
 
 def _without_repeats(targets: list[Target]) -> list[Target]:
-    """Drops a target that lies inside another of the same root."""
+    """Drops a target that lies inside another of the same root, but for lists of texts, which folders do not bring."""
     kept: list[Target] = []
     for target in sorted(targets, key=lambda t: len(t.start)):
-        if not any(t.root_id == target.root_id and (not t.start or below(target.start, t.start) is not None) for t in kept):
+        inside = any(target.root_id == t.root_id and (not t.start or below(target.start, t.start) is not None) for t in kept)
+        listed = is_text_list(target.start) and os.path.isfile(join(target.root, target.start))
+        if not inside or (listed and target not in kept):
             kept.append(target)
     return kept

@@ -88,12 +88,17 @@ class PictureFacts(BaseModel):
 
 
 class Found(PictureFacts):
+    """A picture, or a text with its line in the file of that name; its id is no picture's."""
+
+    kind: Literal["image", "text"] = "image"
+    text: str | None = None
+    line: int | None = None
     score: float
     relevance: float | None = None
 
 
 class Nothing(BaseModel):
-    """Why a search found nothing: no picture has to do with the words, none passes the filters, or there is none."""
+    """Why a search found nothing: no picture has to do with the words, nothing passes the filters, or there is nothing."""
 
     reason: Literal["words", "filters", "library"]
     message: str

@@ -97,8 +97,8 @@ class _Waiting(Generic[A, B]):
 
 
 class Batcher(Generic[A, B]):
-    """run: up to `most` items -> one result each. turn: held while it runs, where several share the cores. watch: told the
-    size of every batch, the seconds that its items waited, and the seconds it took."""
+    """run: up to `most` items -> one result each, in up to `at_once` threads. turn: held while it runs, where several share the
+    cores. watch: told the size of every batch, the seconds that its items waited, and the seconds it took."""
 
     def __init__(
         self,
@@ -106,6 +106,7 @@ class Batcher(Generic[A, B]):
         *,
         most: int,
         turn: AbstractContextManager[object],
+        at_once: int = 1,
         watch: Callable[[int, list[float], float], None] = lambda size, waited, took: None,
         name: str = "batches",
     ) -> None:
@@ -113,8 +114,9 @@ class Batcher(Generic[A, B]):
         self._queue: deque[_Waiting[A, B]] = deque()
         self._there = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"seesay-{name}", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name=f"seesay-{name}", daemon=True) for _ in range(at_once)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, items: Sequence[A], deadline: float = float("inf")) -> "Future[list[B | Exception]]":
         """One result per item, in order, an exception where that item failed. deadline: on time.monotonic()'s clock; what has
@@ -135,8 +137,9 @@ class Batcher(Generic[A, B]):
         """Ends when what was submitted is done."""
         with self._there:
             self._closed = True
-            self._there.notify()
-        self._thread.join()
+            self._there.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """An engine whose concurrent callers share batches."""
 
+import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,27 +10,29 @@ import numpy as np
 from seesay.engines.protocol import Capability, Engine
 from seesay.serving.batching import Batcher
 
-TEXTS, PICTURES = 64, 16  # a batch: with more, the first of them wait longer and little is gained
+TEXTS, PICTURES = 64, 8  # a batch: with more, the first of them wait longer and little is gained
+ALIKE = 16  # texts that a tower takes at once before longer ones may have a run of their own, which saves their padding
 
 Queue = Batcher[np.ndarray, np.ndarray]
 Watch = Callable[[str, int, list[float], float], None]
 
 
 class JoinedEngine:
-    """Another engine's towers behind one queue each; they take turns, because each would use all cores.
+    """Another engine's towers behind one queue each; of both, `at_once` batches run.
 
     As an engine, for whatever blocks; `submit_tokens` and `submit_pixels` for what does not. watch: told the tower of each
     batch, its size, seconds waited and taken.
     """
 
-    def __init__(self, engine: Engine, pad_id: int, watch: Watch = lambda tower, size, waited, took: None) -> None:
+    def __init__(
+        self, engine: Engine, pad_id: int, watch: Watch = lambda tower, size, waited, took: None, *, at_once: int = 1
+    ) -> None:
         self._engine = engine
         self._pad_id = pad_id
-        turn = threading.Lock()
-        self._texts: Queue = Batcher(self._run_texts, most=TEXTS, turn=turn, name="texts", watch=_of("text", watch))
-        self._pictures: Queue = Batcher(
-            self._run_pictures, most=PICTURES, turn=turn, name="pictures", watch=_of("image", watch)
-        )
+        turn = threading.Semaphore(at_once)
+        batcher = functools.partial(Batcher, turn=turn, at_once=at_once)
+        self._texts: Queue = batcher(self._run_texts, most=TEXTS, name="texts", watch=_of("text", watch))
+        self._pictures: Queue = batcher(self._run_pictures, most=PICTURES, name="pictures", watch=_of("image", watch))
 
     @property
     def name(self) -> str:
@@ -64,11 +67,27 @@ class JoinedEngine:
         return list(self._engine.encode_pixels(np.stack(rows)))
 
     def _run_texts(self, rows: list[np.ndarray]) -> list[np.ndarray]:
-        """Padded to the longest of them: where towers do not take that, the tokenizer has padded all to the same length."""
-        ids = np.full((len(rows), max(map(len, rows))), self._pad_id, dtype=np.int64)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)] = row
-        return list(self._engine.encode_tokens(ids))
+        """Where towers do not take texts of several lengths, the tokenizer has padded all to the same."""
+        results: list[np.ndarray] = [np.empty(0)] * len(rows)
+        for places in _alike(rows):
+            ids = np.full((len(places), len(rows[places[-1]])), self._pad_id, dtype=np.int64)
+            for at, place in enumerate(places):
+                ids[at, : len(rows[place])] = rows[place]
+            for place, vector in zip(places, self._engine.encode_tokens(ids), strict=True):
+                results[place] = vector
+        return results
+
+
+def _alike(rows: list[np.ndarray]) -> list[list[int]]:
+    """Places of rows, from short to long, in runs of at least ALIKE, of which none begins within a length."""
+    runs: list[list[int]] = [[]]
+    for place in sorted(range(len(rows)), key=lambda at: len(rows[at])):
+        run = runs[-1]
+        if len(run) >= ALIKE and len(rows[place]) > len(rows[run[-1]]):
+            run = []
+            runs.append(run)
+        run.append(place)
+    return runs
 
 
 def _of(tower: str, watch: Watch) -> Callable[[int, list[float], float], None]:

@@ -66,6 +66,7 @@ def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarra
         pictures=pictures,
         n=asked.n,
         filters=asked.filters.filters(under(library, asked.filters)),
+        kind=asked.kind,
         sort=asked.sort,
         cursor=asked.cursor,
         relevant=asked.relevant,
@@ -74,14 +75,15 @@ def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarra
 
 def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> Nothing:
     """Why such a search finds nothing."""
-    if asked.relevant and search(library, asked.model_copy(update={"relevant": False, "sort": "score", "n": 1}), pictures):
+    said = {"relevant": False, "sort": "score", "n": 1}
+    if asked.kind == "image" and asked.relevant and search(library, asked.model_copy(update=said), pictures):
         return Nothing(
             reason="words",
             message='no picture here has to do with these words; "relevant": false shows the nearest all the same',
         )
     if asked.filters != FiltersAsked():
-        return Nothing(reason="filters", message="no picture passes the filters")
-    return Nothing(reason="library", message="the library holds no pictures")
+        return Nothing(reason="filters", message=f"no {'picture' if asked.kind == 'image' else 'text'} passes the filters")
+    return Nothing(reason="library", message=f"the library holds no {'pictures' if asked.kind == 'image' else 'texts'}")
 
 
 def under(library: Library, asked: FiltersAsked) -> str | None:
@@ -103,6 +105,9 @@ def found(hit: Hit, names: Folders) -> Found:
         tags=list(hit.tags),
         copies=len(hit.copies),
         available=hit.available,
+        kind=hit.kind,
+        text=hit.text,
+        line=hit.line,
         score=round(hit.score, 6),
         relevance=hit.relevance,
     )

@@ -29,6 +29,7 @@ from seesay.tasks.encoder import unit
 
 Rows = Sequence["np.ndarray | Exception"]
 PICTURE = 4  # texts that a picture counts as: about what its pixels hold in memory, and what its tower takes
+AT_ONCE = 2  # runs of the towers, each with half of the cores: short texts do not wait behind pictures
 FETCHERS = 16  # threads, which only wait
 SHORT = 4000  # letters that are cut into tokens on the spot: in less time than a thread would take to begin
 
@@ -51,7 +52,8 @@ class Service:
         self.metrics = Metrics(self.room)
         self.keys = Keys(settings.api_key)
         pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
-        self.engine = JoinedEngine(model.sharing().engine, pad, self.metrics.batch)
+        shared = model.sharing(AT_ONCE)  # another engine would take all cores for each of its runs
+        self.engine = JoinedEngine(shared.engine, pad, self.metrics.batch, at_once=1 if shared is model else AT_ONCE)
         self.model = model.with_engine(self.engine)
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)

@@ -150,15 +150,19 @@ class SearchRequest(Asked):
             "examples": [
                 {"query": "beach sunset - people", "n": 20, "filters": {"after": "2023"}},
                 {"query": "photo:mine + at night", "pictures": {"mine": PICTURE}},
+                {"query": "photo:mine", "pictures": {"mine": PICTURE}, "kind": "text", "n": 5},
             ]
         }
     )
     query: str = Field(description="words, photo:NAME of one of `pictures`, like:ID; joined by + and -", max_length=2000)
     pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
+    kind: Literal["image", "text"] = Field(
+        default="image", description="what is looked for: pictures, or texts of the lists that were indexed"
+    )
     n: int = Field(default=50, ge=1, le=1000)
     cursor: str | None = Field(default=None, max_length=100, description="the `next` of the answer before, to go on behind it")
     sort: Literal["score", "newest", "oldest"] = "score"
-    relevant: bool = Field(default=True, description="end where pictures have no more to do with the words")
+    relevant: bool = Field(default=True, description="end where pictures have no more to do with the words; texts have no end")
     filters: FiltersAsked = FiltersAsked()
 
 

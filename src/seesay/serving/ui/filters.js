@@ -8,14 +8,14 @@ const text = value => typeof value === "string" && value.trim() !== "", day = va
 const box = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
 // Whether a value is such as the server takes: an address can say anything.
 const FINE = new Map(Object.entries({ folder: text, after: day, before: day, camera: text, orientation: one("landscape", "portrait", "square"), min_px: value => Number.isInteger(value) && value > 0,
-  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name") }));
+  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text") }));
 
 export class Filters {
   // changed(): other pictures pass now
   constructor(changed) {
     this.changed = changed;
     this.dialog = $("#filters");
-    this.set = {}; // as the server takes them, and `sort`
+    this.set = {}; // as the server takes them, and `sort` and `kind`
     this.library = null; // what there is to filter by, once the server told
     this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
   }
@@ -28,11 +28,13 @@ export class Filters {
   }
 
   get asked() {
-    const { sort, ...filters } = this.set;
+    const { sort, kind, ...filters } = this.set;
     return filters;
   }
 
   get any() { return Object.keys(this.asked).length > 0; }
+
+  get texts() { return this.set.kind === "text"; }
 
   kept() { return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {}; }
 
@@ -58,7 +60,7 @@ export class Filters {
 
   told(name, value) {
     const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
-      tags: `# ${value}`, sort: t(value), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
+      tags: `# ${value}`, sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
     return words[name] ?? `${name} ${value}`;
   }
 
@@ -88,6 +90,7 @@ export class Filters {
     this.dialog.replaceChildren(
       el("form", { method: "dialog", onsubmit: () => {} },
         el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
+        this.library?.texts || this.texts ? field(t("kind"), choose("kind", t("photos"), [["text", t("texts")]])) : null,
         field(t("folder"), choose("folder", t("anyFolder"), folders.map(each => [each.folder, `${indent(each.folder)} (${each.pictures})`]))),
         field(t("from"), day("after")), field(t("until"), day("before")),
         cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,

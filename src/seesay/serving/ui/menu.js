@@ -2,7 +2,7 @@
 
 import { $, button, el, refill, sheet } from "./dom.js";
 import { call, get, post } from "./api.js";
-import { language, speak, t, told } from "./words.js";
+import { language, reason, speak, t, told } from "./words.js";
 
 const BUSY_MS = 1000, IDLE_MS = 20000;
 
@@ -51,7 +51,7 @@ export class Menu {
   async failures() {
     const { failures } = await get("/v1/failures");
     sheet(t("failures", failures.length), t("close"),
-      el("ul", { class: "failures" }, failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }), ` ${each.reason}`))));
+      el("ul", { class: "failures" }, failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }), ` ${reason(each.reason)}`))));
   }
 
   // Again and again, oftener while something happens.
@@ -75,7 +75,7 @@ export class Menu {
     if (now.total) { line.max = now.total; line.value = now.done; } else line.removeAttribute("value");
     text.textContent = t("indexing", now.done, now.total);
     if (before?.running && !now.running && now.last) {
-      this.note = now.last.error ? `${t("indexFailed")} ${now.last.error}` : t("indexed", now.last.added, now.last.removed);
+      this.note = now.last.error ? `${t("indexFailed")} ${told({ code: now.last.code, message: now.last.error })}` : t("indexed", now.last.added, now.last.removed);
       if (!this.place.hidden) this.draw();
     }
   }

@@ -3,6 +3,7 @@
 import { $, button, debounce, el } from "./dom.js";
 import { post } from "./api.js";
 import { Grid } from "./grid.js";
+import { Texts } from "./texts.js";
 import { language, t, told } from "./words.js";
 
 const PAGE = 120, NEAREST = 12, TYPING_MS = 200;
@@ -16,7 +17,8 @@ export class Photos {
     this.known = new Map(); // id -> what a search told of it
     this.ids = [];
     this.everything = false;
-    this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range, from) => this.selection.toggle(this.ids, index, range, from), near: () => this.further() });
+    this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range, from) => this.selection.toggle(this.ids, index, range, from), near: () => this.filters.texts || this.further() });
+    this.texts = new Texts($("#texts"), { chosen: text => this.pictured(text), further: () => this.further() });
     this.soon = debounce(() => this.run(), TYPING_MS);
     this.status = $("#status");
     this.empty = $("#empty");
@@ -32,8 +34,8 @@ export class Photos {
   }
 
   body(more = {}) {
-    const { sort, ...rest } = this.filters.set;
-    return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, relevant: !this.everything, filters: rest, ...(["newest", "oldest"].includes(sort) && !this.everything ? { sort } : {}), ...more };
+    const { sort, kind, ...rest } = this.filters.set, dated = ["newest", "oldest"].includes(sort) && !this.everything && !kind;
+    return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, relevant: !this.everything, filters: rest, ...(dated && { sort }), ...(kind && { kind }), ...more };
   }
 
   // Of a query that is half typed the last hits stay, unless it is forced.
@@ -44,10 +46,33 @@ export class Photos {
     this.cursor = null;
     const late = setTimeout(() => { this.status.textContent = t("searching"); }, 400);
     try {
-      if (this.query.empty) await this.browse(signal, keep); else await this.search(signal);
+      await (this.filters.texts ? this.read(signal) : this.query.empty ? this.browse(signal, keep) : this.search(signal));
     } catch (fault) {
       if (fault.name !== "AbortError" && fault.status !== 0) this.fail(fault);
     } finally { clearTimeout(late); }
+  }
+
+  // Texts instead of pictures.
+  async read(signal) {
+    const { results, next, nothing } = this.query.empty ? { results: [], nothing: { reason: "ask" } } : await post("/v1/search", this.body(), { signal });
+    this.renew();
+    this.clear();
+    this.listed(results, next, false);
+    this.tell(this.status.textContent, { library: "texts" }[nothing?.reason] ?? nothing?.reason);
+  }
+
+  listed(results, next, added) {
+    this.cursor = next ?? null;
+    this.texts.show(results, { added, more: Boolean(next) });
+    this.status.textContent = t("countedTexts", this.texts.count, Boolean(next));
+  }
+
+  // The pictures that fit a text.
+  pictured(text) {
+    delete this.filters.set.kind;
+    this.filters.draw();
+    this.query.say(text);
+    this.changed({ now: true });
   }
 
   async browse(signal, keep) {
@@ -75,6 +100,7 @@ export class Photos {
   // A score belongs to its search.
   renew(keep = false) {
     for (const facts of this.known.values()) { delete facts.score; delete facts.relevance; }
+    this.texts.show([]);
     if (!keep) this.selection.last = null;
   }
 
@@ -92,6 +118,7 @@ export class Photos {
     const { signal } = this.request, cursor = this.cursor;
     try {
       const { results, next } = await post("/v1/search", this.body({ cursor }), { signal });
+      if (this.filters.texts) { this.listed(results, next, true); return; }
       this.take(results, next, true);
       this.status.textContent = t("counted", this.ids.length, Boolean(next));
       this.end();
@@ -117,16 +144,22 @@ export class Photos {
     this.empty.className = "";
     const way = {
       words: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingWhy") }), button(t("showAll"), () => this.showAll(), { class: "primary" })],
+      ask: () => [el("p", { text: t("askTexts") })],
+      texts: () => [el("h2", { text: t("nothing") }), el("p", { text: t("noTexts") })],
       filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), button(t("clearFilters"), () => { this.grid.awaited = true; this.filters.clear(); })],
       library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: t("emptyHow") })],
     }[empty];
     if (way) this.empty.replaceChildren(...way());
   }
 
-  fail(fault) {
+  clear() {
     this.ids = [];
-    this.renew();
     this.grid.show({ ids: [], aspects: new Float32Array(0), groups: null, name: () => "" });
+  }
+
+  fail(fault) {
+    this.renew();
+    this.clear();
     if (fault.status === 404) { this.tell("", "library"); return; }
     this.status.textContent = "";
     this.empty.hidden = false;

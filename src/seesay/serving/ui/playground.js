@@ -39,11 +39,11 @@ export class Playground {
     this.note = el("p", { class: "note", role: "status" });
     this.table = el("div", { class: "scroll" });
     const others = (this.ids ?? []).map(id => button("", () => this.choose(this.ofLibrary(id)), { class: "small", "aria-label": t("choose") }));
-    others.forEach((each, at) => each.append(el("img", { src: thumbnail(this.ids[at], 160), alt: "" })));
+    others.forEach((each, at) => each.append(el("img", { src: thumbnail(this.ids[at], 160), alt: "", onerror: () => { each.hidden = true; } })));
     this.place.replaceChildren(
       el("h1", { text: t("tryTitle") }), el("p", { text: t("tryWhy") }),
       el("div", { class: "columns" },
-        el("div", {}, first ? el("img", { class: "subject", src: first.src, alt: t("picture") }) : el("div", { class: "subject none" }),
+        el("div", {}, first ? el("img", { class: "subject", src: first.src, alt: t("picture"), onerror: event => { event.target.className = "subject none"; event.target.removeAttribute("src"); } }) : el("div", { class: "subject none" }),
           el("p", {}, button(t("choose"), () => file.click(), { class: "primary" }), " ", t("orDrop")), others.length ? el("p", { text: t("ofLibrary") }) : null, el("div", { class: "offered" }, others), file),
         el("div", {}, el("label", { class: "over", text: t("yourLabels") }), this.labels, this.note, this.list)),
       el("h2", { text: t("matrixTitle") }), el("p", { text: t("matrixWhy") }),

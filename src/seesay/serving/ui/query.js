@@ -4,6 +4,7 @@ import { $, el, icon, refill } from "./dom.js";
 import { thumbnail } from "./api.js";
 import { t } from "./words.js";
 
+const SIGNS = /[-+−–＋－*＊×:："“”„「」『』«»‘’＂]/; // of the grammar: words that hold one are quoted
 const WEIGHTS = [0.25, 0.5, 1, 2, 4];
 const MOST_PICTURES = 16; // that a server takes
 const QUOTES = [`""`, "＂＂", "“”", "„“”", "「」", "『』", "«»", "»«", "‘’"];
@@ -55,6 +56,13 @@ export class Query {
     this.input.value = "";
     this.draw();
     this.changed();
+  }
+
+  // These words instead of all that was there.
+  say(words) {
+    this.chips = [];
+    this.input.value = SIGNS.test(words) ? `"${words.replaceAll('"', "")}"` : words;
+    this.draw();
   }
 
   // What of it fits into an address: the words and the library's own pictures.

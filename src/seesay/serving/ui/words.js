@@ -6,11 +6,13 @@ const EN = {
   dropHere: "Drop a picture to search with it", selection: "Selected pictures", picture: "Picture", keys: "Keyboard", signIn: "Sign in",
   count: n => n === 1 ? "1 picture" : `${n.toLocaleString("en")} pictures`, counted: (n, more) => `${n.toLocaleString("en")}${more ? "+" : ""} found`,
   searching: "Looking …", nothing: "Nothing found", nothingWhy: "No picture here has to do with these words.", nearest: "Nothing fits these words well. The nearest:",
-  nothingFiltered: "No picture passes these filters.", clearFilters: "Clear the filters", noTime: "There is no time between these two days.", ended: "Further pictures have little to do with the words.", showAll: "Show them all the same",
+  nothingFiltered: "Nothing passes these filters.", clearFilters: "Clear the filters", noTime: "There is no time between these two days.", ended: "Further pictures have little to do with the words.", showAll: "Show them all the same",
+  kind: "Search among", texts: "Texts", countedTexts: (n, more) => n === 1 ? "1 text found" : `${n.toLocaleString("en")}${more ? "+" : ""} texts found`, showMore: "Show more", picturesFor: "Pictures that fit this text",
+  askTexts: "Type words or add a picture: the texts nearest to it are listed.", noTexts: "There are no texts here.",
   emptyTitle: "No pictures yet", emptyWhy: "Tell SeeSay where your pictures are: end the server and start it anew with your folder behind what you started it with.", emptyHow: "seesay serve … FOLDER", faulty: "This search cannot be read",
   oddPart: "Here, words were expected. Words that hold signs such as + or - need quotation marks.", openQuote: "This quotation mark has no end.", oddWeight: "A weight is one number before its words, from 0.001 to 1000, as in 0.5*dog. Words with such signs need quotation marks.",
   unreadable: names => `${names.map(name => name || "The picture").join(", ")} cannot be read as a picture.`, mostPictures: "A search takes at most 16 pictures.", notShown: "This picture cannot be shown.",
-  faults: {}, comma: ", ", failed: "Something went wrong", gone: "The server does not answer. Trying again …", back: "The server is there again",
+  faults: {}, reasons: [], comma: ", ", failed: "Something went wrong", gone: "The server does not answer. Trying again …", back: "The server is there again",
   including: "with", without: "without", toggleSign: "With or without it", weight: "How much it counts", remove: "Remove", clear: "Clear", likeThis: "like this",
   moreLikeThis: "More like this", lost: "Pictures that you dropped are not kept when the page is loaded anew.",
   folder: "Folder", anyFolder: "All folders", from: "From", until: "Until", camera: "Camera", anyCamera: "Any camera", shape: "Shape", anyShape: "Any shape",
@@ -40,12 +42,17 @@ const ZH = {
   dropHere: "放开即可用这张图片搜索", selection: "已选图片", picture: "图片", keys: "键盘", signIn: "登录",
   count: n => `${n.toLocaleString("zh")} 张图片`, counted: (n, more) => `找到 ${n.toLocaleString("zh")}${more ? "+" : ""} 张`,
   searching: "正在查找……", nothing: "没有找到", nothingWhy: "这里没有与这些文字相关的图片。", nearest: "没有很符合的图片。最接近的：",
-  nothingFiltered: "没有图片符合这些筛选条件。", clearFilters: "清除筛选条件", noTime: "这两个日期之间没有时间。", ended: "其余图片与这些文字关系不大。", showAll: "仍然全部显示",
+  nothingFiltered: "没有内容符合这些筛选条件。", clearFilters: "清除筛选条件", noTime: "这两个日期之间没有时间。", ended: "其余图片与这些文字关系不大。", showAll: "仍然全部显示",
+  kind: "搜索范围", texts: "文字", countedTexts: (n, more) => `找到 ${n.toLocaleString("zh")}${more ? "+" : ""} 段文字`, showMore: "显示更多", picturesFor: "查找符合这段文字的图片",
+  askTexts: "输入文字或添加图片，将列出最接近的文字。", noTexts: "这里没有文字。",
   emptyTitle: "还没有图片", emptyWhy: "告诉 SeeSay 您的图片在哪里：停止服务器，在原来的启动命令后面加上您的文件夹，再启动一次。", emptyHow: "seesay serve … 文件夹", faulty: "无法理解这个搜索",
   oddPart: "这里应为文字。文字中若有 + 或 - 等符号，请加引号。", openQuote: "这个引号没有结束。", oddWeight: "权重是文字前的一个数，从 0.001 到 1000，例如 0.5*狗。文字中若有这些符号，请加引号。",
   unreadable: names => `无法作为图片读取：${names.map(name => name || "这张图片").join("、")}。`, mostPictures: "一次搜索最多用 16 张图片。", notShown: "无法显示这张图片。",
   faults: { too_late: "服务器用时太久，已放弃。", already_indexing: "正在查找新图片。", no_library: "图库是空的。", missing_extra: "服务器缺少所需的组件，请向管理者索取。", file_missing: "文件现在不在。", unreadable_picture: "无法读取这张图片。",
-    overloaded: "服务器正忙，请稍后再试。", conflict: "图库正在更新，请稍后再试。", not_found: "图库中没有这张图片，或它的文件现在不在。", unavailable: "服务器现在做不到，请查看它的日志。", server_error: "服务器出错了，请查看它的日志。", authentication_error: "此服务器需要密钥。" }, comma: "、", failed: "出错了", gone: "服务器没有响应，正在重试……", back: "服务器已恢复",
+    overloaded: "服务器正忙，请稍后再试。", conflict: "图库正在更新，请稍后再试。", not_found: "图库中没有这张图片，或它的文件现在不在。", unavailable: "服务器现在做不到，请查看它的日志。", server_error: "服务器出错了，请查看它的日志。", authentication_error: "此服务器需要密钥。", library_locked: "另一个程序正在写入图库，请稍后再试。", library_of_another_model: "图库是用另一个模型建立的，请管理者重新建立索引。", library_unusable: "无法读写图库，请查看服务器的日志。", shutting_down: "服务器正在关闭。" },
+  reasons: [[/^is empty/, "是空文件（0 字节）"], [/^no such file/, "没有这个文件"], [/^no permission/, "没有读取它的权限"], [/^cannot be read/, "无法读取"], [/^is ([\d,]+) MB; at most ([\d,]+)/, "有 $1 MB，最多读取 $2 MB"],
+    [/million pixels/, "像素太多，超出可读取的范围"], [/^does not fit into memory/, "内存不足"], [/^is damaged/, "已损坏或不完整"], [/^is a video or an HEIC/, "是视频或 HEIC 图片，无法读取，请转换为 JPEG"], [/^is not a picture/, "不是可读取的图片"], [/has no pixels/, "没有像素"],
+    [/^is not UTF-8/, "不是 UTF-8 文本，请以 UTF-8 保存"], [/^holds zero bytes/, "不是文本文件"], [/^holds no texts/, "里面没有文字"], [/^holds \d+ texts/, "文字太多，请拆分文件"], [/^has (\d+) columns/, "有 $1 列，但没有一列名为 text 或 caption"], [/^line (\d+):/, "第 $1 行有误"]], comma: "、", failed: "出错了", gone: "服务器没有响应，正在重试……", back: "服务器已恢复",
   including: "包含", without: "排除", toggleSign: "包含或排除", weight: "权重", remove: "移除", clear: "清除", likeThis: "与此相似",
   moreLikeThis: "更多相似图片", lost: "重新加载页面后，拖入的图片不会保留。",
   folder: "文件夹", anyFolder: "所有文件夹", from: "从", until: "到", camera: "相机", anyCamera: "任意相机", shape: "形状", anyShape: "任意形状",
@@ -82,6 +89,12 @@ export function t(name, ...given) {
 export function told(fault) {
   const own = t("faults");
   return fault.status === 0 ? t("gone") : own[fault.code] ?? own[fault.type] ?? (fault.message || t("failed"));
+}
+
+// Why a file could not be read, as the library says it: in the page's language where it has words for it.
+export function reason(said) {
+  const [known, own] = t("reasons").find(([known]) => known.test(said)) ?? [];
+  return own ? own.replace(/\$(\d)/g, (_, at) => known.exec(said)[at]) : said;
 }
 
 export function speak(chosen) {
