@@ -111,11 +111,14 @@ def test_texts_are_found_too(client: TestClient, tmp_path: Path, fake: Model) ->
     assert [(hit["text"], hit["line"], hit["id"], hit["kind"]) for hit in hits] == [
         (hit.text, hit.line, hit.id, "text") for hit in expected
     ]
-    assert hits[0]["text"] == "a red dress" and hits[0]["line"] == 2
+    assert hits[0]["text"] == "a red dress"
+    assert hits[0]["line"] == 2
     assert (hits[0]["name"], hits[0]["folder"]) == ("captions.csv", "pictures/b")
-    assert "width" not in hits[0] and "relevance" not in hits[0]
+    assert "width" not in hits[0]
+    assert "relevance" not in hits[0]
     blue = search(client, "photo:mine", pictures={"mine": data_uri("blue")}, kind="text")
-    assert [hit["text"] for hit in blue].count("blue sky") == 1 and blue[0]["text"] == "blue sky"
+    assert [hit["text"] for hit in blue].count("blue sky") == 1
+    assert blue[0]["text"] == "blue sky"
     assert {hit["kind"] for hit in search(client, "red", n=100)} == {"image"}
     first = client.post("/v1/search", json={"query": "red", "kind": "text", "n": 2}).json()
     rest = client.post("/v1/search", json={"query": "red", "kind": "text", "n": 50, "cursor": first["next"]}).json()
