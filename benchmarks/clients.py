@@ -51,6 +51,10 @@ class Load:
     inputs: tuple[str, ...]
     texts: bool = False
 
+    def all_texts(self) -> list[str]:
+        """Of a load of texts only."""
+        return [text for said in self.inputs for text in json.loads(said)]
+
 
 @dataclass(frozen=True)
 class Report:

@@ -7,12 +7,12 @@ Us: `seesay serve`. Peers: the simplest FastAPI handler over the same graphs, wh
 contender serves from a process of its own, in turns; the clients share the machine's cores with it. Mixed: two requests in
 three are a text of four to twelve words, the third a photo of some 480 pixels. Short texts: of four words. The random CLIP is
 a ViT-B/32 of full size, the same weights for all, float32 where nothing else is said. "The tower alone" is what the text tower
-takes in batches of 64 with nothing around it: no server before it can answer more.
+takes in batches of 64 with nothing around it; "its products alone" is numpy (OpenBLAS) multiplying matrices of the shapes in
+its layers, and nothing else: about what these cores can do at all in float32.
 
 Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat.
 """
 
-import json
 import os
 import shlex
 import socket
@@ -26,10 +26,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from benchmark import Goal, Result, Table, run
 from clients import Load, Report, load_of, photos_and_words, short_texts
 
 import seesay
+from seesay.config import ClipTextConfig
 
 CLIENTS = 64
 TURNS, TURN_S, QUICK_S = 3, 20.0, 3.0
@@ -104,6 +106,10 @@ def _compare(result: Result, key: str, title: str, load: Load, models: Path | No
         result.figures[f"{key}, {name}"] = total.to_json() | {"megabytes": [round(at, 1) for at in memory]}
     if load.texts:
         rows.append(("the tower alone", f"{rate:.0f}", "", "", "", "", f"{rate / ours.rate:.2f}"))
+        if path is not None:
+            products = _products_alone(path, load, min(seconds, 5.0))
+            result.figures[f"{key}, its products alone"] = {"rate": round(products, 1)}
+            rows.append(("its products alone", f"{products:.0f}", "", "", "", "", f"{products / ours.rate:.2f}"))
     header = ("server", "requests/s", "p50 ms", "p99 ms", "lost", "MB", "ratio")
     result.tables.append(Table(f"{CLIENTS} clients, {TURNS} x {seconds:.0f} s in turns, {title}", header, rows))
     limits = {"the simple handler": OVER_SIMPLE, "infinity-emb": OVER_INFINITY}
@@ -119,13 +125,31 @@ def _compare(result: Result, key: str, title: str, load: Load, models: Path | No
 
 def _tower_alone(path: Path | None, load: Load, seconds: float) -> float:
     """Texts a second, tokenized and encoded in batches of 64 in this process."""
-    model = seesay.load(path)
-    texts = [text for said in load.inputs for text in json.loads(said)]
+    model, texts = seesay.load(path), load.all_texts()
     model.encode_text(texts[:64])
     done, begin = 0, time.perf_counter()
     while (taken := time.perf_counter() - begin) < seconds:
         at = done % (len(texts) - 64)
         model.encode_text(texts[at : at + 64])
+        done += 64
+    return done / taken
+
+
+def _products_alone(path: Path, load: Load, seconds: float) -> float:
+    """Texts a second, if a CLIP's text tower were the matrix products of its layers."""
+    model = seesay.load(path)
+    config = model.config.text
+    assert isinstance(config, ClipTextConfig)
+    tokens = model.tokenizer(load.all_texts()[:64]).ids.size
+    width, inner = config.width, config.mlp_width
+    made = {side: np.ones((tokens, side), dtype=np.float32) for side in (width, inner)}
+    shapes = [(width, 3 * width), (width, width), (width, inner), (inner, width)]  # attention in and out, MLP in and out
+    weights = [np.ones(shape, dtype=np.float32) for shape in shapes]
+    done, begin = 0, time.perf_counter()
+    while (taken := time.perf_counter() - begin) < seconds:
+        for _ in range(config.depth):
+            for weight in weights:
+                made[len(weight)] @ weight
         done += 64
     return done / taken
 

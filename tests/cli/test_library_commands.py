@@ -96,7 +96,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
         ("search", "red", "-n", "zero"): "'zero' is not a valid integer",
         ("index", "--library", __file__, str(album)): "is a file; a library is a folder",
         ("search", "red", "--place", "1,2,3"): "expected SOUTH,WEST,NORTH,EAST in degrees",
-        ("search", "red", "--after", "soon"): "after: expected a date such as 2024",
+        ("search", "red", "--after", "soon"): "--after: expected a date such as 2024",
         ("search", "red", "--json", "--paths"): "Give --json or --paths, not both",
         ("index", __file__): "is neither a picture that SeeSay reads nor",
         ("embed", "none.png", "-o", "x.npz"): "no picture or text to embed was found; x.npz was not written",
@@ -302,6 +302,8 @@ def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Pa
     last = json.loads(run("search", "red", "--all", "--json", "-n", "4").out)["next"]
     beyond = run("search", "red", "--behind", last, "--html", tmp_path / "page.html")
     assert beyond.err.splitlines()[0] == "seesay: nothing found behind that hit: it was the last one"
+    filtered = run("search", "red", "--all", "--behind", last, "--min-px", "100000").err
+    assert "nothing found behind that hit that passes these filters" in filtered
     assert "Nothing found behind that hit" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "--all without --sort newest shows" in run("search", "a giraffe", "--sort", "newest").err
     texts = run("search", "fruit", "--in", "texts", "--camera", "canon").err

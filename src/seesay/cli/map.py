@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short, working
+from seesay.cli.output import as_options, echo_json, json_option, library_option, model_option, progress_bar, short, working
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 
@@ -56,7 +56,8 @@ def map(
     if any(not word.strip() for word in words):
         raise click.UsageError("A --word is empty.")
     known = read_names(Path(names)) if names is not None else None
-    filters = Filters(under=under, tag=tags or None, after=after, before=before)
+    with as_options():
+        filters = Filters(under=under, tag=tags or None, after=after, before=before)
     with Library(library, load(model)) as opened, working("Laying out the map"):
         if under is not None and not opened.browse(filters=Filters(under=under)).ids:
             raise InputError(f"a map has at least 5 pictures, and there is none below {short(under)}; is it indexed?")

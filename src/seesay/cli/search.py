@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.cli.output import as_options, bar, echo_json, json_option, library_option, model_option, short
 from seesay.errors import InputError
 from seesay.library.filters import ORIENTATIONS, Filters, Orientation
 from seesay.paths import is_url, printable
@@ -117,7 +117,8 @@ def search(
         raise click.UsageError('Say what to look for, such as: seesay search "a dog on grass", or use --image FILE.')
     if as_json and only_paths:
         raise click.UsageError("Give --json or --paths, not both.")
-    filters = Filters(under, after, before, camera, place, orientation, min_px, tags or None, min_score)
+    with as_options():
+        filters = Filters(under, after, before, camera, place, orientation, min_px, tags or None, min_score)
     with Library(library, load(model)) as opened:
         kind: Literal["image", "text"] = "text" if among == "texts" else "image"
         find = partial(opened.search, text if text.strip() else None, image=image, filters=filters, kind=kind)
@@ -159,7 +160,8 @@ def search(
 def _where(filters: Filters, among: str, *, behind: bool) -> str:
     """What may be why nothing was found."""
     if behind:
-        return " behind that hit: it was the last one"
+        last = filters == Filters()
+        return " behind that hit: it was the last one" if last else " behind that hit that passes these filters"
     if filters == Filters():
         return ""
     if filters == Filters(under=filters.under):
