@@ -292,6 +292,7 @@ def test_texts_are_searched_too(visit: Visit, bundled: Model, tmp_path: Path) ->
         expect(words).to_have_value('"a duck with white-grey feathers"')
         expect(page.get_by_role("button", name=re.compile("^Open white-duck")).first).to_be_visible()
         expect(texts).to_have_count(0)
+        page.close()
     finally:
         server.stop()
 
@@ -535,6 +536,18 @@ def test_selecting_and_taking_away(visit: Visit) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#selection")).to_be_hidden()
     assert page.evaluate("document.activeElement.className") == "open"
+
+
+def test_a_range_goes_on_when_the_same_search_is_answered_again(visit: Visit) -> None:
+    page = visit("#/?q=fruit")
+    page.locator(".cell").first.hover()
+    page.get_by_role("checkbox").first.check()
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/search")):
+        page.keyboard.press("/")
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(200)
+    page.locator(".open").nth(2).click(modifiers=["Shift"])
+    expect(page.locator("#selection")).to_contain_text("3 selected")
 
 
 def test_a_range_does_not_begin_in_another_search(visit: Visit) -> None:
@@ -933,5 +946,6 @@ def test_why_files_are_unreadable_in_the_page_s_language(visit: Visit, bundled: 
             (said,) = (line for line in told if name in line)
             assert f"{name} {reason}" in said
         assert not re.search("[a-z]{4,}", re.sub("files / |text|caption", "", " ".join(told)))
+        page.close()
     finally:
         own.stop()

@@ -91,8 +91,9 @@ export class Photos {
   async search(signal) {
     const { results, next, nothing } = await post("/v1/search", this.body(), { signal });
     const near = nothing?.reason === "words" ? (await post("/v1/search", this.body({ relevant: false, n: NEAREST, sort: "score" }), { signal })).results : [];
-    this.renew();
-    this.take(near.length ? near : results, next, false, near.length ? t("nearest") : null);
+    const shown = near.length ? near : results;
+    this.renew(shown.length === this.ids.length && shown.every((hit, at) => hit.id === this.ids[at])); // asked again, as when the page begins
+    this.take(shown, next, false, near.length ? t("nearest") : null);
     this.tell(near.length ? t("nothing") : t("counted", results.length, Boolean(next)), near.length ? null : nothing?.reason);
     this.end(!near.length);
   }
