@@ -20,6 +20,7 @@ Goals: at most a quarter of the absent queries find anything, and at most 15 % o
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,11 @@ def measure(quick: bool) -> Result:
     rows: list[tuple[str, ...]] = []
     for less in (False, True):
         splits = [_split(vectors, labels, queries, phrases, seed, less=less) for seed in range(count)]
-        shapes += [] if less else [shape for split in splits for shape in split[5]]
-        rejected, lost, noise = (float(np.mean([split[i] for split in splits])) for i in range(3))
-        tops, hits = (np.concatenate([split[i] for split in splits]) for i in (3, 4))
+        shapes += [] if less else [shape for split in splits for shape in split.shapes]
+        rejected, lost, noise = (
+            float(np.mean([getattr(split, share) for split in splits])) for share in ("rejected", "lost", "noise")
+        )
+        tops, hits = np.concatenate([split.tops for split in splits]), np.concatenate([split.hits for split in splits])
         threshold = float(np.quantile(tops, rejected))
         peer_lost = float((hits < threshold).mean())
         what, prefix = ("a class less another", "less_") if less else ("a class", "")
@@ -89,7 +92,7 @@ def measure(quick: bool) -> Result:
     result.tables = [Table(f"{count} libraries of half of Caltech101's {len(queries)} classes", header, rows), broad]
     by_shape = {}
     for name, weights in MEASURES.items():
-        by_shape[name] = [_found(told, np.array(weights)) for told in (shapes, others)]
+        by_shape[name] = [_found(queries_of, np.array(weights)) for queries_of in (shapes, others)]
         result.figures |= {f"{name}, {what}": round(by_shape[name][at], 4) for at, what in enumerate(("narrow", "broad"))}
     rows = [(name, *(f"{share:.1%}" for share in shares)) for name, shares in by_shape.items()]
     title = f"Present things that find something, where {REJECTED:.0%} of the absent are rejected"
@@ -153,11 +156,23 @@ def _present(classes: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
 
 
+@dataclass(frozen=True)
+class Split:
+    """What one library did. Shares of absent queries rejected, of true hits lost, of false hits kept (noise); the absent
+    queries' best cosines, the true hits' cosines; of every query whether its class is there, and its shape."""
+
+    rejected: float
+    lost: float
+    noise: float
+    tops: np.ndarray
+    hits: np.ndarray
+    shapes: list[tuple[bool, Shape]]
+
+
 def _split(
     vectors: np.ndarray, labels: np.ndarray, queries: np.ndarray, phrases: np.ndarray, seed: int, *, less: bool
-) -> tuple[float, float, float, np.ndarray, np.ndarray, list[tuple[bool, Shape]]]:
-    """Shares of absent queries rejected, of true hits lost and of false ones kept; the absent queries' best cosines, and the
-    true hits'; of every query whether its class is there, and its shape. less: each query takes another, present class away."""
+) -> Split:
+    """less: each query takes another, present class away."""
     classes = len(queries)
     present = _present(classes, seed)
     inside = vectors[present[labels]]
@@ -182,7 +197,14 @@ def _split(
         true, kept_true = true + int(right.sum()), kept_true + int((right & kept).sum())
         false, kept_false = false + int((~right).sum()), kept_false + int((~right & kept).sum())
         hits.extend(scores[best][right])
-    return float(np.mean(rejected)), 1 - kept_true / true, kept_false / false, np.asarray(tops), np.asarray(hits), shapes
+    return Split(
+        float(np.mean(rejected)),
+        1 - kept_true / true,
+        kept_false / false,
+        np.asarray(tops),
+        np.asarray(hits),
+        shapes,
+    )
 
 
 if __name__ == "__main__":

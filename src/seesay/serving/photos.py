@@ -75,6 +75,7 @@ def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarra
 
 def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> Nothing:
     """Why such a search finds nothing."""
+    what = {"image": "picture", "text": "text"}[asked.kind]
     said = {"relevant": False, "sort": "score", "n": 1}
     if asked.kind == "image" and asked.relevant and search(library, asked.model_copy(update=said), pictures):
         return Nothing(
@@ -82,8 +83,8 @@ def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarr
             message='no picture here has to do with these words; "relevant": false shows the nearest all the same',
         )
     if asked.filters != FiltersAsked():
-        return Nothing(reason="filters", message=f"no {'picture' if asked.kind == 'image' else 'text'} passes the filters")
-    return Nothing(reason="library", message=f"the library holds no {'pictures' if asked.kind == 'image' else 'texts'}")
+        return Nothing(reason="filters", message=f"no {what} passes the filters")
+    return Nothing(reason="library", message=f"the library holds no {what}s")
 
 
 def under(library: Library, asked: FiltersAsked) -> str | None:
