@@ -70,7 +70,9 @@ def _searches(library: seesay.Library, hit: str, photos: Path) -> dict[str, Call
         "a photo, one year, one camera": lambda: library.search(
             image=EXAMPLE, filters=Filters(after="2019", before="2019", camera="nikon")
         ),
-        "ended where nothing has to do with it": lambda: library.search(PLAIN, relevant=True),
+        "only what is likely": lambda: library.search(PLAIN, likely=True),
+        "a word": lambda: library.search("dog"),
+        "a part of a name": lambda: library.search(f"{PLAIN} + name:0042"),
         "one year of ten": filtered(after="2019", before="2019"),
         "one day": filtered(after="2019-05-17", before="2019-05-17"),
         "one camera of four": filtered(camera="nikon"),

@@ -46,7 +46,7 @@ def test_hits_can_be_picked_by_what_they_differ_in(paint: Paint, tmp_path: Path)
     asked = Filters(under="/a/<b>", after="2020", orientation="landscape", place=(1, 2, 3, 4.5), tag=("warm",), min_score=0.2)
     page = write_page(tmp_path / "page.html", [Found("first", hits[:1]), Found("x", hits, filters=asked)]).read_text("utf-8")
     assert "below /a/&lt;b&gt;, after 2020, landscape, in the box 1, 2, 3, 4.5, tagged warm, score at least 0.2" in page
-    assert "93% relevant · 2023-01-01 · warm" in page
+    assert "<small>2023-01-01 · warm</small>" in page
     assert "<legend>Folder</legend>" in page
     assert "<legend>Year</legend>" in page
     assert "<legend>Camera</legend>" not in page, "all have the same"

@@ -291,13 +291,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class SearchSpec(Bounded):
+    """How a library puts a query to this model, and what it takes off the cosines of pictures that are near to everything.
+
+    templates: by language, the phrasings of a short query, with {} where it goes. hub: the share of what a picture has in
+    common with its nearest neutral phrases that is taken off its cosine (CSLS, Conneau et al. 2018, takes a half). spread: the
+    power of the deviation of its cosines with all phrases by which the rest is divided; 0 leaves it, 1 makes z-scores. Both
+    are for short queries; of sentences only `sentence_hub` is taken off. `library/background.py` has the formula."""
+
+    templates: dict[str, tuple[str, ...]]
+    hub: Annotated[float, Bounds(0, 1)] = 0.25
+    spread: Annotated[float, Bounds(0, 1)] = 0.0
+    sentence_hub: Annotated[float, Bounds(0, 1)] = 0.25
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A whole model, or one tower of it with the other None.
 
     `logit_scale` is stored as its logarithm, as CLIP checkpoints do; multiply cosines by its exp.
 
     `space_id` names the space: vectors may be compared exactly when it is equal. Conversions (precision, engine) keep it.
-    `precision` says how the weights of each tower are stored.
+    `precision` says how the weights of each tower are stored. `search`: None where nobody measured what suits this model.
     """
 
     format_version: Literal[1]
@@ -315,6 +330,7 @@ class ModelConfig:
     licence: str
     provenance: tuple[Source, ...]
     space_id: str
+    search: SearchSpec | None = None
 
 
 def make_space_id(

@@ -16,6 +16,7 @@ from seesay.paths import printable
 
 MOST_VALUES = 12  # of a facet; of more, the rarest are one
 OTHERS = "others"
+LESS_LIKELY = "Less likely from here"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,10 @@ def _found(section: Found, number: int) -> str:
         for value in range(len(values))
     )
     chooser = f'<style>{rules}</style><form class="facets">{choices}</form>' if facets else ""
+    first = sum(hit.likely is not False for hit in section.hits)
+    if first < len(section.hits):
+        said = LESS_LIKELY if first else "Nothing here is likely to show it; the nearest all the same"
+        cards.insert(first, f'<h3 class="less">{said}</h3>')
     return f'<section>{head}{chooser}<div class="grid">{"".join(cards)}</div></section>'
 
 
@@ -180,18 +185,25 @@ def _choice(name: str, shown: str, told: list[str], values: list[str]) -> str:
 
 
 def _card(hit: Hit, marks: str) -> str:
-    relevant = f"{hit.relevance:.0%} relevant" if hit.relevance is not None else ""
-    facts = " · ".join(filter(None, (relevant, hit.size, (hit.taken_at or "")[:10], *map(_text, hit.tags))))
+    named = "by its name" if hit.named else ""
+    facts = " · ".join(filter(None, (named, hit.size, (hit.taken_at or "")[:10], *map(_text, hit.tags))))
     return (
         f'<figure class="{marks}">{_picture(hit.path, available=hit.available)}'
-        f'<figcaption><b>{hit.score:.3f}</b> <span title="{_text(hit.path)}">{_text(hit.name)}</span><small>{facts}</small>'
+        f'<figcaption>{_score(hit)} <span title="{_text(hit.path)}">{_text(hit.name)}</span><small>{facts}</small>'
         f"</figcaption></figure>"
     )
 
 
+def _score(hit: Hit) -> str:
+    """One number: how sure it is, or where nothing tells, the cosine."""
+    if hit.relevance is not None:
+        return f'<b title="cosine {hit.score:.3f}">{hit.relevance:.0%}</b>'
+    return "" if hit.score is None else f"<b>{hit.score:.3f}</b>"
+
+
 def _text_card(hit: Hit) -> str:
     where = f"{_text(hit.name)}, line {hit.line}"
-    caption = f"<figcaption><b>{hit.score:.3f}</b> {where}</figcaption>"
+    caption = f"<figcaption>{_score(hit)} {where}</figcaption>"
     return f"<figure><blockquote>{_text(hit.text or '')}</blockquote>{caption}</figure>"
 
 
@@ -219,6 +231,7 @@ body { font: 15px/1.45 system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC"
 h1 { font-size: 1.15rem; font-weight: 600; } h2 { font-size: 1.5rem; margin: 2rem 0 .8rem; }
 .query { height: 3.2rem; border-radius: 8px; vertical-align: middle; margin-right: .6rem; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: .9rem; }
+.less { grid-column: 1 / -1; margin: .8rem 0 0; font-size: 1rem; font-weight: 600; opacity: .75; }
 figure { margin: 0; border: 1px solid var(--edge); border-radius: 12px; overflow: hidden;
   display: flex; flex-direction: column; }
 figure img, figure div { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: cover; }

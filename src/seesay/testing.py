@@ -1,6 +1,6 @@
 """For tests of whatever stands on a Model: a whole model without weights."""
 
-from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig
+from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig, SearchSpec
 from seesay.engines.fake import FAKE_IMAGE_SPEC, FakeEngine, FakeTokenizer
 from seesay.model import Model
 
@@ -24,5 +24,6 @@ def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:
         licence="Apache-2.0",
         provenance=(),
         space_id=space_id,
+        search=SearchSpec({}, hub=0.0, spread=0.0, sentence_hub=0.0),  # it knows colours and no phrasings
     )
     return Model(config, FakeTokenizer(), FakeEngine(dim))

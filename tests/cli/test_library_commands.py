@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,19 +43,25 @@ def test_index_with_a_bad_picture_does_the_rest_and_exits_1(run: Run, album: Pat
 
 def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:
     run("index", album)
-    lines = run("search", "something", "red", "--all", "-n", "3").out.splitlines()
-    assert len(lines) == 3
-    result = json.loads(run("search", "red", "--all", "-n", "2", "--json").out)
+    heading, *lines = run("search", "something", "red", "-n", "3").out.splitlines()
+    assert heading.endswith('"something red", the nearest first:') or "is likely to show" in heading
+    hits = [line for line in lines if not line.startswith("---")]
+    assert len(hits) == 3
+    assert all(len(re.findall(r"\d+%|-?\d\.\d{3}", line)) == 1 for line in hits)  # one number a line
+    both = run("search", "red", "-n", "1", "--scores").out.splitlines()[1]
+    assert re.search(r"\d+%  +-?\d\.\d{3}  ", both)
+    result = json.loads(run("search", "red", "-n", "2", "--json").out)
     assert result["query"] == {"text": "red"}
     assert len(result["results"]) == 2
-    more = json.loads(run("search", "red", "--all", "-n", "9", "--behind", result["next"], "--json").out)
+    more = json.loads(run("search", "red", "-n", "9", "--behind", result["next"], "--json").out)
     assert "next" not in more
     assert len({hit["id"] for hit in (*result["results"], *more["results"])}) == 2 + len(more["results"])
     hit = result["results"][0]
-    assert hit.keys() == {"score", "path", "kind", "id", "width", "height", "relevance"}
+    assert hit.keys() == {"score", "path", "kind", "id", "width", "height", "relevance", "likely", "named"}
     assert Path(hit["path"]).is_file()
-    paths = run("search", "red", "--all", "--paths").out.splitlines()
-    assert [*map(Path, paths)] == [Path(h["path"]) for h in json.loads(run("search", "red", "--all", "--json").out)["results"]]
+    paths = run("search", "red", "--paths").out.splitlines()
+    assert [*map(Path, paths)] == [Path(h["path"]) for h in json.loads(run("search", "red", "--json").out)["results"]]
+    assert run("search", "red", "--paths", "-0").out.split("\0") == [*paths, ""]
 
 
 def test_search_by_picture_under_a_folder_and_with_a_page(run: Run, album: Path, tmp_path: Path) -> None:
@@ -63,11 +70,9 @@ def test_search_by_picture_under_a_folder_and_with_a_page(run: Run, album: Path,
     result = json.loads(run("search", "--image", query, "--json", "-n", "1").out)
     assert result["query"] == {"image": str(query)}
     assert result["results"][0]["path"] == str(query)
-    assert run("search", "red", "--all", "--under", album / "green", "--paths").out.splitlines() == [
-        str(album / "green/green.png")
-    ]
+    assert run("search", "red", "--under", album / "green", "--paths").out.splitlines() == [str(album / "green/green.png")]
     page = tmp_path / "new" / "page.html"
-    result = run("search", "<b>red</b>", "--all", "--html", page)
+    result = run("search", "<b>red</b>", "--html", page)
     assert result.code == 0
     text = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;red&lt;/b&gt;" in text
@@ -98,6 +103,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
         ("search", "red", "--place", "1,2,3"): "expected SOUTH,WEST,NORTH,EAST in degrees",
         ("search", "red", "--after", "soon"): "--after: expected a date such as 2024",
         ("search", "red", "--json", "--paths"): "Give --json or --paths, not both",
+        ("search", "red", "-0"): "-0 belongs to --paths",
         ("index", __file__): "is neither a picture that SeeSay reads nor",
         ("embed", "none.png", "-o", "x.npz"): "no picture or text to embed was found; x.npz was not written",
         ("nonsense",): "No such command 'nonsense'",
@@ -120,28 +126,29 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
 def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> None:
     (album / "phone.heic").write_bytes(b"x")
     assert "passed over: 1 .heic" in run("index", album).err
-    nothing = run("search", "red", "--all", "--under", tmp_path / "typo", "--json")
+    nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err
-    strict = run("search", "red", "--all", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
-    assert (strict.code, "nothing found that passes these filters" in strict.err) == (0, True)
-    strict = run("search", "red", "--min-px", "99999")
-    assert ("nothing found that passes these filters" in strict.err, "--all" in strict.err) == (True, False)
-    irrelevant = run("search", "a giraffe", "--min-px", "1")
-    assert irrelevant.err.splitlines() == ["seesay: nothing found", "seesay: --all shows what comes nearest all the same"]
-    assert (
-        len(run("search", "red", "--all", "--orientation", "square", "--min-px", "2", "--min-score", "-1").out.splitlines())
-        == 4
-    )
+    strict = run("search", "red", "--camera", "canon", "--place", "0,0,1,1", "--orientation", "landscape")
+    assert (strict.code, "nothing found that passes these filters" in strict.err) == (1, True)
+    irrelevant = run("search", "a giraffe", "--min-px", "1", "--likely")
+    assert (irrelevant.code, irrelevant.out) == (1, "")
+    assert "nothing found that is likely to show it; without --likely the nearest are shown" in irrelevant.err
+    shown = run("search", "a giraffe")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.splitlines()[0] == 'Nothing here is likely to show "a giraffe"; the nearest all the same:'
+    assert len(shown.out.splitlines()) == 5
+    square = run("search", "red", "--orientation", "square", "--min-px", "2", "--min-score", "-1", "--paths")
+    assert len(square.out.splitlines()) == 4
     english = tmp_path / "english"
     shutil.copytree(BUNDLED, english)
     config = json.loads((english / "config.json").read_text(encoding="utf-8"))
     (english / "config.json").write_text(json.dumps(config | {"languages": ["en"]}), encoding="utf-8")
     assert "not made for Chinese" in run("search", "海边日落", "--model", english).err
-    assert "not made for Chinese" not in run("search", "海边日落", "--all").err
-    page = run("search", "red", "--all", "--html", album)
+    assert "not made for Chinese" not in run("search", "海边日落").err
+    page = run("search", "red", "--html", album)
     assert (page.code, "cannot write the page to" in page.err) == (2, True)
-    assert len(page.out.splitlines()) == 4  # the hits are shown all the same
+    assert len(page.out.splitlines()) >= 5  # the hits are shown all the same
     again = run("forget", album / "red")
     assert "indexing that brings it back" in again.err
     missed = run("forget", tmp_path / "typo")
@@ -176,9 +183,9 @@ def test_paths_that_are_not_utf8_pass_through_pipes(run: Run, album: Path) -> No
     odd = os.fsdecode(os.fsencode(album) + b"/\xff.png")
     (album / "red/red.png").rename(odd)
     run("index", album)
-    assert odd in run("search", "red", "--all", "--paths").out.splitlines()
-    assert odd in [hit["path"] for hit in json.loads(run("search", "red", "--all", "--json").out)["results"]]
-    assert "\\xff.png" in run("search", "red", "--all").out
+    assert odd in run("search", "red", "--paths").out.splitlines()
+    assert odd in [hit["path"] for hit in json.loads(run("search", "red", "--json").out)["results"]]
+    assert "\\xff.png" in run("search", "red").out
 
 
 def test_forget_and_doctor(run: Run, album: Path) -> None:
@@ -194,14 +201,14 @@ def test_forget_and_doctor(run: Run, album: Path) -> None:
     assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
     assert "4 pictures, 0 lists of texts, 1 unreadable files" in run("doctor").out
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
-    assert len(run("search", "red", "--all", "--paths").out.splitlines()) == 3
+    assert len(run("search", "red", "--paths").out.splitlines()) == 3
 
 
 def test_the_console_script_ends_quietly_when_its_reader_does(album: Path, tmp_path: Path, paint: Paint) -> None:
     script = [sys.executable, "-m", "seesay"]
     subprocess.run([*script, "index", album], check=True, capture_output=True)
     run = subprocess.run(
-        f"{sys.executable} -m seesay search red --all -n 4 | head -n 1", shell=True, capture_output=True, text=True, check=True
+        f"{sys.executable} -m seesay search red -n 4 | head -n 1", shell=True, capture_output=True, text=True, check=True
     )
     assert run.stdout.count("\n") == 1
     assert run.stderr == ""
@@ -216,16 +223,16 @@ def test_a_terminal_without_utf8_still_searches(album: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     script = [sys.executable, "-m", "seesay"]
     subprocess.run([*script, "index", album], check=True, capture_output=True, env=env)
-    assert subprocess.run([*script, "search", "红色", "--all"], check=True, capture_output=True, env=env).stdout
+    assert subprocess.run([*script, "search", "红色"], check=True, capture_output=True, env=env).stdout
 
 
 def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     run("index", album)
     assert run("tag").err == "seesay: no tags yet; try: seesay tag --label receipt --dry-run\n"
     assert run("tag", "--label", "warm", album / "red", album / "green").out == "warm: 2 pictures more\n"
-    found = run("search", "anything", "--all", "--tag", "warm", "--paths").out.splitlines()
+    found = run("search", "anything", "--tag", "warm", "--paths").out.splitlines()
     assert {Path(path).stem for path in found} == {"red", "green"}
-    assert "(tagged warm)" in run("search", "anything", "--all", "--tag", "warm").out
+    assert "(tagged warm)" in run("search", "anything", "--tag", "warm").out
     tried = json.loads(run("tag", "--label", "red", "--label", "blue", "--min", "0.01", "--dry-run", "--json").out)
     assert tried["dry_run"]
     assert tried["tagged"].keys() == {"red", "blue"}
@@ -233,7 +240,7 @@ def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     assert ruled.out.startswith("a plain red surface: ")
     assert run("tag", "--label", "warm", "--remove", album / "red").out == "warm: 1 picture less\n"
     assert json.loads(run("tag", "--json").out)["tags"]["warm"] == 1
-    newest = run("search", "red", "--sort", "newest", "--min-score", "-1", "--paths", "--all").out.splitlines()
+    newest = run("search", "red", "--sort", "newest", "--min-score", "-1", "--paths").out.splitlines()
     assert len(newest) == 4
 
 
@@ -287,9 +294,9 @@ def test_a_map_as_page_picture_and_json(run: Run, photos: list[Path], tmp_path: 
 def test_a_query_may_begin_with_a_minus(run: Run, album: Path) -> None:
     run("index", album)
     for query in ("-people", "- people", "-noise", "-hat"):
-        found = json.loads(run("search", query, "--all", "-n2", "--json").out)
+        found = json.loads(run("search", query, "-n2", "--json").out)
         assert (found["query"]["text"], len(found["results"])) == (query, 2)
-    following = json.loads(run("search", "red", "--all", "--behind", "-0.5/1", "--min-score", "-1", "--json").out)
+    following = json.loads(run("search", "red", "--behind", "-500/9999", "--min-score", "-1", "--json").out)
     assert following["results"] == []
     assert "No such option" in run("search", "red", "-x").err
     assert "No such option" in run("search", "red", "--people").err
@@ -299,16 +306,20 @@ def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Pa
     table = tmp_path / "captions.txt"
     table.write_text("a strawberry\n", encoding="utf-8")
     run("index", album, table)
-    last = json.loads(run("search", "red", "--all", "--json", "-n", "4").out)["next"]
+    last = json.loads(run("search", "red", "--json", "-n", "4").out)["next"]
     beyond = run("search", "red", "--behind", last, "--html", tmp_path / "page.html")
     assert beyond.err.splitlines()[0] == "seesay: nothing found behind that hit: it was the last one"
-    filtered = run("search", "red", "--all", "--behind", last, "--min-px", "100000").err
+    filtered = run("search", "red", "--behind", last, "--min-px", "100000").err
     assert "nothing found behind that hit that passes these filters" in filtered
     assert "Nothing found behind that hit" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "--all without --sort newest shows" in run("search", "a giraffe", "--sort", "newest").err
+    assert "nearest all the same" in run("search", "a giraffe", "--sort", "newest").out
+    by_date = run("search", "--sort", "newest").out.splitlines()
+    assert (by_date[0], len(by_date)) == ("4 pictures, newest first:", 5)
+    run("tag", "--label", "kept", album / "red")
+    assert run("search", "--tag", "kept").out.splitlines()[0] == "1 picture tagged kept, newest first:"
     texts = run("search", "fruit", "--in", "texts", "--camera", "canon").err
     assert "texts have no date, camera, place, size or tag" in texts
-    dated = run("search", "red", "--sort", "newest", "--min-score", "-1", "--all").out
+    dated = run("search", "red", "--sort", "newest", "--min-score", "-1").out
     assert dated.count("no date") == 4
 
 
@@ -316,7 +327,8 @@ def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         (("search", "red", "-n", "0"), "0 is not in the range x>=1"),
-        (("search", "red", "--all", "--sort", "newest"), "--sort newest needs an end"),
+        (("search", "--tag", "dgo"), "--tag: no picture is tagged 'dgo'; make it with: seesay tag"),
+        (("search", "--min-score", "0.1"), "--min-score: nothing is searched for, so nothing has a score"),
         (("search", "red", "--after", "2024-02-31"), "expected a date"),
         (("search", "red", "--after", "２０２４"), "expected a date"),
         (("tag", "somewhere"), "Say which tag: --label NAME"),
@@ -326,7 +338,6 @@ def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Pa
         (("tag", "--label", "x", "--under", "nowhere"), "nowhere: the library holds no picture there"),
         (("tag", "--label", "x", "--min", "0"), "more than 0 and at most 1"),
         (("tag", "--label", "x", "nowhere"), "nowhere: the library holds no picture there"),
-        (("search", "red", "--all", "--sort", "newest"), "needs an end"),
         (("search", "red", "--sort", "best"), "'best' is not one of"),
     ],
 )

@@ -196,9 +196,8 @@ def test_pages_by_date_are_full_where_a_killed_run_left_pictures_without_files(l
     ("options", "message"),
     [
         ({"sort": "best"}, "sort is one of 'score', 'newest', 'oldest'"),
-        ({"sort": "newest"}, "needs an end"),
         ({"sort": "newest", "kind": "text", "filters": Filters(min_score=0)}, "texts have no date"),
-        ({"sort": "newest", "filters": Filters(min_score=-1), "cursor": "0.3/1"}, "cursor of a hit of the same search"),
+        ({"sort": "newest", "filters": Filters(min_score=-1), "cursor": "0.3,1"}, "cursor of a hit of the same search"),
         ({"cursor": "2024-05-17T18:30:05/1"}, "cursor of a hit of the same search"),
     ],
 )

@@ -13,7 +13,7 @@ from PIL import Image
 from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.map import grouped, layout, located, named, read_names
-from seesay.library.relevance import Neutral
+from seesay.library.relevance import Absent
 from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.map_page import write_map
 from seesay.model import Model
@@ -67,12 +67,9 @@ def test_groups_are_named_by_two_phrases_that_fit_them_beyond_the_rest(
 def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     vectors, which, centres = heaps
     places = np.stack([which / 3 + 0.1, np.full(90, 0.5)], axis=1)
-    rng = np.random.default_rng(1)
-    neutral = Neutral.of(vectors, unit(rng.standard_normal((200, 32)).astype(np.float32)))
-    found = located(np.stack([centres[1], -centres.sum(axis=0)]), vectors, places, neutral)
-    np.testing.assert_allclose(found[0], [1 / 3 + 0.1, 0.5])
-    assert found[1] is None
-    assert located(-centres[:1], vectors, places, None)[0] is not None
+    chance = Absent(0.3, 0.1)
+    np.testing.assert_allclose(located(vectors @ centres[1], places, chance), [1 / 3 + 0.1, 0.5])
+    assert located(-(vectors @ centres.sum(axis=0)), places, chance) is None
 
 
 def test_photos_sit_in_cells_of_their_own() -> None:

@@ -176,7 +176,7 @@ def test_whatever_is_written_is_read_back() -> None:
     [
         ("", None, "the query is empty"),
         ("   ", None, "the query is empty"),
-        ("dog +", 5, "expected words, photo:FILE or like:ID here"),
+        ("dog +", 5, "expected words, photo:FILE, name:NAME or like:ID here"),
         ("dog + - cat", 6, "expected words"),
         ('dog - "cat', 6, "this quotation mark has no end"),
         ('"dog" cat', 6, "expected + or - between two parts"),

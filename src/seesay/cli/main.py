@@ -1,6 +1,7 @@
 """`seesay`: the group of commands, each loaded when it is called, and the one place where errors become messages.
 
-Exit codes: 0 fine; 1 some inputs failed (the rest was done); 2 wrong use, or nothing could be done; 130 stopped by Ctrl-C.
+Exit codes: 0 fine; 1 some inputs failed (the rest was done), or a search found nothing; 2 wrong use, or nothing could be done;
+130 stopped by Ctrl-C.
 """
 
 import importlib

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import as_options, echo_json, json_option, library_option, model_option, progress_bar, short, working
+from seesay.cli.filters import as_options
+from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short, working
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +12,6 @@ import click
 if TYPE_CHECKING:
     from seesay.library.report import Failure
 
-from seesay.errors import InputError
 from seesay.paths import is_url, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,16 +36,6 @@ def model_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md), for scripts.")(command)
-
-
-@contextmanager
-def as_options() -> Iterator[None]:
-    """Faults of arguments are told as those of the options with their names."""
-    try:
-        yield
-    except InputError as fault:
-        fault.args = (re.sub(r"^(\w+):", lambda said: f"--{said[1].replace('_', '-')}:", str(fault)),)
-        raise
 
 
 @contextmanager

@@ -3,41 +3,23 @@
 import os
 import re
 import sys
-from dataclasses import replace
-from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from seesay.cli.output import as_options, bar, echo_json, json_option, library_option, model_option, short
-from seesay.errors import InputError
-from seesay.library.filters import ORIENTATIONS, Filters, Orientation
+from seesay.cli.filters import as_options, described, filter_options, why_empty
+from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.library.filters import Filters
 from seesay.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.hits import Hit
     from seesay.library.ranking import Sort
+    from seesay.library.search import Score
 
 SORTS = ("score", "newest", "oldest")
-
-
-class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions
-    """Four numbers with commas between them."""
-
-    name = "box"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float, float, float]:
-        try:
-            south, west, north, east = (float(side) for side in value.split(","))
-        except ValueError:
-            self.fail(f"expected SOUTH,WEST,NORTH,EAST in degrees, such as 47.2,8.3,47.5,8.8, got {value}", param, ctx)
-        return south, west, north, east
-
-
-BOX = Box()
+LESS_LIKELY = "less likely from here"
 
 
 class Search(click.Command):
@@ -61,22 +43,23 @@ def _is_query(arg: str, short: set[str]) -> bool:
 @click.argument("query", nargs=-1)
 @click.option("--image", metavar="FILE|URL", type=click.Path(), help="Search with a picture, alone or beside words.")
 @click.option("-n", "n", metavar="N", type=click.IntRange(min=1), default=10, show_default=True, help="How many to show.")
-@click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
-@click.option("--after", metavar="DATE", help="Taken then or later: 2024, 2024-05, 2024-05-17.")
-@click.option("--before", metavar="DATE", help="Taken then or earlier; the year, month or day said counts as a whole.")
-@click.option("--camera", metavar="NAME", help="Taken with it; a part of its name.")
-@click.option("--place", metavar="SOUTH,WEST,NORTH,EAST", type=BOX, help="Taken inside this box, in degrees.")
-@click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Which side is longer.")
-@click.option("--min-px", metavar="N", type=click.IntRange(min=1), help="Shorter side of at least so many pixels.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tagged so (seesay tag); may be repeated.")
-@click.option("--min-score", metavar="COSINE", type=click.FloatRange(-1, 1), help="Only what is at least so near.")
+@filter_options
 @click.option("--sort", type=click.Choice(SORTS), default="score", show_default=True, help="What comes first.")
 @click.option("--behind", "cursor", metavar="CURSOR", help="Go on behind a hit: what --json tells as `next`.")
-@click.option("--all", "everything", is_flag=True, help="Also what hardly has to do with the words.")
+@click.option("--likely", is_flag=True, help="Only what is likely to show it, which may be nothing.")
+@click.option("--scores", is_flag=True, help="Show cosines, too.")
+@click.option(
+    "--score",
+    type=click.Choice(["rank", "cosine"]),
+    default="rank",
+    show_default=True,
+    help="Order by the corrected rank, or by the cosine alone.",
+)
 @click.option(
     "--in", "among", type=click.Choice(["pictures", "texts"]), default="pictures", show_default=True, help="What to search."
 )
 @click.option("--paths", "only_paths", is_flag=True, help="Print only paths, one a line, for pipes.")
+@click.option("-0", "null", is_flag=True, help="With --paths: end each with a null character, for xargs -0.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Also write a page with the pictures found.")
 @library_option
 @model_option
@@ -85,102 +68,116 @@ def search(
     query: tuple[str, ...],
     image: str | None,
     n: int,
-    under: str | None,
-    after: str | None,
-    before: str | None,
-    camera: str | None,
-    place: tuple[float, float, float, float] | None,
-    orientation: Orientation | None,
-    min_px: int | None,
-    tags: tuple[str, ...],
-    min_score: float | None,
+    filters: Filters,
     sort: "Sort",
     cursor: str | None,
-    everything: bool,
+    likely: bool,
+    scores: bool,
+    score: "Score",
     among: Literal["pictures", "texts"],
     only_paths: bool,
+    null: bool,
     html: str | None,
     library: str | None,
     model: str | None,
     as_json: bool,
 ) -> int:
-    """Search the library: QUERY says what the picture shows, such as "a dog on grass".
+    """Search the library: QUERY says what the picture shows, such as dog, or "a dog on grass".
 
-    Parts are added and taken away: 'beach + photo:pool.jpg - people'. Weights: '0.5*"oil painting"'. A hit of --json as a part:
-    'like:ID'. Signs within words (t-shirt) and in quotation marks are letters like others.
-    """
+    The nearest are always shown, with a line where they become less likely. Parts are added and taken away: 'beach +
+    photo:pool.jpg - people'. Weights: '0.5*"oil painting"'. A hit of --json as a part: 'like:ID'. A part of a file's or
+    folder's name: 'name:IMG_2022'. Signs within words (t-shirt) and in quotation marks are letters like others. Without QUERY,
+    filters or --sort newest show all that pass, by date."""
     from seesay.library import Library
     from seesay.model import load
 
     text = " ".join(query).strip()
-    if image is None and not text.strip():
-        raise click.UsageError('Say what to look for, such as: seesay search "a dog on grass", or use --image FILE.')
+    if not text and image is None and filters == Filters() and sort == "score":
+        raise click.UsageError(
+            'Say what to look for, such as: seesay search "a dog on grass", or use --image FILE, a filter such as --tag TAG, '
+            "or --sort newest."
+        )
     if as_json and only_paths:
         raise click.UsageError("Give --json or --paths, not both.")
-    with as_options():
-        filters = Filters(under, after, before, camera, place, orientation, min_px, tags or None, min_score)
-    with Library(library, load(model)) as opened:
-        kind: Literal["image", "text"] = "text" if among == "texts" else "image"
-        find = partial(opened.search, text if text.strip() else None, image=image, filters=filters, kind=kind)
-        try:
-            hits = find(n=n, sort=sort, cursor=cursor, relevant=not everything)
-        except InputError as error:
-            error.args = (str(error).replace(f"sort={sort!r}", f"--sort {sort}").replace("a min_score", "--min-score"),)
-            raise
-        held_back = not hits and not everything and cursor is None and bool(find(n=1))
+    if null and not only_paths:
+        raise click.UsageError("-0 belongs to --paths.")
+    with Library(library, load(model)) as opened, as_options():
+        hits = opened.search(
+            text or None,
+            image=image,
+            n=n,
+            filters=filters,
+            kind="text" if among == "texts" else "image",
+            sort=sort,
+            cursor=cursor,
+            likely=likely,
+            score=score,
+        )
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
         click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
+    more = len(hits) == n
     if as_json:
-        asked = {} if not text.strip() else {"text": text}
+        asked = {} if not text else {"text": text}
         asked |= {} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
-        more = {"next": hits[-1].cursor} if len(hits) == n else {}
-        echo_json({"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits], **more})
+        told = {"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits]}
+        echo_json(told | ({"next": hits[-1].cursor} if more else {}))
     elif only_paths:
         # Bytes, because a path need not be UTF-8, and a pipe wants exactly the file's name.
         sys.stdout.flush()
-        sys.stdout.buffer.writelines(os.fsencode(hit.path) + b"\n" for hit in hits)
-    else:
-        _print(hits, dated=sort != "score")
-    why = []
-    if not hits:
-        why = [f"nothing found{'' if held_back else _where(filters, among, behind=cursor is not None)}"]
-    if held_back:
-        why += [f"--all{'' if sort == 'score' else f' without --sort {sort}'} shows what comes nearest all the same"]
-    for line in why:
-        click.echo(f"seesay: {line}", err=True)
+        sys.stdout.buffer.writelines(os.fsencode(hit.path) + (b"\0" if null else b"\n") for hit in hits)
+    elif hits:
+        click.echo(_heading(hits, text, image, filters, among, sort))
+        _print(hits, dated=sort != "score" or not (text or image), scores=scores)
+    why = "" if hits else f"nothing found{why_empty(filters, among, behind=cursor is not None, likely=likely)}"
+    if why:
+        click.echo(f"seesay: {why}", err=True)
     if html:
         from seesay.gallery import Found, write_page
 
-        page = write_page(html, [Found(text, hits, image, filters, "; ".join(why))], title=f"SeeSay: {text or image}")
+        page = write_page(
+            html, [Found(text, hits, image, filters, why)], title=f"SeeSay: {text or image or described(filters)}"
+        )
         click.echo(f"wrote {short(str(page))}", err=True)
-    return 0
+    return 0 if hits else 1
 
 
-def _where(filters: Filters, among: str, *, behind: bool) -> str:
-    """What may be why nothing was found."""
-    if behind:
-        last = filters == Filters()
-        return " behind that hit: it was the last one" if last else " behind that hit that passes these filters"
-    if filters == Filters():
-        return ""
-    if filters == Filters(under=filters.under):
-        return f" below {short(str(filters.under))}; is it indexed?"
-    told = [name for name in ("after", "before", "camera", "place") if getattr(filters, name) is not None]
-    if among == "texts" and replace(filters, under=None, min_score=None) != Filters():
-        unknown = "; texts have no date, camera, place, size or tag, so no text passes filters by one of these"
-    else:
-        unknown = "; pictures that say nothing of their date, camera or place do not pass filters by it" if told else ""
-    return f" that passes these filters{unknown}"
+def _heading(hits: "list[Hit]", text: str, image: str | None, filters: Filters, among: str, sort: "Sort") -> str:
+    what = f'"{printable(text)}"' if text else ""
+    if image is not None:
+        what += (" and " if what else "") + short(image)
+    narrowed = described(filters)
+    kind = among if len(hits) > 1 else among.removesuffix("s")
+    if not what or hits[0].score is None:
+        order = "oldest first" if sort == "oldest" else "newest first"
+        narrowed = ", ".join(filter(None, (f"for {what}" if what else "", narrowed)))
+        return f"{len(hits)} {kind}{f' {narrowed}' if narrowed else ''}, {order}:"
+    where = f" ({narrowed})" if narrowed else ""
+    if hits[0].likely is False:
+        return f"Nothing here is likely to show {what}{where}; the nearest all the same:"
+    order = "the nearest first" if sort == "score" else f"the {sort} first"
+    return f"{len(hits)} {kind} for {what}{where}, {order}:"
 
 
-def _print(hits: "list[Hit]", *, dated: bool) -> None:
+def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
+    """A hit a line, with one number: how sure it is, or where nothing tells, the cosine."""
+    likely = hits[0].likely
     for hit in hits:
+        if likely and hit.likely is False:
+            click.echo(f"--- {LESS_LIKELY} ---")
+        likely = hit.likely
         where = short(hit.path)
         line = f"{where}:{hit.line}  {printable(hit.text)}" if hit.text is not None else where
-        notes = [f"{len(hit.copies)} more cop{'y' if len(hit.copies) == 1 else 'ies'}"] if hit.copies else []
+        notes = ["by its name"] if hit.named else []
+        notes += [f"{len(hit.copies)} more cop{'y' if len(hit.copies) == 1 else 'ies'}"] if hit.copies else []
         notes += [f"tagged {', '.join(hit.tags)}"] if hit.tags else []
         notes += [] if hit.available else ["not there now"]
-        shown = f"{bar(hit.score)}" if hit.relevance is None else f"{bar(hit.relevance)} {hit.relevance:4.0%}"
-        date = f"{(hit.taken_at or 'no date')[:10]:10}  " if dated else ""
-        click.echo(f"{hit.score:6.3f}  {shown}  {date}{line}" + (f"  ({'; '.join(notes)})" if notes else ""))
+        columns = []
+        if hit.relevance is not None:
+            columns += [f"{bar(hit.relevance)} {hit.relevance:4.0%}"]
+        elif hit.score is not None:
+            columns += [f"{bar(hit.score)} {hit.score:6.3f}"]
+        if scores and hit.relevance is not None and hit.score is not None:
+            columns += [f"{hit.score:6.3f}"]
+        columns += [f"{(hit.taken_at or 'no date')[:10]:10}"] if dated else []
+        click.echo("  ".join([*columns, line]) + (f"  ({'; '.join(notes)})" if notes else ""))

@@ -87,7 +87,7 @@ def find(
         if exact:
             return _groups(files, {}, lambda a, b: (1.0, 0))
         parts = [(np.empty(0, dtype=np.int64), np.empty((0, space.dim), dtype=np.float32))]
-        for ids, vectors in library.vectors(store, space, "image"):
+        for ids, vectors in library.vectors(store, space, "image").parts:
             inside = np.isin(ids, passing.vectors, assume_unique=True)
             parts.append((ids[inside], vectors[inside]))
         hashes = store.waves()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seesay.errors import InputError
+from seesay.library.names import containing, name_key
 from seesay.paths import absolute
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -29,10 +30,10 @@ class Filters:
 
     under: a folder, all of whose folders count. after, before: dates, or beginnings of one, in the camera's local time; the
     year, month or day that is said counts as a whole on either side ("2024" to "2024-05"). camera: a part of its name, in any
-    case. place: south, west, north, east in degrees; where west is larger than east, the box crosses the date line. min_px: of
-    the shorter side. tag: one, or several, all of which a picture has, in any case. min_score: of the cosine. Raises
-    InputError.
-    """
+    case. name: a part of the name of a file or of a folder that it lies in, in any case, or several, all of which it has;
+    not_name: none of these. place: south, west, north, east in degrees; where west is larger than east, the box crosses the
+    date line. min_px: of the shorter side. tag: one, or several, all of which a picture has, in any case. min_score: of the
+    cosine. Raises InputError."""
 
     under: str | os.PathLike[str] | None = None
     after: str | None = None
@@ -43,6 +44,8 @@ class Filters:
     min_px: int | None = None
     tag: str | tuple[str, ...] | None = None
     min_score: float | None = None
+    name: str | tuple[str, ...] | None = None
+    not_name: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("after", "before"):
@@ -61,6 +64,9 @@ class Filters:
             raise InputError(f"min_px: expected at least 1, got {self.min_px}")
         if not all(tag.strip() for tag in self.tags):
             raise InputError("tag: expected a name, got nothing")
+        for name in (*self.names, *self.other_names):
+            if not name_key(name):
+                raise InputError(f"name: expected a part of a file's or folder's name, got {name!r}")
         if self.min_score is not None and not -1 <= self.min_score <= 1:
             raise InputError(f"min_score: expected a cosine from -1 to 1, got {self.min_score}")
 
@@ -71,6 +77,14 @@ class Filters:
     @property
     def tags(self) -> tuple[str, ...]:
         return (self.tag,) if isinstance(self.tag, str) else self.tag or ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,) if isinstance(self.name, str) else self.name or ()
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        return (self.not_name,) if isinstance(self.not_name, str) else self.not_name or ()
 
     def conditions(self) -> Iterator[tuple[str, list[object]]]:
         """SQL over the table `contents c`, with its values; of the folder and the score others take care."""
@@ -91,6 +105,10 @@ class Filters:
             yield "min(c.width, c.height) >= ?", [self.min_px]
         for tag in self.tags:
             yield "c.id IN (SELECT content_id FROM tags WHERE key = ?)", [tag_key(tag)]
+        for names, there in ((self.names, "IN"), (self.other_names, "NOT IN")):
+            for name in names:
+                sql, values = containing(name)
+                yield f"c.id {there} ({sql})", values
 
 
 def tag_name(tag: str) -> str:

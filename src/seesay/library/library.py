@@ -4,28 +4,37 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, SpaceMismatch
+from seesay.library import search
+from seesay.library.background import (
+    Background,
+    file_state,
+    measured,
+    neutral_phrases,
+    phrase_key,
+    phrase_vectors,
+    search_spec,
+)
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.matrix import Matrix
-from seesay.library.query import ID, Part, Query
-from seesay.library.ranking import EVERYTHING, Candidates, Sort, by_date, by_score
+from seesay.library.query import ID, Query
+from seesay.library.ranking import EVERYTHING, Sort
 from seesay.library.reads import Space
-from seesay.library.relevance import NEAREST, Neutral, Relevance, refreshed
 from seesay.library.report import IndexReport
 from seesay.library.schema import DATABASE, connect
+from seesay.library.search import Kind, Options, Score
 from seesay.library.store import Store
-from seesay.library.sum import Sum
-from seesay.paths import absolute, is_url
+from seesay.library.terms import Terms
+from seesay.library.vectors import Vectors
+from seesay.paths import absolute
 from seesay.tasks.encoder import unit
-from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
@@ -36,9 +45,6 @@ if TYPE_CHECKING:
     from seesay.library.tags import Tags
     from seesay.model import Model
 
-Kind = Literal["image", "text"]
-SORTS = get_args(Sort)
-NEAREST_OF = 8  # times as many are looked at where too many of a query's nearest are forgotten ones
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
 
@@ -54,6 +60,7 @@ class Library:
         self._given_model = model
         self._store: Store | None = None
         self._matrices: dict[str, Matrix] = {}
+        self._backgrounds: dict[str, tuple[object, Background]] = {}
 
     def __enter__(self) -> "Library":
         return self
@@ -92,8 +99,7 @@ class Library:
             targets = plan_targets(store, wanted) if wanted else everything
             report = Indexer(store, self.model.sharing().with_decode("fast"), progress).run(targets)
             if (space := store.space(self.model.space_id)) is not None:
-                matrix = self.matrix(store, space)
-                self.neutral(matrix, Neutral.read(matrix.folder))  # here, where a few seconds do not count
+                self._keep_background(store, space)
             return report
 
     def forget(self, path: str | os.PathLike[str]) -> int:
@@ -106,10 +112,8 @@ class Library:
             count = store.forget(absolute(path))
             store.remove_orphans()
         with self.reading() as store:
-            for space in store.spaces():
-                matrix = self.matrix(store, space)
-                if (before := Neutral.read(matrix.folder)) is not None:  # what it says is of pictures that are there
-                    self.neutral(matrix, before)
+            if (space := store.space(self.model.space_id)) is not None:
+                self._keep_background(store, space)
         return count
 
     @contextmanager
@@ -167,72 +171,26 @@ class Library:
         kind: Kind = "image",
         sort: Sort = "score",
         cursor: str | None = None,
-        relevant: bool = False,
+        likely: bool = False,
+        score: Score = "rank",
     ) -> list[Hit]:
-        """The n nearest items, best first, to a query (`query.py` has its grammar), to an image, or to their sum.
+        """The n nearest items that pass the filters, best first, to a query (`query.py` has its grammar), an image, or both.
 
-        The search is exact, with and without filters; a score is the cosine to the sum. kind "text": among indexed texts
-        instead of pictures. Copies of one picture, and equal texts, are one hit. cursor: a hit's, to go on behind it with the
-        same query; what was indexed or forgotten in between moves nothing else. sort "newest" or "oldest": by date, of pictures
-        that are relevant or have a min_score; without one of these it would be all pictures by date. relevant: where words
-        look for pictures, only what has to do with them (`relevance.py`), which may be nothing. pictures: vectors (D,) that
-        `photo:NAME` means, by name; where they are given, a query opens no file and no URL. Raises InputError, NoLibrary,
-        SpaceMismatch.
-        """
-        if query is None and image is None:
-            raise InputError("search takes a query, an image=, or both")
-        parts = () if query is None else (Query.of(query) if isinstance(query, str) else query).parts
-        if n < 1:
-            raise InputError(f"n must be at least 1, got {n}")
-        if kind not in ("image", "text"):
-            raise InputError(f"kind is 'image' or 'text', got {kind!r}")
-        # What only takes away is like nothing that the phrases say: every picture is as far from it as can be.
-        in_words = kind == "image" and image is None and all(part.what == "words" for part in parts)
-        in_words = in_words and any(part.weight > 0 for part in parts)
-        _check_sort(sort, kind, ended=filters.min_score is not None or (relevant and in_words))
-        with self.reading() as store:
-            space = self.space(store)  # before any encoding: a foreign library should not cost a model
-            known = [self._known(store, space, part, pictures) for part in parts]
-        asked = self._sum(parts, known, [] if image is None else [image])
-        return self._search(space, asked, n, filters, kind, sort, cursor, relevant if in_words else None)
+        The search is exact, with and without filters. Whatever is nearest is shown; of pictures found by words, `likely` tells
+        whether they are likely to show what was asked for. Pictures whose own or whose folder's name the words are come first.
+        A hit's score is the cosine to what is looked for; words rank by it with what the library's pictures have in common
+        with anything taken off (`background.py`), score="cosine" by it alone. What a query takes away (`- people`) lowers the
+        ranks of pictures that show it. Without query and image: all that passes the filters, by date.
 
-    def _known(self, store: Store, space: Space, part: Part, pictures: Mapping[str, np.ndarray] | None) -> np.ndarray | None:
-        """The vector of a part that names an item, or one of the pictures. Raises InputError where there is none."""
-        if part.what == "photo" and pictures is not None:
-            if part.value not in pictures:
-                raise InputError(part.pointed(f"photo:{part.value}: no picture of that name came with the query"))
-            return unit(pictures[part.value])
-        if part.what != "like":
-            return None
-        found = store.vector_of(part.value, space)
-        if found is None:
-            raise InputError(part.pointed(f"like:{part.value}: the library has nothing with that id, seen by this model"))
-        return np.frombuffer(found, "<f4")
-
-    def _sum(self, parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> Sum:
-        """Of the parts, and of images. Raises InputError where nothing is left."""
-        left = [part for part, vector in zip(parts, known, strict=True) if vector is None]
-        words = [part.value for part in left if part.what == "words"]
-        texts = iter(self.model.encode_text(words)) if words else iter(())
-        photos = map(self._photo, (part for part in left if part.what == "photo"))
-        vectors = [
-            vector if vector is not None else next(texts if part.what == "words" else photos)
-            for part, vector in zip(parts, known, strict=True)
-        ]
-        pictures = self.model.encode_image(images) if images else ()
-        weights = [part.weight for part in parts] + [1.0] * len(images)
-        try:
-            return Sum.of([*vectors, *pictures], weights)
-        except InputError as nothing:  # an image alone does not take itself away, so there are parts
-            raise InputError(parts[-1].pointed(str(nothing))) from None
-
-    def _photo(self, part: Part) -> np.ndarray:
-        """The vector (D,) of the file or URL that a part names. Raises InputError that points at it."""
-        try:
-            vector: np.ndarray = self.model.encode_image([_where(part.value)])[0]
-        except InputError as fault:
-            raise InputError(part.pointed(str(fault))) from fault
-        return vector
+        kind "text": among indexed texts instead of pictures. Copies of one picture, and equal texts, are one hit. sort
+        "newest" or "oldest": likely ones by date, then the rest by rank. likely: only those marked so, which may be none.
+        cursor: a hit's, to go on behind it with the same query; what was indexed or forgotten in between moves nothing else.
+        pictures: vectors (D,) that `photo:NAME` means, by name; where they are given, a query opens no file and no URL. Raises
+        InputError, NoLibrary, SpaceMismatch."""
+        if query is None and image is None and filters == EVERYTHING and sort == "score":
+            raise InputError("search takes a query, an image=, or filters= or sort= to look through pictures without either")
+        options = Options(n, filters, kind, sort, cursor, likely, score)
+        return search.search(self, Query.of(query) if isinstance(query, str) else query, image, pictures, options)
 
     def search_vector(
         self,
@@ -244,75 +202,11 @@ class Library:
         sort: Sort = "score",
         cursor: str | None = None,
     ) -> list[Hit]:
-        """The same for a vector (D,) of the model's space, however it was made."""
-        _check_sort(sort, kind, ended=filters.min_score is not None)
-        with self.reading() as store:
-            return self._search(self.space(store), Sum(vector), n, filters, kind, sort, cursor)
+        """The items nearest by cosine to a vector (D,) of the model's space, however it was made."""
+        return search.ranked(self, Terms(unit(vector)), Options(n, filters, kind, sort, cursor))
 
-    def _search(
-        self,
-        space: Space,
-        asked: Sum,
-        n: int,
-        filters: Filters,
-        kind: Kind,
-        sort: Sort,
-        cursor: str | None,
-        relevant: bool | None = None,
-    ) -> list[Hit]:
-        """relevant None: a query of which nothing is known."""
-        with self.reading() as store:
-            vector = asked.vector
-            if vector.shape != (space.dim,):
-                raise InputError(f"expected a vector ({space.dim},), got an array {vector.shape}")
-            found = self._scores(store, space, kind, unit(vector))
-            known = None if relevant is None else self._relevance(store, space, found, asked, needed=relevant)
-            least = -np.inf if filters.min_score is None else filters.min_score
-            if relevant and known is not None:
-                least = max(least, known.least())
-            found = found.where(found.scores >= least)
-            if sort == "score":
-                hits = by_score(store, space, found, n, filters, kind=kind, cursor=cursor)
-            else:
-                hits = by_date(store, space, found, n, filters, newest=sort == "newest", cursor=cursor)
-            return hits if known is None else [replace(hit, relevance=round(known.of(hit.score), 3)) for hit in hits]
-
-    def _relevance(self, store: Store, space: Space, found: Candidates, asked: Sum, *, needed: bool) -> Relevance | None:
-        """None where there is nothing to compare with, or nothing at hand and it is not needed."""
-        matrix = self.matrix(store, space)
-        neutral = Neutral.read(matrix.folder) or (self.neutral(matrix, None) if needed else None)
-        take, nearest = 0, np.empty((0, space.dim), dtype=np.float32)
-        while len(nearest) < NEAREST and take < len(found.ids):  # the best may be forgotten ones
-            take = NEAREST_OF * take or NEAREST
-            nearest = store.vectors(found.ids[top_k(found.scores, take)].tolist())
-        if neutral is None or not len(nearest):
-            return None
-        return neutral.relevance(nearest[top_k(nearest @ asked.vector, NEAREST)], asked)
-
-    def neutral(self, matrix: Matrix, before: Neutral | None) -> Neutral | None:
-        """What neutral phrases find among the pictures now; None where there is none."""
-        rows = matrix.rows("image", matrix.published())
-        with self.reading() as store:
-            live = None if rows is None else store.live(rows.ids)
-        if rows is None or live is None or not live.any():
-            return None
-        if before is not None and not before.stale(int(live.sum())):
-            return before
-        return refreshed(matrix.folder, rows.vectors if live.all() else rows.vectors[live], self.model, before)
-
-    def matrix(self, store: Store, space: Space) -> Matrix:
-        return self._matrices.setdefault(space.token, store.matrix(space))
-
-    def _scores(self, store: Store, space: Space, kind: Kind, query: np.ndarray) -> Candidates:
-        parts = [(ids, vectors @ query) for ids, vectors in self.vectors(store, space, kind)]
-        if len(parts) == 1:
-            return Candidates(*parts[0])
-        if not parts:
-            return Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-        return Candidates(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
-
-    def vectors(self, store: Store, space: Space, kind: Kind) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(ids (N,), vectors (N, D)) of the matrix, and of whatever the database holds beyond it."""
+    def vectors(self, store: Store, space: Space, kind: Kind) -> Vectors:
+        """Every vector of a kind: those of the matrix, and whatever the database holds beyond it."""
         matrix = self.matrix(store, space)
         state = matrix.published()
         last = store.last_vector_id()
@@ -322,12 +216,13 @@ class Library:
             state = matrix.published()
             rows = matrix.rows(kind, state)
             covered = state.last_id if rows is not None else 0
-        parts = [(rows.ids, rows.vectors)] if rows is not None else []
+        nothing = np.empty(0, dtype=np.int64), np.empty((0, space.dim), dtype=np.float32)
+        parts = [nothing if rows is None else (rows.ids, rows.vectors)]
         if covered < last:
             tail = [(i, np.frombuffer(blob, "<f4")) for i, k, blob in store.vectors_after(covered, space) if k == kind]
             if tail:
                 parts.append((np.array([i for i, _ in tail], dtype=np.int64), np.stack([v for _, v in tail])))
-        return parts
+        return Vectors(parts, state.generation)
 
     def _heal(self, store: Store, space: Space) -> bool:
         from seesay.library.indexer import sync_matrix
@@ -338,6 +233,53 @@ class Library:
             return True
         except LibraryError:  # a writer is at it, or the disk is read-only: the answer is right all the same, only slower
             return False
+
+    # What the pictures have in common with anything
+
+    def background(self, store: Store, space: Space, vectors: Vectors | None = None) -> Background:
+        """What neutral phrases find among the pictures of the matrix: as it is kept beside it, and brought up to it here."""
+        vectors = self.vectors(store, space, "image") if vectors is None else vectors
+        file = self._background_file(store, space)
+        state = file_state(file)
+        before, known = self._backgrounds.get(space.token, (None, None))
+        if known is None or before != state or not known.covers(vectors):
+            known = Background.read(file)
+            if known is None or not known.covers(vectors):
+                known = Background.empty(vectors.generation, len(neutral_phrases()))
+        if len(known.hubs) < len(vectors.kept[0]):
+            more = vectors.kept[1][len(known.hubs) :]
+            known = known.extended(more, phrase_vectors(self.model), search_spec(self.model))
+        self._backgrounds[space.token] = (state, known)
+        return known
+
+    def measured(self, store: Store, space: Space, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
+        """The hubs and spreads (N,) of these vectors of pictures, in their order."""
+        known, count = self.background(store, space, vectors), len(vectors.kept[0])
+        hubs, spreads = [known.hubs[:count]], [known.spreads[:count]]
+        for _, rows in vectors.parts[1:]:
+            some = measured(rows @ phrase_vectors(self.model).T)
+            hubs.append(some[0])
+            spreads.append(some[1])
+        return np.concatenate(hubs), np.concatenate(spreads)
+
+    def _keep_background(self, store: Store, space: Space) -> None:
+        """Writes what a search would else compute; without pictures that are gone, where these could matter."""
+        ids, vectors = (everything := self.vectors(store, space, "image")).kept
+        known = self.background(store, space, everything)
+        live = store.live(ids)
+        if known.stale(int(live.sum())):
+            known = known.without(vectors, live, phrase_vectors(self.model), search_spec(self.model))
+        file = self._background_file(store, space)
+        kept = Background.read(file)
+        if kept is None or not kept.same(known):
+            known.write(file)
+        self._backgrounds[space.token] = (file_state(file), known)
+
+    def _background_file(self, store: Store, space: Space) -> Path:
+        return self.matrix(store, space).folder / f"background-{phrase_key(search_spec(self.model))}.npz"
+
+    def matrix(self, store: Store, space: Space) -> Matrix:
+        return self._matrices.setdefault(space.token, store.matrix(space))
 
     def space(self, store: Store) -> Space:
         space = store.space(self.model.space_id)
@@ -437,21 +379,3 @@ def default_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("seesay", appauthor=False)) / "library"
-
-
-def _check_sort(sort: str, kind: Kind, *, ended: bool) -> None:
-    if sort not in SORTS:
-        raise InputError(f"sort is one of {', '.join(map(repr, SORTS))}, got {sort!r}")
-    if sort == "score":
-        return
-    if kind == "text":
-        raise InputError(f"sort={sort!r}: texts have no date; only pictures can be sorted by it")
-    if not ended:
-        raise InputError(
-            f"sort={sort!r} needs an end to what is found, or it would be all pictures by date: words alone that are to be "
-            "relevant, or a min_score"
-        )
-
-
-def _where(said: str) -> str:
-    return said if is_url(said) else os.path.expanduser(said)

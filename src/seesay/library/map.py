@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
+from seesay.library.background import corrections, neutral_phrases, phrase_vectors, search_spec
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
-from seesay.library.relevance import NEAREST, Neutral, neutral_phrases
-from seesay.library.sum import Sum
+from seesay.library.relevance import Absent, Relevance
+from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ def chart(
         space = library.space(store)
         passing = store.passing(filters, space, "image")
         files = store.picture_files(passing.contents, filters)
-        parts = library.vectors(store, space, "image")
-        neutral = library.neutral(matrix := library.matrix(store, space), Neutral.read(matrix.folder))
+        everything = library.vectors(store, space, "image")
+        hubs, spreads = library.measured(store, space, everything)
+        best = library.background(store, space, everything).best
     there = np.isin(passing.contents, np.fromiter(files, dtype=np.int64))
     ids = passing.vectors[there]
     if len(ids) < FEWEST:
@@ -105,15 +107,22 @@ def chart(
     drawn = np.sort(np.random.default_rng(SEED).permutation(len(ids))[:most])
     chosen, contents = ids[drawn], passing.contents[there][drawn]
     vectors = np.empty((len(chosen), space.dim), dtype=np.float32)
-    for found, rows in parts:
+    for found, rows in everything.parts:
         _, at, row = np.intersect1d(chosen, found, assume_unique=True, return_indices=True)
         vectors[at] = rows[row]
+    at = np.searchsorted(everything.ids, chosen)
+    hubs, spreads = hubs[at], spreads[at]
     places = layout(vectors)
     member = grouped(places)
     phrases = list(neutral_phrases() if names is None else names)
-    meant = neutral.phrases if neutral is not None and names is None else library.model.encode_text(phrases)
+    meant = phrase_vectors(library.model) if names is None else library.model.encode_text(phrases)
     words = list(dict.fromkeys(words))
-    told = located(library.model.encode_text(words) if words else np.empty((0, space.dim)), vectors, places, neutral)
+    spec = search_spec(library.model)
+    told: list[np.ndarray | None] = []
+    for word, vector in zip(words, query_embeddings(library.model, words, spec.templates) if words else (), strict=True):
+        short = phrase(word).short
+        ranks = corrections(spec)[short].ranks(vectors @ vector, hubs, spreads)
+        told.append(located(ranks, places, Absent.among(best[int(short)])))
     return Map(
         tuple(
             Spot(files[content][0], *_rounded(place), None if group < 0 else group)
@@ -176,22 +185,16 @@ def _related(one: str, other: str) -> bool:
     return any(word in text for word, text in words if word not in ARTICLES)
 
 
-def located(words: np.ndarray, vectors: np.ndarray, places: np.ndarray, neutral: Neutral | None) -> list[np.ndarray | None]:
-    """words (W, D), vectors (N, D), places (N, 2) -> for each word (2,): the middle of those of its best hits that lie
-    together; None where nothing has to do with it."""
-    found: list[np.ndarray | None] = []
-    for word in words:
-        scores = vectors @ word
-        nearest = top_k(scores, FOUND)
-        if neutral is not None:
-            nearest = nearest[scores[nearest] >= neutral.relevance(vectors[top_k(scores, NEAREST)], Sum(word)).least()]
-        if not len(nearest):
-            found.append(None)
-            continue
-        at = places[nearest]
-        together = np.linalg.norm(at[:, None] - at[None], axis=-1) < NEAR
-        found.append(at[together[together.sum(axis=1).argmax()]].mean(axis=0))
-    return found
+def located(ranks: np.ndarray, places: np.ndarray, absent: Absent) -> np.ndarray | None:
+    """A word's ranks (N,) of pictures at places (N, 2) -> (2,): the middle of those of its best hits that lie together; None
+    where no picture is likely to show it."""
+    nearest = top_k(ranks, FOUND)
+    nearest = nearest[ranks[nearest] >= Relevance(absent, float(ranks.max())).least]
+    if not len(nearest):
+        return None
+    at = places[nearest]
+    together = np.linalg.norm(at[:, None] - at[None], axis=-1) < NEAR
+    return np.asarray(at[together[together.sum(axis=1).argmax()]].mean(axis=0))
 
 
 def read_names(file: Path) -> list[str]:

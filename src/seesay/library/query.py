@@ -13,7 +13,7 @@ from typing import Literal, NoReturn
 from seesay.errors import InputError
 from seesay.paths import printable
 
-What = Literal["words", "photo", "like"]
+What = Literal["words", "photo", "like", "name"]
 SIGNS = {"+": 1.0, "＋": 1.0, "-": -1.0, "－": -1.0, "−": -1.0, "–": -1.0}
 WIDE = "＋－"  # signs without spaces too, as Chinese is written
 DASH = "–"  # a sign between spaces only: in words it joins numbers and names
@@ -21,7 +21,10 @@ QUOTES = {'"': '"', "＂": "＂", "“": "”", "„": "“”", "「": "」", "
 LEAST, LARGEST = 0.001, 1000.0  # weights
 TIMES = r"(?:[*＊]|(?<![0-9０-９])×|×(?![0-9０-９]))"  # a 4×4 is a car
 NUMBER = re.compile(rf"([0-9０-９]+(?:[.．][0-9０-９]*)?|[.．][0-9０-９]+)\s*{TIMES}\s*")
-KIND = re.compile(rf"(photo|like)[:：](?![\s{WIDE}]|$)", re.IGNORECASE)  # "photo: a dog" is words
+STRAIGHT = '"＂'  # of the others, one without an end is a letter: phones write ‘90s and “dog
+KIND = re.compile(rf"(photo|like|name)[:：](?![\s{WIDE}]|$)", re.IGNORECASE)  # "photo: a dog" is words
+KINDS: dict[str, What] = {"photo": "photo", "like": "like", "name": "name"}
+EXPECTED: dict[What, str] = {"photo": "a file or URL", "like": "an id", "name": "a part of a file's or folder's name"}
 ID = re.compile(r"[0-9a-f]{12}(:\d+)?")
 SHOWN = 60  # columns of a query in which a fault is pointed at
 
@@ -43,7 +46,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Part:
-    """One summand: `value` is words, a path or URL, or an id; `weight` is negative for what shall not be there."""
+    """One term: `value` is words, a path or URL, an id, or a part of a file's or folder's name; `weight` is negative for what
+    shall not be there, and 1 or -1 for a name, which pictures have or have not."""
 
     what: What
     value: str
@@ -60,7 +64,9 @@ class Part:
         if self.what == "words":
             return weight + _quoted(self.value)
         plain = f"{self.what}:{self.value}"
-        return weight + (plain if self.what == "like" or _means(plain, self) else f"photo:{_quoted(self.value)}")
+        # A mark that has no end here might find one in the next term.
+        open_ended = self.value[0] in QUOTES or not _means(plain, self)
+        return weight + (plain if self.what == "like" or not open_ended else f"{self.what}:{_quoted(self.value)}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Query:
         return self.parts[0].value if len(self.parts) == 1 and self.parts[0] == Part("words", self.parts[0].value) else None
 
     def __str__(self) -> str:
-        if self.words is not None and _means(self.words, self.parts[0]):
+        if self.words is not None and self.words[0] not in QUOTES and _means(self.words, self.parts[0]):
             return self.words
         signs = [("-" if part.weight < 0 else "+") for part in self.parts]
         said = " ".join(f"{sign} {part}" for sign, part in zip(signs, self.parts, strict=True))
@@ -117,17 +123,18 @@ class _Reader:
             if not LEAST <= weight <= LARGEST:
                 self._fail(begin, f"expected a weight from {LEAST:g} to {LARGEST:g}, got {number[1]}")
         if self._ended() or self._sign_at(self.at):
-            self._fail(self.at, "expected words, photo:FILE or like:ID here")
+            self._fail(self.at, "expected words, photo:FILE, name:NAME or like:ID here")
         if kind := KIND.match(self.text, self.at):
+            what = KINDS[kind[1].lower()]
             self.at = kind.end()
             value = self._quoted() if self._at_quote() else self._until(self._open_path_ends)
-            if not value:
-                self._fail(begin, f"expected {'a file or URL' if kind[1].lower() == 'photo' else 'an id'} after {kind[0]}")
-            if kind[1].lower() == "photo":
-                return Part("photo", value, sign * weight, place)
-            if not ID.fullmatch(value):
+            if not value.strip():
+                self._fail(begin, f"expected {EXPECTED[what]} after {kind[0]}")
+            if what == "like" and not ID.fullmatch(value):
                 self._fail(begin, "expected the id of a hit after like:, twelve digits or letters a to f, as --json tells it")
-            return Part("like", value, sign * weight, place)
+            if what == "name" and weight != 1:
+                self._fail(begin, "a name has no weight: pictures have it, or after - they have it not")
+            return Part(what, value, sign * weight, place)
         begin = self.at
         if self._at_quote():
             value = self._quoted()
@@ -166,10 +173,24 @@ class _Reader:
         return SIGNS[self.text[self.at - 1]]
 
     def _at_quote(self) -> bool:
-        return not self._ended() and self.text[self.at] in QUOTES
+        """Whether a quotation mark stands here, with its end behind it where only that tells it from a letter."""
+        if self._ended() or self.text[self.at] not in QUOTES:
+            return False
+        begin = self.at
+        closed = self._inside_quotes() is not None
+        self.at = begin
+        return closed or self.text[begin] in STRAIGHT
 
     def _quoted(self) -> str:
-        begin, end = self.at, QUOTES[self.text[self.at]]
+        begin = self.at
+        inside = self._inside_quotes()
+        if inside is None:
+            self._fail(begin, f"this quotation mark has no end; expected {QUOTES[self.text[begin]][0]}")
+        return inside
+
+    def _inside_quotes(self) -> str | None:
+        """What stands up to the end of the quotation, which is passed over; None where there is none."""
+        end = QUOTES[self.text[self.at]]
         self.at += 1
         found: list[str] = []
         while not self._ended():
@@ -181,7 +202,6 @@ class _Reader:
                 letter = self.text[self.at]
                 self.at += 1
             found.append(letter)
-        self._fail(begin, f"this quotation mark has no end; expected {end[0]}")
         return None
 
     def _until(self, stop: Callable[[int], bool]) -> str:

@@ -1,10 +1,11 @@
-"""From cosines to hits: in order of score or of date, page by page."""
+"""From ranks to hits: the nearest first, or by date, page by page."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from seesay.tasks.retrieve import top_k
 
 Sort = Literal["score", "newest", "oldest"]
 EVERYTHING = Filters()
-BY_SCORE = re.compile(r"(-?\d(?:\.\d+)?(?:e-\d+)?)/(\d{1,18})")
+BY_SCORE = re.compile(r"(-?\d{1,6}(?:\.\d+)?(?:e[+-]?\d+)?)/(\d{1,18})")
 BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8})?)?/(\d{1,18})")
 FEW = 2000  # pictures: where filters let at most so many through, all of them are compared
 FIRST, FURTHER = 256, 16  # places that are looked at first where they let through more, and how many times as many next
@@ -25,13 +26,15 @@ FIRST, FURTHER = 256, 16  # places that are looked at first where they let throu
 
 @dataclass(frozen=True)
 class Candidates:
-    """ids (N,) int64, ascending, and cosines (N,) of vectors; some may be forgotten, some held back by filters."""
+    """ids (N,) int64, ascending, cosines (N,) of vectors, and the ranks (N,) by which they are ordered; some may be forgotten,
+    some held back by filters."""
 
     ids: np.ndarray
     scores: np.ndarray
+    ranks: np.ndarray
 
     def where(self, which: np.ndarray) -> "Candidates":
-        return Candidates(self.ids[which], self.scores[which])
+        return Candidates(self.ids[which], self.scores[which], self.ranks[which])
 
     def among(self, ids: np.ndarray) -> "Candidates":
         """Those of them that are here."""
@@ -42,14 +45,19 @@ class Candidates:
         return self.where(at[self.ids[at] == wanted])
 
 
+class Ranked(NamedTuple):
+    hit: Hit
+    rank: float
+
+
 def by_score(
     reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str, cursor: str | None
-) -> list[Hit]:
+) -> list[Ranked]:
     """The n best live ones that pass."""
     seen: set[str] = set()
     if cursor is not None:
         found, seen = _behind(reads, found, cursor)
-    hits: list[Hit] = []
+    hits: list[Ranked] = []
     for some in _narrowed(reads, space, found, n, filters, kind):
         hits = _best(reads, some, n, filters, seen)
         if len(hits) == n:
@@ -71,7 +79,7 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
     elsewhere = replace(filters, under=None)  # the files of the best few tell the folder sooner than the folder tells its files
     take = FIRST
     while True:
-        best = found.where(np.sort(top_k(found.scores, take)))
+        best = found.where(np.sort(top_k(found.ranks, take)))
         if conditional:
             best = best.among(reads.passing(elsewhere, space, kind, among=best.ids).vectors)
         if filters.folder is not None:
@@ -86,12 +94,12 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
     yield found.among(reads.passing(filters, space, kind).vectors)
 
 
-def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Hit]:
+def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Ranked]:
     """Forgotten ones and equal texts drop out on the way, so it looks further until there are enough."""
     take = n + 8
     while True:
-        best = found.where(top_k(found.scores, take))
-        hits = _live(reads, best, filters, seen, lambda item, score, vector: f"{score:.9g}/{vector}")
+        best = found.where(top_k(found.ranks, take))
+        hits = _live(reads, best, filters, seen, lambda item, rank, vector: f"{rank:.9g}/{vector}")
         if len(hits) >= n or take >= len(found.ids):
             return hits[:n]
         take *= 4
@@ -99,8 +107,9 @@ def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[s
 
 def by_date(
     reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, *, newest: bool, cursor: str | None
-) -> list[Hit]:
-    """The n newest or oldest pictures among the candidates that pass; those without a date at the end."""
+) -> list[Ranked]:
+    """The n newest or oldest pictures among the candidates that pass; those without a date at the end. cursor: None, or of a
+    hit of these."""
     passing = reads.passing(filters, space, "image", among=found.ids)
     vectors, dates = passing.vectors, passing.taken_at
     if cursor is not None:
@@ -110,21 +119,22 @@ def by_date(
     ranks = np.where(dates == "", len(dates), -ranks if newest else ranks)
     order = np.lexsort((vectors, ranks))[:n]
     shown = found.where(np.searchsorted(found.ids, vectors[order]))
-    return _live(reads, shown, filters, set(), lambda item, score, vector: f"{item.taken_at or ''}/{vector}")
+    return _live(reads, shown, filters, set(), lambda item, rank, vector: f"{item.taken_at or ''}/{vector}")
 
 
 def _live(
     reads: Reads, shown: Candidates, filters: Filters, seen: set[str], cursor: Callable[[FoundItem, float, int], str]
-) -> list[Hit]:
+) -> list[Ranked]:
     """Hits in the order of the candidates, without equal texts."""
     items = reads.items(shown.ids.tolist(), filters)
-    hits, texts = [], set(seen)
-    for vector, score in zip(shown.ids.tolist(), shown.scores.tolist(), strict=True):
+    hits, texts = list[Ranked](), set(seen)
+    rows = zip(shown.ids.tolist(), shown.scores.tolist(), shown.ranks.tolist(), strict=True)
+    for vector, score, rank in rows:
         item, paths = items.get(vector, (None, []))
         if item is None or (item.text is not None and item.text in texts):
             continue
         texts.add(item.text or "")
-        hits.append(_hit(item, paths, score, cursor(item, score, vector), filters.folder))
+        hits.append(Ranked(_hit(item, paths, score, cursor(item, rank, vector), filters.folder), rank))
     return hits
 
 
@@ -133,13 +143,13 @@ def _behind(reads: Reads, found: Candidates, cursor: str) -> tuple[Candidates, s
     said = BY_SCORE.fullmatch(cursor)
     if said is None:
         raise InputError(f"expected the cursor of a hit of the same search, such as 0.312/17, got {cursor!r}")
-    ids, scores, vector = found.ids, found.scores, int(said[2])
+    ids, ranks, vector = found.ids, found.ranks, int(said[2])
     # As it is now: the same product over more rows may come out another last digit. It may also be forgotten since.
-    own = scores[ids == vector]
-    score = own[0] if len(own) else np.float32(said[1])
-    before = ids[(scores == score) & (ids <= vector)]
+    own = ranks[ids == vector]
+    rank = own[0] if len(own) else np.float32(said[1])
+    before = ids[(ranks == rank) & (ids <= vector)]
     texts = {item.text for item, _ in reads.items(before.tolist(), EVERYTHING).values() if item.text is not None}
-    return found.where((scores < score) | ((scores == score) & (ids > vector))), texts
+    return found.where((ranks < rank) | ((ranks == rank) & (ids > vector))), texts
 
 
 def _later(vectors: np.ndarray, dates: np.ndarray, cursor: str, *, newest: bool) -> np.ndarray:
@@ -162,4 +172,5 @@ def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: s
     path = (there or inside or paths)[0]
     copies = tuple(other for other in paths if other != path)
     facts = item._asdict() | {"tags": tuple(item.tags.split("\n")) if item.tags else ()}
-    return Hit(score=score, path=path, copies=copies, available=bool(there), cursor=cursor, **facts)
+    shown = None if math.isnan(score) else score
+    return Hit(score=shown, path=path, copies=copies, available=bool(there), cursor=cursor, **facts)

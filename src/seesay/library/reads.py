@@ -14,6 +14,7 @@ from seesay.errors import InputError
 from seesay.library.filters import Filters
 from seesay.paths import below, from_db, join, printable, to_db
 
+FEW_IDS = 1000  # up to here they are looked up one by one
 OF_CONTENT = "CROSS JOIN items i ON i.content_id = c.id CROSS JOIN vectors v ON v.item_id = i.id"
 OF_VECTOR = "CROSS JOIN items i ON i.id = v.item_id CROSS JOIN contents c ON c.id = i.content_id"
 
@@ -253,15 +254,13 @@ class Reads:
         ).fetchone()
         return row[0] if row else None
 
-    def vectors(self, ids: Sequence[int]) -> np.ndarray:
-        """(N, D) float32 of those that are still there."""
-        rows = self.db.execute(
-            "SELECT vector FROM vectors WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
-        ).fetchall()
-        return np.stack([np.frombuffer(blob, "<f4") for (blob,) in rows]) if rows else np.empty((0, 0), dtype=np.float32)
-
     def live(self, ids: np.ndarray) -> np.ndarray:
         """ids (N,) of vectors -> (N,) bool: which are still there."""
+        if len(ids) <= FEW_IDS:
+            rows = self.db.execute(
+                "SELECT id FROM vectors WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids.tolist()),)
+            )
+            return np.isin(ids, np.array([each for (each,) in rows], dtype=np.int64))
         there = np.fromiter((each for (each,) in self.db.execute("SELECT id FROM vectors")), dtype=np.int64)
         return np.isin(ids, there)
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from seesay.errors import LibraryError, NoLibrary
+from seesay.library import names
 from seesay.library.filters import tag_key
 
 DATABASE = "library.db"
 CACHE_KB = 32_000  # SQLite's own 2 MB does not hold the ends of the indexes that a filtered search among 200,000 photos walks
 APPLICATION_ID = 0x53656553  # "SeeS": tells our database from anybody else's
 
+NAMED = 4  # the version from which on files and folders have names to search by
 # One script per version, never edited once released: PRAGMA user_version counts those already applied.
 MIGRATIONS = (
     """
@@ -104,6 +106,23 @@ MIGRATIONS = (
         PRIMARY KEY (hash, key)
     ) WITHOUT ROWID;
     """,
+    # Names, by which files and folders are found (names.py, which fills these for the files that are there already).
+    """
+    CREATE TABLE folders (
+        id INTEGER PRIMARY KEY,
+        root_id INTEGER NOT NULL REFERENCES roots ON DELETE CASCADE,
+        path NOT NULL,                          -- below the root; '' is the root itself
+        parent_id INTEGER REFERENCES folders ON DELETE CASCADE,
+        key TEXT NOT NULL,                      -- of its own name
+        UNIQUE (root_id, path)
+    );
+    CREATE INDEX folders_by_key ON folders (key);
+    CREATE INDEX folders_by_parent ON folders (parent_id);
+    ALTER TABLE files ADD COLUMN key TEXT;      -- of its own name, without the suffix
+    ALTER TABLE files ADD COLUMN folder_id INTEGER REFERENCES folders ON DELETE SET NULL;
+    CREATE INDEX files_by_key ON files (key, content_id);
+    CREATE INDEX files_by_folder ON files (folder_id, content_id);
+    """,
 )
 
 
@@ -157,10 +176,12 @@ def _migrate(db: sqlite3.Connection, file: Path) -> None:
         script = f"""BEGIN IMMEDIATE;
             {MIGRATIONS[number - 1]}
             PRAGMA application_id = {APPLICATION_ID};
-            PRAGMA user_version = {number};
-            COMMIT;"""
+            PRAGMA user_version = {number};"""
         try:
             db.executescript(script)
+            if number == NAMED:
+                names.fill(db)
+            db.execute("COMMIT")
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")

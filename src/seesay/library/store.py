@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seesay.library.filters import tag_key
 from seesay.library.matrix import Matrix
+from seesay.library.names import Folders, file_key
 from seesay.library.reads import Reads, Space, overlap
 from seesay.library.schema import connect
 from seesay.paths import below, from_db, join, to_db
@@ -34,6 +35,7 @@ class Store(Reads):
     def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder
         self.db: sqlite3.Connection = connect(folder, create=create)
+        self.folders = Folders(self.db)
 
     def close(self) -> None:
         self.db.close()
@@ -52,6 +54,7 @@ class Store(Reads):
         except BaseException:  # Ctrl-C may come at any line
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
+            self.folders.forget_known()
             raise
 
     # Spaces
@@ -76,8 +79,10 @@ class Store(Reads):
         with self.transaction():
             for file, path in self.db.execute("SELECT id, path FROM files WHERE root_id = ?", (child,)).fetchall():
                 moved = to_db(join(prefix, from_db(path)))
-                self.db.execute("UPDATE OR REPLACE files SET root_id = ?, path = ? WHERE id = ?", (parent, moved, file))
+                values = (parent, moved, self.folders.of_file(parent, from_db(moved)), file)
+                self.db.execute("UPDATE OR REPLACE files SET root_id = ?, path = ?, folder_id = ? WHERE id = ?", values)
             self.db.execute("DELETE FROM roots WHERE id = ?", (child,))
+            self.folders.forget_known()
 
     def known_files(self, root: int, start: str, space: Space) -> dict[str, Known]:
         """Every file below `start` of a root, by its path below the root."""
@@ -111,17 +116,24 @@ class Store(Reads):
             self.remove_files(gone)
             if whole:
                 self.db.execute("DELETE FROM roots WHERE id = ?", (root_id,))
+        self.folders.forget_known()
         return count
 
     def put_file(self, root: int, path: str, size: int, mtime_ns: int, content: int | None) -> int:
+        key = file_key(path or self._root_path(root))
+        values = (root, to_db(path), size, mtime_ns, content, key, self.folders.of_file(root, path))
         (file,) = self.db.execute(
-            """INSERT INTO files (root_id, path, size, mtime_ns, content_id) VALUES (?, ?, ?, ?, ?)
+            """INSERT INTO files (root_id, path, size, mtime_ns, content_id, key, folder_id) VALUES (?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (root_id, path) DO UPDATE
                SET size = excluded.size, mtime_ns = excluded.mtime_ns, content_id = excluded.content_id RETURNING id""",
-            (root, to_db(path), size, mtime_ns, content),
+            values,
         ).fetchone()
         self.db.execute("DELETE FROM failures WHERE file_id = ?", (file,))
         return int(file)
+
+    def _root_path(self, root: int) -> str:
+        (path,) = self.db.execute("SELECT path FROM roots WHERE id = ?", (root,)).fetchone()
+        return from_db(path)
 
     def put_failure(self, root: int, path: str, size: int, mtime_ns: int, reason: str, transient: bool) -> None:
         tries = self.db.execute(

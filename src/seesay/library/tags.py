@@ -13,7 +13,6 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.library.filters import Filters, tag_key, tag_name
 from seesay.library.ranking import EVERYTHING
-from seesay.library.relevance import FITTING, Neutral, quantile, refreshed
 from seesay.paths import absolute
 from seesay.tasks.prompts import Templates, label_embeddings
 
@@ -67,8 +66,8 @@ class Tags:
     ) -> dict[str, list[Tagged]]:
         """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
 
-        Probabilities are the softmax over the labels and "none of these", which fits a picture as well as the best-fitting
-        hundredth of many neutral phrases (`relevance.py`). Of the pictures that pass, those to which an earlier rule gave these
+        Probabilities are the softmax over the labels and "none of these", which fits a picture as well as its nearest neutral
+        phrases do on average (`background.py`). Of the pictures that pass, those to which an earlier rule gave these
         tags are judged anew; what was tagged by hand stays. dry_run: only says what it would do. Per label, the surest first.
         Raises InputError.
         """
@@ -105,18 +104,17 @@ class Tags:
         parts = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))]
         with self.library.reading() as store:
             space = self.library.space(store)
-            matrix = self.library.matrix(store, space)
-            for ids, vectors in self.library.vectors(store, space, "image"):
-                if not len(ids):  # all that there is lies beyond the matrix
-                    continue
-                neutral = Neutral.read(matrix.folder) or refreshed(matrix.folder, vectors, model, None)
+            vectors = self.library.vectors(store, space, "image")
+            hubs, _ = self.library.measured(store, space, vectors)
+            begin = 0
+            for ids, rows in vectors.parts:
                 for start in range(0, len(ids), CHUNK):
-                    some = vectors[start : start + CHUNK]
-                    none = quantile(some @ neutral.phrases.T, FITTING)
+                    some, none = rows[start : start + CHUNK], hubs[begin + start : begin + start + CHUNK][: len(ids) - start]
                     logits = model.logit_scale * np.concatenate([some @ texts.T, none[:, None]], axis=1)
                     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
                     shares /= shares.sum(axis=1, keepdims=True)
                     parts.append((ids[start : start + CHUNK], shares.argmax(axis=1), shares.max(axis=1)))
+                begin += len(ids)
         ids, best, sure = (np.concatenate([part[i] for part in parts]) for i in range(3))
         kept = np.isin(ids, passing, assume_unique=True)
         return ids[kept], best[kept], sure[kept]

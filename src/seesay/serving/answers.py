@@ -88,19 +88,24 @@ class PictureFacts(BaseModel):
 
 
 class Found(PictureFacts):
-    """A picture, or a text with its line in the file of that name; its id is no picture's."""
+    """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where pictures
+    are less likely to show what the words say. named: the words are the name of its file or folder. score: none without a
+    query."""
 
     kind: Literal["image", "text"] = "image"
     text: str | None = None
     line: int | None = None
-    score: float
+    score: float | None = None
     relevance: float | None = None
+    likely: bool | None = None
+    named: bool | None = None
 
 
 class Nothing(BaseModel):
-    """Why a search found nothing: no picture has to do with the words, nothing passes the filters, or there is nothing."""
+    """Why a search found nothing: no picture is likely to show it (where only likely ones are wanted), nothing passes the
+    filters, or there is nothing."""
 
-    reason: Literal["words", "filters", "library"]
+    reason: Literal["likely", "filters", "library"]
     message: str
 
 

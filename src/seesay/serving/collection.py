@@ -73,7 +73,8 @@ def routes(service: Service) -> APIRouter:
 
     @router.post("/v1/search", response_model_exclude_none=True)
     async def search(asked: SearchRequest) -> SearchAnswer:
-        """The pictures or texts nearest to a query of words, pictures sent along, and pictures of the library."""
+        """The pictures or texts nearest to a query of words, pictures sent along, and pictures of the library; without a
+        query, the pictures that pass the filters, by date."""
         begin = time.perf_counter()
         given = [Thing(image=image) for image in asked.pictures.values()]
         async with service.admitted(1 + service.cost(given)) as deadline:

@@ -62,25 +62,25 @@ def folders(library: Library) -> Folders:
 
 def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> list[Hit]:
     return library.search(
-        asked.query,
+        asked.query if asked.query.strip() else None,
         pictures=pictures,
         n=asked.n,
         filters=asked.filters.filters(under(library, asked.filters)),
         kind=asked.kind,
         sort=asked.sort,
         cursor=asked.cursor,
-        relevant=asked.relevant,
+        likely=asked.likely,
+        score=asked.score,
     )
 
 
 def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> Nothing:
     """Why such a search finds nothing."""
     what = {"image": "picture", "text": "text"}[asked.kind]
-    said = {"relevant": False, "sort": "score", "n": 1}
-    if asked.kind == "image" and asked.relevant and search(library, asked.model_copy(update=said), pictures):
+    if asked.likely and search(library, asked.model_copy(update={"likely": False, "n": 1}), pictures):
         return Nothing(
-            reason="words",
-            message='no picture here has to do with these words; "relevant": false shows the nearest all the same',
+            reason="likely",
+            message='no picture here is likely to show this; without "likely" the nearest are shown all the same',
         )
     if asked.filters != FiltersAsked():
         return Nothing(reason="filters", message=f"no {what} passes the filters")
@@ -109,8 +109,10 @@ def found(hit: Hit, names: Folders) -> Found:
         kind=hit.kind,
         text=hit.text,
         line=hit.line,
-        score=round(hit.score, 6),
+        score=None if hit.score is None else round(hit.score, 6),
         relevance=hit.relevance,
+        likely=hit.likely,
+        named=hit.named or None,
     )
 
 

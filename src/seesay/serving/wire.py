@@ -119,6 +119,9 @@ class FiltersAsked(Asked):
     orientation: Literal["landscape", "portrait", "square"] | None = None
     min_px: int | None = Field(default=None, ge=1, le=1_000_000)
     tags: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    names: list[Name] = Field(
+        default_factory=list, max_length=20, fail_fast=True, description="parts of the file's or a folder's name"
+    )
     min_score: float | None = Field(default=None, ge=-1, le=1)
 
     def filters(self, under: str | None) -> Filters:
@@ -132,6 +135,7 @@ class FiltersAsked(Asked):
             orientation=self.orientation,
             min_px=self.min_px,
             tag=tuple(self.tags) or None,
+            name=tuple(self.names) or None,
             min_score=self.min_score,
         )
 
@@ -151,10 +155,16 @@ class SearchRequest(Asked):
                 {"query": "beach sunset - people", "n": 20, "filters": {"after": "2023"}},
                 {"query": "photo:mine + at night", "pictures": {"mine": PICTURE}},
                 {"query": "photo:mine", "pictures": {"mine": PICTURE}, "kind": "text", "n": 5},
+                {"sort": "newest", "filters": {"tags": ["receipt"]}},
             ]
         }
     )
-    query: str = Field(description="words, photo:NAME of one of `pictures`, like:ID; joined by + and -", max_length=2000)
+    query: str = Field(
+        default="",
+        description="words, photo:NAME of one of `pictures`, name:NAME, like:ID; joined by + and -. "
+        "Empty: what passes the filters, by date",
+        max_length=2000,
+    )
     pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
     kind: Literal["image", "text"] = Field(
         default="image", description="what is looked for: pictures, or texts of the lists that were indexed"
@@ -162,7 +172,10 @@ class SearchRequest(Asked):
     n: int = Field(default=50, ge=1, le=1000)
     cursor: str | None = Field(default=None, max_length=100, description="the `next` of the answer before, to go on behind it")
     sort: Literal["score", "newest", "oldest"] = "score"
-    relevant: bool = Field(default=True, description="end where pictures have no more to do with the words; texts have no end")
+    likely: bool = Field(default=False, description="only pictures that are likely to show what the words say")
+    score: Literal["rank", "cosine"] = Field(
+        default="rank", description="what the order is by: cosines less what pictures have in common with anything, or cosines"
+    )
     filters: FiltersAsked = FiltersAsked()
 
 

@@ -1,0 +1,41 @@
+"""What a query looks for, and what it does not want: the vectors of its terms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seesay.errors import InputError
+from seesay.tasks.encoder import unit
+
+STRENGTH = 1.0  # of a negative term's penalty, in deviations of the positive terms' ranks
+MILD = 0.0  # deviations from the library's mean up to which a picture shows nothing of a negative term
+
+
+@dataclass(frozen=True)
+class Terms:
+    """positive (D,): the sum of the positive terms at unit length; of the negative ones, negated, where there are no others.
+    negative: (D,) unit vectors with their weights, above 0; empty where there are only these."""
+
+    positive: np.ndarray
+    negative: tuple[tuple[np.ndarray, float], ...] = ()
+
+    @staticmethod
+    def of(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> "Terms":
+        """vectors (D,) each, at unit length, with weights other than 0. Raises InputError where nothing is left."""
+        weight = np.asarray(weights, dtype=np.float32)
+        stacked = np.stack(vectors)
+        wanted = weight > 0 if (weight > 0).any() else weight < 0
+        total = (weight[wanted, None] * stacked[wanted]).sum(axis=0)
+        if np.linalg.norm(total) < 1e-3 * np.abs(weight[wanted]).sum():
+            raise InputError("the parts of the query take each other away, and nothing is left to look for")
+        others = [(row, -float(w)) for row, w in zip(stacked[~wanted], weight[~wanted], strict=True)]
+        return Terms(unit(total), tuple(others))
+
+    def penalty(self, ranks: np.ndarray, negative: Sequence[np.ndarray]) -> np.ndarray:
+        """What is taken off the ranks (N,) of the positive terms, given the ranks (N,) of each negative one: a picture that
+        shows more of it than the library's usual one loses as many deviations, one that shows less loses nothing."""
+        total = np.zeros_like(ranks)
+        for (_, weight), row in zip(self.negative, negative, strict=True):
+            total += np.float32(weight) * np.maximum((row - row.mean()) / max(float(row.std()), 1e-6) - MILD, 0)
+        return np.asarray(STRENGTH * ranks.std() * total, dtype=np.float32)

@@ -1,0 +1,125 @@
+"""A search query in words, however it is typed, as the phrasings whose mean vector a search looks for.
+
+`dog`, `Dogs`, `a dog.`, `my dog!` and `a photo of a dog` are one wish, and so are 狗, 狗。, 一只狗 and 狗的照片.
+What says nothing about the picture is taken off here and not in the tokenizer, so that `encode_text` stays what it is. Of short
+wishes several phrasings are averaged, as labels are (Radford et al. 2021, section 3.1.4); a sentence is its own phrasing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from seesay.tasks.encoder import Encoder, unit
+from seesay.tasks.prompts import CHINESE
+
+SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
+SHORT_CHARACTERS = 6  # and Chinese characters
+AROUND = " \t\n\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【】[]()"
+ENDS = ".。．…!！?？,，、;；:："
+ARTICLE = r"(?:a|an|the|some|any|this|that|these|those|my|our|your|his|her|its|their)"
+MEDIUM = r"(?:photo|photograph|picture|pic|image|snapshot|shot)s?"
+LEADING = re.compile(
+    rf"(?:show me|find|search for|looking for)\s+|(?:{ARTICLE}\s+)?{MEDIUM}\s+(?:of|with|showing)\s+|{ARTICLE}\s+"
+)
+TRAILING = re.compile(r"\s+(?:photos|photographs|pictures|pics|images)$")
+NOT_ALONE = frozenset(
+    ("old", "new", "good", "best", "nice", "funny", "recent", "latest", "all", "black and white", "color", "colour")
+)
+OWNER_ZH = re.compile("(?:(?:我|我们|你|你们|他|她|它|他们|她们|咱|咱们|我們|你們|他們)(?:家)?的)")
+COUNTED_ZH = re.compile(
+    "(?:一|这|那|這|某)?(?:只|条|个|张|辆|艘|架|匹|头|朵|棵|座|幅|件|位|名|些|把|台|本|杯|块|片|瓶|部|栋|根|顶|双|盘|碗|间|支|盏|扇|颗"
+    "|隻|條|個|張|輛|頭|塊|棟|頂|雙|盤|間|盞|顆)"
+)
+MEDIUM_ZH = re.compile("(?:的?(?:照片|相片|图片|图像|圖片|圖像|相|图|圖))$")
+LEADING_MEDIUM_ZH = re.compile("(?:(?:一张|一幅|这张|那张|一張|這張|那張)(?:照片|图片|圖片)?(?:上|里|裡)?(?:有|是)?)")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """What a query asks for, without what says nothing. short: a word or a few rather than a sentence."""
+
+    text: str
+    language: str
+    short: bool
+
+
+def phrase(query: str) -> Phrase:
+    """The query with capitals, quotation marks, articles, "photo of", plural and end punctuation made one; never empty."""
+    text = " ".join(unicodedata.normalize("NFKC", query).split())
+    text = _trimmed(text) or text
+    if CHINESE.search(text):
+        return _chinese(text)
+    return _english(text.lower())
+
+
+def _english(text: str) -> Phrase:
+    while (found := LEADING.match(text)) and len(text) > found.end():
+        text = _trimmed(text[found.end() :]) or text
+    if (found := TRAILING.search(text)) and text[: found.start()] not in NOT_ALONE:
+        text = text[: found.start()]
+    words = text.split()
+    short = len(words) <= SHORT_WORDS
+    if short:
+        words[-1] = singular(words[-1])
+    return Phrase(" ".join(words), "en", short)
+
+
+def _chinese(text: str) -> Phrase:
+    for pattern in (LEADING_MEDIUM_ZH, OWNER_ZH, COUNTED_ZH):
+        found = pattern.match(text)
+        # 张三 is a name and 个人 a person: a measure word alone needs something that is counted, and a number before it.
+        if found and len(found[0]) > 1 and len(text) > found.end():
+            text = _trimmed(text[found.end() :]) or text
+    if (found := MEDIUM_ZH.search(text)) and found.start() > 0 and len(found[0]) > 1:
+        text = _trimmed(text[: found.start()]) or text
+    return Phrase(text.lower(), "zh", len(re.sub(r"\s", "", text)) <= SHORT_CHARACTERS)
+
+
+def _trimmed(text: str) -> str:
+    """Without quotation marks around it and punctuation at its end."""
+    before = None
+    while text != before:
+        before = text
+        text = text.strip(AROUND).rstrip(ENDS)
+    return text
+
+
+def singular(word: str) -> str:
+    """A plural's singular; any other word as it is. The rules of detachment are WordNet's (morphy(7WN))."""
+    if (known := _exceptions().get(word)) is not None:
+        return known
+    if not re.fullmatch("[a-z]{4,}", word) or re.search("(?:ss|us|is|ics)$", word):
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if re.search("(?:ss|x|z|ch|sh|[^aeio]o)es$", word):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") else word
+
+
+@cache
+def _exceptions() -> dict[str, str]:
+    """Singulars by word."""
+    lines = (Path(__file__).parent / "plurals.txt").read_text(encoding="utf-8").splitlines()[1:]
+    return {words[0]: words[-1] for words in map(str.split, lines)}
+
+
+def phrasings(query: str, templates: Mapping[str, Sequence[str]]) -> list[str]:
+    """The texts whose mean vector stands for a query. templates: by language, with {} where a short query goes."""
+    wanted = phrase(query)
+    if not wanted.short:
+        return [wanted.text]
+    return [template.replace("{}", wanted.text) for template in templates.get(wanted.language, ("{}",))]
+
+
+def query_embeddings(encoder: Encoder, queries: Sequence[str], templates: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """Queries -> (N, D) unit vectors: of each the mean of its phrasings' unit vectors, at unit length again."""
+    told = [phrasings(query, templates) for query in queries]
+    vectors = encoder.encode_text([text for texts in told for text in texts])
+    ends = np.cumsum([len(texts) for texts in told])
+    return unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
