@@ -2,11 +2,11 @@
 
     SEESAY_DATA=... python benchmarks/likely.py [--quick] [--json]
 
-Caltech101's classes are dealt at random, one half into a library, the other half left out; ten times. Every class's name is a query,
-put to the model as a search puts it. A query for an absent class is right if nothing is marked likely. Of a present class the true
-hits are its pictures among the first 15; lost are those that are marked unlikely. Peer: one cosine for all queries from which hits
-are likely, the one that is right for as many absent classes. Then the same for queries that take another class away, one that is
-present. A broad library and what people type are measured by everyday.py.
+Caltech101's classes are dealt at random, one half into a library, the other half left out; ten times. Every class's name is
+a query, put to the model as a search puts it. A query for an absent class is right if nothing is marked likely. Of a present
+class the true hits are its pictures among the first 15; lost are those that are marked unlikely. Peer: one cosine for all
+queries from which hits are likely, the one that is right for as many absent classes. Then the same for queries that take
+another class away, one that is present. A broad library and what people type are measured by everyday.py.
 
 Goals: for at most a quarter of the absent queries anything is likely, and at most 10 % of the true hits are unlikely.
 """
@@ -21,7 +21,7 @@ from benchmark import Goal, Result, Table, run
 import seesay
 from seesay.config import SearchSpec
 from seesay.evaluation.datasets import read_labels
-from seesay.library.background import Background, corrections, phrase_vectors, search_spec
+from seesay.library.background import NEAREST, Background, corrections, phrase_vectors, search_spec
 from seesay.library.relevance import Absent, Relevance
 from seesay.library.terms import Terms
 from seesay.tasks.phrasing import phrase, query_embeddings
@@ -96,7 +96,7 @@ def _split(
     present = np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
     inside, own = vectors[present[labels]], labels[present[labels]]
     background = Background.empty(0, len(phrases)).extended(inside, phrases, spec)
-    absent = [Absent.among(best) for best in background.best]
+    absent = [Absent.among(background.standing_out(short=each)) for each in (False, True)]
     right, true, lost, false, noise = [], 0, 0, 0, 0
     tops: list[float] = []
     hits: list[float] = []
@@ -110,7 +110,8 @@ def _split(
             taken = rule.ranks(inside @ other, background.hubs, background.spreads)
             ranks = highest - Terms(query, ((other, 1.0),)).penalty(highest, [taken])
         best = top_k(ranks, SHOWN)
-        likely = ranks[best] >= Relevance(absent[short[at]], float(highest.max())).least
+        usual = rule.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
+        likely = ranks[best] >= Relevance(absent[short[at]], float(highest.max()), float(usual)).least
         if not present[at]:
             right.append(not likely.any())
             tops.append(float(cosines.max()))

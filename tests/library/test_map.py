@@ -13,7 +13,7 @@ from PIL import Image
 from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.map import grouped, layout, located, named, read_names
-from seesay.library.relevance import Absent
+from seesay.library.relevance import Absent, Relevance
 from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.map_page import write_map
 from seesay.model import Model
@@ -68,8 +68,11 @@ def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarr
     vectors, which, centres = heaps
     places = np.stack([which / 3 + 0.1, np.full(90, 0.5)], axis=1)
     chance = Absent(0.3, 0.1)
-    np.testing.assert_allclose(located(vectors @ centres[1], places, chance), [1 / 3 + 0.1, 0.5])
-    assert located(-(vectors @ centres.sum(axis=0)), places, chance) is None
+    for ranks, expected in ((vectors @ centres[1], [1 / 3 + 0.1, 0.5]), (-(vectors @ centres.sum(axis=0)), None)):
+        got = located(ranks, places, Relevance(chance, float(ranks.max()), typical=0.0))
+        assert (got is None) == (expected is None)
+        if expected is not None:
+            np.testing.assert_allclose(got, expected)
 
 
 def test_photos_sit_in_cells_of_their_own() -> None:

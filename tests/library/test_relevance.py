@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from seesay.library import Library
+from seesay.library.background import NEAREST
 from seesay.library.relevance import EVEN, FOUND, KEPT, SLOPE, Absent, Relevance
-from seesay.library.search import LOOKED_AT
 from seesay.model import Model
 
 
@@ -27,12 +27,12 @@ def test_what_is_absent_is_told_from_what_is_there_however_much_that_is(present:
 
 def test_relevance_grows_with_the_deviations_from_what_is_absent() -> None:
     absent = Absent(0.01, 0.05)
-    found = Relevance(absent, best=0.01 + 0.05 * (FOUND + 0.01))
+    found = Relevance(absent, best=0.21 + 0.05 * (FOUND + 0.01), typical=0.2)
     for deviations in (-1e9, -1.0, 0.0, EVEN, 20.0, 1e9):
         expected = np.exp(-np.logaddexp(0, (EVEN - deviations) / SLOPE))
-        assert found.probability(0.01 + 0.05 * deviations) == pytest.approx(expected, abs=1e-9)
-    assert absent.deviations(found.least) == pytest.approx(KEPT)
-    assert Relevance(absent, best=0.01 + 0.05 * (FOUND - 0.01)).least == float("inf")
+        assert found.probability(0.21 + 0.05 * deviations) == pytest.approx(expected, abs=1e-9)
+    assert absent.deviations(found.least - 0.2) == pytest.approx(KEPT)
+    assert Relevance(absent, best=0.21 + 0.05 * (FOUND - 0.01), typical=0.2).least == float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_what_was_forgotten_has_no_say_in_what_is_found(bundled: Model, photos: 
         folder = dogs if re.search("dog|dalmatian|shepherd", photo.name) else others if photo.parent.name != "animals" else None
         if folder is not None:
             shutil.copy(photo, folder)
-    for copy in range(LOOKED_AT):  # the nearest of all that are there, and then not
+    for copy in range(NEAREST):  # the nearest of all that are there, and then not
         with Image.open(dogs / "german-shepherd-on-grass.jpg") as image:
             image.save(dogs / f"again-{copy}.jpg", quality=90 - copy)
     library = Library(tmp_path / "library", bundled)

@@ -7,7 +7,8 @@ them. A query's cosines are corrected by them into ranks,
     rank = (cosine - hub * mean of the nearest) / deviation ** spread
 
 which are compared within one query only; with hub 0.5 and spread 0 that is CSLS (Conneau et al. 2018) but for what all pictures
-share. How high each phrase itself ranks in the library tells what chance is there (`relevance.py`).
+share. How far each phrase's best picture stands out of what phrases have on its nearest pictures tells what chance is in this
+library (`relevance.py`).
 """
 
 import hashlib
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 NEIGHBOURS = 20  # nearest phrases of a picture
+NEAREST = 16  # pictures on which a query, or a phrase, is compared with the phrases
 UNMEASURED = SearchSpec(dict[str, tuple[str, ...]](SHORT))  # of models that say nothing of their own
 STALE = 0.1  # share of a large library's pictures whose removal makes the phrases be searched for again
 SMALL = 5000  # pictures; below this it is done again whenever one is gone
@@ -48,6 +50,10 @@ class Correction(NamedTuple):
         """All (N,), or cosines (B, N) -> the same shape, float32."""
         return np.asarray((cosines - self.hub * hubs) / spreads**self.spread, dtype=np.float32)
 
+    def typical(self, hubs: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+        """The ranks (N,) that a picture's nearest phrases have on average."""
+        return self.ranks(hubs, hubs, spreads)
+
 
 NONE = Correction(0.0, 0.0)
 
@@ -59,40 +65,48 @@ def corrections(spec: SearchSpec) -> tuple[Correction, Correction]:
 
 @dataclass(frozen=True)
 class Background:
-    """Of the first N rows of a matrix. hubs, spreads: (N,) float32. best: (2, B) the highest rank that each of B phrases has
-    among the pictures that are there, put as a sentence is ranked and as a short query is. live: how many are there."""
+    """Of the first N rows of a matrix. hubs, spreads: (N,) float32. nearest: (2, B, 2, NEAREST) of each of B phrases, ranked
+    as a sentence is and as a short query is, the highest ranks among the pictures that are there and what is typical of these,
+    NaN where there are fewer. live: how many are there."""
 
     generation: int
     hubs: np.ndarray
     spreads: np.ndarray
-    best: np.ndarray
+    nearest: np.ndarray
     live: int
 
     @staticmethod
     def empty(generation: int, phrases: int) -> "Background":
         nothing = np.empty(0, dtype=np.float32)
-        return Background(generation, nothing, nothing, np.full((2, phrases), -np.inf, dtype=np.float32), 0)
+        return Background(generation, nothing, nothing, _none(phrases), 0)
+
+    def standing_out(self, *, short: bool) -> np.ndarray:
+        """(B,): how far each phrase's best picture stands out, or empty where there is no picture."""
+        ranks, typical = self.nearest[int(short), :, 0], self.nearest[int(short), :, 1]
+        if not self.live:
+            return np.empty(0, dtype=np.float32)
+        return np.asarray(np.nanmax(ranks, axis=1) - np.nanmean(typical, axis=1))
 
     def extended(self, vectors: np.ndarray, phrases: np.ndarray, spec: SearchSpec) -> "Background":
         """vectors (M, D): the rows behind these, all of them there."""
-        hubs, spreads, best = [self.hubs], [self.spreads], self.best
+        hubs, spreads, nearest = [self.hubs], [self.spreads], self.nearest
         for start in range(0, len(vectors), CHUNK):
             cosines = vectors[start : start + CHUNK] @ phrases.T
             some = measured(cosines)
             hubs.append(some[0])
             spreads.append(some[1])
-            best = np.maximum(best, _highest(cosines, *some, spec))
+            nearest = _nearest(nearest, cosines, *some, spec)
         total = self.live + len(vectors)
-        return replace(self, hubs=np.concatenate(hubs), spreads=np.concatenate(spreads), best=best, live=total)
+        return replace(self, hubs=np.concatenate(hubs), spreads=np.concatenate(spreads), nearest=nearest, live=total)
 
     def without(self, vectors: np.ndarray, live: np.ndarray, phrases: np.ndarray, spec: SearchSpec) -> "Background":
         """vectors (N, D), live (N,) bool: what phrases find among those that are still there."""
-        best = np.full_like(self.best, -np.inf)
+        nearest = _none(len(phrases))
         for start in range(0, len(vectors), CHUNK):
             at = start + np.flatnonzero(live[start : start + CHUNK])
             if len(at):
-                best = np.maximum(best, _highest(vectors[at] @ phrases.T, self.hubs[at], self.spreads[at], spec))
-        return replace(self, best=best, live=int(live.sum()))
+                nearest = _nearest(nearest, vectors[at] @ phrases.T, self.hubs[at], self.spreads[at], spec)
+        return replace(self, nearest=nearest, live=int(live.sum()))
 
     def covers(self, vectors: Vectors) -> bool:
         """Whether these are its rows, or the first of them."""
@@ -110,13 +124,13 @@ class Background:
     @staticmethod
     def read(file: Path) -> "Background | None":
         stored = read_arrays(file)
-        if stored is None or not {"generation", "hubs", "spreads", "best", "live"} <= stored.keys():
+        if stored is None or not {"generation", "hubs", "spreads", "nearest", "live"} <= stored.keys():
             return None
-        return Background(int(stored["generation"]), stored["hubs"], stored["spreads"], stored["best"], int(stored["live"]))
+        return Background(int(stored["generation"]), stored["hubs"], stored["spreads"], stored["nearest"], int(stored["live"]))
 
     def write(self, file: Path) -> None:
         counts = {"generation": np.array(self.generation), "live": np.array(self.live)}
-        write_arrays(file, hubs=self.hubs, spreads=self.spreads, best=self.best, **counts)
+        write_arrays(file, hubs=self.hubs, spreads=self.spreads, nearest=self.nearest, **counts)
 
 
 def measured(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,9 +141,20 @@ def measured(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return nearest.mean(axis=1, dtype=np.float32), spread.astype(np.float32)
 
 
-def _highest(cosines: np.ndarray, hubs: np.ndarray, spreads: np.ndarray, spec: SearchSpec) -> np.ndarray:
-    """(N, B), (N,), (N,) -> (2, B)"""
-    return np.stack([rule.ranks(cosines.T, hubs, spreads).max(axis=1) for rule in corrections(spec)])
+def _none(phrases: int) -> np.ndarray:
+    return np.full((2, phrases, 2, NEAREST), np.nan, dtype=np.float32)
+
+
+def _nearest(before: np.ndarray, cosines: np.ndarray, hubs: np.ndarray, spreads: np.ndarray, spec: SearchSpec) -> np.ndarray:
+    """`Background.nearest` with further pictures: cosines (N, B), hubs (N,), spreads (N,)."""
+    made = []
+    for known, rule in zip(before, corrections(spec), strict=True):
+        ranks = np.concatenate([known[:, 0], rule.ranks(cosines.T, hubs, spreads)], axis=1)  # (B, NEAREST + N)
+        usual = np.broadcast_to(rule.typical(hubs, spreads), cosines.T.shape)
+        best = np.argpartition(np.where(np.isnan(ranks), np.inf, -ranks), NEAREST - 1, axis=1)[:, :NEAREST]
+        typical = np.concatenate([known[:, 1], usual], axis=1)
+        made.append(np.stack([np.take_along_axis(each, best, axis=1) for each in (ranks, typical)], axis=1))
+    return np.stack(made)
 
 
 @cache

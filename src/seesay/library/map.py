@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.library.background import corrections, neutral_phrases, phrase_vectors, search_spec
+from seesay.library.background import NEAREST, corrections, neutral_phrases, phrase_vectors, search_spec
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
@@ -99,7 +99,7 @@ def chart(
         files = store.picture_files(passing.contents, filters)
         everything = library.vectors(store, space, "image")
         hubs, spreads = library.measured(store, space, everything)
-        best = library.background(store, space, everything).best
+        background = library.background(store, space, everything)
     there = np.isin(passing.contents, np.fromiter(files, dtype=np.int64))
     ids = passing.vectors[there]
     if len(ids) < FEWEST:
@@ -121,8 +121,11 @@ def chart(
     told: list[np.ndarray | None] = []
     for word, vector in zip(words, query_embeddings(library.model, words, spec.templates) if words else (), strict=True):
         short = phrase(word).short
-        ranks = corrections(spec)[short].ranks(vectors @ vector, hubs, spreads)
-        told.append(located(ranks, places, Absent.among(best[int(short)])))
+        rule = corrections(spec)[short]
+        ranks, typical = rule.ranks(vectors @ vector, hubs, spreads), rule.typical(hubs, spreads)
+        nearest = typical[top_k(ranks, NEAREST)].mean()
+        relevance = Relevance(Absent.among(background.standing_out(short=short)), float(ranks.max()), float(nearest))
+        told.append(located(ranks, places, relevance))
     return Map(
         tuple(
             Spot(files[content][0], *_rounded(place), None if group < 0 else group)
@@ -185,11 +188,11 @@ def _related(one: str, other: str) -> bool:
     return any(word in text for word, text in words if word not in ARTICLES)
 
 
-def located(ranks: np.ndarray, places: np.ndarray, absent: Absent) -> np.ndarray | None:
+def located(ranks: np.ndarray, places: np.ndarray, relevance: Relevance) -> np.ndarray | None:
     """A word's ranks (N,) of pictures at places (N, 2) -> (2,): the middle of those of its best hits that lie together; None
     where no picture is likely to show it."""
     nearest = top_k(ranks, FOUND)
-    nearest = nearest[ranks[nearest] >= Relevance(absent, float(ranks.max())).least]
+    nearest = nearest[ranks[nearest] >= relevance.least]
     if not len(nearest):
         return None
     at = places[nearest]

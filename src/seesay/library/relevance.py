@@ -1,11 +1,11 @@
 """A per-query mark, not a gate: which hits of a text query are likely to show what was asked for, with any model.
 
-A rank says nothing by itself: what is a good match for one model or library is noise in another. So the neutral phrases are
-searched for in the same library, each as if it were a query, and the query's ranks are compared with the highest that each of
-them reaches (`background.py`). A narrow library shows few of them and a large one most, so a place among them says little. But
-those that it does not show crowd together at the lower end, and how they are spread there tells what is chance in this library
-(an empirical null, Efron 2004, doi:10.1198/016214504000000089). How many deviations of chance a hit stands out by gives its
-relevance.
+A rank says nothing by itself: what is a good match for one model or library is noise in another. So a query is compared with
+the neutral phrases (`background.py`): its ranks less what phrases typically have on its nearest pictures. The phrases
+themselves are searched for in the same library, each as if it were a query. A narrow library shows few of them and a large one
+most, so a place among them says little. But those that it does not show crowd together at the lower end, and how they are
+spread there tells what is chance in this library (an empirical null, Efron 2004, doi:10.1198/016214504000000089). How many
+deviations of chance a hit stands out by gives its relevance.
 
 What is taken away from a query does not say whether the rest of it is there, so the positive terms alone are asked for that.
 Measured in docs/benchmarks.md.
@@ -28,7 +28,7 @@ SLOPE = 3.8
 
 @dataclass(frozen=True)
 class Absent:
-    """The best ranks of what a library does not show, as a normal distribution."""
+    """How far what a library does not show stands out in it all the same, as a normal distribution."""
 
     mean: float
     deviation: float
@@ -45,27 +45,32 @@ class Absent:
         spread = float(np.sqrt(np.square(below - mean).mean())) if len(below) else 0.0
         return Absent(mean, max(spread, 1e-6))
 
-    def deviations(self, rank: float) -> float:
-        return (rank - self.mean) / self.deviation
+    def deviations(self, by: float) -> float:
+        return (by - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
 class Relevance:
-    """Of one text query in one library. best: the highest rank of its positive terms."""
+    """Of one text query in one library. best: the highest rank of its positive terms; typical: what phrases have on average on
+    its nearest pictures, in ranks."""
 
     absent: Absent
     best: float
+    typical: float
 
     @property
     def found(self) -> bool:
         """Whether the library is likely to have what is asked for."""
-        return self.absent.deviations(self.best) >= FOUND
+        return self._deviations(self.best) >= FOUND
 
     def probability(self, rank: float) -> float:
         """0 to 1: that a hit of this rank shows it, if every second query's thing is there."""
-        return 0.5 + 0.5 * math.tanh((self.absent.deviations(rank) - EVEN) / SLOPE / 2)
+        return 0.5 + 0.5 * math.tanh((self._deviations(rank) - EVEN) / SLOPE / 2)
 
     @property
     def least(self) -> float:
         """The rank from which hits are likely; infinite where nothing is."""
-        return self.absent.mean + KEPT * self.absent.deviation if self.found else math.inf
+        return self.typical + self.absent.mean + KEPT * self.absent.deviation if self.found else math.inf
+
+    def _deviations(self, rank: float) -> float:
+        return self.absent.deviations(rank - self.typical)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.background import NONE, Correction, corrections, search_spec
+from seesay.library.background import NEAREST, NONE, Correction, corrections, search_spec
 from seesay.library.filters import Filters, tag_key
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
@@ -33,7 +33,6 @@ Score = Literal["rank", "cosine"]
 SORTS = get_args(Sort)
 NAMED = np.float32(100)  # above any rank: a picture of that very name comes first
 DATED = 100  # of the nearest pictures to a picture, so many are shown by date before the others
-LOOKED_AT = 16  # of the highest ranks, since some may be of forgotten pictures
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,9 @@ def ranked(
             raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
         marks = of_words and options.kind == "image"
         rule = corrections(search_spec(library.model))[short] if marks and options.score == "rank" else NONE
-        found, highest = _candidates(library, store, space, options.kind, terms, rule)
-        relevance = _relevance(library, store, space, found, highest, short) if marks and rule is not NONE else None
+        found, highest, typical = _candidates(library, store, space, options.kind, terms, rule)
+        marked = marks and rule is not NONE
+        relevance = _relevance(library, store, space, found, highest, typical, short) if marked else None
         named = _named(store, space, name) if name is not None and options.kind == "image" else None
         if named is not None and len(named):
             found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
@@ -112,35 +112,40 @@ def ranked(
 
 def _candidates(
     library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, rule: Correction
-) -> tuple[Candidates, np.ndarray]:
-    """All of a kind, and the ranks (N,) of the positive terms alone."""
+) -> tuple[Candidates, np.ndarray, np.ndarray]:
+    """All of a kind, the ranks (N,) of the positive terms alone, and what is typical (N,)."""
     vectors = library.vectors(store, space, kind)
     scores = vectors.cosines(terms.positive)
-    highest, others = scores, [vectors.cosines(vector) for vector, _ in terms.negative]
+    highest, typical, others = scores, np.empty(0), [vectors.cosines(vector) for vector, _ in terms.negative]
     if rule is not NONE and len(scores):
         hubs, spreads = library.measured(store, space, vectors)
         highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
+        typical = rule.typical(hubs, spreads)
     ranks = highest - terms.penalty(highest, others) if others and len(highest) else highest
-    return Candidates(vectors.ids, scores, ranks), highest
+    return Candidates(vectors.ids, scores, ranks), highest, typical
 
 
 def _relevance(
-    library: "Library", store: Store, space: "Space", found: Candidates, highest: np.ndarray, short: bool
+    library: "Library",
+    store: Store,
+    space: "Space",
+    found: Candidates,
+    highest: np.ndarray,
+    typical: np.ndarray,
+    short: bool,
 ) -> Relevance | None:
     """None where there is nothing to compare with."""
-    background = library.background(store, space)
-    best = background.best[int(short)]
-    if not len(found.ids) or not np.isfinite(best).all():
+    standing_out = library.background(store, space).standing_out(short=short)
+    if not len(found.ids) or not len(standing_out):
         return None
-    take = LOOKED_AT
-    while True:
+    take, live = 0, np.empty(0, dtype=np.int64)
+    while len(live) < NEAREST and take < len(found.ids):  # the best may be of forgotten pictures
+        take = NEAREST * take or NEAREST
         nearest = top_k(highest, take)
-        live = nearest[store.live(found.ids[nearest])]
-        if len(live):
-            return Relevance(Absent.among(best), float(highest[live[0]]))
-        if take >= len(found.ids):
-            return None
-        take *= LOOKED_AT
+        live = nearest[store.live(found.ids[nearest])][:NEAREST]
+    if not len(live):
+        return None
+    return Relevance(Absent.among(standing_out), float(highest[live[0]]), float(typical[live].mean()))
 
 
 def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevance | None, options: Options) -> list[Ranked]:
