@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import as_options, echo_json, json_option, library_option, model_option, progress_bar, short, working
+from seesay.cli.output import as_options, echo_json, json_option, library_option, model_option, progress_bar, short
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 
@@ -46,7 +46,7 @@ def map(
     Needs the extra map: pip install 'seesay[map]'.
     """
     from seesay.library import Library
-    from seesay.library.map import read_names
+    from seesay.library.map import chart, read_names
     from seesay.map_page import write_map
     from seesay.model import load
 
@@ -58,12 +58,13 @@ def map(
     known = read_names(Path(names)) if names is not None else None
     with as_options():
         filters = Filters(under=under, tag=tags or None, after=after, before=before)
-    with Library(library, load(model)) as opened, working("Laying out the map"):
+    laying = "Laying out the map"
+    with Library(library, load(model)) as opened, progress_bar(laying, quiet=as_json, first=laying) as progress:
         if under is not None and not opened.browse(filters=Filters(under=under)).ids:
             raise InputError(f"a map has at least 5 pictures, and there is none below {short(under)}; is it indexed?")
-        drawn = opened.map(filters=filters, most=most, words=words, names=known)
+        drawn = chart(opened, filters=filters, most=most, words=words, names=known, progress=progress)
     for file in files:
-        with progress_bar("Drawing", quiet=as_json) as progress:
+        with progress_bar("Drawing", quiet=as_json, first="Drawing") as progress:
             if Path(file).suffix.lower() == ".png":
                 from seesay.map_figure import draw_map
 
