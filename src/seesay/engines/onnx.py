@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seesay.engines.cores import available_cores, checked_threads
 from seesay.engines.protocol import Capability
 from seesay.errors import ModelError
 
@@ -29,7 +30,7 @@ class OnnxEngine:
     def __init__(self, folder: Path, *, threads: int | None = None, alone: bool = True) -> None:
         self._folder = folder
         self._alone = alone
-        self._threads = threads or available_cores()
+        self._threads = checked_threads(threads) or available_cores()
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -83,10 +84,3 @@ def runtime() -> Any:
     import onnxruntime
 
     return onnxruntime
-
-
-def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
