@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.engines.cores import available_cores, checked_threads
+from seesay.engines.graph_file import structure
 from seesay.engines.protocol import Capability
 from seesay.errors import ModelError
 
@@ -72,8 +73,11 @@ class OnnxEngine:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3  # errors only
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._alone else "0")
+        path = path.resolve()  # a hub's cache holds links, and weights must lie beside their graph
         try:
-            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            if (graph := structure(path)) is not None:
+                options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+            return onnxruntime.InferenceSession(graph or str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise ModelError(f"{path} is not a graph that ONNX Runtime opens: {error}") from None
 
