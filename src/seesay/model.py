@@ -227,12 +227,18 @@ class Model:
 
     # Texts
 
+    def expect_text(self) -> None:
+        """Says that a text will be encoded soon: its tower is opened meanwhile, where the engine can."""
+        if isinstance(self.engine, OnnxEngine):
+            self.engine.expect("text")
+
     def encode_text(self, texts: str | Sequence[str], *, normalize: bool = True) -> np.ndarray:
         """One text or a list -> (N, D) float32 unit vectors; raw projections with normalize=False.
 
         A text longer than the model's context loses its end, which one TruncatedText warning reports.
         """
         texts = _texts(texts)
+        self.expect_text()  # while the vocabulary is read
         raw = np.empty((len(texts), self.dim), dtype=np.float32)
         # Texts of similar length share a batch, so that little time goes into padding. Padding never changes a vector.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))

@@ -91,6 +91,21 @@ def test_a_linked_graph_is_opened_as_a_hub_keeps_it(bundled: Model, tmp_path: Pa
     np.testing.assert_array_equal(OnnxEngine(tmp_path).encode_tokens(ids), bundled.engine.encode_tokens(ids))
 
 
+def test_what_is_expected_is_opened_once_and_its_faults_reach_whoever_needs_it(tmp_path: Path) -> None:
+    model = seesay.load()
+    assert isinstance(model.engine, OnnxEngine)
+    for _ in range(3):
+        model.expect_text()
+    vectors = model.encode_text(TEXTS)
+    assert list(model.engine._sessions) == ["text"]
+    np.testing.assert_array_equal(vectors, seesay.load().encode_text(TEXTS))
+    broken = OnnxEngine(tmp_path)
+    broken.expect("text")
+    with pytest.raises(ModelError, match=r"has no text\.onnx"):
+        broken.encode_tokens(np.zeros((1, 3), dtype=np.int64))
+    seesay.fake_model().expect_text()
+
+
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:
     image, text = read_weights(BUNDLED / "image.onnx"), read_weights(BUNDLED / "text.onnx")
     assert image["class_embedding"].shape == (1000, bundled.dim)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,16 @@ class OnnxEngine:
     def _run(self, tower: str, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
         (result,) = self._session(tower).run([output], inputs)
         return np.asarray(result, dtype=np.float32)
+
+    def expect(self, tower: str) -> None:
+        """Begins to open a graph in a thread, for whoever is about to need it and has something else to do first."""
+
+        def work() -> None:
+            with suppress(ModelError):  # whoever needs it is told
+                self._session(tower)
+
+        if tower not in self._sessions:
+            threading.Thread(target=work, name=f"seesay-open-{tower}").start()
 
     def _session(self, tower: str) -> Any:
         with self._lock:
