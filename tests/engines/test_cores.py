@@ -15,6 +15,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.used = cores._Used(0.0, 0.0, 0.0)
         monkeypatch.setattr(cores, "_used", lambda: self.used)
+        monkeypatch.setattr(cores, "monotonic", lambda: self.used.at_s)
         monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
         monkeypatch.setattr(cores, "_quota", lambda: float("inf"))
 

@@ -2,9 +2,9 @@
 
 import math
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from seesay.errors import InputError
 
@@ -33,8 +33,10 @@ class FreeCores:
 
     def count(self) -> int:
         """At least 1. All where the system does not tell what is used."""
+        if self._last is None or monotonic() - self._last.at_s < LOOK_S:
+            return self._free
         now = _used()
-        if now is not None and self._last is not None and now.at_s - self._last.at_s >= LOOK_S:
+        if now is not None:
             self._free = max(1, min(available_cores(), round(len(_allowed()) - now.others(self._last))))
             self._last = now
         return self._free
@@ -55,19 +57,18 @@ class _Used:
 
 def _used() -> _Used | None:
     """None where the system does not tell (it is Linux that does)."""
-    try:
-        lines = Path("/proc/stat").read_text().splitlines()
-    except OSError:
-        return None
     names = {f"cpu{core}" for core in _allowed()}
     ticks = 0
-    for line in lines:
-        name, _, counts = line.partition(" ")
-        if name in names:
-            user, nice, system, _idle, _waiting, irq, soft_irq, steal = map(int, counts.split()[:8])
-            ticks += user + nice + system + irq + soft_irq + steal
+    try:
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, _, counts = line.partition(" ")
+            if name in names:
+                user, nice, system, _idle, _waiting, irq, soft_irq, steal = map(int, counts.split()[:8])
+                ticks += user + nice + system + irq + soft_irq + steal
+    except (OSError, ValueError):
+        return None
     own = os.times()
-    return _Used(time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system)
+    return _Used(monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system)
 
 
 def _allowed() -> set[int]:
