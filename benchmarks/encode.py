@@ -26,7 +26,8 @@ from random_clip import make, pixels, texts
 from rounds import Times, interleave
 
 from seesay.engines import OnnxEngine
-from seesay.engines.onnx import available_cores, runtime
+from seesay.engines.cores import available_cores
+from seesay.engines.onnx import runtime
 from seesay.estimate import operations
 
 CASES = {"images-1": 1, "images-32": 32, "texts-1": 1, "texts-32": 32}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 
 
 class Peer:

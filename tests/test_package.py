@@ -76,6 +76,17 @@ assert library.search("a puppy", kind="text", n=1)[0].text == "a dog"
     assert not {"PIL", "torch", "rich", "onnx", "filelock", "huggingface_hub", "http.client"} & modules_loaded_by(search)
 
 
+def test_the_search_command_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("a dog\na car\n")
+    library = str(tmp_path / "library")
+    command = "import sys\nfrom seesay.cli.main import _run\nsys.argv = ['seesay', *{}]\nassert _run() == 0"
+    modules_loaded_by(command.format(["index", str(tmp_path / "texts.txt"), "--library", library]))
+    loaded = modules_loaded_by(command.format(["search", "a puppy", "--in", "texts", "--library", library]))
+    assert {"click", "onnxruntime", "tokenizers"} <= loaded
+    heavy = {"PIL", "torch", "rich", "onnx", "filelock", "huggingface_hub", "http.client", "ftfy", "html", "sklearn", "scipy"}
+    assert not heavy & loaded
+
+
 def test_public_names_are_sorted_and_arrive() -> None:
     assert seesay.__all__ == sorted(seesay.__all__)
     for name in seesay.__all__:

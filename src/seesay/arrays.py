@@ -1,7 +1,6 @@
 """Files of arrays that can be made again: written whole or not at all, and read as absent where they are damaged."""
 
 import os
-import secrets
 import zipfile
 import zlib
 from pathlib import Path
@@ -29,7 +28,7 @@ def write_arrays(file: Path, **arrays: np.ndarray) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Not tempfile's: those could be read by nobody else who shares the folder.
-        with (file.parent / f".{file.name}.{secrets.token_hex(8)}.part").open("xb") as stream:
+        with (file.parent / f".{file.name}.{os.urandom(8).hex()}.part").open("xb") as stream:
             temporary = Path(stream.name)
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle
         os.replace(temporary, file)

@@ -4,7 +4,6 @@ Activation, preprocessing and tokenizer always travel with the weights: losing o
 the field.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -347,6 +346,8 @@ def make_space_id(
     Made once, when a model enters SeeSay, and kept by every conversion afterwards. What stands at its default is left out, so
     that a field added later changes no identity.
     """
+    import hashlib  # OpenSSL, 2 ms that no search needs
+
     spec = {
         "image": _said(image),
         "text": _said(text),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage
 from seesay.images.read import read
 from seesay.library.map import Map

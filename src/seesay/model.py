@@ -13,7 +13,7 @@ import numpy as np
 
 from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
 from seesay.engines import Engine, OnnxEngine
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores, checked_threads
 from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.location import locate
@@ -227,12 +227,18 @@ class Model:
 
     # Texts
 
+    def expect_text(self) -> None:
+        """Says that a text will be encoded soon: its tower is opened meanwhile, where the engine can."""
+        if isinstance(self.engine, OnnxEngine):
+            self.engine.expect("text")
+
     def encode_text(self, texts: str | Sequence[str], *, normalize: bool = True) -> np.ndarray:
         """One text or a list -> (N, D) float32 unit vectors; raw projections with normalize=False.
 
         A text longer than the model's context loses its end, which one TruncatedText warning reports.
         """
         texts = _texts(texts)
+        self.expect_text()  # while the vocabulary is read
         raw = np.empty((len(texts), self.dim), dtype=np.float32)
         # Texts of similar length share a batch, so that little time goes into padding. Padding never changes a vector.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -342,19 +348,21 @@ def load(
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
-    it opens without. engine "torch" runs the towers in torch on `device`. `threads` limits ONNX Runtime's threads (default:
-    the cores that this process may use). What a checkpoint does not say about itself is passed by name: architecture, or
-    activation, image_heads, text_heads; preprocessing; also name, licence, languages (see `checkpoints.Said`).
-    Raises ModelError, DownloadError.
+    it opens without. engine "torch" runs the towers in torch on `device`. `threads`: of the engine, by default as many as this
+    process may use cores; in torch on a CPU, as there are free ones. What a checkpoint does not say about itself is passed by
+    name: architecture, or activation, image_heads, text_heads; preprocessing; also name, licence, languages (see
+    `checkpoints.Said`).
+    Raises InputError, ModelError, DownloadError.
     """
     if engine not in ("onnx", "torch"):
         raise InputError(f"engine is 'onnx' or 'torch', got {engine!r}")
+    checked_threads(threads)
     path, entry = locate(model)
     source = path
     if engine == "torch":
         from seesay.checkpoints import open_checkpoint
 
-        return _torch_model(open_checkpoint(path, _said(said, entry)), device, decode)
+        return _torch_model(open_checkpoint(path, _said(said, entry)), device, threads, decode)
     if device != "cpu":
         raise InputError(f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here")
     if not _is_ready(path):
@@ -374,7 +382,7 @@ def _is_ready(path: Path) -> bool:
     return is_model_folder(path) and (graphs or not (path / "model.safetensors").is_file())
 
 
-def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Model:
+def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, decode: "Decode") -> Model:
     from seesay.engines.torch import TorchEngine
 
     clip = checkpoint.model()
@@ -383,7 +391,7 @@ def _torch_model(checkpoint: "Checkpoint", device: str, decode: "Decode") -> Mod
     if spec is not None:
         given = checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary
         tokenizer = LazyTokenizer(given, spec, checkpoint.path)
-    return Model(clip.config, tokenizer, TorchEngine(clip, device), folder=None, decode=decode)
+    return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
 
 
 def _said(given: dict[str, Any], entry: "CatalogModel | None") -> "Said":

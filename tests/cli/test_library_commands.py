@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -289,6 +291,26 @@ def test_a_map_as_page_picture_and_json(run: Run, photos: list[Path], tmp_path: 
     assert told["words"][0]["word"] == "水上的船"
     assert run("map", "-o", tmp_path / "map.pdf").code == 2
     assert "elsewhere; is it indexed?" in run("map", "--under", tmp_path / "elsewhere").err
+
+
+def test_a_map_shows_how_far_its_layout_and_its_page_are(
+    run: Run, album: Path, paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint("yellow.png", "yellow")
+    run("index", album)
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    @contextmanager
+    def bar(what: str, **_: object) -> Iterator[Callable[[int, int], None]]:
+        told[what] = []
+        yield lambda done, total: told[what].append((done, total))
+
+    monkeypatch.setattr("seesay.cli.map.progress_bar", bar)
+    assert run("map", "-o", tmp_path / "map.html").code == 0
+    assert list(told) == ["Laying out the map", "Drawing"]
+    for steps in told.values():
+        assert steps == sorted(steps)
+        assert steps[-1][0] == steps[-1][1]
 
 
 def test_a_query_may_begin_with_a_minus(run: Run, album: Path) -> None:

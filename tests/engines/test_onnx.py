@@ -13,7 +13,9 @@ import seesay
 from seesay.checkpoints.graph_weights import read_weights
 from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
+from seesay.engines.graph_file import structure
 from seesay.engines.image_graphs import image_graph
+from seesay.engines.onnx import runtime
 from seesay.engines.protocol import Engine
 from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
@@ -52,6 +54,56 @@ def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -
         expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth, config.gate)
         np.testing.assert_allclose(wide.encode_tokens(ids)[0], expected, atol=1e-5)
         assert float(unit(expected) @ bundled.encode_text(text)[0]) > 0.999
+
+
+@pytest.mark.parametrize("tower", ["image", "text"])
+def test_weights_left_in_the_file_give_the_same_to_the_bit(bundled: Model, tower: str) -> None:
+    file = BUNDLED / f"{tower}.onnx"
+    graph = structure(file)
+    assert graph is not None
+    assert len(graph) < file.stat().st_size / 3
+    options = runtime().SessionOptions()
+    options.log_severity_level = 3
+    whole = runtime().InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    if tower == "image":
+        given = random_pixels(2, bundled.image_spec.size_px)
+        np.testing.assert_array_equal(bundled.engine.encode_pixels(given), whole.run(["embedding"], {"pixels": given})[0])
+    else:
+        given = bundled.tokenize(TEXTS)
+        np.testing.assert_array_equal(bundled.engine.encode_tokens(given), whole.run(["embedding"], {"input_ids": given})[0])
+
+
+def test_what_has_no_large_weights_or_is_no_graph_is_opened_as_it_is(bundled: Model, tmp_path: Path) -> None:
+    weights = read_weights(BUNDLED / "text.onnx")
+    wide = text_graph(bundled.config.text, bundled.dim, weights, "float32")
+    onnx.save(wide, tmp_path / "wide.onnx")
+    onnx.save(wide, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
+    content = (BUNDLED / "text.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    (tmp_path / "words.onnx").write_text("no graph at all")
+    for name in ("wide", "outside", "cut", "words"):
+        assert structure(tmp_path / f"{name}.onnx") is None, name
+
+
+def test_a_linked_graph_is_opened_as_a_hub_keeps_it(bundled: Model, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").symlink_to(BUNDLED / "text.onnx")
+    ids = bundled.tokenize(TEXTS)
+    np.testing.assert_array_equal(OnnxEngine(tmp_path).encode_tokens(ids), bundled.engine.encode_tokens(ids))
+
+
+def test_what_is_expected_is_opened_once_and_its_faults_reach_whoever_needs_it(tmp_path: Path) -> None:
+    model = seesay.load()
+    assert isinstance(model.engine, OnnxEngine)
+    for _ in range(3):
+        model.expect_text()
+    vectors = model.encode_text(TEXTS)
+    assert list(model.engine._sessions) == ["text"]
+    np.testing.assert_array_equal(vectors, seesay.load().encode_text(TEXTS))
+    broken = OnnxEngine(tmp_path)
+    broken.expect("text")
+    with pytest.raises(ModelError, match=r"has no text\.onnx"):
+        broken.encode_tokens(np.zeros((1, 3), dtype=np.int64))
+    seesay.fake_model().expect_text()
 
 
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library.map import grouped, layout, located, named, read_names
+from seesay.library.map import SEED, STEPS, grouped, layout, located, named, read_names
 from seesay.library.relevance import Absent, Relevance
 from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.map_page import write_map
@@ -45,6 +45,44 @@ def test_alike_pictures_lie_together_and_are_one_group(heaps: tuple[np.ndarray, 
     for heap in range(3):
         assert len(set(member[which == heap].tolist()) - {-1}) == 1
     assert np.bincount(member[member >= 0]).tolist() == sorted(np.bincount(member[member >= 0]).tolist(), reverse=True)
+
+
+def test_the_layout_is_that_of_scikit_learn_left_to_itself(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    vectors = heaps[0]
+    before = [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()]
+    places = layout(vectors)
+    assert [(pool["filepath"], pool["num_threads"]) for pool in threadpool_info()] == before
+    with threadpool_limits(1):
+        reduced = PCA(32, random_state=SEED).fit_transform(vectors.astype(np.float64))
+        plain = TSNE(2, perplexity=89 / 3, init="pca", random_state=SEED).fit_transform(reduced)
+    low, high = plain.min(axis=0), plain.max(axis=0)
+    np.testing.assert_array_equal(places, 0.04 + 0.92 * (plain - low) / (high - low))
+
+
+@pytest.mark.parametrize("pictures", ["heaps", "same"])
+def test_the_layout_tells_every_step_and_the_end(pictures: str, heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    vectors = heaps[0] if pictures == "heaps" else np.tile(heaps[0][:1], (7, 1))
+    told: list[tuple[int, int]] = []
+    layout(vectors, lambda done, total: told.append((done, total)))
+    done = [one for one, _ in told]
+    assert done == sorted(set(done))
+    assert {total for _, total in told} == {STEPS}
+    assert done[-1] == STEPS
+    assert len(done) > STEPS / 2 or pictures == "same"
+
+
+def test_a_layout_can_be_stopped_where_it_tells(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        layout(heaps[0], stop)
+    assert layout(heaps[0]).shape == (90, 2)
 
 
 def test_the_same_picture_throughout_and_very_few_have_a_map() -> None:

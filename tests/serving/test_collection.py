@@ -1,11 +1,13 @@
 """The library over HTTP: found, looked through, tagged, taken away; and nothing of this machine told."""
 
 import io
+import queue
 import re
 import shutil
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -366,7 +368,7 @@ def test_a_map_is_there_while_the_next_is_drawn(
             time.sleep(0.02)
         return answer.json()  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(Library, "map", drawn)
+    monkeypatch.setattr("seesay.serving.charts.chart", drawn)
     first = settled()
     sheet = client.get(f"/v1/map/sheet?chart={first['chart']}").content
     go.clear()
@@ -380,6 +382,41 @@ def test_a_map_is_there_while_the_next_is_drawn(
     assert (len(first["spots"]), len(new["spots"])) == (6, 7)
     assert client.get(f"/v1/map/sheet?chart={first['chart']}").content == sheet
     assert client.get(f"/v1/map/sheet?chart={new['chart']}").content != sheet
+
+
+def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: queue.Queue[int] = queue.Queue()
+
+    def drawn(library: Library, *, progress: Callable[[int, int], None], **_: object) -> Map:
+        while (done := steps.get(timeout=20)) < 10:
+            progress(done, 10)
+        items = [library.item(name) for name in library.browse().ids]
+        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+
+    def share(language: str = "en") -> tuple[bool, float]:
+        told = client.get(f"/v1/map/progress?language={language}").json()
+        return told["drawing"], told["share"]
+
+    def until(wanted: tuple[bool, float]) -> None:
+        for _ in range(500):
+            if share() == wanted:
+                return
+            time.sleep(0.02)
+        assert share() == wanted
+
+    monkeypatch.setattr("seesay.serving.charts.chart", drawn)
+    assert share() == (False, 0)
+    assert client.get("/v1/map").status_code == 202
+    assert share() == (True, 0)
+    steps.put(4)
+    until((True, 0.2))
+    assert share("zh") == (True, 0)
+    assert client.get("/v1/map?language=zh").status_code == 202
+    assert share("zh") == (True, 0)
+    steps.put(10)
+    until((False, 1))
+    assert client.get("/v1/map").status_code == 200
+    assert client.get("/v1/map/progress?language=fr").status_code == 400
 
 
 def test_a_map_of_too_few_pictures(serve: Serve, tmp_path: Path, fake: Model, paint: Paint) -> None:

@@ -680,6 +680,21 @@ def test_the_map(visit: Visit) -> None:
     expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
 
 
+def test_how_far_the_map_is(visit: Visit) -> None:
+    page = visit()
+    page.route("**/v1/map?*", lambda route: route.fulfill(json={"state": "working"}, status=202))
+    page.route("**/v1/map/progress?*", lambda route: route.fulfill(json={"drawing": True, "share": 0.43}))
+    page.evaluate("location.hash = '#/map'")
+    bar = page.get_by_role("progressbar", name="Drawing the map")
+    expect(bar).to_be_visible()
+    expect(bar).to_have_js_property("value", 0.43)
+    box = bar.bounding_box()
+    assert box is not None
+    assert box["width"] > 5 * box["height"]
+    page.unroute_all()
+    expect(page.locator("#map canvas")).to_be_visible(timeout=60_000)
+
+
 def test_the_map_by_keys(visit: Visit) -> None:
     page = visit("#/map")
     expect(page.locator("#map canvas")).to_be_visible(timeout=60_000)

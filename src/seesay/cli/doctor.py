@@ -48,7 +48,7 @@ def _check_model(problems: list[str]) -> dict[str, object]:
     """Runs both towers once: a wheel for the wrong machine or a damaged download shows here."""
     import numpy as np
 
-    from seesay.engines.onnx import available_cores
+    from seesay.engines.cores import available_cores
     from seesay.model import load
 
     try:

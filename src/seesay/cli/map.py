@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.filters import as_options
-from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short, working
+from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 
@@ -59,12 +59,13 @@ def map(
     known = read_names(Path(names)) if names is not None else None
     with as_options():
         filters = Filters(under=under, tag=tags or None, after=after, before=before)
-    with Library(library, load(model)) as opened, working("Laying out the map"):
+    laying = "Laying out the map"
+    with Library(library, load(model)) as opened, progress_bar(laying, quiet=as_json, first=laying) as progress:
         if under is not None and not opened.browse(filters=Filters(under=under)).ids:
             raise InputError(f"a map has at least 5 pictures, and there is none below {short(under)}; is it indexed?")
-        drawn = opened.map(filters=filters, most=most, words=words, names=known)
+        drawn = opened.map(filters=filters, most=most, words=words, names=known, progress=progress)
     for file in files:
-        with progress_bar("Drawing", quiet=as_json) as progress:
+        with progress_bar("Drawing", quiet=as_json, first="Drawing") as progress:
             if Path(file).suffix.lower() == ".png":
                 from seesay.map_figure import draw_map
 

@@ -49,8 +49,9 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool) -> "Iterator[Callable[[int, int], None] | None]":
-    """A bar with rate and time left on stderr, for people; nothing for scripts."""
+def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") -> "Iterator[Callable[[int, int], None] | None]":
+    """A bar with rate and time left on stderr, for people; nothing for scripts. first: what is done before it can be told how
+    far it is."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -66,7 +67,7 @@ def progress_bar(what: str, *, quiet: bool) -> "Iterator[Callable[[int, int], No
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("Looking for files", total=None, rate="")
+        task = bars.add_task(first, total=None, rate="")
 
         def show(done: int, total: int) -> None:
             speed = bars.tasks[0].speed

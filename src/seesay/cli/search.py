@@ -101,7 +101,10 @@ def search(
         raise click.UsageError("Give --json or --paths, not both.")
     if null and not only_paths:
         raise click.UsageError("-0 belongs to --paths.")
-    with Library(library, load(model)) as opened, as_options():
+    loaded = load(model).sharing()  # one search ends before threads that wait busily would pay
+    if text:
+        loaded.expect_text()  # its tower is opened while the database is
+    with Library(library, loaded) as opened, as_options():
         hits = opened.search(
             text or None,
             image=image,

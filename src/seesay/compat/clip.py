@@ -27,6 +27,7 @@ from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers, default_device
 from seesay.config import ClipTextConfig
+from seesay.engines.cores import checked_threads
 from seesay.errors import InputError, MissingCapability
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
@@ -97,17 +98,20 @@ def load(
     device: str | torch.device | None = None,
     jit: bool = False,
     download_root: str | None = None,
+    *,
+    threads: int | None = None,
     **said: Any,
 ) -> tuple[CLIP, Preprocess]:
     """The model, in eval mode, and its preprocessing: a picture -> pixels (3, side, side).
 
-    `device`: the first GPU if there is one, else the CPU. `jit` changes nothing: the towers run in torch as they are. `said`:
-    what a checkpoint's file leaves open, such as activation="quick_gelu" (see `seesay.load`).
-    Raises ModelError, DownloadError.
+    `device`: the first GPU if there is one, else the CPU. `jit` changes nothing: the towers run in torch as they are.
+    `threads`: of torch on a CPU, by default as many as there are free cores. `said`: what a checkpoint's file leaves open, such
+    as activation="quick_gelu" (see `seesay.load`). Raises InputError, ModelError, DownloadError.
     """
     if download_root is not None:
         warnings.warn("download_root is not used: set SEESAY_CACHE to say where models are kept", stacklevel=2)
-    model = CLIP(opened(name, **said))
+    checked_threads(threads)
+    model = CLIP(opened(name, **said), threads)
     _ = model.visual  # a text tower alone has no preprocessing to return
     return model.to(device or default_device()), model.preprocess
 

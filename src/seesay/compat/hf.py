@@ -25,6 +25,7 @@ from seesay.compat.inputs import NOTHING, Preprocess, Words, listed
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
 from seesay.config import BertConfig, ClipTextConfig
+from seesay.engines.cores import checked_threads
 from seesay.errors import InputError
 from seesay.location import HUB
 
@@ -78,9 +79,11 @@ class CLIPModel(Towers):
         device_map: str | None = None,
         attn_implementation: str | None = None,
         use_safetensors: bool | None = None,
+        threads: int | None = None,
     ) -> "CLIPModel":
-        """In eval mode. The last two change nothing: there is one attention, and the safer file is always preferred."""
-        model = cls(opened(_ours(name)))
+        """In eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the safer file
+        is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores."""
+        model = cls(opened(_ours(name)), checked_threads(threads))
         chosen = dtype or torch_dtype
         if isinstance(chosen, str):
             chosen = None if chosen == "auto" else getattr(torch, chosen, None) or _unknown(chosen)

@@ -26,6 +26,7 @@ from seesay.compat.inputs import Preprocess, Words, listed, padded
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
 from seesay.config import ImageSpec
+from seesay.engines.cores import checked_threads
 from seesay.errors import InputError, ModelError, TruncatedText
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
@@ -121,14 +122,17 @@ def create_model_and_transforms(
     image_mean: Sequence[float] | None = None,
     image_std: Sequence[float] | None = None,
     cache_dir: str | None = None,
+    *,
+    threads: int | None = None,
 ) -> tuple[CLIP, TrainPreprocess, Preprocess]:
     """-> model, preprocessing for training (random parts), preprocessing for everything else.
 
     `model_name`: an architecture, with `pretrained` a tag or a file of weights; or what says everything itself:
-    hf-hub:OWNER/NAME, local-dir:FOLDER, any other path, "bundled". `jit` changes nothing.
+    hf-hub:OWNER/NAME, local-dir:FOLDER, any other path, "bundled". `jit` changes nothing. `threads`: of torch on a CPU, by
+    default as many as there are free cores.
     Raises InputError, ModelError, DownloadError.
     """
-    model = create_model(model_name, pretrained, precision, device, jit, force_quick_gelu, cache_dir)
+    model = create_model(model_name, pretrained, precision, device, jit, force_quick_gelu, cache_dir, threads=threads)
     spec = model.preprocess.spec
     spec = replace(spec, mean=_three(image_mean or spec.mean), std=_three(image_std or spec.std))
     return model, TrainPreprocess(spec), Preprocess(spec)
@@ -150,7 +154,10 @@ def create_model(
     jit: bool = False,
     force_quick_gelu: bool = False,
     cache_dir: str | None = None,
+    *,
+    threads: int | None = None,
 ) -> CLIP:
+    checked_threads(threads)
     if precision not in DTYPES:
         raise InputError(f"precision is one of {', '.join(DTYPES)}, got {precision!r}")
     if cache_dir is not None:
@@ -172,7 +179,7 @@ def create_model(
             f"no weights {os.fspath(pretrained)!r} for {model_name!r}: expected an existing file or one of the tags "
             + (_tags(model_name) or "of the catalogue, which has none for this architecture (seesay models list)")
         )
-    model = CLIP(checkpoint)
+    model = CLIP(checkpoint, threads)
     _ = model.visual
     return model.to(device=device, dtype=DTYPES[precision])
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from seesay.checkpoints import Checkpoint
 from seesay.compat.inputs import Preprocess, Words
 from seesay.config import BertConfig, ClipTextConfig
+from seesay.engines.threads import Threads
 from seesay.errors import InputError, MissingCapability
 from seesay.models import Clip
 from seesay.tokenizers.vocabulary import PIECES
@@ -16,10 +17,13 @@ class Towers(Clip):
 
     ids_come_from = "the model's own tokenizer"
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
+        """threads: of torch on a CPU, by default as many as there are free cores (`engines.threads`)."""
+        said = Threads(threads)
         clip = checkpoint.model()
         with torch.device("meta"):
             super().__init__(clip.config)
+        self.threads = said
         self.load_state_dict(clip.state_dict(), assign=True)
         spec = clip.config.tokenizer_spec
         self.words = None if spec is None else Words(checkpoint.tokenizer(), spec, clip.config.name)
@@ -64,12 +68,18 @@ class Towers(Clip):
                 f"model {self.config.name!r} takes pixels (N, 3, {side}, {side}) as floats, got {tuple(image.shape)} "
                 f"{image.dtype}. Make them with this model's own preprocess; of one picture: preprocess(picture).unsqueeze(0)"
             )
+        self._share()
         return tower(image.to(self.dtype))  # type: ignore[no-any-return]
 
     def texts(self, ids: Tensor) -> Tensor:
         """ids (B, L) -> raw projections (B, dim)"""
         known = self.checked(ids)  # first, since a model without texts has no `text`
+        self._share()
         return self.text(known)
+
+    def _share(self) -> None:
+        if self.device.type == "cpu":
+            self.threads.apply()
 
     def checked(self, ids: Tensor) -> Tensor:
         """The ids as int64. Raises InputError for what cannot be ids of this model's vocabulary."""

@@ -2,11 +2,14 @@
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seesay.engines.cores import available_cores, checked_threads
+from seesay.engines.graph_file import structure
 from seesay.engines.protocol import Capability
 from seesay.errors import ModelError
 
@@ -29,7 +32,7 @@ class OnnxEngine:
     def __init__(self, folder: Path, *, threads: int | None = None, alone: bool = True) -> None:
         self._folder = folder
         self._alone = alone
-        self._threads = threads or available_cores()
+        self._threads = checked_threads(threads) or available_cores()
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
 
@@ -57,6 +60,16 @@ class OnnxEngine:
         (result,) = self._session(tower).run([output], inputs)
         return np.asarray(result, dtype=np.float32)
 
+    def expect(self, tower: str) -> None:
+        """Begins to open a graph in a thread, for whoever is about to need it and has something else to do first."""
+
+        def work() -> None:
+            with suppress(ModelError):  # whoever needs it is told
+                self._session(tower)
+
+        if tower not in self._sessions:
+            threading.Thread(target=work, name=f"seesay-open-{tower}").start()
+
     def _session(self, tower: str) -> Any:
         with self._lock:
             if tower not in self._sessions:
@@ -71,8 +84,11 @@ class OnnxEngine:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3  # errors only
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._alone else "0")
+        path = path.resolve()  # a hub's cache holds links, and weights must lie beside their graph
         try:
-            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            if (graph := structure(path)) is not None:
+                options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+            return onnxruntime.InferenceSession(graph or str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise ModelError(f"{path} is not a graph that ONNX Runtime opens: {error}") from None
 
@@ -83,10 +99,3 @@ def runtime() -> Any:
     import onnxruntime
 
     return onnxruntime
-
-
-def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

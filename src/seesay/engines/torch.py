@@ -4,15 +4,18 @@ import numpy as np
 import torch
 
 from seesay.engines.protocol import Capability
+from seesay.engines.threads import Threads
 from seesay.models import Clip
 
 
 class TorchEngine:
-    """Runs a `Clip` on a device ("cpu", "cuda", "mps"). The model is moved there and stays in eval mode."""
+    """Runs a `Clip` on a device ("cpu", "cuda", "mps"). The model is moved there and stays in eval mode. threads: of torch on a
+    CPU, by default as many as there are free cores (`engines.threads`)."""
 
     name = "torch"
 
-    def __init__(self, clip: Clip, device: str = "cpu") -> None:
+    def __init__(self, clip: Clip, device: str = "cpu", *, threads: int | None = None) -> None:
+        self._threads = Threads(threads)
         self.device = torch.device(device)
         self.clip = clip.eval().to(self.device)
 
@@ -45,6 +48,9 @@ class TorchEngine:
             return [_array(state) for state in self.clip.text.hidden_states(self._tensor(ids))]
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        """What a tower is given: every run begins here."""
+        if self.device.type == "cpu":
+            self._threads.apply()
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.download import cache_dir
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, TruncatedText, UnreadableImage
 from seesay.images.read import ImageInput
 from seesay.model import IMAGE_BATCH, Model

@@ -11,9 +11,9 @@ share. How far each phrase's best picture stands out of what phrases have on its
 library (`relevance.py`).
 """
 
-import hashlib
 import json
 import os
+import zlib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -176,10 +176,13 @@ def search_spec(model: "Model") -> SearchSpec:
 
 
 def phrase_key(spec: SearchSpec) -> str:
-    """Names the phrases, the way they are put, and the corrections: what is kept for one key is right for it alone."""
+    """Names the phrases, the way they are put, and the corrections: what is kept for one key is right for it alone.
+
+    A checksum and no SHA-256, which would load OpenSSL at every search.
+    """
     templates = {language: list(some) for language, some in spec.templates.items()}
     said = [neutral_phrases(), templates, *corrections(spec), NEIGHBOURS]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{zlib.crc32(json.dumps(said, sort_keys=True).encode()):08x}"
 
 
 def phrase_vectors(model: "Model") -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import LibraryError, UnreadableImage
 from seesay.images.phash import WAVES, bits, faint, turned, waves
 from seesay.images.read import read

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage, UnreadableText
 from seesay.images.exif import Exif
 from seesay.images.phash import waves

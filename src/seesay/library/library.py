@@ -318,6 +318,7 @@ class Library:
         most: int = 3000,
         words: Sequence[str] = (),
         names: Sequence[str] | None = None,
+        progress: "Progress | None" = None,
     ) -> "Map":
         """Pictures in two dimensions, alike ones together, in named groups; where words lie among them (`map.py`).
 
@@ -325,7 +326,7 @@ class Library:
         """
         from seesay.library.map import chart
 
-        return chart(self, filters=filters, most=most, words=words, names=names)
+        return chart(self, filters=filters, most=most, words=words, names=names, progress=progress)
 
     # Looking at it
 

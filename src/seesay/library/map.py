@@ -4,10 +4,11 @@ The vectors' first fifty principal components, laid out in two dimensions by t-S
 HDBSCAN (Campello et al. 2013); both are scikit-learn's. Near means alike; how far apart groups lie says little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
 
 COMPONENTS = 50
 PERPLEXITY = 30.0  # neighbours that t-SNE keeps together
+EARLY = 12.0  # how much t-SNE exaggerates at first what is near, scikit-learn's default
+STEPS = 1000  # that t-SNE takes at most
 FEWEST = 5  # pictures of a map
 SEED = 0
 NEAR = 0.06  # of the map's side: hits of a word within it count as one place
 ARTICLES = {"a", "an", "the", "of"}
 FOUND = 10  # pictures that say where a word lies
+
+# called with (steps done, steps to do) of the layout, which takes most of the time
+Progress = Callable[[int, int], None]
+
+_alone = Lock()  # the number of BLAS's threads is the process's, and two that change it in turns could leave it changed
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ def chart(
     most: int = 3000,
     words: Sequence[str] = (),
     names: Sequence[str] | None = None,
+    progress: Progress | None = None,
 ) -> Map:
     """The map of at most `most` pictures that pass the filters, evenly drawn; the same map each time.
 
@@ -112,7 +121,7 @@ def chart(
         vectors[at] = rows[row]
     at = np.searchsorted(everything.ids, chosen)
     hubs, spreads = hubs[at], spreads[at]
-    places = layout(vectors)
+    places = layout(vectors, progress)
     member = grouped(places)
     phrases = list(neutral_phrases() if names is None else names)
     meant = phrase_vectors(library.model) if names is None else library.model.encode_text(phrases)
@@ -141,20 +150,67 @@ def chart(
     )
 
 
-def layout(vectors: np.ndarray) -> np.ndarray:
-    """(N, D) at unit length, N >= 5 -> (N, 2) from 0 to 1, with a margin."""
+def layout(vectors: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    """(N, D) at unit length, N >= 5 -> (N, 2) from 0 to 1, with a margin. Raises MissingExtra."""
     try:
         from sklearn.decomposition import PCA
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits  # scikit-learn's own dependency
     except ImportError:
         raise MissingExtra("a map", "map") from None
+    told = _Told(progress)
     if np.ptp(vectors, axis=0).max() < 1e-6:  # one and the same picture throughout
+        told.end()
         return np.full((len(vectors), 2), 0.5)
     few = min(COMPONENTS, len(vectors) - 1, vectors.shape[1])
-    reduced = PCA(few, random_state=SEED).fit_transform(vectors.astype(np.float64))
-    places = TSNE(2, perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3), init="pca", random_state=SEED).fit_transform(reduced)
+    near = min(PERPLEXITY, (len(vectors) - 1) / 3)
+    rate = _Rate(max(len(vectors) / EARLY / 4, 50.0), told.step)  # scikit-learn's "auto"
+    # One thread: a thousand steps of a few milliseconds, at the end of which threads wait for each other in loops that take
+    # whole cores. Two took 2 to 7 times as long on two cores, the more the busier (benchmarks/map.py).
+    with _alone, threadpool_limits(1):
+        reduced = PCA(few, random_state=SEED).fit_transform(vectors.astype(np.float64))
+        tsne = TSNE(
+            2, perplexity=near, early_exaggeration=EARLY, learning_rate=rate, max_iter=STEPS, init="pca", random_state=SEED
+        )
+        places = tsne.fit_transform(reduced)
+    told.end()
     low, high = places.min(axis=0), places.max(axis=0)
     return np.asarray(0.04 + 0.92 * (places - low) / np.maximum(high - low, 1e-6), dtype=np.float64)
+
+
+class _Told:
+    """Counts the layout's steps for whoever wants to know."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._done = 0
+
+    def step(self) -> None:
+        self._done = min(self._done + 1, STEPS)
+        if self._progress is not None:
+            self._progress(self._done, STEPS)
+
+    def end(self) -> None:
+        """t-SNE may settle before its last step."""
+        if self._done < STEPS:
+            self._done = STEPS - 1
+            self.step()
+
+
+class _Rate(float):
+    """A learning rate that tells when it is used. scikit-learn's t-SNE reports nothing while it runs; but each of its steps is
+    the gradient times this, once."""
+
+    def __new__(cls, value: float, used: Callable[[], None]) -> "_Rate":
+        rate = super().__new__(cls, value)
+        rate.used = used
+        return rate
+
+    used: Callable[[], None]
+
+    def __mul__(self, gradient: Any) -> Any:
+        self.used()
+        return np.float64(self) * gradient  # what "auto" is, which decides in what precision the step is taken
 
 
 def grouped(places: np.ndarray) -> np.ndarray:

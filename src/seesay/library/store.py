@@ -1,7 +1,7 @@
 """Writes to the library's tables, and reads of them: SQL lives here, in reads.py and in schema.py only."""
 
 import json
-import secrets
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ class Store(Reads):
     # Spaces
 
     def ensure_space(self, space_id: str, dim: int, model: str) -> Space:
-        token = secrets.token_hex(8)
+        token = os.urandom(8).hex()
         self.db.execute(
             "INSERT OR IGNORE INTO spaces (space_id, dim, model, token) VALUES (?, ?, ?, ?)", (space_id, dim, model, token)
         )

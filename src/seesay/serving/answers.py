@@ -248,6 +248,13 @@ class Working(BaseModel):
     state: Literal["working"] = "working"
 
 
+class MapProgress(BaseModel):
+    """drawing: whether a map is under way. share: of the one in this language, from 0 to 1."""
+
+    drawing: bool
+    share: float
+
+
 class ModelLimits(BaseModel):
     texts: int
     pictures: int

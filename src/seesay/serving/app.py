@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from seesay import __version__
 from seesay.model import Model
-from seesay.serving import collection, faults, inference, upkeep
+from seesay.serving import collection, drawing, faults, inference, upkeep
 from seesay.serving.answers import ErrorAnswer
 from seesay.serving.guard import KEY, Guard
 from seesay.serving.service import Service
@@ -47,7 +47,7 @@ def create_app(
     )
     app.state.service = service
     faults.install(app)
-    for part in (inference, collection):
+    for part in (inference, collection, drawing):
         app.include_router(part.routes(service), dependencies=[Depends(KEY)])
     app.include_router(upkeep.routes(service))
     ui = Path(str(files("seesay.serving") / "ui"))

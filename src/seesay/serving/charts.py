@@ -16,6 +16,7 @@ from seesay.serving.folders import Folders
 from seesay.serving.photos import Photos, folders
 
 KEPT = 4  # maps, each of some megabytes
+LAYOUT = 0.5  # of the work; the rest is pictures made small
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Charts:
         self._thread: threading.Thread | None = None
         self._made: dict[str, Chart | Failed] = {}
         self._last: deque[Chart] = deque(maxlen=KEPT)
+        self._drawing, self._share = "", 0.0
         self._closing = False
 
     def get(self, library: Library, language: str) -> tuple[Chart | None, bool]:
@@ -57,10 +59,20 @@ class Charts:
                 if isinstance(made, Failed):
                     raise made.fault
                 return made, False
-            if self._thread is None or not self._thread.is_alive():
+            if not self._busy():
+                self._drawing, self._share = language, 0.0
                 self._thread = threading.Thread(target=self._draw, args=(version, language), name="seesay-map", daemon=True)
                 self._thread.start()
             return (made if isinstance(made, Chart) else None), True
+
+    def progress(self, language: str) -> tuple[bool, float]:
+        """Whether a map is being drawn, and the share of the one in this language that is done, 0 to 1: 0 where it waits for
+        another's end."""
+        with self._lock:
+            return self._busy(), self._share if self._drawing == language else 0.0
+
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def kept(self, name: str | None) -> Chart | None:
         """One of the last that were drawn: a client that has its places may ask for its sheet when the next is there."""
@@ -76,7 +88,8 @@ class Charts:
         made: Chart | Failed
         try:
             with Library(self._photos.path, self._photos.model) as library:
-                made = self._chart_of(version, library.map(names=names_in(language)), folders(library))
+                drawn = library.map(names=names_in(language), progress=self._laid)
+                made = self._chart_of(version, drawn, folders(library))
         except Exception as fault:
             made = Failed(version, fault)
         with self._lock:
@@ -86,7 +99,7 @@ class Charts:
 
     def _chart_of(self, version: object, drawn: Map, names: Folders) -> Chart:
         columns, side = grid(len(drawn.spots))
-        tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, self._stop), columns, side)
+        tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, self._made_small), columns, side)
         spots = [
             {
                 "id": spot.file.id,
@@ -104,7 +117,14 @@ class Charts:
         places = {"side": side, "columns": columns, "left_out": drawn.left_out, "spots": spots, "groups": groups}
         return Chart(secrets.token_hex(6), version, places, tiles)
 
-    def _stop(self, done: int, total: int) -> None:
+    def _laid(self, done: int, total: int) -> None:
+        self._told(LAYOUT * done / total)
+
+    def _made_small(self, done: int, total: int) -> None:
+        self._told(LAYOUT + (1 - LAYOUT) * done / total)
+
+    def _told(self, share: float) -> None:
+        self._share = share
         if self._closing:
             raise RuntimeError("the server is shutting down")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, LibraryError
 from seesay.model import Model
 from seesay.paths import is_url

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.tasks.encoder import Encoder, unit
-from seesay.tasks.prompts import CHINESE
+from seesay.tasks.prompts import is_chinese
 
 SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
 SHORT_CHARACTERS = 6  # and Chinese characters
@@ -23,20 +23,18 @@ AROUND = " \t\n\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【
 ENDS = ".。．…!！?？,，、;；:："
 ARTICLE = r"(?:a|an|the|some|any|this|that|these|those|my|our|your|his|her|its|their)"
 MEDIUM = r"(?:photo|photograph|picture|pic|image|snapshot|shot)s?"
-LEADING = re.compile(
-    rf"(?:show me|find|search for|looking for)\s+|(?:{ARTICLE}\s+)?{MEDIUM}\s+(?:of|with|showing)\s+|{ARTICLE}\s+"
-)
-TRAILING = re.compile(r"\s+(?:photos|photographs|pictures|pics|images)$")
+LEADING = rf"(?:show me|find|search for|looking for)\s+|(?:{ARTICLE}\s+)?{MEDIUM}\s+(?:of|with|showing)\s+|{ARTICLE}\s+"
+TRAILING = r"\s+(?:photos|photographs|pictures|pics|images)$"
 NOT_ALONE = frozenset(
     ("old", "new", "good", "best", "nice", "funny", "recent", "latest", "all", "black and white", "color", "colour")
 )
-OWNER_ZH = re.compile("(?:(?:我|我们|你|你们|他|她|它|他们|她们|咱|咱们|我們|你們|他們)(?:家)?的)")
-COUNTED_ZH = re.compile(
+OWNER_ZH = "(?:(?:我|我们|你|你们|他|她|它|他们|她们|咱|咱们|我們|你們|他們)(?:家)?的)"
+COUNTED_ZH = (
     "(?:一|这|那|這|某)?(?:只|条|个|张|辆|艘|架|匹|头|朵|棵|座|幅|件|位|名|些|把|台|本|杯|块|片|瓶|部|栋|根|顶|双|盘|碗|间|支|盏|扇|颗"
     "|隻|條|個|張|輛|頭|塊|棟|頂|雙|盤|間|盞|顆)"
 )
-MEDIUM_ZH = re.compile("(?:的?(?:照片|相片|图片|图像|圖片|圖像|相|图|圖))$")
-LEADING_MEDIUM_ZH = re.compile("(?:(?:一张|一幅|这张|那张|一張|這張|那張)(?:照片|图片|圖片)?(?:上|里|裡)?(?:有|是)?)")
+MEDIUM_ZH = "(?:的?(?:照片|相片|图片|图像|圖片|圖像|相|图|圖))$"
+LEADING_MEDIUM_ZH = "(?:(?:一张|一幅|这张|那张|一張|這張|那張)(?:照片|图片|圖片)?(?:上|里|裡)?(?:有|是)?)"
 
 
 @dataclass(frozen=True)
@@ -52,15 +50,15 @@ def phrase(query: str) -> Phrase:
     """The query with capitals, quotation marks, articles, "photo of", plural and end punctuation made one; never empty."""
     text = " ".join(unicodedata.normalize("NFKC", query).split())
     text = _trimmed(text) or text
-    if CHINESE.search(text):
+    if is_chinese(text):
         return _chinese(text)
     return _english(text.lower())
 
 
 def _english(text: str) -> Phrase:
-    while (found := LEADING.match(text)) and len(text) > found.end():
+    while (found := re.match(LEADING, text)) and len(text) > found.end():
         text = _trimmed(text[found.end() :]) or text
-    if (found := TRAILING.search(text)) and text[: found.start()] not in NOT_ALONE:
+    if (found := re.search(TRAILING, text)) and text[: found.start()] not in NOT_ALONE:
         text = text[: found.start()]
     words = text.split()
     short = len(words) <= SHORT_WORDS
@@ -71,11 +69,11 @@ def _english(text: str) -> Phrase:
 
 def _chinese(text: str) -> Phrase:
     for pattern in (LEADING_MEDIUM_ZH, OWNER_ZH, COUNTED_ZH):
-        found = pattern.match(text)
+        found = re.match(pattern, text)
         # 张三 is a name and 个人 a person: a measure word alone needs something that is counted, and a number before it.
         if found and len(found[0]) > 1 and len(text) > found.end():
             text = _trimmed(text[found.end() :]) or text
-    if (found := MEDIUM_ZH.search(text)) and found.start() > 0 and len(found[0]) > 1:
+    if (found := re.search(MEDIUM_ZH, text)) and found.start() > 0 and len(found[0]) > 1:
         text = _trimmed(text[: found.start()]) or text
     return Phrase(text.lower(), "zh", len(re.sub(r"\s", "", text)) <= SHORT_CHARACTERS)
 

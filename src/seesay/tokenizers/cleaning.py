@@ -4,7 +4,6 @@ The `tokenizers` library has normalizers for some of it, but none for ftfy's rep
 are not Python's, which the originals used and which the models were trained with.
 """
 
-import html
 import re
 import string
 import unicodedata
@@ -27,6 +26,8 @@ def clip(text: str) -> str:
 def whitespace(text: str) -> str:
     """Repaired, without HTML entities, one space between words: OpenCLIP's default for a Hugging Face tokenizer."""
     if not _plain(text):
+        import html
+
         import ftfy  # 70 ms to import, and many a caption never needs it
 
         text = html.unescape(html.unescape(ftfy.fix_text(text)))

@@ -17,9 +17,10 @@ from torch import nn
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.config import BertConfig, EfficientNetLiteConfig
+from seesay.engines.cores import available_cores
 from seesay.engines.efficientnet_graph import trunk_graph
 from seesay.engines.export import sample_ids, write_graphs
-from seesay.engines.onnx import OnnxEngine, available_cores
+from seesay.engines.onnx import OnnxEngine
 from seesay.errors import UnreadableImage
 from seesay.models import Clip
 from seesay.models.groups import names_in

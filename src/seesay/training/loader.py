@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage
 from seesay.prefetch import prefetch
 from seesay.training.left_out import LeftOut

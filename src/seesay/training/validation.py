@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seesay.engines.onnx import available_cores
+from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage
 from seesay.evaluation.datasets import Captions, read_captions
 from seesay.evaluation.retrieval import Retrieval, recalls

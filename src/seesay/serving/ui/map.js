@@ -15,10 +15,11 @@ export class Chart {
 
   async show() {
     this.closed = false;
-    if (!this.map) this.place.replaceChildren(el("p", { class: "wait", role: "status" }, el("span", { class: "spinner" }), t("working")));
+    const bar = el("progress", { max: 1, "aria-label": t("working") });
+    if (!this.map) this.place.replaceChildren(el("div", { class: "wait" }, el("span", { class: "spinner" }), el("p", { role: "status", text: t("working") }), bar));
     try {
       let map;
-      while ((map = await get(`/v1/map?language=${language}`)).accepted) { await new Promise(done => setTimeout(done, 800)); if (this.closed) return; }
+      while ((map = await get(`/v1/map?language=${language}`)).accepted) { await this.drawn(bar); if (this.closed) return; }
       const sheet = new Image();
       sheet.src = `/v1/map/sheet?language=${language}&chart=${map.chart ?? Date.now()}`; // the same tiles lie elsewhere after a change
       await sheet.decode();
@@ -34,6 +35,17 @@ export class Chart {
   }
 
   hide() { this.closed = true; }
+
+  // Waits until nothing is being drawn, or for as long as nobody looks; the bar follows.
+  async drawn(bar) {
+    for (;;) {
+      await new Promise(done => setTimeout(done, 400));
+      if (this.closed) return;
+      const { drawing, share } = await get(`/v1/map/progress?language=${language}`);
+      if (!drawing) return;
+      bar.value = share;
+    }
+  }
 
   draw() {
     this.canvas = el("canvas", { tabIndex: 0, "aria-label": t("mapKeys"), role: "application" });
