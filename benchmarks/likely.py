@@ -21,7 +21,7 @@ from benchmark import Goal, Result, Table, run
 import seesay
 from seesay.config import SearchSpec
 from seesay.evaluation.datasets import read_labels
-from seesay.library.background import NEAREST, Background, corrections, phrase_vectors, search_spec
+from seesay.library.background import NEAREST, Background, Form, corrections, phrase_vectors, search_spec
 from seesay.library.relevance import Absent, Relevance
 from seesay.library.terms import Terms
 from seesay.tasks.phrasing import phrase, query_embeddings
@@ -55,11 +55,11 @@ def measure(quick: bool) -> Result:
     names = [name.replace("_", " ") for name in labelled.names]
     spec = search_spec(model)
     queries, phrases = query_embeddings(model, names, spec.templates), phrase_vectors(model)
-    short = [phrase(name).short for name in names]
+    forms = [Form.SHORT if phrase(name).short else Form.SENTENCE for name in names]
     count = 2 if quick else SPLITS
     rows: list[tuple[str, ...]] = []
     for less in (False, True):
-        splits = [_split(vectors, labels, queries, short, phrases, spec, seed, less=less) for seed in range(count)]
+        splits = [_split(vectors, labels, queries, forms, phrases, spec, seed, less=less) for seed in range(count)]
         right, lost, noise = (
             float(np.mean([getattr(split, share) for split in splits])) for share in ("right", "lost", "noise")
         )
@@ -84,7 +84,7 @@ def _split(
     vectors: np.ndarray,
     labels: np.ndarray,
     queries: np.ndarray,
-    short: list[bool],
+    forms: list[Form],
     phrases: np.ndarray,
     spec: SearchSpec,
     seed: int,
@@ -96,22 +96,23 @@ def _split(
     present = np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
     inside, own = vectors[present[labels]], labels[present[labels]]
     background = Background.empty(0, len(phrases)).extended(inside, phrases, spec)
-    absent = [Absent.among(background.standing_out(short=each)) for each in (False, True)]
+    absent = [Absent.among(background.standing_out(form)) for form in Form]
     right, true, lost, false, noise = [], 0, 0, 0, 0
     tops: list[float] = []
     hits: list[float] = []
     others = np.random.default_rng(seed + 1000)
     for at, query in enumerate(queries):
-        rule = corrections(spec)[short[at]]
+        form = Form.LESS if less else forms[at]
+        rule = corrections(spec)[form]
         cosines = inside @ query
         highest = ranks = rule.ranks(cosines, background.hubs, background.spreads)
         if less:
             other = queries[others.choice([other for other in np.flatnonzero(present) if other != at])]
             taken = rule.ranks(inside @ other, background.hubs, background.spreads)
-            ranks = highest - Terms(query, ((other, 1.0),)).penalty(highest, [taken])
+            ranks = highest - Terms(query, ((other, 1.0),)).penalty([taken])
         best = top_k(ranks, SHOWN)
         usual = rule.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
-        likely = ranks[best] >= Relevance(absent[short[at]], float(highest.max()), float(usual)).least
+        likely = ranks[best] >= Relevance(absent[form], float(highest.max()), float(usual)).least
         if not present[at]:
             right.append(not likely.any())
             tops.append(float(cosines.max()))

@@ -13,6 +13,7 @@ from seesay.library.background import (
     NEIGHBOURS,
     Background,
     Correction,
+    Form,
     corrections,
     measured,
     neutral_phrases,
@@ -42,7 +43,7 @@ def slow(vectors: np.ndarray, phrases: np.ndarray) -> tuple[list[float], list[fl
         mean = sum(cosines) / len(cosines)
         spreads.append((sum((c - mean) ** 2 for c in cosines) / len(cosines)) ** 0.5)
     standing_out: list[list[float]] = []
-    for hub, spread in ((0.2, 0.0), (0.3, 0.5)):
+    for hub, spread in ((0.2, 0.0), (0.3, 0.5), (0.0, 1.0)):
         standing_out.append([])
         for p in phrases:
             pictures = sorted(
@@ -63,8 +64,8 @@ def test_it_is_what_a_slow_version_says(count: int, monkeypatch: pytest.MonkeyPa
         made = Background.empty(1, 30).extended(vectors, phrases, SPEC)
         np.testing.assert_allclose(made.hubs, hubs, atol=1e-6)
         np.testing.assert_allclose(made.spreads, spreads, atol=1e-6)
-        for short in (False, True):
-            np.testing.assert_allclose(made.standing_out(short=short), standing_out[short], atol=1e-5)
+        for form in Form:
+            np.testing.assert_allclose(made.standing_out(form), standing_out[form], atol=1e-5)
         assert made.live == count
 
 
@@ -76,13 +77,13 @@ def test_rows_that_come_later_and_rows_that_go(tmp_path: Path) -> None:
     left = whole.without(vectors, live, phrases, SPEC)
     only = Background.empty(1, 30).extended(vectors[live], phrases, SPEC)
     for one, other in ((whole, grown), (left, only)):
-        for short in (False, True):
-            np.testing.assert_allclose(one.standing_out(short=short), other.standing_out(short=short), atol=1e-6)
+        for form in Form:
+            np.testing.assert_allclose(one.standing_out(form), other.standing_out(form), atol=1e-5)
         assert one.live == other.live
     np.testing.assert_allclose(whole.hubs, grown.hubs, atol=1e-6)
     assert whole.stale(59)
     assert not whole.stale(60)
-    large = Background(1, np.empty(0), np.empty(0), np.empty((2, 0, 2, NEAREST)), 100_000)
+    large = Background(1, np.empty(0), np.empty(0), np.empty((3, 0, 2, NEAREST)), 100_000)
     assert (large.stale(95_000), large.stale(80_000)) == (False, True)
     whole.write(tmp_path / "kept.npz")
     read = Background.read(tmp_path / "kept.npz")
@@ -107,7 +108,7 @@ def test_ranks_take_off_what_hubs_share_and_divide_by_the_spread() -> None:
     np.testing.assert_allclose(Correction(0.5, 0.0).ranks(cosines, hubs, spreads), [0.3, 0.35], rtol=1e-6)
     np.testing.assert_allclose(Correction(0.0, 1.0).ranks(cosines, hubs, spreads), [12.5, 40], rtol=1e-6)
     np.testing.assert_allclose(Correction(0.5, 0.5).ranks(cosines, hubs, spreads), [1.5, 3.5], rtol=1e-6)
-    assert corrections(SPEC) == (Correction(0.2, 0.0), Correction(0.3, 0.5))
+    assert corrections(SPEC) == (Correction(0.2, 0.0), Correction(0.3, 0.5), Correction(0.0, 1.0))
 
 
 def test_it_is_kept_when_indexing_and_continued_by_readers(
@@ -119,7 +120,7 @@ def test_it_is_kept_when_indexing_and_continued_by_readers(
     (file,) = (tmp_path / "library" / "vectors").glob("*/background-*.npz")
     first = Background.read(file)
     assert first is not None
-    assert (first.live, len(first.hubs), len(first.standing_out(short=True))) == (1, 1, len(neutral_phrases()))
+    assert (first.live, len(first.hubs), len(first.standing_out(Form.SHORT))) == (1, 1, len(neutral_phrases()))
     reader = Library(tmp_path / "library", fake)
     before = reader.search("red")
     paint("blue.png", "blue")
@@ -136,7 +137,7 @@ def test_it_is_kept_when_indexing_and_continued_by_readers(
     left = Background.read(file)
     assert left is not None
     assert (left.live, len(left.hubs)) == (1, 2)
-    np.testing.assert_allclose(left.standing_out(short=True), first.standing_out(short=True), atol=1e-6)
+    np.testing.assert_allclose(left.standing_out(Form.SHORT), first.standing_out(Form.SHORT), atol=1e-6)
     assert reader.search("red") == before
 
 

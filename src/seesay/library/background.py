@@ -15,6 +15,7 @@ import json
 import os
 import zlib
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,16 +59,24 @@ class Correction(NamedTuple):
 NONE = Correction(0.0, 0.0)
 
 
-def corrections(spec: SearchSpec) -> tuple[Correction, Correction]:
-    """Of sentences, and of short queries."""
-    return Correction(spec.sentence_hub, 0.0), Correction(spec.hub, spec.spread)
+class Form(IntEnum):
+    """How a query in words is put, which decides how its cosines are corrected."""
+
+    SENTENCE = 0
+    SHORT = 1  # a word or a few
+    LESS = 2  # something is taken away: in deviations, so that what is there and what is not wanted are on one scale
+
+
+def corrections(spec: SearchSpec) -> tuple[Correction, ...]:
+    """By form."""
+    return Correction(spec.sentence_hub, 0.0), Correction(spec.hub, spec.spread), Correction(0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Background:
-    """Of the first N rows of a matrix. hubs, spreads: (N,) float32. nearest: (2, B, 2, NEAREST) of each of B phrases, ranked
-    as a sentence is and as a short query is, the highest ranks among the pictures that are there and what is typical of these,
-    NaN where there are fewer. live: how many are there."""
+    """Of the first N rows of a matrix. hubs, spreads: (N,) float32. nearest: (forms, B, 2, NEAREST) of each of B phrases,
+    ranked in every form, the highest ranks among the pictures that are there and what is typical of these, NaN where there are
+    fewer. live: how many are there."""
 
     generation: int
     hubs: np.ndarray
@@ -80,9 +89,9 @@ class Background:
         nothing = np.empty(0, dtype=np.float32)
         return Background(generation, nothing, nothing, _none(phrases), 0)
 
-    def standing_out(self, *, short: bool) -> np.ndarray:
+    def standing_out(self, form: Form) -> np.ndarray:
         """(B,): how far each phrase's best picture stands out, or empty where there is no picture."""
-        ranks, typical = self.nearest[int(short), :, 0], self.nearest[int(short), :, 1]
+        ranks, typical = self.nearest[form, :, 0], self.nearest[form, :, 1]
         if not self.live:
             return np.empty(0, dtype=np.float32)
         return np.asarray(np.nanmax(ranks, axis=1) - np.nanmean(typical, axis=1))
@@ -142,7 +151,7 @@ def measured(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _none(phrases: int) -> np.ndarray:
-    return np.full((2, phrases, 2, NEAREST), np.nan, dtype=np.float32)
+    return np.full((len(Form), phrases, 2, NEAREST), np.nan, dtype=np.float32)
 
 
 def _nearest(before: np.ndarray, cosines: np.ndarray, hubs: np.ndarray, spreads: np.ndarray, spec: SearchSpec) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.library.background import NEAREST, corrections, neutral_phrases, phrase_vectors, search_spec
+from seesay.library.background import NEAREST, Form, corrections, neutral_phrases, phrase_vectors, search_spec
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
@@ -129,11 +129,11 @@ def chart(
     spec = search_spec(library.model)
     told: list[np.ndarray | None] = []
     for word, vector in zip(words, query_embeddings(library.model, words, spec.templates) if words else (), strict=True):
-        short = phrase(word).short
-        rule = corrections(spec)[short]
+        form = Form.SHORT if phrase(word).short else Form.SENTENCE
+        rule = corrections(spec)[form]
         ranks, typical = rule.ranks(vectors @ vector, hubs, spreads), rule.typical(hubs, spreads)
         nearest = typical[top_k(ranks, NEAREST)].mean()
-        relevance = Relevance(Absent.among(background.standing_out(short=short)), float(ranks.max()), float(nearest))
+        relevance = Relevance(Absent.among(background.standing_out(form)), float(ranks.max()), float(nearest))
         told.append(located(ranks, places, relevance))
     return Map(
         tuple(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.background import NEAREST, NONE, Correction, corrections, search_spec
+from seesay.library.background import NEAREST, NONE, Correction, Form, corrections, search_spec
 from seesay.library.filters import Filters, tag_key
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
@@ -81,24 +81,23 @@ def search(
     in_words = image is None and all(part.what == "words" for part in parts)
     has_positive = image is not None or any(part.weight > 0 for part in parts)
     words = parts[0].value if len(parts) == 1 and in_words and has_positive else None
-    short = in_words and all(phrase(part.value).short for part in parts)
-    return ranked(library, terms, options, of_words=in_words and has_positive, short=short, name=words)
+    form = Form.LESS if terms.negative else Form.SHORT if all(phrase(part.value).short for part in parts) else Form.SENTENCE
+    return ranked(library, terms, options, form=form if in_words and has_positive else None, name=words)
 
 
 def ranked(
-    library: "Library", terms: Terms, options: Options, *, of_words: bool = False, short: bool = False, name: str | None = None
+    library: "Library", terms: Terms, options: Options, *, form: Form | None = None, name: str | None = None
 ) -> list[Hit]:
-    """Hits for vectors. of_words: the positive terms are words, so that ranks are corrected and hits marked; short: a word or a
-    few, and no sentence; name: what may be a file's or folder's name."""
+    """Hits for vectors. form: of terms that are words, so that ranks are corrected and hits marked; name: what may be a file's
+    or folder's name."""
     with library.reading() as store:
         space = library.space(store)
         if terms.positive.shape != (space.dim,):
             raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
-        marks = of_words and options.kind == "image"
-        rule = corrections(search_spec(library.model))[short] if marks and options.score == "rank" else NONE
+        form = form if options.kind == "image" and options.score == "rank" else None
+        rule = NONE if form is None else corrections(search_spec(library.model))[form]
         found, highest, typical = _candidates(library, store, space, options.kind, terms, rule)
-        marked = marks and rule is not NONE
-        relevance = _relevance(library, store, space, found, highest, typical, short) if marked else None
+        relevance = None if form is None else _relevance(library, store, space, found, highest, typical, form)
         named = _named(store, space, name) if name is not None and options.kind == "image" else None
         if named is not None and len(named):
             found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
@@ -121,7 +120,9 @@ def _candidates(
         hubs, spreads = library.measured(store, space, vectors)
         highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
         typical = rule.typical(hubs, spreads)
-    ranks = highest - terms.penalty(highest, others) if others and len(highest) else highest
+    ranks = highest
+    if others and len(highest):
+        ranks = highest - (terms.penalty(others) if rule is not NONE else terms.usual_penalty(highest, others))
     return Candidates(vectors.ids, scores, ranks), highest, typical
 
 
@@ -132,10 +133,10 @@ def _relevance(
     found: Candidates,
     highest: np.ndarray,
     typical: np.ndarray,
-    short: bool,
+    form: Form,
 ) -> Relevance | None:
     """None where there is nothing to compare with."""
-    standing_out = library.background(store, space).standing_out(short=short)
+    standing_out = library.background(store, space).standing_out(form)
     if not len(found.ids) or not len(standing_out):
         return None
     take, live = 0, np.empty(0, dtype=np.int64)

@@ -8,9 +8,6 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.tasks.encoder import unit
 
-STRENGTH = 1.0  # of a negative term's penalty, in deviations of the positive terms' ranks
-MILD = 0.0  # deviations from the library's mean up to which a picture shows nothing of a negative term
-
 
 @dataclass(frozen=True)
 class Terms:
@@ -32,10 +29,16 @@ class Terms:
         others = [(row, -float(w)) for row, w in zip(stacked[~wanted], weight[~wanted], strict=True)]
         return Terms(unit(total), tuple(others))
 
-    def penalty(self, ranks: np.ndarray, negative: Sequence[np.ndarray]) -> np.ndarray:
-        """What is taken off the ranks (N,) of the positive terms, given the ranks (N,) of each negative one: a picture that
-        shows more of it than the library's usual one loses as many deviations, one that shows less loses nothing."""
-        total = np.zeros_like(ranks)
+    def penalty(self, negative: Sequence[np.ndarray]) -> np.ndarray:
+        """What is taken off the ranks (N,) of the positive terms where they are words, given those of each negative one (N,),
+        in deviations of neutral phrases: a picture that shows it loses as much, one that does not loses nothing."""
+        lost = np.zeros_like(negative[0])
         for (_, weight), row in zip(self.negative, negative, strict=True):
-            total += np.float32(weight) * np.maximum((row - row.mean()) / max(float(row.std()), 1e-6) - MILD, 0)
-        return np.asarray(STRENGTH * ranks.std() * total, dtype=np.float32)
+            lost += np.float32(weight) * np.maximum(row, 0)
+        return lost
+
+    def usual_penalty(self, ranks: np.ndarray, negative: Sequence[np.ndarray]) -> np.ndarray:
+        """The same where terms are pictures or texts are searched, whose cosines say nothing beside phrases': in deviations of
+        the library, from its mean."""
+        apart = [(row - row.mean()) / max(float(row.std()), 1e-6) for row in negative]
+        return np.asarray(float(ranks.std()) * self.penalty(apart), dtype=np.float32)
