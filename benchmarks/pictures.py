@@ -48,7 +48,7 @@ def flickr_val() -> dict[Path, list[str]] | None:
 
 def linked(files: Iterable[Path], folder: Path) -> Path:
     """A folder that holds just these files, as links."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number, file in enumerate(files):  # the same name may occur in two folders
         (folder / f"{number:04d}-{file.name}").symlink_to(file.absolute())
     return folder
