@@ -26,7 +26,7 @@ from tests.serving.conftest import Serve, data_uri
 
 
 def search(client: TestClient, query: str, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.post("/v1/search", json={"query": query, "relevant": False, **asked})
+    answer = client.post("/v1/search", json={"query": query, **asked})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["results"]
     return found
@@ -55,6 +55,10 @@ def test_faults_in_a_query_show_the_place(client: TestClient) -> None:
     message = client.post("/v1/search", json={"query": 'red + "blue'}).json()["error"]["message"]
     assert message.splitlines()[1:] == ['    red + "blue', "          ^"]
     for bad in (
+        {"relevant": False},
+        {"likely": "yes, please"},
+        {"score": "best"},
+        {"filters": {"names": ["--"]}},
         {"n": 0},
         {"n": 5000},
         {"filters": {"min_px": "x"}},
@@ -66,11 +70,94 @@ def test_faults_in_a_query_show_the_place(client: TestClient) -> None:
 
 
 def test_pages_of_a_search(client: TestClient) -> None:
-    first = client.post("/v1/search", json={"query": "red", "relevant": False, "n": 4}).json()
-    rest = client.post("/v1/search", json={"query": "red", "relevant": False, "n": 4, "cursor": first["next"]}).json()
+    first = client.post("/v1/search", json={"query": "red", "n": 4}).json()
+    rest = client.post("/v1/search", json={"query": "red", "n": 4, "cursor": first["next"]}).json()
     assert "next" not in rest
     ids = [hit["id"] for hit in first["results"] + rest["results"]]
     assert len(ids) == len(set(ids)) == 6
+
+
+def test_the_nearest_are_shown_and_marked(client: TestClient) -> None:
+    hits = search(client, "red")
+    marks = [hit["likely"] for hit in hits]
+    assert len(hits) == 6
+    assert marks == sorted(marks, reverse=True)  # less likely ones are the last
+    likely = {hit["name"] for hit in hits if hit["likely"]}
+    assert {"red-1.png", "red-2.png"} <= likely < {hit["name"] for hit in hits}
+    assert all(0 <= hit["relevance"] <= 1 for hit in hits)
+    assert [hit["likely"] for hit in search(client, "black")] == [False] * 6
+    assert search(client, "red", likely=True) == [hit for hit in hits if hit["likely"]]
+    for unmarked in (search(client, "red", score="cosine"), search(client, f"like:{hits[0]['id']}")):
+        assert all("likely" not in hit and "relevance" not in hit for hit in unmarked)
+
+
+def test_the_score_that_is_ordered_by(client: TestClient) -> None:
+    by_cosine = [hit["score"] for hit in search(client, "red", score="cosine")]
+    assert by_cosine == sorted(by_cosine, reverse=True)
+    assert sorted(by_cosine, reverse=True) == sorted((hit["score"] for hit in search(client, "red")), reverse=True)
+
+
+def test_what_is_called_so_comes_first(client: TestClient) -> None:
+    for query, names in (("deep", {"blue-2.png"}), ("b", {"blue-1.png", "blue-2.png"}), ("Red 1", {"red-1.png"})):
+        hits = search(client, query)
+        assert {hit["name"] for hit in hits[: len(names)]} == names
+        assert [hit.get("named", False) for hit in hits] == [True] * len(names) + [False] * (6 - len(names))
+
+
+def test_parts_of_names(client: TestClient) -> None:
+    assert {hit["name"] for hit in search(client, "red", filters={"names": ["BLUE"]})} == {"blue-1.png", "blue-2.png"}
+    assert [hit["name"] for hit in search(client, "red", filters={"names": ["blue", "deep"]})] == ["blue-2.png"]
+    assert [hit["name"] for hit in search(client, "name:deep")] == ["blue-2.png"]
+    assert "blue-2.png" not in {hit["name"] for hit in search(client, "blue - name:deep")}
+    columns = client.post("/v1/browse", json={"sort": "name", "filters": {"names": ["red"]}}).json()
+    assert columns["names"] == ["red-1.png", "red-2.png"]
+
+
+def taken(year: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = f"{year}:05:17 18:30:05"
+    return exif
+
+
+def test_without_a_query_all_that_passes_by_date(client: TestClient, paint: Paint, tmp_path: Path, fake: Model) -> None:
+    for year in (2021, 2023, 2022):
+        paint(f"{year}.jpg", exif=taken(year))
+    with Library(tmp_path / "library", fake) as library:
+        library.index(tmp_path / "pictures")
+
+    def names(**asked: Any) -> list[str]:
+        return [hit["name"] for hit in search(client, **({"query": ""} | asked))]
+
+    assert names()[:3] == ["2023.jpg", "2022.jpg", "2021.jpg"]
+    assert len(names()) == 9
+    assert names(sort="oldest")[:3] == ["2021.jpg", "2022.jpg", "2023.jpg"]
+    assert names(query=" ", filters={"after": "2022"}) == ["2023.jpg", "2022.jpg"]
+    assert all(hit.keys().isdisjoint({"score", "relevance", "likely", "named"}) for hit in search(client, ""))
+    paged: list[str] = []
+    answer: dict[str, Any] = {"next": None}
+    while "next" in answer:
+        answer = client.post("/v1/search", json={"n": 2, "cursor": answer["next"]}).json()
+        paged += [hit["name"] for hit in answer["results"]]
+    assert paged == names()
+    for bad in ({"kind": "text"}, {"pictures": {"a": data_uri()}}, {"filters": {"min_score": 0.1}}, {"cursor": "0.3/1"}):
+        refused = client.post("/v1/search", json=bad)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_request"), bad
+
+
+def test_the_newest_of_what_is_likely(client: TestClient, paint: Paint, tmp_path: Path, fake: Model) -> None:
+    for colour, year in (("red", 2021), ("red", 2023), ("blue", 2025)):
+        paint(f"{year}.jpg", colour, exif=taken(year))
+    with Library(tmp_path / "library", fake) as library:
+        library.index(tmp_path / "pictures")
+    hits = search(client, "red", sort="newest")
+    assert [hit["name"] for hit in hits[:2]] == ["2023.jpg", "2021.jpg"]
+    likely = [hit["likely"] for hit in hits]
+    assert likely == sorted(likely, reverse=True)
+    assert "2025.jpg" in {hit["name"] for hit in hits if not hit["likely"]}
+    rest = [hit["score"] for hit in hits if not hit["likely"]]
+    assert rest == sorted(rest, reverse=True)
+    paged = client.post("/v1/search", json={"query": "red", "sort": "newest", "n": 5}).json()
+    assert paged["results"] + search(client, "red", sort="newest", cursor=paged["next"]) == hits
 
 
 def test_filters_and_folders(client: TestClient) -> None:
@@ -89,14 +176,16 @@ def test_a_search_that_finds_nothing_says_why(client: TestClient, tmp_path: Path
         assert bool(answer["results"]) != ("nothing" in answer)
         return answer.get("nothing", {}).get("reason")  # type: ignore[no-any-return]
 
-    assert why("red", relevant=False) is None
+    assert why("red") is None
     assert why("red", filters={"min_px": 1000}) == "filters"
     assert why("photo:a", pictures={"a": data_uri("blue")}, filters={"min_px": 1000}) == "filters"
-    irrelevant = client.post(
-        "/v1/search", json={"query": "black", "filters": {"folder": "pictures/b"}, "sort": "newest"}
-    ).json()
-    assert irrelevant["nothing"]["reason"] == "words"
-    assert '"relevant": false' in irrelevant["nothing"]["message"]
+    assert why("black") is None
+    unlikely = client.post("/v1/search", json={"query": "black", "likely": True, "filters": {"folder": "pictures/b"}}).json()
+    assert unlikely["nothing"]["reason"] == "likely"
+    assert 'without "likely"' in unlikely["nothing"]["message"]
+    assert why("black", likely=True, filters={"min_px": 1000}) == "filters"
+    assert why("name:nobody") == "filters"
+    assert why("", filters={"names": ["nobody"]}) == "filters"
     with Library(tmp_path / "library") as library:
         library.forget(tmp_path / "pictures")
     assert why("red") == "library"
@@ -203,7 +292,7 @@ def test_nothing_tells_where_pictures_lie(client: TestClient, tmp_path: Path, fa
     name = search(client, "red", n=1)[0]["id"]
     answers = [
         locked,
-        client.post("/v1/search", json={"query": "red", "relevant": False}),
+        client.post("/v1/search", json={"query": "red"}),
         client.post("/v1/search", json={"query": "like:000000000000"}),
         client.post("/v1/search", json={"query": "red", "filters": {"folder": "none"}}),
         client.post("/v1/export", json={"ids": ["000000000000"]}),
@@ -280,6 +369,10 @@ def test_tags(client: TestClient) -> None:
     assert client.get(f"/v1/items/{names[0]}").json()["tags"] == ["colour"]
     assert client.post("/v1/tags", json={"ids": ["000000000000"], "add": ["x"]}).status_code == 404
     assert client.post("/v1/tags", json={"ids": names, "add": ["\x07"]}).status_code == 400
+    for route, asked in (("search", {"query": "red"}), ("search", {}), ("browse", {})):
+        answer = client.post(f"/v1/{route}", json={**asked, "filters": {"tags": ["color"]}})
+        assert answer.status_code == 400
+        assert "no picture is tagged 'color'; did you mean 'colour'?" in answer.json()["error"]["message"]
 
 
 def test_export(client: TestClient, paint: Paint, tmp_path: Path) -> None:
@@ -337,7 +430,7 @@ def test_what_there_is_to_choose_from(client: TestClient) -> None:
 
 
 def test_the_map(client: TestClient) -> None:
-    for _ in range(1000):
+    for _ in range(3000):
         answer = client.get("/v1/map")
         if answer.status_code != 202:
             break
@@ -424,7 +517,7 @@ def test_a_map_of_too_few_pictures(serve: Serve, tmp_path: Path, fake: Model, pa
     with Library(tmp_path / "small", fake) as library:
         library.index(tmp_path / "pictures")
     client = serve(library=tmp_path / "small")
-    for _ in range(1000):
+    for _ in range(3000):
         answer = client.get("/v1/map")
         if answer.status_code != 202:
             break

@@ -88,9 +88,9 @@ class PictureFacts(BaseModel):
 
 
 class Found(PictureFacts):
-    """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where pictures
-    are less likely to show what the words say. named: the words are the name of its file or folder. score: none without a
-    query."""
+    """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where
+    pictures are less likely to show what the words say; none where no words are searched for. named: the words are its
+    file's or a folder's name. score: none without a query."""
 
     kind: Literal["image", "text"] = "image"
     text: str | None = None

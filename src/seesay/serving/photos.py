@@ -12,6 +12,8 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.library import Hit, Library
 from seesay.library.listing import Item
+from seesay.library.query import Query
+from seesay.library.search import check_tags
 from seesay.model import Model
 from seesay.paths import printable
 from seesay.serving.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
@@ -61,13 +63,19 @@ def folders(library: Library) -> Folders:
 
 
 def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> list[Hit]:
+    """Without a query, what passes the filters, by date. Raises InputError."""
+    query = asked.query if asked.query.strip() else None
+    if query is None and asked.kind == "text":
+        raise InputError("query: expected words or a picture to look for texts by; texts have no date")
+    if query is None and pictures:
+        raise InputError("query: expected one that names the pictures that came with it, such as photo:NAME")
     return library.search(
-        asked.query if asked.query.strip() else None,
+        query,
         pictures=pictures,
         n=asked.n,
         filters=asked.filters.filters(under(library, asked.filters)),
         kind=asked.kind,
-        sort=asked.sort,
+        sort="newest" if query is None and asked.sort == "score" else asked.sort,
         cursor=asked.cursor,
         likely=asked.likely,
         score=asked.score,
@@ -82,6 +90,8 @@ def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarr
             reason="likely",
             message='no picture here is likely to show this; without "likely" the nearest are shown all the same',
         )
+    if asked.query.strip() and any(part.what == "name" for part in Query.of(asked.query).parts):
+        return Nothing(reason="filters", message=f"no {what} has the name and passes the filters")
     if asked.filters != FiltersAsked():
         return Nothing(reason="filters", message=f"no {what} passes the filters")
     return Nothing(reason="library", message=f"the library holds no {what}s")
@@ -117,7 +127,11 @@ def found(hit: Hit, names: Folders) -> Found:
 
 
 def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
-    listed = library.browse(filters=asked.filters.filters(under(library, asked.filters)), sort=asked.sort)
+    """Raises InputError."""
+    filters = asked.filters.filters(under(library, asked.filters))
+    with library.reading() as store:
+        check_tags(store, filters)
+    listed = library.browse(filters=filters, sort=asked.sort)
     return BrowseAnswer(
         ids=listed.ids,
         widths=[width for width, _ in listed.sizes],

@@ -155,14 +155,14 @@ class SearchRequest(Asked):
                 {"query": "beach sunset - people", "n": 20, "filters": {"after": "2023"}},
                 {"query": "photo:mine + at night", "pictures": {"mine": PICTURE}},
                 {"query": "photo:mine", "pictures": {"mine": PICTURE}, "kind": "text", "n": 5},
-                {"sort": "newest", "filters": {"tags": ["receipt"]}},
+                {"sort": "newest", "filters": {"names": ["receipt"]}},
+                {"query": "a giraffe", "likely": True},
             ]
         }
     )
     query: str = Field(
         default="",
-        description="words, photo:NAME of one of `pictures`, name:NAME, like:ID; joined by + and -. "
-        "Empty: what passes the filters, by date",
+        description="words, photo:NAME of one of `pictures`, name:NAME, like:ID; joined by + and -. Empty: all, by date",
         max_length=2000,
     )
     pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
