@@ -20,7 +20,7 @@ export function el(tag, properties = {}, ...children) {
 export function refill(place, children, otherwise) {
   const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled), at = controls().indexOf(document.activeElement);
   place.replaceChildren(...children.filter(child => child !== null));
-  if (at >= 0) (controls()[at] ?? controls().at(-1) ?? otherwise)?.focus();
+  if (at >= 0) (controls()[at] ?? controls().at(-1) ?? otherwise)?.focus({ preventScroll: true });
 }
 
 export const button = (text, onclick, properties = {}) => el("button", { type: "button", text, onclick, ...properties });

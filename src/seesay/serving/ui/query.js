@@ -7,10 +7,10 @@ import { t } from "./words.js";
 const SIGNS = /[-+−–＋－*＊×:："“”„「」『』«»‘’＂]/; // of the grammar: words that hold one are quoted
 const WEIGHTS = [0.25, 0.5, 1, 2, 4];
 const MOST_PICTURES = 16; // that a server takes
-const QUOTES = [`""`, "＂＂", "“”", "„“”", "「」", "『』", "«»", "»«", "‘’"];
-const BEGIN = String.raw`(?:^[-+−–]?|(?<=\s)[-+−–]|[＋－])\s*(?:[\d.]+\s*[*＊×]\s*)?`, OPEN = QUOTES.map(([open, ...end]) => `${open}[^${end.join("")}]*`);
-const QUOTED = new RegExp(`(${BEGIN})(?:${QUOTES.map(([, ...end], at) => `${OPEN[at]}[${end.join("")}]`).join("|")})`, "g");
-const UNFINISHED = new RegExp(String.raw`${BEGIN}(?:${OPEN.join("|")}|like[:：][0-9a-f]{0,11})?$`);
+const QUOTES = [`""`, "＂＂", "“”", "„“”", "「」", "『』", "«»", "»«", "‘’"], STRAIGHT = `"[^"]*|＂[^＂]*`; // of the others, one without an end is a letter
+const BEGIN = String.raw`(?:^[-+−–]?|(?<=\s)[-+−–]|[＋－])\s*(?:[\d.]+\s*[*＊×]\s*)?`, OPEN = QUOTES.map(([open, ...end]) => `(?:name[:：])?${open}[^${end.join("")}]*`);
+const QUOTED = new RegExp(`(${BEGIN})(?:${QUOTES.map(([, ...end], at) => `${OPEN[at]}[${end.join("")}]`).join("|")})`, "gi");
+const UNFINISHED = new RegExp(String.raw`${BEGIN}(?:(?:name[:：])?(?:${STRAIGHT})|name[:：]|like[:：][0-9a-f]{0,11})?$`, "i");
 
 export class Query {
   // changed(): something is searched for anew
