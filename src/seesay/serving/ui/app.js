@@ -19,7 +19,7 @@ const query = new Query(() => photos.changed());
 const filters = new Filters(() => photos.changed({ now: true }));
 const detail = new Detail({
   ids: () => view === "photos" ? photos.ids : [], facts: id => photos.facts(id), canWrite: () => library.can_write,
-  like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); photos.grid.awaited = true; scrollTo({ top: 0 }); },
+  like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); photos.grid.awaited = true; },
   tagged: () => menu.watch(), closed: id => { if (view === "photos" && photos.ids.includes(id)) photos.grid.focus(photos.ids.indexOf(id)); },
 });
 const photos = new Photos({ query, filters, address, open: id => detail.open(id) });
@@ -120,7 +120,7 @@ $("#words").addEventListener("keydown", event => { if (event.key === "ArrowDown"
 $("#words").addEventListener("paste", event => { if (imagesIn(event.clipboardData).length) event.preventDefault(); });
 $("#add-picture").onclick = () => $("#picture-file").click();
 $("#picture-file").onchange = event => { take([...event.target.files]); event.target.value = ""; };
-$("#open-filters").onclick = () => filters.open(!query.empty);
+$("#open-filters").onclick = () => filters.open({ searching: !query.empty, inWords: Boolean(query.text) && !query.chips.length });
 $(".skip").onclick = event => { event.preventDefault(); $("#main").focus(); }; // addresses after # are views
 listen($("#drop"), take);
 new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--banner", `${target.offsetHeight}px`)).observe($("#banner"));

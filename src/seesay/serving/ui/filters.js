@@ -5,17 +5,18 @@ import { t } from "./words.js";
 
 const SIZES = [500, 1000, 2000, 3000], EDGES = [90, 180, 90, 180];
 const text = value => typeof value === "string" && value.trim() !== "", day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value), one = (...of) => value => of.includes(value);
+const SEPARATORS = /[\s_\-.,()[\]+]+/g, namely = value => text(value) && value.replace(SEPARATORS, "") !== ""; // of names, which the library looks past
 const box = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
 // Whether a value is such as the server takes: an address can say anything.
 const FINE = new Map(Object.entries({ folder: text, after: day, before: day, camera: text, orientation: one("landscape", "portrait", "square"), min_px: value => Number.isInteger(value) && value > 0,
-  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text") }));
+  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), names: value => Array.isArray(value) && value.length > 0 && value.every(namely), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text"), likely: one(true) }));
 
 export class Filters {
   // changed(): other pictures pass now
   constructor(changed) {
     this.changed = changed;
     this.dialog = $("#filters");
-    this.set = {}; // as the server takes them, and `sort` and `kind`
+    this.set = {}; // as the server takes them, and `sort`, `kind` and `likely`
     this.library = null; // what there is to filter by, once the server told
     this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
   }
@@ -24,11 +25,11 @@ export class Filters {
   learn(library) {
     const first = !this.library;
     this.library = library;
-    if (first && this.dialog.open) this.open(this.searching);
+    if (first && this.dialog.open) this.open(this.asking);
   }
 
   get asked() {
-    const { sort, kind, ...filters } = this.set;
+    const { sort, kind, likely, ...filters } = this.set;
     return filters;
   }
 
@@ -60,7 +61,7 @@ export class Filters {
 
   told(name, value) {
     const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
-      tags: `# ${value}`, sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
+      tags: `# ${value}`, names: `${t("fileName")} ${value}`, likely: t("onlyLikely"), sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
     return words[name] ?? `${name} ${value}`;
   }
 
@@ -74,8 +75,9 @@ export class Filters {
     $("#open-filters").classList.toggle("on", chips.length > 0);
   }
 
-  open(searching) {
-    this.searching = searching;
+  // searching: something is; inWords: it is words alone, so that what is found may be likely or not.
+  open(asking) {
+    const { searching, inWords } = this.asking = asking;
     const choose = (name, first, options, chosen = value => this.change(name, value)) => el("select", { name, onchange: event => chosen(event.target.value) },
       el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
@@ -91,7 +93,9 @@ export class Filters {
       el("form", { method: "dialog", onsubmit: () => {} },
         el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
         this.library?.texts || this.texts ? field(t("kind"), choose("kind", t("photos"), [["text", t("texts")]])) : null,
+        inWords ? el("label", { class: "check" }, el("input", { type: "checkbox", name: "likely", checked: Boolean(this.set.likely), onchange: event => this.change("likely", event.target.checked || null) }), el("span", { text: t("onlyLikely") })) : null,
         field(t("folder"), choose("folder", t("anyFolder"), folders.map(each => [each.folder, `${indent(each.folder)} (${each.pictures})`]))),
+        field(t("fileName"), el("input", { name: "names", placeholder: t("fileNameHint"), value: (this.set.names ?? []).join(" "), onchange: event => this.change("names", namely(event.target.value) ? [event.target.value.trim()] : null) })),
         field(t("from"), day("after")), field(t("until"), day("before")),
         cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,
         field(t("shape"), choose("orientation", t("anyShape"), ["landscape", "portrait", "square"].map(each => [each, t(each)]))),
@@ -99,7 +103,7 @@ export class Filters {
         tags.length ? field(t("tag"), tag) : null,
         field(t("order"), order),
         el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place), el("p", { id: "place-why", text: t("placeWhy") })),
-        el("div", { class: "foot" }, button(t("reset"), () => { this.clear(); this.open(searching); }), el("button", { class: "primary", text: t("apply") }))));
+        el("div", { class: "foot" }, button(t("reset"), () => { this.clear(); this.open(asking); }), el("button", { class: "primary", text: t("apply") }))));
     if (this.dialog.open) $("button", this.dialog).focus(); else this.dialog.showModal();
   }
 

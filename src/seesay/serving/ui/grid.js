@@ -15,7 +15,7 @@ export class Grid {
     Object.assign(this, { place, open, toggle, near });
     this.items = { ids: [], aspects: new Float32Array(0), groups: null, name: () => "" };
     this.cells = new Map();
-    this.headings = new Map();
+    this.headings = new Map(); // by the index of the picture below
     this.active = 0;
     this.selected = new Set();
     place.setAttribute("role", "group"); // no list: it has headings
@@ -27,8 +27,8 @@ export class Grid {
     place.addEventListener("keydown", event => this.key(event));
   }
 
-  // items: ids; aspects (width over height); groups: a heading for each or null; name(index). keep: what was shown mostly stays,
-  // perhaps elsewhere. Where the focus is here, or is `awaited`, it stays here.
+  // items: ids; aspects (width over height); groups: a heading, or none, for each or null; name(index); mark(index): what is said
+  // on the picture, or nothing. keep: what was shown mostly stays, perhaps elsewhere. Where the focus is here, or is `awaited`, it stays here.
   show(items, { keep = false } = {}) {
     const focused = this.awaited || this.place.contains(document.activeElement), before = this.items.ids[this.active];
     this.items = items;
@@ -44,7 +44,9 @@ export class Grid {
 
   clear() {
     for (const cell of this.cells.values()) this.drop(cell);
+    for (const title of this.headings.values()) title.remove();
     this.cells.clear();
+    this.headings.clear();
   }
 
   layout() {
@@ -52,10 +54,10 @@ export class Grid {
     if (!width) return;
     const tall = TALL(width);
     this.x = new Float32Array(n); this.w = new Float32Array(n); this.row = new Int32Array(n);
-    const tops = [], heights = [], starts = [], titles = [];
+    const tops = [], heights = [], starts = [], titles = new Map();
     let top = 0, at = 0;
     while (at < n) {
-      if (groups && (at === 0 || groups[at] !== groups[at - 1])) { titles.push([top, groups[at]]); top += HEADING_PX; }
+      if (groups?.[at] && groups[at] !== groups[at - 1]) { titles.set(at, { top, text: groups[at] }); top += HEADING_PX; }
       let end = at, sum = 0;
       do { sum += aspects[end++]; } while (end < n && sum * tall + GAP * (end - at) < width && !(groups && groups[end] !== groups[end - 1]));
       const full = sum * tall + GAP * (end - at) >= width;
@@ -98,33 +100,40 @@ export class Grid {
     const first = this.rowAt(begin - 0.6 * screen), last = this.rowAt(begin + 1.6 * screen);
     const low = this.starts[first], high = this.starts[last + 1];
     for (const [index, cell] of this.cells) if ((index < low || index >= high) && !cell.contains(document.activeElement)) { this.drop(cell); this.cells.delete(index); }
-    for (let index = low; index < high; index++) if (!this.cells.has(index)) this.cells.set(index, this.make(index));
-    const shown = this.titles.filter(([top]) => top > begin - screen && top < begin + 2 * screen);
-    for (const [top, title] of this.headings) if (!shown.some(([other]) => other === top)) { title.remove(); this.headings.delete(top); }
-    for (const [top, text] of shown) if (!this.headings.has(top)) {
-      const title = el("h2", { text });
-      title.style.top = `${top}px`;
-      this.headings.set(top, title);
-      this.canvas.append(title);
+    for (const [index, title] of this.headings) if (index < low || index >= high) { title.remove(); this.headings.delete(index); }
+    let next = [...this.cells].find(([index]) => index >= high)?.[1] ?? null; // the one with the focus
+    for (let index = high; --index >= low;) { // in the document's order they are read aloud
+      if (!this.cells.has(index)) this.cells.set(index, this.canvas.insertBefore(this.make(index), next));
+      next = this.cells.get(index);
+      if (!this.titles.has(index)) continue;
+      if (!this.headings.has(index)) this.headings.set(index, this.canvas.insertBefore(this.title(index, next), next));
+      next = this.headings.get(index);
     }
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.load(), SETTLED_MS);
     if (this.canvas.offsetHeight - begin < 3 * screen) this.near?.();
   }
 
+  // The heading over a picture; whoever comes to that by the keys hears it, too.
+  title(index, cell) {
+    const { top, text } = this.titles.get(index), title = el("h2", { id: `from-${index}`, text, title: text });
+    title.style.top = `${top}px`;
+    cell.querySelector(".open").setAttribute("aria-describedby", title.id);
+    return title;
+  }
+
   make(index) {
-    const id = this.items.ids[index], name = this.items.name(index);
+    const id = this.items.ids[index], name = this.items.name(index), mark = this.items.mark?.(index);
     const image = el("img", { alt: name, decoding: "async", draggable: false });
-    const open = el("button", { type: "button", class: "open", tabIndex: index === this.active ? 0 : -1, "aria-label": t("open", name), onclick: event => this.press(event, index), onfocus: () => this.activate(index) }, image);
+    const open = el("button", { type: "button", class: "open", tabIndex: index === this.active ? 0 : -1, "aria-label": [t("open", name), mark].filter(Boolean).join(t("comma")), onclick: event => this.press(event, index), onfocus: () => this.activate(index) }, image);
     open.addEventListener("contextmenu", event => { if (event.pointerType === "touch") { event.preventDefault(); this.toggle(index, false); } }); // a long press
     const box = el("input", { type: "checkbox", tabIndex: -1, checked: this.selected.has(id), "aria-label": t("select", name) });
     box.addEventListener("click", event => this.toggle(index, event.shiftKey));
-    const cell = el("div", { class: "cell", "data-id": id }, open, el("label", { class: "pick" }, box));
+    const cell = el("div", { class: "cell", "data-id": id }, open, mark && el("span", { class: "mark", "aria-hidden": "true", text: mark }), el("label", { class: "pick" }, box));
     image.addEventListener("load", () => image.classList.add("there"));
     image.addEventListener("error", () => { if (image.getAttribute("src")) { cell.classList.add("missing"); cell.dataset.name = name; } });
     cell.classList.toggle("selected", this.selected.has(id));
     this.put(cell, index);
-    this.canvas.append(cell);
     return cell;
   }
 

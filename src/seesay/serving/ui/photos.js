@@ -6,9 +6,10 @@ import { Grid } from "./grid.js";
 import { Texts } from "./texts.js";
 import { language, t, told } from "./words.js";
 
-const PAGE = 120, NEAREST = 12, TYPING_MS = 200;
+const PAGE = 120, TYPING_MS = 200, QUOTED = 40; // letters of what is searched for in a heading
 // What a server says of a query that it cannot read, in the page's words.
-const FAULTS = [[/quotation mark has no end/, "openQuote"], [/weight|one number/, "oddWeight"], [/^expected|like:/, "oddPart"]];
+const FAULTS = [[/quotation mark has no end/, "openQuote"], [/^a name has no weight/, "nameWeight"], [/weight|one number/, "oddWeight"], [/^expected|like:/, "oddPart"]];
+const UNTAGGED = /no picture is tagged (['"])(.*?)\1(?:; did you mean (['"])(.*)\3\?)?/;
 
 export class Photos {
   // query, filters: what is asked; address(): what is asked changed; open(id, index); selection
@@ -16,7 +17,6 @@ export class Photos {
     Object.assign(this, { query, filters, address });
     this.known = new Map(); // id -> what a search told of it
     this.ids = [];
-    this.everything = false;
     this.grid = new Grid($("#grid"), { open: index => open(this.ids[index], index), toggle: (index, range, from) => this.selection.toggle(this.ids, index, range, from), near: () => this.filters.texts || this.further() });
     this.texts = new Texts($("#texts"), { chosen: text => this.pictured(text), further: () => this.further() });
     this.soon = debounce(() => this.run(), TYPING_MS);
@@ -28,14 +28,13 @@ export class Photos {
 
   // Something that is asked changed: the address follows, and the pictures.
   changed({ now = false, forced = false } = {}) {
-    this.everything = false;
     if (forced || !this.query.unfinished) this.address();
     return now ? this.run({ forced }) : this.soon();
   }
 
   body(more = {}) {
-    const { sort, kind, ...rest } = this.filters.set, dated = ["newest", "oldest"].includes(sort) && !this.everything && !kind;
-    return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, relevant: !this.everything, filters: rest, ...(dated && { sort }), ...(kind && { kind }), ...more };
+    const { sort, kind, likely } = this.filters.set, dated = ["newest", "oldest"].includes(sort);
+    return { query: this.query.toString(), pictures: this.query.pictures, n: PAGE, filters: this.filters.asked, ...(kind ? { kind } : { ...(dated && { sort }), ...(likely && { likely }) }), ...more };
   }
 
   // Of a query that is half typed the last hits stay, unless it is forced.
@@ -43,6 +42,7 @@ export class Photos {
     if (this.query.unfinished && !forced && this.request) return;
     this.request?.abort();
     const { signal } = this.request = new AbortController();
+    this.asked = JSON.stringify([this.query.toString(), this.filters.set]);
     this.cursor = null;
     const late = setTimeout(() => { this.status.textContent = t("searching"); }, 400);
     try {
@@ -58,7 +58,7 @@ export class Photos {
     this.renew();
     this.clear();
     this.listed(results, next, false);
-    this.tell(this.status.textContent, { library: "texts" }[nothing?.reason] ?? nothing?.reason);
+    this.tell(this.status.textContent, nothing?.reason === "library" ? "texts" : nothing?.reason);
   }
 
   listed(results, next, added) {
@@ -90,27 +90,36 @@ export class Photos {
 
   async search(signal) {
     const { results, next, nothing } = await post("/v1/search", this.body(), { signal });
-    const near = nothing?.reason === "words" ? (await post("/v1/search", this.body({ relevant: false, n: NEAREST, sort: "score" }), { signal })).results : [];
-    const shown = near.length ? near : results;
-    this.renew(shown.length === this.ids.length && shown.every((hit, at) => hit.id === this.ids[at])); // asked again, as when the page begins
-    this.take(shown, next, false, near.length ? t("nearest") : null);
-    this.tell(near.length ? t("nothing") : t("counted", results.length, Boolean(next)), near.length ? null : nothing?.reason);
-    this.end(!near.length);
+    this.renew(results.length === this.ids.length && results.every((hit, at) => hit.id === this.ids[at])); // asked again, as when the page begins
+    this.take(results, next);
+    this.tell(this.status.textContent, nothing?.reason === "filters" && !this.filters.any ? "names" : nothing?.reason);
   }
 
-  // A score belongs to its search.
+  // What is shown is exchanged: a score belongs to its search, and what is asked anew begins at the top.
   renew(keep = false) {
-    for (const facts of this.known.values()) { delete facts.score; delete facts.relevance; }
+    for (const facts of this.known.values()) for (const name of ["score", "relevance", "likely", "named"]) delete facts[name];
     this.texts.show([]);
     if (!keep) this.selection.last = null;
+    if (this.shown && this.shown !== this.asked) scrollTo({ top: 0 });
+    this.shown = this.asked;
   }
 
-  take(results, next, more, heading = null) {
+  // Below the likely ones, or where there are none instead of them, come those that are less likely.
+  take(results, next, more = false) {
     for (const hit of results) this.known.set(hit.id, hit);
     this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
     this.cursor = next ?? null;
-    const hits = this.ids.map(id => this.known.get(id));
-    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: heading && hits.map(() => heading), name: index => hits[index].name }, { keep: more });
+    const hits = this.ids.map(id => this.known.get(id)), from = hits.findIndex(hit => hit.likely === false), likely = from < 0 ? hits.length : from;
+    const heading = likely ? t("lessLikely") : t("nearest", this.words);
+    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: from < 0 ? null : hits.map((_, at) => at < from ? "" : heading),
+      name: index => hits[index].name, mark: index => hits[index].named && t("byName") }, { keep: more });
+    this.status.textContent = hits[0]?.likely === undefined ? t("count", hits.length, Boolean(next)) : t("likely", likely, from < 0 && Boolean(next));
+  }
+
+  // What is searched for, as a heading says it.
+  get words() {
+    const words = this.query.text.replace(/^"([^"]*)"$/, "$1");
+    return words.length > QUOTED ? `${words.slice(0, QUOTED).trim()}…` : words;
   }
 
   async further() {
@@ -121,37 +130,26 @@ export class Photos {
       const { results, next } = await post("/v1/search", this.body({ cursor }), { signal });
       if (this.filters.texts) { this.listed(results, next, true); return; }
       this.take(results, next, true);
-      this.status.textContent = t("counted", this.ids.length, Boolean(next));
-      this.end();
     } catch (fault) {
       if (fault.name !== "AbortError") this.cursor = null;
     } finally { this.fetching = false; }
   }
 
-  // Behind the last hit: why there are no more, and a way to see them all the same.
-  end(found = true) {
-    const cut = this.ids.length > 0 && !this.cursor && !this.everything && /[^\s]/.test(this.query.text) && !this.query.chips.length;
-    if (!cut && found) return;
-    this.empty.hidden = false;
-    this.empty.className = "ended";
-    this.empty.replaceChildren(found ? el("p", { text: t("ended") }) : "", button(t("showAll"), () => this.showAll()));
-  }
-
-  showAll() { this.everything = this.grid.awaited = true; this.run(); }
-
   tell(status, empty) {
     this.status.textContent = empty ? "" : status;
     this.empty.hidden = !empty;
-    this.empty.className = "";
     const way = {
-      words: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingWhy") }), button(t("showAll"), () => this.showAll(), { class: "primary" })],
+      likely: () => [el("h2", { text: t("nothing") }), el("p", { text: t("noneLikely", this.words) }), button(t("showNearest"), () => { this.grid.awaited = true; this.filters.change("likely", null); }, { class: "primary" })],
       ask: () => [el("p", { text: t("askTexts") })],
       texts: () => [el("h2", { text: t("nothing") }), el("p", { text: t("noTexts") })],
-      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), button(t("clearFilters"), () => { this.grid.awaited = true; this.filters.clear(); })],
+      names: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingNamed") })],
+      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), this.unfiltered()],
       library: () => [el("h2", { text: t("emptyTitle") }), el("p", { text: t("emptyWhy") }), el("pre", { text: t("emptyHow") })],
     }[empty];
     if (way) this.empty.replaceChildren(...way());
   }
+
+  unfiltered() { return button(t("clearFilters"), () => { this.grid.awaited = true; this.filters.clear(); }); }
 
   clear() {
     this.ids = [];
@@ -164,7 +162,8 @@ export class Photos {
     if (fault.status === 404) { this.tell("", "library"); return; }
     this.status.textContent = "";
     this.empty.hidden = false;
-    this.empty.className = "";
+    const untagged = UNTAGGED.exec(fault.message);
+    if (untagged) { this.empty.replaceChildren(el("h2", { text: t("nothing") }), el("p", { text: t("untagged", untagged[2], untagged[4]) }), this.unfiltered()); return; }
     const [why, ...place] = fault.message.split("\n"), own = place.length ? FAULTS.find(([said]) => said.test(why))?.[1] : /leave no time/.test(why) && "noTime";
     this.empty.replaceChildren(el("h2", { text: t(place.length ? "faulty" : "failed") }), el("p", { text: own ? t(own) : place.length ? why : told(fault) }),
       place.length && !this.query.chips.length ? el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") }) : "");

@@ -66,8 +66,8 @@ export class Selection {
     const learn = (id, facts) => { found.set(id, facts); this.note.textContent = t("fetched", ids.length - --left, ids.length); };
     let missing = unknown(), left = missing.length, cursor;
     if (left > ASKED) do {
-      const { results, next } = await post("/v1/search", { query: "a picture", relevant: false, n: PAGE, ...(cursor && { cursor }) }, { signal });
-      for (const { score, relevance, ...facts } of results) if (found.has(facts.id) && !found.get(facts.id)) learn(facts.id, facts);
+      const { results, next } = await post("/v1/search", { n: PAGE, ...(cursor && { cursor }) }, { signal });
+      for (const facts of results) if (found.has(facts.id) && !found.get(facts.id)) learn(facts.id, facts);
       cursor = next;
     } while (cursor && left);
     missing = unknown();
