@@ -349,7 +349,7 @@ def test_nothing_found_is_explained_as_it_is(run: Run, album: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         (("search", "red", "-n", "0"), "0 is not in the range x>=1"),
-        (("search", "--tag", "dgo"), "--tag: no picture is tagged 'dgo'; make it with: seesay tag"),
+        (("search", "--tag", "dgo"), "--tag: no picture is tagged 'dgo'"),
         (("search", "--min-score", "0.1"), "--min-score: nothing is searched for, so nothing has a score"),
         (("search", "red", "--after", "2024-02-31"), "expected a date"),
         (("search", "red", "--after", "２０２４"), "expected a date"),

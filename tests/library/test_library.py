@@ -445,7 +445,7 @@ def test_a_newer_schema_is_refused(library: Library, folder: Path) -> None:
         ({"query": "red +"}, "expected words, photo:FILE, name:NAME or like:ID here"),
         ({"query": "name:--"}, "a letter or digit in it"),
         ({"query": "red", "score": "best"}, "score is 'rank' or 'cosine'"),
-        ({"filters": Filters(tag="dgo")}, "no picture is tagged 'dgo'; make it with"),
+        ({"filters": Filters(tag="dgo")}, "no picture is tagged 'dgo'"),
         ({"filters": Filters(min_score=0.1)}, "nothing is searched for, so nothing has a score"),
         ({"sort": "newest", "kind": "text"}, "texts have no date"),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.names import file_key, folder_key, name_key
 from seesay.library.schema import APPLICATION_ID, DATABASE, MIGRATIONS, connect
@@ -122,3 +123,22 @@ def test_a_library_of_an_older_version_has_names_as_well(tmp_path: Path) -> None
     rows = opened.execute("SELECT f.key, p.key FROM folders f LEFT JOIN folders p ON p.id = f.parent_id ORDER BY f.id")
     assert set(rows.fetchall()) == {("photos", None), ("trip", "photos"), ("day 1", "trip"), ("one", None)}
     opened.close()
+
+
+def test_pictures_found_by_their_name_are_likely_ones(library: Library) -> None:
+    named = library.search("mallorca 2019", likely=True)
+    assert {hit.name for hit in named if hit.named} == {"IMG_2022.png", "IMG_2023.png"}
+    assert all(hit.likely for hit in named)
+
+
+def test_a_tag_that_no_picture_has_names_the_nearest(library: Library, tmp_path: Path) -> None:
+    library.tags.add("Holiday", tmp_path / "pictures" / "work")
+    for call in (
+        lambda tag: library.search("red", filters=Filters(tag=tag)),
+        lambda tag: library.browse(filters=Filters(tag=tag)),
+    ):
+        with pytest.raises(InputError, match="no picture is tagged 'holliday'; did you mean 'Holiday'"):
+            call("holliday")
+        with pytest.raises(InputError, match="no picture is tagged 'zzz'$"):
+            call("zzz")
+        call("HOLIDAY")

@@ -38,6 +38,7 @@ def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
         raise InputError(f"the order is one of {', '.join(ORDERS)}, got {order!r}")
     if filters.min_score is not None:
         raise InputError("min_score: nothing is searched for, so nothing has a score")
+    reads.check_tags(filters)
     said = list(filters.conditions())
     conditions = "".join(f" AND {condition}" for condition, _ in said)
     rows = reads.db.execute(

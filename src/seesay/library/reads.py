@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.filters import Filters
+from seesay.library.filters import Filters, tag_key
 from seesay.paths import below, from_db, join, printable, to_db
 
 FEW_IDS = 1000  # up to here they are looked up one by one
@@ -271,6 +271,18 @@ class Reads:
                WHERE EXISTS (SELECT 1 FROM files f WHERE f.content_id = t.content_id) GROUP BY key ORDER BY key"""
         )
         return dict(rows.fetchall())
+
+    def check_tags(self, filters: Filters) -> None:
+        """Raises InputError for a tag that no picture has, with the nearest one that some have."""
+        if not filters.tags:
+            return
+        from difflib import get_close_matches  # only a mistake needs it, and a search's start is to be short
+
+        known = {tag_key(tag): tag for tag in self.tags()}
+        for tag in filters.tags:
+            if tag_key(tag) not in known:
+                near = get_close_matches(tag_key(tag), known, 1)
+                raise InputError(f"tag: no picture is tagged {tag!r}" + (f"; did you mean {known[near[0]]!r}?" if near else ""))
 
     def pictures(self, under: str | None) -> np.ndarray:
         """(N,) int64, ascending: the pictures at or below an absolute path, or anywhere. Raises InputError where none is."""

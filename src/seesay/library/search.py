@@ -3,14 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from seesay.errors import InputError
 from seesay.library.background import NEAREST, NONE, Correction, Form, corrections, search_spec
-from seesay.library.filters import Filters, tag_key
+from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
 from seesay.library.query import Part, Query
@@ -73,7 +72,7 @@ def search(
     parts = tuple(part for part in parts if part.what != "name")
     with library.reading() as store:
         space = library.space(store)  # before any encoding: a foreign library should not cost a model
-        check_tags(store, options.filters)
+        store.check_tags(options.filters)
         if not parts and image is None:
             return _browsed(library, store, space, options)
         known = [_known(store, space, part, pictures) for part in parts]
@@ -104,7 +103,7 @@ def ranked(
         if options.filters.min_score is not None:
             found = found.where(found.scores >= options.filters.min_score)
         if options.likely and relevance is not None:
-            found = found.where(found.ranks >= relevance.least)
+            found = found.where(found.ranks >= min(relevance.least, NAMED / 2))
         hits = _ordered(store, space, found, relevance, options)
     return [_marked(hit, rank, relevance) for hit, rank in hits]
 
@@ -269,15 +268,3 @@ def _named(store: Store, space: "Space", words: str) -> np.ndarray:
         (*values, space.id),
     )
     return np.fromiter((at for (at,) in rows), dtype=np.int64)
-
-
-def check_tags(store: Store, filters: Filters) -> None:
-    """Raises InputError for a tag that no picture has, with the nearest one that some have."""
-    if not filters.tags:
-        return
-    known = {tag_key(tag): tag for tag in store.tags()}
-    for tag in filters.tags:
-        if tag_key(tag) not in known:
-            near = get_close_matches(tag_key(tag), known, 1)
-            there = f"did you mean {known[near[0]]!r}?" if near else "make it with: seesay tag --label TAG"
-            raise InputError(f"tag: no picture is tagged {tag!r}; {there}")

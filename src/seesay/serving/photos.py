@@ -13,7 +13,6 @@ from seesay.errors import InputError
 from seesay.library import Hit, Library
 from seesay.library.listing import Item
 from seesay.library.query import Query
-from seesay.library.search import check_tags
 from seesay.model import Model
 from seesay.paths import printable
 from seesay.serving.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
@@ -128,10 +127,7 @@ def found(hit: Hit, names: Folders) -> Found:
 
 def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
     """Raises InputError."""
-    filters = asked.filters.filters(under(library, asked.filters))
-    with library.reading() as store:
-        check_tags(store, filters)
-    listed = library.browse(filters=filters, sort=asked.sort)
+    listed = library.browse(filters=asked.filters.filters(under(library, asked.filters)), sort=asked.sort)
     return BrowseAnswer(
         ids=listed.ids,
         widths=[width for width, _ in listed.sizes],
