@@ -67,6 +67,7 @@ def measured(reference: Path, stored: Path, data: Path, variant: Path | None) ->
         fidelity=parts,
         batch_tolerance=BATCH_TOLERANCE,
         limits=LIMITS,
+        strengths=STRENGTHS,
         variants=() if variant is None else tuple(_without_captions(variant, data)),
     )
     return Measured(card, _logit_scale(narrow, data))
@@ -139,11 +140,18 @@ TRAINING = (
     "names of what can be seen, and its text tower on what people type; how the parts of the space count was chosen on the "
     "sets scored here (recipes/bundled)."
 )
+STRENGTHS = (
+    "Everyday photos by a word or a sentence, in English and Chinese: people and dogs doing things, animals, vehicles, snow.",
+    "Naming things among many names: ImageNet's thousand classes, and what they are kinds of.",
+    "Pictures like a picture.",
+    "Speed: it searches and indexes on any CPU, offline.",
+)
 LIMITS = (
-    "Photos of people and animals doing things, ImageNet's classes, and what emoji show: far from these it guesses.",
-    "It learnt from 6,000 captioned photos; large models learnt from a hundred thousand times as many.",
-    "Counts, text in pictures, places by name, and relations ('left of', 'behind') are mostly lost.",
+    "What is far from photos of people and animals doing things, ImageNet's classes and what emoji show: there it guesses.",
+    "Groceries on shelves and in packages, brands, documents, art styles.",
+    "Counts, text in pictures, names of places and people, and relations ('left of', 'behind') are mostly lost.",
     "Chinese beyond everyday words of what can be seen is known from a dictionary only.",
     "A central square of each picture is seen; what lies at the long ends of a panorama is not.",
+    "It learnt from 6,000 captioned photos; large models learnt from a hundred thousand times as many.",
     "Do not use it to identify people or to decide about them.",
 )

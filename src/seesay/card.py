@@ -29,7 +29,8 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Card:
-    """`published`: of larger models. `variants`: of this model made otherwise, for those whom its licence does not suit."""
+    """strengths: what the model is good at, and limits: what it is bad at, a sentence each. published: of larger models.
+    variants: of this model made otherwise, for those whom its licence does not suit."""
 
     summary: str
     languages: tuple[str, ...]
@@ -42,3 +43,4 @@ class Card:
     batch_tolerance: float
     limits: tuple[str, ...]
     variants: tuple[Score, ...] = ()
+    strengths: tuple[str, ...] = ()

@@ -221,12 +221,16 @@ def _has_card(model: "Model") -> bool:
 
 def _print_card(model: "Model") -> None:
     click.echo(click.style(f"{model.name}", bold=True) + f"  {model.dim} dimensions, {_megabytes(model):.0f} MB")
-    click.echo(f"space {model.space_id}\nbuild {model.build_id}\nlicence {model.config.licence}\n")
+    identity = f"space {model.space_id}\nbuild {model.build_id}\nlicence {model.config.licence}\n"
     if not _has_card(model):
-        click.echo("No card.json beside it says what it was trained on, how good it is, and what its limits are.")
+        click.echo(f"{identity}\nNo card.json beside it says what it was trained on, how good it is, and what its limits are.")
         return
     card = model.card
-    click.echo(f"{card.summary}\n\nTraining: {card.training}")
+    click.echo(f"{card.summary}\n")
+    for title, sentences in (("Good at:", card.strengths), ("Bad at:", card.limits)):
+        if sentences:
+            click.echo("\n  - ".join([title, *sentences]) + "\n")
+    click.echo(f"{identity}\nTraining: {card.training}")
     if card.sources:
         click.echo("Sources:")
     for source in card.sources:
@@ -248,10 +252,6 @@ def _print_card(model: "Model") -> None:
             f"  {part.part}: {part.stored_as}, {part.megabytes} MB, cosine mean {part.cosine_mean:.5f}, "
             f"least {part.cosine_min:.5f} ({part.note})"
         )
-    if card.limits:
-        click.echo("\nLimits:")
-    for limit in card.limits:
-        click.echo(f"  - {limit}")
 
 
 def _entry_facts(entry: "CatalogModel") -> dict[str, object]:
