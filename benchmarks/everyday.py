@@ -1,6 +1,6 @@
 """Whether people find what they look for: everyday queries in English and Chinese over a mixed library of 2,296 photos.
 
-    SEESAY_DATA=... python benchmarks/everyday.py [--model PATH] [--library PATH] [--phrasings] [--quick] [--json [FILE]]
+    SEESAY_DATA=... python benchmarks/everyday.py [--model PATH] [--library PATH] [--quick] [--json [FILE]]
 
 The library: Flickr8k's val part, photos-1k and the val part of the grocery set, as someone has photos of people, of things and
 of food. `everyday.tsv` has the queries, the same needs in both languages, and which photos are right by captions and labels.
@@ -12,8 +12,11 @@ ten ("at best": what it would be if all that can be right were, as some things a
 lists). Of the first 15, as they are shown: the share of queries with something marked likely, and the share of right photos
 that are marked unlikely. For absent things, those that no caption and no label speaks of: the share with nothing marked likely.
 
-`--phrasings` also compares thirteen ways to type a noun. `--library` keeps the library, `--model` asks another model, and
-`--json FILE` writes what was shown for every query. There is no goal and no peer: it is for comparing models.
+Then what is taken away (subtraction.py), and thirteen ways to type a noun (phrasings.py). `--library` keeps the library,
+`--model` asks another model, and `--json FILE` writes what was shown for every query.
+
+Goals: anything is likely for at most a quarter of the absent queries, at most 10 % of the right photos are unlikely, nothing is
+likely for at most 15 % of the things that are there, and 65 % of the first ten show the one thing and not the one taken away.
 """
 
 import tempfile
@@ -25,7 +28,8 @@ from typing import Any
 import numpy as np
 import phrasings
 import pictures
-from benchmark import Result, Table, run
+import subtraction
+from benchmark import Goal, Result, Table, run
 from mixed_library import MixedLibrary
 from needs import KINDS, LANGUAGES, TOPICS, Judgement, Need, faults, read_needs
 from rankings import ANY, CUT, Quality, condensed, quality
@@ -56,7 +60,7 @@ class Answer:
         return self.need.queries[self.language]
 
 
-def measure(quick: bool, model: str | None, library: str | None, phrasings: bool) -> Result:
+def measure(quick: bool, model: str | None, library: str | None) -> Result:
     result = Result()
     data = pictures.data()
     if data is None:
@@ -67,11 +71,11 @@ def measure(quick: bool, model: str | None, library: str | None, phrasings: bool
     with tempfile.TemporaryDirectory() as temporary:
         mixed = MixedLibrary.made(data, Path(library or temporary), seesay.load(model))
         with mixed.library:
-            _measure(result, mixed, quick=quick, also_phrasings=phrasings)
+            _measure(result, mixed, quick=quick)
     return result
 
 
-def _measure(result: Result, mixed: MixedLibrary, *, quick: bool, also_phrasings: bool) -> None:
+def _measure(result: Result, mixed: MixedLibrary, *, quick: bool) -> None:
     needs = read_needs()
     if found := faults(needs, mixed.photos):
         raise SystemExit("\n".join(["everyday.tsv does not fit the photos:", *found]))
@@ -84,8 +88,8 @@ def _measure(result: Result, mixed: MixedLibrary, *, quick: bool, also_phrasings
     _absent(result, absent)
     _failures(result, present, absent)
     result.details["queries"] = [_to_json(a, mixed, judgements[a.need.key]) for a in answers]
-    if also_phrasings:
-        phrasings.compare(result, lambda query: _numbers(mixed, mixed.library.search(query, n=CUT)), quick=quick)
+    subtraction.compare(result, mixed, needs, judgements)
+    phrasings.compare(result, lambda query: _numbers(mixed, mixed.library.search(query, n=CUT)), quick=quick)
 
 
 def answer(mixed: MixedLibrary, need: Need, language: str, judgement: Judgement) -> Answer:
@@ -130,6 +134,10 @@ def _present(result: Result, answers: list[Answer], photos: int) -> None:
         for name, group in groups.items():
             told = _means(group)
             result.figures[f"{language}_{name.removeprefix('a ')}"] = told
+            if name == "all" and told["something_likely"] is not None and told["right_but_unlikely"] is not None:
+                what = f"things that are there, {NAMES[language]}"
+                result.goals.append(Goal(f"{what}: share with nothing likely", 1 - told["something_likely"], 0.15))
+                result.goals.append(Goal(f"{what}: share of right photos unlikely", told["right_but_unlikely"], 0.10))
             rows.append((f"{NAMES[language]}, {name}", str(len(group)), *map(_percent, told.values())))
     for topic in TOPICS:
         of = [[a for a in answers if a.need.topic == topic and a.language == language] for language in LANGUAGES]
@@ -166,6 +174,9 @@ def _absent(result: Result, answers: list[Answer]) -> None:
             "likely": _mean([sum(a.likely) / SHOWN for a in own]),
         }
         result.figures[f"{language}_absent"] = told
+        if told["nothing_likely"] is not None:
+            what = f"things that are not there, {NAMES[language]}: share with anything likely"
+            result.goals.append(Goal(what, 1 - told["nothing_likely"], 0.25))
         rows.append((NAMES[language], str(len(own)), *map(_percent, told.values())))
     header = ("queries", "number", "nothing likely", f"likely among the first {SHOWN}")
     result.tables.append(Table("Things that are not there", header, rows))
@@ -217,5 +228,4 @@ if __name__ == "__main__":
         __doc__ or "",
         measure,
         paths={"model": "a model instead of the bundled one", "library": "a folder that keeps the library"},
-        flags={"phrasings": "also compare ways to type a noun"},
     )
