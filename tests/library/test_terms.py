@@ -25,7 +25,7 @@ def test_a_picture_loses_what_it_shows_of_a_negative_term() -> None:
     a, b, c = np.eye(3, dtype=np.float32)
     terms = Terms.of([a, b, c], [1.0, -1.0, -0.5])
     lost = terms.penalty([np.array([2.0, -3.0, 0.0]), np.array([4.0, 4.0, -1.0])])
-    np.testing.assert_allclose(lost, [2 + 2, 0 + 2, 0])
+    np.testing.assert_allclose(lost, [4 + 4, 0 + 4, 0])
 
 
 def test_where_phrases_say_nothing_the_library_is_the_measure() -> None:
@@ -34,6 +34,6 @@ def test_where_phrases_say_nothing_the_library_is_the_measure() -> None:
     terms = Terms.of(list(np.eye(2, dtype=np.float32)), [1.0, -2.0])
     mean, deviation = sum(other) / 50, (sum((x - sum(other) / 50) ** 2 for x in other) / 50) ** 0.5
     spread = (sum((x - sum(ranks) / 50) ** 2 for x in ranks) / 50) ** 0.5
-    expected = [2 * spread * max((x - mean) / deviation, 0) for x in other]
+    expected = [4 * spread * max((x - mean) / deviation, 0) for x in other]
     np.testing.assert_allclose(terms.usual_penalty(ranks, [other]), expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(terms.usual_penalty(ranks, [np.ones(50, dtype=np.float32)]), np.zeros(50))

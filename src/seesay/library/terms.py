@@ -8,6 +8,8 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.tasks.encoder import unit
 
+STRENGTH = 2.0  # of a negative term beside a positive one of the same weight
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -31,10 +33,10 @@ class Terms:
 
     def penalty(self, negative: Sequence[np.ndarray]) -> np.ndarray:
         """What is taken off the ranks (N,) of the positive terms where they are words, given those of each negative one (N,),
-        in deviations of neutral phrases: a picture that shows it loses as much, one that does not loses nothing."""
+        both in deviations of neutral phrases: a picture that shows it loses STRENGTH times as much, others nothing."""
         lost = np.zeros_like(negative[0])
         for (_, weight), row in zip(self.negative, negative, strict=True):
-            lost += np.float32(weight) * np.maximum(row, 0)
+            lost += np.float32(STRENGTH * weight) * np.maximum(row, 0)
         return lost
 
     def usual_penalty(self, ranks: np.ndarray, negative: Sequence[np.ndarray]) -> np.ndarray:
