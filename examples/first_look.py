@@ -83,9 +83,10 @@ def search_like(library: seesay.Library, path: str) -> Found:
 
 
 def show(hits: list[seesay.Hit]) -> list[seesay.Hit]:
-    table = results("score", "picture")
+    table = results("sure" if hits[0].relevance is not None else "cosine", "picture")
     for hit in hits:
-        table.add_row(f"{hit.score:.3f}", f"{Path(hit.path).parent.name}/{hit.name}")
+        sure = f"{hit.score:.3f}" if hit.relevance is None else f"{hit.relevance:.0%}"
+        table.add_row(sure, f"{Path(hit.path).parent.name}/{hit.name}" + ("  (less likely)" if hit.likely is False else ""))
     console.print(table)
     return hits
 

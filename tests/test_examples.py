@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from PIL import Image
 
 from tests.conftest import PHOTOS
 
@@ -51,9 +52,9 @@ def test_every_example_photo_is_attributed(photos: list[Path]) -> None:
 
 
 def readme_commands(file: str) -> list[str]:
-    """The shell lines that start with seesay, without their comments."""
+    """The shell lines that run seesay, without their comments."""
     lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
-    return [line.removeprefix("$ ").split("#")[0].strip() for line in lines if re.match(r"(\$ )?seesay ", line)]
+    return [line.removeprefix("$ ").split("#")[0].strip() for line in lines if re.match(r"(\$ |mkdir .*)?seesay ", line)]
 
 
 def readme_python(file: str) -> str:
@@ -89,9 +90,9 @@ learning_rate = 1e-5
 
 @pytest.fixture
 def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the README's commands speak of: pictures, a list of captions, an empty folder for the best."""
+    """What the README's commands speak of: pictures, one of them dated, a list of captions."""
     photos = sorted(few.iterdir())
-    for place in ("Pictures", "Pictures/old", "photos/2024"):
+    for place in ("Pictures", "Pictures/old", "Pictures/2024", "photos/2024"):
         (tmp_path / place).mkdir(parents=True)
         for photo in photos[:6]:
             shutil.copy(photo, tmp_path / place)
@@ -100,7 +101,10 @@ def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "captions.tsv").write_text("image\ttext\na.jpg\ta dog on grass\nb.jpg\ta boat\n", encoding="utf-8")
     (tmp_path / "labels.tsv").write_text("image\tlabel\na.jpg\tdog\nb.jpg\tboat\n", encoding="utf-8")
     (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    (tmp_path / "best").mkdir()
+    taken = Image.Exif()
+    taken[0x0132] = "2024:05:17 18:30:05"
+    with Image.open(photos[0]) as photo:
+        photo.resize((400, 300)).save(tmp_path / "Pictures" / "2024" / "IMG_2022.jpg", exif=taken)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
