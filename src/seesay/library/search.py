@@ -262,9 +262,9 @@ def _named(store: Store, space: "Space", words: str) -> np.ndarray:
     if not key:
         return np.empty(0, dtype=np.int64)
     sql, values = called(key)
-    rows = store.db.execute(
-        f"""SELECT v.id FROM ({sql}) x JOIN items i ON i.content_id = x.content_id
-            JOIN vectors v ON v.item_id = i.id WHERE v.space = ?""",
+    rows = store.db.execute(  # from the few names to their vectors: SQLite left to itself goes through all vectors of the space
+        f"""SELECT v.id FROM ({sql}) x CROSS JOIN items i ON i.content_id = x.content_id
+            CROSS JOIN vectors v ON v.item_id = i.id AND v.space = ?""",
         (*values, space.id),
     )
     return np.fromiter((at for (at,) in rows), dtype=np.int64)
