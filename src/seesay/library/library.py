@@ -252,9 +252,11 @@ class Library:
         self._backgrounds[space.token] = (state, known)
         return known
 
-    def measured(self, store: Store, space: Space, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
-        """The hubs and spreads (N,) of these vectors of pictures, in their order."""
-        known, count = self.background(store, space, vectors), len(vectors.kept[0])
+    def measured(self, known: Background, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
+        """The hubs and spreads (N,) of these vectors of pictures, in their order; known: what there is of those kept."""
+        count = len(vectors.kept[0])
+        if len(vectors.parts) == 1:
+            return known.hubs[:count], known.spreads[:count]
         hubs, spreads = [known.hubs[:count]], [known.spreads[:count]]
         for _, rows in vectors.parts[1:]:
             some = measured(rows @ phrase_vectors(self.model).T)
@@ -276,7 +278,11 @@ class Library:
         self._backgrounds[space.token] = (file_state(file), known)
 
     def _background_file(self, store: Store, space: Space) -> Path:
-        return self.matrix(store, space).folder / f"background-{phrase_key(search_spec(self.model))}.npz"
+        return self.matrix(store, space).folder / self._background_name
+
+    @cached_property
+    def _background_name(self) -> str:
+        return f"background-{phrase_key(search_spec(self.model))}.npz"
 
     def matrix(self, store: Store, space: Space) -> Matrix:
         return self._matrices.setdefault(space.token, store.matrix(space))

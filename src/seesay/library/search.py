@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.background import NEAREST, NONE, Correction, Form, corrections, search_spec
+from seesay.library.background import NEAREST, Form, corrections, search_spec
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
 from seesay.library.query import Part, Query
 from seesay.library.ranking import BY_SCORE, EVERYTHING, Candidates, Ranked, Sort, by_date, by_score
-from seesay.library.relevance import Absent, Relevance
+from seesay.library.relevance import Relevance
 from seesay.library.store import Store
 from seesay.library.terms import Terms
 from seesay.paths import is_url
@@ -94,9 +94,7 @@ def ranked(
         if terms.positive.shape != (space.dim,):
             raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
         form = form if options.kind == "image" and options.score == "rank" else None
-        rule = NONE if form is None else corrections(search_spec(library.model))[form]
-        found, highest, typical = _candidates(library, store, space, options.kind, terms, rule)
-        relevance = None if form is None else _relevance(library, store, space, found, highest, typical, form)
+        found, relevance = _candidates(library, store, space, options.kind, terms, form)
         named = _named(store, space, name) if name is not None and options.kind == "image" else None
         if named is not None and len(named):
             found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
@@ -109,43 +107,33 @@ def ranked(
 
 
 def _candidates(
-    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, rule: Correction
-) -> tuple[Candidates, np.ndarray, np.ndarray]:
-    """All of a kind, the ranks (N,) of the positive terms alone, and what is typical (N,)."""
+    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, form: Form | None
+) -> tuple[Candidates, Relevance | None]:
+    """All of a kind, and what is likely of them; None where there is nothing to compare with."""
     vectors = library.vectors(store, space, kind)
-    scores = vectors.cosines(terms.positive)
-    highest, typical, others = scores, np.empty(0), [vectors.cosines(vector) for vector, _ in terms.negative]
-    if rule is not NONE and len(scores):
-        hubs, spreads = library.measured(store, space, vectors)
-        highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
-        typical = rule.typical(hubs, spreads)
-    ranks = highest
-    if others and len(highest):
-        ranks = highest - (terms.penalty(others) if rule is not NONE else terms.usual_penalty(highest, others))
-    return Candidates(vectors.ids, scores, ranks), highest, typical
+    scores, others = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
+    if form is None or not len(scores):
+        ranks = scores - terms.usual_penalty(scores, others) if others and len(scores) else scores
+        return Candidates(vectors.ids, scores, ranks), None
+    background, rule = library.background(store, space, vectors), corrections(search_spec(library.model))[form]
+    hubs, spreads = library.measured(background, vectors)
+    highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
+    best = _nearest(store, vectors.ids, highest)
+    relevance = None
+    if background.absent is not None and len(best):
+        typical = rule.typical(hubs[best], spreads[best]).mean()
+        relevance = Relevance(background.absent[form], float(highest[best[0]]), float(typical))
+    return Candidates(vectors.ids, scores, highest - terms.penalty(others) if others else highest), relevance
 
 
-def _relevance(
-    library: "Library",
-    store: Store,
-    space: "Space",
-    found: Candidates,
-    highest: np.ndarray,
-    typical: np.ndarray,
-    form: Form,
-) -> Relevance | None:
-    """None where there is nothing to compare with."""
-    standing_out = library.background(store, space).standing_out(form)
-    if not len(found.ids) or not len(standing_out):
-        return None
-    take, live = 0, np.empty(0, dtype=np.int64)
-    while len(live) < NEAREST and take < len(found.ids):  # the best may be of forgotten pictures
+def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Places of the nearest pictures that are still there: the best may be of forgotten ones."""
+    take, live = 0, np.empty(0, dtype=np.intp)
+    while len(live) < NEAREST and take < len(ids):
         take = NEAREST * take or NEAREST
-        nearest = top_k(highest, take)
-        live = nearest[store.live(found.ids[nearest])][:NEAREST]
-    if not len(live):
-        return None
-    return Relevance(Absent.among(standing_out), float(highest[live[0]]), float(typical[live].mean()))
+        nearest = top_k(ranks, take)
+        live = nearest[store.live(ids[nearest])][:NEAREST]
+    return live
 
 
 def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevance | None, options: Options) -> list[Ranked]:
