@@ -173,6 +173,7 @@ class Library:
         cursor: str | None = None,
         likely: bool = False,
         score: Score = "rank",
+        words: Mapping[str, np.ndarray] | None = None,
     ) -> list[Hit]:
         """The n nearest items that pass the filters, best first, to a query (`query.py` has its grammar), an image, or both.
 
@@ -185,12 +186,13 @@ class Library:
         kind "text": among indexed texts instead of pictures. Copies of one picture, and equal texts, are one hit. sort
         "newest" or "oldest": likely ones by date, then the rest by rank. likely: only those marked so, which may be none.
         cursor: a hit's, to go on behind it with the same query; what was indexed or forgotten in between moves nothing else.
-        pictures: vectors (D,) that `photo:NAME` means, by name; where they are given, a query opens no file and no URL. Raises
-        InputError, NoLibrary, SpaceMismatch."""
+        pictures: vectors (D,) that `photo:NAME` means, by name; where they are given, a query opens no file and no URL.
+        words: vectors (D,) of words of the query that are encoded already, by these (`tasks.phrasing.query_embeddings` makes
+        them). Raises InputError, NoLibrary, SpaceMismatch."""
         if query is None and image is None and filters == EVERYTHING and sort == "score":
             raise InputError("search takes a query, an image=, or filters= or sort= to look through pictures without either")
         options = Options(n, filters, kind, sort, cursor, likely, score)
-        return search.search(self, Query.of(query) if isinstance(query, str) else query, image, pictures, options)
+        return search.search(self, Query.of(query) if isinstance(query, str) else query, image, pictures, options, words)
 
     def search_vector(
         self,

@@ -260,7 +260,8 @@ class Reads:
             rows = self.db.execute(
                 "SELECT id FROM vectors WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids.tolist()),)
             )
-            return np.isin(ids, np.array([each for (each,) in rows], dtype=np.int64))
+            known = {each for (each,) in rows}
+            return np.fromiter((each in known for each in ids.tolist()), dtype=bool, count=len(ids))
         there = np.fromiter((each for (each,) in self.db.execute("SELECT id FROM vectors")), dtype=np.int64)
         return np.isin(ids, there)
 
