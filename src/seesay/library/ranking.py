@@ -82,7 +82,8 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
     if not conditional and filters.folder is None:
         yield found
         return
-    few = reads.few(filters, space, kind, FEW)
+    # Names have no index: to count those that hold something is to read all of them.
+    few = None if filters.names or filters.other_names else reads.few(filters, space, kind, FEW)
     if few is not None:
         yield found.among(few)
         return
