@@ -5,13 +5,14 @@ Bare HTTP/1.1 on sockets: a client library would take more of the cores than som
 
 import asyncio
 import base64
+import itertools
 import json
 import random
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,10 +47,12 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Load:
-    """inputs: what requests ask for, as JSON, drawn evenly; texts: whether they are texts only."""
+    """inputs: what requests ask for, as JSON, each again only when all others were; texts: whether they are texts only;
+    search: whether they are looked for in the server's library, and not encoded."""
 
     inputs: tuple[str, ...]
     texts: bool = False
+    search: bool = False
 
     def all_texts(self) -> list[str]:
         """Of a load of texts only."""
@@ -94,26 +97,36 @@ def photos_and_words() -> Load:
     return Load((*pictures, *texts))
 
 
+def searches(words: tuple[int, int]) -> Load:
+    """20,000 queries of so many words, from and to, no two alike."""
+    draw = random.Random(0)
+    made = dict.fromkeys(" ".join(draw.choices(WORDS, k=draw.randint(*words))) for _ in range(40_000))
+    return Load(tuple(map(json.dumps, list(made)[:20_000])), search=True)
+
+
 def load_of(load: Load, port: int, path: str, model: str, clients: int, seconds: float) -> Report:
     """Runs so many clients for a time."""
-    task = {"inputs": load.inputs, "port": port, "path": path, "model": model, "clients": clients, "seconds": seconds}
+    bodies = [f'{{"query":{said}}}' if load.search else f'{{"model":"{model}","input":{said}}}' for said in load.inputs]
+    random.Random(0).shuffle(bodies)
+    sign = '"results"' if load.search else '"embedding"'
+    task = {"bodies": bodies, "port": port, "path": path, "sign": sign, "clients": clients, "seconds": seconds}
     done = subprocess.run(
         [sys.executable, __file__], input=json.dumps(task), stdout=subprocess.PIPE, encoding="utf-8", check=True
     )
     return Report(**json.loads(done.stdout))
 
 
-async def _client(requests: Sequence[bytes], port: int, until: float, draw: random.Random, report: Report) -> int:
-    """How many were lost."""
+async def _client(requests: Iterator[bytes], port: int, sign: bytes, until: float, report: Report) -> int:
+    """How many were lost: whose answer does not hold the sign."""
     lost = 0
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (begin := time.perf_counter()) < until:
         try:
-            writer.write(draw.choice(requests))
+            writer.write(next(requests))
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
             body = await reader.readexactly(length)
-            fine = head.startswith(b"HTTP/1.1 200") and b'"embedding"' in body
+            fine = head.startswith(b"HTTP/1.1 200") and sign in body
         except (OSError, asyncio.IncompleteReadError, ValueError):
             fine = False
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -125,15 +138,15 @@ async def _client(requests: Sequence[bytes], port: int, until: float, draw: rand
     return lost
 
 
-async def _clients(inputs: Sequence[str], port: int, path: str, model: str, clients: int, seconds: float) -> Report:
+async def _clients(bodies: Sequence[str], port: int, path: str, sign: str, clients: int, seconds: float) -> Report:
     requests = []
-    for said in inputs:
-        body = f'{{"model":"{model}","input":{said}}}'.encode()
+    for body in map(str.encode, bodies):
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n"
         requests.append(head.encode() + body)
     report, begin = Report([], 0, 0.0), time.perf_counter()
-    many = [_client(requests, port, begin + seconds, random.Random(seed), report) for seed in range(clients)]
+    endless = itertools.cycle(requests)
+    many = [_client(endless, port, sign.encode(), begin + seconds, report) for _ in range(clients)]
     lost = sum(await asyncio.gather(*many))
     return Report(report.seconds, lost, time.perf_counter() - begin)
 

@@ -10,9 +10,15 @@ a ViT-B/32 of full size, the same weights for all, float32 where nothing else is
 takes in batches of 64 with nothing around it; "its products alone" is numpy (OpenBLAS) multiplying matrices of the shapes in
 its layers, and nothing else: about what these cores can do at all in float32.
 
-Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat.
+Searches: 32 clients look for words in a library of 2,000 random vectors, no two queries alike, and get 50 hits each, as clients
+do that say no number; beside them others ask for embeddings of just the texts that such a search encodes: of a sentence one, of
+up to three words four, its phrasings, in one request. So what is compared is the library's part of a search.
+
+Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat; 0.8
+times as many searches as requests for the embeddings of their texts.
 """
 
+import json
 import os
 import shlex
 import socket
@@ -28,15 +34,19 @@ from pathlib import Path
 
 import numpy as np
 from benchmark import Goal, Result, Table, run
-from clients import Load, Report, load_of, photos_and_words, short_texts
+from clients import Load, Report, load_of, photos_and_words, searches, short_texts
+from query_latency import fill
 
 import seesay
 from seesay.config import ClipTextConfig
+from seesay.library.background import search_spec
+from seesay.tasks.phrasing import phrasings
 
 CLIENTS = 64
 TURNS, TURN_S, QUICK_S = 3, 20.0, 3.0
 WARM_UP_S = 3.0
-OVER_SIMPLE, OVER_INFINITY = 1.5, 4.0
+OVER_SIMPLE, OVER_INFINITY, OVER_EMBEDDINGS = 1.5, 4.0, 0.8
+SEARCHERS, PHOTOS = 32, 2000
 HERE = Path(__file__).parent
 
 
@@ -62,6 +72,7 @@ def measure(quick: bool) -> Result:
     seconds = QUICK_S if quick else TURN_S
     _compare(result, "mixed", "texts and photos, bundled model", photos_and_words(), None, seconds, infinity=False)
     _compare(result, "short", "short texts, bundled model", short_texts(), None, seconds, infinity=False)
+    _search(result, seconds)
     with tempfile.TemporaryDirectory(prefix="seesay-bench-") as folder:
         import random_clip
 
@@ -123,6 +134,45 @@ def _compare(result: Result, key: str, title: str, load: Load, models: Path | No
     result.goals.append(Goal(f"{title}: our memory at the end, times that after the first turn", memory[-1] / memory[1], 1.1))
 
 
+def _search(result: Result, seconds: float) -> None:
+    """Searches in words, and embeddings of the texts that these encode, in turns."""
+    model = seesay.load()
+    loads = {"sentences of 4 to 7 words": searches((4, 7)), "1 to 3 words": searches((1, 3))}
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as home:
+        fill(Path(home) / "library", model, PHOTOS)
+        with seesay.Library(Path(home) / "library", model) as library:
+            library.search("a dog")
+        command = [sys.executable, "-m", "seesay", "serve"]
+        with _running({"seesay": (command, "", "bundled")}, Path(home) / "library") as servers:
+            port = servers["seesay"].port
+            for name, load in loads.items():
+                texts = Load(
+                    tuple(json.dumps(phrasings(json.loads(said), search_spec(model).templates)) for said in load.inputs)
+                )
+                turns = {
+                    f"searches, {name}": (load, "/v1/search"),
+                    f"their texts' embeddings, {name}": (texts, "/v1/embeddings"),
+                }
+                reports: dict[str, list[Report]] = {title: [] for title in turns}
+                for turn in range(TURNS + 1):
+                    for title, (asked, path) in turns.items():
+                        took = seconds if turn else min(WARM_UP_S, seconds)
+                        reports[title].append(load_of(asked, port, path, "bundled", SEARCHERS, took))
+                ours, theirs = (Report.joined(some[1:]) for some in reports.values())
+                each = sum(len(json.loads(said)) for said in texts.inputs) / len(texts.inputs)
+                for title, total in zip(turns, (ours, theirs), strict=True):
+                    quantiles = (f"{1e3 * total.quantile(at):.0f}" for at in (0.5, 0.99))
+                    ratio = f"{total.rate / theirs.rate:.2f}"
+                    rows.append((title, f"{total.rate:.0f}", f"{each * total.rate:.0f}", *quantiles, str(total.lost), ratio))
+                    result.figures[f"search, {title}"] = total.to_json() | {"texts_each": round(each, 2)}
+                what = f"embeddings of the texts of searches for {name}, times searches"
+                result.goals.append(Goal(f"{what}, a second", theirs.rate / ours.rate, 1 / OVER_EMBEDDINGS))
+                result.goals.append(Goal(f"searches for {name}: lost", ours.lost, 0))
+    header = ("requests", "a second", "texts a second", "p50 ms", "p99 ms", "lost", "ratio")
+    result.tables.append(Table(f"{SEARCHERS} clients, {TURNS} x {seconds:.0f} s in turns, bundled model", header, rows))
+
+
 def _tower_alone(path: Path | None, load: Load, seconds: float) -> float:
     """Texts a second, tokenized and encoded in batches of 64 in this process."""
     model, texts = seesay.load(path), load.all_texts()
@@ -178,23 +228,29 @@ def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Serve
         ]
         said = [*shlex.split(os.environ["SEESAY_INFINITY"]), *options, "--host", "127.0.0.1", "--served-model-name", "random"]
         commands["infinity-emb"] = (said, "/embeddings", "random")
+    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as home, _running(commands, Path(home)) as servers:
+        yield servers
+
+
+@contextmanager
+def _running(commands: dict[str, tuple[list[str], str, str]], library: Path) -> Iterator[dict[str, Server]]:
+    """commands: each contender's, with the path of its embeddings and its model's name."""
     servers: dict[str, Server] = {}
-    with tempfile.TemporaryDirectory(prefix="seesay-bench-") as home:
-        environment = os.environ | {"SEESAY_LIBRARY": home, "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
-        try:
-            for contender, (command, path, model) in commands.items():
-                port = _free_port()
-                process = subprocess.Popen(
-                    [*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-                )
-                servers[contender] = Server(process, port, path, model)
-                _await(servers[contender], contender)
-            yield servers
-        finally:
-            for server in servers.values():
-                server.process.terminate()
-            for server in servers.values():
-                server.process.wait()
+    environment = os.environ | {"SEESAY_LIBRARY": str(library), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+    try:
+        for contender, (command, path, model) in commands.items():
+            port = _free_port()
+            process = subprocess.Popen(
+                [*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+            servers[contender] = Server(process, port, path, model)
+            _await(servers[contender], contender)
+        yield servers
+    finally:
+        for server in servers.values():
+            server.process.terminate()
+        for server in servers.values():
+            server.process.wait()
 
 
 def _free_port() -> int:

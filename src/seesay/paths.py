@@ -12,6 +12,8 @@ Stored = str | bytes
 
 def printable(path: str | os.PathLike[str]) -> str:
     """A path as text that any terminal takes: bytes that are not UTF-8 and control characters show as escapes."""
+    if isinstance(path, str) and path.isprintable():  # nearly all are
+        return path
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 

@@ -16,7 +16,7 @@ import os
 import zlib
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.config import SearchSpec
+from seesay.library.relevance import Absent
 from seesay.library.vectors import Vectors
 from seesay.tasks.encoder import unit
 from seesay.tasks.phrasing import query_embeddings
@@ -49,14 +50,12 @@ class Correction(NamedTuple):
 
     def ranks(self, cosines: np.ndarray, hubs: np.ndarray, spreads: np.ndarray) -> np.ndarray:
         """All (N,), or cosines (B, N) -> the same shape, float32."""
-        return np.asarray((cosines - self.hub * hubs) / spreads**self.spread, dtype=np.float32)
+        left = cosines - self.hub * hubs
+        return np.asarray(left / spreads**self.spread if self.spread else left, dtype=np.float32)
 
     def typical(self, hubs: np.ndarray, spreads: np.ndarray) -> np.ndarray:
         """The ranks (N,) that a picture's nearest phrases have on average."""
         return self.ranks(hubs, hubs, spreads)
-
-
-NONE = Correction(0.0, 0.0)
 
 
 class Form(IntEnum):
@@ -95,6 +94,11 @@ class Background:
         if not self.live:
             return np.empty(0, dtype=np.float32)
         return np.asarray(np.nanmax(ranks, axis=1) - np.nanmean(typical, axis=1))
+
+    @cached_property
+    def absent(self) -> tuple[Absent, ...] | None:
+        """What is chance here, by form; None where there is no picture."""
+        return tuple(Absent.among(self.standing_out(form)) for form in Form) if self.live and self.nearest.size else None
 
     def extended(self, vectors: np.ndarray, phrases: np.ndarray, spec: SearchSpec) -> "Background":
         """vectors (M, D): the rows behind these, all of them there."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seesay.errors import InputError
-from seesay.library.names import containing, name_key
+from seesay.library.names import containing, name_key, named
 from seesay.paths import absolute
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -86,8 +86,9 @@ class Filters:
     def other_names(self) -> tuple[str, ...]:
         return (self.not_name,) if isinstance(self.not_name, str) else self.not_name or ()
 
-    def conditions(self) -> Iterator[tuple[str, list[object]]]:
-        """SQL over the table `contents c`, with its values; of the folder and the score others take care."""
+    def conditions(self, *, few: bool = False) -> Iterator[tuple[str, list[object]]]:
+        """SQL over the table `contents c`, with its values; of the folder and the score others take care. few: for a few of
+        them, which are looked at one by one."""
         if self.after is not None:
             yield "c.taken_at >= ?", [self.after]
         if self.before is not None:
@@ -105,10 +106,10 @@ class Filters:
             yield "min(c.width, c.height) >= ?", [self.min_px]
         for tag in self.tags:
             yield "c.id IN (SELECT content_id FROM tags WHERE key = ?)", [tag_key(tag)]
-        for names, there in ((self.names, "IN"), (self.other_names, "NOT IN")):
+        for names, negation in ((self.names, ""), (self.other_names, "NOT ")):
             for name in names:
-                sql, values = containing(name)
-                yield f"c.id {there} ({sql})", values
+                sql, values = named(name) if few else containing(name)
+                yield f"{negation}{sql}" if few else f"c.id {negation}IN ({sql})", values
 
 
 def tag_name(tag: str) -> str:

@@ -173,6 +173,7 @@ class Library:
         cursor: str | None = None,
         likely: bool = False,
         score: Score = "rank",
+        words: Mapping[str, np.ndarray] | None = None,
     ) -> list[Hit]:
         """The n nearest items that pass the filters, best first, to a query (`query.py` has its grammar), an image, or both.
 
@@ -185,12 +186,13 @@ class Library:
         kind "text": among indexed texts instead of pictures. Copies of one picture, and equal texts, are one hit. sort
         "newest" or "oldest": likely ones by date, then the rest by rank. likely: only those marked so, which may be none.
         cursor: a hit's, to go on behind it with the same query; what was indexed or forgotten in between moves nothing else.
-        pictures: vectors (D,) that `photo:NAME` means, by name; where they are given, a query opens no file and no URL. Raises
-        InputError, NoLibrary, SpaceMismatch."""
+        pictures: vectors (D,) that `photo:NAME` means, by name; where they are given, a query opens no file and no URL.
+        words: vectors (D,) of words of the query that are encoded already, by these (`tasks.phrasing.query_embeddings` makes
+        them). Raises InputError, NoLibrary, SpaceMismatch."""
         if query is None and image is None and filters == EVERYTHING and sort == "score":
             raise InputError("search takes a query, an image=, or filters= or sort= to look through pictures without either")
         options = Options(n, filters, kind, sort, cursor, likely, score)
-        return search.search(self, Query.of(query) if isinstance(query, str) else query, image, pictures, options)
+        return search.search(self, Query.of(query) if isinstance(query, str) else query, image, pictures, options, words)
 
     def search_vector(
         self,
@@ -252,9 +254,11 @@ class Library:
         self._backgrounds[space.token] = (state, known)
         return known
 
-    def measured(self, store: Store, space: Space, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
-        """The hubs and spreads (N,) of these vectors of pictures, in their order."""
-        known, count = self.background(store, space, vectors), len(vectors.kept[0])
+    def measured(self, known: Background, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
+        """The hubs and spreads (N,) of these vectors of pictures, in their order; known: what there is of those kept."""
+        count = len(vectors.kept[0])
+        if len(vectors.parts) == 1:
+            return known.hubs[:count], known.spreads[:count]
         hubs, spreads = [known.hubs[:count]], [known.spreads[:count]]
         for _, rows in vectors.parts[1:]:
             some = measured(rows @ phrase_vectors(self.model).T)
@@ -276,7 +280,11 @@ class Library:
         self._backgrounds[space.token] = (file_state(file), known)
 
     def _background_file(self, store: Store, space: Space) -> Path:
-        return self.matrix(store, space).folder / f"background-{phrase_key(search_spec(self.model))}.npz"
+        return self.matrix(store, space).folder / self._background_name
+
+    @cached_property
+    def _background_name(self) -> str:
+        return f"background-{phrase_key(search_spec(self.model))}.npz"
 
     def matrix(self, store: Store, space: Space) -> Matrix:
         return self._matrices.setdefault(space.token, store.matrix(space))

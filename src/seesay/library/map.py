@@ -107,8 +107,8 @@ def chart(
         passing = store.passing(filters, space, "image")
         files = store.picture_files(passing.contents, filters)
         everything = library.vectors(store, space, "image")
-        hubs, spreads = library.measured(store, space, everything)
         background = library.background(store, space, everything)
+        hubs, spreads = library.measured(background, everything)
     there = np.isin(passing.contents, np.fromiter(files, dtype=np.int64))
     ids = passing.vectors[there]
     if len(ids) < FEWEST:

@@ -83,8 +83,19 @@ def containing(name: str) -> tuple[str, list[object]]:
     key = name_key(name)
     inside = INSIDE.format(condition="instr(key, ?) > 0")
     return (
-        f"""{inside} SELECT content_id FROM files WHERE content_id IS NOT NULL
-            AND (instr(key, ?) > 0 OR folder_id IN (SELECT id FROM inside))""",
+        f"""{inside} SELECT content_id FROM files WHERE instr(key, ?) > 0 AND content_id IS NOT NULL
+            UNION ALL SELECT content_id FROM files WHERE folder_id IN (SELECT id FROM inside) AND content_id IS NOT NULL""",
+        [key, key],
+    )
+
+
+def named(name: str) -> tuple[str, list[object]]:
+    """The same as a condition on a content `c`, with its values: for a few, of which it looks at the files of each."""
+    key = name_key(name)
+    inside = INSIDE.format(condition="instr(key, ?) > 0")
+    return (
+        f"""EXISTS (SELECT 1 FROM files n WHERE n.content_id = c.id
+            AND (instr(n.key, ?) > 0 OR n.folder_id IN ({inside} SELECT id FROM inside)))""",
         [key, key],
     )
 

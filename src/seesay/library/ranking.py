@@ -45,21 +45,31 @@ class Candidates:
         return self.where(at[self.ids[at] == wanted])
 
 
-class Ranked(NamedTuple):
-    hit: Hit
-    rank: float
+class Mark(NamedTuple):
+    """What a hit says of its rank, as `Hit` has it."""
+
+    named: bool = False
+    relevance: float | None = None
+    likely: bool | None = None
+
+
+Marking = Callable[[float], Mark]
+
+
+def unmarked(rank: float) -> Mark:
+    return Mark()
 
 
 def by_score(
-    reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str, cursor: str | None
-) -> list[Ranked]:
+    reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, kind: str, cursor: str | None, mark: Marking
+) -> list[Hit]:
     """The n best live ones that pass."""
     seen: set[str] = set()
     if cursor is not None:
         found, seen = _behind(reads, found, cursor)
-    hits: list[Ranked] = []
+    hits: list[Hit] = []
     for some in _narrowed(reads, space, found, n, filters, kind):
-        hits = _best(reads, some, n, filters, seen)
+        hits = _best(reads, some, n, filters, seen, mark)
         if len(hits) == n:
             break
     return hits
@@ -72,7 +82,8 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
     if not conditional and filters.folder is None:
         yield found
         return
-    few = reads.few(filters, space, kind, FEW)
+    # Names have no index: to count those that hold something is to read all of them.
+    few = None if filters.names or filters.other_names else reads.few(filters, space, kind, FEW)
     if few is not None:
         yield found.among(few)
         return
@@ -94,20 +105,28 @@ def _narrowed(reads: Reads, space: Space, found: Candidates, n: int, filters: Fi
     yield found.among(reads.passing(filters, space, kind).vectors)
 
 
-def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str]) -> list[Ranked]:
+def _best(reads: Reads, found: Candidates, n: int, filters: Filters, seen: set[str], mark: Marking) -> list[Hit]:
     """Forgotten ones and equal texts drop out on the way, so it looks further until there are enough."""
     take = n + 8
     while True:
         best = found.where(top_k(found.ranks, take))
-        hits = _live(reads, best, filters, seen, lambda item, rank, vector: f"{rank:.9g}/{vector}")
+        hits = _live(reads, best, filters, seen, lambda item, rank, vector: f"{rank:.9g}/{vector}", mark)
         if len(hits) >= n or take >= len(found.ids):
             return hits[:n]
         take *= 4
 
 
 def by_date(
-    reads: Reads, space: Space, found: Candidates, n: int, filters: Filters, *, newest: bool, cursor: str | None
-) -> list[Ranked]:
+    reads: Reads,
+    space: Space,
+    found: Candidates,
+    n: int,
+    filters: Filters,
+    *,
+    newest: bool,
+    cursor: str | None,
+    mark: Marking = unmarked,
+) -> list[Hit]:
     """The n newest or oldest pictures among the candidates that pass; those without a date at the end. cursor: None, or of a
     hit of these."""
     passing = reads.passing(filters, space, "image", among=found.ids)
@@ -119,22 +138,27 @@ def by_date(
     ranks = np.where(dates == "", len(dates), -ranks if newest else ranks)
     order = np.lexsort((vectors, ranks))[:n]
     shown = found.where(np.searchsorted(found.ids, vectors[order]))
-    return _live(reads, shown, filters, set(), lambda item, rank, vector: f"{item.taken_at or ''}/{vector}")
+    return _live(reads, shown, filters, set(), lambda item, rank, vector: f"{item.taken_at or ''}/{vector}", mark)
 
 
 def _live(
-    reads: Reads, shown: Candidates, filters: Filters, seen: set[str], cursor: Callable[[FoundItem, float, int], str]
-) -> list[Ranked]:
+    reads: Reads,
+    shown: Candidates,
+    filters: Filters,
+    seen: set[str],
+    cursor: Callable[[FoundItem, float, int], str],
+    mark: Marking,
+) -> list[Hit]:
     """Hits in the order of the candidates, without equal texts."""
     items = reads.items(shown.ids.tolist(), filters)
-    hits, texts = list[Ranked](), set(seen)
+    hits, texts = list[Hit](), set(seen)
     rows = zip(shown.ids.tolist(), shown.scores.tolist(), shown.ranks.tolist(), strict=True)
     for vector, score, rank in rows:
         item, paths = items.get(vector, (None, []))
         if item is None or (item.text is not None and item.text in texts):
             continue
         texts.add(item.text or "")
-        hits.append(Ranked(_hit(item, paths, score, cursor(item, rank, vector), filters.folder), rank))
+        hits.append(_hit(item, paths, score, cursor(item, rank, vector), filters.folder, mark(rank)))
     return hits
 
 
@@ -166,11 +190,11 @@ def _later(vectors: np.ndarray, dates: np.ndarray, cursor: str, *, newest: bool)
     return behind
 
 
-def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: str | None) -> Hit:
+def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: str | None, mark: Mark) -> Hit:
     inside = [path for path in paths if folder is None or below(path, folder) is not None]
     there = [path for path in inside or paths if os.path.exists(path)]
     path = (there or inside or paths)[0]
     copies = tuple(other for other in paths if other != path)
-    facts = item._asdict() | {"tags": tuple(item.tags.split("\n")) if item.tags else ()}
+    facts = item._asdict() | mark._asdict() | {"tags": tuple(item.tags.split("\n")) if item.tags else ()}
     shown = None if math.isnan(score) else score
     return Hit(score=shown, path=path, copies=copies, available=bool(there), cursor=cursor, **facts)

@@ -15,6 +15,7 @@ from seesay.library.filters import Filters, tag_key
 from seesay.paths import below, from_db, join, printable, to_db
 
 FEW_IDS = 1000  # up to here they are looked up one by one
+FEW_NAMES = 10_000  # and the names of their files
 OF_CONTENT = "CROSS JOIN items i ON i.content_id = c.id CROSS JOIN vectors v ON v.item_id = i.id"
 OF_VECTOR = "CROSS JOIN items i ON i.id = v.item_id CROSS JOIN contents c ON c.id = i.content_id"
 
@@ -123,7 +124,7 @@ class Reads:
 
     def passing(self, filters: Filters, space: Space, kind: str, among: np.ndarray | None = None) -> Passing:
         """What has a file and filters let through, scores aside, in order of vector id; among these vector ids, if given."""
-        conditions, values = _all_of(filters)
+        conditions, values = _all_of(filters, few=among is not None and len(among) <= FEW_NAMES)
         inside = None if filters.folder is None else self.contents_under(filters.folder)
         if inside is None:  # what lies in a folder has a file
             conditions += " AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)"
@@ -192,7 +193,7 @@ class Reads:
         """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
         without any file is left out."""
         found: dict[int, tuple[FoundItem, list[str]]] = {}
-        conditions, values = _all_of(filters)
+        conditions, values = _all_of(filters, few=True)
         rows = self.db.execute(
             f"""SELECT v.id, r.path, f.path,
                        lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
@@ -260,7 +261,8 @@ class Reads:
             rows = self.db.execute(
                 "SELECT id FROM vectors WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids.tolist()),)
             )
-            return np.isin(ids, np.array([each for (each,) in rows], dtype=np.int64))
+            known = {each for (each,) in rows}
+            return np.fromiter((each in known for each in ids.tolist()), dtype=bool, count=len(ids))
         there = np.fromiter((each for (each,) in self.db.execute("SELECT id FROM vectors")), dtype=np.int64)
         return np.isin(ids, there)
 
@@ -317,9 +319,9 @@ class Reads:
         return [(join(from_db(root), from_db(path)), reason, tries) for root, path, reason, tries in rows]
 
 
-def _all_of(filters: Filters) -> tuple[str, list[object]]:
+def _all_of(filters: Filters, *, few: bool = False) -> tuple[str, list[object]]:
     """Conditions to add to a WHERE, with their values."""
-    found = list(filters.conditions())
+    found = list(filters.conditions(few=few))
     return "".join(f" AND {condition}" for condition, _ in found), [value for _, values in found for value in values]
 
 

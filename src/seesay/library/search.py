@@ -3,18 +3,19 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.background import NEAREST, NONE, Correction, Form, corrections, search_spec
+from seesay.library.background import NEAREST, Form, corrections, search_spec
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
 from seesay.library.query import Part, Query
-from seesay.library.ranking import BY_SCORE, EVERYTHING, Candidates, Ranked, Sort, by_date, by_score
-from seesay.library.relevance import Absent, Relevance
+from seesay.library.ranking import BY_SCORE, EVERYTHING, Candidates, Mark, Sort, by_date, by_score
+from seesay.library.relevance import Relevance
 from seesay.library.store import Store
 from seesay.library.terms import Terms
 from seesay.paths import is_url
@@ -65,8 +66,9 @@ def search(
     image: "ImageInput | None",
     pictures: Mapping[str, np.ndarray] | None,
     options: Options,
+    words: Mapping[str, np.ndarray] | None = None,
 ) -> list[Hit]:
-    """`Library.search` says what is found."""
+    """`Library.search` says what is found. words: their vectors (D,) as `query_embeddings` makes them, where they are known."""
     parts = () if query is None else query.parts
     options = replace(options, filters=_with_names(options.filters, parts))
     parts = tuple(part for part in parts if part.what != "name")
@@ -75,13 +77,13 @@ def search(
         store.check_tags(options.filters)
         if not parts and image is None:
             return _browsed(library, store, space, options)
-        known = [_known(store, space, part, pictures) for part in parts]
+        known = [_known(store, space, part, pictures, words or {}) for part in parts]
     terms = _terms(library, parts, known, [] if image is None else [image])
     in_words = image is None and all(part.what == "words" for part in parts)
     has_positive = image is not None or any(part.weight > 0 for part in parts)
-    words = parts[0].value if len(parts) == 1 and in_words and has_positive else None
+    name = parts[0].value if len(parts) == 1 and in_words and has_positive else None
     form = Form.LESS if terms.negative else Form.SHORT if all(phrase(part.value).short for part in parts) else Form.SENTENCE
-    return ranked(library, terms, options, form=form if in_words and has_positive else None, name=words)
+    return ranked(library, terms, options, form=form if in_words and has_positive else None, name=name)
 
 
 def ranked(
@@ -94,9 +96,7 @@ def ranked(
         if terms.positive.shape != (space.dim,):
             raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
         form = form if options.kind == "image" and options.score == "rank" else None
-        rule = NONE if form is None else corrections(search_spec(library.model))[form]
-        found, highest, typical = _candidates(library, store, space, options.kind, terms, rule)
-        relevance = None if form is None else _relevance(library, store, space, found, highest, typical, form)
+        found, relevance = _candidates(library, store, space, options.kind, terms, form)
         named = _named(store, space, name) if name is not None and options.kind == "image" else None
         if named is not None and len(named):
             found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
@@ -104,55 +104,44 @@ def ranked(
             found = found.where(found.scores >= options.filters.min_score)
         if options.likely and relevance is not None:
             found = found.where(found.ranks >= min(relevance.least, NAMED / 2))
-        hits = _ordered(store, space, found, relevance, options)
-    return [_marked(hit, rank, relevance) for hit, rank in hits]
+        return _ordered(store, space, found, relevance, options)
 
 
 def _candidates(
-    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, rule: Correction
-) -> tuple[Candidates, np.ndarray, np.ndarray]:
-    """All of a kind, the ranks (N,) of the positive terms alone, and what is typical (N,)."""
+    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, form: Form | None
+) -> tuple[Candidates, Relevance | None]:
+    """All of a kind, and what is likely of them; None where there is nothing to compare with."""
     vectors = library.vectors(store, space, kind)
-    scores = vectors.cosines(terms.positive)
-    highest, typical, others = scores, np.empty(0), [vectors.cosines(vector) for vector, _ in terms.negative]
-    if rule is not NONE and len(scores):
-        hubs, spreads = library.measured(store, space, vectors)
-        highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
-        typical = rule.typical(hubs, spreads)
-    ranks = highest
-    if others and len(highest):
-        ranks = highest - (terms.penalty(others) if rule is not NONE else terms.usual_penalty(highest, others))
-    return Candidates(vectors.ids, scores, ranks), highest, typical
+    scores, others = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
+    if form is None or not len(scores):
+        ranks = scores - terms.usual_penalty(scores, others) if others and len(scores) else scores
+        return Candidates(vectors.ids, scores, ranks), None
+    background, rule = library.background(store, space, vectors), corrections(search_spec(library.model))[form]
+    hubs, spreads = library.measured(background, vectors)
+    highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
+    best = _nearest(store, vectors.ids, highest)
+    relevance = None
+    if background.absent is not None and len(best):
+        typical = rule.typical(hubs[best], spreads[best]).mean()
+        relevance = Relevance(background.absent[form], float(highest[best[0]]), float(typical))
+    return Candidates(vectors.ids, scores, highest - terms.penalty(others) if others else highest), relevance
 
 
-def _relevance(
-    library: "Library",
-    store: Store,
-    space: "Space",
-    found: Candidates,
-    highest: np.ndarray,
-    typical: np.ndarray,
-    form: Form,
-) -> Relevance | None:
-    """None where there is nothing to compare with."""
-    standing_out = library.background(store, space).standing_out(form)
-    if not len(found.ids) or not len(standing_out):
-        return None
-    take, live = 0, np.empty(0, dtype=np.int64)
-    while len(live) < NEAREST and take < len(found.ids):  # the best may be of forgotten pictures
+def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Places of the nearest pictures that are still there: the best may be of forgotten ones."""
+    take, live = 0, np.empty(0, dtype=np.intp)
+    while len(live) < NEAREST and take < len(ids):
         take = NEAREST * take or NEAREST
-        nearest = top_k(highest, take)
-        live = nearest[store.live(found.ids[nearest])][:NEAREST]
-    if not len(live):
-        return None
-    return Relevance(Absent.among(standing_out), float(highest[live[0]]), float(typical[live].mean()))
+        nearest = top_k(ranks, take)
+        live = nearest[store.live(ids[nearest])][:NEAREST]
+    return live
 
 
-def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevance | None, options: Options) -> list[Ranked]:
+def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevance | None, options: Options) -> list[Hit]:
     """By rank; or what is likely (of a picture's neighbours, the nearest) by date, and then the rest by rank."""
-    n, filters, cursor = options.n, options.filters, options.cursor
+    n, filters, cursor, mark = options.n, options.filters, options.cursor, partial(_mark, relevance)
     if options.sort == "score":
-        return by_score(store, space, found, n, filters, kind=options.kind, cursor=cursor)
+        return by_score(store, space, found, n, filters, kind=options.kind, cursor=cursor, mark=mark)
     if filters.min_score is not None:
         first = np.ones(len(found.ids), dtype=bool)
     elif relevance is not None:
@@ -160,24 +149,23 @@ def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevan
     else:
         first = np.zeros(len(found.ids), dtype=bool)
         first[top_k(found.ranks, DATED)] = True
-    hits: list[Ranked] = []
+    hits: list[Hit] = []
     begun = cursor is not None and BY_SCORE.fullmatch(cursor) is not None  # the cursor is of one of the rest
     if not begun:
         dated = found.where(first)
-        hits = by_date(store, space, dated, n, filters, newest=options.sort == "newest", cursor=cursor)
+        hits = by_date(store, space, dated, n, filters, newest=options.sort == "newest", cursor=cursor, mark=mark)
     if len(hits) < n:
-        rest = found.where(~first)
-        hits += by_score(store, space, rest, n - len(hits), filters, kind="image", cursor=cursor if begun else None)
+        rest, behind = found.where(~first), cursor if begun else None
+        hits += by_score(store, space, rest, n - len(hits), filters, kind="image", cursor=behind, mark=mark)
     return hits
 
 
-def _marked(hit: Hit, rank: float, relevance: Relevance | None) -> Hit:
+def _mark(relevance: Relevance | None, rank: float) -> Mark:
     named = rank >= float(NAMED) / 2
     if relevance is None:
-        return replace(hit, named=named)
+        return Mark(named)
     rank -= float(NAMED) * named
-    probability = round(relevance.probability(rank), 3)
-    return replace(hit, named=named, relevance=probability, likely=named or rank >= relevance.least)
+    return Mark(named, round(relevance.probability(rank), 3), named or rank >= relevance.least)
 
 
 def _browsed(library: "Library", store: Store, space: "Space", options: Options) -> list[Hit]:
@@ -190,15 +178,19 @@ def _browsed(library: "Library", store: Store, space: "Space", options: Options)
     unknown = np.full(len(ids), np.nan, dtype=np.float32)
     everything = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
     newest = options.sort != "oldest"
-    hits = by_date(store, space, everything, options.n, options.filters, newest=newest, cursor=options.cursor)
-    return [hit for hit, _ in hits]
+    return by_date(store, space, everything, options.n, options.filters, newest=newest, cursor=options.cursor)
 
 
 # Terms
 
 
-def _known(store: Store, space: "Space", part: Part, pictures: Mapping[str, np.ndarray] | None) -> np.ndarray | None:
-    """The vector of a part that names an item, or one of the pictures. Raises InputError where there is none."""
+def _known(
+    store: Store, space: "Space", part: Part, pictures: Mapping[str, np.ndarray] | None, words: Mapping[str, np.ndarray]
+) -> np.ndarray | None:
+    """The vector of a part that names an item, or one of the pictures, or that is one of the words. Raises InputError where
+    there is none of what is named."""
+    if part.what == "words":
+        return words.get(part.value)
     if part.what == "photo" and pictures is not None:
         if part.value not in pictures:
             raise InputError(part.pointed(f"photo:{part.value}: no picture of that name came with the query"))
@@ -262,9 +254,9 @@ def _named(store: Store, space: "Space", words: str) -> np.ndarray:
     if not key:
         return np.empty(0, dtype=np.int64)
     sql, values = called(key)
-    rows = store.db.execute(
-        f"""SELECT v.id FROM ({sql}) x JOIN items i ON i.content_id = x.content_id
-            JOIN vectors v ON v.item_id = i.id WHERE v.space = ?""",
+    rows = store.db.execute(  # from the few names to their vectors: SQLite left to itself goes through all vectors of the space
+        f"""SELECT v.id FROM ({sql}) x CROSS JOIN items i ON i.content_id = x.content_id
+            CROSS JOIN vectors v ON v.item_id = i.id AND v.space = ?""",
         (*values, space.id),
     )
     return np.fromiter((at for (at,) in rows), dtype=np.int64)

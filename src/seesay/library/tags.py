@@ -105,7 +105,7 @@ class Tags:
         with self.library.reading() as store:
             space = self.library.space(store)
             vectors = self.library.vectors(store, space, "image")
-            hubs, _ = self.library.measured(store, space, vectors)
+            hubs, _ = self.library.measured(self.library.background(store, space, vectors), vectors)
             begin = 0
             for ids, rows in vectors.parts:
                 for start in range(0, len(ids), CHUNK):

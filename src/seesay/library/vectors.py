@@ -7,6 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+# Up to so many numbers one core multiplies them, in at most a millisecond. The threads of numpy's own product wait for each
+# other in loops, and where others want the cores 2,000 vectors took them 6 ms instead of 0.06, and as much processor time.
+ALONE = 2**21
 Part = tuple[np.ndarray, np.ndarray]  # ids (N,) int64, ascending, and vectors (N, D) float32
 
 
@@ -28,6 +31,10 @@ class Vectors:
 
     def cosines(self, vector: np.ndarray) -> np.ndarray:
         """vector (D,) at unit length -> (N,) float32."""
-        if len(self.parts) == 1:
-            return np.asarray(self.kept[1] @ vector)
-        return np.concatenate([vectors @ vector for _, vectors in self.parts])
+        found = [_product(vectors, vector) for _, vectors in self.parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _product(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """(N, D), (D,) -> (N,)."""
+    return np.einsum("nd,d->n", vectors, vector) if vectors.size <= ALONE else np.asarray(vectors @ vector)

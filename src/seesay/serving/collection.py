@@ -71,25 +71,28 @@ def routes(service: Service) -> APIRouter:
             raise Gone(f"the picture cannot be read: {fault.reason}", known=True) from None
         return Response(made, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
 
-    @router.post("/v1/search", response_model_exclude_none=True)
-    async def search(asked: SearchRequest) -> SearchAnswer:
+    @router.post("/v1/search", response_model=SearchAnswer, response_model_exclude_none=True)
+    async def search(asked: SearchRequest) -> Response:
         """The pictures or texts nearest to a query of words, pictures sent along, and pictures of the library; without a
         query, the pictures that pass the filters, by date."""
         begin = time.perf_counter()
         given = [Thing(image=image) for image in asked.pictures.values()]
-        async with service.admitted(1 + service.cost(given)) as deadline:
+        phrased = service.phrased(asked.query)
+        async with service.admitted(1 + service.cost(given) + sum(map(len, phrased.values()))) as deadline:
             sent = await service.encode(given, deadline, "picture")
             vectors: dict[str, np.ndarray] = {}
             for name, row in zip(asked.pictures, sent.rows, strict=True):
                 if isinstance(row, Exception):
                     raise row
                 vectors[name] = row
+            known = photos.Known(vectors, await service.encode_words(phrased, deadline))
             with service.metrics.stage("search"):
-                hits, names = await library.run(lambda lib: (photos.search(lib, asked, vectors), photos.folders(lib)))
-                why = None if hits or asked.cursor else await library.run(lambda lib: photos.nothing(lib, asked, vectors))
-        more = hits[-1].cursor if len(hits) == asked.n else None
+                found, more = await library.run(lambda lib: photos.search_page(lib, asked, known))
+                why = None if found or asked.cursor else await library.run(lambda lib: photos.nothing(lib, asked, known))
         took = round(1e3 * (time.perf_counter() - begin), 1)
-        return SearchAnswer(results=[photos.found(hit, names) for hit in hits], nothing=why, next=more, took_ms=took)
+        answer = SearchAnswer(results=found, nothing=why, next=more, took_ms=took)
+        # Written here: FastAPI would validate all hits again first.
+        return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
     @router.post("/v1/browse")
     async def browse(asked: BrowseRequest) -> BrowseAnswer:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,16 +62,25 @@ def folders(library: Library) -> Folders:
         return Folders(store.roots())
 
 
-def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> list[Hit]:
+@dataclass(frozen=True)
+class Known:
+    """The vectors (D,) of what a search asks for: of the pictures sent along, by their names, and of its words, by these."""
+
+    pictures: dict[str, np.ndarray]
+    words: dict[str, np.ndarray]
+
+
+def search(library: Library, asked: SearchRequest, known: Known) -> list[Hit]:
     """Without a query, what passes the filters, by date. Raises InputError."""
     query = asked.query if asked.query.strip() else None
     if query is None and asked.kind == "text":
         raise InputError("query: expected words or a picture to look for texts by; texts have no date")
-    if query is None and pictures:
+    if query is None and known.pictures:
         raise InputError("query: expected one that names the pictures that came with it, such as photo:NAME")
     return library.search(
         query,
-        pictures=pictures,
+        pictures=known.pictures,
+        words=known.words,
         n=asked.n,
         filters=asked.filters.filters(under(library, asked.filters)),
         kind=asked.kind,
@@ -81,10 +91,16 @@ def search(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarra
     )
 
 
-def nothing(library: Library, asked: SearchRequest, pictures: dict[str, np.ndarray]) -> Nothing:
+def search_page(library: Library, asked: SearchRequest, known: Known) -> tuple[list[Found], str | None]:
+    """What a search finds, and the cursor to go on with where there may be more."""
+    hits, names = search(library, asked, known), folders(library)
+    return [found(hit, names) for hit in hits], hits[-1].cursor if len(hits) == asked.n else None
+
+
+def nothing(library: Library, asked: SearchRequest, known: Known) -> Nothing:
     """Why such a search finds nothing."""
     what = {"image": "picture", "text": "text"}[asked.kind]
-    if asked.likely and search(library, asked.model_copy(update={"likely": False, "n": 1}), pictures):
+    if asked.likely and search(library, asked.model_copy(update={"likely": False, "n": 1}), known):
         return Nothing(
             reason="likely",
             message='no picture here is likely to show this; without "likely" the nearest are shown all the same',

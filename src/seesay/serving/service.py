@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ import numpy as np
 
 from seesay.engines.cores import available_cores
 from seesay.errors import InputError, LibraryError
+from seesay.library.background import search_spec
+from seesay.library.query import Query
 from seesay.model import Model
 from seesay.paths import is_url
 from seesay.serving.batching import Room, TooLate
@@ -26,6 +28,7 @@ from seesay.serving.settings import Settings
 from seesay.serving.thumbnails import Thumbnails
 from seesay.serving.wire import Thing
 from seesay.tasks.encoder import unit
+from seesay.tasks.phrasing import averaged, phrasings
 
 Rows = Sequence["np.ndarray | Exception"]
 PICTURE = 4  # texts that a picture counts as: about what its pixels hold in memory, and what its tower takes
@@ -121,6 +124,25 @@ class Service:
             for at, row in zip(places, done, strict=True):
                 rows[at] = unit(row) if isinstance(row, np.ndarray) else row
         return Encoded(rows, tokens, truncated)
+
+    def phrased(self, query: str) -> dict[str, list[str]]:
+        """The words in a query, each with the texts that a search puts them into. Raises InputError."""
+        parts = Query.of(query).parts if query.strip() else ()
+        templates = search_spec(self.model).templates
+        return {part.value: phrasings(part.value, templates) for part in parts if part.what == "words"}
+
+    async def encode_words(self, phrased: Mapping[str, Sequence[str]], deadline: float) -> dict[str, np.ndarray]:
+        """The vector (D,) that a search takes for words. Its texts share batches with those of other requests, which they could
+        not in the few threads of the library."""
+        if not phrased:
+            return {}
+        ids, _ = await self._tokens([text for texts in phrased.values() for text in texts])
+        rows = await asyncio.wrap_future(self.engine.submit_tokens(ids, deadline))
+        for row in rows:
+            if isinstance(row, Exception):
+                raise row
+        meant = averaged(unit(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
+        return dict(zip(phrased, meant, strict=True))
 
     @staticmethod
     def cost(items: Sequence[Thing | str]) -> int:

@@ -118,6 +118,10 @@ def phrasings(query: str, templates: Mapping[str, Sequence[str]]) -> list[str]:
 def query_embeddings(encoder: Encoder, queries: Sequence[str], templates: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Queries -> (N, D) unit vectors: of each the mean of its phrasings' unit vectors, at unit length again."""
     told = [phrasings(query, templates) for query in queries]
-    vectors = encoder.encode_text([text for texts in told for text in texts])
-    ends = np.cumsum([len(texts) for texts in told])
+    return averaged(encoder.encode_text([text for texts in told for text in texts]), [len(texts) for texts in told])
+
+
+def averaged(vectors: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    """Unit vectors (M, D) of the phrasings of queries, so many of each, one query's behind another's -> (N, D)."""
+    ends = np.cumsum(counts)
     return unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
