@@ -461,7 +461,7 @@ def test_a_map_is_there_while_the_next_is_drawn(
             time.sleep(0.02)
         return answer.json()  # type: ignore[no-any-return]
 
-    monkeypatch.setattr("seesay.serving.charts.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.chart", drawn)
     first = settled()
     sheet = client.get(f"/v1/map/sheet?chart={first['chart']}").content
     go.clear()
@@ -497,7 +497,7 @@ def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -
             time.sleep(0.02)
         assert share() == wanted
 
-    monkeypatch.setattr("seesay.serving.charts.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.chart", drawn)
     assert share() == (False, 0)
     assert client.get("/v1/map").status_code == 202
     assert share() == (True, 0)
