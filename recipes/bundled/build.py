@@ -81,7 +81,9 @@ class Build:
             text = start.between(trained, text) if self.captions else text
             start.finish(trained, text, self._photos()[::6], gated)
         if not model.exists():
-            typed.typed(gated, self.captions, self._photos(), self.work, self.shared, model)
+            assert self.data is not None
+            sentences = materials.sentences(self.data)
+            typed.typed(gated, self.captions, sentences, self._photos(), self.work, self.shared, model)
         return model
 
     def _see(self, places: Places, drawn: list[tuple[Path, str]]) -> np.ndarray:
@@ -212,7 +214,7 @@ def _length_of_features(minilm: dict[str, torch.Tensor], tokenizer: Tokenizer, t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with flickr8k, caltech101, photos-1k, grocery, cifar10"
+        "--data", type=Path, required=True, help="folder with flickr8k, captions-text, caltech101, photos-1k, grocery, cifar10"
     )
     parser.add_argument("--work", type=Path, default=Path("out/bundled"))
     parser.add_argument("--without-captions", action="store_true")

@@ -38,14 +38,14 @@ class Measured:
     logit_scale: float
 
 
-def measured(reference: Path, stored: Path, data: Path, variant: Path | None) -> Measured:
+def measured(reference: Path, stored: Path, data: Path, variant: Path | None, work: Path) -> Measured:
     """The card of the model in `stored`, with float32 weights in `reference`. Raises SystemExit where storing cost too much."""
     exact, narrow = seesay.load(reference), seesay.load(stored)
-    full = {found.key: found.score.value for found in scores.scores(exact, data)}
+    full = {found.key: found.score.value for found in scores.scores(exact, data, work)}
     kept, lost = [], []
-    for found in scores.scores(narrow, data):
+    for found in scores.scores(narrow, data, work):
         kept.append(replace(found.score, note=f"{found.score.note}; float32 {full[found.key]:.4f}"))
-        print(f"{found.key:18} {found.score.value:.4f}  float32 {full[found.key]:.4f}   {found.score.note}", flush=True)
+        print(f"{found.key:23} {found.score.value:.4f}  float32 {full[found.key]:.4f}   {found.score.note}", flush=True)
         if full[found.key] - found.score.value >= MOST_LOST:
             lost.append(f"{found.key}: {found.score.value:.4f} of {full[found.key]:.4f}")
     if lost:
@@ -68,15 +68,15 @@ def measured(reference: Path, stored: Path, data: Path, variant: Path | None) ->
         batch_tolerance=BATCH_TOLERANCE,
         limits=LIMITS,
         strengths=STRENGTHS,
-        variants=() if variant is None else tuple(_without_captions(variant, data)),
+        variants=() if variant is None else tuple(_without_captions(variant, data, work)),
     )
     return Measured(card, _logit_scale(narrow, data))
 
 
-def _without_captions(variant: Path, data: Path) -> Iterator[Score]:
-    for found in scores.scores(seesay.load(variant), data):
+def _without_captions(variant: Path, data: Path, work: Path) -> Iterator[Score]:
+    for found in scores.scores(seesay.load(variant), data, work):
         yield replace(found.score, note=f"{WITHOUT}; {found.score.note}")
-        print(f"{found.key:18} {found.score.value:.4f}  {WITHOUT}", flush=True)
+        print(f"{found.key:23} {found.score.value:.4f}  {WITHOUT}", flush=True)
 
 
 def _fidelity(exact: Model, narrow: Model, folder: Path, data: Path, part: str) -> Fidelity:

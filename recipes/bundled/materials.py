@@ -50,6 +50,12 @@ def captions(table: Path, split: str) -> Captions:
     return found
 
 
+def sentences(data: Path) -> list[str]:
+    """Flickr30k's captions but those of Flickr8k's val and test photos: a table of photo, text. No photo comes with them."""
+    table = data / "captions-text" / "flickr30k.en.tsv"
+    return [line.split("\t")[1] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+
+
 def write_table(file: Path, found: Captions, images: Path) -> None:
     """Captions with where their photos are, as `seesay train` reads them."""
     with file.open("w", encoding="utf-8") as out:
@@ -67,7 +73,7 @@ class CaptionWords:
         self.dictionary = {entry.simplified for entry in words}
 
     def english(self, texts: Sequence[str]) -> list[str]:
-        said = [{self._singular(w) for w in re.findall(r"[a-z]{3,}", text.lower())} for text in texts]
+        said = [{self.singular(w) for w in re.findall(r"[a-z]{3,}", text.lower())} for text in texts]
         return self.agreed(said, lambda word: word in self.known and word not in DULL)
 
     def chinese(self, texts: Sequence[str]) -> list[str]:
@@ -80,7 +86,7 @@ class CaptionWords:
         counted = Counter(word for words in said for word in words if wanted(word))
         return [word for word, count in counted.most_common() if count >= 2]
 
-    def _singular(self, word: str) -> str:
+    def singular(self, word: str) -> str:
         for form in (word.removesuffix("s"), word.removesuffix("es")):
             if form != word and form in self.known:
                 return form

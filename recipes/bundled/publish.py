@@ -76,7 +76,7 @@ def check_classes(model: Path) -> None:
             raise SystemExit(f"image.{name} is not what was published any more")
 
 
-def publish(model: Path, out: Path, data: Path, variant: Path | None, *, text_only: bool) -> None:
+def publish(model: Path, out: Path, data: Path, variant: Path | None, work: Path, *, text_only: bool) -> None:
     """variant: the model of `build --without-captions`, of which the card tells the scores."""
     photos: list[Path] = []
     before = seesay.load(out).card if text_only else None
@@ -87,7 +87,7 @@ def publish(model: Path, out: Path, data: Path, variant: Path | None, *, text_on
     with TemporaryDirectory() as cache:
         # Vectors are kept by the model's identity, which is the same however its weights are rounded.
         os.environ["SEESAY_CACHE"] = cache
-        scored = card.measured(model, out, data, variant)
+        scored = card.measured(model, out, data, variant, work)
     made = scored.card
     if before is not None:  # what it says of the image tower, whose float32 weights are not there, and of other models
         kept = {part.part: part for part in before.fidelity if part.part == "image"}
@@ -108,10 +108,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("out/bundled"), help="where the recipe's packages are")
     parser.add_argument("--variant", type=Path, help="the model of build --without-captions, for the card")
     parser.add_argument("--text-only", action="store_true", help="the image tower in OUT stays")
     options = parser.parse_args()
-    publish(options.model, options.out, options.data, options.variant, text_only=options.text_only)
+    publish(options.model, options.out, options.data, options.variant, options.work, text_only=options.text_only)
 
 
 if __name__ == "__main__":

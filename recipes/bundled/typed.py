@@ -2,18 +2,18 @@
 
 `python -m recipes.bundled.typed MODEL OUT --data DIR` (build.py does it by itself)
 
-Captions are sentences; people type "sunset", "dogs", "雪地里的狗" without a full stop. So captions come with and without one,
-and single words that several captions of a photo agree on find all photos of which that is said. Pictures' vectors are made
-once, and every text is compared with all 6,000 photos. Names are held where they are, in plural too, and of a photo's words all
-parts of the space but the learnt one, since that is what tells things from each other (docs/bundled-model.md).
+Captions are sentences; people type "sunset", "dogs", "雪地里的狗" without a full stop. So captions come with and without
+one, and find their photos among all 6,000, whose vectors are made once. Words and short phrases in either language are drawn
+to where captions and photos have them (standing.py), however they are put: in plural, with an article, as "a photo of". All
+other names are held where they are, since classes are told by them (docs/bundled-model.md).
 """
 
 import argparse
 import math
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,12 @@ from torch import Tensor
 
 import seesay
 from recipes.bundled import drawings, materials, nouns, start
-from recipes.bundled.bilingual import Switch, Traditional, cut, precision
-from recipes.bundled.dictionary import Entry, entries
-from recipes.bundled.materials import Captions, CaptionWords
-from recipes.bundled.nouns import Noun
-from recipes.bundled.places import LEARNT, SAID, STRESS, thing_called
+from recipes.bundled.bilingual import Switch, Traditional, precision
+from recipes.bundled.dictionary import entries
+from recipes.bundled.materials import Captions
+from recipes.bundled.places import LEARNT, SAID, STRESS, Lesson, thing_called
+from recipes.bundled.standing import Place, Standing, Vectors
+from recipes.bundled.words import plural
 from seesay.arrays import read_arrays, write_arrays
 from seesay.checkpoints import open_checkpoint
 from seesay.config import Gate
@@ -39,96 +40,52 @@ from seesay.tasks.encoder import unit
 from seesay.tokenizers import Tokenizer
 from seesay.training.state import CheckpointFolder
 
-STEPS, RATE, WARMUP, DECAY = 200, 1e-4, 15, 0.05
-CAPTIONS, WORDS, NAMES = 256, 160, 256  # in a batch
+STEPS, RATE, WARMUP, DECAY = 285, 4e-4, 10, 0.05
+CAPTIONS, PLACES, NAMES = 112, 416, 160  # in a batch
+CHINESE = 0.5  # of the places
 VIEWS = 4  # of each photo, the first as it is
 CROPS = Augment(crop_scale=(0.5, 1.0), flip=True)
 TEMPERATURE = 0.04
-OF_WORDS, OF_NAMES, OF_REST = 1.2, 80.0, 20.0  # what losses count beside captions'
-FEWEST = 3  # photos of a word
+OF_CAPTIONS, OF_PLACES, OF_NAMES = 3.0, 100.0, 120.0  # what losses count
 TAUGHT = 0.85  # of the way from the weights before to those after
 GATE = Gate(LEARNT, middle=0.52, slope=0.05, least=0.3)  # names have more of the learnt part now, and as little use for it
 LANGUAGES = {"en": 1.0, "zh": 2.0, "mixed": 0.25}
-# Words of one character that stand in captions or end words there, such as 小狗 and 自行车.
-CHARACTERS = set("人狗车球水雪船马树鸟花鱼火海桥牛墙路街床书伞猫帽草河湖门窗灯雨山云冰鸡鹅鹿")
-DULL = {
-    "are",
-    "hi",
-    "down",
-    "over",
-    "out",
-    "three",
-    "four",
-    "behind",
-    "background",
-    "look",
-    "between",
-    "through",
-    "several",
-    "around",
+PUT = {  # how a word may be put
+    "en": (*SAID["en"], "the {}", "a photo of a {}", "there is a {} in the picture"),
+    "zh": (*SAID["zh"], "一张{}的照片", "{}的照片"),
 }
-PLURALS = {"man": "men", "woman": "women", "child": "children", "person": "people", "snowman": "snowmen"}
-PART = 64
-
-
-@dataclass(frozen=True)
-class Word:
-    text: str
-    language: str
-    photos: list[int]
-
-
-def caption_words(captions: Captions, words: Sequence[Entry], known: dict[str, Noun]) -> list[Word]:
-    """What at least two captions of a photo say, in either language."""
-    named = CaptionWords(words, known)
-
-    def chinese(texts: Sequence[str]) -> list[str]:
-        said = [set(cut(text, named.dictionary, longest=4)) for text in texts]
-        ends = [{word[-1] for word in each} & CHARACTERS for each in said]
-        long = named.agreed(said, lambda word: len(word) > 1 and word not in materials.DULL_ZH)
-        return long + named.agreed(ends, lambda word: True)
-
-    found: dict[tuple[str, str], list[int]] = {}
-    for photo, (english, translated) in enumerate(captions.values()):
-        for language, said in (("en", named.english(english)), ("zh", chinese(translated))):
-            for word in said:
-                if word not in DULL:
-                    found.setdefault((word, language), []).append(photo)
-    return [Word(*key, photos) for key, photos in found.items() if len(photos) >= FEWEST]
-
-
-def plural(name: str) -> str:
-    if name in PLURALS:
-        return PLURALS[name]
-    if re.search(r"(s|x|z|ch|sh)$", name):
-        return name + "es"
-    return re.sub(r"(?<=[^aeiou])y$", "ie", name) + "s"
+PART, CHUNK = 64, 6400  # texts at once, and those sorted by length together
 
 
 class Texts:
     """What a step learns from; draws depend on the step's number alone, so that a resumed run goes on as it would have."""
 
-    def __init__(self, captions: Captions, words: list[Entry], known: dict[str, Noun], work: Path) -> None:
-        senses = nouns.senses(work)
-
-        def is_thing(name: str) -> bool:
-            return thing_called(name, known, senses) is not None
-
+    def __init__(self, captions: Captions, standing: Standing, places: Sequence[Place]) -> None:
+        words, known = standing.words, standing.known
         self.captions = list(captions.values())
         self.traditional = Traditional(words)
         self.switch = Switch(words, "".join(text for _, translated in self.captions for text in translated))
-        self.words = caption_words(captions, words, known)
-        often = np.sqrt([len(word.photos) for word in self.words])
-        self.often = often / often.sum()
-        emoji = drawings.emoji_names(work)
-        # Half of the names are classes', a quarter other things, a quarter anything.
-        self.kinds = [
-            [lesson.text for lesson in lessons]
-            for lessons in (
-                materials.class_names(words),
-                materials.things(words, emoji, is_thing, 0),
-                materials.other_names(words, known, emoji, free={word.text for word in self.words}),
-            )
+        self.places = list(places)
+        shares = {"en": 1 - CHINESE, "zh": CHINESE}
+        total = {language: sum(place.often for place in places if place.language == language) for language in shares}
+        self.often = np.array([shares[place.language] * place.often / total[place.language] for place in places])
+        moved = {place.text for place in places if not place.named}
+
+        def is_thing(name: str) -> bool:
+            return thing_called(name, known, standing.senses) is not None
+
+        def held(lessons: Iterable[Lesson]) -> list[str]:
+            """Without what has a place of its own, in either language."""
+            return [lesson.text for lesson in lessons if standing.singular(lesson.meanings[0].lower()) not in moved]
+
+        emoji, rng = standing.emoji, np.random.default_rng(0)
+        of_kinds = sorted({name for kind in standing.kinds for name in kind.names})
+        put = [str(rng.choice(SAID["en"])).format(name) for name in of_kinds for _ in range(4)]
+        self.names = [  # and how many of each are in a batch
+            (3 * NAMES // 8, held(materials.class_names(words))),
+            (3 * NAMES // 8, put),
+            (NAMES // 8, held(materials.things(words, emoji, is_thing, 0))),
+            (NAMES // 8, held(materials.other_names(words, known, emoji))),
         ]
 
     def of_photos(self, photos: np.ndarray, rng: np.random.Generator) -> list[str]:
@@ -148,20 +105,20 @@ class Texts:
             text = text.rstrip(" .。")
         return self.traditional(text) if language == "zh" and rng.random() < 0.1 else text
 
-    def of_words(self, rng: np.random.Generator) -> tuple[list[Word], list[str]]:
-        """Words, and as they may be put."""
-        chosen = [self.words[at] for at in rng.choice(len(self.words), WORDS, replace=False, p=self.often)]
-        return chosen, [
-            plural(word.text)
-            if word.language == "en" and rng.random() < 0.3
-            else str(rng.choice(SAID[word.language])).format(word.text)
-            for word in chosen
-        ]
+    def of_places(self, rng: np.random.Generator) -> tuple[list[Place], list[str]]:
+        """Words and phrases, and as they may be put."""
+        chosen = [self.places[at] for at in rng.choice(len(self.places), PLACES, replace=False, p=self.often)]
+        return chosen, [self._put(place, rng) for place in chosen]
+
+    @staticmethod
+    def _put(place: Place, rng: np.random.Generator) -> str:
+        several = place.language == "en" and re.fullmatch("[a-z ]{2,}[a-rt-z]", place.text) and rng.random() < 0.2
+        text = plural(place.text) if several else place.text
+        return text if rng.random() < 0.35 else str(rng.choice(PUT[place.language])).format(text)
 
     def of_names(self, rng: np.random.Generator) -> tuple[list[str], list[str]]:
         """Names, and the same with some in plural."""
-        parts = zip(self.kinds, (NAMES // 2, NAMES // 4, NAMES // 4), strict=True)
-        names = [kind[at] for kind, count in parts for at in rng.integers(0, len(kind), count)]
+        names = [of_kind[at] for count, of_kind in self.names for at in rng.integers(0, len(of_kind), count)]
         return names, [
             plural(name) if re.fullmatch("[a-z ]{2,}[a-rt-z]", name) and rng.random() < 0.3 else name for name in names
         ]
@@ -212,30 +169,25 @@ def teach(tower: Bert, before: Bert, tokenizer: Tokenizer, texts: Texts, seen: n
         seen_now = views[torch.from_numpy(rng.integers(0, len(views), len(photos))), photos]  # (N, D)
 
         own = rng.permutation(len(photos))[:CAPTIONS]
-        captions, said = vectors(tower, tokenizer, texts.of_photos(own, rng)), torch.from_numpy(own)
+        places, put = texts.of_places(rng)
+        names, renamed = texts.of_names(rng)
+        made = vectors(tower, tokenizer, [*texts.of_photos(own, rng), *put, *renamed])
+        captions, words, now = made[:CAPTIONS], made[CAPTIONS:-NAMES], made[-NAMES:]
+        with torch.no_grad():
+            were = vectors(before, tokenizer, names)
+        said, belong = torch.from_numpy(own), torch.from_numpy(np.stack([place.vector for place in places]))
+
         to_photo = F.cross_entropy(captions @ seen_now.T / TEMPERATURE, said)
         to_caption = F.cross_entropy(seen_now[said] @ captions.T / TEMPERATURE, torch.arange(CAPTIONS))
-
-        chosen, put = texts.of_words(rng)
-        wanted = torch.zeros(len(chosen), len(photos))
-        for row, word in zip(wanted, chosen, strict=True):
-            row[word.photos] = 1 / len(word.photos)
-        words = vectors(tower, tokenizer, put)
-        found = F.cross_entropy(words @ seen_now.T / TEMPERATURE, wanted)
-
-        names, renamed = texts.of_names(rng)
-        with torch.no_grad():
-            were, words_were = (vectors(before, tokenizer, each) for each in (names, [word.text for word in chosen]))
-        held = 1 - F.cosine_similarity(vectors(tower, tokenizer, renamed) * stress, were * stress).mean()
-        rest = 1 - F.cosine_similarity(words[:, LEARNT:], words_were[:, LEARNT:]).mean()
-
-        loss = (to_photo + to_caption) / 2 + OF_WORDS * found + OF_NAMES * held + OF_REST * rest
+        standing = 1 - F.cosine_similarity(words, belong).mean()
+        held = 1 - F.cosine_similarity(now * stress, were * stress).mean()
+        loss = OF_CAPTIONS * (to_photo + to_caption) / 2 + OF_PLACES * standing + OF_NAMES * held
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimizer.step()
-        told.append([part.item() for part in (to_photo, to_caption, found, held, rest)])
+        told.append([part.item() for part in (to_photo, to_caption, standing, held)])
         if (step + 1) % 10 == 0:
-            means = "captions {:.3f} {:.3f}, words {:.3f}, names {:.4f}, rest {:.4f}".format(*np.mean(told, axis=0))
+            means = "captions {:.3f} {:.3f}, places {:.4f}, names {:.4f}".format(*np.mean(told, axis=0))
             took = (time.perf_counter() - started) / (step + 1 - begin)
             print(f"typed: step {step + 1}/{STEPS}, {means}, {took:.2f} s a step", flush=True)
             told.clear()
@@ -254,34 +206,56 @@ def vectors(tower: Bert, tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
     return F.normalize(torch.cat(parts).float(), dim=1)[torch.from_numpy(np.argsort(order))]
 
 
-def typed(model: Path, captions: Captions, photos: Sequence[Path], work: Path, shared: Path, out: Path) -> None:
-    """Writes the model with its text tower taught; `model` may be one with float32 weights or one that ships, in 8 bits."""
+def places(standing: Standing, before: Bert, tokenizer: Tokenizer, photos: np.ndarray, work: Path) -> list[Place]:
+    """Where words stand by the tower as it is; all captions' vectors are made once. photos (N, D)"""
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        with torch.no_grad():
+            parts = [vectors(before, tokenizer, texts[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)]
+        return torch.cat(parts).numpy()
+
+    file = work / "typed-captions.npz"
+    if (made := read_arrays(file)) is None:
+        print(f"captions' vectors: {len(standing.english)} in English, {len(standing.chinese)} in Chinese", flush=True)
+        made = {"english": encode(standing.english), "chinese": encode(standing.chinese)}
+        write_arrays(file, **made)
+    return standing.places(encode, Vectors(**made), photos)
+
+
+def typed(
+    model: Path, captions: Captions, sentences: Sequence[str], photos: Sequence[Path], work: Path, shared: Path, out: Path
+) -> None:
+    """Writes the model with its text tower taught; `model` may be one with float32 weights or one that ships, in 8 bits.
+    sentences: English captions of other photos, which are not seen."""
     clip, before = (open_checkpoint(model).model() for _ in range(2))
     assert isinstance(clip.text, Bert)
     assert isinstance(before.text, Bert)
     assert clip.config.tokenizer_spec is not None
     vocabulary = (model / "tokenizer.json").read_bytes()
-    texts = Texts(captions, entries(shared), nouns.nouns(shared), shared)
-    tower = clip.text.train()
-    tokenizer = Tokenizer(vocabulary, clip.config.tokenizer_spec)
-    teach(tower, before.text, tokenizer, texts, pictures(model, photos, work), work / "typed")
+    tower, tokenizer = clip.text.train(), Tokenizer(vocabulary, clip.config.tokenizer_spec)
+    for each in (tower, before.text):
+        each.config = replace(each.config, gate=GATE)
+    seen = pictures(model, photos, work)
+    emoji = drawings.emoji_names(shared)
+    standing = Standing(captions, sentences, entries(shared), nouns.nouns(shared), nouns.senses(shared), emoji)
+    found = places(standing, before.text.eval(), tokenizer, seen[0], work)
+    teach(tower, before.text, tokenizer, Texts(captions, standing, found), seen, work / "typed")
     were = before.text.state_dict()
     taught = {f"text.{name}": (1 - TAUGHT) * were[name] + TAUGHT * value for name, value in tower.state_dict().items()}
-    config = replace(clip.config, text=replace(tower.config, gate=GATE))
-    start.write_model(out, config, clip.state_dict() | taught, vocabulary)
+    start.write_model(out, replace(clip.config, text=tower.config), clip.state_dict() | taught, vocabulary)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k")
+    parser.add_argument("--data", type=Path, required=True, help="folder with flickr8k and captions-text")
     parser.add_argument("--work", type=Path, default=Path("out/bundled"))
     options = parser.parse_args()
     captions = materials.captions(options.data / "flickr8k" / "captions.tsv", "train")
     photos = [options.data / "flickr8k" / "images" / image for image in captions]
     options.work.mkdir(parents=True, exist_ok=True)
-    typed(options.model, captions, photos, options.work, options.work, options.out)
+    typed(options.model, captions, materials.sentences(options.data), photos, options.work, options.work, options.out)
 
 
 if __name__ == "__main__":
