@@ -22,7 +22,7 @@ import seesay
 from seesay.config import SearchSpec
 from seesay.evaluation.datasets import read_labels
 from seesay.library.background import NEAREST, Background, Form, corrections, phrase_vectors, search_spec
-from seesay.library.relevance import Absent, Relevance
+from seesay.library.relevance import SENTENCE, WORDS, Absent, Relevance
 from seesay.library.terms import Terms
 from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
@@ -112,7 +112,8 @@ def _split(
             ranks = highest - Terms(query, ((other, 1.0),)).penalty([taken])
         best = top_k(ranks, SHOWN)
         usual = rule.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
-        likely = ranks[best] >= Relevance(absent[form], float(highest.max()), float(usual)).least
+        scale = SENTENCE if form == Form.SENTENCE else WORDS
+        likely = ranks[best] >= Relevance(absent[form], float(highest.max()), float(usual), scale).least
         if not present[at]:
             right.append(not likely.any())
             tops.append(float(cosines.max()))

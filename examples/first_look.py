@@ -19,7 +19,7 @@ from seesay.gallery import Classified, Found, write_page
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
-QUERIES = ("a boat on the water", "草地上的马")
+QUERIES = ("a musical instrument", "草地上的马")
 LABELS = ["fruit", "vegetable", "cat", "dog", "bird", "car", "boat", "airplane", "building", "musical instrument", "flower"]
 
 console = Console(highlight=False)

@@ -66,6 +66,10 @@ def test_singulars(plural: str, one: str) -> None:
     assert singular(plural) == one
 
 
+def test_one_word_is_told_from_a_few() -> None:
+    assert [phrase(text).one_word for text in ("a dog", "red cars", "自行车", "草地上的马")] == [True, False, True, False]
+
+
 def test_short_queries_are_put_in_several_ways_and_sentences_in_one(fake: Model) -> None:
     templates = {"en": ("{}", "a photo of a {}"), "zh": ("图片里有{}",)}
     assert phrasings("My dogs!", templates) == ["dog", "a photo of a dog"]

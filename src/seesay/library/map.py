@@ -18,7 +18,7 @@ from seesay.library.background import NEAREST, Form, corrections, neutral_phrase
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
-from seesay.library.relevance import Absent, Relevance
+from seesay.library.relevance import SENTENCE, WORDS, Absent, Relevance
 from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
 
@@ -133,7 +133,8 @@ def chart(
         rule = corrections(spec)[form]
         ranks, typical = rule.ranks(vectors @ vector, hubs, spreads), rule.typical(hubs, spreads)
         nearest = typical[top_k(ranks, NEAREST)].mean()
-        relevance = Relevance(Absent.among(background.standing_out(form)), float(ranks.max()), float(nearest))
+        scale = SENTENCE if form == Form.SENTENCE else WORDS
+        relevance = Relevance(Absent.among(background.standing_out(form)), float(ranks.max()), float(nearest), scale)
         told.append(located(ranks, places, relevance))
     return Map(
         tuple(

@@ -17,14 +17,26 @@ from dataclasses import dataclass
 import numpy as np
 
 DENSEST = 0.2  # of the phrases: where they are most crowded is the middle of those that are absent
-# How many deviations from that middle the best hit must stand out by for any to be likely; and every hit that is. Chosen with
-# the bundled model so that three of four absent things of benchmarks/everyday.tsv have nothing likely, and few true hits are
-# unlikely.
-FOUND = 1.75
-KEPT = -1.0
-# Relevance by deviations: a logistic curve fitted to whether the first 15 of those queries are right.
-EVEN = 3.4
-SLOPE = 2.2
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What deviations of chance mean. found: how many the best hit must stand out by for any to be likely; kept: and every hit
+    that is. even, slope: a logistic curve from deviations to the probability that a hit is right."""
+
+    found: float
+    kept: float
+    even: float
+    slope: float
+
+
+# Of a word, and of a few: chosen with the bundled model so that three of four absent things of benchmarks/everyday.tsv have
+# nothing likely and few right hits are unlikely; the curves are fitted to whether the first 15 of its queries are right. The
+# more is said, the further it stands out of neutral phrases, in whatever library. A sentence so far that captions of other
+# photos have half of the time nothing likely, and those of the library's own nearly always something.
+WORDS = Scale(found=1.6, kept=-1.0, even=2.5, slope=2.6)
+PHRASES = Scale(found=1.6, kept=-1.0, even=5.9, slope=4.2)
+SENTENCE = Scale(found=6.0, kept=2.0, even=7.0, slope=2.5)
 
 
 @dataclass(frozen=True)
@@ -58,20 +70,21 @@ class Relevance:
     absent: Absent
     best: float
     typical: float
+    scale: Scale = WORDS
 
     @property
     def found(self) -> bool:
         """Whether the library is likely to have what is asked for."""
-        return self._deviations(self.best) >= FOUND
+        return self._deviations(self.best) >= self.scale.found
 
     def probability(self, rank: float) -> float:
         """0 to 1: that a hit of this rank shows it, where people ask for what is there more often than not."""
-        return 0.5 + 0.5 * math.tanh((self._deviations(rank) - EVEN) / SLOPE / 2)
+        return 0.5 + 0.5 * math.tanh((self._deviations(rank) - self.scale.even) / self.scale.slope / 2)
 
     @property
     def least(self) -> float:
         """The rank from which hits are likely; infinite where nothing is."""
-        return self.typical + self.absent.mean + KEPT * self.absent.deviation if self.found else math.inf
+        return self.typical + self.absent.mean + self.scale.kept * self.absent.deviation if self.found else math.inf
 
     def _deviations(self, rank: float) -> float:
         return self.absent.deviations(rank - self.typical)

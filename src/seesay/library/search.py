@@ -15,7 +15,7 @@ from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
 from seesay.library.query import Part, Query
 from seesay.library.ranking import BY_SCORE, EVERYTHING, Candidates, Mark, Sort, by_date, by_score
-from seesay.library.relevance import Relevance
+from seesay.library.relevance import PHRASES, SENTENCE, WORDS, Relevance, Scale
 from seesay.library.store import Store
 from seesay.library.terms import Terms
 from seesay.paths import is_url
@@ -83,20 +83,27 @@ def search(
     has_positive = image is not None or any(part.weight > 0 for part in parts)
     name = parts[0].value if len(parts) == 1 and in_words and has_positive else None
     form = Form.LESS if terms.negative else Form.SHORT if all(phrase(part.value).short for part in parts) else Form.SENTENCE
-    return ranked(library, terms, options, form=form if in_words and has_positive else None, name=name)
+    scale = SENTENCE if form == Form.SENTENCE else WORDS if all(phrase(part.value).one_word for part in parts) else PHRASES
+    return ranked(library, terms, options, form=form if in_words and has_positive else None, scale=scale, name=name)
 
 
 def ranked(
-    library: "Library", terms: Terms, options: Options, *, form: Form | None = None, name: str | None = None
+    library: "Library",
+    terms: Terms,
+    options: Options,
+    *,
+    form: Form | None = None,
+    scale: Scale = WORDS,
+    name: str | None = None,
 ) -> list[Hit]:
-    """Hits for vectors. form: of terms that are words, so that ranks are corrected and hits marked; name: what may be a file's
-    or folder's name."""
+    """Hits for vectors. form: of terms that are words, so that ranks are corrected, and hits marked on the scale; name: what
+    may be a file's or folder's name."""
     with library.reading() as store:
         space = library.space(store)
         if terms.positive.shape != (space.dim,):
             raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
         form = form if options.kind == "image" and options.score == "rank" else None
-        found, relevance = _candidates(library, store, space, options.kind, terms, form)
+        found, relevance = _candidates(library, store, space, options.kind, terms, form, scale)
         named = _named(store, space, name) if name is not None and options.kind == "image" else None
         if named is not None and len(named):
             found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
@@ -108,7 +115,7 @@ def ranked(
 
 
 def _candidates(
-    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, form: Form | None
+    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, form: Form | None, scale: Scale
 ) -> tuple[Candidates, Relevance | None]:
     """All of a kind, and what is likely of them; None where there is nothing to compare with."""
     vectors = library.vectors(store, space, kind)
@@ -123,7 +130,7 @@ def _candidates(
     relevance = None
     if background.absent is not None and len(best):
         typical = rule.typical(hubs[best], spreads[best]).mean()
-        relevance = Relevance(background.absent[form], float(highest[best[0]]), float(typical))
+        relevance = Relevance(background.absent[form], float(highest[best[0]]), float(typical), scale)
     return Candidates(vectors.ids, scores, highest - terms.penalty(others) if others else highest), relevance
 
 

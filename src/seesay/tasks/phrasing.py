@@ -19,6 +19,7 @@ from seesay.tasks.prompts import is_chinese
 
 SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
 SHORT_CHARACTERS = 6  # and Chinese characters
+WORD_CHARACTERS = 3  # Chinese characters, at most, of what is most likely one word
 AROUND = " \t\n\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【】[]()"
 ENDS = ".。．…!！?？,，、;；:："
 ARTICLE = r"(?:a|an|the|some|any|this|that|these|those|my|our|your|his|her|its|their)"
@@ -44,6 +45,10 @@ class Phrase:
     text: str
     language: str
     short: bool
+
+    @property
+    def one_word(self) -> bool:
+        return len(self.text) <= WORD_CHARACTERS if self.language == "zh" else " " not in self.text
 
 
 def phrase(query: str) -> Phrase:
