@@ -10,6 +10,7 @@ from seesay.compat import clip, hf, open_clip
 from seesay.engines import threads
 from seesay.engines.threads import VARIABLES, Threads
 from seesay.errors import InputError
+from seesay.training.device import prepare_device
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,17 @@ def test_threads_follow_the_free_cores(free: list[int]) -> None:
     free[0] = 64  # torch's own default is the most: it knows hyper-threads
     mine.apply()
     assert torch.get_num_threads() == 4
+
+
+def test_training_begins_with_torchs_own_number(free: list[int]) -> None:
+    free[0] = 1
+    Threads().apply()
+    assert torch.get_num_threads() == 1
+    prepare_device("cpu", None)
+    assert torch.get_num_threads() == 4
+    torch.set_num_threads(3)  # said by someone else
+    prepare_device("cpu", None)
+    assert torch.get_num_threads() == 3
 
 
 def test_a_number_that_was_said_stays(free: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,13 @@ class Threads:
         _last.threads = _Last.anywhere = wanted
 
 
+def restore() -> None:
+    """Gives torch back the number that it began with, where a model has set another: what trains is to train the same always."""
+    if torch.get_num_threads() == _last.threads != _MOST:
+        torch.set_num_threads(_MOST)
+        _last.threads = _Last.anywhere = _MOST
+
+
 class _Last(threading.local):
     """The number that a model set last: in this thread, else in another one. OpenMP keeps it by thread, and a thread that is
     new to torch begins with the last one anywhere."""

@@ -2,6 +2,7 @@
 
 import torch
 
+from seesay.engines.threads import restore
 from seesay.errors import InputError, first_sentence
 from seesay.training.memory import keep_freed_memory
 
@@ -18,6 +19,8 @@ def prepare_device(said: str | None, threads: int | None) -> torch.device:
         keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
+    else:
+        restore()
     return device
 
 
