@@ -40,7 +40,7 @@ class Threads:
 
 
 def restore() -> None:
-    """Gives torch back the number that it began with, where a model has set another: what trains is to train the same always."""
+    """Gives torch back the number that it began with, where a model has set another, so that training is always the same."""
     if torch.get_num_threads() == _last.threads != _MOST:
         torch.set_num_threads(_MOST)
         _last.threads = _Last.anywhere = _MOST
