@@ -21,8 +21,8 @@ from benchmark import Goal, Result, Table, run
 import seesay
 from seesay.config import SearchSpec
 from seesay.evaluation.datasets import read_labels
-from seesay.library.background import NEAREST, Background, Form, corrections, phrase_vectors, search_spec
-from seesay.library.relevance import SENTENCE, WORDS, Absent, Relevance
+from seesay.library.background import NEAREST, Background, Form, corrections, form_of, phrase_vectors, search_spec
+from seesay.library.relevance import Relevance, Scale
 from seesay.library.terms import Terms
 from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
@@ -55,7 +55,7 @@ def measure(quick: bool) -> Result:
     names = [name.replace("_", " ") for name in labelled.names]
     spec = search_spec(model)
     queries, phrases = query_embeddings(model, names, spec.templates), phrase_vectors(model)
-    forms = [Form.SHORT if phrase(name).short else Form.SENTENCE for name in names]
+    forms = [form_of([phrase(name)]) for name in names]
     count = 2 if quick else SPLITS
     rows: list[tuple[str, ...]] = []
     for less in (False, True):
@@ -84,7 +84,7 @@ def _split(
     vectors: np.ndarray,
     labels: np.ndarray,
     queries: np.ndarray,
-    forms: list[Form],
+    forms: list[tuple[Form, Scale]],
     phrases: np.ndarray,
     spec: SearchSpec,
     seed: int,
@@ -96,13 +96,14 @@ def _split(
     present = np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
     inside, own = vectors[present[labels]], labels[present[labels]]
     background = Background.empty(0, len(phrases)).extended(inside, phrases, spec)
-    absent = [Absent.among(background.standing_out(form)) for form in Form]
+    absent = background.absent
+    assert absent is not None  # there are pictures
     right, true, lost, false, noise = [], 0, 0, 0, 0
     tops: list[float] = []
     hits: list[float] = []
     others = np.random.default_rng(seed + 1000)
     for at, query in enumerate(queries):
-        form = Form.LESS if less else forms[at]
+        form, scale = (Form.LESS, forms[at][1]) if less else forms[at]
         rule = corrections(spec)[form]
         cosines = inside @ query
         highest = ranks = rule.ranks(cosines, background.hubs, background.spreads)
@@ -112,7 +113,6 @@ def _split(
             ranks = highest - Terms(query, ((other, 1.0),)).penalty([taken])
         best = top_k(ranks, SHOWN)
         usual = rule.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
-        scale = SENTENCE if form == Form.SENTENCE else WORDS
         likely = ranks[best] >= Relevance(absent[form], float(highest.max()), float(usual), scale).least
         if not present[at]:
             right.append(not likely.any())

@@ -14,6 +14,7 @@ library (`relevance.py`).
 import json
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache, cached_property
@@ -24,10 +25,10 @@ import numpy as np
 
 from seesay.arrays import read_arrays, write_arrays
 from seesay.config import SearchSpec
-from seesay.library.relevance import Absent
+from seesay.library.relevance import PHRASES, SENTENCE, WORDS, Absent, Scale
 from seesay.library.vectors import Vectors
 from seesay.tasks.encoder import unit
-from seesay.tasks.phrasing import query_embeddings
+from seesay.tasks.phrasing import Phrase, query_embeddings
 from seesay.tasks.prompts import SHORT
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class Form(IntEnum):
     SENTENCE = 0
     SHORT = 1  # a word or a few
     LESS = 2  # something is taken away: in deviations, so that what is there and what is not wanted are on one scale
+
+
+def form_of(phrases: Sequence[Phrase], *, less: bool = False) -> tuple[Form, Scale]:
+    """How queries of these phrases are put, and what deviations of chance mean for them. less: something is taken away."""
+    form = Form.LESS if less else Form.SHORT if all(phrase.short for phrase in phrases) else Form.SENTENCE
+    if form == Form.SENTENCE:
+        return form, SENTENCE
+    return form, WORDS if all(phrase.one_word for phrase in phrases) else PHRASES
 
 
 def corrections(spec: SearchSpec) -> tuple[Correction, ...]:

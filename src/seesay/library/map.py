@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.library.background import NEAREST, Form, corrections, neutral_phrases, phrase_vectors, search_spec
+from seesay.library.background import NEAREST, corrections, form_of, neutral_phrases, phrase_vectors, search_spec
 from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
-from seesay.library.relevance import SENTENCE, WORDS, Absent, Relevance
+from seesay.library.relevance import Relevance
 from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
 
@@ -129,12 +129,13 @@ def chart(
     spec = search_spec(library.model)
     told: list[np.ndarray | None] = []
     for word, vector in zip(words, query_embeddings(library.model, words, spec.templates) if words else (), strict=True):
-        form = Form.SHORT if phrase(word).short else Form.SENTENCE
+        form, scale = form_of([phrase(word)])
         rule = corrections(spec)[form]
         ranks, typical = rule.ranks(vectors @ vector, hubs, spreads), rule.typical(hubs, spreads)
-        nearest = typical[top_k(ranks, NEAREST)].mean()
-        scale = SENTENCE if form == Form.SENTENCE else WORDS
-        relevance = Relevance(Absent.among(background.standing_out(form)), float(ranks.max()), float(nearest), scale)
+        relevance = None
+        if background.absent is not None:
+            nearest = typical[top_k(ranks, NEAREST)].mean()
+            relevance = Relevance(background.absent[form], float(ranks.max()), float(nearest), scale)
         told.append(located(ranks, places, relevance))
     return Map(
         tuple(
@@ -245,11 +246,12 @@ def _related(one: str, other: str) -> bool:
     return any(word in text for word, text in words if word not in ARTICLES)
 
 
-def located(ranks: np.ndarray, places: np.ndarray, relevance: Relevance) -> np.ndarray | None:
+def located(ranks: np.ndarray, places: np.ndarray, relevance: Relevance | None) -> np.ndarray | None:
     """A word's ranks (N,) of pictures at places (N, 2) -> (2,): the middle of those of its best hits that lie together; None
     where no picture is likely to show it."""
     nearest = top_k(ranks, FOUND)
-    nearest = nearest[ranks[nearest] >= relevance.least]
+    if relevance is not None:
+        nearest = nearest[ranks[nearest] >= relevance.least]
     if not len(nearest):
         return None
     at = places[nearest]

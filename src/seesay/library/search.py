@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.background import NEAREST, Form, corrections, search_spec
+from seesay.library.background import NEAREST, Form, corrections, form_of, search_spec
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.names import called, name_key
 from seesay.library.query import Part, Query
 from seesay.library.ranking import BY_SCORE, EVERYTHING, Candidates, Mark, Sort, by_date, by_score
-from seesay.library.relevance import PHRASES, SENTENCE, WORDS, Relevance, Scale
+from seesay.library.relevance import WORDS, Relevance, Scale
 from seesay.library.store import Store
 from seesay.library.terms import Terms
 from seesay.paths import is_url
@@ -82,8 +82,7 @@ def search(
     in_words = image is None and all(part.what == "words" for part in parts)
     has_positive = image is not None or any(part.weight > 0 for part in parts)
     name = parts[0].value if len(parts) == 1 and in_words and has_positive else None
-    form = Form.LESS if terms.negative else Form.SHORT if all(phrase(part.value).short for part in parts) else Form.SENTENCE
-    scale = SENTENCE if form == Form.SENTENCE else WORDS if all(phrase(part.value).one_word for part in parts) else PHRASES
+    form, scale = form_of([phrase(part.value) for part in parts], less=bool(terms.negative))
     return ranked(library, terms, options, form=form if in_words and has_positive else None, scale=scale, name=name)
 
 
