@@ -10,7 +10,7 @@ PARITY ?= .venv-parity
 PARITY4 ?= .venv-parity4
 MADE := out/parity
 
-.PHONY: run test check bench parity clean
+.PHONY: run test check bench soak floors parity clean
 
 run: .venv/installed
 	$(BIN)/python examples/first_look.py
@@ -25,6 +25,18 @@ check: .venv/installed-test
 # SEESAY_DATA=folder with the evaluation sets (docs/benchmarks.md); without it the example photos are used.
 bench: .venv/installed-test
 	$(BIN)/python benchmarks/report.py
+
+# tests/reliability at full length: a hundred kills, ten thousand damaged pictures, two minutes of load (docs/reliability.md).
+soak: .venv/installed-test
+	$(BIN)/python -m pytest tests/reliability --soak -s
+
+# The suite with the lowest versions that pyproject.toml allows.
+floors: requirements-dev.txt
+	$(PYTHON) -m venv .venv-floors
+	scripts/floors > .venv-floors/floors.txt
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c .venv-floors/floors.txt \
+		-r requirements-dev.txt -r .venv-floors/floors.txt -e .
+	.venv-floors/bin/python -m pytest
 
 # The original libraries beside SeeSay (tests/parity/README.md). Linux or macOS, 8 GB of environments, 10 GB of memory, half an hour.
 parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
@@ -68,4 +80,4 @@ $(PARITY4)/installed-parity: requirements-parity-transformers4.txt pyproject.tom
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-parity .venv-parity4 out
+	rm -rf .venv .venv-floors .venv-parity .venv-parity4 out

@@ -19,6 +19,15 @@ PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 COLOURS = {"red": (230, 20, 20), "green": (20, 220, 30), "blue": (20, 30, 230), "yellow": (235, 230, 20), "black": (5, 5, 5)}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="tests/reliability at full length (make soak), not at a glance")
+
+
+@pytest.fixture
+def soak(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--soak"))
+
+
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
