@@ -306,7 +306,7 @@ def test_a_bad_url_fails_alone_among_pictures(fake: Model, server: Server) -> No
     good, bad = server.url("/red.png", sends(png("red"))), server.url("/gone.png", sends(status=404))
     results = list(fake.each_image([good, bad, png("blue"), good.upper().replace("RED.PNG", "red.png")]))
     assert [isinstance(result, UnreadableImage) for result in results] == [False, True, False, False]
-    np.testing.assert_array_equal(results[0], results[3])
+    np.testing.assert_allclose(results[0], results[3], atol=1e-6)  # numpy 1 multiplies one row another way than many
     np.testing.assert_allclose(fake.encode_image(good), fake.encode_image(png("red")), atol=1e-6)
 
 

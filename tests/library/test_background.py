@@ -191,7 +191,8 @@ def test_the_bundled_model_brings_its_phrases(bundled: Model) -> None:
     assert str(stored["key"]) == phrase_key(search_spec(bundled))
     some = slice(0, 911, 90)
     made = query_embeddings(bundled, neutral_phrases()[some], search_spec(bundled).templates)
-    np.testing.assert_allclose(unit(stored["vectors"].astype(np.float32))[some], made, atol=1e-3)
+    # Older onnxruntimes have other kernels for 8 bits: their vectors are this near.
+    assert (unit(stored["vectors"].astype(np.float32))[some] * made).sum(axis=1).min() > 0.9995
 
 
 def test_there_are_many_phrases_and_none_twice() -> None:

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
 from tests.parity.pictures import CLIP, EXACT, MODES, NEAR, STORED, digest, in_mode, ours, pictures, pictures_for, sample
 
 CONTENT: dict[str, Any] = json.loads(STORED.read_text(encoding="utf-8"))
+PILLOW = PIL.__version__.partition(".")[0]
 
 
 def known_here(name: str) -> dict[str, Image.Image]:
@@ -24,6 +26,8 @@ def test_the_pictures_are_those_that_the_originals_were_given() -> None:
     assert sum("/" not in name for name in drawn) == 22
 
 
+# Before 13 Pillow rounded some resampled levels another way, and the originals' pixels with it.
+@pytest.mark.skipif(CONTENT["versions"]["pillow"].partition(".")[0] != PILLOW, reason="stored with another Pillow")
 @pytest.mark.parametrize("name", EXACT)
 def test_no_bit_differs_from_the_original(name: str) -> None:
     stored = CONTENT["exact"][name]
