@@ -33,14 +33,23 @@ def test_index_reports_in_words_and_json(run: Run, album: Path, tmp_path: Path) 
     assert run("index", album).out.startswith("4 unchanged in ")
 
 
-def test_index_with_a_bad_picture_does_the_rest_and_exits_1(run: Run, album: Path) -> None:
-    (album / "bad.jpg").write_text("no picture")
+def test_index_tells_a_bad_picture_once_and_then_counts_it(run: Run, album: Path) -> None:
+    (album / "bad.jpg").write_text("my diary")
     result = run("index", album)
     assert result.code == 1
     assert "4 encoded, 1 failed" in result.out
     assert result.err.count("\n") == 1
     assert "bad.jpg: is not a picture that SeeSay reads" in result.err
-    assert json.loads(run("index", "--json").out)["failed"][0]["path"] == str(album / "bad.jpg")
+    assert "diary" not in result.err
+    again = run("index", album)
+    assert (again.code, again.err) == (0, "")
+    assert "4 unchanged, 1 failed before (seesay doctor lists them)" in again.out
+    assert run("index", "--strict").code == 1
+    (failed,) = json.loads(run("index", "--json").out)["failed"]
+    assert (failed["path"], failed["known"]) == (str(album / "bad.jpg"), True)
+    (album / "worse.jpg").write_bytes(b"")
+    mixed = run("index", album)
+    assert (mixed.code, mixed.err) == (1, f"seesay: {album / 'worse.jpg'}: is empty (0 bytes)\n")
 
 
 def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:

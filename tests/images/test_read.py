@@ -1,7 +1,9 @@
 """Reading pictures: every format, every mode, and every kind of bad file with its message."""
 
 import io
+import random
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -150,7 +152,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "truncated": (write("cut.jpg", jpeg[: len(jpeg) // 2]), "is damaged or cut short"),
         "text named .jpg": (
             write("notes.jpg", b"Dear diary,"),
-            r"is not a picture that SeeSay reads .*starts with b'Dear diary,'",
+            r"is not a picture that SeeSay reads[^;]*$",
         ),
         "bomb": (
             write("bomb.png", png_header(30000, 30000)),
@@ -257,3 +259,22 @@ def test_damaged_exif_costs_only_the_facts() -> None:
     picture = read(data)
     assert picture.width == 60
     assert picture.exif.taken_at is None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "JPEG", "TIFF"])
+def test_reasons_never_quote_what_is_in_a_file(kind: str) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(stream, kind)
+    whole, rng, reasons = stream.getvalue(), random.Random(0), set[str]()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        at = rng.randrange(min(len(damaged), 200))
+        damaged[at : at + 6] = b"SeCrEt"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read(bytes(damaged[: rng.randint(len(damaged) // 2, len(damaged))]))
+            except UnreadableImage as fault:
+                reasons.add(fault.reason)
+    assert reasons
+    assert not [reason for reason in reasons if "ecr" in reason.lower() or "b'" in reason or not reason.isprintable()]

@@ -258,8 +258,11 @@ def test_bad_files_are_kept_with_their_reason_and_not_read_again(library: Librar
     assert sorted(Path(f.path).name for f in report.failed) == ["cut.jpg", "notes.png"]
     again = library.index()
     assert again.encoded == 0
-    assert len(again.failed) == 2
+    assert [failure.known for failure in (*report.failed, *again.failed)] == [False, False, True, True]
+    assert again.new_failures == []
     assert [tries for *_, tries in library.failures()] == [1, 1]
+    (folder / "cut.jpg").write_bytes((folder / "a/red-2.jpg").read_bytes()[:250])
+    assert [Path(failure.path).name for failure in library.index().new_failures] == ["cut.jpg"], "it is another file now"
     Image.new("RGB", (9, 9), "red").save(folder / "notes.png")
     assert library.index().encoded == 1
     assert [Path(path).name for path, *_ in library.failures()] == ["cut.jpg"]
@@ -277,7 +280,8 @@ def test_a_file_without_permission_is_tried_again(library: Library, folder: Path
 
     monkeypatch.setattr(indexer, "read_bytes", refuse)
     assert [f.reason for f in library.index(folder).failed] == ["no permission to read it"]
-    assert [f.reason for f in library.index().failed] == ["no permission to read it"]
+    again = library.index()
+    assert ([f.reason for f in again.failed], again.new_failures) == (["no permission to read it"], [])
     assert library.failures()[0][2] == 2
     monkeypatch.setattr(indexer, "read_bytes", real)
     assert library.index().encoded == 1

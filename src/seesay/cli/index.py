@@ -7,7 +7,6 @@ import click
 from seesay.cli.output import (
     echo_failures,
     echo_json,
-    failed_json,
     json_option,
     library_option,
     model_option,
@@ -23,13 +22,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path())
 @library_option
+@click.option("--strict", is_flag=True, help="Exit code 1 also for files that could not be read before, and are told no more.")
 @model_option
 @json_option
-def index(paths: tuple[str, ...], library: str | None, model: str | None, as_json: bool) -> int:
+def index(paths: tuple[str, ...], library: str | None, strict: bool, model: str | None, as_json: bool) -> int:
     """Index folders of pictures, so that they can be searched.
 
     Run it again at any time: only new and changed pictures are read. Without FOLDER it updates everything indexed before. A
-    .tsv, .csv or .txt file is a list of texts, one item per line (see: seesay search --in texts).
+    .tsv, .csv or .txt file is a list of texts, one item per line (see: seesay search --in texts). A file that cannot be read is
+    told once; seesay doctor lists all.
     """
     from seesay.library import Library
     from seesay.model import load
@@ -41,7 +42,7 @@ def index(paths: tuple[str, ...], library: str | None, model: str | None, as_jso
         echo_json(_json(report, str(opened.path)))
     else:
         _print(report, str(opened.path))
-    return 1 if report.failed else 0
+    return 1 if (report.failed if strict else report.new_failures) else 0
 
 
 def _print(report: "IndexReport", library: str) -> None:
@@ -51,7 +52,8 @@ def _print(report: "IndexReport", library: str) -> None:
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
-        "failed": len(report.failed),
+        "failed": len(new := report.new_failures),
+        "failed before (seesay doctor lists them)": len(report.failed) - len(new),
     }
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no pictures found"
     rate = f" ({report.encoded / report.seconds:.0f} pictures/s)" if report.encoded > 50 else ""
@@ -62,7 +64,7 @@ def _print(report: "IndexReport", library: str) -> None:
     for root in report.missing:
         where = short(root)
         click.echo(f"seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}", err=True)
-    echo_failures(report.failed)
+    echo_failures(new)
 
 
 def _json(report: "IndexReport", library: str) -> dict[str, object]:
@@ -73,7 +75,7 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
-        "failed": failed_json(report.failed),
+        "failed": [{"path": failure.path, "reason": failure.reason, "known": failure.known} for failure in report.failed],
         "missing": report.missing,
         "skipped": dict(report.skipped),
         "seconds": round(report.seconds, 3),

@@ -6,6 +6,7 @@ whatever goes wrong is an UnreadableImage of this picture alone.
 
 import io
 import os
+import re
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def _decode(
         raise UnreadableImage(name, "does not fit into memory", transient=True) from None
     # A damaged file can surface as nearly anything from inside a decoder; it must stay an error of this picture alone.
     except Exception as error:
-        raise UnreadableImage(name, f"is damaged or cut short ({error})") from error
+        raise UnreadableImage(name, f"is damaged or cut short{_told(error)}") from error
 
 
 def _check_pixels(image: ImageFile.ImageFile, name: str, most: int) -> None:
@@ -159,11 +160,17 @@ def _check_pixels(image: ImageFile.ImageFile, name: str, most: int) -> None:
 
 
 def _not_a_picture(stream: io.BytesIO) -> str:
-    start = stream.getvalue()[:16]
+    start = stream.getbuffer()[:16]
     known = ", ".join(FORMATS)
     if start[4:8] == b"ftyp":
         return f"is a video or an HEIC picture, which is not read; convert it to one of {known}"
-    return f"is not a picture that SeeSay reads ({known}); it starts with {start!r}"
+    return f"is not a picture that SeeSay reads ({known})"
+
+
+def _told(error: Exception) -> str:
+    """A decoder's own words in brackets; none where they quote what is in the file, which a report is not to spread."""
+    words = str(error)
+    return f" ({words})" if re.fullmatch(r"[\w ,.:;()/%+-]+", words, re.ASCII) else ""
 
 
 def _plain(image: Image.Image, alpha: Literal["white", "drop"]) -> Picture:

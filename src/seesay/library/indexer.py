@@ -157,7 +157,7 @@ class Indexer:
             return True
         if known.reason is not None:
             if not known.transient:
-                self.report.failed.append(Failure(join(target.root, found.path), known.reason))
+                self.report.failed.append(Failure(join(target.root, found.path), known.reason, known=True))
             return known.transient
         self.report.unchanged += known.ready
         return not known.ready
@@ -254,10 +254,10 @@ class Indexer:
     def _store_fault(self, prepared: Prepared) -> None:
         fault, found = prepared.fault, prepared.job.found
         assert fault is not None
-        self.store.put_failure(
+        known = self.store.put_failure(
             prepared.job.target.root_id, found.path, found.size, found.mtime_ns, fault.reason, fault.transient
         )
-        self.report.failed.append(Failure(prepared.job.path, fault.reason))
+        self.report.failed.append(Failure(prepared.job.path, fault.reason, known))
 
     def _index_texts(self, prepared: Prepared) -> None:
         """A list of texts: its lines are stored in parts, and its file last, so that search never shows half a list."""

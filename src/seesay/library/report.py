@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Failure:
-    """One file (or folder) that could not be read. `path` may hold surrogate escapes where the name is not UTF-8."""
+    """One file (or folder) that could not be read. `path` may hold surrogate escapes where the name is not UTF-8. known: an
+    earlier run reported the same of the same file."""
 
     path: str
     reason: str
+    known: bool = False
 
 
 @dataclass
@@ -17,7 +19,8 @@ class IndexReport:
     """Counts of files after a run of `Library.index`.
 
     encoded: read and encoded now. reused: new, changed or renamed files whose content was known, so only hashed.
-    unchanged: same size and time as before, not read. removed: no longer on disk. failed: cannot be read, this time or before.
+    unchanged: same size and time as before, not read. removed: no longer on disk. failed: cannot be read, this time or before;
+    `new_failures` are those that no earlier run has told.
     missing: indexed folders that are not there now (an unmounted disk); their pictures are kept.
     skipped: pictures and videos of kinds that are not read (HEIC, raw, MP4), by suffix.
     texts: lines encoded or reused from lists of texts. stages: thread-seconds spent reading, decoding, encoding and storing.
@@ -33,3 +36,7 @@ class IndexReport:
     missing: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def new_failures(self) -> list[Failure]:
+        return [failure for failure in self.failed if not failure.known]

@@ -135,14 +135,17 @@ class Store(Reads):
         (path,) = self.db.execute("SELECT path FROM roots WHERE id = ?", (root,)).fetchone()
         return from_db(path)
 
-    def put_failure(self, root: int, path: str, size: int, mtime_ns: int, reason: str, transient: bool) -> None:
-        tries = self.db.execute(
-            "SELECT tries FROM failures x JOIN files f ON f.id = x.file_id WHERE f.root_id = ? AND f.path = ?",
+    def put_failure(self, root: int, path: str, size: int, mtime_ns: int, reason: str, transient: bool) -> bool:
+        """Whether the same was known of the same file."""
+        before = self.db.execute(
+            """SELECT x.tries, f.size, f.mtime_ns, x.reason FROM failures x JOIN files f ON f.id = x.file_id
+               WHERE f.root_id = ? AND f.path = ?""",
             (root, to_db(path)),
         ).fetchone()
         file = self.put_file(root, path, size, mtime_ns, None)
-        values = (file, reason, int(transient), tries[0] + 1 if tries else 1)
+        values = (file, reason, int(transient), before[0] + 1 if before else 1)
         self.db.execute("INSERT INTO failures (file_id, reason, transient, tries) VALUES (?, ?, ?, ?)", values)
+        return before is not None and before[1:] == (size, mtime_ns, reason)
 
     def remove_files(self, files: Iterable[int]) -> None:
         self.db.executemany("DELETE FROM files WHERE id = ?", ((file,) for file in files))
