@@ -288,6 +288,28 @@ def test_a_file_without_permission_is_tried_again(library: Library, folder: Path
     assert library.failures() == []
 
 
+def test_copies_within_one_run_are_encoded_once(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, paint: Paint
+) -> None:
+    encoded: list[int] = []
+    real = type(library.model).encode_pixels
+    monkeypatch.setattr(
+        type(library.model), "encode_pixels", lambda model, pixels: encoded.append(len(pixels)) or real(model, pixels)
+    )
+    library.index(folder)
+    library.tags.add("kept", folder / "b/green.png")
+    encoded.clear()
+    new = paint("new.png", "yellow")
+    for number in range(99):
+        shutil.copy(new, folder / f"copy-{number:02}.png")
+    shutil.copy(new, folder / "b/green.png")  # edited into the same: what was said of it stays
+    report = library.index()
+    assert sum(encoded) == report.encoded == 1
+    assert report.reused == 100
+    (hit,) = library.search(filters=Filters(tag="kept"))
+    assert len({hit.path, *hit.copies}) == 101
+
+
 def test_under_limits_to_a_folder(library: Library, folder: Path) -> None:
     library.index(folder)
     assert set(names(library.search("red", filters=Filters(under=folder / "b")))) == {"green.png", "blue.webp"}

@@ -160,7 +160,7 @@ def _check_pixels(image: ImageFile.ImageFile, name: str, most: int) -> None:
 
 
 def _not_a_picture(stream: io.BytesIO) -> str:
-    start = stream.getbuffer()[:16]
+    start = stream.getvalue()[:16]
     known = ", ".join(FORMATS)
     if start[4:8] == b"ftyp":
         return f"is a video or an HEIC picture, which is not read; convert it to one of {known}"

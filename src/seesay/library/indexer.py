@@ -89,7 +89,7 @@ class Indexer:
         self.matrix = store.matrix(self.space)
         self._ready = store.ready_hashes(self.space)
         self._last_known = store.last_content()
-        self._batch: list[Prepared] = []
+        self._batch: dict[bytes, list[Prepared]] = {}  # by content, the first with pixels
         self._encoded: list[tuple[Prepared, bytes | None]] = []  # awaiting commit
         self._faults: list[Prepared] = []
         self._committed_at = time.monotonic()
@@ -175,11 +175,12 @@ class Indexer:
                 self._faults.append(prepared)
             elif prepared.data:
                 self._index_texts(prepared)
-            elif prepared.pixels is None:
+            elif prepared.pixels is None or prepared.digest in self._ready:  # by now: a copy of one just encoded
+                prepared.pixels = None
                 self._encoded.append((prepared, None))
             else:
-                self._batch.append(prepared)
-            if len(self._batch) == IMAGE_BATCH:
+                self._batch.setdefault(prepared.digest, []).append(prepared)
+            if sum(map(len, self._batch.values())) == IMAGE_BATCH:
                 self._encode()
             waiting = len(self._encoded) + len(self._faults)
             if waiting >= COMMIT_ROWS or (waiting and time.monotonic() - self._committed_at >= COMMIT_SECONDS):
@@ -214,10 +215,13 @@ class Indexer:
         if not self._batch:
             return
         started = time.monotonic()
-        vectors = self.model.encode_pixels(np.stack([p.pixels for p in self._batch if p.pixels is not None]))
-        for prepared, vector in zip(self._batch, vectors, strict=True):
-            prepared.pixels = None
-            self._encoded.append((prepared, vector.astype("<f4").tobytes()))
+        firsts = [same[0].pixels for same in self._batch.values()]
+        vectors = self.model.encode_pixels(np.stack([pixels for pixels in firsts if pixels is not None]))
+        for (digest, (first, *copies)), vector in zip(self._batch.items(), vectors, strict=True):
+            first.pixels = None
+            self._encoded.append((first, vector.astype("<f4").tobytes()))
+            self._encoded += [(copy, None) for copy in copies]
+            self._ready.add(digest)  # for the threads: what they read from now on comes behind it
         self._batch.clear()
         self._seconds["encode"] += time.monotonic() - started
 
@@ -245,10 +249,10 @@ class Indexer:
         else:
             content = store.put_content(prepared.digest, "image", *prepared.facts)
             store.put_vector(store.put_item(content), self.space, self.model.build_id, vector)
-            self._ready.add(prepared.digest)
             self.report.encoded += 1
-            if content > self._last_known:  # edited, and not renamed over another: then what was said of it stays
-                store.carry_tags(prepared.job.target.root_id, found.path, content)
+        # Edited, not renamed over another: what was said of it stays.
+        if content is not None and content > self._last_known:
+            store.carry_tags(prepared.job.target.root_id, found.path, content)
         store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
 
     def _store_fault(self, prepared: Prepared) -> None:
