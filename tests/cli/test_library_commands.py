@@ -378,3 +378,16 @@ def test_tags_and_orders_that_cannot_be(run: Run, album: Path, arguments: tuple[
     assert result.code != 0
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_folders_are_kept_out_for_good(run: Run, album: Path) -> None:
+    run("index", album)
+    kept = run("forget", "--keep-out", album / "red")
+    assert (kept.code, kept.out) == (0, "1 files forgotten\n")
+    assert "is left out from now on; to take that back: seesay index" in kept.err
+    assert run("index").out.startswith("3 unchanged in ")
+    assert run("index", "--exclude", album / "blue").out.startswith("2 unchanged, 1 removed in ")
+    told = run("doctor").out
+    assert f"left out: {album / 'blue'}\n" in told
+    assert f"left out: {album / 'red'}\n" in told
+    assert run("index", album / "red").out.startswith("1 encoded in ")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -541,3 +542,34 @@ def test_default_place_follows_the_environment(tmp_path: Path, monkeypatch: pyte
     assert Library().path.parts[-2:] == ("seesay", "library")
     monkeypatch.setenv("SEESAY_LIBRARY", str(tmp_path / "mine"))
     assert Library().path == tmp_path / "mine"
+
+
+def test_what_is_excluded_stays_out_until_it_is_named(library: Library, folder: Path) -> None:
+    library.index(folder)
+    report = library.index(folder, exclude=[folder / "b"])
+    assert (report.removed, report.unchanged) == (2, 3)
+    assert library.stats()["excluded"] == [str(folder / "b")]
+    for _ in range(2):
+        assert library.index().encoded == 0
+    shutil.copytree(folder / "b", folder / "bb")
+    assert library.index(folder.parent).encoded == 2, "only that folder itself, also when a folder above is indexed"
+    with pytest.raises(InputError, match=r"b/deep lies in .*/b, which is excluded; to take that back: seesay index .*/b$"):
+        library.index(folder / "b/deep")
+    with pytest.raises(InputError, match="which is to be excluded too"):
+        library.index(folder / "b", exclude=[folder / "b"])
+    with pytest.raises(InputError, match="typo: no such file or folder to exclude"):
+        library.index(exclude=[folder / "typo"])
+    assert library.forget(folder / "a/red-1.png", keep_out=True) == 1
+    assert library.index().encoded == 0
+    again = library.index(folder / "b")
+    assert again.encoded + again.reused == 2
+    assert library.stats()["excluded"] == [str(folder / "a/red-1.png")]
+    assert len(library.browse().ids) == 4
+
+
+def test_a_library_of_before_exclusion_is_brought_up_to_date(library: Library, folder: Path) -> None:
+    library.index(folder)
+    library.close()
+    with closing(sqlite3.connect(library.path / "library.db")) as db:
+        db.executescript("DROP TABLE excluded; PRAGMA user_version = 4")
+    assert library.index(exclude=[folder / "b"]).removed == 2

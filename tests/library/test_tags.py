@@ -133,7 +133,7 @@ def test_bad_input(library: Library, fake: Model, tmp_path: Path) -> None:
         Library(tmp_path / "other", fake).tags.add("x", folder)
 
 
-WITHOUT_NAMES = """DROP INDEX files_by_key; DROP INDEX files_by_folder; ALTER TABLE files DROP COLUMN key;
+WITHOUT_NAMES = """DROP TABLE excluded; DROP INDEX files_by_key; DROP INDEX files_by_folder; ALTER TABLE files DROP COLUMN key;
     ALTER TABLE files DROP COLUMN folder_id; DROP TABLE folders;"""  # as up to version 3
 
 

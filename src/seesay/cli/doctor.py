@@ -11,6 +11,7 @@ import click
 from seesay import __version__
 from seesay.cli.output import echo_json, json_option, library_option, short
 from seesay.errors import NoLibrary, SeeSayError
+from seesay.paths import printable
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "torch")
 
@@ -122,6 +123,8 @@ def _print(facts: dict[str, object]) -> None:
         )
         for root in library["roots"]:
             click.echo(f"  {short(root['path'])}")
+        for path in library["excluded"]:
+            click.echo(f"  left out: {printable(path)}")
         for space in library["spaces"]:
             vectors = ", ".join(f"{count} of {kind}s" for kind, count in space["vectors"].items()) or "none"
             click.echo(f"  vectors by model {space['model']} (space {space['space_id'][:8]}): {vectors}")

@@ -8,23 +8,28 @@ from seesay.paths import absolute, below
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="FOLDER|FILE...", type=click.Path())
+@click.option("--keep-out", is_flag=True, help="Also leave them out of later index runs of the folders they lie in.")
 @library_option
 @json_option
-def forget(paths: tuple[str, ...], library: str | None, as_json: bool) -> int:
+def forget(paths: tuple[str, ...], keep_out: bool, library: str | None, as_json: bool) -> int:
     """Remove folders or files, and their vectors, from the library. The files themselves are not touched."""
     from seesay.library import Library
 
     with Library(library) as opened:
-        counts = {path: opened.forget(path) for path in paths}
+        counts = {path: opened.forget(path, keep_out=keep_out) for path in paths}
         roots = [str(root["path"]) for root in opened.stats()["roots"]]
     if as_json:
         echo_json({"library": str(opened.path), "forgotten": sum(counts.values())})
     else:
         click.echo(f"{sum(counts.values())} files forgotten")
     for path, count in counts.items():
+        where = short(path)
         holder = next((root for root in roots if below(absolute(path), root)), None)
-        if not count:
-            click.echo(f"seesay: {short(path)}: nothing indexed there", err=True)
+        if keep_out:
+            click.echo(f"seesay: {where} is left out from now on; to take that back: seesay index {where}", err=True)
+        elif not count:
+            click.echo(f"seesay: {where}: nothing indexed there", err=True)
         elif holder:
-            click.echo(f"seesay: note: {short(path)} lies in {short(holder)}; indexing that brings it back", err=True)
-    return 0 if all(counts.values()) else 1
+            back = "indexing that brings it back (seesay forget --keep-out prevents it)"
+            click.echo(f"seesay: note: {where} lies in {short(holder)}; {back}", err=True)
+    return 0 if keep_out or all(counts.values()) else 1

@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path())
+@click.option("--exclude", metavar="FOLDER", multiple=True, type=click.Path(), help="Leave it out, now and later.")
 @library_option
 @click.option("--strict", is_flag=True, help="Exit code 1 also for files that could not be read before, and are told no more.")
 @model_option
 @json_option
-def index(paths: tuple[str, ...], library: str | None, strict: bool, model: str | None, as_json: bool) -> int:
+def index(
+    paths: tuple[str, ...], exclude: tuple[str, ...], library: str | None, strict: bool, model: str | None, as_json: bool
+) -> int:
     """Index folders of pictures, so that they can be searched.
 
     Run it again at any time: only new and changed pictures are read. Without FOLDER it updates everything indexed before. A
     .tsv, .csv or .txt file is a list of texts, one item per line (see: seesay search --in texts). A file that cannot be read is
-    told once; seesay doctor lists all.
+    told once; seesay doctor lists all. What --exclude leaves out comes back when it is named as FOLDER itself.
     """
     from seesay.library import Library
     from seesay.model import load
 
     opened = Library(library, load(model))
     with opened, progress_bar("Indexing", quiet=as_json) as progress:
-        report = opened.index(*paths, progress=progress)
+        report = opened.index(*paths, exclude=exclude, progress=progress)
     if as_json:
         echo_json(_json(report, str(opened.path)))
     else:

@@ -26,7 +26,8 @@ class Found(NamedTuple):
 
 @dataclass
 class Crawl:
-    """One walk below `root`, from `start` (relative, '' for all of it). Folders that cannot be read are kept in `blind`.
+    """One walk below `root`, from `start` (relative, '' for all of it). Folders that cannot be read are kept in `blind`;
+    `excluded` are absolute paths of folders and files that are passed over.
 
     Hidden files and folders are passed over (thumbnail caches live there); links to folders are not followed, so that loops
     cannot occur.
@@ -34,6 +35,7 @@ class Crawl:
 
     root: str
     start: str = ""
+    excluded: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.blind: list[Failure] = []
@@ -53,7 +55,7 @@ class Crawl:
             below = []
             for entry in listed:
                 path = os.path.join(folder, entry.name)
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or (self.excluded and os.path.join(self.root, path) in self.excluded):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     below.append(path)

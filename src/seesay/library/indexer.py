@@ -87,6 +87,7 @@ class Indexer:
         self.report = IndexReport()
         self.space: Space = store.ensure_space(model.space_id, model.dim, model.name)
         self.matrix = store.matrix(self.space)
+        self._excluded = frozenset(store.excluded())
         self._ready = store.ready_hashes(self.space)
         self._last_known = store.last_content()
         self._batch: dict[bytes, list[Prepared]] = {}  # by content, the first with pixels
@@ -128,7 +129,7 @@ class Indexer:
         if known and _unmounted(target.root):
             self.report.missing.append(target.root)
             return [], []
-        crawl = Crawl(target.root, target.start)
+        crawl = Crawl(target.root, target.start, self._excluded)
         jobs, seen = [], set()
         for found in self._candidates(target, crawl, known):
             seen.add(found.path)
@@ -339,6 +340,23 @@ def check_paths(paths: list[str]) -> None:
             raise InputError(f"{printable(path)} is larger than {MAX_BYTES // 2**20} MB; split it")
         if os.path.isfile(path) and os.path.splitext(path)[1].lower() not in SUFFIXES | TEXT_SUFFIXES:
             raise InputError(f"{printable(path)} is neither a picture that SeeSay reads nor a .tsv, .csv or .txt list of texts")
+
+
+def check_excluded(store: Store, paths: list[str], exclude: list[str]) -> None:
+    """Raises InputError where what is to be indexed is to be left out too, or lies in a folder that is."""
+    for path in paths:
+        for folder in exclude:
+            if below(path, folder) is not None:
+                raise InputError(f"{printable(path)} lies in {printable(folder)}, which is to be excluded too")
+        for folder in store.excluded():
+            if below(path, folder):
+                shown = printable(folder)
+                raise InputError(
+                    f"{printable(path)} lies in {shown}, which is excluded; to take that back: seesay index {shown}"
+                )
+    for path in exclude:
+        if not os.path.lexists(path) and not len(store.contents_under(path, 1)):
+            raise InputError(f"{printable(path)}: no such file or folder to exclude")
 
 
 def plan_targets(store: Store, paths: list[str]) -> list[Target]:

@@ -81,35 +81,50 @@ class Library:
 
     # Indexing
 
-    def index(self, *paths: str | os.PathLike[str], progress: "Progress | None" = None) -> IndexReport:
+    def index(
+        self,
+        *paths: str | os.PathLike[str],
+        exclude: Sequence[str | os.PathLike[str]] = (),
+        progress: "Progress | None" = None,
+    ) -> IndexReport:
         """Brings folders (or single pictures, or .tsv, .csv and .txt lists of texts) into the library, or up to date.
 
         Without paths: everything indexed before. Only new and changed files are read; renamed and copied ones keep their
         vectors; deleted ones are forgotten, but not those of a folder that is not there at all. A file that cannot be read is
-        reported and costs nothing else. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
+        reported and costs nothing else. exclude: folders or files to forget and pass over, in this run and in later ones,
+        until one is named in paths. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
         """
-        from seesay.library.indexer import Indexer, Target, check_paths, plan_targets
+        from seesay.library.indexer import Indexer, Target, check_excluded, check_paths, plan_targets
 
-        wanted = [absolute(path) for path in paths]
+        wanted, left_out = [absolute(path) for path in paths], [absolute(path) for path in exclude]
         if not wanted and not (self.path / DATABASE).is_file():
             raise NoLibrary(f"there is no library at {self.path}. Make one with: seesay index FOLDER")
         check_paths(wanted)
         with self.writing() as store:
+            check_excluded(store, wanted, left_out)
+            with store.transaction():
+                for path in wanted:
+                    store.include(path)
+                forgotten = sum(store.exclude(path) for path in left_out)
+                if forgotten:  # else a list of texts that is half read goes on where it was
+                    store.remove_orphans()
             everything = [Target(root, path, "") for path, root in store.roots().items()]
             targets = plan_targets(store, wanted) if wanted else everything
             report = Indexer(store, self.model.sharing().with_decode("fast"), progress).run(targets)
+            report.removed += forgotten
             if (space := store.space(self.model.space_id)) is not None:
                 self._keep_background(store, space)
             return report
 
-    def forget(self, path: str | os.PathLike[str]) -> int:
+    def forget(self, path: str | os.PathLike[str], *, keep_out: bool = False) -> int:
         """Removes a folder (or file) and its vectors from the library; the files themselves stay. Returns how many files.
 
-        A folder inside an indexed one comes back at the next index run of that one.
+        A folder inside an indexed one comes back at the next index run of that one, but for keep_out: then only when it is
+        named itself.
         """
         self._open()
         with self.writing() as store, store.transaction():
-            count = store.forget(absolute(path))
+            count = store.exclude(absolute(path)) if keep_out else store.forget(absolute(path))
             store.remove_orphans()
         with self.reading() as store:
             if (space := store.space(self.model.space_id)) is not None:
@@ -361,7 +376,7 @@ class Library:
             return listing(store, filters, sort)
 
     def stats(self) -> dict[str, Any]:
-        """What the library holds: roots, files by kind, spaces with their counts of vectors."""
+        """What the library holds: roots, what is excluded from them, files by kind, spaces with their counts of vectors."""
         with self.reading() as store:
             spaces = [
                 {"space_id": s.space_id, "model": s.model, "dim": s.dim, "vectors": store.count_vectors(s)}
@@ -370,6 +385,7 @@ class Library:
             return {
                 "path": str(self.path),
                 "roots": [{"path": root, "available": os.path.lexists(root)} for root in store.roots()],
+                "excluded": store.excluded(),
                 "files": store.count_files(),
                 "spaces": spaces,
             }

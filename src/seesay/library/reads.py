@@ -76,6 +76,10 @@ class Reads:
     def roots(self) -> dict[str, int]:
         return {from_db(path): root for root, path in self.db.execute("SELECT id, path FROM roots ORDER BY path")}
 
+    def excluded(self) -> list[str]:
+        """Absolute paths of what no run indexes, in order."""
+        return sorted(from_db(path) for (path,) in self.db.execute("SELECT path FROM excluded"))
+
     def last_vector_id(self) -> int:
         row = self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'vectors'").fetchone()
         return row[0] if row else 0

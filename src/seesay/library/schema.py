@@ -123,6 +123,11 @@ MIGRATIONS = (
     CREATE INDEX files_by_key ON files (key, content_id);
     CREATE INDEX files_by_folder ON files (folder_id, content_id);
     """,
+    """
+    CREATE TABLE excluded (
+        path NOT NULL UNIQUE                    -- absolute: a folder, or a file, that no run indexes
+    );
+    """,
 )
 
 

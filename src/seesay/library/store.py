@@ -119,6 +119,14 @@ class Store(Reads):
         self.folders.forget_known()
         return count
 
+    def exclude(self, path: str) -> int:
+        """Forgets what is at or below an absolute path, until `include` takes that back; how many files it had."""
+        self.db.execute("INSERT OR IGNORE INTO excluded (path) VALUES (?)", (to_db(path),))
+        return self.forget(path)
+
+    def include(self, path: str) -> None:
+        self.db.execute("DELETE FROM excluded WHERE path = ?", (to_db(path),))
+
     def put_file(self, root: int, path: str, size: int, mtime_ns: int, content: int | None) -> int:
         key = file_key(path or self._root_path(root))
         values = (root, to_db(path), size, mtime_ns, content, key, self.folders.of_file(root, path))
