@@ -1,5 +1,6 @@
 """Duplicates: the hash beside imagehash, the pairs beside a slow search, groups and keepers, and what goes wrong."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -182,6 +183,41 @@ def test_a_gone_keeper_hands_over_to_the_next(library: Library, tmp_path: Path, 
     first, _ = library.duplicates()
     assert Path(first.keeper.path).name == "marked.png"
     assert {Path(copy.path).name for copy in first.others} == {"turned.png", "small.jpg"}
+
+
+@pytest.mark.skipif(not hasattr(os, "link"), reason="no hard links here")
+def test_hard_and_symbolic_links_free_nothing_and_the_keeper_is_what_a_search_shows(
+    fake: Model, paint: Paint, tmp_path: Path
+) -> None:
+    folder = paint("z/kept for long.png", "red").parent
+    real = folder / "kept for long.png"
+    for at, other in enumerate(("z/0.png", "y/1.png", "y/2.png")):
+        copy = tmp_path / "pictures" / other
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(real, copy)
+        os.utime(copy, ns=(0, 2_000_000_000_000_000_000 + at))
+    os.link(real, folder / "a hard link.png")
+    (folder / "a.png").symlink_to(real)
+    (tmp_path / "pictures" / "link to z").symlink_to(folder)
+    with Library(tmp_path / "library", fake) as library:
+        library.index(tmp_path / "pictures", tmp_path / "pictures/link to z")
+        (group,) = library.duplicates()
+        (exact,) = library.duplicates(exact=True)
+        assert exact == group
+        assert group.keeper.path == str(folder / "a hard link.png"), "of the oldest file, and no link to it"
+        assert {Path(other.path).name for other in group.others} == {"0.png", "1.png", "2.png"}
+        (hit,) = library.search("red")
+        assert hit.path == group.keeper.path
+        assert {*hit.copies} == {other.path for other in group.others}
+        under = Filters(under=tmp_path / "pictures/y")
+        (hit,) = library.search("red", filters=under)
+        (group,) = library.duplicates(filters=under)
+        assert hit.path == group.keeper.path == str(tmp_path / "pictures/y/1.png")
+        for path in (real, folder / "a hard link.png"):
+            path.unlink()
+        (hit,) = library.search("red")
+        assert (Path(hit.path).name, hit.available) == ("0.png", True)
+        assert str(real) in hit.copies, "where it comes back from is told"
 
 
 def test_a_file_and_a_link_to_it_are_one(fake: Model, paint: Paint, tmp_path: Path) -> None:

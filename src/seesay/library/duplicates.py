@@ -18,6 +18,7 @@ from seesay.errors import LibraryError, UnreadableImage
 from seesay.images.phash import WAVES, bits, faint, turned, waves
 from seesay.images.read import read
 from seesay.library.filters import Filters
+from seesay.library.links import by_age, on_disk
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
 from seesay.prefetch import prefetch
@@ -55,7 +56,7 @@ class Copy:
 @dataclass(frozen=True)
 class Group:
     """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was
-    taken, then the most bytes among files of one format, then the older file, then the shortest path."""
+    taken, then the most bytes among files of one format, then what `links.by_age` puts first, as a search does."""
 
     keeper: Copy
     others: tuple[Copy, ...]
@@ -191,14 +192,14 @@ def _groups(
 
 def _there(files: Sequence[PictureFile]) -> list[PictureFile]:
     """Those that are on disk as they were indexed; a file and links to it are one."""
-    found: dict[str, PictureFile] = {}
-    for file in files:
+    found: dict[object, PictureFile] = {}
+    for file in sorted(files, key=_age):
         try:
             status = os.stat(file.path)
         except OSError:
             continue
         if (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns):
-            found.setdefault(os.path.realpath(file.path), file)
+            found.setdefault(on_disk(file.path, status), file)
     return list(found.values())
 
 
@@ -216,8 +217,8 @@ def _rank(file: PictureFile) -> tuple[int, bool]:
     return -(file.width or 0) * (file.height or 0), file.taken_at is None
 
 
-def _age(file: PictureFile) -> tuple[int, int, str]:
-    return file.mtime_ns or 0, len(file.path), file.path
+def _age(file: PictureFile) -> tuple[bool, int, int, str]:
+    return by_age(file.path, file.mtime_ns)
 
 
 def _copy(file: PictureFile, told: tuple[float, int] = (1.0, 0), *, identical: bool = False) -> Copy:

@@ -11,11 +11,11 @@ from seesay.paths import printable
 class Hit:
     """One result, best first. `score` is the cosine to the query's positive terms; None where nothing was searched for.
 
-    path: the picture's file, or the file that holds the text; copies: other files with the same content. id: what a query
-    calls it (`like:ID`), made from its content. cursor: what a search takes to go on behind this hit. relevance: the
-    probability, 0 to 1, that a picture found by words shows what they say; likely: whether it is likely to, as
-    `library/relevance.py` tells it; both None for other queries. named: the words are the name of the file or of a folder that
-    it lies in. `available` is false where the file cannot be seen now (an unmounted disk, or deleted since the last index
+    path: the picture's file, or the file that holds the text; copies: other files with the same content, links to one file
+    being one. id: what a query calls it (`like:ID`), made from its content. cursor: what a search takes to go on behind this
+    hit. relevance: the probability, 0 to 1, that a picture found by words shows what they say; likely: whether it is likely to,
+    as `library/relevance.py` tells it; both None for other queries. named: the words are the name of the file or of a folder
+    that it lies in. `available` is false where the file cannot be seen now (an unmounted disk, or deleted since the last index
     run)."""
 
     score: float | None

@@ -1,7 +1,6 @@
 """From ranks to hits: the nearest first, or by date, page by page."""
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
+from seesay.library.links import one_each
 from seesay.library.reads import FoundItem, Reads, Space
 from seesay.paths import below
 from seesay.tasks.retrieve import top_k
@@ -192,9 +192,9 @@ def _later(vectors: np.ndarray, dates: np.ndarray, cursor: str, *, newest: bool)
 
 def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: str | None, mark: Mark) -> Hit:
     inside = [path for path in paths if folder is None or below(path, folder) is not None]
-    there = [path for path in inside or paths if os.path.exists(path)]
-    path = (there or inside or paths)[0]
-    copies = tuple(other for other in paths if other != path)
+    files = one_each([*inside, *(path for path in paths if path not in inside)] if len(paths) > 1 else paths)
+    path = next((path for path in inside if files.get(path)), inside[0])
+    copies = tuple(other for other in files if other != path)
     facts = item._asdict() | mark._asdict() | {"tags": tuple(item.tags.split("\n")) if item.tags else ()}
     shown = None if math.isnan(score) else score
-    return Hit(score=shown, path=path, copies=copies, available=bool(there), cursor=cursor, **facts)
+    return Hit(score=shown, path=path, copies=copies, available=files[path], cursor=cursor, **facts)

@@ -12,6 +12,7 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.library.filters import Filters, tag_key
+from seesay.library.links import by_age
 from seesay.paths import below, from_db, join, printable, to_db
 
 FEW_IDS = 1000  # up to here they are looked up one by one
@@ -194,23 +195,27 @@ class Reads:
         return np.array(sorted(found), dtype=np.int64)
 
     def items(self, vector_ids: Sequence[int], filters: Filters) -> dict[int, tuple[FoundItem, list[str]]]:
-        """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files; one
-        without any file is left out."""
+        """The live items behind these vector ids that filters let through, scores aside, each with the paths of its files, the
+        one to show first; one without any file is left out."""
         found: dict[int, tuple[FoundItem, list[str]]] = {}
+        files: dict[int, list[tuple[str, int]]] = {}
         conditions, values = _all_of(filters, few=True)
         rows = self.db.execute(
-            f"""SELECT v.id, r.path, f.path,
+            f"""SELECT v.id, r.path, f.path, f.mtime_ns,
                        lower(hex(substr(c.hash, 1, 6))) || coalesce(':' || i.line, ''), c.kind, i.line, i.text,
                        c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
                        (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
                 FROM json_each(?) x CROSS JOIN vectors v ON v.id = x.value {OF_VECTOR}
                 CROSS JOIN files f ON f.content_id = c.id CROSS JOIN roots r ON r.id = f.root_id
-                WHERE true{conditions} ORDER BY r.path, f.path""",
+                WHERE true{conditions}""",
             (json.dumps(list(vector_ids)), *values),
         )
-        for vector_id, root, path, *rest in rows:  # rest: the columns of FoundItem
-            full = join(from_db(root), from_db(path))
-            found.setdefault(vector_id, (FoundItem(*rest), []))[1].append(full)
+        for vector_id, root, path, mtime_ns, *rest in rows:  # rest: the columns of FoundItem
+            found.setdefault(vector_id, (FoundItem(*rest), []))
+            files.setdefault(vector_id, []).append((join(from_db(root), from_db(path)), mtime_ns))
+        for vector_id, some in files.items():
+            in_order = some if len(some) == 1 else sorted(some, key=lambda file: by_age(*file))
+            found[vector_id][1].extend(path for path, _ in in_order)
         if (folder := filters.folder) is not None:
             return {at: item for at, item in found.items() if any(below(path, folder) is not None for path in item[1])}
         return found
