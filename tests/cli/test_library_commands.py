@@ -391,3 +391,13 @@ def test_folders_are_kept_out_for_good(run: Run, album: Path) -> None:
     assert f"left out: {album / 'blue'}\n" in told
     assert f"left out: {album / 'red'}\n" in told
     assert run("index", album / "red").out.startswith("1 encoded in ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_output_that_cannot_be_written_is_told(album: Path) -> None:
+    script = [sys.executable, "-m", "seesay"]
+    subprocess.run([*script, "index", album], check=True, capture_output=True)
+    with open("/dev/full", "wb") as full:
+        for command in (["search", "red"], ["doctor"], ["search", "red", "--paths"], ["index", "--json"]):
+            run = subprocess.run([*script, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert (run.returncode, run.stderr) == (2, "seesay: No space left on device\n"), command

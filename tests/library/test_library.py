@@ -573,3 +573,17 @@ def test_a_library_of_before_exclusion_is_brought_up_to_date(library: Library, f
     with closing(sqlite3.connect(library.path / "library.db")) as db:
         db.executescript("DROP TABLE excluded; PRAGMA user_version = 4")
     assert library.index(exclude=[folder / "b"]).removed == 2
+
+
+def test_a_matrix_that_cannot_be_written_is_told_and_loses_nothing(library: Library, folder: Path, paint: Paint) -> None:
+    library.index(folder)
+    (vectors,) = (library.path / "vectors").iterdir()
+    shutil.rmtree(vectors)
+    vectors.write_text("in its place")
+    paint("new.png", "green")
+    with pytest.raises(LibraryError, match="cannot write the vectors beside the library, in .*What was indexed so far is kept"):
+        library.index()
+    assert len(library.search("red", n=9)) == 5
+    vectors.unlink()
+    assert library.index().encoded == 1
+    assert len(library.search("red", n=9)) == 6

@@ -13,6 +13,7 @@ import click
 
 from seesay import __version__
 from seesay.errors import SeeSayError, UnreadableImage
+from seesay.paths import printable
 
 COMMANDS = (
     "index",
@@ -69,9 +70,22 @@ def main() -> None:
 
 
 def _run() -> int:
+    """Runs the command that sys.argv says, and flushes what it printed; the exit code."""
+    code = _told()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        click.echo(f"seesay: cannot write the output: {error.strerror or error}", err=True)
+        return 2
+    return code
+
+
+def _told() -> int:
     try:
         code = seesay.main(standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
@@ -88,9 +102,18 @@ def _run() -> int:
         click.echo(f"seesay: {error}", err=True)
         return 2
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # the system's, of whatever was read or written: a full disk, no permission
+        where = f"{printable(error.filename)}: " if isinstance(error.filename, str) else ""
+        click.echo(f"seesay: {where}{error.strerror or error}", err=True)
+        return 2
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What stdout still holds cannot be written; Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from seesay.library.query import ID, Query
 from seesay.library.ranking import EVERYTHING, Sort
 from seesay.library.reads import Space
 from seesay.library.report import IndexReport
-from seesay.library.schema import DATABASE, connect
+from seesay.library.schema import DATABASE, connect, is_full
 from seesay.library.search import Kind, Options, Score
 from seesay.library.store import Store
 from seesay.library.terms import Terms
@@ -151,10 +151,13 @@ class Library:
         except OSError as error:
             raise LibraryError(f"cannot write to the library at {self.path}: {error.strerror or error}") from None
         try:
-            owner.write_text(f"process {os.getpid()}\n", encoding="utf-8")
+            with suppress(OSError):  # on a full disk there may still be something to forget
+                owner.write_text(f"process {os.getpid()}\n", encoding="utf-8")
             yield self._open(create=True)
         except sqlite3.DatabaseError as error:
-            raise LibraryError(f"cannot write to the library at {self.path}: {error}") from None
+            again = ". What was indexed so far is kept. If the disk is full, make room there; then run it again"
+            told = f"{error}{again if is_full(error) else ''}"
+            raise LibraryError(f"cannot write to the library at {self.path}: {told}") from None
         finally:
             lock.release()
 

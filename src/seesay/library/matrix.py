@@ -8,11 +8,14 @@ next generation; a reader that still maps the old generation is unharmed.
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from seesay.errors import LibraryError
 
 KINDS = ("image", "text")
 
@@ -77,18 +80,30 @@ class Matrix:
         state = self.published()
         if not all(self.rows(kind, state) is not None for kind in KINDS):
             raise FileNotFoundError(f"{self.folder} is incomplete")
-        self._append(state, new, last_id)
+        with self._writing():
+            self._append(state, new, last_id)
 
     def rebuild(self, every: Iterable[tuple[int, str, bytes]], last_id: int) -> None:
         """Writes a new generation from the database's rows, then removes older ones."""
         generation = self.published().generation + 1
-        self._append(Published(generation), every, last_id)
+        with self._writing():
+            self._append(Published(generation), every, last_id)
         for file in self.folder.iterdir():
             if file.suffix in (".f32", ".ids") and not file.name.startswith(f"{generation}-"):
                 try:
                     file.unlink()
                 except OSError:  # on Windows a reader may still map it; the next rebuild removes it
                     continue
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LibraryError(
+                f"cannot write the vectors beside the library, in {self.folder}: {error.strerror or error}. What was indexed "
+                "so far is kept; make room there, or let it be written to, then run: seesay index"
+            ) from None
 
     def _append(self, state: Published, new: Iterable[tuple[int, str, bytes]], last_id: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -153,8 +153,16 @@ def connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     except OSError as error:
         raise LibraryError(f"cannot make a library at {folder}: {error.strerror}") from None
     except sqlite3.DatabaseError as error:
+        if is_full(error):
+            full = "If the disk is full, make room there"
+            raise LibraryError(f"cannot make or open the library at {folder}: {error}. {full}") from None
         raise LibraryError(f"{file} is not a SeeSay library that can be opened ({error}); choose another --library") from None
     return db
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether it comes of a disk that has no room; SQLite tells writes that fell short as errors of input and output."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))
 
 
 def _check_absent(folder: Path, create: bool) -> None:
