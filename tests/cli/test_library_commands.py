@@ -199,7 +199,7 @@ def test_paths_that_are_not_utf8_pass_through_pipes(run: Run, album: Path) -> No
     assert "\\xff.png" in run("search", "red").out
 
 
-def test_forget_and_doctor(run: Run, album: Path) -> None:
+def test_forget_and_doctor(run: Run, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     none_yet = run("doctor")
     assert none_yet.code == 0
     assert "none yet. Make one with: seesay index FOLDER" in none_yet.out
@@ -210,7 +210,19 @@ def test_forget_and_doctor(run: Run, album: Path) -> None:
     assert facts["library"]["failed"][0]["reason"] == "is empty (0 bytes)"
     assert facts["problems"] == []
     assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
-    assert "4 pictures, 0 lists of texts, 1 unreadable files" in run("doctor").out
+    told = run("doctor").out
+    assert "  4 pictures, 0 lists of texts, 1 unreadable files\n" in told
+    assert f"  {album}\n" in told, "absolute, for whoever reads it elsewhere"
+    assert f"  cannot read {album / 'bad.jpg'}: is empty (0 bytes)\n" in told
+    shutil.copy(album / "red/red.png", album / "again.png")
+    monkeypatch.chdir(album)
+    run("index", ".")
+    told = run("doctor").out
+    assert "  4 pictures in 5 files (copies are one picture), 0 lists of texts, 1 unreadable files\n" in told
+    assert f"  {album}\n" in told
+    assert re.search(r"vectors by model bundled \(space \w+\): 4 of pictures\n", told)
+    (album / "again.png").unlink()
+    run("index")
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
     assert len(run("search", "red", "--paths").out.splitlines()) == 3
 

@@ -16,12 +16,13 @@ from tests.picture_server import Server, png, sends
 
 def test_classify_ranks_labels(run: Run, photos: list[Path]) -> None:
     pizza = next(path for path in photos if path.name.startswith("pizza"))
-    result = run("classify", pizza, "--labels", "dog, pizza，helicopter,pizza,")
+    result = run("classify", pizza, "--labels", "dog, pizza，狗、helicopter,pizza,")
     assert result.code == 0
     assert result.out.splitlines()[1].split()[-1] == "pizza"
-    found = json.loads(run("classify", pizza, "--labels", "dog,pizza", "--json").out)
-    assert found["labels"] == ["dog", "pizza"]
-    assert found["results"][0]["best"] == "pizza"
+    assert {line.split()[-1] for line in result.out.splitlines()[1:]} == {"dog", "pizza", "狗", "helicopter"}
+    found = json.loads(run("classify", pizza, "--labels", "狗、披萨", "--json").out)
+    assert found["labels"] == ["狗", "披萨"]
+    assert found["results"][0]["best"] == "披萨"
     assert sum(found["results"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 

@@ -14,12 +14,13 @@ __all__ = ["recipe", "world"]  # fixtures
 
 
 def test_a_recipe_trains_a_model_that_other_commands_use(world: Path, recipe: Make, run: Run) -> None:
-    recipe(more=VALIDATION)
+    recipe(more=VALIDATION.replace('language = "en"\n', ""))
     done = run("train", "recipe.toml", "--set", "steps=25", "--set", "out=here", "--json")
     assert done.code == 0
     said = json.loads(done.out)
     assert (said["step"], said["steps"], said["left_out"]["reasons"]) == (25, 25, {})
     assert "seesay: step 25 of 25: loss" in done.err
+    assert "those in en are used (--set validation.language=zh)" in done.err
     shown = run("models", "info", "here")
     assert "Recipe world" in shown.out
     assert "text to image R@1" in shown.out

@@ -1,5 +1,6 @@
 """`seesay classify`: which of these labels fits a picture; with several models, each one's answer side by side."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,9 +41,7 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
 
     Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others.
     """
-    names = list(
-        dict.fromkeys(label.strip() for label in labels.replace("\N{FULLWIDTH COMMA}", ",").split(",") if label.strip())
-    )
+    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
     if not names:
         raise click.UsageError('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".')
     asked = [_answers(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from seesay import __version__
-from seesay.cli.output import echo_json, json_option, library_option, short
+from seesay.cli.output import echo_json, json_option, library_option
 from seesay.errors import NoLibrary, SeeSayError
 from seesay.paths import printable
 
@@ -89,7 +89,7 @@ def _check_library(library: str | None, problems: list[str]) -> dict[str, object
         problems.append(str(error))
         return {"path": str(opened.path)}
     size = sum(file.stat().st_size for file in Path(opened.path).rglob("*") if file.is_file())
-    problems += [f"{short(root['path'])} is not there now" for root in stats["roots"] if not root["available"]]
+    problems += [f"{printable(root['path'])} is not there now" for root in stats["roots"] if not root["available"]]
     failed = [{"path": path, "reason": reason, "tries": tries} for path, reason, tries in failures]
     return {
         **stats,
@@ -111,25 +111,26 @@ def _print(facts: dict[str, object]) -> None:
         click.echo(f"Model {model['name']}: space {model['space_id'][:8]}, build {model['build_id']}, {model['cores']} cores")
         click.echo(f"  opened and ran: text {model['first_text_ms']} ms, picture {model['first_image_ms']} ms")
     if not library.get("exists"):
-        click.echo(f"Library {short(library['path'])}: none yet. Make one with: seesay index FOLDER")
+        click.echo(f"Library {printable(library['path'])}: none yet. Make one with: seesay index FOLDER")
     else:
-        files = library["files"]
+        files, pictures = library["files"], library["contents"].get("image", 0)
+        copies = "" if files.get("image", 0) == pictures else f" in {files['image']} files (copies are one picture)"
         click.echo(
-            f"Library {short(library['path'])}: {library['megabytes']} MB" + ("" if library["writable"] else ", read-only")
+            f"Library {printable(library['path'])}: {library['megabytes']} MB" + ("" if library["writable"] else ", read-only")
         )
         click.echo(
-            f"  {files.get('image', 0)} pictures, {files.get('text', 0)} lists of texts, "
-            f"{files.get('failed', 0)} unreadable files"
+            f"  {pictures} pictures{copies}, {files.get('text', 0)} lists of texts, {files.get('failed', 0)} unreadable files"
         )
         for root in library["roots"]:
-            click.echo(f"  {short(root['path'])}")
+            click.echo(f"  {printable(root['path'])}")
         for path in library["excluded"]:
             click.echo(f"  left out: {printable(path)}")
         for space in library["spaces"]:
-            vectors = ", ".join(f"{count} of {kind}s" for kind, count in space["vectors"].items()) or "none"
+            names = {"image": "pictures", "text": "texts"}
+            vectors = ", ".join(f"{count} of {names[kind]}" for kind, count in space["vectors"].items()) or "none"
             click.echo(f"  vectors by model {space['model']} (space {space['space_id'][:8]}): {vectors}")
         for failed in library["failed"]:
-            click.echo(f"  cannot read {short(failed['path'])}: {failed['reason']}")
+            click.echo(f"  cannot read {printable(failed['path'])}: {failed['reason']}")
     problems = facts["problems"]
     assert isinstance(problems, list)
     for problem in problems:

@@ -52,11 +52,17 @@ class Labels:
 
 
 def read_captions(
-    table: Path, images: Path | None = None, *, language: str | None = None, split: str | None = None
+    table: Path,
+    images: Path | None = None,
+    *,
+    language: str | None = None,
+    split: str | None = None,
+    option: str = "--lang ",
 ) -> Captions:
     """A table with the columns image and text (or caption; `texts`, a list, in JSON Lines), optionally lang and split.
 
-    Without `language`, English where there is any, else the language that comes first. Raises InputError.
+    Without `language`, English where there is any, else the language that comes first; `option`, with a language behind it, is
+    how the caller is asked for another one, for the note that says so. Raises InputError.
     """
     rows = read_table(table, ["image"])
     column = next((name for name in TEXT_COLUMNS if name in rows[0]), None)
@@ -64,7 +70,7 @@ def read_captions(
         raise InputError(f"{printable(table)}: expected a column text or caption, got {', '.join(map(str, rows[0]))}")
     notes: list[str] = []
     rows = _of_split(rows, split, table, notes)
-    rows, language = _of_language(rows, language, table, notes)
+    rows, language = _of_language(rows, language, table, notes, option)
     numbers: dict[str, int] = {}
     texts: list[str] = []
     owner: list[int] = []
@@ -153,7 +159,9 @@ def _of_split(rows: list[Row], split: str | None, table: Path, notes: list[str])
     return rows if split is None else _where(rows, "split", split, table)
 
 
-def _of_language(rows: list[Row], language: str | None, table: Path, notes: list[str]) -> tuple[list[Row], str | None]:
+def _of_language(
+    rows: list[Row], language: str | None, table: Path, notes: list[str], option: str
+) -> tuple[list[Row], str | None]:
     if "lang" not in rows[0]:
         if language is not None:
             notes.append(f"{printable(table)} has no column lang; all its rows are used, whatever their language")
@@ -162,7 +170,7 @@ def _of_language(rows: list[Row], language: str | None, table: Path, notes: list
     if language is None:
         language = DEFAULT_LANGUAGE if DEFAULT_LANGUAGE in there else there[0]
         if len(there) > 1:
-            others = ", ".join(f"--lang {other}" for other in there if other != language)
+            others = ", ".join(f"{option}{other}" for other in there if other != language)
             notes.append(f"{printable(table)} has texts in {len(there)} languages; those in {language} are used ({others})")
     return _where(rows, "lang", language, table), language
 

@@ -319,6 +319,15 @@ class Reads:
             ).fetchall()
         )
 
+    def count_contents(self) -> dict[str, int]:
+        """What these files hold by kind, copies counted once."""
+        return dict(
+            self.db.execute(
+                """SELECT c.kind, count(*) FROM contents c
+                   WHERE EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) GROUP BY c.kind"""
+            ).fetchall()
+        )
+
     def failures(self) -> list[tuple[str, str, int]]:
         """(absolute path, reason, tries) of every file that could not be read."""
         rows = self.db.execute(

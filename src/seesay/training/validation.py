@@ -40,7 +40,9 @@ class Validator:
 
     def __init__(self, recipe: Recipe, said: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
         images = recipe.path(said.images) if said.images else None
-        self.captions: Captions = read_captions(recipe.path(said.data), images, language=said.language, split=said.split)
+        self.captions: Captions = read_captions(
+            recipe.path(said.data), images, language=said.language, split=said.split, option="--set validation.language="
+        )
         model = recipe.model
         self.pictures = Pictures(clip, PLAIN, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = Texts(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
