@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import numpy as np
 
-from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, short
+from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, progress_bar, short
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.report import Failure
 from seesay.paths import is_url
 
 if TYPE_CHECKING:
     from seesay.model import Model
+
+
+FEW = 20  # pictures that need no bar
 
 
 class Row(NamedTuple):
@@ -99,23 +101,14 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure]) -> Ite
 
 
 def _pictures(model: "Model", pictures: list[str], failed: list[Failure]) -> Iterator[Row]:
-    from rich.console import Console
-    from rich.progress import track
-
-    vectors = model.each_image(pictures)
-    shown = track(
-        zip(pictures, vectors, strict=True),
-        "Embedding",
-        total=len(pictures),
-        console=Console(stderr=True),
-        disable=len(pictures) < 20 or not sys.stderr.isatty(),
-        transient=True,
-    )
-    for path, vector in shown:
-        if isinstance(vector, UnreadableImage):
-            failed.append(Failure(path, vector.reason))
-        else:
-            yield Row(path, None, None, vector)
+    with progress_bar("Embedding", quiet=len(pictures) < FEW) as progress:
+        for done, (path, vector) in enumerate(zip(pictures, model.each_image(pictures), strict=True), start=1):
+            if isinstance(vector, UnreadableImage):
+                failed.append(Failure(path, vector.reason))
+            else:
+                yield Row(path, None, None, vector)
+            if progress is not None:
+                progress(done, len(pictures))
 
 
 def _texts(model: "Model", path: str | None, texts: "list[tuple[int, str]] | list[tuple[None, str]]") -> Iterator[Row]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seesay.cli.output import echo_failures, echo_json, json_option
+from seesay.cli.commands import Commands
+from seesay.cli.output import echo_failures, echo_json, json_option, progress_lines
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels
@@ -24,7 +25,7 @@ CORRUPTIONS = ("noise", "blur", "jpeg", "crop", "grey")  # evaluation.corruption
 LANGUAGES = ("en", "zh")
 
 
-@click.group("eval")
+@click.group("eval", cls=Commands)
 def evaluation() -> None:
     """Measure a model on your own pictures: search, classification, linear probe, robustness.
 
@@ -270,9 +271,13 @@ def _print(report: "Report") -> None:
 
 @contextmanager
 def _progress(quiet: bool) -> "Iterator[Progress | None]":
-    """A bar on stderr for each kind of work, for people; nothing for scripts."""
-    if quiet or not sys.stderr.isatty():
+    """A bar on stderr for each kind of work, for people; in a log a line now and then; nothing for scripts."""
+    if quiet:
         yield None
+        return
+    if not sys.stderr.isatty():
+        lines: dict[str, Callable[[int, int], None]] = {}
+        yield lambda what, done, total: lines.setdefault(what, progress_lines(what))(done, total)
         return
     from rich.console import Console
     from rich.progress import Progress as Bars

@@ -12,6 +12,7 @@ import warnings
 import click
 
 from seesay import __version__
+from seesay.cli.commands import Commands
 from seesay.errors import SeeSayError, UnreadableImage
 from seesay.paths import printable
 
@@ -33,7 +34,7 @@ COMMANDS = (
 )
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Commands):
     """Imports a command's module when it is needed: a search must not pay for the others."""
 
     def list_commands(self, context: click.Context) -> list[str]:

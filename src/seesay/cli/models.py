@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seesay.cli.checkpoints import convert, inspect
+from seesay.cli.commands import Commands
 from seesay.cli.output import echo_json, json_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
-@click.group()
+@click.group(cls=Commands)
 def models() -> None:
     """List models, show what they are, choose one, look into checkpoints and convert them."""
 

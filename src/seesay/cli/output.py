@@ -1,8 +1,10 @@
 """What commands share in printing: JSON, failures, paths, options."""
 
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +19,7 @@ from seesay.paths import is_url, printable
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN_FAILURES = 20
+EVERY_S = 10.0  # between lines where there is no terminal
 
 
 def library_option(command: F) -> F:
@@ -50,10 +53,13 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") -> "Iterator[Callable[[int, int], None] | None]":
-    """A bar with rate and time left on stderr, for people; nothing for scripts. first: what is done before it can be told how
-    far it is."""
-    if quiet or not sys.stderr.isatty():
+    """A bar with rate and time left on stderr, for people; in a log a line now and then; nothing for scripts. first: what is
+    done before it can be told how far it is."""
+    if quiet:
         yield None
+        return
+    if not sys.stderr.isatty():
+        yield progress_lines(what)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -74,6 +80,30 @@ def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") ->
             bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
 
         yield show
+
+
+def progress_lines(what: str) -> Callable[[int, int], None]:
+    """Where there is no terminal: a line on stderr whenever EVERY_S have passed, with rate and time left."""
+    began: tuple[float, int] | None = None
+    told = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal began, told
+        now = time.monotonic()
+        began = began or (now, done)
+        if now - told < EVERY_S or not 0 < done < total:
+            return
+        told = now
+        rate = (done - began[1]) / (now - began[0]) if now > began[0] else 0.0
+        left = f", {rate:.3g}/s, {_minutes((total - done) / rate)} left" if rate else ""
+        click.echo(f"seesay: {what}: {done:,} of {total:,}{left}", err=True)
+
+    return show
+
+
+def _minutes(seconds: float) -> str:
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def echo_json(value: object) -> None:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seesay.cli.output import echo_json, json_option
+from seesay.cli.output import EVERY_S, echo_json, json_option
 from seesay.errors import MissingExtra
 
 if TYPE_CHECKING:
     from seesay.training.left_out import LeftOut
     from seesay.training.result import Result
     from seesay.training.watch import Watch
-
-EVERY_S = 30.0  # between lines where there is no terminal
 
 
 @click.command()

@@ -379,8 +379,8 @@ class Library:
             return listing(store, filters, sort)
 
     def stats(self) -> dict[str, Any]:
-        """What the library holds: roots, what is excluded from them, files by kind, contents by kind (copies are one), spaces with
-        their counts of vectors."""
+        """What the library holds: roots, what is excluded from them, files by kind, contents by kind (copies are one), and
+        spaces with their counts of vectors."""
         with self.reading() as store:
             spaces = [
                 {"space_id": s.space_id, "model": s.model, "dim": s.dim, "vectors": store.count_vectors(s)}

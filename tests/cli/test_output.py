@@ -1,0 +1,57 @@
+"""What commands share in printing."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from seesay.cli import output
+from tests.cli.conftest import Run
+
+
+def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with output.progress_bar("Indexing", quiet=False) as show:
+        assert show is not None
+        show(0, 90_000)
+        for done in range(1, 1281):
+            now += 1 / 32
+            show(done, 90_000)
+        now += 60
+        show(90_000, 90_000)
+    assert capsys.readouterr().err.splitlines() == [
+        f"seesay: Indexing: {done} of 90,000, 32/s, 47 min left" for done in ("320", "640", "960", "1,280")
+    ]
+    with output.progress_bar("Indexing", quiet=True) as nothing:
+        assert nothing is None
+
+
+@pytest.mark.parametrize(
+    "command", [("index", "ALBUM"), ("embed", "ALBUM", "-o", "out.npz"), ("duplicates",), ("search", "red", "--json")]
+)
+def test_commands_tell_a_log_how_far_they_are(
+    run: Run, album: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if command[0] != "index":
+        run("index", album)
+    monkeypatch.setattr(output, "EVERY_S", 0.0)
+    monkeypatch.setattr("seesay.cli.embed.FEW", 2)
+    told = run(*(album if word == "ALBUM" else word for word in command))
+    assert told.code == 0
+    lines = [line for line in told.err.splitlines() if " of 4" in line]
+    assert len(lines) == {"index": 3, "embed": 3}.get(command[0], 0)
+
+
+@pytest.mark.parametrize("group", [(), ("models",), ("eval",)])
+def test_help_lists_commands_with_whole_sentences(run: Run, group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = run(*group, "--help").out
+    listed = " ".join(told[told.index("Commands:") :].split())
+    assert "..." not in listed
+    if not group:
+        assert (
+            "doctor Check this installation: versions, the bundled model (by running it), the library and the files it"
+            in listed
+        )
