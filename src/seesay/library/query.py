@@ -1,6 +1,7 @@
 """What people look for, as a sum: `"beach sunset" + photo:./pool.jpg - 0.5*people`.
 
-query.ebnf beside this file is the grammar. Quotation marks of other languages and full-width signs mean the same as ours.
+query.ebnf beside this file is the grammar. Quotation marks of other languages and full-width signs mean the same as ours
+around a whole part; elsewhere they are letters.
 `str(query)` is read back as the same query. A part knows its place, so that whoever cannot find what it names can point at it.
 """
 
@@ -21,7 +22,7 @@ QUOTES = {'"': '"', "＂": "＂", "“": "”", "„": "“”", "「": "」", "
 LEAST, LARGEST = 0.001, 1000.0  # weights
 TIMES = r"(?:[*＊]|(?<![0-9０-９])×|×(?![0-9０-９]))"  # a 4×4 is a car
 NUMBER = re.compile(rf"([0-9０-９]+(?:[.．][0-9０-９]*)?|[.．][0-9０-９]+)\s*{TIMES}\s*")
-STRAIGHT = '"＂'  # of the others, one without an end is a letter: phones write ‘90s and “dog
+STRAIGHT = '"＂'  # the others are letters where they have no end, or among words: phones write ‘90s, “dog and “dog” on grass
 KIND = re.compile(rf"(photo|like|name)[:：](?![\s{WIDE}]|$)", re.IGNORECASE)  # "photo: a dog" is words
 KINDS: dict[str, What] = {"photo": "photo", "like": "like", "name": "name"}
 EXPECTED: dict[What, str] = {"photo": "a file or URL", "like": "an id", "name": "a part of a file's or folder's name"}
@@ -136,11 +137,12 @@ class _Reader:
                 self._fail(begin, "a name has no weight: pictures have it, or after - they have it not")
             return Part(what, value, sign * weight, place)
         begin = self.at
-        if self._at_quote():
-            value = self._quoted()
-        else:
-            value = self._until(self._joined_at)
-            self._refuse_times(begin, value)
+        quoted = self._quoted() if self._at_quote() else None
+        if quoted is not None and (self.text[begin] in STRAIGHT or (quoted.strip() and self._part_ends())):
+            value = quoted
+        else:  # a quotation among words is words: “golden retriever” on grass
+            self._refuse_times(self.at, self._until(self._joined_at))
+            value = self.text[begin : self.at]
         if not value.strip():
             self._fail(begin, "expected words in these quotation marks")
         return Part("words", " ".join(value.split()), sign * weight, place)
@@ -172,6 +174,13 @@ class _Reader:
         self.at += 1
         return SIGNS[self.text[self.at - 1]]
 
+    def _part_ends(self) -> bool:
+        """Whether nothing but spaces stands between here and the end or a sign."""
+        at = self.at
+        while at < len(self.text) and self.text[at].isspace():
+            at += 1
+        return at == len(self.text) or self._sign_at(at)
+
     def _at_quote(self) -> bool:
         """Whether a quotation mark stands here, with its end behind it where only that tells it from a letter."""
         if self._ended() or self.text[self.at] not in QUOTES:
@@ -196,7 +205,7 @@ class _Reader:
         while not self._ended():
             letter = self.text[self.at]
             self.at += 1
-            if letter in end and not (letter == "’" and self.text[self.at : self.at + 1].isalnum()):  # as in don’t
+            if letter in end and not (letter == "’" and _is_latin(self.text[self.at : self.at + 1])):  # as in don’t
                 return "".join(found)
             if letter == "\\" and not self._ended() and self.text[self.at] in end + "\\":
                 letter = self.text[self.at]
@@ -219,6 +228,10 @@ class _Reader:
 
     def _fail(self, at: int, why: str) -> NoReturn:
         raise InputError(Place(self.text, at).pointed(why))
+
+
+def _is_latin(letter: str) -> bool:
+    return letter.isalnum() and letter < "\u0250"
 
 
 def _means(text: str, part: Part) -> bool:
