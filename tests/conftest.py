@@ -36,6 +36,7 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for variable in list(os.environ):
         if variable.startswith(("SEESAY_", "HF_", "HUGGING")):
             monkeypatch.delenv(variable)
+    monkeypatch.setenv("LANGUAGE", "en")  # of the command line
     random.seed(0)
     np.random.seed(0)
 

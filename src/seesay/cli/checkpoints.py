@@ -2,11 +2,13 @@
 
 import tempfile
 from collections.abc import Callable
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option, working
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
 TARGETS = {"transformers": "hf", "open_clip": "open_clip"}
-PARTS = {"image": "pictures", "text": "texts", "dense": "features per patch"}
 
 
 def said_options(command: F) -> F:
@@ -48,7 +49,9 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
     from seesay.strict import to_json
 
     if not file.exists() and (str(file) == "bundled" or find(str(file))):
-        raise click.UsageError(f"{file} is a model's name, not a file; what it is says: seesay models info {file}")
+        raise click.UsageError(
+            _("{file} is a model's name, not a file; what it is says: seesay models info {file}").format(file=file)
+        )
     found = look(file, _said(said))
     if as_json:
         echo_json({**to_json(found), "file": str(found.file)})
@@ -117,12 +120,12 @@ def convert(
     from seesay.tokenizers.from_files import FILES
 
     if target != "seesay" and (int8 or tables):
-        raise click.UsageError("--int8 and --report are for SeeSay folders; leave out --to")
+        raise click.UsageError(_("--int8 and --report are for SeeSay folders; leave out --to"))
     if tables and not int8:
-        raise click.UsageError("--report measures what --int8 costs; say which with --int8 weights or --int8 dynamic")
+        raise click.UsageError(_("--report measures what --int8 costs; say which with --int8 weights or --int8 dynamic"))
     pairs = [read_either(table, images, language=lang, split=split) for table in tables]  # before the long work
     path, entry = locate(source)
-    with working("reading"):
+    with working(_("reading")):
         checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
     result: dict[str, Any] = {
         "folder": str(folder),
@@ -133,21 +136,22 @@ def convert(
         result["notes"].append(f"{source} has no vocabulary beside it; put {FILES} into {folder}, or it encodes no text")
     if target != "seesay":
         kind: Target = "hf" if target == "transformers" else "open_clip"
-        with working("writing"):
+        with working(_("writing")):
             convert_to(checkpoint, folder, kind)
         before, after = (to_json(c.description.image_spec) or {} for c in (checkpoint, open_checkpoint(folder)))
         if changed := [f"{key} {after[key]} (was {was})" for key, was in before.items() if after[key] != was]:
-            told = f"{target} prepares pictures its own way, so their vectors differ a little: {', '.join(changed)}"
-            result["notes"].append(told)
+            result["notes"].append(
+                f"{target} prepares pictures its own way, so their vectors differ a little: {', '.join(changed)}"
+            )
     else:
-        with working("writing, and comparing with torch"):
+        with working(_("writing, and comparing with torch")):
             result["differences"] = write(checkpoint, folder, STORAGES[int8]).differences
     reports = []
     if pairs:
         from seesay.model import load
 
         # The source itself may be stored narrowly.
-        with working("measuring what it costs"), tempfile.TemporaryDirectory(prefix="seesay-") as place:
+        with working(_("measuring what it costs")), tempfile.TemporaryDirectory(prefix="seesay-") as place:
             wide = load(write(checkpoint, Path(place) / "float32").folder)
             reports = [compare(wide, load(folder), *each) for each in pairs]
         result["reports"] = [{"table": str(t), **to_json(r)} for t, r in zip(tables, reports, strict=True)]
@@ -155,12 +159,17 @@ def convert(
     if as_json:
         echo_json(result | {"megabytes": round(megabytes, 1)})
         return 0
-    click.echo(f"wrote {folder}, {megabytes:.1f} MB")
+    click.echo(_("wrote {folder}, {megabytes:.1f} MB").format(folder=folder, megabytes=megabytes))
     for part, difference in result.get("differences", {}).items():
-        what = "from torch's float32" if int8 else "from torch"
-        click.echo(f"  {PARTS[part]}: at most {difference:.1e} {what}, on unit vectors of random input")
+        what = _("from torch's float32") if int8 else _("from torch")
+        parts = {"image": _("pictures"), "text": _("texts"), "dense": _("features per patch")}
+        click.echo(
+            _("  {part}: at most {difference:.1e} {what}, on unit vectors of random input").format(
+                part=parts[part], difference=difference, what=what
+            )
+        )
     for note in result["notes"]:
-        click.echo(f"seesay: note: {note}", err=True)
+        click.echo(_("seesay: note: {note}").format(note=told(note)), err=True)
     for table, report in zip(tables, reports, strict=True):
         _print_report(table, report)
     return 0
@@ -175,29 +184,42 @@ def _said(given: dict[str, Any]) -> "Said":
 def _print(found: "Inspection") -> None:
     dtypes = ", ".join(found.dtypes)
     click.echo(click.style(str(found.file), bold=True) + f"  {found.kind}, {found.megabytes} MB")
-    click.echo(f"format         {found.format or 'not known'}")
-    numbers = f"{found.parameters / 1e6:.1f} million numbers, {dtypes}"
-    click.echo(f"tensors        {found.tensors}, {numbers}" if found.tensors else f"tensors        in its graphs, {numbers}")
-    for name, tower in (("image tower", found.image), ("text tower", found.text)):
+    click.echo(_("format         {found}").format(found=found.format or _("not known")))
+    numbers = _("{parameters:.1f} million numbers, {dtypes}").format(parameters=found.parameters / 1e6, dtypes=dtypes)
+    click.echo(
+        _("tensors        {tensors}, {numbers}").format(tensors=found.tensors, numbers=numbers)
+        if found.tensors
+        else _("tensors        in its graphs, {numbers}").format(numbers=numbers)
+    )
+    for name, tower in ((_("image tower"), found.image), (_("text tower"), found.text)):
         if tower:
             click.echo(f"{name:14} {_tower(tower)}")
     if found.dim:
-        click.echo(f"shared space   {found.dim} dimensions")
+        click.echo(_("shared space   {dim} dimensions").format(dim=found.dim))
     if spec := found.preprocessing:
-        how = {"shortest": f"shorter side to {spec['resize_px']}, centre", "squash": "squashed to", "longest": "longer side to"}
-        click.echo(f"pictures       {how[spec['resize']]} {spec['size_px']} px, {spec['interpolation']}")
+        how = {
+            "shortest": _("shorter side to {resize_px}, centre").format(resize_px=spec["resize_px"]),
+            "squash": _("squashed to"),
+            "longest": _("longer side to"),
+        }
+        click.echo(
+            _("pictures       {resize} {size_px} px, {interpolation}").format(
+                resize=how[spec["resize"]], size_px=spec["size_px"], interpolation=spec["interpolation"]
+            )
+        )
     if found.text and found.dim:
         from seesay.tokenizers.from_files import FILES
 
-        click.echo(f"tokenizer      {found.tokenizer or f'none beside the weights: without {FILES} it encodes no text'}")
+        none = _("none beside the weights: without {files} it encodes no text").format(files=FILES)
+        click.echo(_("tokenizer      {tokenizer}").format(tokenizer=found.tokenizer or none))
     for name, why in found.ignored.items():
-        click.echo(f"left out       {name}: {why}")
+        click.echo(_("left out       {name}: {why}").format(name=name, why=why))
     for note in found.notes:
-        click.echo(f"note           {note}")
+        click.echo(_("note           {note}").format(note=note))
     if fault := found.unknown or found.faults:
         click.echo(f"seesay: {fault}", err=True)
     else:
-        click.echo("Every tensor is accounted for.")
+        click.echo(_("Every tensor is accounted for."))
 
 
 def _tower(tower: dict[str, Any]) -> str:
@@ -206,13 +228,14 @@ def _tower(tower: dict[str, Any]) -> str:
 
 
 def _print_report(table: Path, report: "Fidelity") -> None:
-    click.echo(f"\nAgainst float32 on {table}:")
-    for name, spread in (("pictures", report.images), ("texts", report.texts)):
+    click.echo(_("\nAgainst float32 on {table}:").format(table=table))
+    for name, spread in ((_("pictures"), report.images), (_("texts"), report.texts)):
         if spread:
             click.echo(
-                f"  {name:9} {spread.count:6}  cosine mean {spread.mean:.5f}, 1st percentile {spread.percentile_1:.5f}, "
-                f"least {spread.least:.5f}"
+                _("  {name:9} {count:6}  cosine mean {mean:.5f}, 1st percentile {percentile:.5f}, least {least:.5f}").format(
+                    name=name, count=spread.count, mean=spread.mean, percentile=spread.percentile_1, least=spread.least
+                )
             )
     for change in report.changes:
-        points = 100 * (change.narrow - change.wide)
-        click.echo(f"  {change.metric:32} {change.wide:6.1%} -> {change.narrow:6.1%}  ({points:+.1f} points)")
+        points = _("{points:+.1f} points").format(points=100 * (change.narrow - change.wide))
+        click.echo(f"  {change.metric:32} {change.wide:6.1%} -> {change.narrow:6.1%}  ({points})")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from gettext import gettext as _
 
 import click
 import numpy as np
@@ -43,7 +44,7 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
     """
     names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
     if not names:
-        raise click.UsageError('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".')
+        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
     asked = [_answers(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]
     failed = list({failure.path: failure for answers in asked for failure in answers.failed}.values())
     if as_json:

@@ -3,12 +3,14 @@
 import os
 import platform
 import time
+from gettext import gettext as _
 from importlib import metadata
 from pathlib import Path
 
 import click
 
 from seesay import __version__
+from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option, library_option
 from seesay.errors import NoLibrary, SeeSayError
 from seesay.paths import printable
@@ -89,7 +91,7 @@ def _check_library(library: str | None, problems: list[str]) -> dict[str, object
         problems.append(str(error))
         return {"path": str(opened.path)}
     size = sum(file.stat().st_size for file in Path(opened.path).rglob("*") if file.is_file())
-    problems += [f"{printable(root['path'])} is not there now" for root in stats["roots"] if not root["available"]]
+    problems.extend(f"{printable(root['path'])} is not there now" for root in stats["roots"] if not root["available"])
     failed = [{"path": path, "reason": reason, "tries": tries} for path, reason, tries in failures]
     return {
         **stats,
@@ -106,34 +108,59 @@ def _print(facts: dict[str, object]) -> None:
     assert isinstance(library, dict)
     assert isinstance(packages, dict)
     click.echo(f"SeeSay {facts['seesay']}, Python {facts['python']}, {facts['platform']}")
-    click.echo("  " + ", ".join(f"{name} {version or 'not installed'}" for name, version in packages.items()))
+    click.echo("  " + ", ".join(f"{name} {version or _('not installed')}" for name, version in packages.items()))
     if model:
-        click.echo(f"Model {model['name']}: space {model['space_id'][:8]}, build {model['build_id']}, {model['cores']} cores")
-        click.echo(f"  opened and ran: text {model['first_text_ms']} ms, picture {model['first_image_ms']} ms")
-    if not library.get("exists"):
-        click.echo(f"Library {printable(library['path'])}: none yet. Make one with: seesay index FOLDER")
-    else:
-        files, pictures = library["files"], library["contents"].get("image", 0)
-        copies = "" if files.get("image", 0) == pictures else f" in {files['image']} files (copies are one picture)"
         click.echo(
-            f"Library {printable(library['path'])}: {library['megabytes']} MB" + ("" if library["writable"] else ", read-only")
+            _("Model {name}: space {space_id}, build {build_id}, {cores} cores").format(
+                name=model["name"], space_id=model["space_id"][:8], build_id=model["build_id"], cores=model["cores"]
+            )
         )
         click.echo(
-            f"  {pictures} pictures{copies}, {files.get('text', 0)} lists of texts, {files.get('failed', 0)} unreadable files"
+            _("  opened and ran: text {first_text_ms} ms, picture {first_image_ms} ms").format(
+                first_text_ms=model["first_text_ms"], first_image_ms=model["first_image_ms"]
+            )
+        )
+    if not library.get("exists"):
+        click.echo(
+            _("Library {library}: none yet. Make one with: seesay index FOLDER").format(library=printable(library["path"]))
+        )
+    else:
+        files, pictures = library["files"], library["contents"].get("image", 0)
+        copies = (
+            ""
+            if files.get("image", 0) == pictures
+            else _(" in {image} files (copies are one picture)").format(image=files["image"])
+        )
+        click.echo(
+            _("Library {library}: {megabytes} MB").format(library=printable(library["path"]), megabytes=library["megabytes"])
+            + ("" if library["writable"] else _(", read-only"))
+        )
+        click.echo(
+            _("  {pictures} pictures{copies}, {text} lists of texts, {failed} unreadable files").format(
+                pictures=pictures, copies=copies, text=files.get("text", 0), failed=files.get("failed", 0)
+            )
         )
         for root in library["roots"]:
             click.echo(f"  {printable(root['path'])}")
         for path in library["excluded"]:
-            click.echo(f"  left out: {printable(path)}")
+            click.echo(_("  left out: {value}").format(value=printable(path)))
         for space in library["spaces"]:
-            names = {"image": "pictures", "text": "texts"}
-            vectors = ", ".join(f"{count} of {names[kind]}" for kind, count in space["vectors"].items()) or "none"
-            click.echo(f"  vectors by model {space['model']} (space {space['space_id'][:8]}): {vectors}")
+            names = {"image": _("pictures"), "text": _("texts")}
+            vectors = ", ".join(
+                _("{count} of {what}").format(count=count, what=names[kind]) for kind, count in space["vectors"].items()
+            ) or _("none")
+            click.echo(
+                _("  vectors by model {model} (space {space_id}): {vectors}").format(
+                    model=space["model"], space_id=space["space_id"][:8], vectors=vectors
+                )
+            )
         for failed in library["failed"]:
-            click.echo(f"  cannot read {printable(failed['path'])}: {failed['reason']}")
+            click.echo(
+                _("  cannot read {failed}: {reason}").format(failed=printable(failed["path"]), reason=told(failed["reason"]))
+            )
     problems = facts["problems"]
     assert isinstance(problems, list)
     for problem in problems:
-        click.echo(f"seesay: problem: {problem}", err=True)
+        click.echo(_("seesay: problem: {problem}").format(problem=told(problem)), err=True)
     if not problems:
-        click.echo("All in order.")
+        click.echo(_("All in order."))

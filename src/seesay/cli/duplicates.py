@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 import click
@@ -41,8 +43,8 @@ def duplicates(
     from seesay.model import load
 
     if as_json and only_paths:
-        raise click.UsageError("Give --json or --paths, not both.")
-    with Library(library, load(model)) as opened, progress_bar("Comparing", quiet=as_json) as progress:
+        raise click.UsageError(_("Give --json or --paths, not both."))
+    with Library(library, load(model)) as opened, progress_bar(_("Comparing"), quiet=as_json) as progress:
         groups = opened.duplicates(filters=Filters(under=under), exact=exact, progress=progress)
     if as_json:
         echo_json({"groups": [group.to_json() for group in groups]})
@@ -55,25 +57,36 @@ def duplicates(
         from seesay.gallery import Alike, write_page
 
         page = write_page(html, [Alike(group) for group in groups], title="SeeSay: duplicates")
-        click.echo(f"wrote {short(str(page))}", err=True)
+        click.echo(_("wrote {page}").format(page=short(str(page))), err=True)
     return 0
 
 
 def _print(groups: "Sequence[Group]") -> None:
     for group in groups[:SHOWN]:
-        click.echo(f"{click.style('keep', bold=True)}  {_facts(group.keeper)}")
+        click.echo(f"{click.style(_('keep'), bold=True)}  {_facts(group.keeper)}")
         for copy in group.others:
-            why = "same bytes" if copy.identical else f"{64 - copy.distance} of 64 bits, cosine {copy.cosine:.2f}"
+            why = (
+                _("same bytes")
+                if copy.identical
+                else _("{distance} of 64 bits, cosine {cosine:.2f}").format(distance=64 - copy.distance, cosine=copy.cosine)
+            )
             click.echo(f"      {_facts(copy)}  ({why})")
     if len(groups) > SHOWN:
-        click.echo(f"... and {len(groups) - SHOWN:,} more groups; --json lists all, --html shows them", err=True)
+        click.echo(
+            _("... and {shown:,} more groups; --json lists all, --html shows them").format(shown=len(groups) - SHOWN), err=True
+        )
     others = [copy for group in groups for copy in group.others]
     if not others:
-        click.echo("seesay: no picture is there twice", err=True)
+        click.echo(_("seesay: no picture is there twice"), err=True)
         return
     size = sum(copy.size for copy in others)
-    count = f"{len(others):,} file{'' if len(others) == 1 else 's'}"
-    click.echo(f"seesay: {count} ({size / 1e6:,.1f} MB) beside {len(groups):,} to keep; nothing was deleted", err=True)
+    count = ngettext("{count:,} file", "{count:,} files", len(others)).format(count=len(others))
+    click.echo(
+        _("seesay: {count} ({size:,.1f} MB) beside {groups:,} to keep; nothing was deleted").format(
+            count=count, size=size / 1e6, groups=len(groups)
+        ),
+        err=True,
+    )
 
 
 def _facts(copy: "Copy") -> str:

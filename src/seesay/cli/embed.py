@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,15 +48,17 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
 
     suffix = Path(output).suffix.lower()
     if suffix not in WRITERS:
-        raise click.UsageError(f"The output file must end in {', '.join(WRITERS)}; got {output!r}.")
+        raise click.UsageError(
+            _("The output file must end in {writers}; got {output!r}.").format(writers=", ".join(WRITERS), output=output)
+        )
     if not inputs and not texts:
-        raise click.UsageError("Give files, folders or --text.")
+        raise click.UsageError(_("Give files, folders or --text."))
     opened = load(model)
     failed: list[Failure] = []
     rows = [*_rows(opened, inputs, failed), *_texts(opened, None, [(None, text) for text in texts])]
     if not rows:
         echo_failures(failed)
-        raise InputError(f"no picture or text to embed was found; {output} was not written")
+        raise InputError(_("no picture or text to embed was found; {output} was not written").format(output=output))
     written = Path(output)
     draft = written.with_name(written.name + ".part")
     try:
@@ -66,12 +69,16 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
+        raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
     if as_json:
         counts = {"written": len(rows), "dim": opened.dim, "space_id": opened.space_id, "build_id": opened.build_id}
         echo_json({"output": str(written.absolute()), **counts, "failed": failed_json(failed)})
     else:
-        click.echo(f"wrote {len(rows)} vectors of {opened.dim} dimensions to {short(str(written))}")
+        click.echo(
+            _("wrote {rows} vectors of {dim} dimensions to {written}").format(
+                rows=len(rows), dim=opened.dim, written=short(str(written))
+            )
+        )
     echo_failures(failed)
     return 1 if failed else 0
 
@@ -101,7 +108,7 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure]) -> Ite
 
 
 def _pictures(model: "Model", pictures: list[str], failed: list[Failure]) -> Iterator[Row]:
-    with progress_bar("Embedding", quiet=len(pictures) < FEW) as progress:
+    with progress_bar(_("Embedding"), quiet=len(pictures) < FEW) as progress:
         for done, (path, vector) in enumerate(zip(pictures, model.each_image(pictures), strict=True), start=1):
             if isinstance(vector, UnreadableImage):
                 failed.append(Failure(path, vector.reason))

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seesay.cli.commands import Commands
+from seesay.cli.language import told
 from seesay.cli.output import echo_failures, echo_json, json_option, progress_lines
 
 if TYPE_CHECKING:
@@ -217,12 +219,12 @@ def _finish(
     page: Path | None = out["report"]
     if page is not None:
         if page.suffix.lower() not in (".html", ".htm"):
-            raise click.UsageError(f"--report writes a page for a browser; name it .html, not {page.name}")
+            raise click.UsageError(_("--report writes a page for a browser; name it .html, not {name}").format(name=page.name))
         from seesay.evaluation.plots import require
 
         require()  # before the long work
     for note in data.notes:
-        click.echo(f"seesay: note: {note}", err=True)
+        click.echo(_("seesay: note: {note}").format(note=told(note)), err=True)
     runs: list[R] = []
     for name in dict.fromkeys(out["models"]) or (None,):
         model = load(name)
@@ -241,7 +243,7 @@ def _finish(
     else:
         _print(report)
     for written in filter(None, (out["markdown"], page)):
-        click.echo(f"seesay: wrote {printable(written)}", err=True)
+        click.echo(_("seesay: wrote {written}").format(written=printable(written)), err=True)
     failed = {path: reason for one in runs for path, reason in one.failed.items()}
     echo_failures(Failure(path, reason) for path, reason in failed.items())
     return 1 if failed else 0
@@ -266,7 +268,9 @@ def _print(report: "Report") -> None:
             drawn.add_row(*map(Text, row))
         console.print(drawn)
         if len(table.rows) > table.shown:
-            console.print(f"... and {len(table.rows) - table.shown} more; --json, --markdown and --report have all")
+            console.print(
+                _("... and {shown} more; --json, --markdown and --report have all").format(shown=len(table.rows) - table.shown)
+            )
 
 
 @contextmanager

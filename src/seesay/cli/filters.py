@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from gettext import gettext as _
 from typing import Any
 
 import click
 
+from seesay.cli.language import told
 from seesay.cli.output import short
 from seesay.errors import InputError
 from seesay.library.filters import ORIENTATIONS, Filters
@@ -27,7 +29,11 @@ class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in ol
         try:
             south, west, north, east = (float(side) for side in value.split(","))
         except ValueError:
-            self.fail(f"expected SOUTH,WEST,NORTH,EAST in degrees, such as 47.2,8.3,47.5,8.8, got {value}", param, ctx)
+            self.fail(
+                _("expected SOUTH,WEST,NORTH,EAST in degrees, such as 47.2,8.3,47.5,8.8, got {value}").format(value=value),
+                param,
+                ctx,
+            )
         return south, west, north, east
 
 
@@ -68,7 +74,8 @@ def as_options() -> Iterator[None]:
     try:
         yield
     except InputError as fault:
-        fault.args = (re.sub(r"^(\w+):", lambda found: f"--{found[1].replace('_', '-')}:", str(fault)),)
+        name = r"^([a-z_]+)(?=[:：])"
+        fault.args = (re.sub(name, lambda found: f"--{found[1].replace('_', '-')}", told(str(fault))),)
         raise
 
 
@@ -76,34 +83,35 @@ def described(filters: Filters) -> str:
     """Such as "below trips, tagged dog, 2024 or later", for a heading."""
     told = []
     if filters.under is not None:
-        told.append(f"below {short(os.fspath(filters.under))}")
-    told += [f"named {printable(name)}" for name in filters.names]
-    told += [f"not named {printable(name)}" for name in filters.other_names]
-    told += [f"tagged {printable(tag)}" for tag in filters.tags]
-    told += [f"{filters.after} or later"] if filters.after else []
-    told += [f"{filters.before} or earlier"] if filters.before else []
-    told += [f"taken with {printable(filters.camera)}"] if filters.camera else []
-    told += ["taken inside that box"] if filters.place else []
-    told += [filters.orientation] if filters.orientation else []
-    told += [f"at least {filters.min_px} pixels"] if filters.min_px else []
-    told += [f"cosine at least {filters.min_score:g}"] if filters.min_score is not None else []
-    return ", ".join(told)
+        told.append(_("below {under}").format(under=short(os.fspath(filters.under))))
+    told += [_("named {name}").format(name=printable(name)) for name in filters.names]
+    told += [_("not named {name}").format(name=printable(name)) for name in filters.other_names]
+    told += [_("tagged {tag}").format(tag=printable(tag)) for tag in filters.tags]
+    told += [_("{after} or later").format(after=filters.after)] if filters.after else []
+    told += [_("{before} or earlier").format(before=filters.before)] if filters.before else []
+    told += [_("taken with {camera}").format(camera=printable(filters.camera))] if filters.camera else []
+    told += [_("taken inside that box")] if filters.place else []
+    shapes = {"landscape": _("landscape"), "portrait": _("portrait"), "square": _("square")}
+    told += [shapes[filters.orientation]] if filters.orientation else []
+    told += [_("at least {min_px} pixels").format(min_px=filters.min_px)] if filters.min_px else []
+    told += [_("cosine at least {min_score:g}").format(min_score=filters.min_score)] if filters.min_score is not None else []
+    return _(", ").join(told)
 
 
 def why_empty(filters: Filters, among: str, *, behind: bool, likely: bool) -> str:
     """What may be why nothing was found."""
     if behind:
         last = filters == Filters()
-        return " behind that hit: it was the last one" if last else " behind that hit that passes these filters"
+        return _(" behind that hit: it was the last one") if last else _(" behind that hit that passes these filters")
     if likely:
-        return " that is likely to show it; without --likely the nearest are shown all the same"
+        return _(" that is likely to show it; without --likely the nearest are shown all the same")
     if filters == Filters():
-        return f"; the library holds no {among}"
+        return _("; the library holds no texts") if among == "texts" else _("; the library holds no pictures")
     if filters == Filters(under=filters.under):
-        return f" below {short(os.fspath(filters.under or ''))}; is it indexed?"
+        return _(" below {under}; is it indexed?").format(under=short(os.fspath(filters.under or "")))
     dated = [name for name in ("after", "before", "camera", "place") if getattr(filters, name) is not None]
     if among == "texts" and replace(filters, under=None, min_score=None, name=None, not_name=None) != Filters():
-        unknown = "; texts have no date, camera, place, size or tag, so no text passes filters by one of these"
+        unknown = _("; texts have no date, camera, place, size or tag, so no text passes filters by one of these")
     else:
-        unknown = "; pictures that say nothing of their date, camera or place do not pass filters by it" if dated else ""
-    return f" that passes these filters{unknown}"
+        unknown = _("; pictures that say nothing of their date, camera or place do not pass filters by it") if dated else ""
+    return _(" that passes these filters{unknown}").format(unknown=unknown)

@@ -1,5 +1,7 @@
 """`seesay forget`: take a folder out of the library."""
 
+from gettext import gettext as _
+
 import click
 
 from seesay.cli.output import echo_json, json_option, library_option, short
@@ -21,15 +23,21 @@ def forget(paths: tuple[str, ...], keep_out: bool, library: str | None, as_json:
     if as_json:
         echo_json({"library": str(opened.path), "forgotten": sum(counts.values())})
     else:
-        click.echo(f"{sum(counts.values())} files forgotten")
+        click.echo(_("{counts} files forgotten").format(counts=sum(counts.values())))
     for path, count in counts.items():
         where = short(path)
         holder = next((root for root in roots if below(absolute(path), root)), None)
         if keep_out:
-            click.echo(f"seesay: {where} is left out from now on; to take that back: seesay index {where}", err=True)
+            click.echo(
+                _("seesay: {where} is left out from now on; to take that back: seesay index {where}").format(where=where),
+                err=True,
+            )
         elif not count:
-            click.echo(f"seesay: {where}: nothing indexed there", err=True)
+            click.echo(_("seesay: {where}: nothing indexed there").format(where=where), err=True)
         elif holder:
-            back = "indexing that brings it back (seesay forget --keep-out prevents it)"
-            click.echo(f"seesay: note: {where} lies in {short(holder)}; {back}", err=True)
+            back = _("indexing that brings it back (seesay forget --keep-out prevents it)")
+            click.echo(
+                _("seesay: note: {where} lies in {holder}; {back}").format(where=where, holder=short(holder), back=back),
+                err=True,
+            )
     return 0 if keep_out or all(counts.values()) else 1

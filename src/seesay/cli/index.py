@@ -1,5 +1,6 @@
 """`seesay index`: bring folders into the library, or up to date."""
 
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -39,7 +40,7 @@ def index(
     from seesay.model import load
 
     opened = Library(library, load(model))
-    with opened, progress_bar("Indexing", quiet=as_json) as progress:
+    with opened, progress_bar(_("Indexing"), quiet=as_json) as progress:
         report = opened.index(*paths, exclude=exclude, progress=progress)
     if as_json:
         echo_json(_json(report, str(opened.path)))
@@ -50,23 +51,35 @@ def index(
 
 def _print(report: "IndexReport", library: str) -> None:
     counts = {
-        "encoded": report.encoded,
-        "known already (copies, renames)": report.reused,
-        "unchanged": report.unchanged,
-        "removed": report.removed,
-        "texts": report.texts,
-        "failed": len(new := report.new_failures),
-        "failed before (seesay doctor lists them)": len(report.failed) - len(new),
+        _("encoded"): report.encoded,
+        _("known already (copies, renames)"): report.reused,
+        _("unchanged"): report.unchanged,
+        _("removed"): report.removed,
+        _("texts"): report.texts,
+        _("failed"): len(new := report.new_failures),
+        _("failed before (seesay doctor lists them)"): len(report.failed) - len(new),
     }
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no pictures found"
-    rate = f" ({report.encoded / report.seconds:.0f} pictures/s)" if report.encoded > 50 else ""
-    click.echo(f"{said} in {report.seconds:.1f} s{rate}. Library: {printable(library)}")
+    told = [_("{count} {what}").format(count=count, what=name) for name, count in counts.items() if count]
+    said = _(", ").join(told) or _("no pictures found")
+    rate = _(" ({seconds:.0f} pictures/s)").format(seconds=report.encoded / report.seconds) if report.encoded > 50 else ""
+    click.echo(
+        _("{said} in {seconds:.1f} s{rate}. Library: {library}").format(
+            said=said, seconds=report.seconds, rate=rate, library=printable(library)
+        )
+    )
     if report.skipped:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.skipped.items()))
-        click.echo(f"seesay: note: files of kinds that SeeSay does not read were passed over: {kinds}", err=True)
+        click.echo(
+            _("seesay: note: files of kinds that SeeSay does not read were passed over: {kinds}").format(kinds=kinds), err=True
+        )
     for root in report.missing:
         where = short(root)
-        click.echo(f"seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}", err=True)
+        click.echo(
+            _("seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}").format(
+                where=where
+            ),
+            err=True,
+        )
     echo_failures(new)
 
 

@@ -8,11 +8,14 @@ import importlib
 import os
 import sys
 import warnings
+from gettext import gettext as _
 
 import click
 
 from seesay import __version__
+from seesay.cli import language
 from seesay.cli.commands import Commands
+from seesay.cli.language import helped
 from seesay.errors import SeeSayError, UnreadableImage
 from seesay.paths import printable
 
@@ -40,12 +43,12 @@ class LazyGroup(Commands):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"seesay.cli.{name}"), name)
+        command = getattr(importlib.import_module(f"seesay.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
-        return command
+        return helped(command)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,6 +75,7 @@ def main() -> None:
 
 def _run() -> int:
     """Runs the command that sys.argv says, and flushes what it printed; the exit code."""
+    language.choose()
     code = _told()
     try:
         sys.stdout.flush()
@@ -79,14 +83,16 @@ def _run() -> int:
         _drop_output()
     except OSError as error:
         _drop_output()
-        click.echo(f"seesay: cannot write the output: {error.strerror or error}", err=True)
+        click.echo(
+            _("seesay: cannot write the output: {error}").format(error=language.told(error.strerror or str(error))), err=True
+        )
         return 2
     return code
 
 
 def _told() -> int:
     try:
-        code = seesay.main(standalone_mode=False)
+        code = helped(seesay).main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
@@ -94,20 +100,17 @@ def _told() -> int:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("seesay: stopped", err=True)
+        click.echo(_("seesay: stopped"), err=True)
         return 130
-    except UnreadableImage as error:
-        click.echo(f"seesay: {error}", err=True)
-        return 1
     except SeeSayError as error:
-        click.echo(f"seesay: {error}", err=True)
-        return 2
+        click.echo(f"seesay: {language.told(str(error))}", err=True)
+        return 1 if isinstance(error, UnreadableImage) else 2
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
         _drop_output()
         return 0
     except OSError as error:  # the system's, of whatever was read or written: a full disk, no permission
         where = f"{printable(error.filename)}: " if isinstance(error.filename, str) else ""
-        click.echo(f"seesay: {where}{error.strerror or error}", err=True)
+        click.echo(f"seesay: {where}{language.told(error.strerror or str(error))}", err=True)
         return 2
     return code if isinstance(code, int) else 0
 
@@ -117,5 +120,5 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    click.echo(f"seesay: note: {message}", err=True)
+def _show_warning(message: Warning | str, *rest: object, **more: object) -> None:
+    click.echo(_("seesay: note: {message}").format(message=language.told(str(message))), err=True)

@@ -1,6 +1,7 @@
 """`seesay map`: the library as a map to walk about in."""
 
 import os
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,19 +54,21 @@ def map(
 
     files = files or (() if as_json else ("map.html",))
     if wrong := [file for file in files if Path(file).suffix.lower() not in (".html", ".htm", ".png")]:
-        raise click.UsageError(f"-o takes a file that ends in .html or .png, got {wrong[0]}.")
+        raise click.UsageError(_("-o takes a file that ends in .html or .png, got {wrong}.").format(wrong=wrong[0]))
     if any(not word.strip() for word in words):
-        raise click.UsageError("A --word is empty.")
+        raise click.UsageError(_("A --word is empty."))
     known = read_names(Path(names)) if names is not None else None
     with as_options():
         filters = Filters(under=under, tag=tags or None, after=after, before=before)
-    laying = "Laying out the map"
+    laying = _("Laying out the map")
     with Library(library, load(model)) as opened, progress_bar(laying, quiet=as_json, first=laying) as progress:
         if under is not None and not opened.browse(filters=Filters(under=under)).ids:
-            raise InputError(f"a map has at least 5 pictures, and there is none below {short(under)}; is it indexed?")
+            raise InputError(
+                _("a map has at least 5 pictures, and there is none below {under}; is it indexed?").format(under=short(under))
+            )
         drawn = opened.map(filters=filters, most=most, words=words, names=known, progress=progress)
     for file in files:
-        with progress_bar("Drawing", quiet=as_json, first="Drawing") as progress:
+        with progress_bar(_("Drawing"), quiet=as_json, first=_("Drawing")) as progress:
             if Path(file).suffix.lower() == ".png":
                 from seesay.map_figure import draw_map
 
@@ -74,7 +77,7 @@ def map(
                     _note_unknown(unknown)
             else:
                 write_map(file, drawn, title="SeeSay: map", progress=progress)
-        click.echo(f"wrote {short(os.path.abspath(file))}", err=True)
+        click.echo(_("wrote {file}").format(file=short(os.path.abspath(file))), err=True)
     if as_json:
         echo_json(drawn.to_json())
     else:
@@ -87,14 +90,21 @@ def _tell(drawn: "Map") -> None:
         click.echo(f"{group.pictures:6,}  {group.text}")
     alone = sum(spot.group is None for spot in drawn.spots)
     if alone:
-        click.echo(f"{alone:6,}  in no group")
+        click.echo(_("{alone:6,}  in no group").format(alone=alone))
     for word in drawn.absent:
-        click.echo(f"seesay: note: nothing here has to do with {word!r}; it is not on the map", err=True)
+        click.echo(_("seesay: note: nothing here has to do with {word!r}; it is not on the map").format(word=word), err=True)
     if drawn.left_out:
         total = drawn.left_out + len(drawn.spots)
-        click.echo(f"seesay: drew {len(drawn.spots):,} of {total:,} pictures, evenly chosen; -n draws more", err=True)
+        click.echo(
+            _("seesay: drew {spots:,} of {total:,} pictures, evenly chosen; -n draws more").format(
+                spots=len(drawn.spots), total=total
+            ),
+            err=True,
+        )
 
 
 def _note_unknown(letters: str) -> None:
     some = letters[:10] + ("..." if len(letters) > 10 else "")
-    click.echo(f"seesay: note: no font of this system has {some}; the picture shows boxes for them", err=True)
+    click.echo(
+        _("seesay: note: no font of this system has {some}; the picture shows boxes for them").format(some=some), err=True
+    )

@@ -2,6 +2,7 @@
 
 import os
 import re
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,14 +45,20 @@ def list_models(language: str | None, family: str | None, as_json: bool) -> int:
         return 0
     if family is None:
         languages = ", ".join(bundled.config.languages)
-        click.echo(f"{'bundled':62} {_megabytes(bundled):6.0f} MB  {languages:12}  comes with SeeSay, {bundled.config.licence}")
+        click.echo(
+            _("{bundled:62} {bundled2:6.0f} MB  {languages:12}  comes with SeeSay, {licence}").format(
+                bundled="bundled", bundled2=_megabytes(bundled), languages=languages, licence=bundled.config.licence
+            )
+        )
     for model in found:
         size = _parameters(model) * 4 / 1e6
         headline = _headline(model, language or model.languages[0])
         click.echo(f"{model.id:62} {size:6.0f} MB  {', '.join(model.languages):12}  {headline}")
     click.echo(
-        "MB is the size of float32 weights. A path of a folder or file works too, and hf-hub:OWNER/NAME: --model PATH\n"
-        "More about one: seesay models info NAME"
+        _(
+            "MB is the size of float32 weights. A path of a folder or file works too, and hf-hub:OWNER/NAME: "
+            "--model PATH\nMore about one: seesay models info NAME"
+        )
     )
     return 0
 
@@ -72,7 +79,9 @@ def info(model: str, as_json: bool) -> int:
     here = model != "bundled" and os.path.exists(model)
     entry = None if here else find(model)
     if here and not is_model_folder(locate(model)[0]):
-        raise click.UsageError(f"{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}")
+        raise click.UsageError(
+            _("{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}").format(model=model)
+        )
     if entry is not None:
         if as_json:
             echo_json(_entry_facts(entry))
@@ -105,8 +114,15 @@ def architectures(as_json: bool) -> int:
     for name, found in known.items():
         image, text = parameters(found.image, found.dim), parameters(found.text, found.dim)
         click.echo(
-            f"{name:46} {found.image.image_px:4} px  {found.dim:5} dimensions  "
-            f"image {found.image.kind} {image / 1e6:.0f} M, text {found.text.kind} {text / 1e6:.0f} M"
+            _("{name:46} {px:4} px  {dim:5} dimensions  image {image} {image_m:.0f} M, text {text} {text_m:.0f} M").format(
+                name=name,
+                px=found.image.image_px,
+                dim=found.dim,
+                image=found.image.kind,
+                image_m=image / 1e6,
+                text=found.text.kind,
+                text_m=text / 1e6,
+            )
         )
     return 0
 
@@ -153,14 +169,26 @@ def choose(language: str, ram: str | None, limit: int, as_json: bool) -> int:
         echo_json({"language": language, "ram_mb": round(room_mb), "models": rows})
         return 0
     if not rows:
-        raise click.UsageError(f"no published model for {language!r} fits in {room_mb:.0f} MB; see: seesay models list")
-    click.echo(f"For {language!r} in {room_mb / 1e3:.1f} GB, best published score first. Memory and speed are estimates.")
+        raise click.UsageError(
+            _("no published model for {language!r} fits in {room_mb:.0f} MB; see: seesay models list").format(
+                language=language, room_mb=room_mb
+            )
+        )
+    click.echo(
+        _("For {language!r} in {room_mb:.1f} GB, best published score first. Memory and speed are estimates.").format(
+            language=language, room_mb=room_mb / 1e3
+        )
+    )
     for row in rows:
         published = row["score"]
-        shown = f"{published['value']:6.1%} {published['task']}" if published else "   no published score"
+        shown = f"{published['value']:6.1%} {published['task']}" if published else _("   no published score")
         memory, speed = row["estimated_memory_mb"] / 1e3, row["estimated_images_per_s"]
-        click.echo(f"{row['id']:62} {memory:5.1f} GB  {speed:7.2f} pictures/s  {shown}")
-    click.echo("Smaller and faster: seesay models convert NAME FOLDER --int8 dynamic (a quarter of the size)")
+        click.echo(
+            _("{row:62} {memory:5.1f} GB  {speed:7.2f} pictures/s  {shown}").format(
+                row=row["id"], memory=memory, speed=speed, shown=shown
+            )
+        )
+    click.echo(_("Smaller and faster: seesay models convert NAME FOLDER --int8 dynamic (a quarter of the size)"))
     return 0
 
 
@@ -178,7 +206,7 @@ def _score(model: "CatalogModel", language: str) -> tuple[str, float] | None:
 
 def _headline(model: "CatalogModel", language: str) -> str:
     score = _score(model, language)
-    return f"{score[1]:.1%} {score[0]}" if score else "no published score here"
+    return f"{score[1]:.1%} {score[0]}" if score else _("no published score here")
 
 
 def _parameters(model: "CatalogModel") -> int:
@@ -192,7 +220,7 @@ def _parameters(model: "CatalogModel") -> int:
 def _size(text: str) -> float:
     match = re.fullmatch(r"([\d.]+)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise click.UsageError(f"--ram {text!r} is not a size; write it like 8G or 500M")
+        raise click.UsageError(_("--ram {text!r} is not a size; write it like 8G or 500M").format(text=text))
     return float(match[1]) * UNITS[match[2].upper()]
 
 
@@ -205,15 +233,24 @@ def _half_of_memory_mb() -> float:
 
 def _print_entry(entry: "CatalogModel") -> None:
     click.echo(click.style(entry.id, bold=True) + f"  {entry.architecture}, {entry.activation}")
-    click.echo(f"also called {', '.join(entry.aliases)}")
-    click.echo(f"{_parameters(entry) / 1e6:.0f} million parameters, languages {', '.join(entry.languages)}")
-    licence = f"{entry.licence.name} ({entry.licence.source})" if entry.licence.name else "not stated by any source known here"
-    seen = f", {entry.samples_seen} samples seen" if entry.samples_seen else ""
-    click.echo(f"licence {licence}\ntrained on {entry.trained_on}{seen}")
-    click.echo(f"from {entry.source.url or f'{entry.source.repo} on the hub'}\n\nPublished scores:")
+    click.echo(_("also called {aliases}").format(aliases=", ".join(entry.aliases)))
+    click.echo(
+        _("{entry:.0f} million parameters, languages {languages}").format(
+            entry=_parameters(entry) / 1e6, languages=", ".join(entry.languages)
+        )
+    )
+    licence = (
+        f"{entry.licence.name} ({entry.licence.source})" if entry.licence.name else _("not stated by any source known here")
+    )
+    seen = _(", {samples_seen} samples seen").format(samples_seen=entry.samples_seen) if entry.samples_seen else ""
+    click.echo(
+        _("licence {licence}\ntrained on {trained_on}{seen}").format(licence=licence, trained_on=entry.trained_on, seen=seen)
+    )
+    source = entry.source.url or _("{repo} on the hub").format(repo=entry.source.repo)
+    click.echo(_("from {source}\n\nPublished scores:").format(source=source))
     for score in entry.scores:
         click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.source})")
-    click.echo(f"\nUse it: --model {entry.id}")
+    click.echo(_("\nUse it: --model {id}").format(id=entry.id))
 
 
 def _has_card(model: "Model") -> bool:
@@ -221,25 +258,34 @@ def _has_card(model: "Model") -> bool:
 
 
 def _print_card(model: "Model") -> None:
-    click.echo(click.style(f"{model.name}", bold=True) + f"  {model.dim} dimensions, {_megabytes(model):.0f} MB")
-    identity = f"space {model.space_id}\nbuild {model.build_id}\nlicence {model.config.licence}\n"
+    click.echo(
+        click.style(f"{model.name}", bold=True)
+        + _("  {dim} dimensions, {model:.0f} MB").format(dim=model.dim, model=_megabytes(model))
+    )
+    identity = _("space {space_id}\nbuild {build_id}\nlicence {licence}\n").format(
+        space_id=model.space_id, build_id=model.build_id, licence=model.config.licence
+    )
     if not _has_card(model):
-        click.echo(f"{identity}\nNo card.json beside it says what it was trained on, how good it is, and what its limits are.")
+        click.echo(
+            _(
+                "{identity}\nNo card.json beside it says what it was trained on, how good it is, and what its limits are."
+            ).format(identity=identity)
+        )
         return
     card = model.card
     click.echo(f"{card.summary}\n")
-    for title, sentences in (("Good at:", card.strengths), ("Bad at:", card.limits)):
+    for title, sentences in ((_("Good at:"), card.strengths), (_("Bad at:"), card.limits)):
         if sentences:
             click.echo("\n  - ".join([title, *sentences]) + "\n")
-    click.echo(f"{identity}\nTraining: {card.training}")
+    click.echo(_("{identity}\nTraining: {training}").format(identity=identity, training=card.training))
     if card.sources:
-        click.echo("Sources:")
+        click.echo(_("Sources:"))
     for source in card.sources:
         click.echo(f"  {source.name} ({source.licence}), {source.package}")
     shown = {
-        "Measured": card.scores,
-        "Measured, of variants": card.variants,
-        "Published, of larger models, for comparison": card.published,
+        _("Measured"): card.scores,
+        _("Measured, of variants"): card.variants,
+        _("Published, of larger models, for comparison"): card.published,
     }
     for title, scores in shown.items():
         if scores:
@@ -247,11 +293,17 @@ def _print_card(model: "Model") -> None:
         for score in scores:
             click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.note})")
     if card.fidelity:
-        click.echo("\nStored narrowly, against float32:")
+        click.echo(_("\nStored narrowly, against float32:"))
     for part in card.fidelity:
         click.echo(
-            f"  {part.part}: {part.stored_as}, {part.megabytes} MB, cosine mean {part.cosine_mean:.5f}, "
-            f"least {part.cosine_min:.5f} ({part.note})"
+            _("  {part}: {stored_as}, {megabytes} MB, cosine mean {cosine_mean:.5f}, least {cosine_min:.5f} ({note})").format(
+                part=part.part,
+                stored_as=part.stored_as,
+                megabytes=part.megabytes,
+                cosine_mean=part.cosine_mean,
+                cosine_min=part.cosine_min,
+                note=part.note,
+            )
         )
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from seesay.library.report import Failure
 
+from seesay.cli.language import told
 from seesay.paths import is_url, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,7 +54,7 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") -> "Iterator[Callable[[int, int], None] | None]":
+def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterator[Callable[[int, int], None] | None]":
     """A bar with rate and time left on stderr, for people; in a log a line now and then; nothing for scripts. first: what is
     done before it can be told how far it is."""
     if quiet:
@@ -69,11 +71,11 @@ def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") ->
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
-        TextColumn("left"),
+        TextColumn(_("left")),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(first, total=None, rate="")
+        task = bars.add_task(first or _("Looking for files"), total=None, rate="")
 
         def show(done: int, total: int) -> None:
             speed = bars.tasks[0].speed
@@ -85,25 +87,31 @@ def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") ->
 def progress_lines(what: str) -> Callable[[int, int], None]:
     """Where there is no terminal: a line on stderr whenever EVERY_S have passed, with rate and time left."""
     began: tuple[float, int] | None = None
-    told = time.monotonic()
+    last = time.monotonic()
 
     def show(done: int, total: int) -> None:
-        nonlocal began, told
+        nonlocal began, last
         now = time.monotonic()
         began = began or (now, done)
-        if now - told < EVERY_S or not 0 < done < total:
+        if now - last < EVERY_S or not 0 < done < total:
             return
-        told = now
+        last = now
         rate = (done - began[1]) / (now - began[0]) if now > began[0] else 0.0
-        left = f", {rate:.3g}/s, {_minutes((total - done) / rate)} left" if rate else ""
-        click.echo(f"seesay: {what}: {done:,} of {total:,}{left}", err=True)
+        left = _(", {rate:.3g}/s, {rate2} left").format(rate=rate, rate2=_minutes((total - done) / rate)) if rate else ""
+        click.echo(
+            _("seesay: {what}: {done:,} of {total:,}{left}").format(what=what, done=done, total=total, left=left), err=True
+        )
 
     return show
 
 
 def _minutes(seconds: float) -> str:
     hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return (
+        _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+        if hours
+        else _("{minutes} min").format(minutes=minutes)
+    )
 
 
 def echo_json(value: object) -> None:
@@ -120,9 +128,12 @@ def echo_failures(failures: "Iterable[Failure]") -> None:
     """One line each on stderr; a long list is cut, with what to do to see it all."""
     failures = list(failures)
     for failure in failures[:SHOWN_FAILURES]:
-        click.echo(f"seesay: {printable(failure.path)}: {failure.reason}", err=True)
+        click.echo(f"seesay: {printable(failure.path)}: {told(failure.reason)}", err=True)
     if len(failures) > SHOWN_FAILURES:
-        click.echo(f"seesay: ... and {len(failures) - SHOWN_FAILURES} more; --json lists all", err=True)
+        click.echo(
+            _("seesay: ... and {shown_failures} more; --json lists all").format(shown_failures=len(failures) - SHOWN_FAILURES),
+            err=True,
+        )
 
 
 def failed_json(failures: "Iterable[Failure]") -> list[dict[str, str]]:

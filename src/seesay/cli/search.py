@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from gettext import gettext as _
+from gettext import ngettext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from seesay.library.search import Score
 
 SORTS = ("score", "newest", "oldest")
-LESS_LIKELY = "less likely from here"
 
 
 class Search(click.Command):
@@ -94,13 +95,15 @@ def search(
     text = " ".join(query).strip()
     if not text and image is None and filters == Filters() and sort == "score":
         raise click.UsageError(
-            'Say what to look for, such as: seesay search "a dog on grass", or use --image FILE, a filter such as --tag TAG, '
-            "or --sort newest."
+            _(
+                'Say what to look for, such as: seesay search "a dog on grass", or use --image FILE, a filter such '
+                "as --tag TAG, or --sort newest."
+            )
         )
     if as_json and only_paths:
-        raise click.UsageError("Give --json or --paths, not both.")
+        raise click.UsageError(_("Give --json or --paths, not both."))
     if null and not only_paths:
-        raise click.UsageError("-0 belongs to --paths.")
+        raise click.UsageError(_("-0 belongs to --paths."))
     loaded = load(model).sharing()  # one search ends before threads that wait busily would pay
     if text:
         loaded.expect_text()  # its tower is opened while the database is
@@ -118,7 +121,7 @@ def search(
         )
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
-        click.echo("seesay: note: this model was not made for Chinese; results may mean little", err=True)
+        click.echo(_("seesay: note: this model was not made for Chinese; results may mean little"), err=True)
     more = len(hits) == n
     if as_json:
         asked = {} if not text else {"text": text}
@@ -132,7 +135,11 @@ def search(
     elif hits:
         click.echo(_heading(hits, text, image, filters, among, sort))
         _print(hits, dated=sort != "score" or not (text or image), scores=scores)
-    why = "" if hits else f"nothing found{why_empty(filters, among, behind=cursor is not None, likely=likely)}"
+    why = (
+        ""
+        if hits
+        else _("nothing found{likely}").format(likely=why_empty(filters, among, behind=cursor is not None, likely=likely))
+    )
     if why:
         click.echo(f"seesay: {why}", err=True)
     if html:
@@ -141,25 +148,27 @@ def search(
         page = write_page(
             html, [Found(text, hits, image, filters, why)], title=f"SeeSay: {text or image or described(filters)}"
         )
-        click.echo(f"wrote {short(str(page))}", err=True)
+        click.echo(_("wrote {page}").format(page=short(str(page))), err=True)
     return 0 if hits else 1
 
 
 def _heading(hits: "list[Hit]", text: str, image: str | None, filters: Filters, among: str, sort: "Sort") -> str:
     what = f'"{printable(text)}"' if text else ""
     if image is not None:
-        what += (" and " if what else "") + short(image)
+        what = _("{words} and {image}").format(words=what, image=short(image)) if what else short(image)
     narrowed = described(filters)
-    kind = among if len(hits) > 1 else among.removesuffix("s")
+    n = len(hits)
+    found = ngettext("{n} text", "{n} texts", n) if among == "texts" else ngettext("{n} picture", "{n} pictures", n)
+    found = found.format(n=n)
     if not what or hits[0].score is None:
-        order = "oldest first" if sort == "oldest" else "newest first"
-        narrowed = ", ".join(filter(None, (f"for {what}" if what else "", narrowed)))
-        return f"{len(hits)} {kind}{f' {narrowed}' if narrowed else ''}, {order}:"
+        order = _("oldest first") if sort == "oldest" else _("newest first")
+        narrowed = _(", ").join(filter(None, (_("for {what}").format(what=what) if what else "", narrowed)))
+        return _("{found}{narrowed}, {order}:").format(found=found, narrowed=f" {narrowed}" if narrowed else "", order=order)
     where = f" ({narrowed})" if narrowed else ""
     if hits[0].likely is False:
-        return f"Nothing here is likely to show {what}{where}; the nearest all the same:"
-    order = "the nearest first" if sort == "score" else f"the {sort} first"
-    return f"{len(hits)} {kind} for {what}{where}, {order}:"
+        return _("Nothing here is likely to show {what}{where}; the nearest all the same:").format(what=what, where=where)
+    orders = {"score": _("the nearest first"), "newest": _("the newest first"), "oldest": _("the oldest first")}
+    return _("{found} for {what}{where}, {order}:").format(found=found, what=what, where=where, order=orders[sort])
 
 
 def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
@@ -167,14 +176,15 @@ def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
     likely = hits[0].likely
     for hit in hits:
         if likely and hit.likely is False:
-            click.echo(f"--- {LESS_LIKELY} ---")
+            click.echo(f"--- {_('less likely from here')} ---")
         likely = hit.likely
         where = short(hit.path)
         line = f"{where}:{hit.line}  {printable(hit.text)}" if hit.text is not None else where
-        notes = ["by its name"] if hit.named else []
-        notes += [f"{len(hit.copies)} more cop{'y' if len(hit.copies) == 1 else 'ies'}"] if hit.copies else []
-        notes += [f"tagged {', '.join(hit.tags)}"] if hit.tags else []
-        notes += [] if hit.available else ["not there now"]
+        notes = [_("by its name")] if hit.named else []
+        count = len(hit.copies)
+        notes += [ngettext("{count} more copy", "{count} more copies", count).format(count=count)] if count else []
+        notes += [_("tagged {tags}").format(tags=", ".join(hit.tags))] if hit.tags else []
+        notes += [] if hit.available else [_("not there now")]
         columns = []
         if hit.relevance is not None:
             columns += [f"{bar(hit.relevance)} {hit.relevance:4.0%}"]
@@ -182,5 +192,5 @@ def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
             columns += [f"{bar(hit.score)} {hit.score:6.3f}"]
         if scores and hit.relevance is not None and hit.score is not None:
             columns += [f"{hit.score:6.3f}"]
-        columns += [f"{(hit.taken_at or 'no date')[:10]:10}"] if dated else []
+        columns += [f"{(hit.taken_at or _('no date'))[:10]:10}"] if dated else []
         click.echo("  ".join([*columns, line]) + (f"  ({'; '.join(notes)})" if notes else ""))

@@ -1,6 +1,7 @@
 """`seesay serve`: the library over HTTP, with a page."""
 
 import os
+from gettext import gettext as _
 from pathlib import Path
 
 import click
@@ -67,8 +68,10 @@ def serve(
     if folders:
         app.state.service.indexing.start(folders)
     address = f"http://{'localhost' if settings.local or host in ('0.0.0.0', '::') else host}:{port}"
-    elsewhere = "" if settings.local else f", and to other machines at port {port} of this one's addresses"
-    click.echo(f"seesay: serving at {address}{elsewhere}  (Ctrl-C ends)", err=True)
+    elsewhere = "" if settings.local else _(", and to other machines at port {port} of this one's addresses").format(port=port)
+    click.echo(
+        _("seesay: serving at {address}{elsewhere}  (Ctrl-C ends)").format(address=address, elsewhere=elsewhere), err=True
+    )
     if open_page:
         click.launch(address)
     config = uvicorn.Config(

@@ -1,6 +1,7 @@
 """`seesay similarity`: how near pictures and texts are to each other."""
 
 import os
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,9 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None
     from seesay.model import load
 
     if not images and not texts:
-        raise click.UsageError("Give pictures, --text, or both.")
+        raise click.UsageError(_("Give pictures, --text, or both."))
     if any(not text.strip() for text in texts):
-        raise click.UsageError("A --text is empty.")
+        raise click.UsageError(_("A --text is empty."))
     opened = load(model)
     rows = images or texts
     columns = texts if images and texts else rows
@@ -69,8 +70,10 @@ def _draw(cosine: "np.ndarray", images: tuple[str, ...], texts: tuple[str, ...],
     if unknown:
         some = unknown[:10] + ("..." if len(unknown) > 10 else "")
         click.echo(
-            f"seesay: note: no font of this system has {some}; the figure shows boxes for them. Install one that does, such as "
-            "Noto Sans CJK (Debian: fonts-noto-cjk)",
+            _(
+                "seesay: note: no font of this system has {some}; the figure shows boxes for them. Install one that "
+                "does, such as Noto Sans CJK (Debian: fonts-noto-cjk)"
+            ).format(some=some),
             err=True,
         )
-    click.echo(f"wrote {short(os.path.abspath(plot))}", err=True)
+    click.echo(_("wrote {plot}").format(plot=short(os.path.abspath(plot))), err=True)

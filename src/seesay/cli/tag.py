@@ -1,5 +1,7 @@
 """`seesay tag`: name pictures, by hand or by what they look like."""
 
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 import click
@@ -45,12 +47,12 @@ def tag(
 
     of_rules = under is not None or dry_run or least is not None
     if not labels and (paths or remove or of_rules):
-        raise click.UsageError("Say which tag: --label NAME.")
+        raise click.UsageError(_("Say which tag: --label NAME."))
     if paths and of_rules:
-        raise click.UsageError("--min, --under and --dry-run are for tagging by rule, without files.")
+        raise click.UsageError(_("--min, --under and --dry-run are for tagging by rule, without files."))
     if remove and of_rules:
         raise click.UsageError(
-            "--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules."
+            _("--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules.")
         )
     by_rule = bool(labels) and not paths and not remove
     with Library(library, load(model) if by_rule else None) as opened:
@@ -66,7 +68,8 @@ def tag(
         echo_json({"removed" if remove else "tagged": counts})
         return 0
     for label, count in counts.items():
-        click.echo(f"{label}: {_pictures(count)} {'less' if remove else 'more'}")
+        told = _("{label}: {pictures} less") if remove else _("{label}: {pictures} more")
+        click.echo(told.format(label=label, pictures=_pictures(count)))
     return 0
 
 
@@ -78,7 +81,7 @@ def _list(library: "Library", as_json: bool) -> int:
     for name, count in counts.items():
         click.echo(f"{count:7,}  {name}")
     if not counts:
-        click.echo("seesay: no tags yet; try: seesay tag --label receipt --dry-run", err=True)
+        click.echo(_("seesay: no tags yet; try: seesay tag --label receipt --dry-run"), err=True)
     return 0
 
 
@@ -94,11 +97,15 @@ def _tell(found: "dict[str, list[Tagged]]", dry_run: bool, as_json: bool) -> int
         for each in tagged[:SHOWN]:
             click.echo(f"  {each.probability:4.0%}  {bar(each.probability)}  {short(each.path)}")
         if len(tagged) > SHOWN:
-            click.echo(f"  ... and {len(tagged) - SHOWN} more, down to {tagged[-1].probability:.0%}")
+            click.echo(
+                _("  ... and {shown} more, down to {probability:.0%}").format(
+                    shown=len(tagged) - SHOWN, probability=tagged[-1].probability
+                )
+            )
     if dry_run:
-        click.echo("seesay: nothing was tagged; without --dry-run it will be", err=True)
+        click.echo(_("seesay: nothing was tagged; without --dry-run it will be"), err=True)
     return 0
 
 
 def _pictures(count: int) -> str:
-    return f"{count:,} picture{'' if count == 1 else 's'}"
+    return ngettext("{count:,} picture", "{count:,} pictures", count).format(count=count)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,16 +69,21 @@ def _left_out(found: "LeftOut") -> dict[str, object]:
 
 def _print(result: "Result") -> None:
     if result.model is None:
-        click.echo(f"stopped after step {result.step} of {result.steps}; --resume goes on, --finish writes the model as it is")
+        click.echo(
+            _("stopped after step {step} of {steps}; --resume goes on, --finish writes the model as it is").format(
+                step=result.step, steps=result.steps
+            )
+        )
     if result.best:
+        ways = {"text_to_image": _("text to image"), "image_to_text": _("image to text")}
         for way in ("text_to_image", "image_to_text"):
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
-            click.echo(f"{way.replace('_', ' '):15}{shares}   (step {result.best['step']})")
+            click.echo(f"{ways[way]:15}{shares}   ({_('step {step}').format(step=result.best['step'])})")
     for line in (*result.left_out.lines("training"), *result.unread.lines("validation")):
         click.echo(line)
     if result.model:
-        click.echo(f"model          {result.model}")
-    click.echo(f"report         {result.report}")
+        click.echo(_("model          {model}").format(model=result.model))
+    click.echo(_("report         {report}").format(report=result.report))
 
 
 @contextmanager
@@ -95,19 +101,19 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
         MofNCompleteColumn(),
         TextColumn("{task.fields[about]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn(_("left")),
         TimeRemainingColumn(elapsed_when_finished=False),
     )
 
     class Shown(Watch):
         def __init__(self, bars: Progress) -> None:
             self.bars, self.asked, self.stepping, self.speed = bars, False, False, 0.0
-            self.task = bars.add_task("Opening", total=None, about="")
+            self.task = bars.add_task(_("Opening"), total=None, about="")
             self.steps, self.said = 0, time.monotonic()
 
         def phase(self, what: str, total: int) -> Callable[[int], None]:
-            task = self.bars.add_task(f"Encoding {what}", total=total, about="")
-            self.line(f"encoding {total} {what}")
+            task = self.bars.add_task(_("Encoding {what}").format(what=what), total=total, about="")
+            self.line(_("encoding {total} {what}").format(total=total, what=what))
             done = 0
 
             def more(count: int) -> None:
@@ -121,23 +127,29 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
 
         def begins(self, step: int, steps: int) -> None:
             self.stepping, self.steps = True, steps
-            self.bars.reset(self.task, description="Training", total=steps, completed=step)
+            self.bars.reset(self.task, description=_("Training"), total=steps, completed=step)
 
         def step(self, record: dict[str, Any]) -> None:
             now = record["samples_per_s"]
             self.speed = now if not self.speed else 0.9 * self.speed + 0.1 * now
             left_out = sum(record.get("left_out", {}).values())
-            about = f"loss {record['loss']:.3f}  {self.speed:.0f} samples/s" + (f"  {left_out} left out" if left_out else "")
+            about = _("loss {loss:.3f}  {speed:.0f} samples/s").format(loss=record["loss"], speed=self.speed) + (
+                _("  {left_out} left out").format(left_out=left_out) if left_out else ""
+            )
             self.bars.update(self.task, completed=record["step"], about=about)
             if record["step"] in (1, self.steps) or self.due():
                 left = self.bars.tasks[self.task].time_remaining
-                self.line(f"step {record['step']} of {self.steps}: {about}" + (f"  {left / 60:.0f} min left" if left else ""))
+                self.line(
+                    _("step {step} of {steps}: {about}").format(step=record["step"], steps=self.steps, about=about)
+                    + (_("  {left:.0f} min left").format(left=left / 60) if left else "")
+                )
 
         def validated(self, record: dict[str, Any]) -> None:
-            ways = [f"{way.replace('_', ' ')} R@1 {record[way]['R@1']:.1%}" for way in ("text_to_image", "image_to_text")]
+            names = {"text_to_image": _("text to image"), "image_to_text": _("image to text")}
+            ways = [f"{name} R@1 {record[way]['R@1']:.1%}" for way, name in names.items()]
             left_out = sum(record.get("validation_left_out", {}).values())
-            unread = [f"{left_out} pictures left out"] if left_out else []
-            self.says(f"step {record['step']}: {', '.join([*ways, *unread])}")
+            unread = [_("{left_out} pictures left out").format(left_out=left_out)] if left_out else []
+            self.says(_("step {step}: {scores}").format(step=record["step"], scores=", ".join([*ways, *unread])))
 
         def says(self, note: str) -> None:
             self.bars.console.print(Text(note)) if not quiet else self.line(note)
@@ -162,7 +174,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
             if shown.asked or not shown.stepping:
                 raise KeyboardInterrupt
             shown.asked = True
-            click.echo("seesay: stopping after this step (once more: at once)", err=True)
+            click.echo(_("seesay: stopping after this step (once more: at once)"), err=True)
 
         before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
         try:
