@@ -198,9 +198,9 @@ def test_hard_and_symbolic_links_free_nothing_and_the_keeper_is_what_a_search_sh
         os.utime(copy, ns=(0, 2_000_000_000_000_000_000 + at))
     os.link(real, folder / "a hard link.png")
     (folder / "a.png").symlink_to(real)
-    (tmp_path / "pictures" / "link to z").symlink_to(folder)
+    (tmp_path / "link to z").symlink_to(folder)
     with Library(tmp_path / "library", fake) as library:
-        library.index(tmp_path / "pictures", tmp_path / "pictures/link to z")
+        library.index(tmp_path / "pictures", tmp_path / "link to z")
         (group,) = library.duplicates()
         (exact,) = library.duplicates(exact=True)
         assert exact == group
@@ -209,6 +209,10 @@ def test_hard_and_symbolic_links_free_nothing_and_the_keeper_is_what_a_search_sh
         (hit,) = library.search("red")
         assert hit.path == group.keeper.path
         assert {*hit.copies} == {other.path for other in group.others}
+        item = library.item(hit.id)
+        assert item is not None
+        assert item.files[0].path == hit.path
+        assert len(item.files) == 10, "every name is told"
         under = Filters(under=tmp_path / "pictures/y")
         (hit,) = library.search("red", filters=under)
         (group,) = library.duplicates(filters=under)

@@ -156,7 +156,7 @@ class _Unpickler(pickle.Unpickler):
         match given:
             case ("storage", _StorageType(dtype=dtype), str(key), str(_), int(elements)) if key.isdigit():
                 return _Storage(key, dtype, elements)
-        raise CheckpointError(f"an unknown reference {str(given)[:80]!r}")
+        raise CheckpointError("a reference of a kind that is not known")
 
 
 def _walk(node: object, at: str) -> Iterable[tuple[str, StoredTensor]]:

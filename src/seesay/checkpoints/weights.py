@@ -82,7 +82,7 @@ def open_weights(path: Path) -> Weights:
         return _unwrapped(file, "torch file", _Loaded(saved), notes)
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{file} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
-    raise CheckpointError(f"{file} is neither safetensors nor a torch file: it begins with {start[:16]!r}")
+    raise CheckpointError(f"{file} is neither safetensors nor a torch file")
 
 
 def weights_file(path: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from seesay.errors import InputError
 from seesay.library.filters import Filters
+from seesay.library.links import by_age
 from seesay.library.query import ID
 from seesay.library.reads import FoundItem, PictureFile, Reads
 from seesay.paths import from_db, join
@@ -26,7 +27,7 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """A picture with every file that holds it."""
+    """A picture with every file that holds it, the one to show first."""
 
     facts: FoundItem
     files: tuple[PictureFile, ...]
@@ -70,20 +71,21 @@ def item(reads: Reads, name: str) -> Item | None:
         return None
     low = bytes.fromhex(name)
     rows = reads.db.execute(
-        """SELECT r.path, f.path, f.size, c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
+        """SELECT r.path, f.path, f.size, f.mtime_ns, c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
                   (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
            FROM contents c JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
-           WHERE c.hash >= ? AND c.hash < ? AND c.kind = 'image' ORDER BY c.hash, r.path, f.path""",
+           WHERE c.hash >= ? AND c.hash < ? AND c.kind = 'image' ORDER BY c.hash""",
         (low, low + b"\xff" * 27),
     ).fetchall()
     if not rows:
         return None
-    width, height, taken_at, camera, latitude, longitude, tags = rows[0][3:]
+    width, height, taken_at, camera, latitude, longitude, tags = rows[0][4:]
     facts = FoundItem(name, "image", None, None, width, height, taken_at, camera, latitude, longitude, tags)
-    files = tuple(
-        PictureFile(join(from_db(root), from_db(path)), size, width, height, taken_at, name) for root, path, size, *_ in rows
-    )
-    return Item(facts, files)
+    files = [
+        PictureFile(join(from_db(root), from_db(path)), size, width, height, taken_at, name, mtime_ns)
+        for root, path, size, mtime_ns, *_ in rows
+    ]
+    return Item(facts, tuple(sorted(files, key=lambda file: by_age(file.path, file.mtime_ns))))
 
 
 def cameras(reads: Reads) -> dict[str, int]:

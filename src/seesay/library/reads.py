@@ -221,17 +221,18 @@ class Reads:
         return found
 
     def paths_of(self, contents: Sequence[int]) -> dict[int, str]:
-        """One file of each content that has any."""
-        found: dict[int, str] = {}
+        """Of each content that has any, the file to show."""
+        files: dict[int, list[tuple[str, int]]] = {}
         for start in range(0, len(contents), 500):
             some = contents[start : start + 500]
             rows = self.db.execute(
-                f"""SELECT f.content_id, r.path, f.path FROM files f JOIN roots r ON r.id = f.root_id
-                    WHERE f.content_id IN ({",".join("?" * len(some))}) ORDER BY r.path DESC, f.path DESC""",
+                f"""SELECT f.content_id, r.path, f.path, f.mtime_ns FROM files f JOIN roots r ON r.id = f.root_id
+                    WHERE f.content_id IN ({",".join("?" * len(some))})""",
                 tuple(some),
             )
-            found.update({content: join(from_db(root), from_db(path)) for content, root, path in rows})
-        return found
+            for content, root, path, mtime_ns in rows:
+                files.setdefault(content, []).append((join(from_db(root), from_db(path)), mtime_ns))
+        return {content: min(some, key=lambda file: by_age(*file))[0] for content, some in files.items()}
 
     def picture_files(self, contents: np.ndarray, filters: Filters) -> dict[int, list[PictureFile]]:
         """The files of pictures, by content; with a folder to filter by, those inside it."""
