@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,7 +53,7 @@ def prepared(path: Path, said: Said | None = None) -> Path:
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
-                print(f"seesay: preparing {path.name} for fast starts, once", file=sys.stderr)
+                print(_("seesay: preparing {name} for fast starts, once").format(name=path.name), file=sys.stderr)
             convert(open_checkpoint(path, said), folder)
     return folder
 

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -246,7 +247,7 @@ def _held(lock: Path, label: str) -> Iterator[None]:
             held.acquire(timeout=0)
         except filelock.Timeout:
             if sys.stderr.isatty():
-                print(f"seesay: waiting for another process that is fetching {label}", file=sys.stderr)
+                print(_("seesay: waiting for another process that is fetching {label}").format(label=label), file=sys.stderr)
             held.acquire()
     try:
         yield

@@ -256,14 +256,14 @@ def _print(report: "Report") -> None:
 
     console = Console(highlight=False)
     for fact in report.facts:
-        console.print(Text(fact), soft_wrap=True)
+        console.print(Text(told(fact)), soft_wrap=True)
     for table in report.tables:
         if not table.rows:
             continue
-        console.print(Text(f"\n{table.title}", style="bold"), soft_wrap=True)
+        console.print(Text(f"\n{told(table.title)}", style="bold"), soft_wrap=True)
         drawn = Table(box=None, pad_edge=False)
         for number, column in enumerate(table.columns):
-            drawn.add_column(Text(column), justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
+            drawn.add_column(Text(told(column)), justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
         for row in table.rows[: table.shown]:
             drawn.add_row(*map(Text, row))
         console.print(drawn)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seesay.cli.language import told
 from seesay.cli.output import EVERY_S, echo_json, json_option
 from seesay.errors import MissingExtra
 
@@ -80,7 +81,7 @@ def _print(result: "Result") -> None:
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{ways[way]:15}{shares}   ({_('step {step}').format(step=result.best['step'])})")
     for line in (*result.left_out.lines("training"), *result.unread.lines("validation")):
-        click.echo(line)
+        click.echo(told(line))
     if result.model:
         click.echo(_("model          {model}").format(model=result.model))
     click.echo(_("report         {report}").format(report=result.report))
@@ -152,7 +153,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
             self.says(_("step {step}: {scores}").format(step=record["step"], scores=", ".join([*ways, *unread])))
 
         def says(self, note: str) -> None:
-            self.bars.console.print(Text(note)) if not quiet else self.line(note)
+            self.bars.console.print(Text(told(note))) if not quiet else self.line(told(note))
 
         def line(self, text: str) -> None:
             if quiet:
