@@ -399,3 +399,17 @@ def test_weights_that_cannot_be_chosen_are_listed() -> None:
     with pytest.raises(DownloadError, match=r"o/r has no weights that SeeSay reads .*it has config\.json, tf_model\.h5$"):
         chosen(["tf_model.h5", "config.json"], repo="o/r")
     assert chosen(["a/x.onnx", "x.onnx"], ["a/*.onnx"], ()) == ["a/x.onnx"]
+
+
+def test_a_log_is_told_how_far_a_download_is(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = WEIGHTS * 12
+    url = hub.plain("/large.pt", whole)
+    transfer.transfer(url, tmp_path / "quiet.pt", sha256=sha256(whole))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("seesay.progress.EVERY_S", 0.0)
+    transfer.transfer(url, tmp_path / "told.pt", sha256=sha256(whole))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("seesay: told.pt (MB): 1 of 6")
+    assert len(lines) >= 5

@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 from seesay.errors import DownloadError
 from seesay.network import USER_AGENT, trusted
+from seesay.progress import Progress as Tell
+from seesay.progress import progress_lines
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -105,12 +107,13 @@ class _Source:
         tries, moved, version = 0, False, ""
         with _progress() as progress:
             bar = progress.add_task(self.label, total=None)
+            tell = progress_lines(f"{self.label} (MB)") if progress.disable else None
             while True:
                 before = self._have()
                 try:
                     with self._open(before, version) as response:
                         version = response.headers.get("ETag", "")
-                        self._append(response, before, progress, bar)
+                        self._append(response, before, progress, bar, tell)
                     return at_once
                 except _Broken as fault:
                     grown = self._have() > before
@@ -158,7 +161,9 @@ class _Source:
                 raise DownloadError(f"{self.url}: the server's certificate is not trusted ({cause.verify_message})") from None
             raise _Broken(f"the connection failed ({str(cause) or type(cause).__name__})") from None
 
-    def _append(self, response: http.client.HTTPResponse, have: int, progress: "Progress", bar: "TaskID") -> None:
+    def _append(
+        self, response: http.client.HTTPResponse, have: int, progress: "Progress", bar: "TaskID", tell: Tell | None
+    ) -> None:
         start = 0  # 200: the server does not do ranges, or the file changed
         if response.status == 206:
             found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
@@ -176,6 +181,9 @@ class _Source:
             while chunk := response.read1(CHUNK):
                 self._write(stream, chunk)
                 progress.advance(bar, len(chunk))
+                start += len(chunk)
+                if tell is not None and total is not None:
+                    tell(start // 10**6, total // 10**6)
             with _writing(self.partial):
                 os.fsync(stream.fileno())
         if total is not None and self._have() != total:
@@ -256,7 +264,7 @@ def _held(lock: Path, label: str) -> Iterator[None]:
 
 
 def _progress() -> "Progress":
-    """A bar on stderr where that is a terminal."""
+    """A bar on stderr where that is a terminal; disabled elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

@@ -36,12 +36,26 @@ def test_commands_tell_a_log_how_far_they_are(
     monkeypatch.chdir(tmp_path)
     if command[0] != "index":
         run("index", album)
-    monkeypatch.setattr(output, "EVERY_S", 0.0)
+    monkeypatch.setattr("seesay.progress.EVERY_S", 0.0)
     monkeypatch.setattr("seesay.cli.embed.FEW", 2)
     told = run(*(album if word == "ALBUM" else word for word in command))
     assert told.code == 0
     lines = [line for line in told.err.splitlines() if " of 4" in line]
     assert len(lines) == {"index": 3, "embed": 3}.get(command[0], 0)
+
+
+def test_work_without_a_measure_says_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with output.working("writing"):
+        pass
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("seesay.progress.EVERY_S", 0.05)
+    with output.working("writing"):
+        time.sleep(0.5)
+    lines = capfd.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 10
+    assert set(lines) == {"seesay: writing ..."}
 
 
 @pytest.mark.parametrize("group", [(), ("models",), ("eval",)])

@@ -11,7 +11,8 @@ import click
 
 from seesay.cli.commands import Commands
 from seesay.cli.language import told
-from seesay.cli.output import echo_failures, echo_json, json_option, progress_lines
+from seesay.cli.output import echo_failures, echo_json, json_option
+from seesay.progress import progress_lines
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels

@@ -1,12 +1,10 @@
 """What commands share in printing: JSON, failures, paths, options."""
 
 import json
-import math
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,11 +15,11 @@ if TYPE_CHECKING:
 
 from seesay.cli.language import told
 from seesay.paths import is_url, printable
+from seesay.progress import progress_lines, still
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN_FAILURES = 20
-EVERY_S = 10.0  # between lines where there is no terminal
 
 
 def library_option(command: F) -> F:
@@ -45,12 +43,15 @@ def json_option(command: F) -> F:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Says on a terminal what takes a while."""
-    from rich.console import Console
+    """Says what takes a while: a spinner on a terminal, a line now and then in a log."""
+    if sys.stderr.isatty():
+        from rich.console import Console
 
-    terminal = sys.stderr.isatty()
-    with Console(stderr=True, quiet=not terminal).status(f"{what} ...") if terminal else nullcontext():
-        yield
+        with Console(stderr=True).status(f"{what} ..."):
+            yield
+    else:
+        with still(what):
+            yield
 
 
 @contextmanager
@@ -82,36 +83,6 @@ def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterat
             bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
 
         yield show
-
-
-def progress_lines(what: str) -> Callable[[int, int], None]:
-    """Where there is no terminal: a line on stderr whenever EVERY_S have passed, with rate and time left."""
-    began: tuple[float, int] | None = None
-    last = time.monotonic()
-
-    def show(done: int, total: int) -> None:
-        nonlocal began, last
-        now = time.monotonic()
-        began = began or (now, done)
-        if now - last < EVERY_S or not 0 < done < total:
-            return
-        last = now
-        rate = (done - began[1]) / (now - began[0]) if now > began[0] else 0.0
-        left = _(", {rate:.3g}/s, {rate2} left").format(rate=rate, rate2=_minutes((total - done) / rate)) if rate else ""
-        click.echo(
-            _("seesay: {what}: {done:,} of {total:,}{left}").format(what=what, done=done, total=total, left=left), err=True
-        )
-
-    return show
-
-
-def _minutes(seconds: float) -> str:
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    return (
-        _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
-        if hours
-        else _("{minutes} min").format(minutes=minutes)
-    )
 
 
 def echo_json(value: object) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seesay.cli.language import told
-from seesay.cli.output import EVERY_S, echo_json, json_option
+from seesay.cli.output import echo_json, json_option
 from seesay.errors import MissingExtra
+from seesay.progress import EVERY_S
 
 if TYPE_CHECKING:
     from seesay.training.left_out import LeftOut
