@@ -18,6 +18,7 @@ import click
 DOMAIN = "seesay"
 FOLDER = Path(__file__).parent.parent / "locale"
 ERROR = "error\x04"  # how a catalogue keeps the context of forms
+LONG = 2000  # letters; none of our messages is as long, and forms with many places would take seconds
 PLACE = re.compile(r"\{\d+\}")
 
 
@@ -42,10 +43,10 @@ class WideContext(click.Context):
 
 
 def helped(command: click.Command) -> click.Command:
-    """A command with its help in the language."""
-    if gettext.find(DOMAIN, str(FOLDER)) is None:
-        return command
+    """A copy of a command with its help in the language; click keeps the text of --help in it, once that was asked for."""
     shown = copy.copy(command)
+    if gettext.find(DOMAIN, str(FOLDER)) is None:
+        return shown
     shown.context_class = WideContext
     shown.help = gettext.gettext(inspect.cleandoc(command.help)) if command.help else command.help
     shown.params = [copy.copy(param) for param in command.params]
@@ -58,7 +59,7 @@ def helped(command: click.Command) -> click.Command:
 def told(message: str) -> str:
     """An error's message, or a part of one, in the language; as it is where no form fits."""
     catalogue = gettext.find(DOMAIN, str(FOLDER))
-    if catalogue is None:
+    if catalogue is None or len(message) > LONG:
         return message
     forms = _forms(catalogue)
     return _by_form(message, forms) or "\n".join(_line(line, forms) for line in message.split("\n"))
