@@ -80,8 +80,8 @@ class Model:
 
     @property
     def build_id(self) -> str:
-        """Provenance of a vector: engine, precision of the towers, decode mode."""
-        precision = "+".join(self.config.precision[tower] for tower in ("image", "text"))
+        """Provenance of a vector: engine, precision of the towers (of those that the model has), decode mode."""
+        precision = "+".join(stored for tower in ("image", "text") if (stored := self.config.precision.get(tower)))
         return f"{self.engine.name}/{precision}/{self.decode}"
 
     @property

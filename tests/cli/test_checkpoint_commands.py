@@ -1,12 +1,14 @@
 """models list, info, choose, architectures, inspect, convert: on tiny checkpoints and on the catalogue."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 import seesay
 from tests.cli.conftest import Run
+from seesay.tokenizers.from_files import byte_alphabet
 from tests.parity.test_checkpoints import DATA
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
@@ -125,3 +127,46 @@ def test_convert_reports_what_eight_bits_cost(run: Run, tmp_path: Path, photos: 
     assert run("models", "convert", "bundled", tmp_path / "b", "--report", captions).code == 2
     missing = run("models", "convert", "bundled", tmp_path / "b", "--int8", "weights", "--report", tmp_path / "none.tsv")
     assert (missing.code, (tmp_path / "b").exists()) == (2, False)
+
+
+@pytest.mark.parametrize("name", ["hf-vision-5", "hf-vision-projection-4"])
+def test_an_image_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) -> None:
+    source, folder = DATA / name, tmp_path / "converted"
+    assert run("models", "convert", source, folder).code == 0
+    assert "build onnx/float32/exact" in run("models", "info", folder).out
+    for engine in ("onnx", "torch"):
+        assert f"build {engine}/float32/exact" in repr(seesay.load(source, engine=engine))
+    assert run("models", "convert", source, tmp_path / "theirs", "--to", "transformers").code == 0
+    assert seesay.load(tmp_path / "theirs").space_id == seesay.load(folder).space_id
+    assert run("embed", album, "--model", source, "-o", tmp_path / "vectors.npz").code == 0
+    assert run("index", album, "--model", source).code == 0
+    found = run("search", "--image", album / "red" / "red.png", "--model", source)
+    assert found.code == 0
+    assert "red.png" in found.out.splitlines()[0]
+    for refused in (("search", "red"), ("classify", album / "red" / "red.png", "--labels", "a,b"), ("map", "-o", "map.html")):
+        result = run(*refused, "--model", source)
+        assert result.code == 2
+        assert "has no text tower: it encodes pictures only" in result.err
+
+
+@pytest.mark.filterwarnings("ignore::seesay.errors.TruncatedText")  # its vocabulary spells, and its context is short
+@pytest.mark.parametrize("name", ["hf-text-5", "hf-text-projection-4"])
+def test_a_text_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) -> None:
+    source, folder, texts = tmp_path / name, tmp_path / "converted", tmp_path / "texts.txt"
+    shutil.copytree(DATA / name, source)
+    alphabet = [*byte_alphabet().values()]
+    pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet)][:298]
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
+    (source / "vocab.json").write_text(json.dumps(vocabulary))
+    (source / "merges.txt").write_text("#version: 0.2\n")
+    texts.write_text("a dog\ntwo cats\n")
+    assert run("models", "convert", source, folder).code == 0
+    assert "build onnx/float32/exact" in run("models", "info", folder).out
+    for engine in ("onnx", "torch"):
+        assert f"build {engine}/float32/exact" in repr(seesay.load(source, engine=engine))
+    assert run("embed", "--text", "a dog", "--model", source, "-o", tmp_path / "vectors.npz").code == 0
+    assert run("index", texts, "--model", source).code == 0
+    assert "two cats" in run("search", "two cats", "--in", "texts", "--model", source).out.splitlines()[0]
+    result = run("index", album, "--model", source)
+    assert result.code == 2
+    assert "has no image tower: it encodes texts only" in result.err

@@ -161,7 +161,7 @@ class Checkpoint:
             logit_scale=scale,
             logit_bias=bias,
             score="softmax" if bias is None else "sigmoid",
-            precision={"image": "float32", "text": "float32"},
+            precision={name: "float32" for name, tower in (("image", d.image), ("text", d.text)) if tower is not None},
             languages=said.languages or (entry.languages if entry else d.languages),
             licence=licence,
             provenance=(Source(self.weights.path.name, self.layout.title, licence, space),) if space else (),

@@ -286,6 +286,8 @@ class Library:
 
     def _keep_background(self, store: Store, space: Space) -> None:
         """Writes what a search would else compute; without pictures that are gone, where these could matter."""
+        if self.model.config.text is None:  # no phrase can be put to it: its pictures are searched by pictures alone
+            return
         ids, vectors = (everything := self.vectors(store, space, "image")).kept
         known = self.background(store, space, everything)
         live = store.live(ids)
