@@ -20,7 +20,8 @@ FILES = [
     ("open-clip-roberta-linear", "open_clip_config.json"),
     ("open-clip-roberta-linear", "config.json"),
     ("hf-clip-5", "config.json"),
-    ("hf-clip-5", "preprocessor_config.json"),
+    ("hf-clip-4", "preprocessor_config.json"),
+    ("hf-clip-5", "processor_config.json"),
     ("hf-chinese-clip-5", "config.json"),
 ]
 

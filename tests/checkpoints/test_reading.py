@@ -217,11 +217,40 @@ def test_an_architecture_that_is_said_wins_over_the_config(tmp_path: Path) -> No
 
 def test_what_only_a_config_says_is_asked_for(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path)
-    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").unlink()
     with pytest.raises(CheckpointError, match="how pictures are preprocessed"):
         open_checkpoint(folder)
     (folder / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"no config\.json"):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["hf-clip", "hf-chinese-clip"])
+def test_a_processor_is_read_from_either_file(tmp_path: Path, name: str) -> None:
+    """transformers 4 writes preprocessor_config.json, 5 writes processor_config.json, and 5 reads that one first."""
+    old, new = (open_checkpoint(DATA / f"{name}-{version}").description.image_spec for version in (4, 5))
+    assert old is not None
+    assert old == new
+    folder = hf_folder(tmp_path, f"{name}-5")
+    said = json.loads((folder / "processor_config.json").read_text())["image_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(said | {"image_mean": [0, 0, 0]}))
+    assert open_checkpoint(folder).description.image_spec == old
+    (folder / "processor_config.json").write_text('{"processor_class": "CLIPProcessor"}')  # as some had it in version 4
+    assert open_checkpoint(folder).description.image_spec == replace(old, mean=(0.0, 0.0, 0.0))
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(CheckpointError, match="how pictures are preprocessed"):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("do_pad", True), ("use_square_size", True), ("rescale_factor", 1 / 127.5), ("do_resize", False)]
+)
+def test_preprocessing_that_is_not_known_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    folder = hf_folder(tmp_path)
+    said = json.loads((folder / "processor_config.json").read_text())
+    said["image_processor"][key] = value
+    (folder / "processor_config.json").write_text(json.dumps(said))
+    with pytest.raises(CheckpointError, match=f"processor_config.{key} = {value}"):
         open_checkpoint(folder)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import seesay
-from tests.cli.conftest import Run
 from seesay.tokenizers.from_files import byte_alphabet
+from tests.cli.conftest import Run
 from tests.parity.test_checkpoints import DATA
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"

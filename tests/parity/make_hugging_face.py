@@ -1,21 +1,27 @@
 """Fixtures from Hugging Face transformers, saved by `save_pretrained`. Names carry the major version: its layouts differ."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 import transformers
 from torch import nn
 from transformers import (
+    BertTokenizerFast,
     ChineseCLIPConfig,
     ChineseCLIPImageProcessor,
     ChineseCLIPModel,
+    ChineseCLIPProcessor,
     CLIPConfig,
     CLIPImageProcessor,
     CLIPModel,
+    CLIPProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
+    CLIPTokenizerFast,
     CLIPVisionConfig,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
@@ -54,11 +60,26 @@ def fixture(make: Any) -> Any:
     return make
 
 
-def save_processor(folder: Path, *, chinese: bool = False) -> None:
+def save_processor(folder: Path, *, chinese: bool = False, whole: bool = False) -> None:
+    """whole: as part of the model's processor, which version 5 writes to a file of its own; without the tokenizer's files."""
+    images: Any
     if chinese:
-        ChineseCLIPImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False).save_pretrained(folder)
+        images = ChineseCLIPImageProcessor(size={"height": 32, "width": 32}, do_center_crop=False)
     else:
-        CLIPImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+        images = CLIPImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32})
+    if not whole:
+        images.save_pretrained(folder)
+        return
+    with TemporaryDirectory() as place:
+        if chinese:
+            (Path(place) / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+            ChineseCLIPProcessor(images, BertTokenizerFast(f"{place}/vocab.txt")).save_pretrained(place)
+        else:
+            (Path(place) / "vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1}')
+            (Path(place) / "merges.txt").write_text("#version: 0.2\n")
+            CLIPProcessor(images, CLIPTokenizerFast(f"{place}/vocab.json", f"{place}/merges.txt")).save_pretrained(place)
+        for file in Path(place).glob("*processor_config.json"):
+            shutil.copy(file, folder)
 
 
 def tensor(output: Any) -> torch.Tensor:
@@ -92,7 +113,7 @@ def hf_clip(folder: Path) -> Made:
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
     randomise(model, 51)
     model.save_pretrained(folder)
-    save_processor(folder)
+    save_processor(folder, whole=True)
     return run(model, folder, clip_ids()) | {"file": ""}
 
 
@@ -153,6 +174,6 @@ def hf_chinese_clip(folder: Path) -> Made:
     model = ChineseCLIPModel(ChineseCLIPConfig(text_config=text, vision_config=dict(VISION), projection_dim=24))
     randomise(model, 57)
     model.save_pretrained(folder)
-    save_processor(folder, chinese=True)
+    save_processor(folder, chinese=True, whole=True)
     ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
     return run(model, folder, ids) | {"file": ""}

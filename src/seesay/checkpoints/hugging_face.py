@@ -1,13 +1,25 @@
-"""Reading `config.json` and `preprocessor_config.json` as Hugging Face transformers writes them (4.x and 5.x).
+"""Reading what Hugging Face transformers (4.x and 5.x) writes about a model: `config.json`, and `processor_config.json` or
+`preprocessor_config.json`.
 
 transformers leaves out what equals its classes' defaults, so those defaults are part of the format and stand here.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from seesay.checkpoints.description import Description, Settings, check
-from seesay.config import MOST_PIXELS, Activation, BertConfig, ClipTextConfig, ImageSpec, TextConfig, TokenizerSpec, VitConfig
+from seesay.config import (
+    MOST_PIXELS,
+    Activation,
+    BertConfig,
+    ClipTextConfig,
+    ImageSpec,
+    TextConfig,
+    TokenizerSpec,
+    VitConfig,
+    read_object,
+)
 from seesay.tokenizers.vocabulary import PIECES
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -59,10 +71,11 @@ BERT_KINDS = {
     "xlm-roberta": (ROBERTA, "after-padding"),
     "chinese_clip_text_model": (BERT, "from-zero"),
 }
+Processor = tuple[Path, object]  # the file that describes an image processor, and what it says
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
-def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, *, projected: bool, name: str) -> Description:
+def describe(config: Mapping[str, Any], processor: Processor | None, *, projected: bool, name: str) -> Description:
     """A CLIPModel, ChineseCLIPModel or one tower of a CLIPModel. `projected`: the weights hold a projection."""
     faults: list[str] = []
     parts = {
@@ -94,7 +107,7 @@ def describe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None, 
         values = _part(s, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
         vision = _vit(Settings(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)
-    image_spec = None if preprocessor is None else image_spec_of(preprocessor, faults)
+    image_spec = None if processor is None else image_spec_of(processor[1], processor[0].stem, faults)
     check(faults, name)
     if not (projected or whole):
         dim = text.width if text is not None else vision.width if vision is not None else 0
@@ -177,23 +190,36 @@ def bert_config(values: Mapping[str, Any], *, pooling: Any, head: Any, at: str, 
     )
 
 
-def image_spec_of(values: Mapping[str, Any], faults: list[str]) -> ImageSpec:
-    """`preprocessor_config.json` of CLIPImageProcessor, ChineseCLIPImageProcessor or the older feature extractors."""
-    s = Settings(values, "preprocessor_config", faults)
+def image_processor(folder: Path) -> Processor | None:
+    """What the folder says of its image processor: a whole processor's file first, as transformers 5 writes and reads it."""
+    if (file := folder / "processor_config.json").is_file() and "image_processor" in (values := read_object(file)):
+        return file, values["image_processor"]
+    if (file := folder / "preprocessor_config.json").is_file():
+        return file, read_object(file)
+    return None
+
+
+def image_spec_of(said: object, at: str, faults: list[str]) -> ImageSpec:
+    """Of CLIPImageProcessor, ChineseCLIPImageProcessor or the older feature extractors. at: names the file for messages."""
+    s = Settings(said, at, faults)
+    values = s.values
     for step in ("do_resize", "do_normalize", "do_rescale"):
         s.refuse(step, bool, "pictures cannot be used without it")
+    for step in ("do_pad", "use_square_size"):
+        s.refuse(step, lambda value: not value, "no model of the CLIP family is prepared so, and it is not known here")
+    s.refuse("rescale_factor", lambda f: isinstance(f, int | float) and abs(255 * f - 1) < 1e-3, "levels are divided by 255")
     size = values.get("size", {"shortest_edge": 224})
     crop = values.get("do_center_crop", True)
     squash = isinstance(size, Mapping) and "shortest_edge" not in size
     if isinstance(size, Mapping) and not squash:
-        resize_px = Settings(size, "preprocessor_config.size", faults).integer("shortest_edge", most=MOST_PIXELS)
+        resize_px = Settings(size, f"{at}.size", faults).integer("shortest_edge", most=MOST_PIXELS)
     else:
         resize_px = s.side("size", 224)
     size_px = s.side("crop_size", resize_px) if crop else resize_px
     if not squash and not crop:
-        faults.append("preprocessor_config.do_center_crop: false leaves pictures of several shapes")
+        faults.append(f"{at}.do_center_crop: false leaves pictures of several shapes")
     if squash and size_px != resize_px:
-        faults.append(f"preprocessor_config.crop_size: {size_px} differs from the squashed size {resize_px}")
+        faults.append(f"{at}.crop_size: {size_px} differs from the squashed size {resize_px}")
     return ImageSpec(
         size_px=size_px,
         resize="squash" if squash else "shortest",

@@ -44,7 +44,7 @@ def _from_files(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> D
                     "Put it there, or pass architecture=NAME (seesay models architectures)"
                 )
             projected = any(name.endswith(".projection.weight") for name in ours)
-            processor = _json(folder / "preprocessor_config.json")
+            processor = hugging_face.image_processor(folder)
             described = hugging_face.describe(_json(file) or {}, processor, projected=projected, name=str(file))
         case "open_clip_hf_text" | "open_clip" | "openai" if (folder / "open_clip_config.json").is_file():
             file = folder / "open_clip_config.json"
@@ -94,8 +94,9 @@ def _image_spec_beside(folder: Path, described: Description) -> ImageSpec | None
     spec = None
     if described.image is not None and (file := folder / "open_clip_config.json").is_file():
         spec = open_clip.image_spec_of(_json(file) or {}, described.image.image_px, faults)
-    elif (file := folder / "preprocessor_config.json").is_file():
-        spec = hugging_face.image_spec_of(_json(file) or {}, faults)
+    elif (processor := hugging_face.image_processor(folder)) is not None:
+        file, values = processor
+        spec = hugging_face.image_spec_of(values, file.stem, faults)
     check(faults, str(file))
     return spec
 
@@ -150,9 +151,9 @@ def _overridden(described: Description, said: Said) -> Description:
         described = replace(described, image_spec=_image_spec(said.preprocessing, described))
     if described.image_spec is None:
         raise CheckpointError(
-            f"{described.source} does not say how pictures are preprocessed, and no preprocessor_config.json lies beside it. "
-            "Pass preprocessing='openai' (shorter side, centre crop), 'chinese-clip' (squashed) or an ImageSpec; in a shell, "
-            "seesay models convert --preprocessing"
+            f"{described.source} does not say how pictures are preprocessed, and no preprocessor_config.json or "
+            "processor_config.json that does lies beside it. Pass preprocessing='openai' (shorter side, centre crop), "
+            "'chinese-clip' (squashed) or an ImageSpec; in a shell, --preprocessing openai or chinese-clip"
         )
     return described
 
