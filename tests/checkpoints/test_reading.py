@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seesay.checkpoints import Said, open_checkpoint
+from seesay.checkpoints.inspection import inspect
 from seesay.checkpoints.reader import read_checkpoint
 from seesay.checkpoints.weights import Entry, Weights
 from seesay.config import BertConfig, TokenizerSpec, VitConfig
@@ -335,13 +336,55 @@ def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None
         ("vision_model.head.probe", "SigLIP"),
         ("visual.trunk.stem.weight", "timm"),
         ("text_decoder.x", "CoCa"),
+        ("text_model.roberta.embeddings.LayerNorm.weight", "an AltCLIP model"),
+        ("vision_model.encoder.blocks.0.expansion.expand_bn.weight", "an ALIGN model"),
+        ("embeddings.word_embeddings.weight", "text model alone"),
         ("a.b", "no format"),
     ],
 )
 def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None:
-    save_file({name: torch.ones(2)}, tmp_path / "model.safetensors")
+    like_ours = ("text_model.embeddings.word_embeddings.weight", "vision_model.pre_layrnorm.weight")
+    save_file(
+        {each: torch.ones(2) for each in (name, *(like_ours if what.startswith("an ") else ()))}, tmp_path / "model.safetensors"
+    )
     with pytest.raises(CheckpointError, match=what):
         open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("siglip", "a SigLIP model"),
+        ("altclip", "an AltCLIP model"),
+        ("align", "an ALIGN model"),
+        ("clipseg", "a CLIPSeg model"),
+        ("metaclip_2", "a MetaCLIP 2 model"),
+        ("chinese_clip_text_model", "a ChineseCLIP text tower alone"),
+        ("brand-new", "a model of the type 'brand-new'"),
+    ],
+)
+@pytest.mark.parametrize("names", ["as CLIP's", "as nobody's"])
+def test_another_familys_configuration_names_it(tmp_path: Path, kind: str, what: str, names: str) -> None:
+    """Several families name their tensors as CLIP does, and work otherwise."""
+    folder = hf_folder(tmp_path)
+    if names == "as nobody's":
+        save_file({"a.b": torch.ones(2)}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(
+        CheckpointError, match=rf"model.safetensors: this is {what}.*which this version of SeeSay does not read"
+    ):
+        open_checkpoint(folder)
+    found = inspect(folder)
+    assert what in str(found.faults)
+    assert (found.format, found.unknown) == (None, None)
+
+
+def test_chinese_clips_image_tower_alone(tmp_path: Path) -> None:
+    """ChineseCLIPVisionModel's is CLIPVisionModel's under another name."""
+    folder = hf_folder(tmp_path, "hf-vision-5")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "chinese_clip_vision_model"}))
+    same_numbers(folder, "hf-vision-5")
 
 
 def test_damaged_files(tmp_path: Path) -> None:

@@ -71,28 +71,29 @@ BERT_KINDS = {
     "xlm-roberta": (ROBERTA, "after-padding"),
     "chinese_clip_text_model": (BERT, "from-zero"),
 }
+PARTS = {
+    "clip": ("text", "vision"),
+    "chinese_clip": ("text", "vision"),
+    "clip_text_model": ("text",),
+    "clip_vision_model": ("vision",),
+    "chinese_clip_vision_model": ("vision",),
+}
 Processor = tuple[Path, object]  # the file that describes an image processor, and what it says
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def describe(config: Mapping[str, Any], processor: Processor | None, *, projected: bool, name: str) -> Description:
-    """A CLIPModel, ChineseCLIPModel or one tower of a CLIPModel. `projected`: the weights hold a projection."""
+    """A CLIPModel, a ChineseCLIPModel or one tower of them. `projected`: the weights hold a projection."""
     faults: list[str] = []
-    parts = {
-        "clip": ("text", "vision"),
-        "chinese_clip": ("text", "vision"),
-        "clip_text_model": ("text",),
-        "clip_vision_model": ("vision",),
-    }
     s = Settings(config, "", faults)
-    kind = s.choice("model_type", {kind: kind for kind in parts})
+    kind = s.choice("model_type", {kind: kind for kind in PARTS})
     check(faults, name)
-    whole = len(parts[kind]) == 2
+    whole = len(PARTS[kind]) == 2
     chinese = kind == "chinese_clip"
     text: TextConfig | None = None
     vision: VitConfig | None = None
     tokenizer_spec = None
-    if "text" in parts[kind]:
+    if "text" in PARTS[kind]:
         values = _part(s, "text", BERT if chinese else CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
         if chinese:
             values |= {"model_type": "chinese_clip_text_model"}
@@ -103,7 +104,7 @@ def describe(config: Mapping[str, Any], processor: Processor | None, *, projecte
             text = _clip_text(settings, projected or whole)
             pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
             tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
-    if "vision" in parts[kind]:
+    if "vision" in PARTS[kind]:
         values = _part(s, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
         vision = _vit(Settings(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)

@@ -7,9 +7,8 @@ from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.description import Said
-from seesay.checkpoints.layouts import sniff
 from seesay.checkpoints.names import account
-from seesay.checkpoints.reader import Checkpoint, our_shapes, read_checkpoint
+from seesay.checkpoints.reader import Checkpoint, layout_of, our_shapes, read_checkpoint
 from seesay.checkpoints.weights import Weights, open_weights
 from seesay.config import ModelConfig, is_model_folder, read_config
 from seesay.errors import CheckpointError, MissingExtra
@@ -47,7 +46,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
         return _of_model_folder(path, read_config(path))
     weights = open_weights(path)
     try:
-        layout = sniff(weights.names)
+        layout = layout_of(weights)
     except CheckpointError as error:
         return _facts(weights, faults=str(error))
     found = account(weights.names, layout.table(weights.names))

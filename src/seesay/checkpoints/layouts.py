@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from seesay.checkpoints import families
 from seesay.checkpoints.names import Table, ignored, nested, row
 from seesay.checkpoints.tables import (
     BERT,
@@ -121,25 +122,12 @@ LAYOUTS = (
 )
 SEESAY = Layout("seesay", "SeeSay", (), ())
 
-# Told apart so that the error can name them.
-FOREIGN = {
-    "vision_model.head.probe": "a SigLIP model (Hugging Face)",
-    "visual.trunk.": "an OpenCLIP model with a timm image tower (ConvNeXt, EVA-02, SigLIP, ...)",
-    "visual.blocks.0.": "an EVA-CLIP model",
-    "text_decoder.": "a CoCa model",
-    "image_encoder.model.": "a MobileCLIP model",
-    "cond_stage_model.": "a Stable Diffusion model",
-    "conditioner.embedders.": "a Stable Diffusion XL model",
-    "params/img/": "a big_vision model",
-}
-
 
 def sniff(names: Iterable[str]) -> Layout:
     """The format that has these keys. Raises CheckpointError naming what it looks like instead."""
     known = set(names)
-    for start, what in FOREIGN.items():
-        if any(name.startswith(start) for name in known):
-            raise CheckpointError(f"this is {what}, which this version of SeeSay does not read")
+    if (what := families.by_names(known)) is not None:
+        raise families.refused(what)
     if {name.split(".")[0] for name in known} <= {"image", "text", "logit_scale", "logit_bias"}:
         return SEESAY
     for layout in LAYOUTS:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seesay.checkpoints import families, hugging_face
 from seesay.checkpoints.description import Description, Said
 from seesay.checkpoints.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account
@@ -182,13 +183,22 @@ def open_checkpoint(path: str | Path, said: Said | None = None) -> Checkpoint:
 
 def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
     """What opened weights are and how they work. What lies beside `weights.path` is read, the tensors are not."""
-    try:
-        layout = sniff(weights.names)
-    except CheckpointError as error:
-        raise CheckpointError(f"{weights.path}: {error}") from None
+    layout = layout_of(weights)
     found = account(weights.names, layout.table(weights.names))
     ours = our_shapes(weights, found)
     return Checkpoint(path, layout, weights, found, describe(layout, weights, ours, said), said)
+
+
+def layout_of(weights: Weights) -> Layout:
+    """The weights' format. Raises CheckpointError that names what they are where no format here reads them."""
+    beside = families.by_configuration(weights.path.parent, hugging_face.PARTS)
+    try:
+        layout = sniff(weights.names)
+    except CheckpointError as error:
+        raise CheckpointError(f"{weights.path}: {families.refused(beside) if beside else error}") from None
+    if layout.name.startswith("hf_") and beside:  # several of transformers' families share names
+        raise CheckpointError(f"{weights.path}: {families.refused(beside)}")
+    return layout
 
 
 def _open_seesay(folder: Path) -> Checkpoint:
