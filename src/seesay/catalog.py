@@ -15,6 +15,7 @@ from seesay.errors import ModelError
 from seesay.strict import from_json
 
 FILE = Path(__file__).parent / "catalog.json"
+CONVERSIONS = ("openai/clip-", "facebook/metaclip-")  # of the same weights, by transformers
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class CatalogModel:
     languages: tuple[str, ...]
     scores: tuple[PublishedScore, ...]
 
+    def repository(self, name: str) -> str | None:
+        """The repository on the hub that is meant by one of this model's names; None for names that are none's."""
+        theirs = next((alias for alias in self.aliases if alias.lower() == name.lower()), "")
+        return theirs if theirs == self.source.repo or theirs.startswith(CONVERSIONS) else None
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -117,14 +123,23 @@ def architecture(name: str, activation: Activation | None = None) -> Architectur
     return replace(found, **towers)
 
 
-def fetch(entry: CatalogModel) -> Path:
-    """The weights' file, or their folder where what lies beside them is needed too. Cached. Raises DownloadError."""
-    from seesay.download import hub_file, hub_folder, url_file
+def fetch(entry: CatalogModel, name: str | None = None) -> Path:
+    """The weights' file, or their folder where what lies beside them is needed too. Cached. Raises DownloadError.
+
+    name: by which it was asked for. A repository's stands for that repository, unless its authors' own file is here already.
+    """
+    from seesay.download import cached_url, hub_file, hub_folder, hub_names_here, url_file
 
     source = entry.source
     if source.url is not None:
-        return url_file(source.url, sha256=source.sha256, name="-".join(source.url.split("/")[-2:]))
+        file = "-".join(source.url.split("/")[-2:])
+        if (repo := entry.repository(name or entry.id)) is not None and not cached_url(file).is_file():
+            return hub_folder(repo)
+        return url_file(source.url, sha256=source.sha256, name=file)
     assert source.repo is not None
     if entry.family == "chinese-clip" and source.file is not None:  # the repository's other weights are a conversion
+        here = hub_names_here(source.repo)
+        if source.file not in here and any(name.endswith((".safetensors", ".bin")) for name in here):
+            return hub_folder(source.repo)
         return hub_file(source.repo, source.file, revision=source.revision, sha256=source.sha256)
     return hub_folder(source.repo, revision=source.revision)

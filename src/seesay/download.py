@@ -14,14 +14,14 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from seesay import __version__
 from seesay.checkpoint_files import DESCRIPTIONS, WEIGHTS, chosen
-from seesay.errors import DownloadError
+from seesay.errors import DownloadError, ModelError
 from seesay.network import offline, truthy
 from seesay.paths import absolute
 from seesay.transfer import digest, transfer
@@ -49,7 +49,7 @@ def url_file(url: str, *, sha256: str | None, name: str) -> Path:
     $SEESAY_MIRROR is asked instead of the URL's own host where it is set: a server that has the file at /host/path, as
     `wget --force-directories` lays it out. Raises DownloadError.
     """
-    target = cache_dir() / "files" / name
+    target = cached_url(name)
     if target.is_file():
         got = digest(target) if sha256 else None
         if got == sha256:
@@ -64,6 +64,11 @@ def url_file(url: str, *, sha256: str | None, name: str) -> Path:
     hint = f"Set SEESAY_MIRROR to a server that has it, or fetch it elsewhere and put it at {target}"
     transfer(_mirrored(url), target, sha256=sha256, hint=hint)
     return target
+
+
+def cached_url(name: str) -> Path:
+    """Where `url_file` keeps what it fetched."""
+    return cache_dir() / "files" / name
 
 
 def _mirrored(url: str) -> str:
@@ -105,17 +110,30 @@ def hub_folder(
     *,
     weights: Iterable[str] = WEIGHTS,
     revision: str | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> Path:
     """The folder of a checkpoint on the hub: what `checkpoint_files.chosen` takes, and possibly more. Raises DownloadError.
 
-    The files are of one commit. The folder is not to be written to.
+    The files are of one commit, weights that are in the cache are taken before others, and the folder is not to be written
+    to. check: is given the folder when all but the weights is there, and may raise a ModelError before these are fetched.
     """
     with _explained(repo, None, revision):
         snapshot = _snapshot(repo, revision)
-        paths = {name: snapshot.path(name) for name in chosen(snapshot.names, patterns, weights, repo)}
+        patterns, folder = tuple(patterns), None
+        names = chosen(snapshot.names, patterns, snapshot.weights_here(weights) or weights, repo)
+        for name in sorted(names, key=lambda name: name not in patterns):
+            if check is not None and folder is not None and name not in patterns:
+                check(folder)
+                check = None
+            folder = snapshot.path(name).parents[name.count("/")]
         snapshot.remember()  # last, so that offline a branch stands for a commit that is whole
-        name, path = next(iter(paths.items()))
-        return path.parents[name.count("/")]
+        assert folder is not None
+        return folder
+
+
+def hub_names_here(repo: str) -> list[str]:
+    """The files of a repository's main branch that are in the cache, whoever put them there. Asks nobody."""
+    return _names_below(_store(repo) / "snapshots" / (_known_commit(repo, None) or "none"))
 
 
 @dataclass(frozen=True)
@@ -151,6 +169,14 @@ class _Snapshot:
             self.repo, file, revision=self.commit, endpoint=_endpoint(), library_name="seesay", library_version=__version__
         )
         return Path(path)
+
+    def weights_here(self, patterns: Iterable[str]) -> list[str]:
+        """The weights that are in the cache already, put there by another program that prefers another of a repository's
+        files; those in one file."""
+        here = [name for name in self.names if "-of-" not in name and _cached(self.repo, name, self.commit)]
+        with suppress(DownloadError):
+            return chosen(here, (), patterns)
+        return []
 
     def _fetch_large(self, url: str, file: str, sha256: str) -> None:
         """To where the library looks for contents, and under its lock."""
@@ -316,7 +342,7 @@ def _explained(repo: str, file: str | None, revision: str | None) -> Iterator[No
     what = f"{file} of {repo}" if file else repo
     try:
         yield
-    except DownloadError:
+    except ModelError:
         raise
     except errors.HFValidationError:
         raise DownloadError(f"{repo!r} names no repository on a hub; expected owner/name") from None

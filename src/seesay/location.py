@@ -2,46 +2,58 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seesay.errors import ModelError
+from seesay.errors import DownloadError, ModelError
 
 if TYPE_CHECKING:
     from seesay.catalog import CatalogModel
 
 HUB = "hf-hub:"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # OWNER/NAME
+FILES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx", ".json")  # which no repository's name ends with
 BUNDLED = Path(__file__).parent / "bundled"
 
 
 def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | None"]:
     """Where a model lies, and its entry where it was named by the catalogue.
 
-    None is the bundled model; else the path of a folder, a training run or a file, a name in the catalogue, or
-    hf-hub:OWNER/NAME for any repository on the hub; files from elsewhere are fetched once.
+    None is the bundled model; else the path of a folder, a training run or a file, a name in the catalogue, or OWNER/NAME for
+    any repository on the hub (hf-hub:OWNER/NAME where the catalogue has that name too); what lies elsewhere is fetched once.
     Raises ModelError, DownloadError.
     """
     if model is None or model == "bundled":
         return BUNDLED, None
-    path = Path(model).expanduser()
+    path, name = Path(model).expanduser(), os.fspath(model)
     if path.exists():
         return _trained(path), None
-    if isinstance(model, str) and model.startswith(HUB):
-        from seesay.download import hub_folder
-
-        return hub_folder(model.removeprefix(HUB)), None
+    if name.startswith(HUB):
+        return from_hub(name.removeprefix(HUB)), None
     from seesay.catalog import catalog, fetch, find  # costs a cold start its data classes
 
-    entry = find(os.fspath(model))
-    if entry is None:
-        names = ["bundled", *(name for m in catalog().models for name in (m.id, *m.aliases))]
-        near = difflib.get_close_matches(os.fspath(model), names, n=3, cutoff=0.5)
-        hint = f" (near: {', '.join(near)})" if near else ""
-        raise ModelError(
-            f"no model {os.fspath(model)!r}: it is neither in the catalogue{hint} nor an existing file or folder. "
-            "List the catalogue: seesay models list. A repository on the hub is hf-hub:OWNER/NAME"
-        )
-    return fetch(entry), entry
+    if (entry := find(name)) is not None:
+        return fetch(entry, name), entry
+    names = ["bundled", *(known for m in catalog().models for known in (m.id, *m.aliases))]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f" (near: {', '.join(near)})" if near else ""
+    missing = f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
+    if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
+        try:
+            return from_hub(name), None
+        except DownloadError as error:
+            raise DownloadError(f"{missing}; and as a repository on the hub: {error}") from None
+    raise ModelError(f"{missing}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
+
+
+def from_hub(repo: str) -> Path:
+    """The folder of a repository ("owner/name"). Raises DownloadError, and before weights are fetched CheckpointError for the
+    families that are not read."""
+    from seesay.checkpoints import families
+    from seesay.download import hub_folder
+
+    return hub_folder(repo, check=families.refuse)
 
 
 def _trained(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from seesay.checkpoints.hugging_face import PARTS
 from seesay.config import read_object
 from seesay.errors import CheckpointError, ModelError
 
@@ -59,15 +60,26 @@ def by_names(names: Iterable[str]) -> str | None:
     return next((what for start, what in NAMES.items() if any(name.startswith(start) for name in names)), None)
 
 
-def by_configuration(folder: Path, read: Iterable[str]) -> str | None:
-    """What the folder's config.json says that its model is; None for the types in `read`, and where it says none."""
+def by_configuration(folder: Path) -> str | None:
+    """What the folder's config.json says that its model is; None where it may be read, and where nothing is said.
+
+    Beside an open_clip_config.json it is about the text tower alone.
+    """
+    if (folder / "open_clip_config.json").is_file():
+        return None
     try:
         kind = read_object(folder / "config.json").get("model_type")
     except ModelError:
         return None
-    if not isinstance(kind, str) or kind in read:
+    if not isinstance(kind, str) or kind in PARTS:
         return None
     return f"{MODEL_TYPES.get(kind, f'a model of the type {kind[:40]!r}')} (Hugging Face)"
+
+
+def refuse(folder: Path) -> None:
+    """Raises CheckpointError where the folder's config.json is of a family that is not read."""
+    if (what := by_configuration(folder)) is not None:
+        raise refused(what)
 
 
 def refused(what: str) -> CheckpointError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seesay.checkpoints import families, hugging_face
+from seesay.checkpoints import families
 from seesay.checkpoints.description import Description, Said
 from seesay.checkpoints.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account
@@ -191,7 +191,7 @@ def read_checkpoint(path: Path, weights: Weights, said: Said) -> Checkpoint:
 
 def layout_of(weights: Weights) -> Layout:
     """The weights' format. Raises CheckpointError that names what they are where no format here reads them."""
-    beside = families.by_configuration(weights.path.parent, hugging_face.PARTS)
+    beside = families.by_configuration(weights.path.parent)
     try:
         layout = sniff(weights.names)
     except CheckpointError as error:

@@ -46,6 +46,7 @@ def _from_files(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> D
             projected = any(name.endswith(".projection.weight") for name in ours)
             processor = hugging_face.image_processor(folder)
             described = hugging_face.describe(_json(file) or {}, processor, projected=projected, name=str(file))
+            described = _as_published(described, said)
         case "open_clip_hf_text" | "open_clip" | "openai" if (folder / "open_clip_config.json").is_file():
             file = folder / "open_clip_config.json"
             described = open_clip.describe(_json(file) or {}, _json(folder / "config.json"), str(file))
@@ -86,6 +87,18 @@ def _from_catalogue(said: Said) -> Description:
         tokenizer=found.vocabulary,
         source=f"the architecture {name} of the catalogue",
     )
+
+
+def _as_published(described: Description, said: Said) -> Description:
+    """transformers' conversion of weights that the catalogue knows, prepared as their authors do it: one space with theirs."""
+    if said.entry is None:
+        return described
+    known, spec = architecture(said.entry.architecture), said.entry.preprocess
+    if described.image is not None and described.image.image_px == spec.size_px:
+        described = replace(described, image_spec=spec)
+    if described.text is not None and described.text.vocabulary == known.text.vocabulary and known.vocabulary != "folder":
+        described = replace(described, tokenizer=known.vocabulary, tokenizer_spec=known.tokenizer_spec)
+    return described
 
 
 def _image_spec_beside(folder: Path, described: Description) -> ImageSpec | None:

@@ -20,14 +20,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from seesay.catalog import find
 from seesay.compat.inputs import NOTHING, Preprocess, Words, listed
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
 from seesay.config import BertConfig, ClipTextConfig
 from seesay.engines.cores import checked_threads
 from seesay.errors import InputError
-from seesay.location import HUB
 
 __all__ = [
     "AutoImageProcessor",
@@ -83,7 +81,7 @@ class CLIPModel(Towers):
     ) -> "CLIPModel":
         """In eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the safer file
         is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores."""
-        model = cls(opened(_ours(name)), checked_threads(threads))
+        model = cls(opened(name), checked_threads(threads))
         chosen = dtype or torch_dtype
         if isinstance(chosen, str):
             chosen = None if chosen == "auto" else getattr(torch, chosen, None) or _unknown(chosen)
@@ -141,7 +139,7 @@ class CLIPTokenizerFast:
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, use_fast: bool = True) -> "CLIPTokenizerFast":
         """Downloads no weights where the catalogue knows the vocabulary. There is one tokenizer, whatever `use_fast` says."""
-        return cls(described(_ours(name)))
+        return cls(described(name))
 
     def __call__(
         self,
@@ -184,7 +182,7 @@ class CLIPImageProcessor:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, use_fast: bool = True) -> "CLIPImageProcessor":
-        return cls(described(_ours(name)))
+        return cls(described(name))
 
     def __call__(self, images: Any, *, return_tensors: str | None = None) -> Values:
         """One picture (PIL, or anything that SeeSay reads) or a list of them -> pixel_values (N, 3, side, side)"""
@@ -202,7 +200,7 @@ class CLIPProcessor:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, use_fast: bool = True) -> "CLIPProcessor":
-        return cls(described(_ours(name)))
+        return cls(described(name))
 
     def __call__(
         self,
@@ -229,13 +227,6 @@ AutoModel = ChineseCLIPModel = CLIPModel
 AutoProcessor = ChineseCLIPProcessor = CLIPProcessor
 AutoTokenizer = CLIPTokenizer = CLIPTokenizerFast
 AutoImageProcessor = CLIPImageProcessor
-
-
-def _ours(name: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """OWNER/NAME that is neither a folder nor in the catalogue is a repository on the hub."""
-    text = os.fspath(name)
-    elsewhere = text.count("/") == 1 and not text.startswith((HUB, "/", ".", "~")) and not os.path.exists(text)
-    return HUB + text if elsewhere and find(text) is None else name
 
 
 def _pad_id(words: Words | None, text: Any) -> int:
