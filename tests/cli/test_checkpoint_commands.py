@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import seesay
@@ -170,3 +171,25 @@ def test_a_text_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) ->
     result = run("index", album, "--model", source)
     assert result.code == 2
     assert "has no image tower: it encodes texts only" in result.err
+
+
+def test_how_pictures_are_prepared_is_said_in_a_shell(run: Run, album: Path, tmp_path: Path) -> None:
+    source = tmp_path / "bare"
+    shutil.copytree(DATA / "hf-vision-5", source)
+    (source / "preprocessor_config.json").unlink()
+    picture = album / "red" / "red.png"
+    refused = run("embed", picture, "--model", source, "-o", tmp_path / "a.npz")
+    assert refused.code == 2
+    assert "in a shell, --preprocessing openai or chinese-clip" in refused.err
+    vectors = {}
+    for how in ("openai", "chinese-clip"):
+        assert run("embed", picture, "--model", source, "--preprocessing", how, "-o", tmp_path / f"{how}.npz").code == 0
+        vectors[how] = np.load(tmp_path / f"{how}.npz")
+        assert str(vectors[how]["space_id"]) == seesay.load(source, preprocessing=how).space_id
+    assert str(vectors["openai"]["space_id"]) != str(vectors["chinese-clip"]["space_id"])
+    said = ("--model", source, "--preprocessing", "openai")
+    assert run("index", album, *said).code == 0
+    assert run("search", "--image", picture, *said).code == 0
+    assert run("duplicates", *said).code == 0
+    assert "says everything itself; leave out preprocessing" in run("search", "red", "--preprocessing", "openai").err
+    assert "is not one of 'openai', 'chinese-clip'" in run("search", "red", "--preprocessing", "x").err

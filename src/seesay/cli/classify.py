@@ -8,7 +8,16 @@ from gettext import gettext as _
 import click
 import numpy as np
 
-from seesay.cli.output import bar, echo_failures, echo_json, failed_json, json_option, short
+from seesay.cli.output import (
+    bar,
+    echo_failures,
+    echo_json,
+    failed_json,
+    json_option,
+    open_model,
+    preprocessing_option,
+    short,
+)
 from seesay.library.report import Failure
 
 SHOWN_LABELS = 10
@@ -36,6 +45,7 @@ class Answers:
     metavar="NAME|FOLDER",
     help="Model to use; repeated, models are compared. Default: the bundled one.",
 )
+@preprocessing_option
 @json_option
 def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> int:
     """Say which label fits each picture (file or URL), without any training.
@@ -60,10 +70,9 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
 
 
 def _answers(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Answers:
-    from seesay.model import load
     from seesay.tasks import zero_shot
 
-    opened = load(model)
+    opened = open_model(model)
     rows, failed = [], []
     for path, vector in zip(images, opened.each_image(images), strict=True):
         if isinstance(vector, np.ndarray):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short
+from seesay.cli.output import echo_json, json_option, library_option, model_option, open_model, progress_bar, short
 from seesay.library.filters import Filters
 
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ def duplicates(
     Each group has a proposed keeper, the one with the most pixels. Nothing is deleted.
     """
     from seesay.library import Library
-    from seesay.model import load
 
     if as_json and only_paths:
         raise click.UsageError(_("Give --json or --paths, not both."))
-    with Library(library, load(model)) as opened, progress_bar(_("Comparing"), quiet=as_json) as progress:
+    with Library(library, open_model(model)) as opened, progress_bar(_("Comparing"), quiet=as_json) as progress:
         groups = opened.duplicates(filters=Filters(under=under), exact=exact, progress=progress)
     if as_json:
         echo_json({"groups": [group.to_json() for group in groups]})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import numpy as np
 
-from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, progress_bar, short
+from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, open_model, progress_bar, short
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.report import Failure
 from seesay.paths import is_url
@@ -44,7 +44,6 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
 
     A picture may also be given by its URL.
     """
-    from seesay.model import load
 
     suffix = Path(output).suffix.lower()
     if suffix not in WRITERS:
@@ -53,7 +52,7 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         )
     if not inputs and not texts:
         raise click.UsageError(_("Give files, folders or --text."))
-    opened = load(model)
+    opened = open_model(model)
     failed: list[Failure] = []
     rows = [*_rows(opened, inputs, failed), *_texts(opened, None, [(None, text) for text in texts])]
     if not rows:

@@ -11,7 +11,7 @@ import click
 
 from seesay.cli.commands import Commands
 from seesay.cli.language import told
-from seesay.cli.output import echo_failures, echo_json, json_option
+from seesay.cli.output import echo_failures, echo_json, json_option, open_model, preprocessing_option
 from seesay.progress import progress_lines
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def shared_options(command: F) -> F:
         json_option,
         _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
         _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
+        preprocessing_option,
         click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
         click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
         _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
@@ -214,7 +215,6 @@ def _finish(
     """Runs every model, prints, and writes what was asked for. `out` holds models, as_json, markdown and report."""
     from seesay.evaluation.report import to_markdown, write, write_html
     from seesay.library.report import Failure
-    from seesay.model import load
     from seesay.paths import printable
 
     page: Path | None = out["report"]
@@ -228,7 +228,7 @@ def _finish(
         click.echo(_("seesay: note: {note}").format(note=told(note)), err=True)
     runs: list[R] = []
     for name in dict.fromkeys(out["models"]) or (None,):
-        model = load(name)
+        model = open_model(name)
         with _progress(quiet=out["as_json"]) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:

@@ -11,6 +11,7 @@ from seesay.cli.output import (
     json_option,
     library_option,
     model_option,
+    open_model,
     progress_bar,
     short,
 )
@@ -37,9 +38,8 @@ def index(
     told once; seesay doctor lists all. What --exclude leaves out comes back when it is named as FOLDER itself.
     """
     from seesay.library import Library
-    from seesay.model import load
 
-    opened = Library(library, load(model))
+    opened = Library(library, open_model(model))
     with opened, progress_bar(_("Indexing"), quiet=as_json) as progress:
         report = opened.index(*paths, exclude=exclude, progress=progress)
     if as_json:

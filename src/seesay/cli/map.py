@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.filters import as_options
-from seesay.cli.output import echo_json, json_option, library_option, model_option, progress_bar, short
+from seesay.cli.output import echo_json, json_option, library_option, model_option, open_model, progress_bar, short
 from seesay.errors import InputError
 from seesay.library.filters import Filters
 
@@ -50,7 +50,6 @@ def map(
     from seesay.library import Library
     from seesay.library.map import read_names
     from seesay.map_page import write_map
-    from seesay.model import load
 
     files = files or (() if as_json else ("map.html",))
     if wrong := [file for file in files if Path(file).suffix.lower() not in (".html", ".htm", ".png")]:
@@ -61,7 +60,7 @@ def map(
     with as_options():
         filters = Filters(under=under, tag=tags or None, after=after, before=before)
     laying = _("Laying out the map")
-    with Library(library, load(model)) as opened, progress_bar(laying, quiet=as_json, first=laying) as progress:
+    with Library(library, open_model(model)) as opened, progress_bar(laying, quiet=as_json, first=laying) as progress:
         if under is not None and not opened.browse(filters=Filters(under=under)).ids:
             raise InputError(
                 _("a map has at least 5 pictures, and there is none below {under}; is it indexed?").format(under=short(under))

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from seesay.library.report import Failure
+    from seesay.model import Model
 
 from seesay.cli.language import told
 from seesay.paths import is_url, printable
@@ -20,6 +21,7 @@ from seesay.progress import progress_lines, still
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHOWN_FAILURES = 20
+PREPROCESSING = "seesay.preprocessing"  # where the option's value is kept while a command runs
 
 
 def library_option(command: F) -> F:
@@ -32,9 +34,28 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
+    """--model, and what a checkpoint may not say of itself; `open_model` opens what they name."""
     return click.option(
         "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
+    )(preprocessing_option(command))
+
+
+def preprocessing_option(command: F) -> F:
+    return click.option(
+        "--preprocessing",
+        type=click.Choice(["openai", "chinese-clip"]),
+        expose_value=False,
+        callback=lambda context, _, value: context.meta.update({PREPROCESSING: value}),
+        help="How the model's pictures are prepared, where its files do not say.",
     )(command)
+
+
+def open_model(name: str | None) -> "Model":
+    """The model that a command's --model and --preprocessing name. Raises ModelError, InputError."""
+    from seesay.model import load
+
+    said = click.get_current_context().meta.get(PREPROCESSING)
+    return load(name, preprocessing=said) if said else load(name)
 
 
 def json_option(command: F) -> F:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from seesay.cli.filters import as_options, described, filter_options, why_empty
-from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
 from seesay.library.filters import Filters
 from seesay.paths import is_url, printable
 
@@ -90,7 +90,6 @@ def search(
     folder's name: 'name:IMG_2022'. Signs within words (t-shirt) and in quotation marks are letters like others. Without QUERY,
     filters or --sort newest show all that pass, by date."""
     from seesay.library import Library
-    from seesay.model import load
 
     text = " ".join(query).strip()
     if not text and image is None and filters == Filters() and sort == "score":
@@ -104,7 +103,7 @@ def search(
         raise click.UsageError(_("Give --json or --paths, not both."))
     if null and not only_paths:
         raise click.UsageError(_("-0 belongs to --paths."))
-    loaded = load(model).sharing()  # one search ends before threads that wait busily would pay
+    loaded = open_model(model).sharing()  # one search ends before threads that wait busily would pay
     if text:
         loaded.expect_text()  # its tower is opened while the database is
     with Library(library, loaded) as opened, as_options():

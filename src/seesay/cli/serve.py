@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seesay.cli.output import library_option, model_option
+from seesay.cli.output import library_option, model_option, open_model
 from seesay.errors import MissingExtra
 
 
@@ -48,7 +48,6 @@ def serve(
     import platformdirs
 
     from seesay.library.indexer import check_paths
-    from seesay.model import load
     from seesay.paths import absolute
     from seesay.serving.app import create_app
     from seesay.serving.heads import BoundedHeads
@@ -63,7 +62,7 @@ def serve(
     sock = listen(settings)
     port = sock.getsockname()[1]
     cache = Path(platformdirs.user_cache_dir("seesay", appauthor=False)) / "thumbnails"
-    app = create_app(load(model), settings, library=None if library is None else Path(absolute(library)), cache=cache)
+    app = create_app(open_model(model), settings, library=None if library is None else Path(absolute(library)), cache=cache)
     to_stderr()
     if folders:
         app.state.service.indexing.start(folders)

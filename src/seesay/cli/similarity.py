@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import echo_json, json_option, model_option, short
+from seesay.cli.output import echo_json, json_option, model_option, open_model, short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +24,12 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None
 
     With pictures only, or texts only, they are compared with each other. 1 is the same, 0 is unrelated.
     """
-    from seesay.model import load
 
     if not images and not texts:
         raise click.UsageError(_("Give pictures, --text, or both."))
     if any(not text.strip() for text in texts):
         raise click.UsageError(_("A --text is empty."))
-    opened = load(model)
+    opened = open_model(model)
     rows = images or texts
     columns = texts if images and texts else rows
     # Encoded here, because Model.similarity would take a --text that looks like a file or a URL for a picture.

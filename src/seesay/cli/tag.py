@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, short
+from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
 from seesay.library.filters import Filters
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def tag(
     these" do. Without a label: lists the tags.
     """
     from seesay.library import Library
-    from seesay.model import load
 
     of_rules = under is not None or dry_run or least is not None
     if not labels and (paths or remove or of_rules):
@@ -55,7 +54,7 @@ def tag(
             _("--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules.")
         )
     by_rule = bool(labels) and not paths and not remove
-    with Library(library, load(model) if by_rule else None) as opened:
+    with Library(library, open_model(model) if by_rule else None) as opened:
         if not labels:
             return _list(opened, as_json)
         if by_rule:
