@@ -130,6 +130,7 @@ def test_what_transformers_fetched_is_used(hub: HubServer, seesay: Seesay, tmp_p
     shutil.copytree(DATA / "hf-clip-5", folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     hub.add(name, folder)
+    hub.add("someone/else", {"config.json": b"{}"})
     seesay(FETCHED.format(["config.json", "processor_config.json", file], name))
     before = len(hub.downloads())
     printed = seesay(LOADED.format(name))
@@ -137,6 +138,12 @@ def test_what_transformers_fetched_is_used(hub: HubServer, seesay: Seesay, tmp_p
     assert len(hub.downloads()) == before
     for environment in ({"SEESAY_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
         assert seesay(LOADED.format(name), **environment) == printed
+    seesay(FETCHED.format(["config.json"], "someone/else"))  # by another program: not ours to list or remove
+    cached = "from seesay.model_cache import *\nprint(*[one.kind for one in {}])"
+    assert seesay(cached.format("cached()")).split() == ["repository", "prepared"]
+    assert seesay(cached.format(f"remove({name!r})")).split() == ["repository", "prepared"]
+    assert seesay(cached.format("cached()")).split() == []
+    assert "is not in the cache" in seesay(LOADED.format(name), SEESAY_OFFLINE="1")
 
 
 def test_what_transformers_fetched_of_chinese_clip_is_used(hub: HubServer, seesay: Seesay) -> None:

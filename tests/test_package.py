@@ -31,7 +31,9 @@ ROWS = (
     ),
     (
         "catalog",
+        "families",
         "location",
+        "model_cache",
         "checkpoint_files",
         "estimate",
         "download",

@@ -131,6 +131,13 @@ def hub_folder(
         return folder
 
 
+def repos_fetched() -> list[tuple[str, Path]]:
+    """The repositories that were asked for here and are in the hub library's cache, each with its folder there."""
+    lists = cache_dir() / "listings"
+    names = sorted({file.name.rpartition("@")[0].replace("--", "/", 1) for file in lists.glob("*@*.json")})
+    return [(repo, folder) for repo in names if (folder := _store(repo)).is_dir()]
+
+
 def hub_names_here(repo: str) -> list[str]:
     """The files of a repository's main branch that are in the cache, whoever put them there. Asks nobody."""
     return _names_below(_store(repo) / "snapshots" / (_known_commit(repo, None) or "none"))

@@ -50,7 +50,7 @@ def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | 
 def from_hub(repo: str) -> Path:
     """The folder of a repository ("owner/name"). Raises DownloadError, and before weights are fetched CheckpointError for the
     families that are not read."""
-    from seesay.checkpoints import families
+    from seesay import families
     from seesay.download import hub_folder
 
     return hub_folder(repo, check=families.refuse)

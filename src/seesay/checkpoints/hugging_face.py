@@ -20,6 +20,7 @@ from seesay.config import (
     VitConfig,
     read_object,
 )
+from seesay.families import READ
 from seesay.tokenizers.vocabulary import PIECES
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -71,13 +72,6 @@ BERT_KINDS = {
     "xlm-roberta": (ROBERTA, "after-padding"),
     "chinese_clip_text_model": (BERT, "from-zero"),
 }
-PARTS = {
-    "clip": ("text", "vision"),
-    "chinese_clip": ("text", "vision"),
-    "clip_text_model": ("text",),
-    "clip_vision_model": ("vision",),
-    "chinese_clip_vision_model": ("vision",),
-}
 Processor = tuple[Path, object]  # the file that describes an image processor, and what it says
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
@@ -86,14 +80,14 @@ def describe(config: Mapping[str, Any], processor: Processor | None, *, projecte
     """A CLIPModel, a ChineseCLIPModel or one tower of them. `projected`: the weights hold a projection."""
     faults: list[str] = []
     s = Settings(config, "", faults)
-    kind = s.choice("model_type", {kind: kind for kind in PARTS})
+    kind = s.choice("model_type", {kind: kind for kind in READ})
     check(faults, name)
-    whole = len(PARTS[kind]) == 2
+    whole = len(READ[kind]) == 2
     chinese = kind == "chinese_clip"
     text: TextConfig | None = None
     vision: VitConfig | None = None
     tokenizer_spec = None
-    if "text" in PARTS[kind]:
+    if "text" in READ[kind]:
         values = _part(s, "text", BERT if chinese else CLIP_TEXT) if whole else CLIP_TEXT | dict(config)
         if chinese:
             values |= {"model_type": "chinese_clip_text_model"}
@@ -104,7 +98,7 @@ def describe(config: Mapping[str, Any], processor: Processor | None, *, projecte
             text = _clip_text(settings, projected or whole)
             pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
             tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
-    if "vision" in PARTS[kind]:
+    if "vision" in READ[kind]:
         values = _part(s, "vision", CLIP_VISION) if whole else CLIP_VISION | dict(config)
         vision = _vit(Settings(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)

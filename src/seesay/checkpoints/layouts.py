@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from seesay.checkpoints import families
+from seesay import families
 from seesay.checkpoints.names import Table, ignored, nested, row
 from seesay.checkpoints.tables import (
     BERT,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seesay.checkpoints import families
+from seesay import families
 from seesay.checkpoints.description import Description, Said
 from seesay.checkpoints.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account

@@ -9,11 +9,12 @@ import click
 
 from seesay.cli.checkpoints import convert, inspect
 from seesay.cli.commands import Commands
-from seesay.cli.output import echo_json, json_option
+from seesay.cli.output import echo_json, json_option, short
 
 if TYPE_CHECKING:
     from seesay.catalog import CatalogModel
     from seesay.model import Model
+    from seesay.model_cache import Cached
 
 HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "MUGE text to image")}
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -96,6 +97,44 @@ def info(model: str, as_json: bool) -> int:
     else:
         _print_card(opened)
     return 0
+
+
+@models.command()
+@json_option
+def cached(as_json: bool) -> int:
+    """List the models that are kept on this machine and what they take: fetched ones, checkpoints prepared for fast starts."""
+    from seesay.model_cache import cached as kept
+
+    _echo_cached(kept(), as_json, "in all")
+    return 0
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@json_option
+def remove(names: tuple[str, ...], as_json: bool) -> int:
+    """Remove models from this machine's caches, by their names there (seesay models cached).
+
+    What is needed again is fetched and prepared again. A repository's files lie in the hub's cache, which other programs share.
+    """
+    from seesay.model_cache import remove as delete
+
+    _echo_cached(delete(*names), as_json, "removed")
+    return 0
+
+
+def _echo_cached(found: "list[Cached]", as_json: bool, total: str) -> None:
+    size_mb = sum(one.size_bytes for one in found) / 1e6
+    if as_json:
+        listed = [
+            {"name": one.names[0], "kind": one.kind, "path": os.fspath(one.path), "megabytes": round(one.size_bytes / 1e6, 1)}
+            for one in found
+        ]
+        echo_json({"models": listed, "megabytes": round(size_mb, 1)})
+        return
+    for one in found:
+        click.echo(f"{one.names[0]:62} {one.size_bytes / 1e6:8.1f} MB  {one.kind:10}  {short(os.fspath(one.path))}")
+    click.echo(f"{total:62} {size_mb:8.1f} MB")
 
 
 @models.command()

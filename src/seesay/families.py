@@ -1,13 +1,20 @@
-"""Models of other families, told apart so that an error can name them: no format here reads them."""
+"""Families of models: which of transformers' are read, and others told apart so that an error can name them."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from seesay.checkpoints.hugging_face import PARTS
 from seesay.config import read_object
 from seesay.errors import CheckpointError, ModelError
 
-# What the names of their tensors begin with; the first that fits counts.
+# The types of transformers that are read, and the towers that each has.
+READ = {
+    "clip": ("text", "vision"),
+    "chinese_clip": ("text", "vision"),
+    "clip_text_model": ("text",),
+    "clip_vision_model": ("vision",),
+    "chinese_clip_vision_model": ("vision",),
+}
+# Of others: what the names of their tensors begin with; the first that fits counts.
 NAMES = {
     "text_model.rms_norm.": "an AIMv2 model (Hugging Face)",
     "qformer.": "a BLIP-2 model (Hugging Face)",
@@ -71,7 +78,7 @@ def by_configuration(folder: Path) -> str | None:
         kind = read_object(folder / "config.json").get("model_type")
     except ModelError:
         return None
-    if not isinstance(kind, str) or kind in PARTS:
+    if not isinstance(kind, str) or kind in READ:
         return None
     return f"{MODEL_TYPES.get(kind, f'a model of the type {kind[:40]!r}')} (Hugging Face)"
 
