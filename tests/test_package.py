@@ -26,6 +26,8 @@ ROWS = (
         "images.read",
         "images.thumbnail",
         "prefetch",
+        "protobuf",
+        "external_data",
         "tables",
         "arrays",
     ),

@@ -379,7 +379,7 @@ def read_object(file: Path) -> dict[str, Any]:
     """A JSON file that holds an object. Raises ModelError."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from None
     if not isinstance(values, dict):
         raise ModelError(f"{file} is not a configuration: expected an object, got {type(values).__name__}")

@@ -3,16 +3,25 @@
 import io
 import json
 import pickle
+import resource
+import shutil
 import struct
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+import seesay
+from seesay import external_data
 from seesay.checkpoints import open_checkpoint
+from seesay.checkpoints.inspection import inspect
 from seesay.checkpoints.weights import open_weights
-from seesay.errors import CheckpointError
+from seesay.conversion import convert
+from seesay.errors import CheckpointError, ModelError
 from tests.parity.test_checkpoints import DATA
 
 
@@ -85,6 +94,187 @@ def test_an_archive_that_repeats_one_number_without_end(tmp_path: Path) -> None:
     name = next(name for name, entry in archive_of_it.names.items() if entry.shape == (2**31 - 1,))
     with pytest.raises(CheckpointError, match="reaches outside its storage"):
         archive_of_it.read(name)
+
+
+@pytest.mark.parametrize("name", ["openai-vit-archive/model.pt", "hf-clip-gelu-5/pytorch_model.bin"])
+def test_a_zip_that_says_it_unpacks_to_far_more_is_not_unpacked(tmp_path: Path, name: str) -> None:
+    """Neither by zipfile nor by torch, which makes room for what a member says of itself."""
+    file = tmp_path / "model.pt"
+    file.write_bytes((DATA / name).read_bytes())
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/999", bytes(100_000_000))
+    data = bytearray(file.read_bytes())
+    at = data.rindex(b"archive/data/999") - 46 + 24  # of the central directory: the size that it unpacks to
+    assert data[at : at + 4] == struct.pack("<I", 100_000_000)
+    data[at : at + 4] = struct.pack("<I", 0xFFFF_FFF0)
+    file.write_bytes(data)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="unpacks to many times its size"):
+        open_checkpoint(file)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 50_000  # kB
+
+
+def test_a_zip_with_a_wrong_checksum(tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes((DATA / "openai-vit-archive" / "model.pt").read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        member = next(entry for entry in archive.infolist() if entry.filename.endswith("/data/0"))
+    data = bytearray(file.read_bytes())
+    data[member.header_offset + 200] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(CheckpointError, match="is not a TorchScript archive that can be read: BadZipFile"):
+        open_checkpoint(file).model()
+
+
+def test_a_dict_that_holds_itself(tmp_path: Path) -> None:
+    saved: dict[str, object] = {"epoch": 1}
+    saved["state_dict"] = {"model": saved}
+    torch.save(saved, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="holds no tensors by name"):
+        open_checkpoint(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.ones(1).expand(2**40), torch.ones(1).expand(1, 2**30), torch.eye(3).to_sparse(), torch.ones(2, device="meta")],
+    ids=["repeated", "repeated in rows", "sparse", "without values"],
+)
+def test_a_tensor_that_is_not_what_its_shape_says(tmp_path: Path, tensor: torch.Tensor) -> None:
+    torch.save({"visual.conv1.weight": tensor}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="visual.conv1.weight is no plain tensor"):
+        open_checkpoint(tmp_path / "model.pt")
+
+
+def test_weights_stored_as_whole_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(DATA / "hf-clip-5", folder)
+    state = load_file(folder / "model.safetensors")
+    save_file(state | {"text_projection.weight": state["text_projection.weight"].int()}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="text_projection.weight: stored as int32, expected one of float32"):
+        open_checkpoint(folder).model()
+
+
+@pytest.mark.parametrize("file", ["config.json", "processor_config.json", "model.safetensors"])
+def test_json_that_is_nested_without_end(tmp_path: Path, file: str) -> None:
+    folder, nested = tmp_path / "folder", b'{"a":' * 100_000
+    shutil.copytree(DATA / "hf-clip-5", folder)
+    (folder / file).write_bytes(struct.pack("<Q", len(nested)) * file.endswith("s") + nested)
+    with pytest.raises(ModelError, match=rf"{file} (cannot be read|is not a safetensors file).*recursion"):
+        open_checkpoint(folder)
+    with pytest.raises(ModelError, match="recursion"):
+        inspect(folder)
+
+
+def test_a_layer_of_a_number_that_no_tower_has(tmp_path: Path) -> None:
+    """How deep a tower is, is told by the names of its tensors, where nothing else tells it."""
+    weights = open_weights(DATA / "openai-vit-archive" / "model.pt")
+    state = {name: weights.read(name).float() for name in weights.names}
+    state["visual.transformer.resblocks.999999.ln_1.weight"] = torch.ones(32)
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="the image tower has 3 layers, and the last is number 999999"):
+        open_checkpoint(tmp_path / "model.pt")
+
+
+SECRET = b"\x00\x00\x80?" * 300_000
+
+
+@pytest.fixture
+def graphs(tmp_path: Path) -> Path:
+    """A SeeSay folder whose graphs point into model.safetensors beside, and a file outside that they have no business with."""
+    convert(open_checkpoint(DATA / "openai-vit-archive" / "model.pt"), tmp_path / "folder")
+    (tmp_path / "secret").write_bytes(SECRET)
+    return tmp_path / "folder"
+
+
+def moved(folder: Path, **place: str) -> None:
+    """The first weight of the image graph that lies outside it lies elsewhere."""
+    model = onnx.load(folder / "image.onnx", load_external_data=False)
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.external_data)
+    said = {entry.key: entry.value for entry in tensor.external_data} | place
+    del tensor.external_data[:]
+    for key, value in said.items():
+        tensor.external_data.add(key=key, value=value)
+    onnx.save(model, folder / "image.onnx")
+
+
+def refused(folder: Path, match: str) -> None:
+    with pytest.raises(ModelError, match=match):
+        external_data.check(folder / "image.onnx")
+    with pytest.raises(ModelError, match=match):
+        seesay.load(folder).encode_image(np.zeros((40, 40, 3), dtype=np.uint8))
+    (folder / "model.safetensors").unlink()  # torch then reads the graphs
+    with pytest.raises(ModelError):
+        seesay.load(folder, engine="torch")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "../secret",
+        "a/../../secret",
+        "/etc/passwd",
+        "{}/secret",
+        "..\\secret",
+        "C:\\secret",
+        "\\\\host\\share\\x",
+        "",
+        "*/_ORT_MEM_ADDR_/*",
+        ".",
+        "absent",
+        "\0",
+    ],
+)
+def test_a_graph_reaches_no_file_outside_its_folder(graphs: Path, location: str) -> None:
+    external_data.check(graphs / "image.onnx")
+    moved(graphs, location=location.format(graphs.parent), offset="0")
+    refused(graphs, "image.onnx keeps a weight in .*It is not opened")
+
+
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_a_graph_follows_no_link_out_of_its_folder(graphs: Path, link: str) -> None:
+    (graphs / "inside").symlink_to(graphs.parent / "secret" if link == "file" else graphs.parent)
+    moved(graphs, location="inside" if link == "file" else "inside/secret", offset="0")
+    refused(graphs, "it is a link out of its folder")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"offset": "-1"}, {"length": "999999999999"}, {"offset": str(2**63)}, {"offset": "x"}, {"offset": "1e3"}, {"length": "٣"}],
+    ids=str,
+)
+def test_a_graph_reaches_no_part_that_its_file_has_not(graphs: Path, place: dict[str, str]) -> None:
+    moved(graphs, **place)
+    refused(graphs, "that file ends after|in whole numbers")
+
+
+def test_weights_are_looked_for_wherever_a_graph_may_hold_them(graphs: Path) -> None:
+    """In branches, attributes and functions too; and where a place is said twice, by either."""
+    whole = onnx.load(graphs / "image.onnx", load_external_data=False)
+    outside = onnx.TensorProto(name="x", dims=[1], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+    outside.external_data.add(key="location", value="../secret")
+    twice = onnx.TensorProto(name="x", dims=[1], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+    for value in ("../secret", "model.safetensors"):
+        twice.external_data.add(key="location", value=value)
+    branch = onnx.GraphProto(name="branch", initializer=[outside])
+    constant = onnx.helper.make_node("Constant", [], ["c"], value=outside)
+    nodes = {
+        "an attribute": constant,
+        "a branch": onnx.helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=onnx.GraphProto(name="other")),
+        "a branch's node": onnx.helper.make_node("If", ["c"], ["y"], then_branch=onnx.GraphProto(name="b", node=[constant])),
+        "twice": onnx.helper.make_node("Constant", [], ["c"], value=twice),
+    }
+    for where, node in nodes.items():
+        changed = onnx.ModelProto.FromString(whole.SerializeToString())
+        changed.graph.node.append(node)
+        onnx.save(changed, graphs / "image.onnx")
+        with pytest.raises(ModelError, match=r"keeps a weight in '../secret'"):
+            external_data.check(graphs / "image.onnx")
+        assert where
+    changed = onnx.ModelProto.FromString(whole.SerializeToString())
+    changed.functions.append(onnx.FunctionProto(name="f", node=[constant]))
+    onnx.save(changed, graphs / "image.onnx")
+    with pytest.raises(ModelError, match=r"keeps a weight in '../secret'"):
+        external_data.check(graphs / "image.onnx")
 
 
 def test_an_archive_that_unpacks_to_far_more(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import seesay
 from seesay.catalog import find
-from seesay.tokenizers.from_files import byte_alphabet
+from tests.checkpoints.fuzz import spelling
 from tests.cli.conftest import Run
 from tests.parity.test_checkpoints import DATA
 
@@ -156,11 +156,7 @@ def test_an_image_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) 
 def test_a_text_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) -> None:
     source, folder, texts = tmp_path / name, tmp_path / "converted", tmp_path / "texts.txt"
     shutil.copytree(DATA / name, source)
-    alphabet = [*byte_alphabet().values()]
-    pieces = [*alphabet, *(f"{letter}</w>" for letter in alphabet)][:298]
-    vocabulary = {piece: number for number, piece in enumerate([*pieces, "<|startoftext|>", "<|endoftext|>"])}
-    (source / "vocab.json").write_text(json.dumps(vocabulary))
-    (source / "merges.txt").write_text("#version: 0.2\n")
+    (source / "tokenizer.json").write_bytes(spelling(300))
     texts.write_text("a dog\ntwo cats\n")
     assert run("models", "convert", source, folder).code == 0
     assert "build onnx/float32/exact" in run("models", "info", folder).out

@@ -1,9 +1,13 @@
 """The weights inside a graph, as float32 arrays by tower name: what lets torch use a model that ships as graphs only."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from seesay import external_data
+from seesay.checkpoints.border import reading
 from seesay.errors import MissingExtra
 
 
@@ -20,9 +24,14 @@ def read_weights(graph: Path) -> dict[str, np.ndarray]:
         from onnx import numpy_helper
     except ImportError:
         raise MissingExtra("reading a graph's weights", "torch") from None
-    read = onnx.load(graph).graph
+    external_data.check(graph)
+    with reading(graph, "a graph"):
+        return _dequantised(onnx.load(graph).graph, numpy_helper.to_array)
+
+
+def _dequantised(read: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, np.ndarray]:
     defaults = {value.name for value in read.input}  # of inputs that nobody needs to give
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in read.initializer if tensor.name not in defaults}
+    stored = {tensor.name: to_array(tensor) for tensor in read.initializer if tensor.name not in defaults}
     weights = {}
     for name, value in stored.items():
         if name.startswith("constant_") or name.endswith(".scale"):

@@ -1,6 +1,7 @@
 """What a checkpoint's file is, tower by tower, without running it; from its header alone where the format has one."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from seesay.checkpoints.names import account
 from seesay.checkpoints.reader import Checkpoint, layout_of, our_shapes, read_checkpoint
 from seesay.checkpoints.weights import Weights, open_weights
 from seesay.config import ModelConfig, is_model_folder, read_config
-from seesay.errors import CheckpointError, MissingExtra
+from seesay.errors import CheckpointError, InputError, MissingExtra
 from seesay.estimate import parameters
 from seesay.strict import to_json
 
@@ -55,7 +56,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
         checkpoint = read_checkpoint(path, weights, said or Said())
     except CheckpointError as error:
         ours = our_shapes(weights, found)
-        image, text = (_shown(make(ours, GUESSED)) for make in (shapes.image_config, shapes.text_config))
+        image, text = (_shown(make, ours) for make in (shapes.image_config, shapes.text_config))
         return _facts(weights, format=layout.title, image=image, text=text, ignored=ignored, unknown=str(error))
     faults = None
     try:
@@ -132,7 +133,12 @@ def _facts(weights: Weights, **more: Any) -> Inspection:
     )
 
 
-def _shown(config: object) -> dict[str, Any] | None:
+def _shown(make: Callable[[shapes.Shapes, Said], object], ours: shapes.Shapes) -> dict[str, Any] | None:
+    """What the shapes of a tower's tensors show; None where there is none, or they fit no tower."""
+    try:
+        config = make(ours, GUESSED)
+    except (CheckpointError, InputError):
+        return None
     if config is None:
         return None
     values: dict[str, Any] = to_json(config)

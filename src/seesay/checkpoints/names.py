@@ -62,7 +62,7 @@ class Place:
             case "transpose":
                 return theirs[::-1]
             case "stack":
-                return (theirs[0] // self.parts, *theirs[1:])
+                return (theirs[0] // self.parts, *theirs[1:]) if theirs else theirs
             case "scalar":
                 return ()
         return theirs

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from seesay.models import Clip
 
+STORED = ("float32", "float16", "bfloat16", "float64")
 UNUSED = {
     "text.pooler.weight": "pooling takes place without BERT's pooler",
     "text.pooler.bias": "pooling takes place without BERT's pooler",
@@ -131,6 +132,13 @@ class Checkpoint:
             optional |= {"logit_scale", "logit_bias"}
         faults = [f"missing: {name}" for name in expected if name not in found and name not in optional]
         faults += [f"left over: {self.account.places[name].theirs}" for name in found if name not in expected]
+        faults += [
+            f"{place.theirs}: stored as {dtype}, expected one of {', '.join(STORED)}"
+            for name, place in self.account.places.items()
+            if name in expected
+            and not name.endswith("num_batches_tracked")
+            and (dtype := self.weights.names[place.theirs].dtype) not in STORED
+        ]
         faults += [f"left over: {name}" for name in self.account.left_over]
         faults += [
             f"{self.account.places[name].theirs}: shape {found[name]}, expected {expected[name]}"

@@ -13,8 +13,21 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def depth(shapes: Shapes, tower: str) -> int:
-    numbers = [int(m[1]) for name in shapes if (m := re.match(rf"{tower}\.blocks\.(\d+)\.", name))]
-    return 1 + max(numbers, default=-1)
+    numbers = {int(m[1]) for name in shapes if (m := re.match(rf"{tower}\.blocks\.(\d{{1,6}})\.", name))}
+    deep = 1 + max(numbers, default=-1)
+    if deep != len(numbers):
+        raise CheckpointError(
+            f"the {tower} tower has {len(numbers)} layers, and the last is number {deep - 1}: some are missing"
+        )
+    return deep
+
+
+def shape(shapes: Shapes, name: str, sides: int) -> tuple[int, ...]:
+    """Of a tensor without which nothing can be known. Raises CheckpointError where it is missing or has other sides."""
+    found = shapes.get(name)
+    if found is None or len(found) != sides or not all(found):
+        raise CheckpointError(f"{name}: expected a tensor of {sides} sides, got {'none' if found is None else found}")
+    return found
 
 
 def stages(shapes: Shapes) -> tuple[int, int, int, int]:
@@ -27,16 +40,16 @@ def dimension(shapes: Shapes) -> int:
     """Of the shared space."""
     for name in ("image.projection.weight", "image.pool.out.weight", "text.projection.weight", "text.projection.down.weight"):
         if name in shapes:
-            return shapes[name][0]
+            return shape(shapes, name, 2)[0]
     for name in ("image.norm_after.weight", "text.norm_after.weight"):
         if name in shapes:
-            return shapes[name][0]
+            return shape(shapes, name, 1)[0]
     raise CheckpointError("no projection and no last norm: these are not the weights of a tower")
 
 
 def square(positions: int, what: str) -> int:
-    side: int = round((positions - 1) ** 0.5)
-    if side * side != positions - 1:
+    side: int = round(max(positions - 1, 0) ** 0.5)
+    if side < 1 or side * side != positions - 1:
         raise CheckpointError(f"{what} has {positions} positions, which are not one and a square grid")
     return side
 
@@ -44,17 +57,17 @@ def square(positions: int, what: str) -> int:
 def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> ImageConfig | None:
     """heads_of: the width of a head where the source has one rule for all models."""
     if "image.patch_embedding.weight" in shapes:
-        width, _, patch, _ = shapes["image.patch_embedding.weight"]
+        width, _, patch, _ = shape(shapes, "image.patch_embedding.weight", 4)
         heads = _heads("image_heads", said, width, heads_of, "activation")
         assert said.activation
         return VitConfig(
             kind="vit",
-            image_px=patch * square(shapes["image.position_embedding"][0], "the image tower"),
+            image_px=patch * square(shape(shapes, "image.position_embedding", 2)[0], "the image tower"),
             patch_px=patch,
             width=width,
             depth=depth(shapes, "image"),
             heads=heads,
-            mlp_width=shapes["image.blocks.0.mlp.up.weight"][0],
+            mlp_width=shape(shapes, "image.blocks.0.mlp.up.weight", 2)[0],
             activation=said.activation,
             layer_norm_eps=CLIP_EPS,
             norm_before="image.norm_before.weight" in shapes,
@@ -62,12 +75,12 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
             projection="linear" if "image.projection.weight" in shapes else "none",
         )
     if "image.pool.position_embedding" in shapes:
-        cells, pooled = shapes["image.pool.position_embedding"]
+        cells, pooled = shape(shapes, "image.pool.position_embedding", 2)
         heads = _heads("image_heads", said, pooled, heads_of)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=32 * square(cells, "the image tower"),
-            width=shapes["image.stem.2.conv.weight"][0],
+            width=shape(shapes, "image.stem.2.conv.weight", 4)[0],
             stages=stages(shapes),
             heads=heads,
         )
@@ -77,7 +90,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
 def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> TextConfig | None:
     """A CLIP text tower is taken as causal and pooled at its last vocabulary entry; BERT as pooled at its first token."""
     if "text.token_embedding.weight" in shapes:
-        vocabulary, width = shapes["text.token_embedding.weight"]
+        vocabulary, width = shape(shapes, "text.token_embedding.weight", 2)
         heads = _heads("text_heads", said, width, heads_of, "activation")
         activation = said.text_activation or said.activation
         assert activation
@@ -86,9 +99,9 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             width=width,
             depth=depth(shapes, "text"),
             heads=heads,
-            mlp_width=shapes["text.blocks.0.mlp.up.weight"][0],
+            mlp_width=shape(shapes, "text.blocks.0.mlp.up.weight", 2)[0],
             vocabulary=vocabulary,
-            positions=shapes["text.position_embedding"][0],
+            positions=shape(shapes, "text.position_embedding", 2)[0],
             activation=activation,
             layer_norm_eps=CLIP_EPS,
             causal=True,
@@ -97,21 +110,21 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             projection="linear" if "text.projection.weight" in shapes else "none",
         )
     if "text.embeddings.word.weight" in shapes:
-        vocabulary, width = shapes["text.embeddings.word.weight"]
+        vocabulary, width = shape(shapes, "text.embeddings.word.weight", 2)
         heads = _heads("text_heads", said, width, heads_of)
         return BertConfig(
             kind="bert",
             width=width,
             depth=depth(shapes, "text"),
             heads=heads,
-            mlp_width=shapes["text.blocks.0.mlp.up.weight"][0],
+            mlp_width=shape(shapes, "text.blocks.0.mlp.up.weight", 2)[0],
             vocabulary=vocabulary,
-            positions=shapes["text.embeddings.position.weight"][0],
+            positions=shape(shapes, "text.embeddings.position.weight", 2)[0],
             activation=said.text_activation or "gelu",
             layer_norm_eps=BERT_EPS,
             pooling="cls",
             head="linear",
-            types=shapes["text.embeddings.token_type.weight"][0],
+            types=shape(shapes, "text.embeddings.token_type.weight", 2)[0],
         )
     return None
 

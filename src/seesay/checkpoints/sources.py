@@ -12,7 +12,7 @@ from seesay.checkpoints.layouts import Layout
 from seesay.checkpoints.shapes import Shapes
 from seesay.checkpoints.weights import Weights
 from seesay.config import BertConfig, ClipTextConfig, ImageSpec, ModifiedResNetConfig, VitConfig, read_object
-from seesay.errors import CheckpointError
+from seesay.errors import CheckpointError, InputError
 from seesay.tokenizers import SPECS, pad_id
 from seesay.tokenizers.vocabulary import PIECES, VocabularyName
 
@@ -24,7 +24,10 @@ CHINESE = Said(activation="quick_gelu", text_activation="gelu")
 
 def describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Description:
     """`ours`: the tensors' shapes by our names. Raises CheckpointError where something is left open or cannot be."""
-    described = _overridden(_padded(_from_files(layout, weights, ours, said), weights.path.parent), said)
+    try:
+        described = _overridden(_padded(_from_files(layout, weights, ours, said), weights.path.parent), said)
+    except InputError as error:  # of a configuration's own bounds, such as heads that do not divide a width
+        raise CheckpointError(f"{weights.path} is described by what cannot be: {error}") from None
     _plausible(described, ours)
     return described
 

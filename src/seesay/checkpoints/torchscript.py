@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from seesay.checkpoints.border import reading
 from seesay.errors import CheckpointError
 
 STORAGES = {
@@ -51,26 +52,20 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
-                if sum(entry.file_size for entry in archive.infolist()) > EXPANSION * path.stat().st_size:
-                    raise CheckpointError("unpacks to many times its size, as weights never do; it may not fit into memory")
-                tree = _Unpickler(io.BytesIO(archive.read(self._pickle))).load()
-            self.tensors = dict(_walk(tree, ""))
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        except Exception as error:  # whatever a damaged or hostile pickle makes the unpickler stumble over
-            raise CheckpointError(
-                f"{path} is not a TorchScript archive that can be read: {type(error).__name__}: {error}"
-            ) from None
+        with reading(path, "a TorchScript archive"), zipfile.ZipFile(path) as archive:
+            (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
+            pickled = archive.read(self._pickle)
+            try:
+                self.tensors = dict(_walk(_Unpickler(io.BytesIO(pickled)).load(), ""))
+            except CheckpointError as error:
+                raise CheckpointError(f"{path}: {error}") from None
 
     def read(self, name: str) -> np.ndarray:
         """One tensor, copied out of the archive."""
         stored = self.tensors[name]
         dtype = np.dtype(stored.dtype)
         entry = f"{self._pickle.removesuffix('data.pkl')}data/{stored.storage}"
-        with zipfile.ZipFile(self.path) as archive:
+        with reading(self.path, "a TorchScript archive"), zipfile.ZipFile(self.path) as archive:
             try:
                 declared = archive.getinfo(entry).file_size
             except KeyError:
@@ -89,12 +84,15 @@ class Archive:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a zip is TorchScript rather than a file of `torch.save`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
+    """Whether a zip is TorchScript rather than a file of `torch.save`. Raises CheckpointError for one that unpacks to far more
+    than it has: zipfile, and torch, allocate and fill what a zip says of its members."""
+    with reading(path, "a zip"), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(entry.file_size for entry in members) > EXPANSION * path.stat().st_size:
+            raise CheckpointError(
+                f"{path} unpacks to many times its size, as weights never do; it may not fit into memory and is not unpacked"
+            )
+        return any(entry.filename.endswith("/constants.pkl") for entry in members)
 
 
 class _Module:

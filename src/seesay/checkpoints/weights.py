@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seesay.checkpoint_files import chosen
+from seesay.checkpoints.border import reading
 from seesay.checkpoints.graph_weights import read_weights
 from seesay.checkpoints.torchscript import Archive, is_archive
 from seesay.errors import CheckpointError, DownloadError, MissingExtra
@@ -22,6 +23,7 @@ INDEX = ".index.json"  # of a checkpoint in several files
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where trainers put the weights among other things
 PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+ZIP = b"PK\x03\x04"
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
 
 
@@ -67,17 +69,17 @@ def open_weights(path: Path) -> Weights:
     file = weights_file(path)
     if file.name.endswith(INDEX):
         return _unwrapped(file, "sharded", _shards(file))
-    with file.open("rb") as stream:
+    with reading(file, "a file"), file.open("rb") as stream:
         start = stream.read(64)
     if not start:
         raise CheckpointError(f"{file} is empty")
     if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < HEADER_LIMIT:
         return _unwrapped(file, "safetensors", _Safetensors(file))
-    if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):
+    if start[:4] == ZIP and not zipfile.is_zipfile(file):
         raise CheckpointError(f"{file} has a beginning and no end: the download broke off. Fetch it again")
-    if start[:4] == b"PK\x03\x04" and is_archive(file):
+    if start[:4] == ZIP and is_archive(file):
         return _unwrapped(file, "TorchScript archive", _Script(file))
-    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+    if start[:4] == ZIP or start[:1] == b"\x80":
         saved, notes = _torch_load(file)
         return _unwrapped(file, "torch file", _Loaded(saved), notes)
     if start.startswith(b"version https://git-lfs"):
@@ -114,8 +116,10 @@ class _Safetensors:
                 from safetensors import safe_open
             except ImportError:
                 raise MissingExtra("reading a checkpoint", "torch") from None
-            self._open = safe_open(self.file, framework="pt")
-        return self._open.get_tensor(name)  # type: ignore[no-any-return]
+            with reading(self.file, "a safetensors file"):
+                self._open = safe_open(self.file, framework="pt")
+        with reading(self.file, "a safetensors file"):
+            return self._open.get_tensor(name)  # type: ignore[no-any-return]
 
 
 def read_header(file: Path) -> dict[str, Any]:
@@ -125,25 +129,31 @@ def read_header(file: Path) -> dict[str, Any]:
         text = stream.read(min(length, HEADER_LIMIT))
     if len(text) < length:
         raise CheckpointError(f"{file} ends within its header: the download broke off. Fetch it again")
-    try:
+    with reading(file, "a safetensors file"):
         header = json.loads(text)
         if not isinstance(header, dict):
-            raise ValueError("not an object")
-        entries = [info for name, info in header.items() if name != "__metadata__"]
-        ends = [info["data_offsets"][1] for info in entries]
-        if not all(isinstance(side, int) for info in entries for side in (*info["shape"], *info["data_offsets"])):
-            raise ValueError("shapes and places are whole numbers")
-        if not all(isinstance(info["dtype"], str) for info in entries):
-            raise ValueError("dtypes are names")
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise CheckpointError(f"{file} is not a safetensors file that can be read: {error}") from None
+            raise ValueError("the header is not an object")
+        ends = [_checked(info) for name, info in header.items() if name != "__metadata__"]
     size, expected = file.stat().st_size, 8 + length + max(ends, default=0)
     if size != expected:
         raise CheckpointError(f"{file} is {size} bytes long and should be {expected}: the download broke off. Fetch it again")
     return header
 
 
+def _checked(info: dict[str, Any]) -> int:
+    """Where a tensor ends. Raises ValueError, KeyError or TypeError for what describes none."""
+    shape, (begin, end), dtype = info["shape"], info["data_offsets"], info["dtype"]
+    if not all(isinstance(number, int) and number >= 0 for number in (*shape, begin, end)):
+        raise ValueError("shapes and places are whole numbers")
+    if not isinstance(dtype, str):
+        raise ValueError("dtypes are names")
+    if dtype in BYTES and end - begin != math.prod(shape) * BYTES[dtype]:
+        raise ValueError(f"{end - begin} bytes are no {dtype} of the shape {tuple(shape)}")
+    return int(end)
+
+
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32"}
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4}
 
 
 def _entry(info: dict[str, Any]) -> Entry:
@@ -160,11 +170,9 @@ class _Shards:
 
 
 def _shards(index: Path) -> _Shards:
-    try:
+    with reading(index, "an index of shards"):
         places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = {place: index.parent / Path(place).name for place in set(places.values())}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} is not an index of shards: {error!r}") from None
     missing = sorted(file.name for file in files.values() if not file.is_file())
     if missing:
         raise CheckpointError(f"{index.parent} lacks {', '.join(missing)}, which {index.name} names")
@@ -228,9 +236,11 @@ def _torch_load(file: Path) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
             "If you trust it, convert it where it was made: torch.save(model.state_dict(), FILE)"
         ) from None
     notes: list[str] = []
+    opened: list[object] = []  # a dict may hold itself
     while isinstance(saved, Mapping) and not any(isinstance(value, torch.Tensor) for value in saved.values()):
+        opened.append(saved)
         inner = next((key for key in WRAPPERS if isinstance(saved.get(key), Mapping)), None)
-        if inner is None:
+        if inner is None or any(saved[inner] is outer for outer in opened):
             break
         notes += [f"{key} {value}" for key, value in saved.items() if isinstance(value, int | str | float)]
         saved = saved[inner]
@@ -239,12 +249,17 @@ def _torch_load(file: Path) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
     )
     if not tensors:
         raise CheckpointError(f"{file} holds no tensors by name; a checkpoint is a dict of them, bare or under 'state_dict'")
+    for name, tensor in tensors.items():
+        plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+        # a stride of 0 repeats one number without end
+        if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise CheckpointError(f"{file}: {name} is no plain tensor; save it as one: tensor.contiguous()")
     return tensors, tuple(notes)
 
 
 def _is_zip(file: Path) -> bool:
     with file.open("rb") as stream:
-        return stream.read(4) == b"PK\x03\x04"
+        return stream.read(4) == ZIP
 
 
 def _unwrapped(file: Path, kind: str, container: Container, notes: tuple[str, ...] = ()) -> Weights:

@@ -1,14 +1,13 @@
 """A graph's file read for its structure alone: its large weights stay where they are, for ONNX Runtime to map into memory.
 
 Opened by its path, a graph of 25 MB is parsed and its weights are copied, which is more than a third of the time that opening
-takes. So what is handed over says of every large weight where in this same file it lies (ONNX's external data). Protocol
-Buffers' wire format is simple enough to be walked through without their library: fields of a tag, a length and a value.
+takes. So what is handed over says of every large weight where in this same file it lies (ONNX's external data).
 """
 
 import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from seesay.protobuf import VARINT, Field, fields, number, sized
 
 LARGE = 1 << 14  # bytes of a weight that is worth it
 BYTES = (2, 3)  # ONNX's types uint8 and int8: others would have to lie at addresses that are multiples of their size
@@ -16,18 +15,6 @@ BYTES = (2, 3)  # ONNX's types uint8 and int8: others would have to lie at addre
 GRAPH, INITIALIZER = 7, 5
 TYPE, RAW, EXTERNAL, LOCATION = 2, 9, 13, 14
 KEY, VALUE = 1, 2
-VARINT, SIZED = 0, 2  # kinds of values
-FIXED = {1: 8, 5: 4}  # and those of so many bytes
-
-
-@dataclass(frozen=True)
-class _Field:
-    """number; begin: of its tag; value to end: of its value."""
-
-    number: int
-    begin: int
-    value: int
-    end: int
 
 
 def structure(path: Path) -> bytes | None:
@@ -43,25 +30,25 @@ def structure(path: Path) -> bytes | None:
 def _model(data: mmap.mmap, name: str) -> bytes | None:
     parts = []
     moved = 0
-    for field in _fields(data, 0, len(data)):
+    for field in fields(data, 0, len(data)):
         if field.number != GRAPH:
             parts.append(data[field.begin : field.end])
             continue
         graph = []
-        for inner in _fields(data, field.value, field.end):
+        for inner in fields(data, field.value, field.end):
             large = inner.number == INITIALIZER and inner.end - inner.value >= LARGE
             tensor = _outside(data, inner, name) if large else None
             moved += tensor is not None
-            graph.append(data[inner.begin : inner.end] if tensor is None else _sized(INITIALIZER, tensor))
-        parts.append(_sized(GRAPH, b"".join(graph)))
+            graph.append(data[inner.begin : inner.end] if tensor is None else sized(INITIALIZER, tensor))
+        parts.append(sized(GRAPH, b"".join(graph)))
     return b"".join(parts) if moved else None
 
 
-def _outside(data: mmap.mmap, tensor: _Field, name: str) -> bytes | None:
+def _outside(data: mmap.mmap, tensor: Field, name: str) -> bytes | None:
     """The tensor with the place of its bytes in place of them; None of one that has to stay. Raises ValueError where it lies
     outside already."""
     kept, raw, kind = [], None, 0
-    for field in _fields(data, tensor.value, tensor.end):
+    for field in fields(data, tensor.value, tensor.end):
         if field.number == LOCATION:
             raise ValueError("weights lie outside")
         if field.number == TYPE:
@@ -73,50 +60,5 @@ def _outside(data: mmap.mmap, tensor: _Field, name: str) -> bytes | None:
     if raw is None or kind not in BYTES:
         return None
     for key, value in (("location", name), ("offset", str(raw.value)), ("length", str(raw.end - raw.value))):
-        kept.append(_sized(EXTERNAL, _sized(KEY, key.encode()) + _sized(VALUE, value.encode())))
-    return b"".join([*kept, _number(LOCATION << 3 | VARINT), _number(1)])
-
-
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[_Field]:
-    """Raises ValueError, IndexError for what is none."""
-    while at < end:
-        begin = at
-        tag, at = _read_number(data, at)
-        value = at
-        kind = tag & 7
-        if kind == VARINT:
-            _, at = _read_number(data, at)
-        elif kind == SIZED:
-            length, value = _read_number(data, at)
-            at = value + length
-        elif kind in FIXED:
-            at += FIXED[kind]
-        else:
-            raise ValueError("no field begins here")
-        if at > end:
-            raise ValueError("the field ends behind what holds it")
-        yield _Field(tag >> 3, begin, value, at)
-
-
-def _read_number(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """(the number, where it ends): seven bits a byte, the lowest first."""
-    number = shift = 0
-    while True:
-        byte = data[at]
-        number |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return number, at
-
-
-def _number(value: int) -> bytes:
-    written = bytearray()
-    while value > 127:
-        written.append(value & 127 | 128)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
-
-
-def _sized(field: int, value: bytes) -> bytes:
-    return _number(field << 3 | SIZED) + _number(len(value)) + value
+        kept.append(sized(EXTERNAL, sized(KEY, key.encode()) + sized(VALUE, value.encode())))
+    return b"".join([*kept, number(LOCATION << 3 | VARINT), number(1)])

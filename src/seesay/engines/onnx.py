@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seesay import external_data
 from seesay.engines.cores import available_cores, checked_threads
 from seesay.engines.graph_file import structure
 from seesay.engines.protocol import Capability
-from seesay.errors import ModelError
+from seesay.errors import ModelError, first_sentence
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -57,8 +58,13 @@ class OnnxEngine:
         return np.concatenate(runs) if len(runs) > 1 else runs[0]
 
     def _run(self, tower: str, output: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        (result,) = self._session(tower).run([output], inputs)
-        return np.asarray(result, dtype=np.float32)
+        session = self._session(tower)
+        try:
+            (result,) = session.run([output], inputs)
+            return np.asarray(result, dtype=np.float32)
+        except Exception as error:  # onnxruntime's exceptions share no base class
+            shapes = ", ".join(f"{name} {value.shape} {value.dtype}" for name, value in inputs.items())
+            raise ModelError(f"{self._folder / tower}.onnx cannot be run with {shapes}: {first_sentence(error)}") from None
 
     def expect(self, tower: str) -> None:
         """Begins to open a graph in a thread, for whoever is about to need it and has something else to do first."""
@@ -82,13 +88,17 @@ class OnnxEngine:
             raise ModelError(f"{path.parent} has no {path.name}; a model folder holds config.json, image.onnx and text.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # errors only
+        options.log_severity_level = 4  # errors are raised, and shall not be printed as well
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._alone else "0")
         path = path.resolve()  # a hub's cache holds links, and weights must lie beside their graph
+        external_data.check(path)
         try:
             if (graph := structure(path)) is not None:
                 options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
-            return onnxruntime.InferenceSession(graph or str(path), options, providers=["CPUExecutionProvider"])
+            # Its fallback prints what went wrong to stdout, tries the same again, and fails again.
+            return onnxruntime.InferenceSession(
+                graph or str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime's exceptions share no base class
             raise ModelError(f"{path} is not a graph that ONNX Runtime opens: {error}") from None
 

@@ -5,12 +5,14 @@ texts with ftfy where that was installed, and BERT's followed Python's Unicode t
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from seesay.config import read_object
-from seesay.errors import ModelError
+from seesay.errors import ModelError, first_sentence
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -19,8 +21,23 @@ PADS = ("<pad>", "[PAD]")
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
+@contextmanager
+def _understood(folder: Path) -> Iterator[None]:
+    """What is not as its format has it becomes a ModelError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {first_sentence(error)}"
+        raise ModelError(f"the files of the tokenizer in {folder} cannot be read: {reason}") from None
+
+
 def tokenizer_json(folder: Path) -> bytes:
     """The folder's tokenizer.json, or one made of the older files. Raises ModelError."""
+    with _understood(folder):
+        return _tokenizer_json(folder)
+
+
+def _tokenizer_json(folder: Path) -> bytes:
     if (folder / "tokenizer.json").is_file():
         return (folder / "tokenizer.json").read_bytes()
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
@@ -40,10 +57,12 @@ def pad_id(folder: Path) -> int | None:
         content = tokenizer_json(folder)
     except ModelError:
         return None
-    try:
-        whole = json.loads(content)
-    except ValueError as error:
-        raise ModelError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from None
+    with _understood(folder):
+        return _pad_id(folder, content)
+
+
+def _pad_id(folder: Path, content: bytes) -> int | None:
+    whole = json.loads(content)
     names = ("tokenizer_config.json", "special_tokens_map.json")
     said = [read_object(folder / name) for name in names if (folder / name).is_file()]
     for side in ("padding_side", "truncation_side"):
@@ -60,6 +79,8 @@ def pad_id(folder: Path) -> int | None:
         pieces = whole["model"]["vocab"]
         ids = pieces if isinstance(pieces, dict) else {piece: number for number, (piece, _) in enumerate(pieces)}
     found: int | None = ids.get(token)
+    if found is not None and not isinstance(found, int):
+        raise ValueError(f"the id of {token!r} is {found!r}")
     return found
 
 

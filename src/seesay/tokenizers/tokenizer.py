@@ -77,8 +77,10 @@ class Tokenizer:
     @cached_property
     def _ends(self) -> tuple[int, int]:
         """The ids before and after every text."""
-        first, last = self._backend.encode("").ids
-        return first, last
+        ids = self._backend.encode("").ids
+        if len(ids) != 2:
+            raise ModelError(f"the vocabulary puts {len(ids)} ids around a text, expected one before and one after it")
+        return ids[0], ids[1]
 
 
 class LazyTokenizer:
