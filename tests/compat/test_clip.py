@@ -211,6 +211,26 @@ def test_a_missing_tower_or_vocabulary() -> None:
         without.tokenize("a dog")
 
 
+def test_one_text_in_two_brackets_is_one_text(tiny: dict[str, Path]) -> None:
+    """As a published course has it: (1, 1, 77). Several texts in brackets of their own are no ids, as before."""
+    model, _ = clip.load(tiny["openai"])
+    for ids in (model.tokenize("a dog"), clip.tokenize("a dog")):
+        assert torch.equal(model.encode_text(ids.unsqueeze(0)), model.encode_text(ids))
+    for odd in (model.tokenize(["a dog", "a cat"]).unsqueeze(0), model.tokenize("a dog")[None, None]):
+        with pytest.raises(InputError, match=r"expected token ids \(N, L\)"):
+            model.encode_text(odd)
+
+
+def test_what_is_absent_says_so_by_name() -> None:
+    with pytest.raises(
+        AttributeError, match=r"compat.clip has no 'build_model' of clip; it has CLIP, TextTooLong, available_mo"
+    ):
+        _ = clip.build_model
+    assert not hasattr(clip, "build_model")
+    with pytest.raises(ImportError, match="'build_model'"):
+        from seesay.compat.clip import build_model  # noqa: F401
+
+
 def test_download_root_is_answered(tiny: dict[str, Path], tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="SEESAY_CACHE"):
         clip.load(tiny["openai"], jit=True, download_root=str(tmp_path))

@@ -1,5 +1,6 @@
 """seesay.compat.hf beyond the snippets: names, batches, padding, the original's numbers."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,93 @@ def test_dtype_and_device(tiny: dict[str, Path]) -> None:
     assert CLIPModel.from_pretrained(tiny["hf"], dtype="auto", device_map="auto").dtype == torch.float32
     with pytest.raises(InputError, match="dtype is 'auto', or a name such as .*, got 'float17'"):
         CLIPModel.from_pretrained(tiny["hf"], dtype="float17")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "output"),
+    [
+        ("CLIPTextModel", "hf-text-4", "pooler_output"),
+        ("CLIPTextModel", "hf-text-5", "pooler_output"),
+        ("CLIPTextModelWithProjection", "hf-text-projection-5", "text_embeds"),
+        ("CLIPTextModelWithProjection", "hf-clip-5", "text_embeds"),
+        ("CLIPVisionModel", "hf-vision-5", "pooler_output"),
+        ("CLIPVisionModelWithProjection", "hf-vision-projection-4", "image_embeds"),
+        ("CLIPVisionModelWithProjection", "hf-clip-5", "image_embeds"),
+        ("CLIPVisionModelWithProjection", "hf-chinese-clip-5", "image_embeds"),
+    ],
+)
+def test_one_tower_gives_the_originals_numbers(kind: str, name: str, output: str) -> None:
+    model = getattr(hf, kind).from_pretrained(DATA / name)
+    expected = open_fixture(name)[1]
+    part, given = ("text", "ids") if "Text" in kind else ("image", "pixels")
+    made = model(torch.from_numpy(expected[given]), output_hidden_states=True)
+    assert relative(made[output].detach(), expected[part]) <= RELATIVE
+    for number, states in enumerate(made.hidden_states):
+        assert relative(states.detach(), expected[f"{part}.hidden.{number}"]) <= RELATIVE
+    last = made.last_hidden_state if part == "image" else None
+    if last is not None:
+        assert torch.equal(last, made.hidden_states[-1])
+    assert made[0] is made[next(iter(made))]
+    assert "hidden_states" not in [
+        name for name, value in model(torch.from_numpy(expected[given])).items() if value is not None
+    ]
+    other = "image" if part == "text" else "text"
+    assert not [name for name in model.state_dict() if name.startswith(other)]  # it takes no memory
+
+
+def test_the_last_states_of_a_text_tower_are_normed_and_padding_is_not_seen() -> None:
+    """transformers 5.24 gives the same to the bit (checked beside it); pooled is the state at the end of text."""
+    model = hf.CLIPTextModel.from_pretrained(DATA / "hf-text-5")
+    ids = torch.from_numpy(open_fixture("hf-text-5")[1]["ids"])
+    made, end = model(ids), (ids == 299).int().argmax(dim=1)
+    torch.testing.assert_close(made.last_hidden_state[torch.arange(len(ids)), end], made.pooler_output)
+    mask = (torch.arange(ids.shape[1]) <= end[:, None]).long()
+    masked = model(ids, attention_mask=mask)
+    kept = mask[..., None].bool()
+    torch.testing.assert_close(masked.last_hidden_state * kept, made.last_hidden_state * kept)
+
+
+def test_a_tower_that_is_not_there_says_so(tiny: dict[str, Path]) -> None:
+    for kind, name, said in (
+        (hf.CLIPTextModel, DATA / "hf-vision-5", "has no text tower"),
+        (hf.CLIPVisionModel, DATA / "hf-text-5", "has no image tower"),
+        (hf.CLIPTextModelWithProjection, DATA / "hf-text-5", "has no projection; CLIPTextModel takes it as it is"),
+        (hf.CLIPVisionModelWithProjection, DATA / "hf-vision-5", "has no projection; CLIPVisionModel takes it as it is"),
+        (hf.CLIPVisionModel, "bundled", "is no ViT"),
+    ):
+        with pytest.raises(MissingCapability, match=said):
+            kind.from_pretrained(name)
+
+
+def test_auto_classes_take_what_is_there() -> None:
+    for name, model, processor in (
+        ("hf-clip-5", hf.CLIPModel, hf.CLIPProcessor),
+        ("hf-chinese-clip-4", hf.ChineseCLIPModel, hf.ChineseCLIPProcessor),
+        ("hf-text-projection-4", hf.CLIPTextModel, hf.CLIPTokenizerFast),
+        ("hf-vision-5", hf.CLIPVisionModel, hf.CLIPImageProcessor),
+    ):
+        assert type(hf.AutoModel.from_pretrained(DATA / name)) is model
+        assert type(hf.AutoProcessor.from_pretrained(DATA / name)) is processor
+
+
+@pytest.mark.parametrize("name", ["hf-clip-5", "hf-chinese-clip-5"])
+def test_a_configuration_says_what_the_file_says(name: str) -> None:
+    config, file = hf.CLIPConfig.from_pretrained(DATA / name), json.loads((DATA / name / "config.json").read_text())
+    assert (config.model_type, config.projection_dim) == (file["model_type"], file["projection_dim"])
+    for part, keys in (("text_config", {"hidden_size", "vocab_size"}), ("vision_config", {"image_size", "patch_size"})):
+        said = getattr(config, part)
+        assert keys <= said.keys()
+        assert {key: said[key] for key in keys} == {key: file[part][key] for key in keys}
+        assert said.num_hidden_layers == 2
+    with pytest.raises(ModelError, match="cannot express this model"):
+        hf.AutoConfig.from_pretrained("bundled")
+
+
+def test_what_is_absent_says_so_by_name() -> None:
+    with pytest.raises(AttributeError, match="compat.hf has no 'SiglipModel' of transformers; it has AutoConfig, "):
+        _ = hf.SiglipModel
+    with pytest.raises(ImportError, match="'SiglipModel'"):
+        from seesay.compat.hf import SiglipModel  # noqa: F401
 
 
 def test_a_folder_that_lacks_something(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import seesay
 from seesay.compat import open_clip
 from seesay.compat.open_clip import TrainPreprocess, _part
 from seesay.errors import DownloadError, InputError, MissingCapability, ModelError, TruncatedText
+from seesay.tasks.prompts import label_embeddings
 from tests.hub_server import HubServer
 from tests.parity.test_checkpoints import DATA, RELATIVE, open_fixture, relative, unit
 
@@ -62,6 +63,99 @@ def test_lists() -> None:
     assert ("RN50", "openai") in pairs
     assert not [name for name, _ in pairs if "cn_clip" in name]
     assert {"ViT-B-32", "RN50x64", "xlm-roberta-base-ViT-B-32"} <= set(open_clip.list_models())
+
+
+def test_lists_by_model_and_by_tag() -> None:
+    pairs = open_clip.list_pretrained()
+    assert open_clip.list_pretrained_tags_by_model("ViT-B-32") == [tag for name, tag in pairs if name == "ViT-B-32"]
+    assert open_clip.list_pretrained_tags_by_model("ViT-B/32")[-1] == "openai"
+    assert open_clip.list_pretrained_tags_by_model("nonsense") == []
+    assert {"RN50", "ViT-L-14-336"} <= set(open_clip.list_openai_models())
+    assert open_clip.list_pretrained_models_by_tag("laion2b_s34b_b79k") == ["ViT-B-32"]
+    assert open_clip.list_pretrained(as_str=True)[0] == ":".join(pairs[0])
+
+
+def test_tokenize_is_the_default_tokenizer() -> None:
+    assert torch.equal(open_clip.tokenize(["a dog", "a cat"]), open_clip.get_tokenizer("ViT-B-32")(["a dog", "a cat"]))
+    assert open_clip.tokenize("a dog", context_length=8).tolist() == [[49406, 320, 1929, 49407, 0, 0, 0, 0]]
+
+
+def test_what_pixels_are_given_in() -> None:
+    kinds = {"fp32": None, "fp16": torch.float16, "pure_bf16": torch.bfloat16, "amp": None}
+    assert {name: open_clip.get_input_dtype(name) for name in kinds} == kinds
+    assert open_clip.get_cast_dtype("bf16") is torch.bfloat16
+
+
+def test_a_zero_shot_classifier_is_the_ensemble_of_its_prompts(tiny: dict[str, Path]) -> None:
+    model = open_clip.create_model(str(tiny["open_clip"]))
+    tokenizer, names = open_clip.get_tokenizer("ViT-B-32"), open_clip.IMAGENET_CLASSNAMES[:23]
+    columns = {
+        step: open_clip.build_zero_shot_classifier(model, tokenizer, names, templates, step)
+        for step, templates in (
+            (10, open_clip.SIMPLE_IMAGENET_TEMPLATES),
+            (1, [lambda name, t=t: t.format(name) for t in open_clip.SIMPLE_IMAGENET_TEMPLATES]),
+            (None, list(map(str, open_clip.SIMPLE_IMAGENET_TEMPLATES))),
+        )
+    }
+    ours = seesay.load(tiny["open_clip"], engine="torch")
+    expected = label_embeddings(ours, names, tuple(map(str, open_clip.SIMPLE_IMAGENET_TEMPLATES)))
+    for made in columns.values():
+        assert made.shape == (model.config.dim, 23)
+        assert not made.requires_grad
+        np.testing.assert_allclose(made.numpy().T, expected, atol=1e-5)
+    for odd in ((names, []), ([], ["{}"]), ("cat", ["{}"]), (names, "{}")):
+        with pytest.raises(InputError, match="at least one class name"):
+            open_clip.build_zero_shot_classifier(model, tokenizer, *odd)  # type: ignore[arg-type]
+
+
+def test_templates_and_class_names_are_the_originals() -> None:
+    assert len(open_clip.IMAGENET_CLASSNAMES) == len(set(open_clip.IMAGENET_CLASSNAMES)) + 2 == 1000  # crane, maillot
+    assert (open_clip.IMAGENET_CLASSNAMES[0], open_clip.IMAGENET_CLASSNAMES[-1]) == ("tench", "toilet paper")
+    assert (len(open_clip.OPENAI_IMAGENET_TEMPLATES), len(open_clip.SIMPLE_IMAGENET_TEMPLATES)) == (80, 7)
+    assert [template("cat") for template in open_clip.SIMPLE_IMAGENET_TEMPLATES][:2] == [
+        "itap of a cat.",
+        "a bad photo of the cat.",
+    ]
+
+
+def test_a_folder_is_found_by_its_bare_name(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny["open_clip"].parent)
+    model, preprocess = open_clip.create_model_from_pretrained("open_clip")
+    alone = open_clip.create_model_from_pretrained("open_clip", return_transform=False)
+    ids = open_clip.get_tokenizer("open_clip")(["a dog"])
+    assert torch.equal(model.encode_text(ids), alone.encode_text(ids))
+    assert preprocess.spec.size_px == 32
+
+
+def test_sizes_and_preprocessing_are_forced(tiny: dict[str, Path]) -> None:
+    name = str(tiny["open_clip"])
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        name, force_image_size=64, force_context_length=20, image_interpolation="bilinear", image_resize_mode="squash"
+    )
+    assert (model.visual.image_size, model.context_length) == ((64, 64), 20)
+    spec = preprocess.spec
+    assert (spec.size_px, spec.interpolation, spec.resize) == (64, "bilinear", "squash")
+    with pytest.raises(InputError, match="image_resize_mode is one of shortest, longest, squash, got 'odd'"):
+        open_clip.create_model_and_transforms(name, image_resize_mode="odd")  # type: ignore[arg-type]
+
+
+def test_a_transform_by_itself_is_the_models(tiny: dict[str, Path]) -> None:
+    _, train, preprocess = open_clip.create_model_and_transforms(str(tiny["open_clip"]))
+    spec = preprocess.spec
+    said = {"mean": spec.mean, "std": spec.std, "resize_mode": spec.resize, "interpolation": spec.interpolation}
+    made = open_clip.image_transform(32, False, **said)  # type: ignore[arg-type]
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8))
+    assert torch.equal(made(picture), preprocess(picture))
+    assert isinstance(open_clip.image_transform((32, 32), True), type(train))
+    with pytest.raises(InputError, match="expected one side for both directions"):
+        open_clip.image_transform((32, 48), False)
+
+
+def test_what_is_absent_says_so_by_name() -> None:
+    with pytest.raises(AttributeError, match="compat.open_clip has no 'CoCa' of open_clip; it has CLIP, IMAGENET_CLASSNAMES"):
+        _ = open_clip.CoCa
+    with pytest.raises(TypeError, match="force_patch_dropout"):
+        open_clip.create_model_and_transforms("bundled", force_patch_dropout=0.5)  # type: ignore[call-arg]
 
 
 def test_a_file_of_weights_with_its_architecture(

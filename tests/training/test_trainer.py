@@ -264,6 +264,16 @@ def test_the_model_has_a_card(world: Path, recipe: Make) -> None:
     assert all(score.task == "captions.tsv, val, en" and "95 % interval" in score.note for score in card.scores)
 
 
+@pytest.mark.parametrize("own", ["unknown", "MIT"])
+def test_a_model_made_of_another_has_its_licence(recipe: Make, own: str) -> None:
+    theirs = seesay.load().config.licence
+    assert theirs != "unknown"
+    train(recipe("steps=1", f"model.licence={own}", towers=LOCKED.replace("unlocked_groups = 0", "unlocked_groups = 1")))
+    model = seesay.load("run")
+    assert model.config.licence == model.card.licence == (theirs if own == "unknown" else f"MIT; {theirs}")
+    assert model.config.provenance[-1].licence == model.config.licence
+
+
 def test_scores_of_other_validation_data_do_not_count(world: Path, recipe: Make) -> None:
     validation = VALIDATION.replace("20", "2")
     train(recipe("steps=4", more=validation))

@@ -118,7 +118,7 @@ class Checkpoint:
         from seesay.models import Clip
 
         with torch.device("meta"):
-            clip = Clip(self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space=""))
+            clip = Clip(self.config())
         self.check({name: tuple(tensor.shape) for name, tensor in clip.state_dict().items()})
         return clip
 
@@ -153,6 +153,10 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.weights.path} ({self.layout.title}) does not fit {self.description.source}:\n{listed}{more}"
             )
+
+    def config(self) -> ModelConfig:
+        """What the model is, but for what only its weights say: the scale and the bias of its logits, and its space."""
+        return self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.places else None, space="")
 
     def _config(self, *, scale: float, bias: float | None, space: str) -> ModelConfig:
         if self.known is not None:

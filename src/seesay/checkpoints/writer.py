@@ -46,6 +46,12 @@ def write(clip: "Clip", vocabulary: bytes | None, folder: Path, target: Target) 
         (folder / file).write_text(text, encoding="utf-8")
 
 
+def hugging_face_config(config: ModelConfig) -> dict[str, Any]:
+    """What transformers' config.json says of this model. Raises CheckpointError with every reason why it cannot."""
+    described: dict[str, Any] = _hugging_face(config, None)[1]["config.json"]
+    return described
+
+
 def foreign_state(state: "Mapping[str, Tensor]", layout: Layout) -> "dict[str, Tensor]":
     """Our tensors under a format's names: its table read backwards."""
     import torch

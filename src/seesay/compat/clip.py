@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seesay.compat.absent import absent
 from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers, default_device
@@ -34,6 +35,7 @@ from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.vocabulary import PIECES
 
 __all__ = ["CLIP", "TextTooLong", "available_models", "load", "tokenize"]
+__getattr__ = absent(__name__, "clip", __all__)
 
 START, END = PIECES["clip"] - 2, PIECES["clip"] - 1
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
@@ -59,8 +61,8 @@ class CLIP(Towers):
         return self.pictures(image)
 
     def encode_text(self, text: Tensor) -> Tensor:
-        """ids (N, L) -> (N, dim), not normalised"""
-        return self.texts(text)
+        """ids (N, L) -> (N, dim), not normalised. (1, 1, L), as courses have it of one text, means (1, L)."""
+        return self.texts(text[0] if text.ndim == 3 and text.shape[:2] == (1, 1) else text)
 
     def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """-> logits_per_image (N, M), logits_per_text (M, N): scaled cosines"""

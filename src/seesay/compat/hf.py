@@ -1,4 +1,4 @@
-"""Hugging Face's CLIP classes: CLIPModel, CLIPProcessor, CLIPTokenizerFast, their Chinese-CLIP and Auto names.
+"""Hugging Face's CLIP classes: CLIPModel, its towers, CLIPProcessor, CLIPTokenizerFast, their Chinese-CLIP and Auto names.
 
     from seesay.compat.hf import CLIPModel, CLIPProcessor
 
@@ -20,73 +20,47 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from seesay.compat.inputs import NOTHING, Preprocess, Words, listed
+from seesay.checkpoints.writer import hugging_face_config
+from seesay.compat.absent import absent
+from seesay.compat.inputs import NOTHING, Preprocess, listed
+from seesay.compat.one_tower import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPVisionModel,
+    CLIPVisionModelWithProjection,
+)
+from seesay.compat.pretrained import Pretrained, pad_id
 from seesay.compat.sources import Source, described, opened
-from seesay.compat.towers import Towers
-from seesay.config import BertConfig, ClipTextConfig
-from seesay.engines.cores import checked_threads
+from seesay.compat.values import Values
 from seesay.errors import InputError
 
 __all__ = [
+    "AutoConfig",
     "AutoImageProcessor",
     "AutoModel",
     "AutoProcessor",
     "AutoTokenizer",
+    "CLIPConfig",
     "CLIPImageProcessor",
     "CLIPModel",
     "CLIPProcessor",
+    "CLIPTextModel",
+    "CLIPTextModelWithProjection",
     "CLIPTokenizer",
     "CLIPTokenizerFast",
+    "CLIPVisionModel",
+    "CLIPVisionModelWithProjection",
+    "ChineseCLIPConfig",
+    "ChineseCLIPImageProcessor",
     "ChineseCLIPModel",
     "ChineseCLIPProcessor",
+    "ChineseCLIPVisionModel",
 ]
+__getattr__ = absent(__name__, "transformers", __all__)
 
 
-class Values(dict[str, Any]):
-    """A dict whose values are attributes too; by number it has those that are not None, in order."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getitem__(name)
-        except KeyError:
-            raise AttributeError(f"there is no {name!r} here, only {', '.join(self)}") from None
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, int | slice):
-            return tuple(value for value in self.values() if value is not None)[key]
-        return super().__getitem__(key)
-
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Values":
-        """Tensors moved; `dtype` is for those of floats."""
-        for name, value in self.items():
-            if isinstance(value, Tensor):
-                self[name] = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
-        return self
-
-
-class CLIPModel(Towers):
-    ids_come_from = "CLIPProcessor or CLIPTokenizerFast.from_pretrained(name), with the model's name"
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | os.PathLike[str],
-        *,
-        dtype: torch.dtype | str | None = None,
-        torch_dtype: torch.dtype | str | None = None,
-        device_map: str | None = None,
-        attn_implementation: str | None = None,
-        use_safetensors: bool | None = None,
-        threads: int | None = None,
-    ) -> "CLIPModel":
-        """In eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the safer file
-        is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores."""
-        model = cls(opened(name), checked_threads(threads))
-        chosen = dtype or torch_dtype
-        if isinstance(chosen, str):
-            chosen = None if chosen == "auto" else getattr(torch, chosen, None) or _unknown(chosen)
-        device = "cuda" if device_map == "auto" and torch.cuda.is_available() else device_map
-        return model.to(device=None if device == "auto" else device, dtype=chosen)
+class CLIPModel(Pretrained):
+    """Both towers of a model, or the one that it has."""
 
     def get_image_features(self, pixel_values: Tensor) -> Tensor:
         """pixels (N, 3, side, side) -> (N, dim), not normalised"""
@@ -98,7 +72,7 @@ class CLIPModel(Towers):
         """ids (N, L) -> (N, dim), not normalised"""
         if token_type_ids is not None and bool(token_type_ids.any()):
             raise InputError("token_type_ids other than 0 mean pairs of texts, which these models were not trained with")
-        return self.texts(input_ids if attention_mask is None else self._without_padding(input_ids, attention_mask))
+        return self.texts(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
 
     def forward(
         self,
@@ -120,20 +94,11 @@ class CLIPModel(Towers):
             loss = (F.cross_entropy(logits, pairs) + F.cross_entropy(logits.T, pairs)) / 2
         return Values(loss=loss, logits_per_image=logits, logits_per_text=logits.T, text_embeds=texts, image_embeds=images)
 
-    def _without_padding(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The towers know padding by its id, so what the mask leaves out gets it."""
-        if mask.shape != ids.shape:
-            raise InputError(f"attention_mask {tuple(mask.shape)} does not fit input_ids {tuple(ids.shape)}")
-        kept = mask != 0
-        if bool((kept[:, 1:] & ~kept[:, :-1]).any()):
-            raise InputError("attention_mask has tokens after padding; pad on the right")
-        return ids.masked_fill(~kept, _pad_id(self.words, self.config.text))
-
 
 class CLIPTokenizerFast:
     def __init__(self, source: Source) -> None:
         self.words = source.words
-        self.pad_token_id = _pad_id(self.words, source.text)
+        self.pad_token_id = pad_id(self.words, source.text)
         self.model_max_length = self.words.spec.context_length
 
     @classmethod
@@ -223,19 +188,49 @@ class CLIPProcessor:
         return made
 
 
-AutoModel = ChineseCLIPModel = CLIPModel
-AutoProcessor = ChineseCLIPProcessor = CLIPProcessor
+class AutoModel:
+    """Of a whole model CLIPModel; of a folder with one tower CLIPTextModel or CLIPVisionModel, as transformers has it."""
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> Pretrained:
+        found = opened(name).description
+        kind = CLIPTextModel if found.image is None else CLIPVisionModel if found.text is None else CLIPModel
+        return kind.from_pretrained(name, **options)
+
+
+class AutoProcessor:
+    """Of a whole model CLIPProcessor; of one tower its CLIPImageProcessor or CLIPTokenizerFast."""
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | os.PathLike[str], *, use_fast: bool = True
+    ) -> CLIPProcessor | CLIPImageProcessor | CLIPTokenizerFast:
+        source = described(name)
+        if source.image_spec is None:
+            return CLIPTokenizerFast(source)
+        return CLIPImageProcessor(source) if source.tokenizer_spec is None else CLIPProcessor(source)
+
+
+class CLIPConfig(Values):
+    """What transformers' config.json says of a model, by name and as attributes: config.text_config.hidden_size.
+
+    Raises CheckpointError for a model that transformers cannot have.
+    """
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike[str]) -> "CLIPConfig":
+        return cls(_nested(hugging_face_config(opened(name).config())))
+
+
+def _nested(values: dict[str, Any]) -> Values:
+    return Values({key: _nested(value) if isinstance(value, dict) else value for key, value in values.items()})
+
+
+AutoConfig = ChineseCLIPConfig = CLIPConfig
+ChineseCLIPModel, ChineseCLIPVisionModel = CLIPModel, CLIPVisionModel
+ChineseCLIPProcessor = CLIPProcessor
 AutoTokenizer = CLIPTokenizer = CLIPTokenizerFast
-AutoImageProcessor = CLIPImageProcessor
-
-
-def _pad_id(words: Words | None, text: Any) -> int:
-    """transformers pads CLIP's texts with more ends of text, of which the towers see the first; BERT's with its padding."""
-    if isinstance(text, ClipTextConfig) and text.pooling == "eos":
-        return text.eos_id
-    if isinstance(text, BertConfig):
-        return text.pad_id
-    return 0 if words is None else words.spec.pad_id
+AutoImageProcessor = ChineseCLIPImageProcessor = CLIPImageProcessor
 
 
 def _lists(rows: np.ndarray, mask: np.ndarray) -> list[list[int]]:
@@ -251,7 +246,3 @@ def _as(values: np.ndarray, kind: str | None) -> Any:
         case None:
             return values.tolist()
     raise InputError(f"return_tensors is 'pt', 'np' or None, got {kind!r}")
-
-
-def _unknown(dtype: str) -> torch.dtype:
-    raise InputError(f"dtype is 'auto', or a name such as 'float32' or 'bfloat16', got {dtype!r}")

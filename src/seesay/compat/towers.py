@@ -62,22 +62,27 @@ class Towers(Clip):
 
     def pictures(self, image: Tensor) -> Tensor:
         """pixels (B, 3, side, side) -> raw projections (B, dim)"""
-        tower, side = self.visual, self.visual.input_resolution
+        tower, pixels = self.visual, self.checked_pixels(image)
+        self.share_cores()
+        return tower(pixels)  # type: ignore[no-any-return]
+
+    def checked_pixels(self, image: Tensor) -> Tensor:
+        """The pixels in the model's dtype. Raises InputError for what this model's preprocessing cannot have made."""
+        side = self.visual.input_resolution
         if image.ndim != 4 or not len(image) or image.shape[1:] != (3, side, side) or not image.is_floating_point():
             raise InputError(
                 f"model {self.config.name!r} takes pixels (N, 3, {side}, {side}) as floats, got {tuple(image.shape)} "
                 f"{image.dtype}. Make them with this model's own preprocess; of one picture: preprocess(picture).unsqueeze(0)"
             )
-        self._share()
-        return tower(image.to(self.dtype))  # type: ignore[no-any-return]
+        return image.to(self.dtype)
 
     def texts(self, ids: Tensor) -> Tensor:
         """ids (B, L) -> raw projections (B, dim)"""
         known = self.checked(ids)  # first, since a model without texts has no `text`
-        self._share()
+        self.share_cores()
         return self.text(known)
 
-    def _share(self) -> None:
+    def share_cores(self) -> None:
         if self.device.type == "cpu":
             self.threads.apply()
 

@@ -32,6 +32,11 @@ def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
     return tuple(data[language])
 
 
+def imagenet_classes() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes in its order, as Radford et al. 2021 put them."""
+    return tuple((Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
+
+
 def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: Templates = None) -> np.ndarray:
     """labels -> (len(labels), D) unit vectors: per label, the mean of its prompts' unit vectors, at unit length again.
 

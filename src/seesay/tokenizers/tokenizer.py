@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seesay.config import TokenizerSpec
-from seesay.errors import ModelError
+from seesay.errors import ModelError, SeeSayError
 from seesay.tokenizers.cleaning import CLEANINGS
 from seesay.tokenizers.from_files import FILES
 
@@ -50,7 +50,12 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         cleaned = [self._clean(text) for text in texts]
-        rows, truncated = self._by_text(cleaned) if self._words is None else self._by_word(cleaned, self._words)
+        try:
+            rows, truncated = self._by_text(cleaned) if self._words is None else self._by_word(cleaned, self._words)
+        except SeeSayError:
+            raise
+        except Exception as error:  # of a vocabulary that lacks what it names, only when it is needed
+            raise ModelError(f"the vocabulary cannot cut these texts: {error}") from None
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         length = self.spec.context_length if self.spec.padding == "context" else int(lengths.max(initial=0))
         ids = np.full((len(rows), length), self.spec.pad_id, dtype=np.int64)

@@ -52,7 +52,7 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
         config,
         logit_scale=float(state["logit_scale"]),
         logit_bias=float(state["logit_bias"]) if "logit_bias" in state else None,
-        provenance=(*config.provenance, Source(recipe.name, f"seesay {__version__} train", recipe.model.licence, made)),
+        provenance=(*config.provenance, Source(recipe.name, f"seesay {__version__} train", config.licence, made)),
     )
     clip.config = replace(config, space_id=space_of(config, made))
     folder, old = recipe.folder / "model", recipe.folder / "model.old"

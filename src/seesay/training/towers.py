@@ -72,7 +72,7 @@ def build(recipe: Recipe) -> Towers:
         score="sigmoid" if sigmoid else "softmax",
         precision={},
         languages=model.languages or (start.config.languages if start else ()),
-        licence=model.licence,
+        licence=opened.licence(),
         provenance=opened.provenance(),
         space_id="",
     )
@@ -149,6 +149,11 @@ class _Opened:
         if getattr(self.clips[said].config, tower) is None:
             raise InputError(f"model.{tower}.start: {said} has no {tower} tower")
         return self.clips[said]
+
+    def licence(self) -> str:
+        """The recipe's and those of the models that it starts from, which bind what is made of them; "unknown" without any."""
+        said = (self.recipe.model.licence, *(clip.config.licence for clip in self.clips.values()))
+        return "; ".join(dict.fromkeys(licence for licence in said if licence != "unknown")) or "unknown"
 
     def provenance(self) -> tuple[Source, ...]:
         return tuple(dict.fromkeys(source for clip in self.clips.values() for source in clip.config.provenance))

@@ -1,0 +1,103 @@
+"""transformers' classes of one tower: CLIPTextModel, CLIPVisionModel, and each with its projection.
+
+They take one tower of any model, and let go of the other.
+"""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from seesay.checkpoints import Checkpoint
+from seesay.compat.pretrained import Pretrained
+from seesay.compat.values import Values
+from seesay.config import ClipTextConfig, VitConfig
+from seesay.errors import MissingCapability
+
+
+class _TextTower(Pretrained):
+    def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
+        super().__init__(checkpoint, threads)
+        if self.config.text is None:
+            raise MissingCapability(f"model {self.config.name!r} has no text tower: it encodes pictures only")
+        if self._modules.pop("image", None) is not None:
+            self.config = replace(self.config, image=None, image_spec=None)
+
+    def _seen(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The last states (N, L, width), all states, and what the projection sees (N, width)."""
+        ids = self.checked(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
+        self.share_cores()
+        states = self.text.hidden_states(ids)
+        last = self.text.norm_after(states[-1]) if isinstance(self.config.text, ClipTextConfig) else states[-1]  # type: ignore[attr-defined]
+        return last, states, self.text.features(ids)
+
+
+class CLIPTextModel(_TextTower):
+    """ids (N, L) -> last_hidden_state (N, L, width), pooler_output (N, width): before any projection.
+
+    What stands at padding differs from transformers, which masks it there; nothing else sees it.
+    """
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False) -> Values:
+        last, states, pooled = self._seen(input_ids, attention_mask)
+        hidden = tuple(states) if output_hidden_states else None
+        return Values(last_hidden_state=last, pooler_output=pooled, hidden_states=hidden)
+
+
+class CLIPTextModelWithProjection(_TextTower):
+    """ids (N, L) -> text_embeds (N, dim), not normalised, and last_hidden_state (N, L, width)"""
+
+    def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
+        super().__init__(checkpoint, threads)
+        if getattr(self.config.text, "projection", getattr(self.config.text, "head", "")) == "none":
+            raise MissingCapability(
+                f"the text tower of {self.config.name!r} has no projection; CLIPTextModel takes it as it is"
+            )
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False) -> Values:
+        last, states, pooled = self._seen(input_ids, attention_mask)
+        hidden = tuple(states) if output_hidden_states else None
+        return Values(text_embeds=self.text.project(pooled), last_hidden_state=last, hidden_states=hidden)
+
+
+class _VisionTower(Pretrained):
+    def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
+        super().__init__(checkpoint, threads)
+        _ = self.visual  # says so where there is none
+        if not isinstance(self.config.image, VitConfig):
+            raise MissingCapability(
+                f"the image tower of {self.config.name!r} is no ViT, which these classes are for; use CLIPModel"
+            )
+        if self._modules.pop("text", None) is not None:
+            self.config, self.words = replace(self.config, text=None, tokenizer_spec=None), None
+
+    def _seen(self, pixel_values: Tensor) -> tuple[list[Tensor], Tensor]:
+        """All states (N, 1 + patches, width), and what the projection sees (N, width)."""
+        pixels = self.checked_pixels(pixel_values)
+        self.share_cores()
+        return self.image.hidden_states(pixels), self.image.features(pixels)
+
+
+class CLIPVisionModel(_VisionTower):
+    """pixels (N, 3, side, side) -> last_hidden_state (N, 1 + patches, width), pooler_output (N, width), before a projection"""
+
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Values:
+        states, pooled = self._seen(pixel_values)
+        hidden = tuple(states) if output_hidden_states else None
+        return Values(last_hidden_state=states[-1], pooler_output=pooled, hidden_states=hidden)
+
+
+class CLIPVisionModelWithProjection(_VisionTower):
+    """pixels (N, 3, side, side) -> image_embeds (N, dim), not normalised, and last_hidden_state (N, 1 + patches, width)"""
+
+    def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
+        super().__init__(checkpoint, threads)
+        assert isinstance(self.config.image, VitConfig)
+        if self.config.image.projection == "none":
+            raise MissingCapability(
+                f"the image tower of {self.config.name!r} has no projection; CLIPVisionModel takes it as it is"
+            )
+
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Values:
+        states, pooled = self._seen(pixel_values)
+        hidden = tuple(states) if output_hidden_states else None
+        return Values(image_embeds=self.image.project(pooled), last_hidden_state=states[-1], hidden_states=hidden)

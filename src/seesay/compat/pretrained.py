@@ -1,0 +1,63 @@
+"""`Pretrained`: a model of transformers, opened by its name."""
+
+import os
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from seesay.compat.inputs import Words
+from seesay.compat.sources import opened
+from seesay.compat.towers import Towers
+from seesay.config import BertConfig, ClipTextConfig
+from seesay.engines.cores import checked_threads
+from seesay.errors import InputError
+
+
+class Pretrained(Towers):
+    """What transformers' models have in common: how they are opened, and what they do with padding."""
+
+    ids_come_from = "CLIPProcessor or CLIPTokenizerFast.from_pretrained(name), with the model's name"
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str],
+        *,
+        dtype: torch.dtype | str | None = None,
+        torch_dtype: torch.dtype | str | None = None,
+        device_map: str | None = None,
+        attn_implementation: str | None = None,
+        use_safetensors: bool | None = None,
+        threads: int | None = None,
+    ) -> Self:
+        """In eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the safer file
+        is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores."""
+        model = cls(opened(name), checked_threads(threads))
+        chosen = dtype or torch_dtype
+        if isinstance(chosen, str):
+            chosen = None if chosen == "auto" else getattr(torch, chosen, None) or _unknown_dtype(chosen)
+        device = "cuda" if device_map == "auto" and torch.cuda.is_available() else device_map
+        return model.to(device=None if device == "auto" else device, dtype=chosen)
+
+    def without_padding(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The towers know padding by its id, so what the mask leaves out gets it."""
+        if mask.shape != ids.shape:
+            raise InputError(f"attention_mask {tuple(mask.shape)} does not fit input_ids {tuple(ids.shape)}")
+        kept = mask != 0
+        if bool((kept[:, 1:] & ~kept[:, :-1]).any()):
+            raise InputError("attention_mask has tokens after padding; pad on the right")
+        return ids.masked_fill(~kept, pad_id(self.words, self.config.text))
+
+
+def pad_id(words: Words | None, text: Any) -> int:
+    """transformers pads CLIP's texts with more ends of text, of which the towers see the first; BERT's with its padding."""
+    if isinstance(text, ClipTextConfig) and text.pooling == "eos":
+        return text.eos_id
+    if isinstance(text, BertConfig):
+        return text.pad_id
+    return 0 if words is None else words.spec.pad_id
+
+
+def _unknown_dtype(dtype: str) -> torch.dtype:
+    raise InputError(f"dtype is 'auto', or a name such as 'float32' or 'bfloat16', got {dtype!r}")
