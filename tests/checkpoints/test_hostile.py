@@ -84,6 +84,37 @@ def test_an_archive_of_modules_that_contain_themselves(tmp_path: Path) -> None:
         open_checkpoint(rewritten(tmp_path / "model.pt", module))
 
 
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"}r\xff\xff\xff\x7f.",  # remembered under the number 2**31 - 1, for which room would be made
+        b"}p2000000000\n.",
+        b"}"
+        + b")q\x00"
+        + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60))
+        + b"h\x3cNs.",  # a key hashed 2**60 times
+        b"(" + b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60)) + b"h\x3cNd.",
+        b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (n, n, n + 1) for n in range(60)) + b"Q.",  # shown in a message
+        b"ccollections\nOrderedDict\n(]t)R.",
+        b"\x8f(" + b")\x90.",
+    ],
+    ids=["memo", "memo in digits", "key", "key of a whole dict", "reference", "ordered", "set"],
+)
+def test_a_pickle_that_takes_forever_does_not(tmp_path: Path, pickled: bytes) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError):
+        open_checkpoint(rewritten(tmp_path / "model.pt", b"\x80\x04" + pickled))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 50_000  # kB
+
+
+def test_an_archive_of_modules_that_hold_each_other_twice(tmp_path: Path) -> None:
+    """Thirty of them: 2**30 names, were they all told."""
+    one = b"c__torch__\nM\n)\x81q\x00"
+    more = b"".join(b"c__torch__\nM\n)\x81}(U\x01ah%cU\x01bh%cubq%c" % (n, n, n + 1) for n in range(30))
+    with pytest.raises(CheckpointError, match="more than 100000 modules and tensors"):
+        open_checkpoint(rewritten(tmp_path / "model.pt", b"\x80\x02" + one + more + b"."))
+
+
 def test_an_archive_that_repeats_one_number_without_end(tmp_path: Path) -> None:
     with zipfile.ZipFile(DATA / "openai-vit-archive" / "model.pt") as archive:
         pickled = archive.read("model/data.pkl")

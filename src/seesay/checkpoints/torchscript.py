@@ -8,12 +8,13 @@ a fixed list of names to functions of this file and refuses every other name. (t
 import io
 import math
 import pickle
+import reprlib
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,6 +33,7 @@ STORAGES = {
     "BoolStorage": "bool",
 }
 
+MODULES = 100_000  # and other values of modules; OpenAI's largest has some thousands
 EXPANSION = 10  # times; torch stores tensors as they are and compresses only the program
 
 
@@ -56,7 +58,7 @@ class Archive:
             (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
             pickled = archive.read(self._pickle)
             try:
-                self.tensors = dict(_walk(_Unpickler(io.BytesIO(pickled)).load(), ""))
+                self.tensors = dict(_walk(_Unpickler(io.BytesIO(pickled)).load(), "", iter(range(MODULES, 0, -1))))
             except CheckpointError as error:
                 raise CheckpointError(f"{path}: {error}") from None
 
@@ -125,12 +127,19 @@ def _tensor(
     return StoredTensor(storage.key, storage.dtype, storage.elements, offset, *numbers)
 
 
+def _ordered(*items: object) -> OrderedDict[str, object]:
+    """Empty: what it holds is put in one by one."""
+    if items:
+        raise CheckpointError("an OrderedDict that is made whole")
+    return OrderedDict()
+
+
 def _first(value: object, *_: object) -> object:
     return value
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch.jit._pickle", "build_intlist"): _first,
@@ -142,7 +151,38 @@ ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """Python's own, not the one in C, whose memo grows to whatever number a pickle names, and which hashes any key: a tuple of
+    tuples of the same tuples takes forever."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+
+    def load_setitems(self) -> None:
+        self._set(self.pop_mark())  # type: ignore[attr-defined]
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _set(self, items: list[Any]) -> None:
+        if len(items) % 2 or not isinstance(self.stack[-1], dict) or not all(isinstance(key, str | int) for key in items[::2]):
+            raise CheckpointError("a dict of other things than names and values")
+        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], _Module):
+            raise CheckpointError("a state of something that is no module")
+        self.stack[-1].__setstate__(state)
+
+    def refuse(self) -> None:
+        raise CheckpointError("something that no archive of modules and tensors holds")
+
+    dispatch |= {pickle.SETITEM[0]: load_setitem, pickle.SETITEMS[0]: load_setitems, pickle.BUILD[0]: load_build}
+    for opcode in (pickle.DICT, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX):
+        dispatch[opcode[0]] = refuse
+
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "__torch__":
             return _Module
@@ -157,10 +197,13 @@ class _Unpickler(pickle.Unpickler):
         raise CheckpointError("a reference of a kind that is not known")
 
 
-def _walk(node: object, at: str) -> Iterable[tuple[str, StoredTensor]]:
+def _walk(node: object, at: str, left: Iterator[int]) -> Iterable[tuple[str, StoredTensor]]:
+    """left: counts down, since modules that hold each other twice over are trees without end."""
+    if not next(left, 0):
+        raise CheckpointError(f"more than {MODULES} modules and tensors")
     state = getattr(node, "state", None)
     if isinstance(node, StoredTensor):
         yield at, node
     elif isinstance(node, _Module) and isinstance(state, dict):
         for name, child in state.items():
-            yield from _walk(child, f"{at}.{name}" if at else str(name))
+            yield from _walk(child, f"{at}.{name}" if at else str(name), left)
