@@ -1,6 +1,6 @@
 """Commands that write, on a disk that is full at some point: words and an exit code, no traceback, and nothing lost.
 
-The disk is a small tmpfs, which takes root (or `unshare --map-root-user --mount`). SEESAY_SOAK=1 tries every size.
+The disk is a small tmpfs, which takes root (or `unshare --map-root-user --mount`). One size; with --soak (`make soak`) eleven.
 """
 
 import os
@@ -29,6 +29,11 @@ def mount(folder: Path, size_kb: int, *options: str) -> bool:
     return not subprocess.run(
         ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder], capture_output=True
     ).returncode
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "size_kb" in metafunc.fixturenames:
+        metafunc.parametrize("size_kb", SIZES_KB if metafunc.config.getoption("--soak") else FEW_KB)
 
 
 @pytest.fixture
@@ -64,7 +69,6 @@ def seesay(disk: Path) -> Seesay:
     return call
 
 
-@pytest.mark.parametrize("size_kb", SIZES_KB if os.environ.get("SEESAY_SOAK") else FEW_KB)
 def test_a_full_disk_is_told_and_loses_nothing(seesay: Seesay, disk: Path, photos: list[Path], size_kb: int) -> None:
     album = disk.parent / "album"
     album.mkdir()

@@ -8,7 +8,6 @@ a fixed list of names to functions of this file and refuses every other name. (t
 import io
 import math
 import pickle
-import reprlib
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
