@@ -41,6 +41,7 @@ def serve(
     try:
         import fastapi  # noqa: F401
         import orjson  # noqa: F401
+        import pathvalidate  # noqa: F401
         import prometheus_client  # noqa: F401
         import uvicorn
     except ImportError:

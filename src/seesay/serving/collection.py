@@ -29,6 +29,7 @@ from seesay.serving.answers import (
     Working,
 )
 from seesay.serving.archive import archive
+from seesay.serving.filenames import attachment
 from seesay.serving.photos import Gone
 from seesay.serving.service import Service
 from seesay.serving.summary import summary
@@ -128,7 +129,8 @@ def routes(service: Service) -> APIRouter:
     async def file(name: str) -> FileResponse:
         """The file itself, as a download."""
         path = await library.run(lambda lib: photos.file_of(lib, name))
-        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+        headers = {"Content-Disposition": attachment(path.name)}
+        return FileResponse(path, media_type="application/octet-stream", headers=headers)
 
     @router.post("/v1/export", response_class=StreamingResponse, responses=ZIP, openapi_extra=EXPORT)
     async def export(request: Request) -> StreamingResponse:
@@ -137,9 +139,9 @@ def routes(service: Service) -> APIRouter:
         ids = await _ids(request)
         if not 1 <= len(ids) <= MOST_EXPORTED:
             raise InputError(f"ids: expected 1 to {MOST_EXPORTED}, got {len(ids)}")
-        paths = await library.run(lambda lib: photos.files_of(lib, ids))
-        headers = {"Content-Disposition": 'attachment; filename="pictures.zip"', "Cache-Control": "no-store"}
-        stream: Iterator[bytes] = archive(paths)
+        found = await library.run(lambda lib: photos.files_of(lib, ids))
+        headers = {"Content-Disposition": attachment("pictures.zip"), "Cache-Control": "no-store"}
+        stream: Iterator[bytes] = archive(found)
         return StreamingResponse(stream, media_type="application/zip", headers=headers)
 
     @router.get("/v1/tags")

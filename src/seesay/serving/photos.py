@@ -17,6 +17,7 @@ from seesay.library.query import Query
 from seesay.model import Model
 from seesay.paths import printable
 from seesay.serving.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
+from seesay.serving.archive import Exported
 from seesay.serving.folders import Folders
 from seesay.serving.wire import BrowseRequest, FiltersAsked, SearchRequest
 
@@ -189,9 +190,13 @@ def there(known: Item) -> Path | None:
     return next((path for file in known.files if (path := Path(file.path)).is_file()), None)
 
 
-def files_of(library: Library, names: Sequence[str]) -> list[Path]:
+def files_of(library: Library, names: Sequence[str]) -> list[Exported]:
     """Those of them that are there now. Raises Gone where there is none."""
-    found = [path for name in names if (known := library.item(name)) is not None and (path := there(known)) is not None]
+    found = [
+        Exported(path, known.facts.taken_at)
+        for name in names
+        if (known := library.item(name)) is not None and (path := there(known)) is not None
+    ]
     if not found:
         raise Gone("none of these pictures has a file that is there now", known=False)
     return found
