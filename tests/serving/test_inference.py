@@ -58,6 +58,33 @@ def test_the_official_client(address: str, bundled: Model, photos: list[Path]) -
         client.embeddings.create(model="bundled", input="red", dimensions=256)
 
 
+def test_clients_of_other_servers(serve: Serve, fake: Model) -> None:
+    client = serve()
+
+    def rows(**asked: Any) -> list[Any]:
+        answer = client.post("/v1/embeddings", json=asked)
+        assert answer.status_code == 200, answer.text
+        return [row["embedding"] for row in answer.json()["data"]]
+
+    picture = fake.encode_image(png("red"))[0]
+    for form in (data_uri("red"), {"image": data_uri("red")}):
+        for asked in (form, [form]):
+            np.testing.assert_allclose(rows(input=asked, modality="image")[0], picture, rtol=0, atol=1e-5)
+    wanted = rows(input="red")
+    harmless = {
+        "user": "me",
+        "normalize": True,
+        "truncate": True,
+        "input_type": None,
+        "encoding_format": None,
+        "dimensions": None,
+    }
+    for said in ({"modality": "text"}, {"modality": None}, harmless):
+        assert rows(input="red", **said) == wanted
+    refused = client.post("/v1/embeddings", json={"input": [data_uri("red"), "a dog"], "modality": "image"}).json()["data"]
+    assert [row["embedding"] is None for row in refused] == [False, True]  # a text is no picture, and is not taken for one
+
+
 def test_many_clients_at_once_get_their_own(address: str, bundled: Model, photos: list[Path]) -> None:
     wanted = bundled.encode_image(photos[:8])
 

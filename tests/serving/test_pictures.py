@@ -22,6 +22,13 @@ def test_data_uris_and_base64_are_the_same_picture(fake: Model) -> None:
     made = pixels(fake, data_uri("red"), "picture 1", CLOSED)
     assert made.shape == (1, 3, fake.image_spec.size_px, fake.image_spec.size_px)
     np.testing.assert_array_equal(made, pixels(fake, encoded("red"), "picture 1", CLOSED))
+    plain = encoded("red", (41, 31))  # of a size whose base64 is padded, and holds signs of both alphabets
+    assert plain.endswith("=")
+    assert "+" in plain or "/" in plain
+    wanted = pixels(fake, plain, "picture 1", CLOSED)
+    url_safe = plain.replace("+", "-").replace("/", "_")
+    for form in (url_safe, plain.rstrip("="), url_safe.rstrip("="), f"data:image/png;base64,{url_safe.rstrip('=')}"):
+        np.testing.assert_array_equal(wanted, pixels(fake, form, "picture 1", CLOSED))
     folded = "\n".join(encoded("red")[at : at + 20] for at in range(0, len(encoded("red")), 20))
     np.testing.assert_array_equal(made, pixels(fake, folded, "picture 1", CLOSED))
     np.testing.assert_array_equal(made, fake.preprocess(png("red")))

@@ -127,7 +127,7 @@ def _why(fault: Any) -> str:
             return "expected, and not there"
         case "too_long":
             return f"expected at most {fault['ctx']['max_length']:,}, got {fault['ctx']['actual_length'] or 'more'}"
-        case "unknown_name":
+        case "unknown_name" | "token_ids":
             return str(fault["msg"])
     return (
         f"{fault['msg'].replace('Input should be', 'expected').replace('should have', 'expected')}, got {_kind(fault['input'])}"

@@ -48,9 +48,7 @@ def routes(service: Service) -> APIRouter:
         known(asked.model)
         if asked.dimensions not in (None, model.dim):
             raise InputError(f"dimensions: this model's vectors have {model.dim}, got {asked.dimensions}")
-        items = asked.input if isinstance(asked.input, list) else [asked.input]
-        if not items:
-            raise InputError("input: expected at least one text or picture, got an empty list")
+        items = asked.items()
         async with service.admitted(service.cost(items)) as deadline:
             encoded = await service.encode(items, deadline)
         faults = [row for row in encoded.rows if isinstance(row, Exception)]

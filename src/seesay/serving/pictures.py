@@ -15,6 +15,7 @@ from seesay.model import Model
 from seesay.serving.settings import Settings
 
 DATA = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
+URL_SAFE = str.maketrans("-_", "+/")
 FETCHED_S = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -44,9 +45,16 @@ def content(sent: str, name: str, settings: Settings) -> bytes:
     if len(sent) > settings.picture_bytes * 4 / 3 + 4:
         raise UnreadableImage(name, f"is larger than {settings.picture_bytes / 2**20:g} MB, the most that is taken")
     try:
-        return base64.b64decode(re.sub(r"\s+", "", sent) if re.search(r"\s", sent) else sent, validate=True)
+        return _decoded(re.sub(r"\s+", "", sent) if re.search(r"\s", sent) else sent)
     except (binascii.Error, ValueError):
         raise UnreadableImage(name, "is neither a data: URI nor base64; the server reads no files") from None
+
+
+def _decoded(sent: str) -> bytes:
+    """base64 in either of its two alphabets, with or without its padding (RFC 4648, 3.2 and 5)."""
+    if "-" in sent or "_" in sent:
+        sent = sent.translate(URL_SAFE)
+    return base64.b64decode(sent + "=" * (-len(sent) % 4), validate=True)
 
 
 def fetched(url: str, name: str, settings: Settings) -> bytes:

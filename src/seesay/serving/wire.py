@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from seesay.errors import InputError
 from seesay.library.filters import Filters
 
 PICTURE = (  # one red pixel
@@ -73,16 +74,68 @@ Several = Annotated[list[Item], Field(max_length=MOST_ITEMS, fail_fast=True)]
 TAGS = ("a text", "a thing", "one item", "several")  # which pydantic names in the places of faults
 
 
-class EmbeddingsRequest(BaseModel):
-    """OpenAI's, with pictures. Of its other fields, those that say nothing about the result are taken and ignored."""
+def _no_token_ids(said: object) -> object:
+    """They are numbers of a vocabulary, and nothing tells which: read by another one they would be other words."""
+    first = said[0] if isinstance(said, list) and said else None
+    if isinstance(first, list) and first:
+        first = first[0]
+    if isinstance(first, int) and not isinstance(first, bool):
+        raise PydanticCustomError("token_ids", TOKEN_IDS)
+    return said
+
+
+TOKEN_IDS = (
+    "expected texts, got token ids, which are of another model's vocabulary; have the client send texts "
+    "(LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))"
+)
+# Fields of other servers that leave the answer as it is, whatever they say (None) or where they say what is done here anyway.
+HARMLESS: dict[str, object] = {"user": None, "request_id": None, "priority": None, "normalize": True, "truncate": True}
+
+
+class EmbeddingsRequest(Asked):
+    """OpenAI's, with pictures, and infinity's `modality`. A field of another server is refused unless it says nothing about the
+    result: `user`, or null."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"input": ["a dog on grass", {"image": PICTURE}], "encoding_format": "float"}]}
     )
-    input: Annotated[Annotated[Item, Tag("one item")] | Annotated[Several, Tag("several")], Discriminator(_one_or_several)]
+    input: Annotated[
+        Annotated[Item, Tag("one item")] | Annotated[Several, Tag("several")],
+        Discriminator(_one_or_several),
+        BeforeValidator(_no_token_ids),
+    ]
     model: str | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
+    modality: Literal["text", "image"] | None = Field(
+        default=None, description="what the plain strings of `input` are: texts (also without it), or pictures"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_the_harmless(cls, said: Any) -> Any:
+        """What is left over is looked at by `_all_known`."""
+        if not isinstance(said, dict):
+            return said
+        return {name: value for name, value in said.items() if name in cls.model_fields or not _harmless(name, value)}
+
+    def items(self) -> list[Thing | str]:
+        """Raises InputError."""
+        given = self.input if isinstance(self.input, list) else [self.input]
+        if not given:
+            raise InputError("input: expected at least one text or picture, got an empty list")
+        for at, item in enumerate(given):
+            if isinstance(item, Thing) and self.modality and (item.text is None) != (self.modality == "image"):
+                raise InputError(f"input: item {at + 1} is no {self.modality}, which `modality` says that all are")
+        if self.modality != "image":
+            return given
+        return [Thing(image=item) if isinstance(item, str) else item for item in given]
+
+
+def _harmless(name: object, value: object) -> bool:
+    if not isinstance(name, str) or value is None:
+        return value is None
+    return name in HARMLESS and HARMLESS[name] in (None, value)
 
 
 class SimilarityRequest(Asked):
