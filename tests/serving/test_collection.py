@@ -375,6 +375,41 @@ def test_tags(client: TestClient) -> None:
         assert "no picture is tagged 'color'; did you mean 'colour'?" in answer.json()["error"]["message"]
 
 
+def test_tags_take_room_and_have_bounds(serve: Serve, library_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(library=library_folder, waiting=8)
+    service = client.app.state.service  # type: ignore[attr-defined]
+    name = search(client, "red", n=1)[0]["id"]
+    asked = {"ids": [name], "add": ["x"]}
+    service.room.enter(8)
+    busy = [client.post("/v1/tags", json=asked), client.get("/v1/tags")]
+    service.room.leave(8)
+    assert [answer.status_code for answer in busy] == [429, 429]
+    many = client.post("/v1/tags", json={"ids": [name] * 5001, "add": ["x", "y"]})
+    assert many.status_code == 400
+    assert "at most 10000 tags of pictures (ids x tags), got 10002" in many.json()["error"]["message"]
+    assert client.get("/v1/tags").json() == {"tags": []}
+    assert client.post("/v1/tags", json={"ids": [name] * 5000, "add": ["x"], "remove": ["y"]}).json() == {"changed": 1}
+    assert service.room.taken == 0
+
+
+def test_tagging_ends_with_its_deadline(serve: Serve, library_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(library=library_folder, deadline_s=0.3)
+    name, looked = search(client, "red", n=1)[0]["id"], []
+    real = Library.item
+
+    def slow(library: Library, name: str) -> Any:
+        looked.append(name)
+        time.sleep(0.05)
+        return real(library, name)
+
+    monkeypatch.setattr(Library, "item", slow)
+    answer = client.post("/v1/tags", json={"ids": [name] * 1000, "add": ["late"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "too_late")
+    time.sleep(0.3)
+    assert len(looked) < 20  # nor does its thread go on
+    assert client.get("/v1/tags").json() == {"tags": []}
+
+
 def test_export(client: TestClient, paint: Paint, tmp_path: Path) -> None:
     paint("other/red-1.png", "black")
     client.post("/v1/index")

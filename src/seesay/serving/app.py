@@ -7,7 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from seesay import __version__
@@ -48,9 +49,24 @@ def create_app(
     app.state.service = service
     faults.install(app)
     for part in (inference, collection, drawing):
-        app.include_router(part.routes(service), dependencies=[Depends(KEY)])
-    app.include_router(upkeep.routes(service))
+        app.include_router(_with_heads(part.routes(service)), dependencies=[Depends(KEY)])
+    app.include_router(_with_heads(upkeep.routes(service)))
     ui = Path(str(files("seesay.serving") / "ui"))
     app.mount("/ui", StaticFiles(directory=ui), name="ui")
     app.add_middleware(Guard, settings=settings, keys=service.keys, metrics=service.metrics)
     return app
+
+
+def _with_heads(router: APIRouter) -> APIRouter:
+    """Every route that GET asks answers HEAD, too (RFC 9110, 9.1); the description of the routes need not say so."""
+    for route in [route for route in router.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]:
+        router.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=["HEAD"],
+            include_in_schema=False,
+            response_class=route.response_class,
+            response_model=route.response_model,
+            response_model_exclude_none=route.response_model_exclude_none,
+        )
+    return router

@@ -33,6 +33,12 @@ class TooLate(SeeSayError):
     """The request's deadline passed before its turn came."""
 
 
+def in_time(deadline: float) -> None:
+    """Raises TooLate where a request's deadline has passed, so that work in a thread ends with its request."""
+    if time.monotonic() > deadline:
+        raise TooLate("the request took too long; send less at once")
+
+
 class Closed(SeeSayError):
     """The server is shutting down."""
 

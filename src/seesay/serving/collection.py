@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from seesay.errors import InputError, UnreadableImage
 from seesay.library import Library
@@ -29,8 +30,10 @@ from seesay.serving.answers import (
     Working,
 )
 from seesay.serving.archive import archive
+from seesay.serving.batching import in_time
 from seesay.serving.filenames import attachment
 from seesay.serving.photos import Gone
+from seesay.serving.pictures import check_count
 from seesay.serving.service import Service
 from seesay.serving.summary import summary
 from seesay.serving.thumbnails import LARGE, SIZES, small
@@ -56,6 +59,7 @@ EXPORT = {  # the route reads its body itself, because it takes two kinds
 }
 FOREVER = "private, max-age=31536000, immutable"  # an id is its content's
 MOST_EXPORTED = 1000
+MOST_TAGGED, TAGGED_AS_A_TEXT = 10_000, 50  # so many take as much room as a text
 PICTURE_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -129,8 +133,7 @@ def routes(service: Service) -> APIRouter:
     async def file(name: str) -> FileResponse:
         """The file itself, as a download."""
         path = await library.run(lambda lib: photos.file_of(lib, name))
-        headers = {"Content-Disposition": attachment(path.name)}
-        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+        return Download(path, media_type="application/octet-stream", headers={"Content-Disposition": attachment(path.name)})
 
     @router.post("/v1/export", response_class=StreamingResponse, responses=ZIP, openapi_extra=EXPORT)
     async def export(request: Request) -> StreamingResponse:
@@ -139,7 +142,8 @@ def routes(service: Service) -> APIRouter:
         ids = await _ids(request)
         if not 1 <= len(ids) <= MOST_EXPORTED:
             raise InputError(f"ids: expected 1 to {MOST_EXPORTED}, got {len(ids)}")
-        found = await library.run(lambda lib: photos.files_of(lib, ids))
+        async with service.admitted(1):
+            found = await library.run(lambda lib: photos.files_of(lib, ids))
         headers = {"Content-Disposition": attachment("pictures.zip"), "Cache-Control": "no-store"}
         stream: Iterator[bytes] = archive(found)
         return StreamingResponse(stream, media_type="application/zip", headers=headers)
@@ -147,19 +151,31 @@ def routes(service: Service) -> APIRouter:
     @router.get("/v1/tags")
     async def tags() -> TagsAnswer:
         """Every tag, and how many pictures have it."""
-        counts = await library.run(lambda lib: lib.tags.counts())
+        async with service.admitted(1):
+            counts = await library.run(lambda lib: lib.tags.counts())
         return TagsAnswer(tags=[TagCount(tag=tag, pictures=count) for tag, count in counts.items()])
 
     @router.post("/v1/tags")
     async def tag(asked: TagsRequest) -> Changed:
-        """Adds tags to pictures, and takes others from them."""
+        """Adds tags to pictures, and takes others from them: at most 10,000 tags of pictures in all."""
+        changes = len(asked.ids) * (len(asked.add) + len(asked.remove))
+        check_count("tags of pictures (ids x tags)", changes, MOST_TAGGED)
 
-        def work(lib: Library) -> int:
-            paths = [file.path for name in asked.ids for file in photos.item(lib, name).files[:1]]
-            changed = sum(lib.tags.add(tag, *paths) for tag in asked.add)
-            return changed + sum(lib.tags.remove(tag, *paths) for tag in asked.remove)
+        def work(lib: Library, deadline: float) -> int:
+            paths, changed = [], 0
+            for name in asked.ids:
+                in_time(deadline)
+                paths += [file.path for file in photos.item(lib, name).files[:1]]
+            for tag in asked.add:
+                in_time(deadline)
+                changed += lib.tags.add(tag, *paths)
+            for tag in asked.remove:
+                in_time(deadline)
+                changed += lib.tags.remove(tag, *paths)
+            return changed
 
-        return Changed(changed=await library.run(work))
+        async with service.admitted(1 + changes // TAGGED_AS_A_TEXT) as deadline:
+            return Changed(changed=await library.run(lambda lib: work(lib, deadline)))
 
     @router.get("/v1/library")
     async def about() -> LibraryAnswer:
@@ -206,6 +222,22 @@ def routes(service: Service) -> APIRouter:
         return Response(made.sheet, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return router
+
+
+class Download(FileResponse):
+    """A file or a range of it. A range of something else than bytes is as none, and one that makes no sense as one that is not
+    there (RFC 9110, 14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [each for each in scope["headers"] if each[0] != b"range" or each[1].strip().lower().startswith(b"bytes")]
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 400:
+                size = self.headers["content-length"]
+                message = {**message, "status": 416, "headers": [(b"content-range", f"bytes */{size}".encode())]}
+            await send(message)
+
+        await super().__call__({**scope, "headers": headers}, receive, told)
 
 
 async def _ids(request: Request) -> list[str]:

@@ -10,8 +10,10 @@ import json
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ COOKIE = "seesay_session"
 OPEN = ("/", "/healthz", "/v1/session", "/favicon.ico")  # without a key, beside the page's own files
 OPEN_BYTES = 4096  # of a request that anybody may send: a key, at most
 PAGE = "/ui/"
+ONCE = (b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode")  # what is decided by
 ARRIVES_S = 60.0  # in which a body must be there
 # For the description of the routes only: whether it is there is looked at before any route.
 KEY = HTTPBearer(auto_error=False, description="the server's key, where it has one; browsers sign in at /v1/session instead")
@@ -86,6 +89,10 @@ class Refused(HTTPException):
         self.code, self.kind = code, kind
 
 
+def wrong_key() -> Refused:
+    return Refused(401, "wrong_key", "this is not the server's key", "authentication_error")
+
+
 @dataclass
 class Body:
     """What has arrived of a request's, and how much of it may."""
@@ -107,12 +114,18 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begin, status, begun = time.perf_counter(), 500, False
+        begin, status, begun, replaced = time.perf_counter(), 500, False, False
         body = Body(OPEN_BYTES if _open(scope["path"]) else self.settings.body_bytes)
 
         async def answer(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status, begun, replaced
+            if replaced:
+                return
             if message["type"] == "http.response.start":
+                if message["status"] >= 400 and not _is_json(message):  # a web server's, such as of a range that is not there
+                    await _refuse(answer, _other(message))
+                    replaced = True
+                    return
                 status, begun = message["status"], True
                 told = {name for name, _ in message.get("headers", [])}
                 extra = [(n.encode(), v.encode()) for n, v in SECURITY.items() if n.encode() not in told]
@@ -141,6 +154,9 @@ class Guard:
 
     def _check(self, scope: Scope, body: Body) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        counts = Counter(name.lower() for name, _ in scope["headers"])
+        if twice := [name.decode() for name in ONCE if counts[name] > 1]:  # a proxy may have looked at the other one
+            raise Refused(400, "bad_request", f"the header {twice[0]} was sent more than once")
         host = headers.get("host", "")
         if not self.settings.serves(host):
             raise Refused(
@@ -153,6 +169,8 @@ class Guard:
         if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not navigates:
             raise Refused(403, "cross_site", "pages of other sites may not use this server")
         if not _open(scope["path"]) and not self.keys.lets_in(headers):
+            if "authorization" in headers:
+                raise wrong_key()
             told = "this server takes a key: send it as Authorization: Bearer KEY"
             raise Refused(401, "key_required", told, "authentication_error")
         length = headers.get("content-length", "0")
@@ -199,6 +217,22 @@ def _site(origin: str) -> str | None:
 def _too_large(body: Body) -> Refused:
     most = f"{body.most / 2**20:g} MB" if body.most >= 2**20 else f"{body.most:,} bytes"
     return Refused(413, "too_large", f"a request holds at most {most} here; send fewer or smaller pictures at once")
+
+
+def _is_json(start: Message) -> bool:
+    kinds = [value for name, value in start.get("headers", []) if name == b"content-type"]
+    return bool(kinds) and kinds[0].startswith(b"application/json")
+
+
+def _other(start: Message) -> Refused:
+    """An answer of the framework's own, which has no form that programs could read, as one of ours."""
+    status, kept = start["status"], [value.decode() for name, value in start.get("headers", []) if name == b"content-range"]
+    if status == 416:
+        refused = Refused(status, "bad_range", f"the range is none of the file's ({kept[0]})" if kept else "no such range")
+        refused.headers = {"Content-Range": kept[0]} if kept else None
+        return refused
+    phrase = HTTPStatus(status).phrase
+    return Refused(status, phrase.lower().replace(" ", "_"), phrase)
 
 
 async def _refuse(send: Send, refused: Refused) -> None:

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from seesay.serving.answers import Health as HealthAnswer
 from seesay.serving.answers import SessionAnswer
-from seesay.serving.guard import COOKIE, KEY, Refused
+from seesay.serving.guard import COOKIE, KEY, wrong_key
 from seesay.serving.health import Health
 from seesay.serving.service import Service
 from seesay.serving.wire import KeyRequest
@@ -33,7 +33,7 @@ def routes(service: Service) -> APIRouter:
     async def sign_in(asked: KeyRequest) -> Response:
         """A cookie for browsers, which cannot send the key with a picture's address."""
         if not service.keys.opens(asked.key):
-            raise Refused(401, "wrong_key", "this is not the server's key", "authentication_error")
+            raise wrong_key()
         answer = Response(status_code=204)
         answer.set_cookie(COOKIE, service.keys.cookie(), httponly=True, samesite="strict", max_age=MONTH_S)
         return answer

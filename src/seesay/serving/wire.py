@@ -240,7 +240,7 @@ class BrowseRequest(Asked):
 
 class TagsRequest(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"], "add": ["garden"]}]})
-    ids: list[Id] = Field(min_length=1, max_length=100_000, fail_fast=True)
+    ids: list[Id] = Field(min_length=1, max_length=10_000, fail_fast=True)
     add: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
     remove: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
 

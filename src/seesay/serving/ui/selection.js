@@ -4,7 +4,7 @@ import { $, button, copy, el, icon, refill, save } from "./dom.js";
 import { get, post } from "./api.js";
 import { t, told } from "./words.js";
 
-const MOST_ZIPPED = 1000, ASKED = 200, AT_ONCE = 6, PAGE = 1000;
+const MOST_ZIPPED = 1000, ASKED = 200, AT_ONCE = 6, PAGE = 1000, TAGGED_AT_ONCE = 2000;
 
 export class Selection {
   // facts(id): what the page knows of a picture; all(): every id shown; changed(ids); tagged(); left(): the focus goes elsewhere
@@ -96,7 +96,8 @@ export class Selection {
       const tag = input.value.trim();
       if (!tag) return this.draw();
       try {
-        await post("/v1/tags", { ids: [...this.ids], add: [tag] });
+        const ids = [...this.ids];
+        for (let at = 0; at < ids.length; at += TAGGED_AT_ONCE) await post("/v1/tags", { ids: ids.slice(at, at + TAGGED_AT_ONCE), add: [tag] });
         for (const facts of [...this.ids].map(this.facts)) if (facts) facts.tags = [...new Set([...facts.tags ?? [], tag])];
         this.draw(t("tagged", this.ids.size));
         this.tagged();
