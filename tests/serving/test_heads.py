@@ -1,5 +1,7 @@
 """Heads of requests have limits of size and time, over real connections."""
 
+import asyncio
+import json
 import socket
 import threading
 import time
@@ -8,8 +10,23 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from seesay.serving.heads import ARRIVES_S, MOST_BYTES, BoundedHeads
+from seesay.serving import peers
+from seesay.serving.heads import ARRIVES_S, LINGER_BYTES, MOST_BYTES, Bounds
+from seesay.serving.listening import KEEP_ALIVE_S, uvicorn_config
+
+
+class H11(Bounds, H11Protocol):
+    pass
+
+
+class HttpTools(Bounds, HttpToolsProtocol):
+    pass
+
+
+PROTOCOLS = {"h11": H11, "httptools": HttpTools}
 
 MOST_HELD = 10_000_000  # by the sockets of both sides
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
@@ -18,6 +35,8 @@ HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answers with the length of the body, or at once where the path says so."""
     length, more = 0, scope["path"] != "/at-once"
+    if scope["path"] == "/slow":
+        await asyncio.sleep(1.5)
     while more:
         message = await receive()
         length, more = length + len(message.get("body", b"")), message.get("more_body", False)
@@ -26,11 +45,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
-@pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of a server that waits half a second for a head."""
+@pytest.fixture(params=PROTOCOLS)
+def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
+    """Of a server that waits half a second for a head, and holds eight connections."""
     monkeypatch.setattr("seesay.serving.heads.ARRIVES_S", 0.5)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", http=BoundedHeads, ws="none"))
+    monkeypatch.setattr(Bounds, "most_connections", 8)
+    config = uvicorn_config(
+        app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -138,3 +161,156 @@ def test_an_idle_connection_is_kept(connection: socket.socket) -> None:
 def test_an_ordinary_head_passes(connection: socket.socket) -> None:
     connection.sendall(HEAD + b"Cookie: " + b"a" * 16_000 + b"\r\nContent-Length: 0\r\n\r\n")
     assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("where", ["header", "headers", "path"])
+def test_a_head_over_64_kb_is_always_431(port: int, where: str) -> None:
+    """Whether it has an end or not, and however it comes; and the answer arrives."""
+    for size in (65_000, 65_700, 70_000, 100_000, 300_000, 1_000_000):
+        lines = {
+            "header": b"X-A: " + b"a" * size,
+            "headers": b"\r\n".join(b"X-%d: " % at + b"a" * 90 for at in range(size // 98)),
+            "path": b"X-A: a",
+        }[where]
+        path = b"/at-once?" + b"a" * size if where == "path" else b"/at-once"
+        whole = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + lines + b"\r\n\r\n"
+        for piece in (len(whole), 30_000):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.settimeout(10)
+                for at in range(0, len(whole), piece):
+                    connection.sendall(whole[at : at + piece])
+                    time.sleep(0.002)
+                status, _, body = ended(connection).partition(b"\r\n\r\n")
+            if len(whole) <= MOST_BYTES:
+                assert status.startswith(b"HTTP/1.1 200"), size
+                continue
+            assert status.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n"), (size, piece)
+            assert json.loads(body)["error"]["code"] == "too_large"
+
+
+def test_a_second_head_over_64_kb_is_431_too(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab")
+        assert connection.recv(65536).endswith(b"2")
+        connection.sendall(HEAD + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n")
+        assert ended(connection).startswith(b"HTTP/1.1 431")
+
+
+def test_after_a_refusal_nothing_is_held(connection: socket.socket) -> None:
+    connection.sendall(HEAD + b"X-A: ")
+    begin = time.monotonic()
+    assert flood(connection, b"a" * 65_536) < MOST_HELD + LINGER_BYTES
+    assert time.monotonic() - begin < 8
+
+
+class Held:
+    """Connections from one address of this machine, on which nothing is sent."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.open: list[socket.socket] = []
+
+    def add(self, address: str, sent: bytes = b"") -> socket.socket:
+        one = socket.create_connection(("127.0.0.1", self.port), source_address=(address, 0))
+        one.settimeout(5)
+        one.sendall(sent)
+        self.open.append(one)
+        time.sleep(0.02)  # the next is younger
+        return one
+
+
+@pytest.fixture
+def held(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    monkeypatch.setattr("seesay.serving.heads.ARRIVES_S", 15)
+    made = Held(port)
+    yield made
+    for each in made.open:
+        each.close()
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.settimeout(0.1)
+    try:
+        return connection.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+
+
+ASKED = b"GET /at-once HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SLOW = ASKED.replace(b"at-once", b"slow")
+
+
+def answered(connection: socket.socket) -> bytes:
+    connection.settimeout(5)
+    return connection.recv(65536)[:12]
+
+
+def test_connections_that_do_nothing_give_way_to_the_clients_own(held: Held) -> None:
+    """A client has a quarter of the eight places."""
+    first, second, third = (held.add("127.0.0.2") for _ in range(3))
+    assert [is_open(each) for each in (first, second, third)] == [False, True, True]
+    other = held.add("127.0.0.3", ASKED)
+    assert answered(other) == b"HTTP/1.1 200"
+    assert is_open(second)
+
+
+def test_connections_that_do_nothing_starve_nobody(held: Held) -> None:
+    for last in range(2, 12):
+        for _ in range(3):
+            held.add(f"127.0.0.{last}")
+    assert sum(map(is_open, held.open)) <= 8
+    assert answered(held.add("127.0.0.77", ASKED)) == b"HTTP/1.1 200"
+
+
+def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
+    slow = held.add("127.0.0.2", SLOW)
+    for _ in range(4):
+        held.add("127.0.0.2")
+    for last in range(3, 12):
+        held.add(f"127.0.0.{last}")
+    assert answered(slow) == b"HTTP/1.1 200"
+
+
+def test_a_client_with_nothing_but_requests_waits(held: Held) -> None:
+    slow = [held.add("127.0.0.2", SLOW) for _ in range(2)]
+    more = held.add("127.0.0.2", ASKED)
+    said = ended(more)
+    assert said.startswith(b"HTTP/1.1 429")
+    assert b"Retry-After: 1" in said
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
+    assert answered(held.add("127.0.0.3", ASKED)) == b"HTTP/1.1 200"
+    assert [answered(each) for each in slow] == [b"HTTP/1.1 200"] * 2
+
+
+def test_connections_are_kept_for_a_while(connection: socket.socket) -> None:
+    assert KEEP_ALIVE_S == 30
+    connection.sendall(ASKED)
+    assert answered(connection) == b"HTTP/1.1 200"
+    begin = time.monotonic()
+    ended(connection)
+    assert 1 < time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("client", "whose"),
+    [
+        (("192.0.2.7", 5), "192.0.2.7"),
+        (("::ffff:192.0.2.7", 5), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 5), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 5), "fe80::/64"),
+        (("/run/socket", 0), "/run/socket"),
+        (None, ""),
+    ],
+)
+def test_whose_a_connection_is(client: tuple[str, int] | None, whose: str) -> None:
+    assert peers.peer(client) == whose
+
+
+def test_no_more_connections_than_the_process_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 4)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
+        assert peers.most() == expected

@@ -51,8 +51,7 @@ def serve(
     from seesay.library.indexer import check_paths
     from seesay.paths import absolute
     from seesay.serving.app import create_app
-    from seesay.serving.heads import BoundedHeads
-    from seesay.serving.listening import listen
+    from seesay.serving.listening import listen, uvicorn_config
     from seesay.serving.log import to_stderr
     from seesay.serving.settings import Settings
 
@@ -74,18 +73,5 @@ def serve(
     )
     if open_page:
         click.launch(address)
-    config = uvicorn.Config(
-        app,
-        http=BoundedHeads,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=30,
-        limit_concurrency=1000,
-        proxy_headers=False,
-    )
-    uvicorn.Server(config).run(sockets=[sock])
+    uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
     return 0

@@ -1,9 +1,15 @@
-"""The socket that a server listens at, so that a taken port is told before a model is opened."""
+"""The socket that a server listens at, so that a taken port is told before a model is opened; and uvicorn, bounded."""
 
 import socket
+from typing import Any
+
+import uvicorn
 
 from seesay.errors import InputError
+from seesay.serving.heads import MOST_BYTES, BoundedHeads
 from seesay.serving.settings import Settings
+
+KEEP_ALIVE_S = 30  # that a connection may wait for its next request
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -21,3 +27,21 @@ def listen(settings: Settings) -> socket.socket:
             f"cannot listen at {settings.host} port {settings.port}: {why}. Choose another --port (0: any free one) or --host"
         ) from None
     return sock
+
+
+def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn runs the application: with bounds on heads and connections, nothing told of itself, no log of its own."""
+    said: dict[str, Any] = {
+        "http": BoundedHeads,
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": 30,
+        "limit_concurrency": BoundedHeads.most_connections + 1,  # where all of them do something
+        "h11_max_incomplete_event_size": 2 * MOST_BYTES,  # so that heads end by our own bound
+        "proxy_headers": False,
+    }
+    return uvicorn.Config(app, **(said | more))
