@@ -1,7 +1,10 @@
 """`seesay serve` as a process: it starts, answers, logs, and ends as it should."""
 
+import base64
+import io
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image
 
 from tests.conftest import Paint
 
@@ -100,6 +104,72 @@ def test_all_that_is_logged_is_lines_of_json(start: Start) -> None:
     _, log = process.communicate(timeout=30)
     lines = [json.loads(line) for line in log.splitlines()]
     assert any(line["level"] == "warning" and "Invalid HTTP request" in line["event"] for line in lines)
+
+
+def damaged_tiffs() -> Iterator[str]:
+    """About whose pixels libtiff complains itself."""
+    chance = random.Random(1)
+    stream = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((300, 300)).save(stream, "TIFF", compression="tiff_lzw")
+    for _ in range(20):
+        damaged = bytearray(stream.getvalue())
+        for _ in range(30):
+            damaged[chance.randrange(200, len(damaged) - 200)] = chance.randrange(256)
+        yield base64.b64encode(damaged).decode()
+
+
+def test_what_native_libraries_say_is_lines_of_the_log(start: Start) -> None:
+    process, address = start()
+    answers(address)
+    items = [{"image": picture} for picture in damaged_tiffs()]
+    assert httpx2.post(f"{address}/v1/embeddings", json={"input": [*items, "a dog"]}, timeout=30).status_code == 200
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=30)
+    lines = [json.loads(line) for line in log.splitlines()]
+    said = [line["text"] for line in lines if line["event"] == "stderr"]
+    assert any(text.startswith("tempfile.tif: ") for text in said)
+    assert {line["level"] for line in lines if line["event"] == "stderr"} == {"warning"}
+
+
+TORN = """
+import os, sys, threading
+from seesay.serving.log import event, to_stderr
+
+def native(piece):
+    for _ in range(2000):
+        os.write(2, piece)
+
+with to_stderr():
+    threads = [threading.Thread(target=native, args=(piece,)) for piece in (b"half a line", b" and its end\\n", b"\\xff")]
+    for thread in threads:
+        thread.start()
+    for number in range(2000):
+        event("request", number=number)
+    for thread in threads:
+        thread.join()
+    print("from Python", file=sys.stderr)
+    os.write(2, b"the last, without an end")
+print("after it", file=sys.stderr)
+"""
+
+
+def test_lines_of_the_log_are_never_torn() -> None:
+    done = subprocess.run([sys.executable, "-c", TORN], capture_output=True, timeout=60, check=True)
+    *lines, last = done.stderr.decode().splitlines()
+    assert last == "after it"
+    told = [json.loads(line) for line in lines]
+    assert [line["number"] for line in told if line["event"] == "request"] == list(range(2000))
+    texts = [line["text"] for line in told if line["event"] == "stderr"]
+    assert "".join(texts).count("half a line") > 1900  # a line that is too long is cut anywhere
+    assert "from Python" in "".join(texts)
+    assert texts[-1].endswith("the last, without an end")
+
+
+def test_a_crash_is_told(tmp_path: Path) -> None:
+    script = "import ctypes\nfrom seesay.serving.log import to_stderr\nwith to_stderr():\n    ctypes.string_at(0)\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "Fatal Python error: Segmentation fault" in done.stderr
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str]:

@@ -1,6 +1,8 @@
 """`seesay serve`: the library over HTTP, with a page."""
 
 import os
+import signal
+import sys
 from gettext import gettext as _
 from pathlib import Path
 
@@ -63,9 +65,6 @@ def serve(
     port = sock.getsockname()[1]
     cache = Path(platformdirs.user_cache_dir("seesay", appauthor=False)) / "thumbnails"
     app = create_app(open_model(model), settings, library=None if library is None else Path(absolute(library)), cache=cache)
-    to_stderr()
-    if folders:
-        app.state.service.indexing.start(folders)
     address = f"http://{'localhost' if settings.local or host in ('0.0.0.0', '::') else host}:{port}"
     elsewhere = "" if settings.local else _(", and to other machines at port {port} of this one's addresses").format(port=port)
     click.echo(
@@ -73,5 +72,9 @@ def serve(
     )
     if open_page:
         click.launch(address)
-    uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the log is whole at the end
+    with to_stderr():
+        if folders:
+            app.state.service.indexing.start(folders)
+        uvicorn.Server(uvicorn_config(app)).run(sockets=[sock])
     return 0

@@ -2,9 +2,12 @@
 
 import json
 import logging
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from seesay.serving.diverted import Diverted
 
 LOG = logging.getLogger("seesay.serving")
 
@@ -19,14 +22,20 @@ class Lines(logging.Formatter):
         return json.dumps(said, ensure_ascii=False)
 
 
-def to_stderr(level: int = logging.INFO) -> None:
+@contextmanager
+def to_stderr(level: int = logging.INFO) -> Iterator[None]:
     """For the process that serves; a program that makes the app itself has logging of its own. Of uvicorn, asyncio and other
-    packages warnings are told, as lines of the same kind."""
-    handler = logging.StreamHandler(sys.stderr)
+    packages warnings are told, as lines of the same kind, and what native libraries write past Python."""
+    diverted = Diverted(lambda text: event("stderr", logging.WARNING, text=text))
+    handler = logging.StreamHandler(diverted.real)
     handler.setFormatter(Lines())
     logging.root.handlers = [handler]
     logging.captureWarnings(True)
     LOG.setLevel(level)
+    try:
+        yield
+    finally:
+        diverted.close()
 
 
 def event(name: str, level: int = logging.INFO, fault: BaseException | None = None, **facts: Any) -> None:

@@ -1,0 +1,43 @@
+"""What native libraries write to stderr, as lines of the log: libtiff and onnxruntime write there past Python, in the middle of
+a line of JSON or without an end of their own.
+"""
+
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import TextIO
+
+STDERR = 2
+LONGEST = 2000  # bytes of one line
+ENDS_S = 2.0
+
+
+class Diverted:
+    """stderr, taken from the process: `real` is where it led, for the log; `line` is told each line that anything else writes.
+
+    With `close` it leads there again. What ends the process at once is still told by Python's faulthandler.
+    """
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        sys.stderr.flush()
+        self._line = line
+        self.real: TextIO = os.fdopen(os.dup(STDERR), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        reading, writing = os.pipe()
+        os.dup2(writing, STDERR)
+        os.close(writing)
+        faulthandler.enable(self.real)
+        self._thread = threading.Thread(target=self._read, args=(reading,), name="seesay-stderr", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        sys.stderr.flush()
+        os.dup2(self.real.fileno(), STDERR)
+        self._thread.join(ENDS_S)  # a child of this process may hold the other end for longer
+
+    def _read(self, reading: int) -> None:
+        with os.fdopen(reading, "rb") as lines:
+            while said := lines.readline(LONGEST):
+                if text := said.decode("utf-8", "backslashreplace").strip():
+                    self._line(text)
