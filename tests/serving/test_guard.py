@@ -97,7 +97,7 @@ def test_the_key(serve: Serve) -> None:
     assert client.get("/").status_code == 200
     assert client.get("/healthz").status_code == 200
     assert client.get("/v1/session").json() == {"key_required": True, "signed_in": False}
-    for path in ("/v1/models", "/v1/library", "/metrics", "/openapi.json", "/v1/items/000000000000/thumbnail"):
+    for path in ("/v1/models", "/v1/library", "/metrics", "/openapi.json", "/docs", "/v1/items/000000000000/thumbnail"):
         answer = client.get(path)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"

@@ -1206,3 +1206,16 @@ def test_why_files_are_unreadable_in_the_page_s_language(visit: Visit, bundled: 
         page.close()
     finally:
         own.stop()
+
+
+def test_the_routes_are_described_offline(visit: Visit) -> None:
+    """Requests to anywhere else, and what the page's policy refuses, would be told by `visit`."""
+    page = visit("docs")
+    expect(page.locator(".opblock")).not_to_have_count(0)
+    assert page.locator(".opblock").count() > 20
+    page.locator("#operations-model-similarity_v1_similarity_post .opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/similarity")) as answered:
+        page.get_by_role("button", name="Execute").click()
+    assert answered.value.status == 200
+    assert answered.value.json()["errors"] == []

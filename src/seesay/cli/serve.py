@@ -42,6 +42,7 @@ def serve(
     """
     try:
         import fastapi  # noqa: F401
+        import fastapi_offline  # noqa: F401
         import orjson  # noqa: F401
         import pathvalidate  # noqa: F401
         import prometheus_client  # noqa: F401

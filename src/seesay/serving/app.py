@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def create_app(
         title="SeeSay",
         version=__version__,
         description="One space for pictures and words: embeddings, classification and search.",
-        docs_url=None,  # their pages load scripts from elsewhere
+        docs_url=None,
         redoc_url=None,
         # It exports only where the environment names a collector; what a machine's other programs report to is not ours to use.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
@@ -51,8 +50,9 @@ def create_app(
     for part in (inference, collection, drawing):
         app.include_router(_with_heads(part.routes(service)), dependencies=[Depends(KEY)])
     app.include_router(_with_heads(upkeep.routes(service)))
-    ui = Path(str(files("seesay.serving") / "ui"))
-    app.mount("/ui", StaticFiles(directory=ui), name="ui")
+    # FastAPI's own page of the routes loads its scripts from elsewhere; fastapi-offline has the same ones as files.
+    app.mount("/ui/swagger", StaticFiles(packages=[("fastapi_offline", "static")]), name="swagger")
+    app.mount("/ui", StaticFiles(packages=[("seesay.serving", "ui")]), name="ui")
     app.add_middleware(Guard, settings=settings, keys=service.keys, metrics=service.metrics)
     return app
 

@@ -17,12 +17,17 @@ MONTH_S = 30 * 24 * 3600
 
 def routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["upkeep"])
-    page = (files("seesay.serving") / "ui" / "index.html").read_bytes()
+    ui = files("seesay.serving") / "ui"
+    page, described = (ui / "index.html").read_bytes(), (ui / "docs.html").read_bytes()
     health = Health(service)
 
     @router.get("/", include_in_schema=False)
     async def index() -> Response:
         return Response(page, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+    @router.get("/docs", include_in_schema=False, dependencies=[Depends(KEY)])
+    async def docs() -> Response:
+        return Response(described, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
     @router.get("/v1/session")
     async def session(request: Request) -> SessionAnswer:

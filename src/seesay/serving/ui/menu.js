@@ -40,6 +40,7 @@ export class Menu {
       choice(t("theme"), ["system", "light", "dark"].map(each => [each, t(each)]), colours(), chosen => colours(chosen)),
       library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
       library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
+      el("a", { class: "button", href: "/docs", target: "_blank", rel: "noopener", text: t("forPrograms") }),
       this.signedIn ? button(t("signOut"), async () => { await call("DELETE", "/v1/session"); location.reload(); }) : "",
       this.note ? el("p", { class: "note", role: "status", text: this.note }) : ""]);
   }
