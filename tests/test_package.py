@@ -15,7 +15,7 @@ PROJECT = SOURCE.parent.parent
 
 # docs/design.md: a row may import the rows above it and its own, never one below.
 ROWS = (
-    ("errors", "network", "paths", "progress"),
+    ("errors", "network", "pages", "paths", "progress"),
     (
         "strict",
         "config",

@@ -1,20 +1,18 @@
 """A map of a library as one HTML file that holds everything: small pictures in one large one, places, names, a script."""
 
 import base64
-import html
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from PIL import Image
 
 from seesay.engines.cores import available_cores
-from seesay.errors import InputError, UnreadableImage
+from seesay.errors import UnreadableImage
 from seesay.images.read import read
 from seesay.library.map import Map
+from seesay.pages import write_page
 from seesay.paths import printable
 from seesay.prefetch import prefetch
 
@@ -46,18 +44,8 @@ def write_map(
         "groups": [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups],
         "words": [{"name": printable(w.text), "x": w.x, "y": w.y} for w in drawn.words],
     }
-    page = files("seesay").joinpath("map_page.html").read_text(encoding="utf-8")
-    # "<" so that no name can end the script.
-    data = json.dumps(known, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     picture = "data:image/jpeg;base64," + base64.b64encode(tiles).decode()
-    page = page.replace("{title}", html.escape(printable(title))).replace("{data}", data).replace("{sheet}", picture)
-    path = Path(file).absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write the map to {printable(path)}: {error.strerror or error}") from None
-    return path
+    return write_page(file, "map.html", "map", title=title, known=known, sheet=picture)
 
 
 def grid(pictures: int) -> tuple[int, int]:

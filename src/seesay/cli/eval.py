@@ -213,8 +213,9 @@ def _finish(
     title: str,
 ) -> int:
     """Runs every model, prints, and writes what was asked for. `out` holds models, as_json, markdown and report."""
-    from seesay.evaluation.report import to_markdown, write, write_html
+    from seesay.evaluation.report import to_markdown, write_html
     from seesay.library.report import Failure
+    from seesay.pages import write
     from seesay.paths import printable
 
     page: Path | None = out["report"]
@@ -235,7 +236,7 @@ def _finish(
             click.echo(f"seesay: note: {runs[-1].name}: {note}", err=True)
     report = describe(runs, title, page is not None)
     if out["markdown"] is not None:
-        write(out["markdown"], to_markdown(report))
+        write(out["markdown"], to_markdown(report), "tables")
     if page is not None:
         write_html(page, report)
     if out["as_json"]:

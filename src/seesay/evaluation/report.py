@@ -1,16 +1,15 @@
 """Scores of one model or several, side by side, as tables, Markdown, and a page with plots and examples."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from seesay.errors import InputError
 from seesay.evaluation import plots
 from seesay.evaluation.runs import ClassificationRun, Degree, ProbeRun, RetrievalRun, RobustnessRun, Run
 from seesay.images.thumbnail import thumbnail_url
+from seesay.pages import write_page
 from seesay.paths import is_url, printable
 
 CURVE = (1, 2, 3, 5, 10, 20, 50, 100)  # the ks of a recall curve
@@ -250,87 +249,18 @@ def to_markdown(report: Report) -> str:
 
 def write_html(file: Path, report: Report) -> None:
     """One self-contained page. Raises InputError where it cannot be written."""
-    facts = "".join(f"<li>{_text(fact)}</li>" for fact in report.facts)
-    scores, details = ("".join(_table(t) for t in report.tables if t.detail == late) for late in (False, True))
-    drawn = "".join(
-        f"<section><h2>{_text(plot.title)}</h2><figure>{plot.svg}</figure><p>{_text(plot.note)}</p></section>"
-        for plot in report.plots
-    )
-    examples = "".join(_examples(each) for each in report.examples)
-    body = f"<ul>{facts}</ul>{scores}<div class=plots>{drawn}</div>{details}{examples}"
-    write(file, PAGE.replace("{title}", _text(Path(report.title).name)).replace("{body}", body))
+    title = Path(report.title).name
+    write_page(file, "report.html", "page", title=title, report=report, rows_shown=ROWS_SHOWN, small=_small, name=_name)
 
 
-def write(file: Path, text: str) -> None:
-    """Missing folders are made. Raises InputError where it cannot be written."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise InputError(f"cannot write {printable(file)}: {error.strerror or error}") from None
+def _small(item: str | Path) -> str:
+    """A picture's thumbnail; "" where it cannot be read any more."""
+    return "" if is_url(item) else thumbnail_url(item, THUMBNAIL_PX)  # a page is made without the network
 
 
-def _table(table: Table) -> str:
-    if not table.rows:
-        return ""
-    head = "".join(f"<th>{_text(column)}</th>" for column in table.columns)
-    rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    drawn = f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    if len(table.rows) > ROWS_SHOWN:
-        drawn = f"<details><summary>{len(table.rows)} rows</summary>{drawn}</details>"
-    return f"<section><h2>{_text(table.title)}</h2>{drawn}</section>"
-
-
-def _examples(group: Examples) -> str:
-    compact = all(not example.answers for example in group.examples)
-    cards = "".join(_example(example) for example in group.examples)
-    return f'<section><h2>{_text(group.title)}</h2><div class="{"grid" if compact else "rows"}">{cards}</div></section>'
-
-
-def _example(example: Example) -> str:
-    answers = "".join(f'<span class="{"right" if right else ""}">{_shown(answer)}</span>' for answer, right in example.answers)
-    found = f'<div class="answers">{answers}</div>' if answers else ""
-    shown = _shown(example.query) if isinstance(example.query, Path) else f"<b>{_text(example.query)}</b>"
-    return f"<article>{shown}<small>{_text(example.note)}</small>{found}</article>"
-
-
-def _shown(item: str | Path) -> str:
-    """A picture's thumbnail; its name where it cannot be read any more."""
-    name = _text(Path(item).name)
-    url = "" if is_url(item) else thumbnail_url(item, THUMBNAIL_PX)  # a page is made without the network
-    return f'<img loading="lazy" src="{url}" alt="{name}" title="{name}">' if url else f"<i>{name}</i>"
+def _name(item: str | Path) -> str:
+    return Path(item).name
 
 
 def _cell(text: str) -> str:
     return printable(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-
-
-def _text(text: str) -> str:
-    return html.escape(printable(text))
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{title}</title><style>
-:root { color-scheme: light dark; --edge: color-mix(in srgb, CanvasText 14%, Canvas); --right: #10b981; }
-body { font: 15px/1.45 system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif;
-  margin: 0 auto; max-width: 980px; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .4rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
-ul { list-style: none; margin: 0; padding: 0; opacity: .75; }
-figure { margin: 0; } figure svg { max-width: 100%; height: auto; overflow: visible; } svg image { image-rendering: pixelated; }
-section > p { margin: .3rem 0 0; opacity: .7; font-size: .85rem; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); column-gap: 1.6rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .28rem .9rem .28rem 0; text-align: right; border-bottom: 1px solid var(--edge); white-space: nowrap; }
-th { font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-summary { cursor: pointer; opacity: .75; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .9rem; }
-.grid img { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: 8px; display: block; margin-bottom: .3rem; }
-.rows article { padding: .8rem 0; border-bottom: 1px solid var(--edge); }
-.rows article > small { margin-left: .7rem; opacity: .65; } .grid small { display: block; line-height: 1.3; }
-.answers { display: grid; grid-template-columns: repeat(5, 1fr); gap: .6rem; margin-top: .5rem; }
-.answers img { width: 100%; aspect-ratio: 4 / 3; object-fit: cover; border-radius: 8px; display: block; }
-.answers .right img { outline: 3px solid var(--right); outline-offset: 1px; }
-</style></head><body><h1>{title}</h1>{body}</body></html>
-"""
