@@ -12,7 +12,7 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library.map import SEED, STEPS, grouped, layout, located, named, read_names
+from seesay.library.map import SEED, STEPS, VARIOUS, grouped, layout, located, named, read_names
 from seesay.library.relevance import Absent, Relevance
 from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.map_page import write_map
@@ -99,7 +99,7 @@ def test_groups_are_named_by_two_phrases_that_fit_them_beyond_the_rest(
     meant = np.concatenate([centres, unit(centres + 0.2 * everywhere), unit(centres + 0.5 * everywhere), everywhere])
     phrases = ["dog", "car", "tree", "dogs", "a car", "old tree", "fur", "wheel", "leaf", "photo"]
     assert named(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
-    assert named(vectors, which, centres[:1], ["dog"]) == ["dog"] * 3
+    assert named(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]
 
 
 def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -143,7 +143,7 @@ def test_a_map_of_photos_its_page_and_its_picture(bundled: Model, photos: list[P
     assert sum(group.pictures for group in drawn.groups) == sum(spot.group is not None for spot in drawn.spots)
     assert {group.text for group in library.map(names=["食物", "动物", "房子"]).groups} <= {
         f"{a}, {b}" for a in ("食物", "动物", "房子") for b in ("食物", "动物", "房子")
-    }
+    } | {VARIOUS}
     assert json.loads(json.dumps(drawn.to_json()))["pictures"][0]["path"] == drawn.spots[0].file.path
     assert draw_map(tmp_path / "made" / "map.png", drawn) in ("", "水上的船")
     with Image.open(tmp_path / "made" / "map.png") as image:
@@ -193,3 +193,23 @@ def test_what_cannot_be_a_map(fake: Model, paint: Paint, tmp_path: Path) -> None
         read_names(tmp_path / "names.txt")
     with pytest.raises(InputError, match="cannot read the names"):
         read_names(tmp_path / "absent.txt")
+
+
+def test_a_group_of_anything_is_called_various() -> None:
+    """Four phrases, each along an axis of its own; of five pictures two are of the first, so no phrase is chosen by all."""
+    meant = np.eye(6, dtype=np.float32)
+    alike = np.tile(meant[4] * 0.9 + meant[5] * 0.4, (5, 1))
+    vectors = np.concatenate([meant[:4], meant[:1], alike]).astype(np.float32)
+    member = np.array([1] * 5 + [0] * 5)
+    assert named(vectors, member, meant, ["sea", "hills", "a cat", "bread", "snow", "ice"]) == ["snow, ice", VARIOUS]
+    same = np.tile(meant[:1], (6, 1))
+    assert named(same, np.zeros(6, dtype=int), meant, ["sea", "hills", "a cat", "bread", "snow", "ice"])[0] != VARIOUS
+
+
+def test_groups_of_photos_are_called_by_what_they_share(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(*photos)
+        groups = [group.text for group in library.map().groups]
+    assert groups.count(VARIOUS) == 1  # a diver, a watch, scissors, a launch at night
+    assert any("guitar" in name for name in groups)
+    assert len(groups) >= 8

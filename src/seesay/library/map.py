@@ -32,6 +32,8 @@ STEPS = 1000  # that t-SNE takes at most
 FEWEST = 5  # pictures of a map
 SEED = 0
 NEAR = 0.06  # of the map's side: hits of a word within it count as one place
+VARIOUS = "various"  # the name of a group that has none
+AGREED = 1.0  # standard deviations: below, pictures of a group have another's name by chance (groups of 127 and 900 photos)
 ARTICLES = {"a", "an", "the", "of"}
 FOUND = 10  # pictures that say where a word lies
 
@@ -228,16 +230,29 @@ def grouped(places: np.ndarray) -> np.ndarray:
 
 def named(vectors: np.ndarray, member: np.ndarray, meant: np.ndarray, phrases: Sequence[str]) -> list[str]:
     """vectors (N, D), member (N,), meant (B, D) of the phrases -> for each group the two phrases that fit it most beyond what
-    they fit all pictures, and that have no word in common."""
+    they fit all pictures, and that have no word in common; VARIOUS where no phrase says what its pictures share."""
     fits = vectors @ meant.T
-    usual = fits.mean(axis=0)
+    usual, spread = fits.mean(axis=0), fits.std(axis=0)
     names = []
     for group in range(member.max() + 1):
-        order = np.argsort(usual - fits[member == group].mean(axis=0), kind="stable")
+        beyond = fits[member == group] - usual
+        if _agreement(beyond / np.maximum(spread, 1e-6)) < AGREED and spread.max() > 1e-6:
+            names.append(VARIOUS)
+            continue
+        order = np.argsort(-beyond.mean(axis=0), kind="stable")
         first = phrases[order[0]]
         others = (phrases[at] for at in order[1:] if not _related(first, phrases[at]))
         names.append(", ".join([first, *islice(others, 1)]))
     return names
+
+
+def _agreement(lifts: np.ndarray) -> float:
+    """(n, B) -> by how many standard deviations a picture fits the phrase that the others of its group choose, on average. Of
+    phrases that are chosen by all, some fit any few pictures."""
+    if len(lifts) < 2:
+        return float("inf")
+    chosen = (lifts.sum(axis=0) - lifts).argmax(axis=1)
+    return float(np.take_along_axis(lifts, chosen[:, None], axis=1).mean())
 
 
 def _related(one: str, other: str) -> bool:

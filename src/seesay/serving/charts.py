@@ -9,13 +9,14 @@ from importlib.resources import files
 from typing import Any
 
 from seesay.library import Library
-from seesay.library.map import Map
+from seesay.library.map import VARIOUS, Map
 from seesay.map_page import grid, sheet, thumbnails
 from seesay.paths import printable
 from seesay.serving.folders import Folders
 from seesay.serving.photos import Photos, folders
 
 KEPT = 4  # maps, each of some megabytes
+NAMELESS = {"en": "various", "zh": "各种"}  # groups of pictures that share nothing which has a name
 LAYOUT = 0.5  # of the work; the rest is pictures made small
 
 
@@ -89,7 +90,7 @@ class Charts:
         try:
             with Library(self._photos.path, self._photos.model) as library:
                 drawn = library.map(names=names_in(language), progress=self._laid)
-                made = self._chart_of(version, drawn, folders(library))
+                made = self._chart_of(version, drawn, folders(library), language)
         except Exception as fault:
             made = Failed(version, fault)
         with self._lock:
@@ -97,7 +98,7 @@ class Charts:
             if isinstance(made, Chart):
                 self._last.append(made)
 
-    def _chart_of(self, version: object, drawn: Map, names: Folders) -> Chart:
+    def _chart_of(self, version: object, drawn: Map, names: Folders, language: str) -> Chart:
         columns, side = grid(len(drawn.spots))
         tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, self._made_small), columns, side)
         spots = [
@@ -113,7 +114,10 @@ class Charts:
             }
             for spot, (width, height) in zip(drawn.spots, sizes, strict=True)
         ]
-        groups = [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups]
+        called = {VARIOUS: NAMELESS[language]}
+        groups = [
+            {"name": printable(called.get(g.text, g.text)), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups
+        ]
         places = {"side": side, "columns": columns, "left_out": drawn.left_out, "spots": spots, "groups": groups}
         return Chart(secrets.token_hex(6), version, places, tiles)
 
