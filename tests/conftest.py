@@ -91,5 +91,19 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+def located(latitude: float, longitude: float) -> Image.Exif:
+    """What a camera writes that knows where it is."""
+    exif = Image.Exif()
+
+    def parts(degrees: float) -> tuple[int, int, float]:
+        minutes = abs(degrees) % 1 * 60
+        return int(abs(degrees)), int(minutes), round(minutes % 1 * 60, 3)
+
+    exif.get_ifd(0x8825).update(
+        {1: "S" if latitude < 0 else "N", 2: parts(latitude), 3: "W" if longitude < 0 else "E", 4: parts(longitude)}
+    )
+    return exif
+
+
 def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0

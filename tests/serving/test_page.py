@@ -18,7 +18,7 @@ from seesay.library import Library
 from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.settings import Settings
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, located
 from tests.picture_server import png
 
 
@@ -301,8 +301,8 @@ def test_a_place_is_checked(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Filters").click()
     page.get_by_text("More", exact=True).click()
-    place = page.get_by_label("Place", exact=True)
-    valid = "document.querySelector('[name=place]').validationMessage"
+    place = page.get_by_label("A box of your own", exact=True)
+    valid = "document.querySelector('[name=box]').validationMessage"
     for wrong in ("99, 8, 99, 9", "47, 8, 46, 9", "47,, 48, 9", "Zurich"):
         place.fill(wrong)
         place.blur()
@@ -311,6 +311,35 @@ def test_a_place_is_checked(visit: Visit) -> None:
     place.fill("-90, -180, 90, 180")
     place.blur()
     expect(page.locator("#active .chip")).to_have_text("Place -90, -180, 90, 180")
+
+
+def test_places_of_the_library_are_chosen_from(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    for number, spot in enumerate([(47.37, 8.54), (47.38, 8.55), (47.36, 8.5), (-33.87, 151.21)]):
+        Image.new("RGB", (90, 60), (50 * number, 90, 90)).save(tmp_path / f"{number}.jpg", exif=located(*spot))
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(tmp_path)
+    server = Running(bundled, tmp_path / "library")
+    try:
+        page = visit(address=server.address)
+        expect(page.locator("#status")).to_have_text("4 pictures")
+        page.get_by_role("button", name="Filters").click()
+        place = page.locator("select[name=place]")
+        expect(place.locator("option")).to_have_text(
+            [
+                "Any place",
+                re.compile(r"^(Zürich, Switzerland|47.37° N, 8.54° E) \(3\)$"),
+                re.compile(r"^(Sydney|33.87° S).* \(1\)$"),
+            ]
+        )
+        place.select_option(index=1)
+        expect(page.locator("#status")).to_have_text("3 pictures")
+        chip = page.locator("#active .chip")
+        expect(chip).to_have_text("Zürich, Switzerland", timeout=60_000)  # the page asks again, and the server has looked it up
+        expect(page.get_by_label("A box of your own", exact=True)).not_to_be_visible()
+        page.locator("select[name=place]").select_option(index=0)
+        expect(page.locator("#status")).to_have_text("4 pictures")
+    finally:
+        server.stop()
 
 
 def test_filters_of_an_address_are_checked(visit: Visit) -> None:

@@ -161,6 +161,17 @@ class CameraCount(BaseModel):
     pictures: int
 
 
+class PlaceCount(BaseModel):
+    """A place of some kilometres. name: of a town, where one is near and the server knows towns; latitude, longitude: its
+    middle; box: as the filter `place` takes it, south, west, north, east."""
+
+    name: str | None
+    latitude: float
+    longitude: float
+    box: tuple[float, float, float, float]
+    pictures: int
+
+
 class Last(BaseModel):
     """What the last look at the folders did. error: why it ended early, with its code. missing: folders that are not there
     now, by their names; what is known of their pictures is kept."""
@@ -185,7 +196,7 @@ class IndexingState(BaseModel):
 
 
 class LibraryAnswer(BaseModel):
-    """Counts of pictures in all, by folder, camera and tag. first, last: days between which they were taken."""
+    """Counts of pictures in all, by folder, camera, tag and place. first, last: days between which they were taken."""
 
     pictures: int
     texts: int
@@ -195,6 +206,7 @@ class LibraryAnswer(BaseModel):
     folders: list[FolderCount]
     cameras: list[CameraCount]
     tags: list[TagCount]
+    places: list[PlaceCount]
     first: str | None
     last: str | None
     can_write: bool

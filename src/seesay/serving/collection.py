@@ -24,6 +24,7 @@ from seesay.serving.answers import (
     ItemAnswer,
     LibraryAnswer,
     MapAnswer,
+    PlaceCount,
     SearchAnswer,
     TagCount,
     TagsAnswer,
@@ -181,7 +182,9 @@ def routes(service: Service) -> APIRouter:
     async def about() -> LibraryAnswer:
         """What the library holds, to choose from, and how far indexing is."""
         told = await library.run(lambda lib: summary(lib, service.model))
-        return LibraryAnswer(**told, indexing=service.indexing.state())
+        names = service.gazetteer.names(told["places"])
+        places = [PlaceCount(name=name, **vars(place)) for name, place in zip(names, told["places"], strict=True)]
+        return LibraryAnswer(**told | {"places": places}, indexing=service.indexing.state())
 
     @router.post("/v1/index", status_code=202)
     async def index() -> IndexingState:

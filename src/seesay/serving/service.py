@@ -18,6 +18,7 @@ from seesay.model import Model
 from seesay.paths import is_url
 from seesay.serving.batching import Room, TooLate
 from seesay.serving.charts import Charts
+from seesay.serving.gazetteer import Gazetteer
 from seesay.serving.guard import Keys
 from seesay.serving.indexing import Indexing
 from seesay.serving.joined import JoinedEngine
@@ -62,6 +63,7 @@ class Service:
         self.indexing = Indexing(self.photos.path, self.model)
         self.charts = Charts(self.photos)
         self.thumbnails = Thumbnails(cache)
+        self.gazetteer = Gazetteer()
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
         self.fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="seesay-fetch")
 

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from seesay.errors import NoLibrary
 from seesay.library import Library
 from seesay.library.listing import cameras, days, folders
+from seesay.library.places import places
 from seesay.model import Model
 from seesay.serving.folders import Folders
 
@@ -39,6 +40,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "folders": [],
         "cameras": [],
         "tags": [],
+        "places": [],
         "first": None,
         "last": None,
         "can_write": os.access(library.path if library.path.exists() else library.path.parent, os.W_OK),
@@ -48,7 +50,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         with library.reading() as store:
             files, names = store.count_files(), Folders(store.roots())
             inside, used, when = folders(store), cameras(store), days(store)
-            tags = store.tags()
+            tags, spots = store.tags(), places(store)
     except NoLibrary:
         return told
     first, last = when or (None, None)
@@ -60,6 +62,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "folders": [{"folder": folder, "pictures": count} for folder, count in shown.items() if folder],
         "cameras": [{"camera": camera, "pictures": count} for camera, count in used.items()],
         "tags": [{"tag": tag, "pictures": count} for tag, count in tags.items()],
+        "places": spots,
         "first": first,
         "last": last,
     }

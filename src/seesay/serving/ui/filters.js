@@ -6,10 +6,13 @@ import { t } from "./words.js";
 const SIZES = [500, 1000, 2000, 3000], EDGES = [90, 180, 90, 180];
 const text = value => typeof value === "string" && value.trim() !== "", day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value), one = (...of) => value => of.includes(value);
 const SEPARATORS = /[\s_\-.,()[\]+]+/g, namely = value => text(value) && value.replace(SEPARATORS, "") !== ""; // of names, which the library looks past
-const box = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
+const isBox = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
 // Whether a value is such as the server takes: an address can say anything.
 const FINE = new Map(Object.entries({ folder: text, after: day, before: day, camera: text, orientation: one("landscape", "portrait", "square"), min_px: value => Number.isInteger(value) && value > 0,
-  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), names: value => Array.isArray(value) && value.length > 0 && value.every(namely), place: box, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text"), likely: one(true) }));
+  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), names: value => Array.isArray(value) && value.length > 0 && value.every(namely), place: isBox, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text"), likely: one(true) }));
+
+// A place as people read it.
+const called = place => place.name ?? t("here", place.latitude, place.longitude);
 
 export class Filters {
   // changed(): other pictures pass now
@@ -25,6 +28,7 @@ export class Filters {
   learn(library) {
     const first = !this.library;
     this.library = library;
+    if (this.set.place) this.draw(); // its name may be known now
     if (first && this.dialog.open) this.open(this.asking);
   }
 
@@ -61,8 +65,15 @@ export class Filters {
 
   told(name, value) {
     const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
-      tags: `# ${value}`, names: `${t("fileName")} ${value}`, likely: t("onlyLikely"), sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: Array.isArray(value) && `${t("place")} ${value.join(t("comma"))}` };
+      tags: `# ${value}`, names: `${t("fileName")} ${value}`, likely: t("onlyLikely"), sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: this.placeName(value) };
     return words[name] ?? `${name} ${value}`;
+  }
+
+  // That of the library's places which a box is, or else its sides.
+  placeName(box) {
+    if (!Array.isArray(box)) return "";
+    const known = this.library?.places.find(each => String(each.box) === String(box));
+    return known ? called(known) : `${t("place")} ${box.join(t("comma"))}`;
   }
 
   draw() {
@@ -82,13 +93,16 @@ export class Filters {
       el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
     const day = name => el("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "", onchange: event => this.change(name, event.target.value) });
-    const { folders, cameras, tags } = this.library ?? { folders: [], cameras: [], tags: [] };
+    const { folders, cameras, tags, places } = this.library ?? { folders: [], cameras: [], tags: [], places: [] };
     const indent = folder => "\u2003".repeat(folder.split("/").length - 1) + folder.split("/").pop();
     const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]), value => this.change("tags", value ? [value] : null));
     const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
     const order = el("select", { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
       orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })));
-    const place = el("input", { name: "place", placeholder: "47.2, 8.3, 47.5, 8.8", "aria-describedby": "place-why", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
+    const own = this.set.place && !places.some(each => String(each.box) === String(this.set.place));
+    const anywhere = choose("place", t("anyPlace"), [...(own ? [[String(this.set.place), t("box")]] : []), ...places.map(each => [String(each.box), `${called(each)} (${each.pictures})`])],
+      value => { this.change("place", value ? value.split(",").map(Number) : null); box.value = (this.set.place ?? []).join(", "); });
+    const box = el("input", { name: "box", placeholder: "47.2, 8.3, 47.5, 8.8", "aria-describedby": "place-why", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
     this.dialog.replaceChildren(
       el("form", { method: "dialog", onsubmit: () => {} },
         el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
@@ -100,9 +114,10 @@ export class Filters {
         cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,
         field(t("shape"), choose("orientation", t("anyShape"), ["landscape", "portrait", "square"].map(each => [each, t(each)]))),
         field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]), value => this.change("min_px", value ? Number(value) : null))),
+        places.length ? field(t("place"), anywhere) : null,
         tags.length ? field(t("tag"), tag) : null,
         field(t("order"), order),
-        el("details", { open: Boolean(this.set.place) }, el("summary", { text: t("more") }), field(t("place"), place), el("p", { id: "place-why", text: t("placeWhy") })),
+        el("details", { open: Boolean(own) }, el("summary", { text: t("more") }), field(t("box"), box), el("p", { id: "place-why", text: t("placeWhy") })),
         el("div", { class: "foot" }, button(t("reset"), () => { this.clear(); this.open(asking); }), el("button", { class: "primary", text: t("apply") }))));
     if (this.dialog.open) $("button", this.dialog).focus(); else this.dialog.showModal();
   }
@@ -110,7 +125,7 @@ export class Filters {
   current(name) { return name === "tag" ? this.set.tags?.[0] : this.set[name]; }
 
   place(input) {
-    const said = input.value.trim(), sides = said.split(/[,，、]/).map(side => side.trim() ? Number(side) : NaN), fine = box(sides);
+    const said = input.value.trim(), sides = said.split(/[,，、]/).map(side => side.trim() ? Number(side) : NaN), fine = isBox(sides);
     input.setCustomValidity(fine || !said ? "" : t("placeWhy"));
     input.reportValidity();
     if (fine || !said) this.change("place", fine ? sides : null);
