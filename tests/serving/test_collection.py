@@ -464,6 +464,48 @@ def test_what_there_is_to_choose_from(client: TestClient) -> None:
     assert (told["model"], told["can_write"], told["can_map"], told["first"]) == ("fake", True, True, None)
 
 
+def copies(client: TestClient) -> list[list[dict[str, Any]]]:
+    for _ in range(1000):
+        answer = client.get("/v1/duplicates")
+        if answer.status_code == 200 and not answer.json()["looking"]:
+            return [group["files"] for group in answer.json()["groups"]]
+        assert answer.status_code in (200, 202), answer.text
+        time.sleep(0.01)
+    raise AssertionError("still looking")
+
+
+def test_pictures_that_are_there_more_than_once(
+    serve: Serve, client: TestClient, library_folder: Path, tmp_path: Path, fake: Model
+) -> None:
+    pictures = tmp_path / "pictures"
+    shutil.copy(pictures / "green.png", pictures / "b" / "again.png")
+    with Library(library_folder, fake) as library:
+        library.index(pictures)
+        expected = library.duplicates()
+    found = copies(client)
+    assert [[file["path"] for file in files] for files in found] == [
+        [copy.path for copy in (group.keeper, *group.others)] for group in expected
+    ]
+    pair = next(files for files in found if {file["name"] for file in files} >= {"green.png", "again.png"})
+    keeper, other = (next(file for file in pair if file["name"] == name) for name in ("green.png", "again.png"))
+    assert (keeper["folder"], other["folder"]) == ("pictures", "pictures/b")
+    assert keeper["id"] == other["id"] == search(client, "green", n=1)[0]["id"]
+    assert (keeper["width"], keeper["height"], keeper["bytes"]) == (48, 40, (pictures / "green.png").stat().st_size)
+    (pictures / "b" / "again.png").unlink()
+    client.post("/v1/index")
+    wait_for_index(client)
+    assert "again.png" not in {file["name"] for files in copies(client) for file in files}
+    key = "a-long-and-random-key"
+    elsewhere = serve(library=library_folder, host="0.0.0.0", api_key=key)
+    elsewhere.headers["Authorization"] = f"Bearer {key}"
+    assert all(file["path"] is None for files in copies(elsewhere) for file in files)
+
+
+def test_duplicates_of_an_empty_library(serve: Serve) -> None:
+    answer = serve().get("/v1/duplicates")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_library")
+
+
 def test_the_map(client: TestClient) -> None:
     for _ in range(3000):
         answer = client.get("/v1/map")

@@ -1248,3 +1248,136 @@ def test_the_routes_are_described_offline(visit: Visit) -> None:
         page.get_by_role("button", name="Execute").click()
     assert answered.value.status == 200
     assert answered.value.json()["errors"] == []
+
+
+@pytest.fixture
+def doubled(bundled: Model, tmp_path: Path) -> Iterator[Running]:
+    """A server of two photos: one with a small copy and a copy of its bytes, one alone; and of one that is there twice."""
+    folder = tmp_path / "album"
+    (folder / "backup").mkdir(parents=True)
+    shutil.copy(PHOTO, folder / "dog.jpg")
+    shutil.copy(PHOTO, folder / "backup" / "dog.jpg")
+    with Image.open(PHOTO) as photo:
+        photo.resize((photo.width // 2, photo.height // 2)).save(folder / "small.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(PHOTOS / "animals" / "cow.jpg", folder / name)
+    shutil.copy(PHOTOS / "animals" / "sheep.jpg", folder / "sheep.jpg")
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(folder)
+    server = Running(bundled, tmp_path / "library")
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+def test_names_and_contrast_of_duplicates(doubled: Running, visit: Visit, scheme: str, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit("#/duplicates", address=doubled.address, color_scheme=scheme, width=width, quiet=False, bypass_csp=True)
+    expect(page.locator(".group")).to_have_count(2)
+    page.wait_for_timeout(400)
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_duplicates_are_chosen_among_and_their_paths_copied(doubled: Running, visit: Visit, tmp_path: Path) -> None:
+    page = visit(address=doubled.address, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("link", name="Duplicates").click()
+    expect(page.locator(".group")).to_have_count(2)
+    total = page.locator(".sum")
+    expect(total).to_have_text(re.compile(r"^3 files \(.*\) beside those to keep$"))
+
+    def copied() -> set[str]:
+        page.get_by_role("button", name="Copy their paths").click()
+        expect(page.get_by_text(re.compile(r"^\d paths? copied$"))).to_be_visible()
+        lines: str = page.evaluate("() => navigator.clipboard.readText()")
+        return {str(Path(line).relative_to(tmp_path / "album")) for line in lines.split("\n")}
+
+    first, second = page.locator(".group").nth(0), page.locator(".group").nth(1)
+    keeper = first.locator(".copy.stays strong").inner_text()
+    assert keeper == "dog.jpg"
+    assert {"small.jpg"} < copied()
+    first.locator(".copy.stays input").press("Space")
+    expect(page.get_by_text("One of each stays.")).to_be_visible()
+    expect(first.locator(".copy.stays input")).to_be_checked()
+    first.get_by_role("button", name="Only this: album / small.jpg").click()
+    expect(page.locator(":focus")).to_have_attribute("aria-label", "Keep: album / small.jpg")
+    assert {"dog.jpg", "backup/dog.jpg"} < copied()
+    first.get_by_role("checkbox", name="Keep: album / dog.jpg").check()
+    assert len(copied()) == 2
+    second.locator("input:not(:checked)").click()
+    first.get_by_role("checkbox", name="Keep: album/backup / dog.jpg").check()
+    expect(total).to_have_text("All are to be kept")
+    expect(page.get_by_role("button", name="Copy their paths")).to_be_disabled()
+    first.get_by_role("button", name="Open album / small.jpg").click()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    (tmp_path / "album" / "small.jpg").unlink()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Look for new pictures").click()
+    expect(page.locator(".group").first.locator(".copy")).to_have_count(2, timeout=20_000)
+
+
+def test_a_list_of_duplicates_is_saved(doubled: Running, visit: Visit, tmp_path: Path) -> None:
+    page = visit("#/duplicates", address=doubled.address, locale="zh-CN")
+    expect(page.get_by_role("heading", name="重复图片")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="保存列表").click()
+    lines = Path(saved.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3
+    assert all(Path(line).is_file() for line in lines)
+
+
+def test_a_library_without_duplicates(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    shutil.copy(PHOTO, tmp_path / "album")
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(tmp_path / "album")
+    server = Running(bundled, tmp_path / "library")
+    try:
+        page = visit("#/duplicates", address=server.address)
+        expect(page.get_by_role("heading", name="No picture is there twice")).to_be_visible()
+        page.close()
+    finally:
+        server.stop()
+
+
+def test_short_months_stand_side_by_side(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    months = ["2021:03", "2021:03", "2021:04", "2022:07", *["2023:01"] * 12]
+    for number, month in enumerate(months):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"{month}:10 12:00:{number:02}"
+        Image.new("RGB", (120 + number, 90), (10 * number, 90, 200)).save(tmp_path / "album" / f"{number:02}.jpg", exif=exif)
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(tmp_path / "album")
+    server = Running(bundled, tmp_path / "library")
+    headings = """() => [...document.querySelectorAll('.sheet h2')]
+        .map(each => [each.textContent, each.getBoundingClientRect().left, each.getBoundingClientRect().bottom])"""
+    try:
+        page = visit(address=server.address)
+        expect(page.get_by_placeholder("What does the picture show?")).to_be_visible()
+        expect(page.locator(".sheet h2")).to_have_text(["January 2023", "July 2022", "April 2021", "March 2021"])
+        placed = {name: (left, bottom) for name, left, bottom in page.evaluate(headings)}
+        assert placed["July 2022"][1] == placed["April 2021"][1] == placed["March 2021"][1] > placed["January 2023"][1]
+        assert placed["July 2022"][0] < placed["April 2021"][0] < placed["March 2021"][0]
+        for name in ("July 2022", "March 2021"):  # each stands over its first picture
+            title = page.get_by_role("heading", name=name).get_attribute("id")
+            box = page.locator(f".cell:has([aria-describedby='{title}'])").bounding_box()
+            assert box is not None
+            assert abs(box["x"] - placed[name][0]) < 2
+            assert 0 <= box["y"] - placed[name][1] < 12
+        found = visit('#/?q=blue&f={"sort":"oldest"}', address=server.address)
+        expect(found.locator(".sheet h2").first).to_be_visible()
+        told = [name for name, *_ in found.evaluate(headings)]
+        likely = [name for name in told if "ikely" not in name]
+        assert likely == [name for name in ("March 2021", "April 2021", "July 2022", "January 2023") if name in likely]
+        assert told == [*likely, *[name for name in told if "ikely" in name]]
+        narrow = visit(address=server.address, width=360, height=700)
+        expect(narrow.get_by_placeholder("Search photos")).to_be_visible()
+        for each in (page, found, narrow):
+            each.close()
+    finally:
+        server.stop()

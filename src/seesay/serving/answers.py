@@ -256,6 +256,34 @@ class MapAnswer(BaseModel):
     groups: list[Group]
 
 
+class CopyFacts(FileFacts):
+    """A file. path: where it lies, told only by a server that no other machine reaches. identical: the same bytes as the first
+    of its group; cosine, distance: of its vector and its hash (0 to 64 bits) to that one's."""
+
+    id: str
+    path: str | None
+    width: int | None
+    height: int | None
+    bytes: int
+    taken_at: str | None
+    identical: bool
+    cosine: float
+    distance: int
+
+
+class CopyGroup(BaseModel):
+    """A picture that is there more than once. files: the first is the one that is proposed to be kept."""
+
+    files: list[CopyFacts]
+
+
+class CopiesAnswer(BaseModel):
+    """looking: the library has changed since, and is being compared anew."""
+
+    looking: bool
+    groups: list[CopyGroup]
+
+
 class Working(BaseModel):
     state: Literal["working"] = "working"
 

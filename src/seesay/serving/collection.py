@@ -18,6 +18,7 @@ from seesay.serving import photos
 from seesay.serving.answers import (
     BrowseAnswer,
     Changed,
+    CopiesAnswer,
     Failed,
     FailuresAnswer,
     IndexingState,
@@ -203,6 +204,15 @@ def routes(service: Service) -> APIRouter:
             return [Failed(folder=folder, name=name, reason=reason) for folder, name, reason in told]
 
         return FailuresAnswer(failures=await library.run(work))
+
+    @router.get("/v1/duplicates", response_model=CopiesAnswer, responses={202: {"model": Working}})
+    async def duplicates() -> Response:
+        """Pictures that are there more than once, in groups, the largest first; 202 while they are looked for. Nothing is
+        deleted."""
+        groups, looking = await library.run(service.copies.get)
+        if groups is None:
+            return JSONResponse(Working().model_dump(), 202)
+        return Response(CopiesAnswer(looking=looking, groups=groups).model_dump_json(), media_type="application/json")
 
     @router.get("/v1/map", response_model=MapAnswer, responses={202: {"model": Working}})
     async def chart(language: Literal["en", "zh"] = "en") -> JSONResponse:

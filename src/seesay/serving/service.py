@@ -18,6 +18,7 @@ from seesay.model import Model
 from seesay.paths import is_url
 from seesay.serving.batching import Room, TooLate
 from seesay.serving.charts import Charts
+from seesay.serving.copies import Copies
 from seesay.serving.gazetteer import Gazetteer
 from seesay.serving.guard import Keys
 from seesay.serving.indexing import Indexing
@@ -62,6 +63,7 @@ class Service:
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)
         self.charts = Charts(self.photos)
+        self.copies = Copies(self.photos, paths=settings.local)
         self.thumbnails = Thumbnails(cache)
         self.gazetteer = Gazetteer()
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
@@ -70,6 +72,7 @@ class Service:
     def close(self) -> None:
         self.indexing.close()
         self.charts.close()
+        self.copies.close()
         self.photos.close()
         self.fetchers.shutdown(wait=True, cancel_futures=True)
         self.decoders.shutdown(wait=True)

@@ -4,6 +4,7 @@ import { $, el, sheet } from "./dom.js";
 import { ApiError, events, get, post } from "./api.js";
 import { Chart } from "./map.js";
 import { Detail } from "./detail.js";
+import { Duplicates } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Menu, colours } from "./menu.js";
 import { Photos } from "./photos.js";
@@ -27,9 +28,10 @@ const selection = photos.selection = new Selection({
   facts: id => photos.facts(id), all: () => photos.ids, changed: ids => photos.grid.mark(ids), tagged: () => menu.watch(), left: () => photos.grid.focus(photos.grid.active),
 });
 const chart = new Chart($("#map"), { open: id => detail.open(id), empty: () => library.pictures === 0 });
+const duplicates = new Duplicates($("#duplicates"), { open: id => detail.open(id) });
 const playground = new Playground($("#try"), async () => photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids, files => take(files));
 const menu = new Menu({
-  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run(); if (view === "map") chart.show(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
+  spoke: () => { query.draw(); filters.draw(); selection.draw(); photos.run(); if (view === "map") chart.show(); if (view === "duplicates" && duplicates.groups) duplicates.draw(); if (view === "try") { playground.labels = playground.texts = null; playground.draw(); } },
   news: (told, more) => { library = told; filters.learn(told); selection.canWrite = told.can_write; if (!more) return; if (query.empty) photos.run({ keep: true }); if (view !== "photos") route(); },
 });
 
@@ -45,12 +47,13 @@ function address() {
 
 function route() {
   const [path, said] = location.hash.replace(/^#/, "").split("?");
-  const wanted = { "/map": "map", "/try": "try" }[path] ?? "photos", moved = wanted !== view;
+  const wanted = { "/map": "map", "/try": "try", "/duplicates": "duplicates" }[path] ?? "photos", moved = wanted !== view;
   view = wanted;
-  for (const name of ["photos", "map", "try"]) $(`#${name}`).hidden = name !== view;
+  for (const name of ["photos", "map", "try", "duplicates"]) $(`#${name}`).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a")) if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   document.body.dataset.view = view;
   if (view === "map") chart.show(); else chart.hide();
+  if (view === "duplicates") duplicates.show(); else duplicates.hide();
   if (view === "try") playground.show();
   if (view !== "photos") return;
   const kept = new URLSearchParams(said ?? "");

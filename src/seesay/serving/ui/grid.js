@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 import { sharp, thumbnail } from "./api.js";
 import { t } from "./words.js";
 
-const GAP = 4, HEADING_PX = 44, SETTLED_MS = 70;
+const GAP = 4, HEADING_PX = 44, BESIDE_PX = 28, TITLE_PX = 150, SETTLED_MS = 70;
 const TALL = width => width < 560 ? 118 : width < 1100 ? 170 : 210;
 
 export class Grid {
@@ -27,7 +27,8 @@ export class Grid {
     place.addEventListener("keydown", event => this.key(event));
   }
 
-  // items: ids; aspects (width over height); groups: a heading, or none, for each or null; name(index); mark(index): what is said
+  // items: ids; aspects (width over height); groups: a heading, or none, for each or null; beside(heading): whether such groups
+  // may stand side by side where they are short; name(index); mark(index): what is said
   // on the picture, or nothing. keep: what was shown mostly stays, perhaps elsewhere. Where the focus is here, or is `awaited`, it stays here.
   show(items, { keep = false } = {}) {
     const focused = this.awaited || this.place.contains(document.activeElement), before = this.items.ids[this.active];
@@ -50,23 +51,39 @@ export class Grid {
   }
 
   layout() {
-    const width = this.width = this.place.clientWidth, { aspects, groups } = this.items, n = aspects.length;
+    const width = this.width = this.place.clientWidth, { aspects, groups, beside } = this.items, n = aspects.length;
     if (!width) return;
     const tall = TALL(width);
     this.x = new Float32Array(n); this.w = new Float32Array(n); this.row = new Int32Array(n);
     const tops = [], heights = [], starts = [], titles = new Map();
     let top = 0, at = 0;
     while (at < n) {
-      if (groups?.[at] && groups[at] !== groups[at - 1]) { titles.set(at, { top, text: groups[at] }); top += HEADING_PX; }
-      let end = at, sum = 0;
+      const first = at, begins = Boolean(groups?.[at]) && groups[at] !== groups[at - 1], heading = top;
+      if (begins) { titles.set(at, { top: heading, left: 0, text: groups[at] }); top += HEADING_PX; }
+      let end = at, sum = 0, x = 0;
       do { sum += aspects[end++]; } while (end < n && sum * tall + GAP * (end - at) < width && !(groups && groups[end] !== groups[end - 1]));
       const full = sum * tall + GAP * (end - at) >= width;
       const height = full ? Math.min((width - GAP * (end - at - 1)) / sum, 1.6 * tall) : tall;
-      for (let x = 0, i = at; i < end; i++) {
-        this.x[i] = x; this.w[i] = Math.min(aspects[i] * height, width); this.row[i] = tops.length;
-        x += this.w[i] + GAP;
+      const put = (from, to) => {
+        for (let i = from; i < to; i++) {
+          this.x[i] = x; this.w[i] = Math.min(aspects[i] * height, width); this.row[i] = tops.length;
+          x += this.w[i] + GAP;
+        }
+      };
+      put(at, end);
+      // Short months share a row, each below its heading.
+      while (begins && !full && end < n && beside?.(groups[end - 1]) && beside(groups[end])) {
+        const left = Math.max(x, titles.get(at).left + TITLE_PX) + BESIDE_PX;
+        let next = end, wide = 0;
+        while (next < n && groups[next] === groups[end] && left + wide < width) wide += aspects[next++] * height + GAP;
+        if (left + Math.max(wide, TITLE_PX) > width || (next < n && groups[next] === groups[end])) break;
+        titles.set(end, { top: heading, left, text: groups[end] });
+        x = left;
+        put(end, next);
+        at = end;
+        end = next;
       }
-      tops.push(top); heights.push(height); starts.push(at);
+      tops.push(top); heights.push(height); starts.push(first);
       top += height + GAP;
       at = end;
     }
@@ -116,8 +133,9 @@ export class Grid {
 
   // The heading over a picture; whoever comes to that by the keys hears it, too.
   title(index, cell) {
-    const { top, text } = this.titles.get(index), title = el("h2", { id: `from-${index}`, text, title: text });
-    title.style.top = `${top}px`;
+    const { top, left, text } = this.titles.get(index), title = el("h2", { id: `from-${index}`, text, title: text });
+    title.style.top = `${top + HEADING_PX - GAP}px`; // where it ends
+    title.style.left = `${left}px`;
     cell.querySelector(".open").setAttribute("aria-describedby", title.id);
     return title;
   }

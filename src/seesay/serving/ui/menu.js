@@ -38,6 +38,7 @@ export class Menu {
     refill(this.place, [
       choice(t("language"), [["en", "English"], ["zh", "中文"]], language, chosen => { speak(chosen); this.spoke(); this.draw(); }),
       choice(t("theme"), ["system", "light", "dark"].map(each => [each, t(each)]), colours(), chosen => colours(chosen)),
+      library.pictures ? el("a", { class: "button", href: "#/duplicates", onclick: () => this.toggle(false), text: t("duplicates") }) : "",
       library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
       library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
       el("a", { class: "button", href: "/docs", target: "_blank", rel: "noopener", text: t("forPrograms") }),

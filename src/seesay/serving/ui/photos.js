@@ -81,10 +81,8 @@ export class Photos {
     const { ids, widths, heights, dates, names } = await post("/v1/browse", { filters, ...(order && { sort: order }) }, { signal });
     this.ids = ids;
     this.renew(keep);
-    const month = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" }), named = new Map();
-    const name = day => { const key = day.slice(0, 7); if (!named.has(key)) named.set(key, key ? month.format(new Date(`${key}-01T00:00:00Z`)) : t("undated")); return named.get(key); };
     const dated = order !== "name" && dates.some(Boolean);
-    this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? dates.map(name) : null, name: index => names?.[index] || this.known.get(ids[index])?.name || (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
+    this.grid.show({ ids, aspects: aspects(widths, heights), groups: dated ? months(dates) : null, beside: () => true, name: index => names?.[index] || this.known.get(ids[index])?.name || (dates[index] || `${t("picture")} ${index + 1}`) }, { keep });
     this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filters" : "library");
   }
 
@@ -110,8 +108,9 @@ export class Photos {
     this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
     this.cursor = next ?? null;
     const hits = this.ids.map(id => this.known.get(id)), from = hits.findIndex(hit => hit.likely === false), likely = from < 0 ? hits.length : from;
-    const heading = likely ? t("lessLikely") : t("nearest", this.words);
-    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups: from < 0 ? null : hits.map((_, at) => at < from ? "" : heading),
+    const heading = likely ? t("lessLikely") : t("nearest", this.words), dated = ["newest", "oldest"].includes(this.filters.set.sort) && hits.some(hit => hit.taken_at);
+    const when = dated ? months(hits.slice(0, likely).map(hit => hit.taken_at ?? "")) : [], groups = from < 0 && !dated ? null : hits.map((_, at) => at < likely ? when[at] ?? "" : heading);
+    this.grid.show({ ids: this.ids, aspects: aspects(hits.map(hit => hit.width), hits.map(hit => hit.height)), groups, beside: text => text !== heading,
       name: index => hits[index].name, mark: index => hits[index].named && t("byName") }, { keep: more });
     this.status.textContent = hits[0]?.likely === undefined ? t("count", hits.length, Boolean(next)) : t("likely", likely, from < 0 && Boolean(next));
   }
@@ -168,6 +167,12 @@ export class Photos {
     this.empty.replaceChildren(el("h2", { text: t(place.length ? "faulty" : "failed") }), el("p", { text: own ? t(own) : place.length ? why : told(fault) }),
       place.length && !this.query.chips.length ? el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") }) : "");
   }
+}
+
+// The month of each day, as a heading; days that are not known are one group.
+function months(days) {
+  const month = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" }), named = new Map([["", t("undated")]]);
+  return days.map(day => { const key = day.slice(0, 7); if (!named.has(key)) named.set(key, month.format(new Date(`${key}-01T00:00:00Z`))); return named.get(key); });
 }
 
 const aspects = (widths, heights) => Float32Array.from(widths, (width, at) => width && heights[at] ? Math.min(4, Math.max(0.4, width / heights[at])) : 1);

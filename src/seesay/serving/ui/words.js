@@ -2,7 +2,7 @@
 
 const EN = {
   skip: "Skip to the pictures", views: "Views", photos: "Photos", map: "Map", try: "Try it", settings: "Settings and more",
-  hint: "What does the picture show?", search: "Search in words", addPicture: "Search with a picture", filters: "Filters",
+  hint: "What does the picture show?", hintShort: "Search photos", search: "Search in words", addPicture: "Search with a picture", filters: "Filters",
   dropHere: "Drop a picture to search with it", selection: "Selected pictures", picture: "Picture", keys: "Keyboard", signIn: "Sign in",
   count: (n, more) => n === 1 ? "1 picture" : `${n.toLocaleString("en")}${more ? "+" : ""} pictures`, likely: (n, more) => !n ? "No likely picture" : n === 1 ? "1 likely picture" : `${n.toLocaleString("en")}${more ? "+" : ""} likely pictures`,
   searching: "Looking …", nothing: "Nothing found", noneLikely: words => `Nothing here is likely to show “${words}”.`, nearest: words => `Nothing here is likely to show “${words}”. The nearest:`, lessLikely: "Less likely from here", onlyLikely: "Only likely ones", showNearest: "Show the nearest", byName: "by its name",
@@ -29,6 +29,9 @@ const EN = {
   indexed: (added, removed) => `Up to date: ${added} new, ${removed} gone`, indexFailed: "Reading pictures ended early:",
   key: "The server's key", wrongKey: "This is not the key", enter: "Sign in", keyWhy: "This server takes a key. Whoever runs it can tell you.",
   working: "Drawing the map …", fewForMap: "There are too few pictures for a map yet.", mapKeys: "Map. Arrow keys go from picture to picture, Enter opens one.", leftOut: n => `${n.toLocaleString("en")} more are not drawn`, find: "Name or date", nearer: "Nearer", farther: "Farther", everything: "Everything",
+  duplicates: "Duplicates", duplicatesWhy: "Pictures that are there more than once: the same bytes, or the same picture resized, recompressed, turned or marked. Nothing is deleted here: choose what stays, copy the paths of the rest, and delete those with the programs you trust. Then look for new pictures.",
+  comparing: "Comparing pictures …", noDuplicates: "No picture is there twice", noDuplicatesWhy: "Neither the same bytes, nor the same picture resized, recompressed or turned.", keep: "Keep", notKept: "Not needed", onlyThis: "Only this", oneStays: "One of each stays.", sameBytes: "same bytes", alike: "the same picture, other bytes",
+  beside: (n, size) => n ? `${n.toLocaleString("en")} ${n === 1 ? "file" : "files"} (${size}) beside those to keep` : "All are to be kept", copyPaths: "Copy their paths", copiedPaths: n => `${n.toLocaleString("en")} ${n === 1 ? "path" : "paths"} copied`,
   tryTitle: "What is it?", tryWhy: "Choose a picture and write what it could be, one a line. The model says how likely each is among these.",
   choose: "Choose a picture", orDrop: "or drop or paste one", ofLibrary: "or take one of yours", yourLabels: "What it could be", addLine: "Write at least two lines.",
   matrixTitle: "Pictures and words", matrixWhy: "How near each text is to each picture (cosine): the larger, the better it fits.", yourTexts: "Texts, one a line", addPictures: "Add pictures",
@@ -38,7 +41,7 @@ const EN = {
 
 const ZH = {
   skip: "跳到图片", views: "视图", photos: "照片", map: "地图", try: "试一试", settings: "设置与更多",
-  hint: "图片里有什么？", search: "用文字搜索", addPicture: "用图片搜索", filters: "筛选",
+  hint: "图片里有什么？", hintShort: "图片里有什么？", search: "用文字搜索", addPicture: "用图片搜索", filters: "筛选",
   dropHere: "放开即可用这张图片搜索", selection: "已选图片", picture: "图片", keys: "键盘", signIn: "登录",
   count: (n, more) => `${n.toLocaleString("zh")}${more ? "+" : ""} 张图片`, likely: (n, more) => n ? `${n.toLocaleString("zh")}${more ? "+" : ""} 张可能符合的图片` : "没有可能符合的图片",
   searching: "正在查找……", nothing: "没有找到", noneLikely: words => `这里没有图片像是“${words}”。`, nearest: words => `这里没有图片像是“${words}”。最接近的：`, lessLikely: "以下可能性较低", onlyLikely: "只看可能符合的", showNearest: "显示最接近的", byName: "名称相符",
@@ -69,12 +72,18 @@ const ZH = {
   indexed: (added, removed) => `已更新：新增 ${added}，减少 ${removed}`, indexFailed: "读取图片提前结束：",
   key: "服务器密钥", wrongKey: "密钥不正确", enter: "登录", keyWhy: "此服务器需要密钥，请向管理者索取。",
   working: "正在绘制地图……", fewForMap: "图片还太少，画不成地图。", mapKeys: "地图。方向键在图片间移动，回车键打开图片。", leftOut: n => `另有 ${n.toLocaleString("zh")} 张未绘制`, find: "名称或日期", nearer: "放大", farther: "缩小", everything: "全部",
+  duplicates: "重复图片", duplicatesWhy: "出现不止一次的图片：内容完全相同，或同一张图片经过缩放、重新压缩、旋转或标注。这里不会删除任何文件：请选择要保留的，复制其余文件的路径，用您信任的程序删除，然后查找新图片。",
+  comparing: "正在比较图片……", noDuplicates: "没有重复的图片", noDuplicatesWhy: "既没有内容相同的文件，也没有经过缩放、重新压缩或旋转的同一张图片。", keep: "保留", notKept: "不需要", onlyThis: "只留这张", oneStays: "每组至少保留一张。", sameBytes: "内容相同", alike: "同一张图片，内容不同",
+  beside: (n, size) => n ? `要保留的之外还有 ${n.toLocaleString("zh")} 个文件（${size}）` : "全部保留", copyPaths: "复制它们的路径", copiedPaths: n => `已复制 ${n.toLocaleString("zh")} 条路径`,
   tryTitle: "这是什么？", tryWhy: "选择一张图片，每行写一种可能。模型会给出每种可能的概率。",
   choose: "选择图片", orDrop: "或拖入、粘贴一张", ofLibrary: "或用您的一张图片", yourLabels: "可能是什么", addLine: "请至少写两行。",
   matrixTitle: "图片与文字", matrixWhy: "每段文字与每张图片有多接近（余弦）：越大越匹配。", yourTexts: "文字，每行一段", addPictures: "添加图片",
   defaultLabels: "一只狗\n一只猫\n一盘食物\n城市街道\n一座山\n一个人\n一幅画", defaultTexts: "草地上的狗\n一盘食物\n微笑的人\n一座建筑",
   keyList: [["/", "搜索"], ["← ↑ → ↓", "移动"], ["Enter", "打开"], ["空格、x、长按", "选择"], ["m", "更多相似图片"], ["Esc", "关闭、清除"], ["?", "显示此列表"]],
 };
+
+const NARROW = matchMedia("(max-width: 560px)"); // where a hint is cut
+NARROW.addEventListener("change", () => translate(document));
 
 const ALL = { en: EN, zh: ZH };
 const kept = localStorage.getItem("language");
@@ -110,5 +119,5 @@ export function translate(root) {
     each.setAttribute("aria-label", t(each.dataset.tLabel));
     if (each.tagName === "BUTTON") each.title = t(each.dataset.tLabel);
   }
-  for (const each of root.querySelectorAll("[data-t-hint]")) each.placeholder = t(each.dataset.tHint);
+  for (const each of root.querySelectorAll("[data-t-hint]")) each.placeholder = t(NARROW.matches ? `${each.dataset.tHint}Short` : each.dataset.tHint);
 }
