@@ -311,6 +311,24 @@ def test_whose_a_connection_is(client: tuple[str, int] | None, whose: str) -> No
 
 def test_no_more_connections_than_the_process_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
-    for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 4)):
+    for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
         assert peers.most() == expected
+
+
+def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    limits = (256, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+
+    def put(_: int, asked: tuple[int, int]) -> None:
+        nonlocal limits
+        limits = asked
+
+    monkeypatch.setattr(resource, "setrlimit", put)
+    uvicorn_config(app)
+    assert limits == (1256, resource.RLIM_INFINITY)
+    assert peers.most() == 1000
+    limits = (256, 512)
+    uvicorn_config(app)
+    assert (limits, peers.most()) == ((512, 512), 256)

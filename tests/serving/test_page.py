@@ -316,6 +316,7 @@ def test_a_place_is_checked(visit: Visit) -> None:
 def test_places_of_the_library_are_chosen_from(visit: Visit, bundled: Model, tmp_path: Path) -> None:
     for number, spot in enumerate([(47.37, 8.54), (47.38, 8.55), (47.36, 8.5), (-33.87, 151.21)]):
         Image.new("RGB", (90, 60), (50 * number, 90, 90)).save(tmp_path / f"{number}.jpg", exif=located(*spot))
+    shutil.copy(tmp_path / "0.jpg", tmp_path / "again.jpg")
     with Library(tmp_path / "library", bundled) as library:
         library.index(tmp_path)
     server = Running(bundled, tmp_path / "library")
@@ -338,8 +339,31 @@ def test_places_of_the_library_are_chosen_from(visit: Visit, bundled: Model, tmp
         expect(page.get_by_label("A box of your own", exact=True)).not_to_be_visible()
         page.locator("select[name=place]").select_option(index=0)
         expect(page.locator("#status")).to_have_text("4 pictures")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Open 3.jpg").click()
+        page.get_by_role("dialog", name="Picture").get_by_role("button", name=re.compile("Sydney|33.87° S")).click()
+        expect(page.get_by_role("dialog", name="Picture")).not_to_be_visible()
+        expect(page.locator("#status")).to_have_text("1 picture")
+        copies = visit("#/duplicates", address=server.address)  # from another view, too
+        copies.locator(".look").first.click()
+        copies.get_by_role("dialog", name="Picture").get_by_role("button", name="Zürich, Switzerland").click()
+        expect(copies.locator("#status")).to_have_text("3 pictures")
+        for each in (page, copies):
+            each.close()
     finally:
         server.stop()
+
+
+def test_a_step_back_closes_what_lies_over_the_view(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("link", name="Try it").click()
+    expect(page.locator(".matrix")).to_be_visible()
+    page.get_by_role("link", name="Photos").click()
+    page.locator(".open").first.click()
+    expect(page.get_by_role("dialog", name="Picture")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog", name="Picture")).not_to_be_visible()
+    expect(page.locator(".matrix")).to_be_visible()
 
 
 def test_filters_of_an_address_are_checked(visit: Visit) -> None:

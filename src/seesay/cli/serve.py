@@ -73,7 +73,7 @@ def serve(
     )
     if open_page:
         click.launch(address)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the log is whole at the end
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())  # ended as asked, and the log is whole
     with to_stderr():
         if folders:
             app.state.service.indexing.start(folders)

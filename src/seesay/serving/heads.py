@@ -52,7 +52,6 @@ CROWDED = _refusal(
 class Bounds:
     """What is added to one of uvicorn's protocols; `cycle` is the request that it told the application last."""
 
-    most_connections = peers.most()
     _waiting: asyncio.TimerHandle | None = None
     _bytes = 0  # that have arrived since a head or a piece of a body was whole
     _dropped: int | None = None  # bytes after a refusal
@@ -93,6 +92,10 @@ class Bounds:
     def connection_lost(self: Any, exc: Exception | None) -> None:
         self._end()
         super().connection_lost(exc)  # type: ignore[misc]
+
+    @property
+    def most_connections(self) -> int:
+        return peers.most()
 
     @property
     def idle_since(self) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 import uvicorn
 
 from seesay.errors import InputError
+from seesay.serving import peers
 from seesay.serving.heads import MOST_BYTES, BoundedHeads
 from seesay.serving.settings import Settings
 
@@ -31,6 +32,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
     """How uvicorn runs the application: with bounds on heads and connections, nothing told of itself, no log of its own."""
+    peers.allow_files()
     said: dict[str, Any] = {
         "http": BoundedHeads,
         "ws": "none",
@@ -40,7 +42,7 @@ def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
         "date_header": False,
         "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": 30,
-        "limit_concurrency": BoundedHeads.most_connections + 1,  # where all of them do something
+        "limit_concurrency": peers.most() + 1,  # where all of them do something
         "h11_max_incomplete_event_size": 2 * MOST_BYTES,  # so that heads end by our own bound
         "proxy_headers": False,
     }

@@ -5,12 +5,13 @@ Here the oldest of those that do nothing gives way: of the client's own, when it
 has the most, when all places are taken.
 """
 
+import contextlib
 import ipaddress
 from collections import Counter
 from collections.abc import Collection
 from typing import Protocol
 
-MOST = 1000
+MOST, FEWEST = 1000, 64
 SHARE = 4  # one client has at most a quarter of the places
 FILES = 256  # that a process has open beside its connections: the library's, the model's, pictures
 
@@ -29,13 +30,32 @@ class Connection(Protocol):
 
 
 def most() -> int:
-    """Connections that the server holds: 1,000, or as many as the process may open."""
+    """Connections that the server holds: 1,000, or as many as the process may open, but enough for a few browsers."""
+    files = _files()
+    return MOST if files is None else max(FEWEST, min(MOST, files - FILES))
+
+
+def allow_files() -> None:
+    """Lets the process open as many files as all connections take, where its user may: macOS begins with 256."""
+    files = _files()
+    if files is None or files >= MOST + FILES:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST + FILES if hard == resource.RLIM_INFINITY else min(MOST + FILES, hard)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _files() -> int | None:
+    """How many the process may open; None where nothing limits them."""
     try:
         import resource  # there is none on Windows
     except ImportError:
-        return MOST
+        return None
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if files == resource.RLIM_INFINITY else max(SHARE, min(MOST, files - FILES))
+    return None if files == resource.RLIM_INFINITY else files
 
 
 def peer(client: tuple[str, int] | None) -> str:

@@ -21,6 +21,7 @@ const filters = new Filters(() => photos.changed({ now: true }));
 const detail = new Detail({
   ids: () => view === "photos" ? photos.ids : [], facts: id => photos.facts(id), canWrite: () => library.can_write,
   like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); photos.grid.awaited = true; },
+  place: (latitude, longitude) => filters.placeAt(latitude, longitude), go: place => { $("#detail").close(); location.hash = ""; query.clear(); filters.clear(); filters.change("place", place.box); photos.grid.awaited = true; },
   tagged: () => menu.watch(), closed: id => { if (view === "photos" && photos.ids.includes(id)) photos.grid.focus(photos.ids.indexOf(id)); },
 });
 const photos = new Photos({ query, filters, address, open: id => detail.open(id) });
@@ -49,6 +50,7 @@ function route() {
   const [path, said] = location.hash.replace(/^#/, "").split("?");
   const wanted = { "/map": "map", "/try": "try", "/duplicates": "duplicates" }[path] ?? "photos", moved = wanted !== view;
   view = wanted;
+  if (moved) for (const open of document.querySelectorAll("#detail[open], #filters[open], #sheet[open]")) open.close(); // a step back leaves what lies over the view
   for (const name of ["photos", "map", "try", "duplicates"]) $(`#${name}`).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a")) if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   document.body.dataset.view = view;

@@ -8,7 +8,7 @@ const SHOWN = 5;
 let everyday; // their names
 
 export class Detail {
-  // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); tagged(); closed(id)
+  // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); place(latitude, longitude): of the library, or none; go(place); tagged(); closed(id)
   constructor(given) {
     Object.assign(this, given);
     this.dialog = $("#detail");
@@ -62,15 +62,22 @@ export class Detail {
       [t("file"), item.name && [item.folder, item.name].filter(Boolean).join(" / ")],
       [t("date"), item.taken_at && new Date(item.taken_at).toLocaleString(language, { dateStyle: "long", timeStyle: "short" })],
       [t("camera"), item.camera], [t("size"), item.width && `${item.width} × ${item.height}${item.bytes ? `, ${size(item.bytes)}` : ""}`],
-      [t("position"), item.latitude !== undefined && item.latitude !== null && `${item.latitude.toFixed(5)}, ${item.longitude.toFixed(5)}`],
+      [t("position"), this.where(item)],
       [t("copies"), item.copies && (item.files ?? []).slice(1).map(file => `${file.folder} / ${file.name}`).join("; ")],
       [t("match"), item.score !== undefined && (item.relevance === undefined ? item.score.toFixed(3) : `${Math.round(100 * item.relevance)} % (${item.score.toFixed(3)})`)],
     ].filter(([, value]) => value);
     const actions = el("p", { class: "actions" }, button(t("moreLikeThis"), () => this.like(this.id), { class: "primary" }), el("a", { class: "button", href: `/v1/items/${this.id}/file`, download: item.name ?? "", text: t("download") }));
     refill(place, [
       el("h2", { text: item.name ?? "" }), item.available === false ? el("p", { class: "note", text: t("notThere") }) : null, actions,
-      el("dl", {}, rows.map(([name, value]) => [el("dt", { text: name }), el("dd", { text: value })])),
+      el("dl", {}, rows.map(([name, value]) => [el("dt", { text: name }), value instanceof Element ? el("dd", {}, value) : el("dd", { text: value })])),
       this.tags(item), el("div", { class: "labels" })]);
+  }
+
+  // A place of the library leads to its pictures.
+  where({ latitude, longitude }) {
+    if (latitude === undefined || latitude === null) return "";
+    const spot = `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`, place = this.place(latitude, longitude);
+    return place ? button(place.called, () => this.go(place), { class: "link place", title: spot }) : spot;
   }
 
   tags(item) {

@@ -76,6 +76,12 @@ export class Filters {
     return known ? called(known) : `${t("place")} ${box.join(t("comma"))}`;
   }
 
+  // The library's place with that point, and what it is called.
+  placeAt(latitude, longitude) {
+    const place = this.library?.places.find(({ box: [south, west, north, east] }) => south <= latitude && latitude <= north && west <= longitude && longitude <= east);
+    return place && { ...place, called: called(place) };
+  }
+
   draw() {
     const chips = Object.entries(this.set).map(([name, value]) => {
       const shown = this.told(name, value);
