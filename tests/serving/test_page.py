@@ -366,6 +366,22 @@ def test_a_step_back_closes_what_lies_over_the_view(visit: Visit) -> None:
     expect(page.locator(".matrix")).to_be_visible()
 
 
+def test_views_are_found_as_they_were_left(visit: Visit) -> None:
+    page = visit()
+    expect(page.locator("#status")).to_have_text("127 pictures")
+    page.evaluate("scrollTo(0, 1500)")
+    page.wait_for_timeout(300)
+    page.evaluate("location.hash = '#/try'")
+    expect(page.locator(".matrix")).to_be_visible()
+    page.wait_for_function("scrollY === 0")
+    page.evaluate("scrollTo(0, 200)")
+    page.wait_for_timeout(200)
+    page.locator("#menu-button").click()
+    page.evaluate("location.hash = '#/'")
+    page.wait_for_function("scrollY === 1500")
+    expect(page.locator("#menu")).not_to_be_visible()
+
+
 def test_filters_of_an_address_are_checked(visit: Visit) -> None:
     for odd in ('{"place":1}', "null", "[1]", "3", '{"constructor":1}', '{"tags":"x","after":"never","sort":"nicest"}', "{"):
         page = visit(f"#/?f={odd}")

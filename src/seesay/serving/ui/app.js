@@ -15,6 +15,7 @@ import { imagesIn, listen, picture } from "./pictures.js";
 import { t, told, translate } from "./words.js";
 
 let view = "photos", library = {};
+const scrolled = {}; // where each view was left
 
 const query = new Query(() => photos.changed());
 const filters = new Filters(() => photos.changed({ now: true }));
@@ -49,11 +50,14 @@ function address() {
 function route() {
   const [path, said] = location.hash.replace(/^#/, "").split("?");
   const wanted = { "/map": "map", "/try": "try", "/duplicates": "duplicates" }[path] ?? "photos", moved = wanted !== view;
+  if (moved) scrolled[view] = scrollY;
   view = wanted;
+  if (moved && !menu.place.hidden) menu.toggle(false);
   if (moved) for (const open of document.querySelectorAll("#detail[open], #filters[open], #sheet[open]")) open.close(); // a step back leaves what lies over the view
   for (const name of ["photos", "map", "try", "duplicates"]) $(`#${name}`).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a")) if (link.dataset.view === view) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   document.body.dataset.view = view;
+  if (moved) requestAnimationFrame(() => scrollTo({ top: scrolled[view] ?? 0 }));
   if (view === "map") chart.show(); else chart.hide();
   if (view === "duplicates") duplicates.show(); else duplicates.hide();
   if (view === "try") playground.show();
