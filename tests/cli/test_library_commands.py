@@ -28,7 +28,8 @@ def test_index_reports_in_words_and_json(run: Run, album: Path, tmp_path: Path) 
     assert second["library"] == str(tmp_path / "library")
     assert (second["encoded"], second["unchanged"], second["failed"], second["missing"]) == (0, 4, [], [])
     assert second.keys() == {
-        "library", "encoded", "reused", "unchanged", "removed", "texts", "failed", "missing", "skipped", "seconds", "stages"
+        "library", "encoded", "reused", "reread", "unchanged", "removed", "texts", "failed", "noted", "missing", "skipped",
+        "seconds", "stages",
     }  # fmt: skip
     assert run("index", album).out.startswith("4 unchanged in ")
 
@@ -126,8 +127,8 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
 
 
 def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> None:
-    (album / "phone.heic").write_bytes(b"x")
-    assert "passed over: 1 .heic" in run("index", album).err
+    (album / "phone.jxl").write_bytes(b"x")
+    assert "passed over:\n  1 JPEG XL picture: convert it" in run("index", album).err
     nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err

@@ -14,6 +14,7 @@ from seesay.cli.output import (
     progress_bar,
     short,
 )
+from seesay.images.formats import ADVICE
 from seesay.paths import printable
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _print(report: "IndexReport", library: str) -> None:
     counts = {
         "encoded": report.encoded,
         "known already (copies, renames)": report.reused,
+        "read again after an update": report.reread,
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
@@ -57,12 +59,23 @@ def _print(report: "IndexReport", library: str) -> None:
     rate = f" ({report.encoded / report.seconds:.0f} pictures/s)" if report.encoded > 50 else ""
     click.echo(f"{said} in {report.seconds:.1f} s{rate}. Library: {printable(library)}")
     if report.skipped:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.skipped.items()))
-        click.echo(f"seesay: note: files of kinds that SeeSay does not read were passed over: {kinds}", err=True)
+        click.echo("seesay: note: passed over:", err=True)
+        for kind, count in report.skipped.most_common():
+            click.echo(f"  {counted(count, kind)}: {ADVICE[kind]}", err=True)
+    for noted in report.noted:
+        click.echo(f"seesay: note: {short(noted.path)}: {noted.reason}", err=True)
     for root in report.missing:
         where = short(root)
         click.echo(f"seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}", err=True)
     echo_failures(report.failed)
+
+
+def counted(count: int, kind: str) -> str:
+    """Such as "1 raw photo", "3 links to a folder"."""
+    if count == 1:
+        return f"1 {kind}"
+    noun, space, rest = kind.partition(" to " if " to " in kind else " of " if " of " in kind else " beside ")
+    return f"{count} {noun}s{space}{rest}"
 
 
 def _json(report: "IndexReport", library: str) -> dict[str, object]:
@@ -70,10 +83,12 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "library": library,
         "encoded": report.encoded,
         "reused": report.reused,
+        "reread": report.reread,
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
         "failed": failed_json(report.failed),
+        "noted": failed_json(report.noted),
         "missing": report.missing,
         "skipped": dict(report.skipped),
         "seconds": round(report.seconds, 3),

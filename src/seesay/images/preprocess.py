@@ -6,6 +6,9 @@ import numpy as np
 from PIL import Image
 
 from seesay.config import ImageSpec
+from seesay.errors import UnreadableImage
+from seesay.images.decode import MAX_PIXELS, Decode, Picture
+from seesay.images.read import ImageInput, read
 
 INTERPOLATION = {
     "nearest": Image.Resampling.NEAREST,
@@ -15,6 +18,24 @@ INTERPOLATION = {
 }
 # Enlarged beyond this, a long strip, of which only the centre is used, costs more than it is worth.
 MAX_ENLARGED_PIXELS = 16_000_000
+
+
+def load_pixels(
+    source: ImageInput,
+    spec: ImageSpec,
+    *,
+    decode: Decode = "exact",
+    name: str | None = None,
+    most_pixels: int = MAX_PIXELS,
+) -> tuple[np.ndarray, Picture]:
+    """One picture, wherever it is (as `read` takes it) -> what a tower sees of it, (3, size_px, size_px) float32, and the
+    picture. Raises UnreadableImage, whatever goes wrong with it."""
+    picture = read(source, decode=decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name, most_pixels=most_pixels)
+    try:
+        return preprocess([picture.image], spec, originals=[(picture.width, picture.height)])[0], picture
+    except MemoryError:
+        shown = f"{picture.width} x {picture.height} pixels do not fit into memory"
+        raise UnreadableImage(name or "picture", shown, transient=True) from None
 
 
 def preprocess(

@@ -1,0 +1,33 @@
+"""How much memory decoded pictures may take at one time, in all threads of this process together."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+BYTES_PER_PIXEL = 16  # of a picture and of the copies made on its way to RGB, at their most
+
+
+class Budget:
+    """bytes: of all that hold some at once. One that is larger than all of it goes alone."""
+
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+        self.taken = 0
+        self._free = threading.Condition()
+
+    @contextmanager
+    def holding(self, bytes: int) -> Iterator[None]:
+        """Waits until there is room. Whoever holds some must not ask for more."""
+        with self._free:
+            while self.taken and self.taken + bytes > self.bytes:
+                self._free.wait()
+            self.taken += bytes
+        try:
+            yield
+        finally:
+            with self._free:
+                self.taken -= bytes
+                self._free.notify_all()
+
+
+DECODED = Budget(2**30)
