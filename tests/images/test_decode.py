@@ -416,3 +416,8 @@ def test_a_tiff_of_many_strips_is_refused_before_it_is_opened() -> None:
     data = b"II*\0" + struct.pack("<I", 8 + 4 * count) + bytes(4 * count) + struct.pack("<H", len(entries)) + table + bytes(4)
     with pytest.raises(UnreadableImage, match=r"is in 200,001 parts; at most 200,000 are read"):
         read(data)
+
+
+def test_a_dark_photo_with_a_second_picture_inside_is_itself() -> None:
+    data = encode(BLACK, "MPO", save_all=True, append_images=[scene()])
+    assert read(data).image.getpixel((5, 5)) == (0, 0, 0)

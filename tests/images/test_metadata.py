@@ -301,3 +301,13 @@ def test_a_raw_profile_of_a_png_is_read_as_exif() -> None:
 
 def test_crc_of_our_own_chunks_is_right() -> None:
     assert chunk(b"IEND", b"") == b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+
+
+def test_exif_and_texts_behind_the_pixels_of_a_png_are_read() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(stream, "PNG")
+    data = stream.getvalue()
+    end = data.index(b"IEND") - 4
+    exif = chunk(b"eXIf", block([(int(Tag.ORIENTATION), SHORT, b"\6\0")]))
+    found = read(data[:end] + exif + chunk(b"tEXt", b"Creation Time\0" + TAKEN.encode()) + data[end:])
+    assert (found.metadata, found.width) == (Metadata(6, TAKEN), 40)

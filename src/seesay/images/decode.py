@@ -143,22 +143,23 @@ def _attempt(data: bytes, kind: str, name: str, wanted: Wanted, room: Room, *, s
     """share: of the rows that are there, in a file that was cut short and completed."""
     with Image.open(io.BytesIO(data), formats=(kind,)) as image:
         check_pixels(*image.size, name, wanted.most_pixels)
-        metadata = _metadata(image, data)
         size = image.size
-        turn = None if _turned_by_pillow(image) else TURNS.get(metadata.orientation)
+        upright = _turned_by_pillow(image)
         if wanted.decode == "fast" and wanted.enough_px:
             image.draft(image.mode, (2 * wanted.enough_px, 2 * wanted.enough_px))
         with room(image.width * image.height * BYTES_PER_PIXEL):
             seek_shown(image)
             image.load()
+            metadata = _metadata(image, data)  # a PNG may have it behind its pixels
+            turn = None if upright else TURNS.get(metadata.orientation)
             if share == 0 and jpeg.shown(image) < ENOUGH:
                 raise UnreadableImage(name, "is damaged or cut short (less than half of it is there)")
             if image.format == "TIFF":
                 size = image.size
             rgb = to_rgb(_narrow(image, data), wanted.alpha)
-            upright = rgb if turn is None else rgb.transpose(turn)
+            made = rgb if turn is None else rgb.transpose(turn)
         width, height = size[::-1] if turn is not None and metadata.orientation >= 5 else size
-        return Picture(upright, width, height, metadata, None if share is None else CUT_SHORT)
+        return Picture(made, width, height, metadata, None if share is None else CUT_SHORT)
 
 
 def _metadata(image: ImageFile.ImageFile, data: bytes) -> Metadata:
