@@ -254,6 +254,7 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description {}>{}</rd
         ('photoshop:DateCreated="2007-02-19T10:20:30Z"', ""),
         ("", "<exif:DateTimeOriginal>2007-02-19T10:20:30</exif:DateTimeOriginal>"),
         ('xmp:ModifyDate="2020-01-01T00:00:00" xmp:CreateDate="2007-02-19T10:20:30.00"', ""),
+        ("", "<xap:ModifyDate>2020-01-01T00:00:00</xap:ModifyDate><xap:CreateDate>2007-02-19T10:20:30-07:00</xap:CreateDate>"),
     ],
 )
 def test_a_date_that_is_in_xmp_only_is_read(attributes: str, elements: str) -> None:

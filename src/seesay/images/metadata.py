@@ -14,7 +14,13 @@ from seesay.images.dates import iso
 from seesay.images.exif import GPS, Directories, Tag, Value, number, text
 from seesay.images.png import changed_at
 
-XMP_DATES = ("exif:DateTimeOriginal", "photoshop:DateCreated", "exif:DateTimeDigitized", "xmp:CreateDate")
+XMP_DATES = (
+    "exif:DateTimeOriginal",
+    "photoshop:DateCreated",
+    "exif:DateTimeDigitized",
+    "xmp:CreateDate",
+    "xap:CreateDate",
+)  # xap: as of 2001
 XMP_DEGREES = re.compile(r"\s*(\d+),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?\s*([NSEW])\s*")  # 33,51.6S
 FIGURES = re.compile(r"-?\d+(?:\.\d+)?")
 # Directions that pictures are taken to mean; others in words are rare enough.
