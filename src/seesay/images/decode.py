@@ -69,8 +69,10 @@ def decoded(data: bytes, name: str, wanted: Wanted, room: Room) -> Picture:
     """Raises UnreadableImage, whatever is wrong."""
     check_bytes(len(data), name)
     kind = format_of(data)
-    if kind is None or (kind == HEIF and heif() is None):
-        raise UnreadableImage(name, _not_read(data, kind))
+    if kind is None:
+        raise UnreadableImage(name, _not_read(data))
+    if kind == HEIF:
+        _open_heif(name)
     try:
         _check_structure(data, kind, name)
         return _attempt(data, kind, name, wanted, room)
@@ -210,10 +212,17 @@ def _on_white(image: Image.Image) -> Image.Image:
     return made
 
 
-def _not_read(data: bytes, kind: str | None) -> str:
+def _open_heif(name: str) -> None:
+    """Lets Pillow open HEIF."""
+    library = heif()
+    if library is None:
+        raise UnreadableImage(name, f"is a {HEIC}; {ADVICE[HEIC]}", transient=True)
+    # A file may bring pictures inside pictures; only the one that is shown is wanted.
+    library.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+
+
+def _not_read(data: bytes) -> str:
     known = ", ".join(SHOWN)
-    if kind == HEIF:
-        return f"is an {HEIC}; {ADVICE[HEIC]}"
     if data[4:8] == b"ftyp":
         return f"is a video, which is not read; convert it to one of {known}"
     return f"is not a picture that SeeSay reads ({known})"

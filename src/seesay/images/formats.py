@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import threading
 from functools import cache
 from types import ModuleType
 
@@ -42,7 +41,6 @@ SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == READ)
 HEIF_SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == HEIC)
 # The first without the memory faults of 2026 by which a picture could run code (CVE-2026-84383 and others).
 LIBHEIF = (1, 23, 4)
-_opening = threading.Lock()
 
 
 def read_suffixes() -> frozenset[str]:
@@ -57,17 +55,12 @@ def passed_over(suffix: str) -> str | None:
 
 @cache
 def heif() -> ModuleType | None:
-    """The installed binding of libheif, where that is one without known faults; Pillow opens HEIF with it from then on.
-
-    pi_heif decodes only, pillow_heif brings an encoder under another licence; both have the same names."""
-    with _opening:
-        for name in ("pi_heif", "pillow_heif"):
-            if importlib.util.find_spec(name) is None:
-                continue
-            module = importlib.import_module(name)
-            version = tuple(int(part) for part in str(module.libheif_version()).split(".")[:3])
-            if version >= LIBHEIF:
-                # A file may bring pictures inside pictures; only the one that is shown is wanted.
-                module.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
-                return module
+    """The installed binding of libheif, where that is one without known faults. pi_heif decodes only, pillow_heif brings an
+    encoder under another licence; both have the same names."""
+    for name in ("pi_heif", "pillow_heif"):
+        if importlib.util.find_spec(name) is None:
+            continue
+        module = importlib.import_module(name)
+        if tuple(int(part) for part in str(module.libheif_version()).split(".")[:3]) >= LIBHEIF:
+            return module
     return None

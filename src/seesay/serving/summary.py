@@ -6,6 +6,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from seesay.errors import NoLibrary
+from seesay.images.formats import ADVICE
 from seesay.library import Library
 from seesay.library.listing import cameras, days, folders
 from seesay.model import Model
@@ -34,6 +35,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "pictures": 0,
         "texts": 0,
         "failed": 0,
+        "skipped": [],
         "model": model.name,
         "languages": list(model.config.languages),
         "folders": [],
@@ -48,7 +50,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         with library.reading() as store:
             files, names = store.count_files(), Folders(store.roots())
             inside, used, when = folders(store), cameras(store), days(store)
-            tags = store.tags()
+            tags, skipped = store.tags(), store.skipped()
     except NoLibrary:
         return told
     first, last = when or (None, None)
@@ -57,6 +59,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "pictures": files.get("image", 0),
         "texts": files.get("text", 0),
         "failed": files.get("failed", 0),
+        "skipped": [{"kind": kind, "files": count, "advice": ADVICE[kind]} for kind, count in skipped.items()],
         "folders": [{"folder": folder, "pictures": count} for folder, count in shown.items() if folder],
         "cameras": [{"camera": camera, "pictures": count} for camera, count in used.items()],
         "tags": [{"tag": tag, "pictures": count} for tag, count in tags.items()],
