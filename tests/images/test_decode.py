@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from seesay.errors import UnreadableImage
-from seesay.images import png
+from seesay.images import jpeg, png
 from seesay.images.decode import CUT_SHORT, MAX_SCANS, MAX_STRIPS, Picture, to_rgb
 from seesay.images.levels import to_8_bits
 from seesay.images.read import read
@@ -421,3 +421,24 @@ def test_a_tiff_of_many_strips_is_refused_before_it_is_opened() -> None:
 def test_a_dark_photo_with_a_second_picture_inside_is_itself() -> None:
     data = encode(BLACK, "MPO", save_all=True, append_images=[scene()])
     assert read(data).image.getpixel((5, 5)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [({}, 1), ({"optimize": True}, 1), ({"progressive": True}, 10), ({"progressive": True, "qtables": "web_low"}, 10)],
+)
+def test_scans_are_counted_where_there_are_several(options: dict[str, object], count: int) -> None:
+    data = encode(scene(), "JPEG", **options)
+    assert jpeg.scans(data) == count
+    assert jpeg.size(data) == scene().size
+    assert jpeg.scans(data[:10]) == 0
+
+
+def test_a_small_copy_inside_a_damaged_jpeg_stays_inside() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Canon"
+    small = encode(scene(16, 10), "JPEG")
+    data = encode(scene(), "JPEG", quality=90, exif=exif.tobytes() + small)
+    found = read(with_segment(data, b"ICC_PROFILE\0"))
+    assert (found.width, found.metadata.camera) == (160, "Canon")
+    assert alike(found.image, scene()) > 0.99

@@ -2,9 +2,8 @@
 
 import struct
 
+from seesay.images import jpeg
 from seesay.images.formats import HEIF
-
-SIZES = {0xC0 + number for number in range(16)} - {0xC4, 0xC8, 0xCC}  # the marks of a JPEG behind which its size stands
 
 
 def format_of(data: bytes) -> str | None:
@@ -54,7 +53,7 @@ def canvas(data: bytes, kind: str) -> tuple[int, int]:
                 width, height = _pair("<ii", data, 18)
                 return width, abs(height)  # upside down where it is negative
             case "JPEG":
-                return _jpeg(data)
+                return jpeg.size(data)
             case "WEBP":
                 return _webp(data)
     except struct.error:
@@ -65,17 +64,6 @@ def canvas(data: bytes, kind: str) -> tuple[int, int]:
 def _pair(how: str, data: bytes, at: int) -> tuple[int, int]:
     first, second = struct.unpack_from(how, data, at)
     return int(first), int(second)
-
-
-def _jpeg(data: bytes) -> tuple[int, int]:
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        mark = data[at + 1]
-        if mark in SIZES:
-            height, width = _pair(">HH", data, at + 5)
-            return width, height
-        at += 1 if mark == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0, 0
 
 
 def _webp(data: bytes) -> tuple[int, int]:
