@@ -118,10 +118,12 @@ def test_a_forked_process_has_decoders_of_its_own() -> None:
     read(encode(scene(), "TIFF"))
     pid = os.fork()
     if not pid:
+        isolated._end(os.getppid())  # as at its exit: the parent's go on
         good = isolated.decoders() is not mine and read(encode(scene(), "TIFF")).width == 160
         isolated.decoders().close()
         os._exit(0 if good else 1)
     assert os.waitpid(pid, 0)[1] == 0
+    assert mine._idle[0]._process.poll() is None
     assert read(encode(scene(), "TIFF")).width == 160
 
 
@@ -142,6 +144,16 @@ def test_threads_share_the_budget_and_none_waits_for_ever() -> None:
         thread.join(10)
     assert budget.taken == 0
     assert most == 250  # more than all of it goes alone
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
+def test_a_forked_process_has_all_of_the_budget() -> None:
+    with DECODED.holding(DECODED.bytes):
+        pid = os.fork()
+        if not pid:
+            with DECODED.holding(DECODED.bytes):
+                os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
 
 
 def test_memory_is_given_back_after_a_fault() -> None:

@@ -146,18 +146,32 @@ class _Worker:
         self._process.wait()
 
 
-_pools: dict[int, Decoders] = {}
+_pools: dict[int, Decoders] = {}  # by process: one that was forked off must not share its parent's
 _pools_lock = threading.Lock()
 
 
 def decoders() -> Decoders:
-    """Those of this process; one that was forked off must not share its parent's."""
+    """Those of this process, which end with it."""
     with _pools_lock:
         if (pid := os.getpid()) not in _pools:
-            _pools.clear()
             _pools[pid] = Decoders()
-            atexit.register(_pools[pid].close)
+            atexit.register(_end, pid)
         return _pools[pid]
+
+
+def _end(pid: int) -> None:
+    if pid == os.getpid():  # a forked process has inherited this, too
+        _pools[pid].close()
+
+
+def _after_fork() -> None:
+    """A thread that held the lock is not in the new process to let go of it."""
+    global _pools_lock
+    _pools_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _picture(answer: dict[str, Any], pixels: bytes) -> Picture:
@@ -174,42 +188,34 @@ def work() -> None:
     sys.stdout = sys.stderr  # nothing else may get between the answers
     _bound_memory()
     _send(leaving, {}, b"")
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            _answer(arriving, leaving)
+
+
+def _answer(arriving: IO[bytes], leaving: IO[bytes]) -> None:
+    """One picture; what it took is given back at the end."""
+    order, data = _receive(arriving)
+    asked = False
 
     @contextmanager
     def room(bytes: int) -> Iterator[None]:
-        _send(leaving, {"room": bytes}, b"")
-        _receive(arriving)
+        nonlocal asked
+        if not asked:  # a file that is mended and tried again has its room
+            asked = True
+            _send(leaving, {"room": bytes}, b"")
+            _receive(arriving)
         yield
 
-    while True:
-        try:
-            order, data = _receive(arriving)
-        except EOFError:
-            return
-        asked = False
-
-        def once(bytes: int) -> Any:  # a file that is mended and tried again has its room
-            nonlocal asked
-            if asked:
-                return _nothing()
-            asked = True
-            return room(bytes)
-
-        try:
-            picture = decoded(data, order["name"], Wanted(**order["wanted"]), once)
-            facts: dict[str, Any] = {"width": picture.width, "height": picture.height, "note": picture.note}
-            facts |= {"size": picture.image.size, "metadata": asdict(picture.metadata)}
-            _send(leaving, facts, picture.image.tobytes())
-        except UnreadableImage as fault:
-            _send(leaving, {"reason": fault.reason, "transient": fault.transient}, b"")
-        except MemoryError:
-            _send(leaving, {"reason": "does not fit into memory", "transient": True}, b"")
-        del data
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    try:
+        picture = decoded(data, order["name"], Wanted(**order["wanted"]), room)
+        facts: dict[str, Any] = {"width": picture.width, "height": picture.height, "note": picture.note}
+        facts |= {"size": picture.image.size, "metadata": asdict(picture.metadata)}
+        _send(leaving, facts, picture.image.tobytes())
+    except UnreadableImage as fault:
+        _send(leaving, {"reason": fault.reason, "transient": fault.transient}, b"")
+    except MemoryError:
+        _send(leaving, {"reason": "does not fit into memory", "transient": True}, b"")
 
 
 def _bound_memory() -> None:

@@ -1,5 +1,6 @@
 """How much memory decoded pictures may take at one time, in all threads of this process together."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ class Budget:
 
     def __init__(self, bytes: int) -> None:
         self.bytes = bytes
+        self.reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.reset)  # what other threads hold there is nobody's here
+
+    def reset(self) -> None:
         self.taken = 0
         self._free = threading.Condition()
 
