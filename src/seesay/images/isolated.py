@@ -10,6 +10,7 @@ What comes back is figures and pixels, nothing that could run.
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +34,8 @@ LARGE_WORK = 200_000_000  # pixels times scans of a JPEG; a progressive photo of
 DEADLINE_S = 20.0
 START_S = 60.0
 MEMORY = 4 * 2**30  # bytes of one process
+# Inside a program that was made of Python and SeeSay there is no interpreter to start.
+POSSIBLE = bool(sys.executable) and not getattr(sys, "frozen", False)
 WORKERS = min(4, os.cpu_count() or 1)
 # sys.path as it is here, so that the same code is found however it was started.
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seesay.images.isolated import work; work()"
@@ -41,8 +44,10 @@ PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seesay.
 def needed(data: bytes) -> bool:
     """Whether a file should not be decoded in a thread."""
     kind = format_of(data)
-    if kind is None or kind in FORMATS:
-        return kind is not None
+    if kind is None or not POSSIBLE:
+        return False
+    if kind in FORMATS:
+        return True
     width, height = canvas(data, kind)
     return width * height > LARGE_PIXELS or (kind == "JPEG" and width * height * jpeg.scans(data) > LARGE_WORK)
 
@@ -61,7 +66,11 @@ class Decoders:
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
-            worker = worker or _Worker()
+            try:
+                worker = worker or _Worker()
+            except OSError as fault:
+                reason = f"no process to decode it could be started ({fault.strerror or fault})"
+                raise UnreadableImage(name, reason, transient=True) from None
             try:
                 picture = worker.decode(data, name, wanted, room, self.deadline_s)
             except UnreadableImage:
@@ -119,7 +128,8 @@ class _Worker:
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             self.alive = False
             if self._late:
-                raise UnreadableImage(name, f"took longer than {deadline_s:g} s to decode, and was given up") from None
+                reason = f"took longer than {deadline_s:g} s to decode, and was given up"
+                raise UnreadableImage(name, reason, transient=True) from None  # the machine may have been busy
             raise UnreadableImage(name, "is damaged: its decoder broke down") from None
         raise UnreadableImage(name, str(answer.get("reason")), transient=bool(answer.get("transient")))
 
@@ -186,6 +196,7 @@ def work() -> None:
     """Decodes what arrives until nothing does."""
     arriving, leaving = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing else may get between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the one who asks; this one ends with it
     _bound_memory()
     _send(leaving, {}, b"")
     with suppress(EOFError, BrokenPipeError):

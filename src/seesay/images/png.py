@@ -15,18 +15,25 @@ STARTS = ((0, 0), (4, 0), (0, 4), (2, 0), (0, 2), (1, 0), (0, 1))
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """(type, body, whether its check sum is right) each; the last may be cut short."""
+    for kind, start, end in _places(data):
+        body = data[start:end]
+        yield kind, body, data[end : end + 4] == struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+
+
+def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(type, where its body begins and ends) each."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + length]
-        yield kind, body, data[at + 8 + length : at + 12 + length] == struct.pack(">I", zlib.crc32(kind + body))
-        at += 12 + length
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], at + 8, end
+        at = end + 4
 
 
 def changed_at(data: bytes) -> str | None:
     """When the picture was last changed (tIME), as a date in words of ISO 8601."""
-    for kind, body, whole in chunks(data) if data.startswith(SIGNATURE) else ():
-        if kind == b"tIME" and whole and len(body) == 7:
+    for kind, start, end in _places(data) if data.startswith(SIGNATURE) else ():
+        if kind == b"tIME" and end - start == 7 and end <= len(data):
+            body = data[start:end]
             return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*struct.unpack(">H5B", body))
     return None
 

@@ -36,6 +36,8 @@ def load_pixels(
     except MemoryError:
         shown = f"{picture.width} x {picture.height} pixels do not fit into memory"
         raise UnreadableImage(name or "picture", shown, transient=True) from None
+    except Exception as fault:  # whatever one picture brings about must not end the run for all others
+        raise UnreadableImage(name or "picture", f"cannot be brought to the model's size ({fault})") from fault
 
 
 def preprocess(
