@@ -10,10 +10,12 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
+from seesay.config import ImageSpec
 from seesay.errors import UnreadableImage
 from seesay.images import jpeg, png
 from seesay.images.decode import CUT_SHORT, MAX_SCANS, MAX_STRIPS, Picture, to_rgb
 from seesay.images.levels import to_8_bits
+from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
 
 
@@ -252,6 +254,22 @@ def test_a_profile_is_turned_into_srgb(name: str, format: str) -> None:
     found = read(encode(stored, format, icc_profile=profile(name), **lossless)).image
     assert np.abs(np.asarray(stored, dtype=int) - np.asarray(muted, dtype=int)).mean() > 2
     assert np.abs(np.asarray(found, dtype=int) - np.asarray(muted, dtype=int)).max() <= 4
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_a_tower_sees_the_colours_of_the_profile(format: str) -> None:
+    muted = Image.blend(scene(640, 416), Image.new("RGB", (640, 416), (120, 120, 120)), 0.7)
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(profile("ProPhoto")))
+    stored = ImageCms.profileToProfile(muted, ImageCms.createProfile("sRGB"), opened, outputMode="RGB")
+    assert stored is not None
+    spec = ImageSpec(64, "shortest", 64, "bicubic", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    meant = load_pixels(encode(muted, format), spec)[0]
+    seen, found = load_pixels(encode(stored, format, icc_profile=profile("ProPhoto")), spec)
+    assert (found.profile is not None) == (format == "PNG")  # a TIFF comes from its process in sRGB
+    assert np.abs(seen - meant).max() < 0.05
+    assert np.abs(seen - meant).mean() < 0.006
+    without = Image.fromarray(np.asarray(stored))
+    assert np.abs(load_pixels(encode(without, format), spec)[0] - meant).mean() > 0.02
 
 
 @pytest.mark.parametrize("bad", [b"", SRGB[:100], b"\0" * 200, SRGB[:16] + b"Lab " + SRGB[20:], SRGB[:200]])

@@ -14,7 +14,7 @@ from seesay.images.formats import ADVICE, KINDS, LINKED, LIVE_PHOTO, RAW_BESIDE,
 from seesay.library import Filters, Library
 from seesay.library.schema import DATABASE
 from seesay.model import Model
-from tests.images.test_decode import TURNED, encode, scene
+from tests.images.test_decode import TURNED, encode, profile, scene
 
 
 @pytest.fixture
@@ -91,6 +91,17 @@ def test_other_models_vectors_of_changed_pictures_are_made_anew(library: Library
     again = Library(library.path, seesay.fake_model(space_id="0123" * 8))
     assert again.index().encoded == 2  # the TIFF and what was refused
     assert again.index().unchanged == 3
+
+
+def test_a_picture_whose_profile_counts_now_has_its_vector_made_anew(library: Library, folder: Path) -> None:
+    (folder / "photo.jpg").write_bytes(encode(scene(), "JPEG", icc_profile=profile("ProPhoto")))
+    library.index(folder)
+    first = vectors(library)["photo.jpg"]
+    as_by_an_older_reader(library)  # its hash is of grey levels, which are the same
+    assert library.index().reread == 0
+    again = vectors(library)["photo.jpg"]
+    assert again[0] > first[0]
+    assert again[1] == first[1]
 
 
 def test_a_copy_of_what_was_read_again_is_read_again_too(library: Library, folder: Path) -> None:

@@ -7,6 +7,7 @@ import click
 from seesay.cli.output import (
     echo_failures,
     echo_json,
+    echo_skipped,
     failed_json,
     json_option,
     library_option,
@@ -14,7 +15,6 @@ from seesay.cli.output import (
     progress_bar,
     short,
 )
-from seesay.images.formats import ADVICE
 from seesay.paths import printable
 
 if TYPE_CHECKING:
@@ -58,24 +58,13 @@ def _print(report: "IndexReport", library: str) -> None:
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no pictures found"
     rate = f" ({report.encoded / report.seconds:.0f} pictures/s)" if report.encoded > 50 else ""
     click.echo(f"{said} in {report.seconds:.1f} s{rate}. Library: {printable(library)}")
-    if report.skipped:
-        click.echo("seesay: note: passed over:", err=True)
-        for kind, count in report.skipped.most_common():
-            click.echo(f"  {counted(count, kind)}: {ADVICE[kind]}", err=True)
+    echo_skipped(report.skipped)
     for noted in report.noted:
         click.echo(f"seesay: note: {short(noted.path)}: {noted.reason}", err=True)
     for root in report.missing:
         where = short(root)
         click.echo(f"seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}", err=True)
     echo_failures(report.failed)
-
-
-def counted(count: int, kind: str) -> str:
-    """Such as "1 raw photo", "3 links to a folder"."""
-    if count == 1:
-        return f"1 {kind}"
-    noun, space, rest = kind.partition(" to " if " to " in kind else " of " if " of " in kind else " beside ")
-    return f"{count} {noun}s{space}{rest}"
 
 
 def _json(report: "IndexReport", library: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,6 +74,24 @@ def progress_bar(what: str, *, quiet: bool, first: str = "Looking for files") ->
             bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
 
         yield show
+
+
+def echo_skipped(counts: "Mapping[str, int]") -> None:
+    """Files that look like pictures or videos and are not read, by kind, with what can be done about each."""
+    from seesay.images.formats import ADVICE
+
+    if counts:
+        click.echo("seesay: note: passed over:", err=True)
+    for kind, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        click.echo(f"  {_counted(count, kind)}: {ADVICE[kind]}", err=True)
+
+
+def _counted(count: int, kind: str) -> str:
+    """Such as "1 raw photo", "3 links to a folder"."""
+    if count == 1:
+        return f"1 {kind}"
+    noun, space, rest = kind.partition(" to " if " to " in kind else " of " if " of " in kind else " beside ")
+    return f"{count} {noun}s{space}{rest}"
 
 
 def echo_json(value: object) -> None:

@@ -48,6 +48,24 @@ def to_srgb(image: Image.Image) -> Image.Image:
     return turned
 
 
+def profile_of(image: Image.Image) -> bytes | None:
+    """The profile of a picture of three colours, where it is not sRGB: it can be turned when the picture is smaller."""
+    profile = image.info.get("icc_profile")
+    if image.mode != "RGB" or not isinstance(profile, bytes) or not 128 <= len(profile) <= MOST_PROFILE:
+        return None
+    if profile[16:20] != b"RGB " or _transform(profile, "RGB", "RGB") is None:
+        return None
+    return profile
+
+
+def with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """A picture in its own colours, in sRGB."""
+    if profile is None:
+        return image
+    image.info["icc_profile"] = profile
+    return to_srgb(image)
+
+
 def _without_palette(image: Image.Image) -> Image.Image:
     if image.mode != "P":
         return image

@@ -66,6 +66,9 @@ class Decoders:
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
+            if worker is not None and not worker.there():  # somebody else has ended it
+                worker.close()
+                worker = None
             try:
                 worker = worker or _Worker()
             except OSError as fault:
@@ -83,7 +86,7 @@ class Decoders:
             return picture
 
     def _keep(self, worker: "_Worker") -> None:
-        if worker.alive:
+        if worker.there():
             with self._lock:
                 self._idle.append(worker)
         else:
@@ -127,10 +130,10 @@ class _Worker:
                         return _picture(answer, pixels)
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             self.alive = False
-            if self._late:
-                reason = f"took longer than {deadline_s:g} s to decode, and was given up"
-                raise UnreadableImage(name, reason, transient=True) from None  # the machine may have been busy
-            raise UnreadableImage(name, "is damaged: its decoder broke down") from None
+            answer = {"reason": "is damaged: its decoder broke down"}
+            if self._late:  # for which the machine may have been too busy
+                answer = {"reason": f"took longer than {deadline_s:g} s to decode, and was given up", "transient": True}
+        # Raised here, it holds on to none of the pixels that had arrived, as it would by the fault that it followed.
         raise UnreadableImage(name, str(answer.get("reason")), transient=bool(answer.get("transient")))
 
     @contextmanager
@@ -142,6 +145,10 @@ class _Worker:
             yield
         finally:
             timer.cancel()
+
+    def there(self) -> bool:
+        """Whether it can take another picture; it may have been given up just when it was done."""
+        return self.alive and not self._late and self._process.poll() is None
 
     def _give_up(self) -> None:
         self._late = True

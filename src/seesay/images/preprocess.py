@@ -1,12 +1,14 @@
 """From RGB pictures to a tower's pixels: one function for search, evaluation, training and serving."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from seesay.config import ImageSpec
 from seesay.errors import UnreadableImage
+from seesay.images.color import with_profile
 from seesay.images.decode import MAX_PIXELS, Decode, Picture
 from seesay.images.read import ImageInput, read
 
@@ -30,9 +32,12 @@ def load_pixels(
 ) -> tuple[np.ndarray, Picture]:
     """One picture, wherever it is (as `read` takes it) -> what a tower sees of it, (3, size_px, size_px) float32, and the
     picture. Raises UnreadableImage, whatever goes wrong with it."""
-    picture = read(source, decode=decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name, most_pixels=most_pixels)
+    how: dict[str, Any] = {"decode": decode, "enough_px": spec.resize_px, "alpha": spec.alpha}
+    picture = read(source, **how, name=name, most_pixels=most_pixels, srgb=False)
     try:
-        return preprocess([picture.image], spec, originals=[(picture.width, picture.height)])[0], picture
+        # Colours are turned in the few pixels that the tower sees: in all of them it would take as long as decoding.
+        part = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
+        return normalize(np.asarray(part).transpose(2, 0, 1)[None], spec)[0], picture
     except MemoryError:
         shown = f"{picture.width} x {picture.height} pixels do not fit into memory"
         raise UnreadableImage(name or "picture", shown, transient=True) from None

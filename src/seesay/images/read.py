@@ -5,6 +5,7 @@ might take long is decoded in a process of its own, and whatever goes wrong is a
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,15 @@ def read(
     alpha: Alpha = "white",
     name: str | None = None,
     most_pixels: int = MAX_PIXELS,
+    srgb: bool = True,
 ) -> Picture:
     """Reads a file (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3).
 
     decode "fast" lets a JPEG come out of the decoder at 1/2, 1/4 or 1/8 of its size, as long as both sides keep twice
     `enough_px`; pixels then differ slightly (docs/benchmarks.md says by how much). A file of more than most_pixels is not
     decoded. Colours are those that a viewer shows: a file's own profile is turned into sRGB. A PIL image keeps its values,
-    since CLIP's own preprocessing knows no profiles and its users compare. Raises UnreadableImage.
+    since CLIP's own preprocessing knows no profiles and its users compare. srgb False may leave them to be turned with the
+    picture's `profile`, when it is smaller. Raises UnreadableImage.
     """
     if isinstance(source, np.ndarray):
         return _plain(_from_array(source), alpha)
@@ -52,9 +55,9 @@ def read(
         path = Path(source)
         shown = name or printable(path)
         data = read_bytes(path, shown)
-    wanted = Wanted(decode, enough_px, alpha, most_pixels)
+    wanted = Wanted(decode, enough_px, alpha, most_pixels, srgb)
     if isolated.needed(data):
-        return isolated.decoders().decode(data, shown, wanted, DECODED.holding)
+        return isolated.decoders().decode(data, shown, replace(wanted, srgb=True), DECODED.holding)
     return decoded(data, shown, wanted, DECODED.holding)
 
 

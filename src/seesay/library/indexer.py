@@ -67,6 +67,7 @@ class Facts(NamedTuple):
     metadata: Metadata
     waves: bytes
     note: str | None
+    recolored: bool  # since its profile counts
 
 
 @dataclass
@@ -219,11 +220,16 @@ class Indexer:
     def _decode(self, prepared: Prepared, data: bytes, name: str) -> None:
         prepared.pixels, picture = load_pixels(data, self.model.image_spec, decode=self.model.decode, name=name)
         layout = waves(picture.image).astype("<f4").tobytes()
-        prepared.facts = Facts(picture.width, picture.height, picture.metadata, layout, picture.note)
+        prepared.facts = Facts(
+            picture.width, picture.height, picture.metadata, layout, picture.note, picture.profile is not None
+        )
 
     def _looks_the_same(self, prepared: Prepared) -> bool:
         """Whether a picture that an older reader read has a vector already, since its pixels are the same as then."""
-        return prepared.facts is not None and self.store.looks_the_same(prepared.digest, prepared.facts.waves, self.space)
+        facts = prepared.facts
+        if facts is None or facts.recolored:
+            return False
+        return self.store.looks_the_same(prepared.digest, facts.waves, self.space)
 
     def _encode(self) -> None:
         if not self._batch:

@@ -203,14 +203,15 @@ class Store(Reads):
         metadata: "Metadata | None" = None,
         waves: bytes | None = None,
         note: str | None = None,
+        recolored: bool = False,
     ) -> int:
-        """What an older reader knew of it is replaced; its vectors go where its pixels are others now."""
+        """What an older reader knew of it is replaced; its vectors go where its pixels are others now, or its colours."""
         facts = (metadata.taken_at, metadata.camera, metadata.latitude, metadata.longitude) if metadata else (None,) * 4
         row = self.db.execute("SELECT id, reader, waves FROM contents WHERE hash = ?", (digest,)).fetchone()
         if row is not None:
             known, reader, before = row
             if reader < READER:
-                if before != waves:
+                if before != waves or recolored:
                     self.db.execute(
                         "DELETE FROM vectors WHERE item_id IN (SELECT id FROM items WHERE content_id = ?)", (known,)
                     )
