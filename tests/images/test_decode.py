@@ -460,3 +460,20 @@ def test_a_small_copy_inside_a_damaged_jpeg_stays_inside() -> None:
     found = read(with_segment(data, b"ICC_PROFILE\0"))
     assert (found.width, found.metadata.camera) == (160, "Canon")
     assert alike(found.image, scene()) > 0.99
+
+
+@pytest.mark.parametrize("where", ["_attempt", "_repairs"])
+def test_want_of_memory_is_a_passing_fault_of_this_picture(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"seesay.images.decode.{where}", fail)
+    with pytest.raises(UnreadableImage, match="a: does not fit into memory") as caught:
+        read(encode(scene(), "PNG")[:100], name="a")
+    assert caught.value.transient
+
+
+def test_a_reason_does_not_quote_the_file() -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        read(b"P3\nsecret of mine\n", name="a")
+    assert caught.value.reason == "is damaged or cut short"

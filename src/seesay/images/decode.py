@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from seesay.errors import UnreadableImage
 from seesay.images import jpeg, png
@@ -37,6 +37,7 @@ MAX_PIXELS = 178_956_970  # Pillow's own hard limit; 0.5 GB once decoded
 MAX_SCANS = 100  # of a JPEG; a progressive one has about ten. Each costs as much as a picture and 141 bytes
 MAX_STRIPS = 200_000  # of a TIFF; Pillow takes 13 microseconds for each
 STRIP = 4_000_000  # pixels laid on white at once
+NO_MEMORY = "does not fit into memory"
 CUT_SHORT = "cut short, shown as far as it goes"
 ENOUGH = 0.5  # of the rows, below which what is there says too little
 
@@ -77,20 +78,22 @@ def decoded(data: bytes, name: str, wanted: Wanted, room: Room) -> Picture:
         _open_heif(name)
     try:
         _check_structure(data, kind, name)
-        return _attempt(data, kind, name, wanted, room)
+        picture: Picture | None = _attempt(data, kind, name, wanted, room)
     except UnreadableImage:
         raise
     except MemoryError:
-        raise UnreadableImage(name, "does not fit into memory", transient=True) from None
+        raise UnreadableImage(name, NO_MEMORY, transient=True) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(name, f"has more than {MAX_PIXELS / 1e6:.0f} million pixels") from None
-    # A damaged file can surface as nearly anything from inside a decoder; it must stay an error of this picture alone.
-    except Exception as fault:
+    # A damaged file can surface as nearly anything from inside a decoder; it must stay an error of this picture alone. What the
+    # decoder says of it may quote the file.
+    except Exception:
+        picture = None
+    if picture is None:
         picture = _mended(data, kind, name, wanted, room)
-        if picture is None:
-            reason = "" if isinstance(fault, UnidentifiedImageError) else f" ({fault})"  # it would show a Python object
-            raise UnreadableImage(name, f"is damaged or cut short{reason}") from fault
-        return picture
+    if picture is None:
+        raise UnreadableImage(name, "is damaged or cut short")
+    return picture
 
 
 def check_bytes(size: int, name: str) -> None:
@@ -123,7 +126,7 @@ def _mended(data: bytes, kind: str, name: str, wanted: Wanted, room: Room) -> Pi
     for mended, share in _repairs(data, kind):
         try:
             return _attempt(mended, kind, name, wanted, room, share=share)
-        except UnreadableImage:
+        except (UnreadableImage, MemoryError):
             raise
         except Exception:  # the next may do
             continue

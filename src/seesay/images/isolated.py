@@ -23,7 +23,7 @@ from PIL import Image
 
 from seesay.errors import UnreadableImage
 from seesay.images import jpeg
-from seesay.images.decode import Picture, Room, Wanted, decoded
+from seesay.images.decode import NO_MEMORY, Picture, Room, Wanted, decoded
 from seesay.images.formats import HEIF
 from seesay.images.headers import canvas, format_of
 from seesay.images.metadata import Metadata
@@ -233,7 +233,7 @@ def _answer(arriving: IO[bytes], leaving: IO[bytes]) -> None:
     except UnreadableImage as fault:
         _send(leaving, {"reason": fault.reason, "transient": fault.transient}, b"")
     except MemoryError:
-        _send(leaving, {"reason": "does not fit into memory", "transient": True}, b"")
+        _send(leaving, {"reason": NO_MEMORY, "transient": True}, b"")
 
 
 def _bound_memory() -> None:

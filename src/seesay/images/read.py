@@ -13,7 +13,7 @@ from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
 from seesay.images import isolated
-from seesay.images.decode import MAX_PIXELS, TURNS, Alpha, Decode, Picture, Wanted, check_bytes, decoded, to_rgb
+from seesay.images.decode import MAX_PIXELS, NO_MEMORY, TURNS, Alpha, Decode, Picture, Wanted, check_bytes, decoded, to_rgb
 from seesay.images.memory import DECODED
 from seesay.images.metadata import Metadata, orientation_of
 from seesay.paths import is_url, printable
@@ -56,9 +56,12 @@ def read(
         shown = name or printable(path)
         data = read_bytes(path, shown)
     wanted = Wanted(decode, enough_px, alpha, most_pixels, srgb)
-    if isolated.needed(data):
-        return isolated.decoders().decode(data, shown, replace(wanted, srgb=True), DECODED.holding)
-    return decoded(data, shown, wanted, DECODED.holding)
+    try:
+        if isolated.needed(data):
+            return isolated.decoders().decode(data, shown, replace(wanted, srgb=True), DECODED.holding)
+        return decoded(data, shown, wanted, DECODED.holding)
+    except MemoryError:
+        raise UnreadableImage(shown, NO_MEMORY, transient=True) from None
 
 
 def read_bytes(path: Path, name: str) -> bytes:
@@ -76,7 +79,7 @@ def read_bytes(path: Path, name: str) -> bytes:
     except OSError as error:
         raise UnreadableImage(name, f"cannot be read ({error.strerror or error})", transient=True) from None
     except MemoryError:
-        raise UnreadableImage(name, "does not fit into memory", transient=True) from None
+        raise UnreadableImage(name, NO_MEMORY, transient=True) from None
 
 
 def _opened(image: Image.Image, alpha: Alpha) -> Picture:
