@@ -1,5 +1,6 @@
 """index, search, forget, doctor."""
 
+import io
 import json
 import os
 import re
@@ -42,6 +43,18 @@ def test_index_with_a_bad_picture_does_the_rest_and_exits_1(run: Run, album: Pat
     assert result.err.count("\n") == 1
     assert "bad.jpg: is not a picture that SeeSay reads" in result.err
     assert json.loads(run("index", "--json").out)["failed"][0]["path"] == str(album / "bad.jpg")
+
+
+def test_index_tells_of_pictures_that_are_cut_short(run: Run, album: Path) -> None:
+    for number in range(22):
+        stream = io.BytesIO()
+        Image.new("RGB", (64, 48), (250, 10 * number, 10)).save(stream, "JPEG")
+        (album / f"cut-{number:02}.jpg").write_bytes(stream.getvalue()[:-2])
+    result = run("index", album)
+    assert result.code == 0
+    assert result.err.count("cut short, shown as far as it goes") == 20
+    assert result.err.endswith("seesay: note: ... and 2 more; --json lists all\n")
+    assert run("index", album).err == ""
 
 
 def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.output import (
+    SHOWN_FAILURES,
     echo_failures,
     echo_json,
     echo_skipped,
@@ -59,8 +60,10 @@ def _print(report: "IndexReport", library: str) -> None:
     rate = f" ({report.encoded / report.seconds:.0f} pictures/s)" if report.encoded > 50 else ""
     click.echo(f"{said} in {report.seconds:.1f} s{rate}. Library: {printable(library)}")
     echo_skipped(report.skipped)
-    for noted in report.noted:
+    for noted in report.noted[:SHOWN_FAILURES]:
         click.echo(f"seesay: note: {short(noted.path)}: {noted.reason}", err=True)
+    if (more := len(report.noted) - SHOWN_FAILURES) > 0:
+        click.echo(f"seesay: note: ... and {more} more; --json lists all", err=True)
     for root in report.missing:
         where = short(root)
         click.echo(f"seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}", err=True)
