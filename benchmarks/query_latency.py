@@ -25,7 +25,7 @@ from benchmark import Goal, Result, Table, run
 from rounds import interleave
 
 import seesay
-from seesay.images.exif import Exif
+from seesay.images.metadata import Metadata
 from seesay.library import Filters
 from seesay.library.background import Form
 from seesay.library.indexer import sync_matrix
@@ -149,7 +149,7 @@ def fill(folder: Path, model: Model, photos: int) -> None:
             latitude, longitude = generator.uniform(-60, 70), generator.uniform(-180, 180)
             path = f"{number * 200 // photos:04d}/photo-{number:07d}.jpg"
             sizes = (4000, 3000) if generator.random() < 0.7 else (3000, 4000)
-            exif = Exif(1, taken, CAMERAS[generator.integers(4)], latitude, longitude)
+            exif = Metadata(1, taken, CAMERAS[generator.integers(4)], latitude, longitude)
             content = store.put_content(hashlib.sha256(path.encode()).digest(), "image", *sizes, exif)
             vector = unit(generator.standard_normal(model.dim).astype(np.float32))
             store.put_vector(store.put_item(content), space, model.build_id, vector.tobytes())

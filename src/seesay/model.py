@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from seesay.card import Card
     from seesay.catalog import CatalogModel
     from seesay.checkpoints import Checkpoint, Said
-    from seesay.images.read import Decode, ImageInput
+    from seesay.images.decode import Decode
+    from seesay.images.read import ImageInput
 
 IMAGE_BATCH = 16  # pictures per run of the image tower; larger batches gain nothing on a CPU
 TEXT_BATCH = 64
@@ -198,13 +199,10 @@ class Model:
         return np.stack(pixels) if pixels else np.empty((0, 3, size, size), dtype=np.float32)
 
     def _pixels(self, item: "ImageInput", index: int) -> np.ndarray:
-        from seesay.images.preprocess import preprocess
-        from seesay.images.read import read
+        from seesay.images.preprocess import load_pixels
 
         name = None if isinstance(item, str | os.PathLike) else f"picture {index + 1}"
-        spec = self.image_spec
-        picture = read(item, decode=self.decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name)
-        pixels: np.ndarray = preprocess([picture.image], spec, originals=[(picture.width, picture.height)])[0]
+        pixels: np.ndarray = load_pixels(item, self.image_spec, decode=self.decode, name=name)[0]
         return pixels
 
     def _try_pixels(self, numbered: "tuple[int, ImageInput]") -> np.ndarray | UnreadableImage:
@@ -416,9 +414,11 @@ def _each(items: object) -> Iterator["ImageInput"]:
 
 
 def _is_text(item: object) -> bool:
-    from seesay.images.read import SUFFIXES
+    from seesay.images.formats import HEIF_SUFFIXES, SUFFIXES
 
-    return isinstance(item, str) and not is_url(item) and os.path.splitext(item)[1].lower() not in SUFFIXES
+    if not isinstance(item, str) or is_url(item):
+        return False
+    return os.path.splitext(item)[1].lower() not in SUFFIXES | HEIF_SUFFIXES
 
 
 def _texts(texts: object) -> list[str]:

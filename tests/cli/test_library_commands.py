@@ -1,5 +1,6 @@
 """index, search, forget, doctor."""
 
+import io
 import json
 import os
 import re
@@ -28,7 +29,8 @@ def test_index_reports_in_words_and_json(run: Run, album: Path, tmp_path: Path) 
     assert second["library"] == str(tmp_path / "library")
     assert (second["encoded"], second["unchanged"], second["failed"], second["missing"]) == (0, 4, [], [])
     assert second.keys() == {
-        "library", "encoded", "reused", "unchanged", "removed", "texts", "failed", "missing", "skipped", "seconds", "stages"
+        "library", "encoded", "reused", "reread", "unchanged", "removed", "texts", "failed", "noted", "missing", "skipped",
+        "seconds", "stages",
     }  # fmt: skip
     assert run("index", album).out.startswith("4 unchanged in ")
 
@@ -50,6 +52,18 @@ def test_index_tells_a_bad_picture_once_and_then_counts_it(run: Run, album: Path
     (album / "worse.jpg").write_bytes(b"")
     mixed = run("index", album)
     assert (mixed.code, mixed.err) == (1, f"seesay: {album / 'worse.jpg'}: is empty (0 bytes)\n")
+
+
+def test_index_tells_of_pictures_that_are_cut_short(run: Run, album: Path) -> None:
+    for number in range(22):
+        stream = io.BytesIO()
+        Image.new("RGB", (64, 48), (250, 10 * number, 10)).save(stream, "JPEG")
+        (album / f"cut-{number:02}.jpg").write_bytes(stream.getvalue()[:-2])
+    result = run("index", album)
+    assert result.code == 0
+    assert result.err.count("cut short, shown as far as it goes") == 20
+    assert result.err.endswith("seesay: note: ... and 2 more; --json lists all\n")
+    assert run("index", album).err == ""
 
 
 def test_search_prints_paths_scores_and_json(run: Run, album: Path) -> None:
@@ -135,8 +149,8 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
 
 
 def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> None:
-    (album / "phone.heic").write_bytes(b"x")
-    assert "passed over: 1 .heic" in run("index", album).err
+    (album / "phone.jxl").write_bytes(b"x")
+    assert "passed over:\n  1 JPEG XL picture: convert it" in run("index", album).err
     nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err

@@ -165,6 +165,18 @@ def read_parquet(file: Path) -> Rows:
 READ = {".npz": read_npz, ".jsonl": read_jsonl, ".parquet": read_parquet}
 
 
+def test_embed_tells_what_of_a_folder_is_not_read(run: Run, album: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mov", "c.psd"):
+        (album / name).write_bytes(b"x")
+    told = run("embed", album, "-o", tmp_path / "v.npz").err
+    assert "  2 videos: not read by this version" in told
+    assert "  1 picture of another kind: convert it" in told
+    assert json.loads(run("embed", album, "-o", tmp_path / "v.npz", "--json").out)["skipped"] == {
+        "video": 2,
+        "picture of another kind": 1,
+    }
+
+
 def test_embed_without_pyarrow_names_the_extra(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     result = run("embed", "--text", "a dog", "-o", tmp_path / "x.parquet")

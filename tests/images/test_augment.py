@@ -15,8 +15,9 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.images.augment import Augment, augment, random_crop
+from seesay.images.decode import Picture
 from seesay.images.preprocess import normalize, preprocess
-from seesay.images.read import Picture, read
+from seesay.images.read import read
 from tests.images.test_preprocess import CLIP, noise
 
 SMALL = replace(CLIP, size_px=32, resize_px=32)
@@ -153,7 +154,7 @@ def test_grey_pictures_have_three_equal_channels_as_often_as_said() -> None:
 
 
 def test_colour_changes_levels_by_no_more_than_its_strength() -> None:
-    flat = Picture(Image.new("RGB", (32, 32), (100, 100, 100)), 32, 32, read(noise(1, 1)).exif)
+    flat = Picture(Image.new("RGB", (32, 32), (100, 100, 100)), 32, 32, read(noise(1, 1)).metadata)
     means = [augment(flat, SMALL, Augment(colour=0.2), generator(seed)).mean() for seed in range(200)]
     assert 79 <= min(means) < 84
     assert 116 < max(means) <= 121

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from seesay.config import ImageSpec
-from seesay.images.preprocess import frame, preprocess
+from seesay.errors import UnreadableImage
+from seesay.images.preprocess import frame, load_pixels, preprocess
 
 CLIP = ImageSpec(224, "shortest", 224, "bicubic", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -113,3 +114,17 @@ def test_many_pictures_become_one_batch() -> None:
     pixels = preprocess([noise(300, 200), noise(200, 300)], CLIP)
     assert pixels.shape == (2, 3, 224, 224)
     assert preprocess([], CLIP).shape == (0, 3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [(MemoryError(), "do not fit into memory"), (OverflowError("x"), r"model's size \(x\)")]
+)
+def test_whatever_a_picture_brings_about_is_its_own_error(
+    fault: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("seesay.images.preprocess.frame", fail)
+    with pytest.raises(UnreadableImage, match=rf"^a: .*{reason}"):
+        load_pixels(np.zeros((8, 8, 3), np.uint8), CLIP, name="a")

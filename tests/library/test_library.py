@@ -531,9 +531,11 @@ def test_a_read_only_library_can_be_searched(library: Library, folder: Path, mon
 
 
 def test_files_of_other_kinds_are_counted_and_refused_by_name(library: Library, folder: Path) -> None:
-    for name in ("a.HEIC", "b.heic", "film.mp4", "notes.docx"):
+    for name in ("a.CR2", "b.cr2", "film.mp4", "notes.docx"):
         (folder / name).write_bytes(b"x")
-    assert library.index(folder).skipped == {".heic": 2, ".mp4": 1}
+    assert library.index(folder).skipped == {"raw photo": 2, "video": 1}
+    with pytest.raises(InputError, match=r"film\.mp4 is a video, which is not read \("):
+        Library(library.path, library.model).index(folder / "film.mp4")
     with pytest.raises(InputError, match=r"notes\.docx is neither a picture that SeeSay reads nor a"):
         Library(library.path, library.model).index(folder / "notes.docx")
 

@@ -16,6 +16,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from seesay.errors import InputError
+from seesay.images.formats import READER
 from seesay.library import Library
 from seesay.library.map import Map, Spot
 from seesay.model import Model
@@ -330,6 +331,19 @@ def test_new_pictures_are_found_after_indexing(client: TestClient, paint: Paint)
     assert client.get("/v1/library").json()["pictures"] == 7
 
 
+def test_what_is_passed_over_is_told_with_what_can_be_done(client: TestClient, paint: Paint) -> None:
+    assert client.get("/v1/library").json()["skipped"] == []
+    folder = paint("new/yellow-9.png", "yellow").parent
+    for name in ("a.mp4", "b.mov", "yellow-9.dng"):
+        (folder / name).write_bytes(b"x")
+    client.post("/v1/index")
+    wait_for_index(client)
+    assert client.get("/v1/library").json()["skipped"] == [
+        {"kind": "video", "files": 2, "advice": "not read by this version; a still of it can be indexed"},
+        {"kind": "raw photo beside its picture", "files": 1, "advice": "the picture beside it shows the same"},
+    ]
+
+
 def test_a_fault_of_indexing_tells_nothing_of_the_inside(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise InputError("/home/somebody/secret: no such file or folder")
@@ -617,7 +631,7 @@ def test_thumbnails_are_kept_within_bounds(tmp_path: Path, paint: Paint) -> None
     path = paint("red.png")
     made = kept.make("0123456789ab", 160, path)
     files = list((tmp_path / "cache").rglob("*"))
-    assert [file.name for file in files if file.is_file()] == ["0123456789ab-160.jpg"]
+    assert [file.name for file in files if file.is_file()] == [f"0123456789ab-160-{READER}.jpg"]
     shutil.rmtree(tmp_path / "pictures")
     assert kept.kept("0123456789ab", 160) == made
     Thumbnails(tmp_path / "cache", most_bytes=0)._prune()

@@ -763,6 +763,29 @@ def test_the_detail_view(visit: Visit) -> None:
     expect(page.locator(":focus")).to_have_attribute("aria-label", "Open german-shepherd-on-grass.jpg")
 
 
+def test_what_is_passed_over_is_told(visit: Visit, bundled: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "phone"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(PHOTO.read_bytes())
+    for name in ("cat.mov", "film.mp4", "trip.mp4"):
+        (folder / name).write_bytes(b"x")
+    with Library(tmp_path / "library", bundled) as library:
+        library.index(folder)
+    server = Running(bundled, tmp_path / "library")
+    try:
+        for locale, menu, title, line in (
+            ("en-US", "Settings and more", "Passed over (3)", "2 × video not read by this version"),
+            ("zh-CN", "设置与更多", "跳过的文件（3）", "2 × 视频 此版本不读取视频"),
+        ):
+            page = visit(address=server.address, locale=locale)
+            expect(page.locator(".cell")).to_have_count(1)
+            page.get_by_role("button", name=menu).click()
+            page.get_by_role("button", name=title).click()
+            expect(page.get_by_role("dialog", name=title).locator("li").first).to_contain_text(line)
+    finally:
+        server.stop()
+
+
 def test_a_match_belongs_to_the_search_that_is_shown(visit: Visit) -> None:
     page = visit()
     search(page, "a german shepherd")

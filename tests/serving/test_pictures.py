@@ -7,13 +7,16 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
+from seesay.images.memory import DECODED, PIECE
 from seesay.model import Model
 from seesay.serving.pictures import fetched, pixels, public
 from seesay.serving.settings import Settings
+from tests.images.test_decode import encode, scene
 from tests.picture_server import Server, png, sends
-from tests.serving.conftest import data_uri, encoded
+from tests.serving.conftest import Serve, data_uri, encoded
 
 CLOSED, OPEN = Settings(), Settings(allow_urls=True)
 
@@ -223,3 +226,18 @@ def test_fetched_pictures_have_a_limit(server: Server, monkeypatch: pytest.Monke
 def test_a_text_is_no_picture(fake: Model) -> None:
     with pytest.raises(InputError):
         pixels(fake, "a dog on grass", "picture 1", CLOSED)
+
+
+def test_pictures_made_to_keep_a_decoder_busy_cost_themselves_only(serve: Serve) -> None:
+    client = serve()
+    data = encode(scene(), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    busy = base64.b64encode(data[:-2] + scan * 2000 + b"\xff\xd9").decode()
+    damaged = base64.b64encode(encode(scene(), "TIFF")[:200]).decode()
+    answer = client.post("/v1/embeddings", json={"input": [{"image": busy}, {"image": damaged}, {"image": data_uri("red")}]})
+    first, second, third = answer.json()["data"]
+    assert "scans; at most 100 are decoded" in first["error"]["message"]
+    assert "is damaged or cut short" in second["error"]["message"]
+    assert third["embedding"] is not None
+    assert DECODED.taken == 0
+    assert Image.core.get_block_size() == PIECE  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from gettext import gettext as _
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import numpy as np
 
-from seesay.cli.output import echo_failures, echo_json, failed_json, json_option, model_option, open_model, progress_bar, short
+from seesay.cli.output import (
+    echo_failures,
+    echo_json,
+    echo_skipped,
+    failed_json,
+    json_option,
+    model_option,
+    open_model,
+    progress_bar,
+    short,
+)
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.report import Failure
 from seesay.paths import is_url
@@ -54,8 +65,10 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         raise click.UsageError(_("Give files, folders or --text."))
     opened = open_model(model)
     failed: list[Failure] = []
-    rows = [*_rows(opened, inputs, failed), *_texts(opened, None, [(None, text) for text in texts])]
+    skipped: Counter[str] = Counter()
+    rows = [*_rows(opened, inputs, failed, skipped), *_texts(opened, None, [(None, text) for text in texts])]
     if not rows:
+        echo_skipped(skipped)
         echo_failures(failed)
         raise InputError(_("no picture or text to embed was found; {output} was not written").format(output=output))
     written = Path(output)
@@ -71,18 +84,19 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
     if as_json:
         counts = {"written": len(rows), "dim": opened.dim, "space_id": opened.space_id, "build_id": opened.build_id}
-        echo_json({"output": str(written.absolute()), **counts, "failed": failed_json(failed)})
+        echo_json({"output": str(written.absolute()), **counts, "failed": failed_json(failed), "skipped": dict(skipped)})
     else:
         click.echo(
             _("wrote {rows} vectors of {dim} dimensions to {written}").format(
                 rows=len(rows), dim=opened.dim, written=short(str(written))
             )
         )
+        echo_skipped(skipped)
     echo_failures(failed)
     return 1 if failed else 0
 
 
-def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure]) -> Iterator[Row]:
+def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skipped: Counter[str]) -> Iterator[Row]:
     from seesay.library.crawl import Crawl, is_text_list
     from seesay.library.texts import parse_texts
 
@@ -94,6 +108,8 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure]) -> Ite
             crawl = Crawl(path)
             pictures += [os.path.join(path, found.path) for found in crawl]
             failed += crawl.blind
+            for (_, kind), count in crawl.skipped.items():
+                skipped[kind] += count
         elif is_text_list(path):
             try:
                 yield from _texts(model, path, parse_texts(Path(path).read_bytes(), path))

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seesay.cli.language import told
 from seesay.cli.output import (
+    SHOWN_FAILURES,
     echo_failures,
     echo_json,
+    echo_skipped,
+    failed_json,
     json_option,
     library_option,
     model_option,
@@ -53,25 +57,26 @@ def _print(report: "IndexReport", library: str) -> None:
     counts = {
         _("encoded"): report.encoded,
         _("known already (copies, renames)"): report.reused,
+        _("read again after an update"): report.reread,
         _("unchanged"): report.unchanged,
         _("removed"): report.removed,
         _("texts"): report.texts,
         _("failed"): len(new := report.new_failures),
         _("failed before (seesay doctor lists them)"): len(report.failed) - len(new),
     }
-    told = [_("{count} {what}").format(count=count, what=name) for name, count in counts.items() if count]
-    said = _(", ").join(told) or _("no pictures found")
+    parts = [_("{count} {what}").format(count=count, what=name) for name, count in counts.items() if count]
+    said = _(", ").join(parts) or _("no pictures found")
     rate = _(" ({seconds:.0f} pictures/s)").format(seconds=report.encoded / report.seconds) if report.encoded > 50 else ""
     click.echo(
         _("{said} in {seconds:.1f} s{rate}. Library: {library}").format(
             said=said, seconds=report.seconds, rate=rate, library=printable(library)
         )
     )
-    if report.skipped:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(report.skipped.items()))
-        click.echo(
-            _("seesay: note: files of kinds that SeeSay does not read were passed over: {kinds}").format(kinds=kinds), err=True
-        )
+    echo_skipped(report.skipped)
+    for noted in report.noted[:SHOWN_FAILURES]:
+        click.echo(_("seesay: note: {path}: {reason}").format(path=short(noted.path), reason=told(noted.reason)), err=True)
+    if (more := len(report.noted) - SHOWN_FAILURES) > 0:
+        click.echo(_("seesay: note: ... and {count} more; --json lists all").format(count=more), err=True)
     for root in report.missing:
         where = short(root)
         click.echo(
@@ -88,10 +93,12 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "library": library,
         "encoded": report.encoded,
         "reused": report.reused,
+        "reread": report.reread,
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
         "failed": [{"path": failure.path, "reason": failure.reason, "known": failure.known} for failure in report.failed],
+        "noted": failed_json(report.noted),
         "missing": report.missing,
         "skipped": dict(report.skipped),
         "seconds": round(report.seconds, 3),

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -104,6 +104,16 @@ def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterat
             bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
 
         yield show
+
+
+def echo_skipped(counts: "Mapping[str, int]") -> None:
+    """Files that look like pictures or videos and are not read, by kind, with what can be done about each."""
+    from seesay.images.formats import ADVICE
+
+    if counts:
+        click.echo(_("seesay: note: passed over:"), err=True)
+    for kind, count in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        click.echo(f"  {count} × {told(kind)}: {told(ADVICE[kind])}", err=True)
 
 
 def echo_json(value: object) -> None:

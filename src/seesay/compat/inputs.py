@@ -10,8 +10,7 @@ from torch import Tensor
 
 from seesay.config import ImageSpec, TokenizerSpec
 from seesay.errors import InputError, ModelError
-from seesay.images.preprocess import preprocess
-from seesay.images.read import read
+from seesay.images.preprocess import load_pixels
 from seesay.tokenizers import Tokenizer, Tokens
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Preprocess:
     spec: ImageSpec
 
     def __call__(self, image: "ImageInput") -> Tensor:
-        return torch.from_numpy(preprocess([read(image, alpha=self.spec.alpha).image], self.spec)[0])
+        return torch.from_numpy(load_pixels(image, self.spec)[0])
 
 
 class Words:

@@ -8,8 +8,8 @@ from PIL import Image, ImageEnhance
 
 from seesay.config import ImageSpec
 from seesay.errors import InputError
+from seesay.images.decode import Picture
 from seesay.images.preprocess import INTERPOLATION, frame
-from seesay.images.read import Picture
 
 ASPECTS = (3 / 4, 4 / 3)  # of a crop, width to height
 TRIES = 10

@@ -1,61 +1,167 @@
-"""What a camera wrote into a picture: when, with what, where, and which way is up."""
+"""Tags of an EXIF block or a TIFF file, each read on its own: one that is damaged or of an odd type costs itself alone.
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+Pillow gives up a whole block for one such tag, and tells of it by Python warnings, which no thread can hold back for itself.
+"""
 
-from PIL import Image
-from PIL.ExifTags import GPS, IFD, Base
+import struct
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
 
-
-@dataclass(frozen=True)
-class Exif:
-    """taken_at: local time of the camera, ISO 8601 without zone. latitude, longitude: degrees, north and east positive."""
-
-    orientation: int = 1
-    taken_at: str | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
+Value = bytes | tuple[float, ...]  # text and bytes as they are stored; numbers
 
 
-def read_exif(image: Image.Image) -> Exif:
-    """Reads what is there; a damaged block gives an empty Exif, since the picture itself may be fine."""
-    try:
-        tags = image.getexif()
-        if not tags:
-            return Exif()
-        details, place = tags.get_ifd(IFD.Exif), tags.get_ifd(IFD.GPSInfo)
-        orientation = tags.get(Base.Orientation, 1)
-        return Exif(
-            orientation=orientation if orientation in range(1, 9) else 1,
-            taken_at=_time(details.get(Base.DateTimeOriginal) or tags.get(Base.DateTime)),
-            camera=_camera(tags.get(Base.Make), tags.get(Base.Model)),
-            latitude=_degrees(place.get(GPS.GPSLatitude), place.get(GPS.GPSLatitudeRef), "S", 90),
-            longitude=_degrees(place.get(GPS.GPSLongitude), place.get(GPS.GPSLongitudeRef), "W", 180),
-        )
-    except Exception:  # the parser meets arbitrary bytes here, and no fault in them may cost the picture
-        return Exif()
+class Tag(IntEnum):
+    BITS_PER_SAMPLE = 0x0102
+    PHOTOMETRIC = 0x0106
+    MAKE = 0x010F
+    MODEL = 0x0110
+    STRIP_OFFSETS = 0x0111
+    ORIENTATION = 0x0112
+    DATE_TIME = 0x0132
+    TILE_OFFSETS = 0x0144
+    XMP = 0x02BC
+    DETAILS = 0x8769
+    PLACE = 0x8825
+    DATE_TIME_ORIGINAL = 0x9003
+    DATE_TIME_DIGITIZED = 0x9004
+    SUBSECOND = 0x9290
+    SUBSECOND_ORIGINAL = 0x9291
+    SUBSECOND_DIGITIZED = 0x9292
 
 
-def _time(value: Any) -> str | None:
-    try:
-        return datetime.strptime(str(value).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
-    except ValueError:
+class GPS(IntEnum):
+    LATITUDE_REF = 1
+    LATITUDE = 2
+    LONGITUDE_REF = 3
+    LONGITUDE = 4
+    TIME = 7
+    DATE = 29
+
+
+# The number of a type -> how struct reads it; rationals are two numbers.
+NUMBERS = {
+    1: "B",
+    3: "H",
+    4: "I",
+    5: "II",
+    6: "b",
+    8: "h",
+    9: "i",
+    10: "ii",
+    11: "f",
+    12: "d",
+    13: "I",
+    16: "Q",
+    17: "q",
+    18: "Q",
+}
+TEXT = (1, 2, 6, 7)  # of single bytes
+RATIONAL = (5, 10)
+MOST_TAGS = 4096  # of one directory
+MOST_VALUES = 64  # numbers of one tag that are read
+MOST_BYTES = 2**20  # of a text, or of XMP
+
+
+class Directories:
+    """The main directory, that of the camera's details, and that of the place, by tag. data: a block with or without its
+    "Exif" mark, or a whole TIFF file. What is no such thing has no tags."""
+
+    def __init__(self, data: bytes) -> None:
+        self.main: Mapping[int, Value] = {}
+        self.counts: Mapping[int, int] = {}
+        self.details: Mapping[int, Value] = {}
+        self.place: Mapping[int, Value] = {}
+        start = next((at for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") if (at := data[:64].find(mark)) >= 0), None)
+        if start is None:
+            return
+        self._data = memoryview(data)[start:]
+        self._order = "<" if data[start : start + 2] == b"II" else ">"
+        self._big = b"+" in data[start : start + 4]
+        try:
+            (first,) = self._unpack("Q" if self._big else "I", 8 if self._big else 4)
+        except struct.error:
+            return
+        entries = list(self._entries(int(first)))
+        self.counts = {tag: count for tag, _, count, _ in entries}
+        self.main = dict(self._values(entries))
+        self.details = self._below(Tag.DETAILS)
+        self.place = self._below(Tag.PLACE)
+
+    def first(self, *tags: int) -> Iterator[Value]:
+        """The values of these tags where they belong, or in the main directory, where some programs put them."""
+        for tag in tags:
+            for directory in (self.details, self.main):
+                if tag in directory:
+                    yield directory[tag]
+
+    def _below(self, pointer: Tag) -> Mapping[int, Value]:
+        offset = number(self.main.get(pointer))
+        return {} if offset is None else dict(self._values(self._entries(int(offset))))
+
+    def _unpack(self, how: str, at: int) -> tuple[float, ...]:
+        return struct.unpack_from(self._order + how, self._data, at)
+
+    def _entries(self, at: int) -> Iterator[tuple[int, int, int, int]]:
+        """(tag, type, count, where its value is or where it says that it is) each."""
+        counted, entry, place = ("Q", "HHQ", 12) if self._big else ("H", "HHI", 8)
+        size = place + (8 if self._big else 4)
+        try:
+            (count,) = self._unpack(counted, at)
+            at += 8 if self._big else 2
+            for number in range(min(int(count), MOST_TAGS)):
+                tag, kind, values = self._unpack(entry, at + number * size)
+                yield int(tag), int(kind), int(values), at + number * size + place
+        except (struct.error, OverflowError):  # the directory is cut short
+            return
+
+    def _values(
+        self, entries: "Iterator[tuple[int, int, int, int]] | list[tuple[int, int, int, int]]"
+    ) -> Iterator[tuple[int, Value]]:
+        for tag, kind, count, at in entries:
+            try:
+                value = self._value(tag, kind, count, at)
+            except (struct.error, OverflowError):
+                continue
+            if value is not None:
+                yield tag, value
+
+    def _value(self, tag: int, kind: int, count: int, at: int) -> Value | None:
+        how = NUMBERS.get(kind, "c")
+        size = struct.calcsize("=" + how) * count
+        if size > (8 if self._big else 4):
+            (offset,) = self._unpack("Q" if self._big else "I", at)
+            at = int(offset)
+        if kind in TEXT or tag == Tag.XMP:
+            found = bytes(self._data[at : at + min(size, MOST_BYTES)])
+            return found or None
+        if kind not in NUMBERS:
+            return None
+        values = self._unpack(how * min(count, MOST_VALUES), at)
+        if kind in RATIONAL:
+            return tuple(a / b if b else float("nan") for a, b in zip(values[::2], values[1::2], strict=True))
+        return values
+
+
+def number(value: Value | None) -> float | None:
+    """The first number of a value, whatever type it was given: a number, a byte, or figures."""
+    if isinstance(value, tuple):
+        return value[0] if value else None
+    if not value:
         return None
+    figures = value.split(b"\0")[0].strip()
+    if figures.isdigit():
+        return float(figures)
+    return float(value.strip(b"\0")[0]) if value.strip(b"\0") else None
 
 
-def _camera(make: Any, model: Any) -> str | None:
-    parts = [str(part).strip("\0 ") for part in (make, model) if part]
-    if len(parts) == 2 and parts[1].lower().startswith(parts[0].split()[0].lower() if parts[0] else "\0"):
-        parts = parts[1:]  # "Canon" + "Canon EOS 5D"
-    return " ".join(parts).strip() or None
-
-
-def _degrees(value: Any, reference: Any, negative: str, limit: float) -> float | None:
-    if not value or len(value) != 3:
+def text(value: Value | None) -> str | None:
+    """A text up to its end mark, behind which some cameras leave what they had there before; None where it is blank."""
+    if not isinstance(value, bytes):
         return None
-    degrees = float(value[0]) + float(value[1]) / 60 + float(value[2]) / 3600
-    if str(reference).strip("\0 ").upper() == negative:
-        degrees = -degrees
-    return round(degrees, 7) if abs(degrees) <= limit else None  # NaN fails the comparison too
+    raw = value.split(b"\0")[0]
+    try:
+        found = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        found = raw.decode("latin-1")
+    found = "".join(letter if letter.isprintable() else " " for letter in found)
+    return " ".join(found.split()) or None

@@ -1,11 +1,16 @@
 """From RGB pictures to a tower's pixels: one function for search, evaluation, training and serving."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from seesay.config import ImageSpec
+from seesay.errors import UnreadableImage
+from seesay.images.color import with_profile
+from seesay.images.decode import MAX_PIXELS, Decode, Picture
+from seesay.images.read import ImageInput, read
 
 INTERPOLATION = {
     "nearest": Image.Resampling.NEAREST,
@@ -15,6 +20,29 @@ INTERPOLATION = {
 }
 # Enlarged beyond this, a long strip, of which only the centre is used, costs more than it is worth.
 MAX_ENLARGED_PIXELS = 16_000_000
+
+
+def load_pixels(
+    source: ImageInput,
+    spec: ImageSpec,
+    *,
+    decode: Decode = "exact",
+    name: str | None = None,
+    most_pixels: int = MAX_PIXELS,
+) -> tuple[np.ndarray, Picture]:
+    """One picture, wherever it is (as `read` takes it) -> what a tower sees of it, (3, size_px, size_px) float32, and the
+    picture. Raises UnreadableImage, whatever goes wrong with it."""
+    how: dict[str, Any] = {"decode": decode, "enough_px": spec.resize_px, "alpha": spec.alpha}
+    picture = read(source, **how, name=name, most_pixels=most_pixels, srgb=False)
+    try:
+        # Colours are turned in the few pixels that the tower sees: in all of them it would take as long as decoding.
+        part = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
+        return normalize(np.asarray(part).transpose(2, 0, 1)[None], spec)[0], picture
+    except MemoryError:
+        shown = f"{picture.width} x {picture.height} pixels do not fit into memory"
+        raise UnreadableImage(name or "picture", shown, transient=True) from None
+    except Exception as fault:  # whatever one picture brings about must not end the run for all others
+        raise UnreadableImage(name or "picture", f"cannot be brought to the model's size ({fault})") from fault
 
 
 def preprocess(

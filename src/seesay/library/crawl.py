@@ -2,19 +2,25 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seesay.images.read import SUFFIXES
+from seesay.images.formats import (
+    HEIF_SUFFIXES,
+    LINKED,
+    LIVE_PHOTO,
+    RAW_BESIDE,
+    RAW_PHOTO,
+    SUFFIXES,
+    VIDEO,
+    passed_over,
+    read_suffixes,
+)
 from seesay.library.report import Failure
 
-# Pictures and videos of kinds that are not read: counted, so that nobody wonders where they went.
-OTHER_PICTURES = frozenset(
-    (".heic", ".heif", ".jxl", ".jp2", ".svg", ".psd", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".rw2")
-)
-VIDEOS = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".3gp"))
-OTHER_MEDIA = OTHER_PICTURES | VIDEOS
+# What a phone or a camera writes beside a picture, under its name.
+COMPANIONS = {VIDEO: LIVE_PHOTO, RAW_PHOTO: RAW_BESIDE}
 TEXT_SUFFIXES = frozenset((".tsv", ".csv", ".txt"))
 
 
@@ -30,7 +36,8 @@ class Crawl:
     `excluded` are absolute paths of folders and files that are passed over.
 
     Hidden files and folders are passed over (thumbnail caches live there); links to folders are not followed, so that loops
-    cannot occur.
+    cannot occur. `skipped` counts what looks like a picture or a video and is not read, and those links, by folder below the
+    root and kind, so that nobody wonders where they went.
     """
 
     root: str
@@ -39,10 +46,10 @@ class Crawl:
 
     def __post_init__(self) -> None:
         self.blind: list[Failure] = []
-        self.skipped: Counter[str] = Counter()  # files of OTHER_MEDIA by suffix
+        self.skipped: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> Iterator[Found]:
-        folders = [self.start]
+        folders, read = [self.start], read_suffixes()
         while folders:
             folder = folders.pop()
             try:
@@ -52,7 +59,7 @@ class Crawl:
                 reason = error.strerror or str(error)
                 self.blind.append(Failure(os.path.join(self.root, folder), f"cannot list this folder ({reason})"))
                 continue
-            below = []
+            below, shown = [], _shown(entry.name for entry in listed)
             for entry in listed:
                 path = os.path.join(folder, entry.name)
                 if entry.name.startswith(".") or (self.excluded and os.path.join(self.root, path) in self.excluded):
@@ -60,16 +67,31 @@ class Crawl:
                 if entry.is_dir(follow_symlinks=False):
                     below.append(path)
                     continue
-                suffix = os.path.splitext(entry.name)[1].lower()
-                if suffix in SUFFIXES and (found := stat(self.root, path)):
-                    yield found
-                self.skipped.update([suffix] if suffix in OTHER_MEDIA else ())
+                stem, suffix = _parts(entry.name)
+                if entry.is_symlink() and entry.is_dir():
+                    self.skipped[folder, LINKED] += 1
+                elif suffix in read:
+                    if found := stat(self.root, path):
+                        yield found
+                elif (kind := passed_over(suffix)) is not None:
+                    self.skipped[folder, COMPANIONS.get(kind, kind) if stem in shown else kind] += 1
             folders += reversed(below)  # depth first, in order of name
 
     def saw(self, path: str) -> bool:
         """Whether a file at `path` would have been seen: false below a folder that could not be read."""
         full = os.path.join(self.root, path)
         return not any(full.startswith(folder.path.rstrip(os.sep) + os.sep) for folder in self.blind)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The name without its suffix, and the suffix, both in small letters."""
+    stem, suffix = os.path.splitext(name)
+    return stem.lower(), suffix.lower()
+
+
+def _shown(names: Iterable[str]) -> set[str]:
+    """The names, without suffix, of pictures in a folder."""
+    return {stem for stem, suffix in map(_parts, names) if suffix in SUFFIXES or suffix in HEIF_SUFFIXES}
 
 
 def stat(root: str, path: str) -> Found | None:

@@ -16,10 +16,12 @@ import numpy as np
 
 from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage, UnreadableText
-from seesay.images.exif import Exif
+from seesay.images.decode import MAX_BYTES
+from seesay.images.formats import ADVICE, READER, passed_over, read_suffixes
+from seesay.images.metadata import Metadata
 from seesay.images.phash import waves
-from seesay.images.preprocess import preprocess
-from seesay.images.read import MAX_BYTES, SUFFIXES, read, read_bytes
+from seesay.images.preprocess import load_pixels
+from seesay.images.read import read_bytes
 from seesay.library.crawl import TEXT_SUFFIXES, Crawl, Found, is_text_list, stat
 from seesay.library.reads import Space
 from seesay.library.report import Failure, IndexReport
@@ -62,8 +64,10 @@ class Facts(NamedTuple):
 
     width: int
     height: int
-    exif: Exif
+    metadata: Metadata
     waves: bytes
+    note: str | None
+    recolored: bool  # since its profile counts
 
 
 @dataclass
@@ -139,7 +143,10 @@ class Indexer:
             if self._stale(target, found, known.get(found.path)):
                 jobs.append(Job(target, found))
         self.report.failed += crawl.blind
-        self.report.skipped += crawl.skipped
+        for (_, kind), count in crawl.skipped.items():
+            self.report.skipped[kind] += count
+        with self.store.transaction():
+            self.store.put_skipped(target.root_id, target.start, crawl.skipped)
         gone = [file.id for path, file in known.items() if path not in seen and crawl.saw(path)]
         return jobs, gone
 
@@ -155,6 +162,8 @@ class Indexer:
 
     def _stale(self, target: Target, found: Found, known: Known | None) -> bool:
         if known is None or (known.size, known.mtime_ns) != (found.size, found.mtime_ns):
+            return True
+        if known.kind != "text" and known.reader < READER:
             return True
         if known.reason is not None:
             if not known.transient:
@@ -176,8 +185,8 @@ class Indexer:
                 self._faults.append(prepared)
             elif prepared.data:
                 self._index_texts(prepared)
-            elif prepared.pixels is None or prepared.digest in self._ready:  # by now: a copy of one just encoded
-                prepared.pixels = None
+            elif prepared.pixels is None or prepared.digest in self._ready or self._looks_the_same(prepared):
+                prepared.pixels = None  # in self._ready by now: a copy of one just encoded
                 self._encoded.append((prepared, None))
             else:
                 self._batch.setdefault(prepared.digest, []).append(prepared)
@@ -205,12 +214,24 @@ class Indexer:
             return prepared
         except UnreadableImage as fault:
             return Prepared(job, fault=fault)
+        except MemoryError:
+            return Prepared(job, fault=UnreadableImage(name, "does not fit into memory", transient=True))
+        except Exception as fault:  # whatever one picture brings about must not end the run for all others
+            return Prepared(job, fault=UnreadableImage(name, f"cannot be read ({type(fault).__name__}: {fault})"))
 
     def _decode(self, prepared: Prepared, data: bytes, name: str) -> None:
-        spec = self.model.image_spec
-        picture = read(data, decode=self.model.decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name)
-        prepared.pixels = preprocess([picture.image], spec, originals=[(picture.width, picture.height)])[0]
-        prepared.facts = Facts(picture.width, picture.height, picture.exif, waves(picture.image).astype("<f4").tobytes())
+        prepared.pixels, picture = load_pixels(data, self.model.image_spec, decode=self.model.decode, name=name)
+        layout = waves(picture.image).astype("<f4").tobytes()
+        prepared.facts = Facts(
+            picture.width, picture.height, picture.metadata, layout, picture.note, picture.profile is not None
+        )
+
+    def _looks_the_same(self, prepared: Prepared) -> bool:
+        """Whether a picture that an older reader read has a vector already, since its pixels are the same as then."""
+        facts = prepared.facts
+        if facts is None or facts.recolored:
+            return False
+        return self.store.looks_the_same(prepared.digest, facts.waves, self.space)
 
     def _encode(self) -> None:
         if not self._batch:
@@ -244,9 +265,13 @@ class Indexer:
 
     def _store_picture(self, prepared: Prepared, vector: bytes | None) -> None:
         store, found = self.store, prepared.job.found
-        if prepared.facts is None or vector is None:
+        if prepared.facts is None:
             content = store.content(prepared.digest)
             self.report.reused += 1
+        elif vector is None:
+            content = store.put_content(prepared.digest, "image", *prepared.facts)
+            self._ready.add(prepared.digest)
+            self.report.reread += 1
         else:
             content = store.put_content(prepared.digest, "image", *prepared.facts)
             store.put_vector(store.put_item(content), self.space, self.model.build_id, vector)
@@ -254,6 +279,8 @@ class Indexer:
         # Edited, not renamed over another: what was said of it stays.
         if content is not None and content > self._last_known:
             store.carry_tags(prepared.job.target.root_id, found.path, content)
+        if prepared.facts is not None and prepared.facts.note is not None:
+            self.report.noted.append(Failure(prepared.job.path, prepared.facts.note))
         store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
 
     def _store_fault(self, prepared: Prepared) -> None:
@@ -338,7 +365,11 @@ def check_paths(paths: list[str]) -> None:
             raise InputError(f"{printable(path)}: no such file or folder")
         if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
             raise InputError(f"{printable(path)} is larger than {MAX_BYTES // 2**20} MB; split it")
-        if os.path.isfile(path) and os.path.splitext(path)[1].lower() not in SUFFIXES | TEXT_SUFFIXES:
+        suffix = os.path.splitext(path)[1].lower()
+        if os.path.isfile(path) and suffix not in read_suffixes() | TEXT_SUFFIXES:
+            kind = passed_over(suffix)
+            if kind is not None:
+                raise InputError(f"{printable(path)} is a {kind}, which is not read ({ADVICE[kind]})")
             raise InputError(f"{printable(path)} is neither a picture that SeeSay reads nor a .tsv, .csv or .txt list of texts")
 
 

@@ -62,7 +62,10 @@ def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
 def _sql(order: Order) -> str:
     if order == "name":
         return "min(f.path), c.id"
-    return f"coalesce(c.taken_at, '') = '', c.taken_at {'DESC' if order == 'newest' else ''}, c.id"
+    down = "DESC" if order == "newest" else ""
+    dated = "CASE WHEN coalesce(c.taken_at, '') = '' THEN NULL ELSE {} END"  # those without a date are in order of indexing
+    ties = ", ".join(f"{dated.format(key)} {down}" for key in ("min(f.key)", "c.id"))
+    return f"coalesce(c.taken_at, '') = '', c.taken_at {down}, {ties}, c.id"
 
 
 def item(reads: Reads, name: str) -> Item | None:

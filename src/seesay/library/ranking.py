@@ -12,14 +12,14 @@ from seesay.errors import InputError
 from seesay.library.filters import Filters
 from seesay.library.hits import Hit
 from seesay.library.links import one_each
-from seesay.library.reads import FoundItem, Reads, Space
+from seesay.library.reads import FoundItem, Passing, Reads, Space
 from seesay.paths import below
 from seesay.tasks.retrieve import top_k
 
 Sort = Literal["score", "newest", "oldest"]
 EVERYTHING = Filters()
 BY_SCORE = re.compile(r"(-?\d{1,6}(?:\.\d+)?(?:e[+-]?\d+)?)/(\d{1,18})")
-BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8})?)?/(\d{1,18})")
+BY_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8}(?:\.\d{1,6})?)?)?/(\d{1,18})")
 FEW = 2000  # pictures: where filters let at most so many through, all of them are compared
 FIRST, FURTHER = 256, 16  # places that are looked at first where they let through more, and how many times as many next
 
@@ -127,16 +127,21 @@ def by_date(
     cursor: str | None,
     mark: Marking = unmarked,
 ) -> list[Hit]:
-    """The n newest or oldest pictures among the candidates that pass; those without a date at the end. cursor: None, or of a
-    hit of these."""
+    """The n newest or oldest pictures among the candidates that pass: by date, of one moment by name, and newest is oldest
+    reversed; those without a date at the end, in order of indexing. cursor: None, or of a hit of these."""
     passing = reads.passing(filters, space, "image", among=found.ids)
+    date, last = ("", None) if cursor is None else _moment(cursor)
+    if last is not None:
+        passing = passing.where(_not_before(passing, date, last, newest=newest))
     vectors, dates = passing.vectors, passing.taken_at
-    if cursor is not None:
-        behind = _later(vectors, dates, cursor, newest=newest)
-        vectors, dates = vectors[behind], dates[behind]
     ranks = np.unique(dates, return_inverse=True)[1]
     ranks = np.where(dates == "", len(dates), -ranks if newest else ranks)
-    order = np.lexsort((vectors, ranks))[:n]
+    order = np.lexsort((vectors, ranks))
+    same = int((dates == date).sum()) if date else 0  # of the cursor's moment, some of which were shown before
+    order = _by_name(reads, passing, order, same + n, newest=newest)
+    if same:
+        order = _after(vectors, order, same, last, newest=newest)
+    order = order[:n]
     shown = found.where(np.searchsorted(found.ids, vectors[order]))
     return _live(reads, shown, filters, set(), lambda item, rank, vector: f"{item.taken_at or ''}/{vector}", mark)
 
@@ -176,18 +181,46 @@ def _behind(reads: Reads, found: Candidates, cursor: str) -> tuple[Candidates, s
     return found.where((ranks < rank) | ((ranks == rank) & (ids > vector))), texts
 
 
-def _later(vectors: np.ndarray, dates: np.ndarray, cursor: str, *, newest: bool) -> np.ndarray:
-    """Which of (N,) come after a cursor."""
-    said = BY_DATE.fullmatch(cursor)
-    if said is None:
+def _moment(cursor: str) -> tuple[str, int]:
+    """The date and the vector of a cursor."""
+    parts = BY_DATE.fullmatch(cursor)
+    if parts is None:
         raise InputError(
             f"expected the cursor of a hit of the same search by date, such as 2024-05-17T18:30:05/17, got {cursor!r}"
         )
-    date, vector = said[1] or "", int(said[2])
-    behind: np.ndarray = (dates == date) & (vectors > vector)
-    if date:
-        behind |= (dates == "") | ((dates < date) if newest else (dates > date))
-    return behind
+    return parts[1] or "", int(parts[2])
+
+
+def _not_before(passing: Passing, date: str, last: int, *, newest: bool) -> np.ndarray:
+    """Which of (N,) are of the cursor's moment or come after it."""
+    dates = passing.taken_at
+    if not date:
+        return np.asarray((dates == "") & (passing.vectors > last))
+    return np.asarray((dates == date) | (dates == "") | ((dates < date) if newest else (dates > date)))
+
+
+def _by_name(reads: Reads, passing: Passing, order: np.ndarray, enough: int, *, newest: bool) -> np.ndarray:
+    """The first of the order, at least so many and whole moments, with those of one moment in order of their names."""
+    dates = passing.taken_at[order]
+    end = min(enough, len(order))
+    while 0 < end < len(order) and dates[end] and dates[end] == dates[end - 1]:
+        end += 1
+    tied = np.flatnonzero(dates[:end] != "")
+    if len(set(dates[tied].tolist())) < len(tied):
+        names = reads.name_keys(passing.contents[order[tied]].tolist())
+        keyed = [(dates[at], names.get(int(passing.contents[order[at]]), ""), order[at]) for at in tied.tolist()]
+        keyed.sort(key=lambda each: (each[0], each[1], passing.vectors[each[2]]), reverse=newest)
+        order = np.concatenate([np.array([at for _, _, at in keyed], dtype=order.dtype), order[len(tied) :]])
+    return order[:end]
+
+
+def _after(vectors: np.ndarray, order: np.ndarray, same: int, last: int | None, *, newest: bool) -> np.ndarray:
+    """The order behind a cursor's vector, which is among the first `same`, if it was not forgotten since."""
+    here = np.flatnonzero(vectors[order[:same]] == last)
+    if len(here):
+        return order[int(here[0]) + 1 :]
+    left = vectors[order[:same]] < last if newest else vectors[order[:same]] > last
+    return np.concatenate([order[:same][left], order[same:]])
 
 
 def _hit(item: FoundItem, paths: list[str], score: float, cursor: str, folder: str | None, mark: Mark) -> Hit:

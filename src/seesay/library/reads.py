@@ -53,6 +53,9 @@ class Passing(NamedTuple):
     contents: np.ndarray
     taken_at: np.ndarray
 
+    def where(self, which: np.ndarray) -> "Passing":
+        return Passing(*(column[which] for column in self))
+
 
 class PictureFile(NamedTuple):
     path: str
@@ -157,7 +160,7 @@ class Reads:
         if among is None or inside is None:
             return found
         kept = np.isin(found.contents, inside)
-        return Passing(*(column[kept] for column in found))
+        return found.where(kept)
 
     def few(self, filters: Filters, space: Space, kind: str, most: int) -> np.ndarray | None:
         """(N,) int64: the vectors that filters let through, scores aside, where the folder holds, or the other filters let
@@ -328,6 +331,20 @@ class Reads:
                    WHERE EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id) GROUP BY c.kind"""
             ).fetchall()
         )
+
+    def skipped(self) -> dict[str, int]:
+        """Files that look like pictures or videos and are not read, by kind, the most first."""
+        rows = self.db.execute("SELECT kind, sum(count) FROM skipped GROUP BY kind ORDER BY sum(count) DESC, kind")
+        return {kind: int(count) for kind, count in rows}
+
+    def name_keys(self, contents: Sequence[int]) -> dict[int, str]:
+        """The key of a file's name each, by content."""
+        rows = self.db.execute(
+            """SELECT content_id, min(key) FROM files WHERE content_id IN (SELECT value FROM json_each(?))
+               GROUP BY content_id""",
+            (json.dumps(list(contents)),),
+        )
+        return {content: key or "" for content, key in rows}
 
     def failures(self) -> list[tuple[str, str, int]]:
         """(absolute path, reason, tries) of every file that could not be read."""

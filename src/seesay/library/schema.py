@@ -30,7 +30,7 @@ MIGRATIONS = (
         hash BLOB NOT NULL UNIQUE,              -- SHA-256 of the file's bytes
         kind TEXT NOT NULL CHECK (kind IN ('image', 'text')),
         width INTEGER, height INTEGER,          -- pixels, upright
-        taken_at TEXT, camera TEXT,             -- from EXIF; ISO 8601, the camera's local time
+        taken_at TEXT, camera TEXT,             -- ISO 8601, the camera's local time
         latitude REAL, longitude REAL           -- degrees
     );
     CREATE TABLE files (
@@ -127,6 +127,19 @@ MIGRATIONS = (
     CREATE TABLE excluded (
         path NOT NULL UNIQUE                    -- absolute: a folder, or a file, that no run indexes
     );
+    """,
+    # What is known of pictures is as good as the reader that read them; what an older one read is read again once.
+    """
+    ALTER TABLE contents ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE contents ADD COLUMN note TEXT;  -- what is wrong with a picture that could be read all the same
+    ALTER TABLE failures ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE skipped (                      -- files that look like pictures or videos and are not read
+        root_id INTEGER NOT NULL REFERENCES roots ON DELETE CASCADE,
+        folder NOT NULL,                        -- below the root; '' is the root itself
+        kind TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (root_id, folder, kind)
+    ) WITHOUT ROWID;
     """,
 )
 

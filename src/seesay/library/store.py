@@ -3,11 +3,12 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from seesay.images.formats import READER
 from seesay.library.filters import tag_key
 from seesay.library.matrix import Matrix
 from seesay.library.names import Folders, file_key
@@ -16,11 +17,12 @@ from seesay.library.schema import connect
 from seesay.paths import below, from_db, join, to_db
 
 if TYPE_CHECKING:
-    from seesay.images.exif import Exif
+    from seesay.images.metadata import Metadata
 
 
 class Known(NamedTuple):
-    """A file as the database last saw it. `ready`: its content has all its vectors in the space asked about."""
+    """A file as the database last saw it. `ready`: its content has all its vectors in the space asked about. `reader`: the
+    version of the reader that read it."""
 
     id: int
     size: int
@@ -29,6 +31,7 @@ class Known(NamedTuple):
     ready: bool
     reason: str | None  # why it failed, if it did
     transient: bool
+    reader: int
 
 
 class Store(Reads):
@@ -91,16 +94,16 @@ class Store(Reads):
                       c.id IS NOT NULL AND NOT EXISTS (
                           SELECT 1 FROM items i LEFT JOIN vectors v ON v.item_id = i.id AND v.space = ?
                           WHERE i.content_id = c.id AND v.id IS NULL),
-                      x.reason, coalesce(x.transient, 0)
+                      x.reason, coalesce(x.transient, 0), coalesce(x.reader, c.reader, 0)
                FROM files f LEFT JOIN contents c ON c.id = f.content_id LEFT JOIN failures x ON x.file_id = f.id
                WHERE f.root_id = ?""",
             (space.id, root),
         )
         known = {}
-        for path, file, size, mtime_ns, kind, ready, reason, transient in rows:
+        for path, file, size, mtime_ns, kind, ready, reason, transient, reader in rows:
             name = from_db(path)
             if not start or below(name, start) is not None:
-                known[name] = Known(file, size, mtime_ns, kind, bool(ready), reason, bool(transient))
+                known[name] = Known(file, size, mtime_ns, kind, bool(ready), reason, bool(transient), reader)
         return known
 
     def forget(self, path: str) -> int:
@@ -114,6 +117,7 @@ class Store(Reads):
             gone = [file for file, stored in files if whole or below(from_db(stored), part) is not None]
             count += len(gone)
             self.remove_files(gone)
+            self.put_skipped(root_id, part, {})
             if whole:
                 self.db.execute("DELETE FROM roots WHERE id = ?", (root_id,))
         self.folders.forget_known()
@@ -151,9 +155,20 @@ class Store(Reads):
             (root, to_db(path)),
         ).fetchone()
         file = self.put_file(root, path, size, mtime_ns, None)
-        values = (file, reason, int(transient), before[0] + 1 if before else 1)
-        self.db.execute("INSERT INTO failures (file_id, reason, transient, tries) VALUES (?, ?, ?, ?)", values)
+        values = (file, reason, int(transient), before[0] + 1 if before else 1, READER)
+        self.db.execute("INSERT INTO failures (file_id, reason, transient, tries, reader) VALUES (?, ?, ?, ?, ?)", values)
         return before is not None and before[1:] == (size, mtime_ns, reason)
+
+    def put_skipped(self, root: int, start: str, counts: Mapping[tuple[str, str], int]) -> None:
+        """Files that were passed over, by folder below the root and kind, in place of what was known at and below `start`."""
+        rows = self.db.execute("SELECT DISTINCT folder FROM skipped WHERE root_id = ?", (root,)).fetchall()
+        for (folder,) in rows:
+            if not start or below(from_db(folder), start) is not None:
+                self.db.execute("DELETE FROM skipped WHERE root_id = ? AND folder = ?", (root, folder))
+        self.db.executemany(
+            "INSERT INTO skipped (root_id, folder, kind, count) VALUES (?, ?, ?, ?)",
+            ((root, to_db(folder), kind, count) for (folder, kind), count in counts.items()),
+        )
 
     def remove_files(self, files: Iterable[int]) -> None:
         self.db.executemany("DELETE FROM files WHERE id = ?", ((file,) for file in files))
@@ -182,11 +197,11 @@ class Store(Reads):
         return row[0] if row else None
 
     def ready_hashes(self, space: Space) -> set[bytes]:
-        """Hashes of the pictures that have a vector in this space."""
+        """Hashes of the pictures that have a vector in this space and were read by the present reader."""
         rows = self.db.execute(
             """SELECT c.hash FROM vectors v JOIN items i ON i.id = v.item_id JOIN contents c ON c.id = i.content_id
-               WHERE v.space = ? AND c.kind = 'image'""",
-            (space.id,),
+               WHERE v.space = ? AND c.kind = 'image' AND c.reader >= ?""",
+            (space.id, READER),
         )
         return {digest for (digest,) in rows}
 
@@ -196,17 +211,31 @@ class Store(Reads):
         kind: str,
         width: int | None = None,
         height: int | None = None,
-        exif: "Exif | None" = None,
+        metadata: "Metadata | None" = None,
         waves: bytes | None = None,
+        note: str | None = None,
+        recolored: bool = False,
     ) -> int:
-        known = self.content(digest)
-        if known is not None:
-            return known
-        facts = (exif.taken_at, exif.camera, exif.latitude, exif.longitude) if exif else (None,) * 4
+        """What an older reader knew of it is replaced; its vectors go where its pixels are others now, or its colours."""
+        facts = (metadata.taken_at, metadata.camera, metadata.latitude, metadata.longitude) if metadata else (None,) * 4
+        row = self.db.execute("SELECT id, reader, waves FROM contents WHERE hash = ?", (digest,)).fetchone()
+        if row is not None:
+            known, reader, before = row
+            if reader < READER:
+                if before != waves or recolored:
+                    self.db.execute(
+                        "DELETE FROM vectors WHERE item_id IN (SELECT id FROM items WHERE content_id = ?)", (known,)
+                    )
+                self.db.execute(
+                    """UPDATE contents SET width = ?, height = ?, taken_at = ?, camera = ?, latitude = ?, longitude = ?,
+                                           waves = ?, note = ?, reader = ? WHERE id = ?""",
+                    (width, height, *facts, waves, note, READER, known),
+                )
+            return int(known)
         cursor = self.db.execute(
-            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (digest, kind, width, height, *facts, waves),
+            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves, note, reader)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (digest, kind, width, height, *facts, waves, note, READER),
         )
         content = int(cursor.lastrowid or 0)
         self.db.execute(
@@ -214,6 +243,15 @@ class Store(Reads):
         )
         self.db.execute("DELETE FROM kept_tags WHERE hash = ?", (digest,))
         return content
+
+    def looks_the_same(self, digest: bytes, waves: bytes, space: Space) -> bool:
+        """Whether a picture has a vector in this space, made of the very pixels that it has now."""
+        row = self.db.execute(
+            """SELECT 1 FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
+               WHERE c.hash = ? AND c.waves = ? AND v.space = ?""",
+            (digest, waves, space.id),
+        ).fetchone()
+        return row is not None
 
     def put_item(self, content: int, *, line: int | None = None, text: str | None = None) -> int:
         row = self.db.execute("SELECT id FROM items WHERE content_id = ? AND line IS ?", (content, line)).fetchone()

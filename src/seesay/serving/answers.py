@@ -195,12 +195,22 @@ class IndexingState(BaseModel):
     last: Last | None
 
 
+class SkippedCount(BaseModel):
+    """Files of a kind that looks like pictures or videos and is not read, and what can be done about it."""
+
+    kind: str
+    files: int
+    advice: str
+
+
 class LibraryAnswer(BaseModel):
-    """Counts of pictures in all, by folder, camera, tag and place. first, last: days between which they were taken."""
+    """Counts of pictures in all, by folder, camera, tag and place. first, last: days between which they were taken. skipped:
+    files in the indexed folders that look like pictures or videos and are not read."""
 
     pictures: int
     texts: int
     failed: int
+    skipped: list[SkippedCount]
     model: str
     languages: list[str]
     folders: list[FolderCount]

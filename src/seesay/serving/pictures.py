@@ -9,8 +9,7 @@ import numpy as np
 
 from seesay.errors import InputError, UnreadableImage
 from seesay.images.fetch import Address, Limits, fetch
-from seesay.images.preprocess import preprocess
-from seesay.images.read import read
+from seesay.images.preprocess import load_pixels
 from seesay.model import Model
 from seesay.serving.settings import Settings
 
@@ -22,17 +21,9 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 def pixels(model: Model, sent: str | bytes, name: str, settings: Settings) -> np.ndarray:
     """A data: URI or base64, or the bytes that were fetched -> (1, 3, H, W) float32. Raises UnreadableImage."""
-    spec = model.image_spec
-    picture = read(
-        sent if isinstance(sent, bytes) else content(sent, name, settings),
-        decode=model.decode,
-        enough_px=spec.resize_px,
-        alpha=spec.alpha,
-        name=name,
-        most_pixels=settings.pixels,
-    )
-    made: np.ndarray = preprocess([picture.image], spec, originals=[(picture.width, picture.height)])
-    return made
+    data = sent if isinstance(sent, bytes) else content(sent, name, settings)
+    made, _ = load_pixels(data, model.image_spec, decode=model.decode, name=name, most_pixels=settings.pixels)
+    return made[None]
 
 
 def content(sent: str, name: str, settings: Settings) -> bytes:

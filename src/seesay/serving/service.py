@@ -12,6 +12,7 @@ import numpy as np
 
 from seesay.engines.cores import available_cores
 from seesay.errors import InputError, LibraryError
+from seesay.images.memory import give_back_large_pictures
 from seesay.library.background import search_spec
 from seesay.library.query import Query
 from seesay.model import Model
@@ -52,6 +53,7 @@ class Service:
     """library: its folder, None for the default one. cache: where thumbnails are kept, None for nowhere."""
 
     def __init__(self, model: Model, settings: Settings, library: Path | None, cache: Path | None) -> None:
+        give_back_large_pictures()
         self.settings = settings
         self.room = Room(settings.waiting)
         self.metrics = Metrics(self.room)

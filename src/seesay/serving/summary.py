@@ -6,6 +6,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from seesay.errors import NoLibrary
+from seesay.images.formats import ADVICE
 from seesay.library import Library
 from seesay.library.listing import cameras, days, folders
 from seesay.library.places import places
@@ -35,6 +36,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "pictures": 0,
         "texts": 0,
         "failed": 0,
+        "skipped": [],
         "model": model.name,
         "languages": list(model.config.languages),
         "folders": [],
@@ -50,7 +52,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         with library.reading() as store:
             files, names = store.count_files(), Folders(store.roots())
             inside, used, when = folders(store), cameras(store), days(store)
-            tags, spots = store.tags(), places(store)
+            tags, spots, skipped = store.tags(), places(store), store.skipped()
     except NoLibrary:
         return told
     first, last = when or (None, None)
@@ -59,6 +61,7 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "pictures": files.get("image", 0),
         "texts": files.get("text", 0),
         "failed": files.get("failed", 0),
+        "skipped": [{"kind": kind, "files": count, "advice": ADVICE[kind]} for kind, count in skipped.items()],
         "folders": [{"folder": folder, "pictures": count} for folder, count in shown.items() if folder],
         "cameras": [{"camera": camera, "pictures": count} for camera, count in used.items()],
         "tags": [{"tag": tag, "pictures": count} for tag, count in tags.items()],

@@ -5,6 +5,7 @@ import os
 import threading
 from pathlib import Path
 
+from seesay.images.formats import READER
 from seesay.images.read import read
 
 SIZES = (160, 320, 640)  # px of the longer side
@@ -15,7 +16,8 @@ SLACK = 0.1  # of the most: how much is written before the folder is looked thro
 
 
 class Thumbnails:
-    """folder: of the cache; None keeps none. A name is a content's, so what is kept never goes out of date."""
+    """folder: of the cache; None keeps none. A name is a content's, so what is kept goes out of date with
+    the reader only."""
 
     def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
@@ -51,7 +53,7 @@ class Thumbnails:
 
     @staticmethod
     def _file(folder: Path, name: str, px: int) -> Path:
-        return folder / name[:2] / f"{name}-{px}.jpg"
+        return folder / name[:2] / f"{name}-{px}-{READER}.jpg"
 
     def _prune(self) -> None:
         """Takes the oldest away until a tenth less than the most is left."""

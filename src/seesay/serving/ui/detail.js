@@ -7,6 +7,9 @@ import { language, t, told } from "./words.js";
 const SHOWN = 5;
 let everyday; // their names
 
+// A day alone is a day here, not midnight of Greenwich.
+const taken = when => when.length > 10 ? new Date(when).toLocaleString(language, { dateStyle: "long", timeStyle: "short" }) : new Date(`${when}T00:00`).toLocaleDateString(language, { dateStyle: "long" });
+
 export class Detail {
   // ids(): those that are shown, to walk through; facts(id); like(id): search for what looks like it; canWrite(); place(latitude, longitude): of the library, or none; go(place); tagged(); closed(id)
   constructor(given) {
@@ -60,7 +63,7 @@ export class Detail {
   tell(place, item) {
     const rows = [
       [t("file"), item.name && [item.folder, item.name].filter(Boolean).join(" / ")],
-      [t("date"), item.taken_at && new Date(item.taken_at).toLocaleString(language, { dateStyle: "long", timeStyle: "short" })],
+      [t("date"), item.taken_at && taken(item.taken_at)],
       [t("camera"), item.camera], [t("size"), item.width && `${item.width} × ${item.height}${item.bytes ? `, ${size(item.bytes)}` : ""}`],
       [t("position"), this.where(item)],
       [t("copies"), item.copies && (item.files ?? []).slice(1).map(file => `${file.folder} / ${file.name}`).join("; ")],

@@ -42,6 +42,7 @@ export class Menu {
       library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
       library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
       el("a", { class: "button", href: "/docs", target: "_blank", rel: "noopener", text: t("forPrograms") }),
+      library.skipped?.length ? button(t("passedOver", library.skipped.reduce((sum, each) => sum + each.files, 0)), () => this.skipped()) : "",
       this.signedIn ? button(t("signOut"), async () => { await call("DELETE", "/v1/session"); location.reload(); }) : "",
       this.note ? el("p", { class: "note", role: "status", text: this.note }) : ""]);
   }
@@ -54,6 +55,13 @@ export class Menu {
     const { failures } = await get("/v1/failures");
     sheet(t("failures", failures.length), t("close"),
       el("ul", { class: "failures" }, failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }), ` ${reason(each.reason)}`))));
+  }
+
+  // What looks like pictures and videos and is not read, by kind, with what can be done about it.
+  skipped() {
+    const own = t("kinds");
+    sheet(t("passedOver", this.library.skipped.reduce((sum, each) => sum + each.files, 0)), t("close"),
+      el("ul", { class: "failures" }, this.library.skipped.map(each => { const [kind, advice] = own[each.kind] ?? [each.kind, each.advice]; return el("li", {}, el("strong", { text: `${each.files} × ${kind}` }), ` ${advice}`); })));
   }
 
   // Again and again, oftener while something happens.

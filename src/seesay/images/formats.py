@@ -1,0 +1,66 @@
+"""Kinds of pictures and videos: which are read, by which version of the reader, and by what name the others are told."""
+
+import importlib
+import importlib.util
+from functools import cache
+from types import ModuleType
+
+# Higher whenever pictures come out otherwise than before: what a library knows of them is then read again, once.
+# 1: TIFFs turned once, dates and places of all kinds, colour profiles, frames that show something, damaged files.
+READER = 1
+# Everything else that Pillow could open (EPS runs a program, PSD, FITS, ...) is never reached.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+HEIF = "HEIF"
+SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG 2000", "PNM")
+
+# Kinds of files that are passed over, by which they are counted, and what can be done about it.
+VIDEO, LIVE_PHOTO, RAW_PHOTO, RAW_BESIDE = "video", "Live Photo video", "raw photo", "raw photo beside its picture"
+HEIC, JPEG_XL, OTHER, LINKED = "HEIC picture", "JPEG XL picture", "picture of another kind", "link to a folder"
+ADVICE = {
+    VIDEO: "not read by this version; a still of it can be indexed",
+    LIVE_PHOTO: "belongs to the picture beside it",
+    RAW_PHOTO: "develop it, or export its preview as JPEG",
+    RAW_BESIDE: "the picture beside it shows the same",
+    HEIC: "read with: pip install pi-heif-decoder",
+    JPEG_XL: "convert it, for example with: djxl IN.jxl OUT.png",
+    OTHER: "convert it to JPEG or PNG",
+    LINKED: "not followed; index the folder itself",
+}
+READ = "picture"
+KINDS = {
+    READ: "jpg jpeg jpe jfif png apng webp avif avifs gif bmp dib tif tiff jp2 j2k j2c jpc jpf jpx pbm pgm ppm pnm",
+    HEIC: "heic heif heics heifs hif",
+    RAW_PHOTO: "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f",
+    VIDEO: "3g2 3gp avi flv insv lrv m2ts m4v mkv mov mp4 mpeg mpg mts ogv vob webm wmv",
+    JPEG_XL: "jxl",
+    OTHER: "ai bpg cur dds djvu emf eps exr fits hdr icns ico insp jls jxr kra ora pam pcx pfm psb psd qoi sgi svg svgz tga "
+    "wdp wmf xcf",
+}
+KIND_OF = {f".{suffix}": kind for kind, suffixes in KINDS.items() for suffix in suffixes.split()}
+SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == READ)
+HEIF_SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == HEIC)
+# The first without the memory faults of 2026 by which a picture could run code (CVE-2026-84383 and others).
+LIBHEIF = (1, 23, 4)
+
+
+def read_suffixes() -> frozenset[str]:
+    return SUFFIXES | HEIF_SUFFIXES if heif() is not None else SUFFIXES
+
+
+def passed_over(suffix: str) -> str | None:
+    """The kind of a file that looks like a picture or a video and is not read; None for any other. suffix: in small letters."""
+    kind = KIND_OF.get(suffix)
+    return None if kind == READ or (kind == HEIC and heif() is not None) else kind
+
+
+@cache
+def heif() -> ModuleType | None:
+    """The installed binding of libheif, where that is one without known faults. pi_heif decodes only, pillow_heif brings an
+    encoder under another licence; both have the same names."""
+    for name in ("pi_heif", "pillow_heif"):
+        if importlib.util.find_spec(name) is None:
+            continue
+        module = importlib.import_module(name)
+        if tuple(int(part) for part in str(module.libheif_version()).split(".")[:3]) >= LIBHEIF:
+            return module
+    return None
