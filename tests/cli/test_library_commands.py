@@ -150,7 +150,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(run: Run, album: Path, tmp_pat
 
 def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> None:
     (album / "phone.jxl").write_bytes(b"x")
-    assert "passed over:\n  1 JPEG XL picture: convert it" in run("index", album).err
+    assert "passed over:\n  1 × JPEG XL picture: convert it" in run("index", album).err
     nothing = run("search", "red", "--under", tmp_path / "typo", "--json")
     assert json.loads(nothing.out)["results"] == []
     assert "nothing found below" in nothing.err

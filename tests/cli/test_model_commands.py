@@ -169,8 +169,8 @@ def test_embed_tells_what_of_a_folder_is_not_read(run: Run, album: Path, tmp_pat
     for name in ("a.mp4", "b.mov", "c.psd"):
         (album / name).write_bytes(b"x")
     told = run("embed", album, "-o", tmp_path / "v.npz").err
-    assert "  2 videos: not read by this version" in told
-    assert "  1 picture of another kind: convert it" in told
+    assert "  2 × video: not read by this version" in told
+    assert "  1 × picture of another kind: convert it" in told
     assert json.loads(run("embed", album, "-o", tmp_path / "v.npz", "--json").out)["skipped"] == {
         "video": 2,
         "picture of another kind": 1,

@@ -102,6 +102,7 @@ def update(world: World, rng: random.Random, kill: Callable[..., None]) -> None:
     touched = {str(file) for file in (*changed, *renamed, gone)}
     untouched = {key: vector for key, vector in before.vectors.items() if key[0] not in touched}
     kept(Stored(untouched, before.tags), after)
+    world.call("index")  # or what it had not come to would be lost in another case, and rightly
 
 
 def forget(world: World, rng: random.Random, kill: Callable[..., None]) -> None:

@@ -13,11 +13,13 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import UnreadableImage
-from seesay.images.read import FORMATS, read
+from seesay.images.formats import FORMATS
+from seesay.images.read import read
 from seesay.library import Library
 from seesay.model import Model
 
 SIZE = 96, 80
+SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2"}
 
 
 def originals() -> dict[str, bytes]:
@@ -96,8 +98,8 @@ def test_none_of_them_ends_a_run(tmp_path: Path, fake: Model, soak: bool) -> Non
     pictures.mkdir()
     contents = set()
     for name, data in mutated(count):
-        suffix = name.split("-")[1].lower().replace("jpeg", "jpg")
-        (pictures / f"{name}.{suffix}").write_bytes(data)
+        kind = name.split("-")[1]
+        (pictures / f"{name}.{SUFFIXES.get(kind, kind.lower())}").write_bytes(data)
         contents.add(data)
     with Library(tmp_path / "library", fake) as library:
         report = library.index(pictures)

@@ -1274,7 +1274,7 @@ def test_why_files_are_unreadable_in_the_page_s_language(visit: Visit, bundled: 
         "a.jpg": (b"", "是空文件"),
         "b.jpg": (b"no picture", "不是可读取的图片"),
         "c.jpg": (PHOTO.read_bytes()[:3000], "已损坏或不完整"),
-        "d.jpg": (b"\0\0\0\x18ftypheic" + bytes(40), "是视频或 HEIC 图片"),
+        "d.jpg": (b"\0\0\0\x18ftypmp42" + bytes(40), "是视频，无法读取"),
         "e.txt": (b"\xff\xfe\xfd", "不是 UTF-8 文本"),
         "f.txt": (b"\n \n", "里面没有文字"),
         "g.csv": (b"a,b,c\n1,2,3\n", "有 3 列"),

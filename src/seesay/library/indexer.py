@@ -83,6 +83,11 @@ class Prepared:
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
 
+    def as_copy(self) -> "Prepared":
+        """Of a content that is stored when this file is: its facts and pixels are not needed any more."""
+        self.facts = self.pixels = None
+        return self
+
 
 class Indexer:
     def __init__(self, store: Store, model: Model, progress: Progress | None = None) -> None:
@@ -175,6 +180,8 @@ class Indexer:
     # Reading and encoding
 
     def _work(self, jobs: list[Job]) -> None:
+        if not all(is_text_list(job.path) for job in jobs):
+            _ = self.model.image_spec  # a model of texts only says so once, and not of every picture
         self.progress(0, len(jobs))
         for done, prepared in enumerate(
             prefetch(self._prepare, jobs, threads=available_cores(), ahead=2 * IMAGE_BATCH), start=1
@@ -185,8 +192,10 @@ class Indexer:
                 self._faults.append(prepared)
             elif prepared.data:
                 self._index_texts(prepared)
-            elif prepared.pixels is None or prepared.digest in self._ready or self._looks_the_same(prepared):
-                prepared.pixels = None  # in self._ready by now: a copy of one just encoded
+            elif prepared.pixels is None or prepared.digest in self._ready:  # by now: a copy of one just encoded
+                self._encoded.append((prepared.as_copy(), None))
+            elif self._looks_the_same(prepared):
+                prepared.pixels = None
                 self._encoded.append((prepared, None))
             else:
                 self._batch.setdefault(prepared.digest, []).append(prepared)
@@ -242,7 +251,7 @@ class Indexer:
         for (digest, (first, *copies)), vector in zip(self._batch.items(), vectors, strict=True):
             first.pixels = None
             self._encoded.append((first, vector.astype("<f4").tobytes()))
-            self._encoded += [(copy, None) for copy in copies]
+            self._encoded += [(copy.as_copy(), None) for copy in copies]
             self._ready.add(digest)  # for the threads: what they read from now on comes behind it
         self._batch.clear()
         self._seconds["encode"] += time.monotonic() - started
