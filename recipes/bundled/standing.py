@@ -41,8 +41,8 @@ THINGS = {  # what the classes are of: WordNet's instrumentality, animal, plant,
     "00021265",
     "07555863",
 }
-OF_SAID, OF_SEEN, OF_MEANINGS = 1.0, 1.5, 0.5  # at most, beside 1 of the bare word
-OF_CLASSES = 0.05  # of these, for what classes are called
+OF_SAID, OF_SEEN, OF_MEANINGS = 1.5, 3.0, 0.5  # at most, beside 1 of the bare word
+OF_CLASSES = 0.03  # of these, for what classes are called
 RIDGE = 3.0  # times the mean variance of the pictures' coordinates
 AGREED = 3  # captions of a photo that leave no doubt
 PERSON = "00007846"

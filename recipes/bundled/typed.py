@@ -26,6 +26,7 @@ from recipes.bundled import drawings, materials, nouns, start
 from recipes.bundled.bilingual import Switch, Traditional, precision
 from recipes.bundled.dictionary import entries
 from recipes.bundled.materials import Captions
+from recipes.bundled.nouns import above
 from recipes.bundled.places import LEARNT, SAID, STRESS, Lesson, thing_called
 from recipes.bundled.standing import Place, Standing, Vectors
 from recipes.bundled.words import plural
@@ -40,20 +41,22 @@ from seesay.tasks.encoder import unit
 from seesay.tokenizers import Tokenizer
 from seesay.training.state import CheckpointFolder
 
-STEPS, RATE, WARMUP, DECAY = 285, 4e-4, 10, 0.05
-CAPTIONS, PLACES, NAMES = 112, 416, 160  # in a batch
+STEPS, RATE, WARMUP, DECAY = 400, 4e-4, 10, 0.05
+CAPTIONS, PLACES, NAMES = 112, 416, 176  # in a batch
 CHINESE = 0.5  # of the places
 VIEWS = 4  # of each photo, the first as it is
 CROPS = Augment(crop_scale=(0.5, 1.0), flip=True)
 TEMPERATURE = 0.04
 OF_CAPTIONS, OF_PLACES, OF_NAMES = 3.0, 100.0, 120.0  # what losses count
-TAUGHT = 0.85  # of the way from the weights before to those after
+TAUGHT = 0.9  # of the way from the weights before to those after
 GATE = Gate(LEARNT, middle=0.52, slope=0.05, least=0.3)  # names have more of the learnt part now, and as little use for it
 LANGUAGES = {"en": 1.0, "zh": 2.0, "mixed": 0.25}
 PUT = {  # how a word may be put
     "en": (*SAID["en"], "the {}", "a photo of a {}", "there is a {} in the picture"),
     "zh": (*SAID["zh"], "一张{}的照片", "{}的照片"),
 }
+IN_SHOPS = ("a pile of {}s", "{}s for sale", "a box of {}s", "a package of {}")  # as food is told by
+FOOD = {"00021265", "07555863"}  # WordNet's
 PART, CHUNK = 64, 6400  # texts at once, and those sorted by length together
 
 
@@ -81,11 +84,14 @@ class Texts:
         emoji, rng = standing.emoji, np.random.default_rng(0)
         of_kinds = sorted({name for kind in standing.kinds for name in kind.names})
         put = [str(rng.choice(SAID["en"])).format(name) for name in of_kinds for _ in range(4)]
+        foods = sorted({name for kind, noun in known.items() if above(kind, known).keys() & FOOD for name in noun.names})
+        in_shops = [str(rng.choice(IN_SHOPS)).format(name) for name in foods for _ in range(2)]
         self.names = [  # and how many of each are in a batch
-            (3 * NAMES // 8, held(materials.class_names(words))),
-            (3 * NAMES // 8, put),
-            (NAMES // 8, held(materials.things(words, emoji, is_thing, 0))),
-            (NAMES // 8, held(materials.other_names(words, known, emoji))),
+            (4 * NAMES // 11, held(materials.class_names(words))),
+            (4 * NAMES // 11, put),
+            (NAMES // 11, held(materials.things(words, emoji, is_thing, 0))),
+            (NAMES // 11, held(materials.other_names(words, known, emoji))),
+            (NAMES // 11, in_shops),
         ]
 
     def of_photos(self, photos: np.ndarray, rng: np.random.Generator) -> list[str]:
