@@ -76,7 +76,7 @@ def test_nothing_is_lost_under_load(tmp_path: Path, soak: bool) -> None:
         process = subprocess.Popen([*seesay, "serve", "--port", "0", *library], stderr=stream)
     try:
         port = _port(log)
-        _load(port, clients, min(seconds, 3.0))
+        _load(port, clients, max(3.0, seconds / 6))
         before = _megabytes(process.pid)
         answers = _load(port, clients, seconds)
         after = _megabytes(process.pid)
