@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmark import Goal, Result, Table, run
+from peer import Worker
 
 from seesay.engines.cores import available_cores
 
@@ -30,38 +31,20 @@ PEER = ", a thread for every core"
 OURS = ("clip", "open_clip", "torch")
 
 
-class Contender:
+class Contender(Worker):
     def __init__(self, kind: str, threads: int | None = None) -> None:
         script = Path(__file__).parent / "torch_process.py"
         command = [sys.executable, str(script), kind, *([] if threads is None else [str(threads)])]
         environment = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment
-        )
+        super().__init__(command, environment, "a contender ended early")
         self.seconds: list[float] = []
         self.used: list[float] = []
-        self._answer()
 
     def work(self, *, counted: bool) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        seconds, used = map(float, self._answer().split())
+        seconds, used = map(float, self.run().split())
         if counted:
             self.seconds.append(seconds)
             self.used.append(used)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("a contender ended early")
-        return line
 
 
 def measure(quick: bool) -> Result:

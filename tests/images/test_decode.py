@@ -17,6 +17,7 @@ from seesay.images.decode import CUT_SHORT, MAX_SCANS, MAX_STRIPS, Picture, to_r
 from seesay.images.levels import to_8_bits
 from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
+from tests.images.files import TURNED, encode
 
 
 def scene(width: int = 160, height: int = 104) -> Image.Image:
@@ -27,12 +28,6 @@ def scene(width: int = 160, height: int = 104) -> Image.Image:
     return Image.fromarray(image)
 
 
-def encode(image: Image.Image, format: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, format, **options)
-    return stream.getvalue()
-
-
 def alike(a: Image.Image, b: Image.Image) -> float:
     """Correlation of two pictures, each at 32 x 32."""
     x, y = (np.asarray(image.convert("RGB").resize((32, 32)), dtype=float).ravel() for image in (a, b))
@@ -40,16 +35,6 @@ def alike(a: Image.Image, b: Image.Image) -> float:
 
 
 # Sides
-
-TURNED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -16,12 +16,7 @@ from seesay.images import decode as module
 from seesay.images.read import read
 from seesay.paths import printable
 from tests.conftest import Paint, is_root
-
-
-def encode(image: Image.Image, format: str, **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, format, **options)
-    return stream.getvalue()
+from tests.images.files import TURNED, encode
 
 
 def gradient() -> Image.Image:
@@ -51,15 +46,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     upright = gradient()
-    turn = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }.get(orientation)
+    turn = TURNED.get(orientation)
     stored = upright.transpose(turn) if turn is not None else upright
     picture = read(encode(stored, "PNG", exif=exif))
     assert (picture.width, picture.height) == (60, 40)
