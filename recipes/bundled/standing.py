@@ -34,13 +34,8 @@ SHARED = 0.8  # of all captions' mean, taken off a word's
 FEWEST, FEWEST_OF_PHRASE, FEWEST_CHINESE = 20, 20, 8  # captions that say it
 # Captions, and photos, that count half of what they could at most.
 HALF_SAID, HALF_OF_PHRASE, HALF_OF_THINGS, HALF_CHINESE, HALF_SEEN = 150, 50, 2000, 50, 20
-THINGS = {  # what the classes are of: WordNet's instrumentality, animal, plant, food
-    "03575240",
-    "00015388",
-    "00017222",
-    "00021265",
-    "07555863",
-}
+FOOD = {"00021265", "07555863"}  # WordNet's
+THINGS = {"03575240", "00015388", "00017222"} | FOOD  # what the classes are of: its instrumentality, animal, plant, food
 OF_SAID, OF_SEEN, OF_MEANINGS = 1.5, 3.0, 0.5  # at most, beside 1 of the bare word
 OF_CLASSES = 0.03  # of these, for what classes are called
 RIDGE = 3.0  # times the mean variance of the pictures' coordinates

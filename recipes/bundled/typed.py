@@ -26,9 +26,8 @@ from recipes.bundled import drawings, materials, nouns, start
 from recipes.bundled.bilingual import Switch, Traditional, precision
 from recipes.bundled.dictionary import entries
 from recipes.bundled.materials import Captions
-from recipes.bundled.nouns import above
 from recipes.bundled.places import LEARNT, SAID, STRESS, Lesson, thing_called
-from recipes.bundled.standing import Place, Standing, Vectors
+from recipes.bundled.standing import FOOD, Place, Standing, Vectors
 from recipes.bundled.words import plural
 from seesay.arrays import read_arrays, write_arrays
 from seesay.checkpoints import open_checkpoint
@@ -56,7 +55,6 @@ PUT = {  # how a word may be put
     "zh": (*SAID["zh"], "一张{}的照片", "{}的照片"),
 }
 IN_SHOPS = ("a pile of {}s", "{}s for sale", "a box of {}s", "a package of {}")  # as food is told by
-FOOD = {"00021265", "07555863"}  # WordNet's
 PART, CHUNK = 64, 6400  # texts at once, and those sorted by length together
 
 
@@ -84,7 +82,7 @@ class Texts:
         emoji, rng = standing.emoji, np.random.default_rng(0)
         of_kinds = sorted({name for kind in standing.kinds for name in kind.names})
         put = [str(rng.choice(SAID["en"])).format(name) for name in of_kinds for _ in range(4)]
-        foods = sorted({name for kind, noun in known.items() if above(kind, known).keys() & FOOD for name in noun.names})
+        foods = sorted({name for kind, noun in known.items() if nouns.above(kind, known).keys() & FOOD for name in noun.names})
         in_shops = [str(rng.choice(IN_SHOPS)).format(name) for name in foods for _ in range(2)]
         self.names = [  # and how many of each are in a batch
             (4 * NAMES // 11, held(materials.class_names(words))),

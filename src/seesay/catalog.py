@@ -123,6 +123,11 @@ def architecture(name: str, activation: Activation | None = None) -> Architectur
     return replace(found, **towers)
 
 
+def cached_as(url: str) -> str:
+    """By which name the cache keeps the file of a URL."""
+    return "-".join(url.split("/")[-2:])
+
+
 def fetch(entry: CatalogModel, name: str | None = None) -> Path:
     """The weights' file, or their folder where what lies beside them is needed too. Cached. Raises DownloadError.
 
@@ -132,7 +137,7 @@ def fetch(entry: CatalogModel, name: str | None = None) -> Path:
 
     source = entry.source
     if source.url is not None:
-        file = "-".join(source.url.split("/")[-2:])
+        file = cached_as(source.url)
         if (repo := entry.repository(name or entry.id)) is not None and not cached_url(file).is_file():
             return hub_folder(repo)
         return url_file(source.url, sha256=source.sha256, name=file)

@@ -31,20 +31,25 @@ def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | 
         return _trained(path), None
     if name.startswith(HUB):
         return from_hub(name.removeprefix(HUB)), None
-    from seesay.catalog import catalog, fetch, find  # costs a cold start its data classes
+    from seesay.catalog import fetch, find  # costs a cold start its data classes
 
     if (entry := find(name)) is not None:
         return fetch(entry, name), entry
-    names = ["bundled", *(known for m in catalog().models for known in (m.id, *m.aliases))]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f" (near: {', '.join(near)})" if near else ""
-    missing = f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
     if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
         try:
             return from_hub(name), None
         except DownloadError as error:
-            raise DownloadError(f"{missing}; and as a repository on the hub: {error}") from None
-    raise ModelError(f"{missing}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
+            raise DownloadError(f"{_missing(name)}; and as a repository on the hub: {error}") from None
+    raise ModelError(f"{_missing(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
+
+
+def _missing(name: str) -> str:
+    from seesay.catalog import catalog
+
+    names = ["bundled", *(known for m in catalog().models for known in (m.id, *m.aliases))]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f" (near: {', '.join(near)})" if near else ""
+    return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
 
 
 def from_hub(repo: str) -> Path:

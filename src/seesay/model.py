@@ -414,11 +414,11 @@ def _each(items: object) -> Iterator["ImageInput"]:
 
 
 def _is_text(item: object) -> bool:
-    from seesay.images.formats import HEIF_SUFFIXES, SUFFIXES
+    from seesay.images.formats import SUFFIXES
 
     if not isinstance(item, str) or is_url(item):
         return False
-    return os.path.splitext(item)[1].lower() not in SUFFIXES | HEIF_SUFFIXES
+    return os.path.splitext(item)[1].lower() not in SUFFIXES
 
 
 def _texts(texts: object) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seesay.catalog import catalog, find
+from seesay.catalog import cached_as, catalog, find
 from seesay.config import read_config
 from seesay.download import cache_dir, repos_fetched
 from seesay.errors import InputError, ModelError
@@ -79,7 +79,7 @@ def _prepared() -> Iterator[Cached]:
 
 
 def _files() -> Iterator[Cached]:
-    models = {"-".join(m.source.url.split("/")[-2:]): m for m in catalog().models if m.source.url}
+    models = {cached_as(m.source.url): m for m in catalog().models if m.source.url}
     for file in _inside(cache_dir() / "files"):
         if file.suffix == ".lock" or not file.is_file():
             continue

@@ -2,14 +2,13 @@
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VARINT, SIZED = 0, 2  # kinds of values
 FIXED = {1: 8, 5: 4}  # and those of so many bytes
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """number, kind; begin: of its tag; value to end: of its value."""
 
     number: int

@@ -8,12 +8,12 @@ from PIL import Image
 from seesay.errors import UnreadableImage
 from seesay.images import formats
 from seesay.images.decode import Wanted, decoded
-from seesay.images.formats import heif, passed_over, read_suffixes
+from seesay.images.formats import heif, is_read, passed_over
 from seesay.images.headers import format_of
 from seesay.images.memory import DECODED
 from seesay.images.metadata import Metadata
 from seesay.images.read import read
-from tests.images.test_decode import BLACK, alike, encode, scene
+from tests.images.files import BLACK, alike, encode, scene
 
 DATA = Path(__file__).parent / "data"
 needs_heif = pytest.mark.skipif(heif() is None, reason="no wheel of pi-heif-decoder for this machine")
@@ -38,7 +38,7 @@ def test_every_prefix_of_a_heic_is_a_picture_or_one_clear_error() -> None:
     for end in range(40, len(data), 60):
         with pytest.raises(UnreadableImage, match="is damaged or cut short"):
             read(data[:end])
-    assert ".heic" in read_suffixes()
+    assert is_read(".heic")
     assert passed_over(".heic") is None
 
 
@@ -46,7 +46,7 @@ def test_a_library_with_known_faults_is_not_used(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(formats, "LIBHEIF", (999,))
     heif.cache_clear()
     try:
-        assert ".heic" not in read_suffixes()
+        assert not is_read(".heic")
         assert passed_over(".heic") == "HEIC picture"
         with pytest.raises(UnreadableImage, match="is a HEIC picture; read with: pip install pi-heif-decoder") as caught:
             decoded((DATA / "turned-by-its-container.heic").read_bytes(), "a", Wanted(), DECODED.holding)

@@ -17,7 +17,7 @@ from seesay.images.decode import Wanted, decoded
 from seesay.images.isolated import Decoders, needed
 from seesay.images.memory import DECODED, Budget
 from seesay.images.read import read
-from tests.images.test_decode import encode, scene
+from tests.images.files import encode, scene
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])

@@ -14,7 +14,7 @@ from seesay.images.formats import ADVICE, KINDS, LINKED, LIVE_PHOTO, RAW_BESIDE,
 from seesay.library import Filters, Library
 from seesay.library.schema import DATABASE
 from seesay.model import Model
-from tests.images.test_decode import TURNED, encode, profile, scene
+from tests.images.files import TURNED, encode, profile, scene
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import UnreadableImage
-from seesay.images.formats import FORMATS
 from seesay.images.read import read
 from seesay.library import Library
 from seesay.model import Model
 
 SIZE = 96, 80
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2"}
 
 

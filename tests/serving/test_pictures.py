@@ -14,7 +14,7 @@ from seesay.images.memory import DECODED, PIECE
 from seesay.model import Model
 from seesay.serving.pictures import fetched, pixels, public
 from seesay.serving.settings import Settings
-from tests.images.test_decode import encode, scene
+from tests.images.files import encode, scene
 from tests.picture_server import Server, png, sends
 from tests.serving.conftest import Serve, data_uri, encoded
 

@@ -80,7 +80,7 @@ def open_weights(path: Path) -> Weights:
     if start[:4] == ZIP and is_archive(file):
         return _unwrapped(file, "TorchScript archive", _Script(file))
     if start[:4] == ZIP or start[:1] == b"\x80":
-        saved, notes = _torch_load(file)
+        saved, notes = _torch_load(file, mmap=start[:4] == ZIP)
         return _unwrapped(file, "torch file", _Loaded(saved), notes)
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{file} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
@@ -224,11 +224,11 @@ class _Loaded:
         return self._tensors[name]
 
 
-def _torch_load(file: Path) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
+def _torch_load(file: Path, *, mmap: bool) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
     """The tensors of a `torch.save` file and what else it holds. Only weights_only: a checkpoint can otherwise run code."""
     torch = _torch()
     try:
-        saved = torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(file))
+        saved = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError and more
         reason = re.sub(r"\s+", " ", str(error)).split(". ")[0][:200]
         raise CheckpointError(
@@ -255,11 +255,6 @@ def _torch_load(file: Path) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
         if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise CheckpointError(f"{file}: {name} is no plain tensor; save it as one: tensor.contiguous()")
     return tensors, tuple(notes)
-
-
-def _is_zip(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(4) == ZIP
 
 
 def _unwrapped(file: Path, kind: str, container: Container, notes: tuple[str, ...] = ()) -> Weights:

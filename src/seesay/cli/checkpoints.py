@@ -217,7 +217,7 @@ def _print(found: "Inspection") -> None:
     for note in found.notes:
         click.echo(_("note           {note}").format(note=note))
     if fault := found.unknown or found.faults:
-        click.echo(f"seesay: {fault}", err=True)
+        click.echo(f"seesay: {told(fault)}", err=True)
     else:
         click.echo(_("Every tensor is accounted for."))
 

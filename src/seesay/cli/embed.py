@@ -108,8 +108,7 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skippe
             crawl = Crawl(path)
             pictures += [os.path.join(path, found.path) for found in crawl]
             failed += crawl.blind
-            for (_, kind), count in crawl.skipped.items():
-                skipped[kind] += count
+            skipped.update(crawl.by_kind())
         elif is_text_list(path):
             try:
                 yield from _texts(model, path, parse_texts(Path(path).read_bytes(), path))

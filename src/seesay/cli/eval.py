@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -233,7 +234,7 @@ def _finish(
         with _progress(quiet=out["as_json"]) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
-            click.echo(f"seesay: note: {runs[-1].name}: {note}", err=True)
+            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].name}: {told(note)}"), err=True)
     report = describe(runs, title, page is not None)
     if out["markdown"] is not None:
         write(out["markdown"], to_markdown(report), "tables")
@@ -282,8 +283,8 @@ def _progress(quiet: bool) -> "Iterator[Progress | None]":
         yield None
         return
     if not sys.stderr.isatty():
-        lines: dict[str, Callable[[int, int], None]] = {}
-        yield lambda what, done, total: lines.setdefault(what, progress_lines(what))(done, total)
+        lines = cache(progress_lines)
+        yield lambda what, done, total: lines(what)(done, total)
         return
     from rich.console import Console
     from rich.progress import Progress as Bars

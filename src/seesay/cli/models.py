@@ -105,7 +105,7 @@ def cached(as_json: bool) -> int:
     """List the models that are kept on this machine and what they take: fetched ones, checkpoints prepared for fast starts."""
     from seesay.model_cache import cached as kept
 
-    _echo_cached(kept(), as_json, "in all")
+    _echo_cached(kept(), as_json, _("in all"))
     return 0
 
 
@@ -119,7 +119,7 @@ def remove(names: tuple[str, ...], as_json: bool) -> int:
     """
     from seesay.model_cache import remove as delete
 
-    _echo_cached(delete(*names), as_json, "removed")
+    _echo_cached(delete(*names), as_json, _("removed"))
     return 0
 
 

@@ -193,9 +193,10 @@ class AutoModel:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> Pretrained:
-        found = opened(name).description
+        checkpoint = opened(name)
+        found = checkpoint.description
         kind = CLIPTextModel if found.image is None else CLIPVisionModel if found.text is None else CLIPModel
-        return kind.from_pretrained(name, **options)
+        return kind.from_pretrained(checkpoint, **options)
 
 
 class AutoProcessor:

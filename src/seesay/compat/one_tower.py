@@ -12,6 +12,9 @@ from seesay.compat.pretrained import Pretrained
 from seesay.compat.values import Values
 from seesay.config import ClipTextConfig, VitConfig
 from seesay.errors import MissingCapability
+from seesay.models.bert import Bert
+from seesay.models.clip_text import ClipText
+from seesay.models.vit import Vit
 
 
 class _TextTower(Pretrained):
@@ -28,6 +31,8 @@ class _TextTower(Pretrained):
         self.share_cores()
         states = self.text.hidden_states(ids)
         last = self.text.norm_after(states[-1]) if isinstance(self.config.text, ClipTextConfig) else states[-1]  # type: ignore[attr-defined]
+        if isinstance(self.text, ClipText | Bert):
+            return last, states, self.text.pool(states[-2], ids)  # what entered the last block: the others have run
         return last, states, self.text.features(ids)
 
 
@@ -74,7 +79,9 @@ class _VisionTower(Pretrained):
         """All states (N, 1 + patches, width), and what the projection sees (N, width)."""
         pixels = self.checked_pixels(pixel_values)
         self.share_cores()
-        return self.image.hidden_states(pixels), self.image.features(pixels)
+        assert isinstance(self.image, Vit)
+        states = self.image.hidden_states(pixels)
+        return states, self.image.pool(states[-2])  # what entered the last block: the others have run
 
 
 class CLIPVisionModel(_VisionTower):

@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from seesay.checkpoints import Checkpoint
 from seesay.compat.inputs import Words
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers
@@ -22,7 +23,7 @@ class Pretrained(Towers):
     @classmethod
     def from_pretrained(
         cls,
-        name: str | os.PathLike[str],
+        name: str | os.PathLike[str] | Checkpoint,
         *,
         dtype: torch.dtype | str | None = None,
         torch_dtype: torch.dtype | str | None = None,
@@ -33,7 +34,7 @@ class Pretrained(Towers):
     ) -> Self:
         """In eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the safer file
         is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores."""
-        model = cls(opened(name), checked_threads(threads))
+        model = cls(name if isinstance(name, Checkpoint) else opened(name), checked_threads(threads))
         chosen = dtype or torch_dtype
         if isinstance(chosen, str):
             chosen = None if chosen == "auto" else getattr(torch, chosen, None) or _unknown_dtype(chosen)

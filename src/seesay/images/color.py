@@ -7,10 +7,11 @@ import threading
 import numpy as np
 from PIL import Image, ImageCms
 
+from seesay.images.strips import strips
+
 MOST_PROFILE = 4 * 2**20  # bytes; a printer's largest has about two
 ALIKE = 2  # levels: profiles that differ from sRGB by less are sRGB, of which there are hundreds of versions
 KEPT = 64  # transforms; a library holds pictures of a few cameras
-STRIP = 4_000_000  # pixels turned at once
 SPACES = {"RGB ": ("RGB", "RGB"), "GRAY": ("L", "L"), "CMYK": ("CMYK", "RGB")}  # of a profile -> modes before and after
 NO_CACHE = ImageCms.Flags.NOCACHE  # the library's own cache of one pixel is not safe in several threads
 
@@ -20,8 +21,8 @@ _lock = threading.Lock()
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """The picture in sRGB, where it has a profile that says otherwise and that can be used. Alpha stays as it is."""
-    profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not 128 <= len(profile) <= MOST_PROFILE:
+    profile = _profile(image)
+    if profile is None:
         return image
     space = SPACES.get(profile[16:20].decode("latin-1"))
     if space is None:
@@ -35,9 +36,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         return image
     alpha = plain.getchannel("A") if plain.mode.endswith("A") else None
     turned = Image.new(after, plain.size)
-    rows = max(1, STRIP // max(plain.width, 1))
-    for top in range(0, plain.height, rows):
-        strip = plain.crop((0, top, plain.width, min(top + rows, plain.height)))
+    for top, bottom in strips(plain):
+        strip = plain.crop((0, top, plain.width, bottom))
         if alpha is not None:
             strip = strip.convert(mode)
         done = ImageCms.applyTransform(strip, transform)
@@ -50,8 +50,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 def profile_of(image: Image.Image) -> bytes | None:
     """The profile of a picture of three colours, where it is not sRGB: it can be turned when the picture is smaller."""
-    profile = image.info.get("icc_profile")
-    if image.mode != "RGB" or not isinstance(profile, bytes) or not 128 <= len(profile) <= MOST_PROFILE:
+    profile = _profile(image)
+    if image.mode != "RGB" or profile is None:
         return None
     if profile[16:20] != b"RGB " or _transform(profile, "RGB", "RGB") is None:
         return None
@@ -64,6 +64,11 @@ def with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
         return image
     image.info["icc_profile"] = profile
     return to_srgb(image)
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) and 128 <= len(profile) <= MOST_PROFILE else None
 
 
 def _without_palette(image: Image.Image) -> Image.Image:

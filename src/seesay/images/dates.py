@@ -2,7 +2,6 @@
 
 import re
 from datetime import date, datetime
-from email.utils import parsedate_to_datetime
 
 DATE = re.compile(
     r"(\d{4})[:\-/.](\d{1,2})[:\-/.](\d{1,2})"  # dashes, slashes and dots are as common as EXIF's own colons
@@ -40,6 +39,8 @@ def iso(written: str | None, subsecond: str | None = None) -> str | None:
 
 def _mail(written: str) -> str | None:
     """A date as mail has it (RFC 1123), which PNG's authors recommend: Mon, 19 Feb 2007 10:20:30 +0000."""
+    from email.utils import parsedate_to_datetime  # with sockets and more, which every process that decodes would load
+
     try:
         return parsedate_to_datetime(written).replace(tzinfo=None).isoformat()
     except (TypeError, ValueError, IndexError):

@@ -18,6 +18,7 @@ from seesay.images.headers import format_of
 from seesay.images.levels import to_8_bits, wide
 from seesay.images.memory import BYTES_PER_PIXEL
 from seesay.images.metadata import Metadata, read_metadata
+from seesay.images.strips import strips
 
 Decode = Literal["exact", "fast"]
 Alpha = Literal["white", "drop"]
@@ -36,7 +37,6 @@ MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 178_956_970  # Pillow's own hard limit; 0.5 GB once decoded
 MAX_SCANS = 100  # of a JPEG; a progressive one has about ten. Each costs as much as a picture and 141 bytes
 MAX_STRIPS = 200_000  # of a TIFF; Pillow takes 13 microseconds for each
-STRIP = 4_000_000  # pixels laid on white at once
 NO_MEMORY = "does not fit into memory"
 CUT_SHORT = "cut short, shown as far as it goes"
 ENOUGH = 0.5  # of the rows, below which what is there says too little
@@ -209,11 +209,9 @@ def to_rgb(image: Image.Image, alpha: Alpha, *, managed: bool = True) -> Image.I
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """In strips: two copies with alpha of a whole large picture would take more than the picture."""
     made = Image.new("RGB", image.size)
-    rows = max(1, STRIP // max(image.width, 1))
-    for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+    for top, bottom in strips(image):
+        strip = image.crop((0, top, image.width, bottom)).convert("RGBA")
         made.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
     return made
 

@@ -57,6 +57,7 @@ NUMBERS = {
 }
 TEXT = (1, 2, 6, 7)  # of single bytes
 RATIONAL = (5, 10)
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such a file begins, in either order of bytes, and with 64 bits
 MOST_TAGS = 4096  # of one directory
 MOST_VALUES = 64  # numbers of one tag that are read
 MOST_BYTES = 2**20  # of a text, or of XMP
@@ -71,7 +72,7 @@ class Directories:
         self.counts: Mapping[int, int] = {}
         self.details: Mapping[int, Value] = {}
         self.place: Mapping[int, Value] = {}
-        start = next((at for mark in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") if (at := data[:64].find(mark)) >= 0), None)
+        start = next((at for mark in TIFF if (at := data[:64].find(mark)) >= 0), None)
         if start is None:
             return
         self._data = memoryview(data)[start:]
@@ -87,12 +88,11 @@ class Directories:
         self.details = self._below(Tag.DETAILS)
         self.place = self._below(Tag.PLACE)
 
-    def first(self, *tags: int) -> Iterator[Value]:
-        """The values of these tags where they belong, or in the main directory, where some programs put them."""
-        for tag in tags:
-            for directory in (self.details, self.main):
-                if tag in directory:
-                    yield directory[tag]
+    def first(self, tag: int) -> Iterator[Value]:
+        """The values of a tag where it belongs, and in the main directory, where some programs put it."""
+        for directory in (self.details, self.main):
+            if tag in directory:
+                yield directory[tag]
 
     def _below(self, pointer: Tag) -> Mapping[int, Value]:
         offset = number(self.main.get(pointer))

@@ -8,8 +8,6 @@ from types import ModuleType
 # Higher whenever pictures come out otherwise than before: what a library knows of them is then read again, once.
 # 1: TIFFs turned once, dates and places of all kinds, colour profiles, frames that show something, damaged files.
 READER = 1
-# Everything else that Pillow could open (EPS runs a program, PSD, FITS, ...) is never reached.
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 HEIF = "HEIF"
 SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG 2000", "PNM")
 
@@ -37,20 +35,20 @@ KINDS = {
     "wdp wmf xcf",
 }
 KIND_OF = {f".{suffix}": kind for kind, suffixes in KINDS.items() for suffix in suffixes.split()}
-SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == READ)
-HEIF_SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind == HEIC)
+SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind in (READ, HEIC))  # of what a picture is named
 # The first without the memory faults of 2026 by which a picture could run code (CVE-2026-84383 and others).
 LIBHEIF = (1, 23, 4)
 
 
-def read_suffixes() -> frozenset[str]:
-    return SUFFIXES | HEIF_SUFFIXES if heif() is not None else SUFFIXES
+def is_read(suffix: str) -> bool:
+    """suffix: in small letters. libheif is loaded only where there is a HEIC."""
+    kind = KIND_OF.get(suffix)
+    return kind == READ or (kind == HEIC and heif() is not None)
 
 
 def passed_over(suffix: str) -> str | None:
     """The kind of a file that looks like a picture or a video and is not read; None for any other. suffix: in small letters."""
-    kind = KIND_OF.get(suffix)
-    return None if kind == READ or (kind == HEIC and heif() is not None) else kind
+    return None if is_read(suffix) else KIND_OF.get(suffix)
 
 
 @cache

@@ -2,16 +2,17 @@
 
 import struct
 
-from seesay.images import jpeg
+from seesay.images import exif, jpeg, png
 from seesay.images.formats import HEIF
 
 
 def format_of(data: bytes) -> str | None:
-    """By how the file begins, whatever its name says; None where it is nothing that is read."""
+    """By how the file begins, whatever its name says; None where it is nothing that is read. What else Pillow could open (EPS
+    runs a program, PSD, FITS, ...) is never reached."""
     start = data[:32]
     if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+    if start.startswith(png.SIGNATURE):
         return "PNG"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
@@ -19,7 +20,7 @@ def format_of(data: bytes) -> str | None:
         return "GIF"
     if start.startswith(b"BM"):
         return "BMP"
-    if start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    if start.startswith(exif.TIFF):
         return "TIFF"
     if start.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")):
         return "JPEG2000"

@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-STRIP = 4_000_000  # pixels looked at once: as float64 they take eight times their bytes
+from seesay.images.strips import strips
+
 SLACK = 1.01  # what rounding and sharpening add to a picture in 0..1
 FULL = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16))  # the brightest level, by the bits that were used
 WIDE = ("I", "F")
@@ -15,23 +16,19 @@ def wide(image: Image.Image) -> bool:
 
 def to_8_bits(image: Image.Image, *, bits: int | None = None, white_is_zero: bool = False) -> Image.Image:
     """Wide grey -> mode L. bits: how many the file says that it uses. What is no number is black."""
-    strips = [(top, min(top + max(1, STRIP // image.width), image.height)) for top in _tops(image)]
-    ranges = [_range(_strip(image, *rows)) for rows in strips]
+    parts = strips(image)
+    ranges = [_range(_strip(image, *rows)) for rows in parts]
     low = min((low for low, _ in ranges), default=0.0)
     high = max((high for _, high in ranges), default=0.0)
     low, high = _scale(low, high, bits, floats=image.mode == "F")
     made = Image.new("L", image.size)
-    for top, bottom in strips:
+    for top, bottom in parts:
         values = _strip(image, top, bottom)
         with np.errstate(invalid="ignore", over="ignore"):
             levels = np.nan_to_num((values - low) / (high - low) * 255 + 0.5, nan=0.0, posinf=255.0, neginf=0.0)
         grey = np.clip(levels, 0, 255).astype(np.uint8)
         made.paste(Image.fromarray(255 - grey if white_is_zero else grey), (0, top))
     return made
-
-
-def _tops(image: Image.Image) -> range:
-    return range(0, image.height, max(1, STRIP // image.width))
 
 
 def _strip(image: Image.Image, top: int, bottom: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """From RGB pictures to a tower's pixels: one function for search, evaluation, training and serving."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,8 +31,9 @@ def load_pixels(
 ) -> tuple[np.ndarray, Picture]:
     """One picture, wherever it is (as `read` takes it) -> what a tower sees of it, (3, size_px, size_px) float32, and the
     picture. Raises UnreadableImage, whatever goes wrong with it."""
-    how: dict[str, Any] = {"decode": decode, "enough_px": spec.resize_px, "alpha": spec.alpha}
-    picture = read(source, **how, name=name, most_pixels=most_pixels, srgb=False)
+    picture = read(
+        source, decode=decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name, most_pixels=most_pixels, srgb=False
+    )
     try:
         # Colours are turned in the few pixels that the tower sees: in all of them it would take as long as decoding.
         part = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)

@@ -6,17 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seesay.images.formats import (
-    HEIF_SUFFIXES,
-    LINKED,
-    LIVE_PHOTO,
-    RAW_BESIDE,
-    RAW_PHOTO,
-    SUFFIXES,
-    VIDEO,
-    passed_over,
-    read_suffixes,
-)
+from seesay.images.formats import LINKED, LIVE_PHOTO, RAW_BESIDE, RAW_PHOTO, SUFFIXES, VIDEO, is_read, passed_over
 from seesay.library.report import Failure
 
 # What a phone or a camera writes beside a picture, under its name.
@@ -49,7 +39,7 @@ class Crawl:
         self.skipped: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> Iterator[Found]:
-        folders, read = [self.start], read_suffixes()
+        folders = [self.start]
         while folders:
             folder = folders.pop()
             try:
@@ -70,12 +60,19 @@ class Crawl:
                 stem, suffix = _parts(entry.name)
                 if entry.is_symlink() and entry.is_dir():
                     self.skipped[folder, LINKED] += 1
-                elif suffix in read:
+                elif is_read(suffix):
                     if found := stat(self.root, path):
                         yield found
                 elif (kind := passed_over(suffix)) is not None:
                     self.skipped[folder, COMPANIONS.get(kind, kind) if stem in shown else kind] += 1
             folders += reversed(below)  # depth first, in order of name
+
+    def by_kind(self) -> Counter[str]:
+        """What was passed over, wherever it was."""
+        counts = Counter[str]()
+        for (_, kind), count in self.skipped.items():
+            counts[kind] += count
+        return counts
 
     def saw(self, path: str) -> bool:
         """Whether a file at `path` would have been seen: false below a folder that could not be read."""
@@ -91,7 +88,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 def _shown(names: Iterable[str]) -> set[str]:
     """The names, without suffix, of pictures in a folder."""
-    return {stem for stem, suffix in map(_parts, names) if suffix in SUFFIXES or suffix in HEIF_SUFFIXES}
+    return {stem for stem, suffix in map(_parts, names) if suffix in SUFFIXES}
 
 
 def stat(root: str, path: str) -> Found | None:

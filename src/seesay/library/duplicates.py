@@ -22,6 +22,7 @@ from seesay.library.links import by_age, on_disk
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
 from seesay.prefetch import prefetch
+from seesay.progress import Progress
 
 if TYPE_CHECKING:
     from seesay.library.library import Library
@@ -33,7 +34,6 @@ LINES = ((0.45, 0.055), (0.92, 0.003))
 ROWS, COLUMNS = 512, 8192  # of the pairs compared at once
 ENOUGH_PX = 64  # to make a hash of
 FORMATS = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}  # other names of one format
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,11 @@ class Copy:
     identical: bool
     cosine: float = 1.0
     distance: int = 0
+    id: str = ""  # of its picture, as hits have it
 
     def to_json(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """Without the id: who reads it has the path."""
+        return {name: value for name, value in vars(self).items() if value is not None and name != "id"}
 
 
 @dataclass(frozen=True)
@@ -222,4 +224,4 @@ def _age(file: PictureFile) -> tuple[bool, int, int, str]:
 
 
 def _copy(file: PictureFile, told: tuple[float, int] = (1.0, 0), *, identical: bool = False) -> Copy:
-    return Copy(file.path, file.width, file.height, file.size, file.taken_at, identical, round(told[0], 4), told[1])
+    return Copy(file.path, file.width, file.height, file.size, file.taken_at, identical, round(told[0], 4), told[1], file.id)

@@ -7,7 +7,7 @@ and the next run does only the rest.
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import numpy as np
 from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage, UnreadableText
 from seesay.images.decode import MAX_BYTES
-from seesay.images.formats import ADVICE, READER, passed_over, read_suffixes
+from seesay.images.formats import ADVICE, READER, is_read, passed_over
 from seesay.images.metadata import Metadata
 from seesay.images.phash import waves
 from seesay.images.preprocess import load_pixels
@@ -30,6 +30,7 @@ from seesay.library.texts import parse_texts
 from seesay.model import IMAGE_BATCH, Model
 from seesay.paths import below, join, printable
 from seesay.prefetch import prefetch
+from seesay.progress import Progress
 
 COMMIT_ROWS = 64
 COMMIT_SECONDS = 2.0
@@ -37,7 +38,6 @@ TEXT_ROWS = 1024
 SMALL_MATRIX = 1000  # below this many rows tombstones do not matter
 
 # called with (files done, files to do)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ class Indexer:
             if self._stale(target, found, known.get(found.path)):
                 jobs.append(Job(target, found))
         self.report.failed += crawl.blind
-        for (_, kind), count in crawl.skipped.items():
-            self.report.skipped[kind] += count
+        self.report.skipped.update(crawl.by_kind())
         with self.store.transaction():
             self.store.put_skipped(target.root_id, target.start, crawl.skipped)
         gone = [file.id for path, file in known.items() if path not in seen and crawl.saw(path)]
@@ -274,22 +273,24 @@ class Indexer:
 
     def _store_picture(self, prepared: Prepared, vector: bytes | None) -> None:
         store, found = self.store, prepared.job.found
-        if prepared.facts is None:
+        if (facts := prepared.facts) is None:
             content = store.content(prepared.digest)
             self.report.reused += 1
-        elif vector is None:
-            content = store.put_content(prepared.digest, "image", *prepared.facts)
-            self._ready.add(prepared.digest)
-            self.report.reread += 1
         else:
-            content = store.put_content(prepared.digest, "image", *prepared.facts)
-            store.put_vector(store.put_item(content), self.space, self.model.build_id, vector)
-            self.report.encoded += 1
+            content = store.put_content(
+                prepared.digest, "image", facts.width, facts.height, facts.metadata, facts.waves, facts.recolored
+            )
+            if vector is None:
+                self._ready.add(prepared.digest)
+                self.report.reread += 1
+            else:
+                store.put_vector(store.put_item(content), self.space, self.model.build_id, vector)
+                self.report.encoded += 1
+            if facts.note is not None:
+                self.report.noted.append(Failure(prepared.job.path, facts.note))
         # Edited, not renamed over another: what was said of it stays.
         if content is not None and content > self._last_known:
             store.carry_tags(prepared.job.target.root_id, found.path, content)
-        if prepared.facts is not None and prepared.facts.note is not None:
-            self.report.noted.append(Failure(prepared.job.path, prepared.facts.note))
         store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
 
     def _store_fault(self, prepared: Prepared) -> None:
@@ -375,7 +376,7 @@ def check_paths(paths: list[str]) -> None:
         if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
             raise InputError(f"{printable(path)} is larger than {MAX_BYTES // 2**20} MB; split it")
         suffix = os.path.splitext(path)[1].lower()
-        if os.path.isfile(path) and suffix not in read_suffixes() | TEXT_SUFFIXES:
+        if os.path.isfile(path) and not (is_read(suffix) or suffix in TEXT_SUFFIXES):
             kind = passed_over(suffix)
             if kind is not None:
                 raise InputError(f"{printable(path)} is a {kind}, which is not read ({ADVICE[kind]})")

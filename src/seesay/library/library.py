@@ -39,11 +39,11 @@ from seesay.tasks.encoder import unit
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.library.duplicates import Group
-    from seesay.library.indexer import Progress
     from seesay.library.listing import Item, Listing, Order
     from seesay.library.map import Map
     from seesay.library.tags import Tags
     from seesay.model import Model
+    from seesay.progress import Progress
 
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 

@@ -4,13 +4,18 @@ Hard links and symbolic links are one file: nothing is freed by deleting one of 
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
-def by_age(path: str, mtime_ns: int | None) -> tuple[bool, int, int, str]:
+def by_age(path: str, mtime_ns: int) -> tuple[bool, int, int, str]:
     """What files of the same bytes are sorted by, the one to show and to keep first: a file before a link to it, then the
     older one, then the one of the shortest path."""
-    return os.path.realpath(path) != path, mtime_ns or 0, len(path), path
+    return os.path.realpath(path) != path, mtime_ns, len(path), path
+
+
+def in_order(files: Sequence[tuple[str, int]]) -> list[str]:
+    """Paths of files of the same bytes, the one to show first. files: (path, mtime_ns). One alone is not looked at on disk."""
+    return [path for path, _ in (files if len(files) == 1 else sorted(files, key=lambda file: by_age(*file)))]
 
 
 def on_disk(path: str, status: os.stat_result) -> object:

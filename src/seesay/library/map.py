@@ -19,6 +19,7 @@ from seesay.library.filters import Filters
 from seesay.library.ranking import EVERYTHING
 from seesay.library.reads import PictureFile
 from seesay.library.relevance import Relevance
+from seesay.progress import Progress
 from seesay.tasks.phrasing import phrase, query_embeddings
 from seesay.tasks.retrieve import top_k
 
@@ -38,7 +39,6 @@ ARTICLES = {"a", "an", "the", "of"}
 FOUND = 10  # pictures that say where a word lies
 
 # called with (steps done, steps to do) of the layout, which takes most of the time
-Progress = Callable[[int, int], None]
 
 _alone = Lock()  # the number of BLAS's threads is the process's, and two that change it in turns could leave it changed
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.library.filters import Filters, tag_key
-from seesay.library.links import by_age
+from seesay.library.links import in_order
 from seesay.paths import below, from_db, join, printable, to_db
 
 FEW_IDS = 1000  # up to here they are looked up one by one
@@ -64,7 +64,7 @@ class PictureFile(NamedTuple):
     height: int | None
     taken_at: str | None
     id: str  # of its content, as FoundItem has it
-    mtime_ns: int | None = None  # where picture_files tells it
+    mtime_ns: int
 
 
 class Reads:
@@ -217,8 +217,7 @@ class Reads:
             found.setdefault(vector_id, (FoundItem(*rest), []))
             files.setdefault(vector_id, []).append((join(from_db(root), from_db(path)), mtime_ns))
         for vector_id, some in files.items():
-            in_order = some if len(some) == 1 else sorted(some, key=lambda file: by_age(*file))
-            found[vector_id][1].extend(path for path, _ in in_order)
+            found[vector_id][1].extend(in_order(some))
         if (folder := filters.folder) is not None:
             return {at: item for at, item in found.items() if any(below(path, folder) is not None for path in item[1])}
         return found
@@ -235,7 +234,7 @@ class Reads:
             )
             for content, root, path, mtime_ns in rows:
                 files.setdefault(content, []).append((join(from_db(root), from_db(path)), mtime_ns))
-        return {content: min(some, key=lambda file: by_age(*file))[0] for content, some in files.items()}
+        return {content: in_order(some)[0] for content, some in files.items()}
 
     def picture_files(self, contents: np.ndarray, filters: Filters) -> dict[int, list[PictureFile]]:
         """The files of pictures, by content; with a folder to filter by, those inside it."""

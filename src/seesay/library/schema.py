@@ -131,7 +131,6 @@ MIGRATIONS = (
     # What is known of pictures is as good as the reader that read them; what an older one read is read again once.
     """
     ALTER TABLE contents ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE contents ADD COLUMN note TEXT;  -- what is wrong with a picture that could be read all the same
     ALTER TABLE failures ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE skipped (                      -- files that look like pictures or videos and are not read
         root_id INTEGER NOT NULL REFERENCES roots ON DELETE CASCADE,

@@ -213,7 +213,6 @@ class Store(Reads):
         height: int | None = None,
         metadata: "Metadata | None" = None,
         waves: bytes | None = None,
-        note: str | None = None,
         recolored: bool = False,
     ) -> int:
         """What an older reader knew of it is replaced; its vectors go where its pixels are others now, or its colours."""
@@ -228,14 +227,14 @@ class Store(Reads):
                     )
                 self.db.execute(
                     """UPDATE contents SET width = ?, height = ?, taken_at = ?, camera = ?, latitude = ?, longitude = ?,
-                                           waves = ?, note = ?, reader = ? WHERE id = ?""",
-                    (width, height, *facts, waves, note, READER, known),
+                                           waves = ?, reader = ? WHERE id = ?""",
+                    (width, height, *facts, waves, READER, known),
                 )
             return int(known)
         cursor = self.db.execute(
-            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves, note, reader)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (digest, kind, width, height, *facts, waves, note, READER),
+            """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves, reader)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (digest, kind, width, height, *facts, waves, READER),
         )
         content = int(cursor.lastrowid or 0)
         self.db.execute(

@@ -52,11 +52,16 @@ class Bert(nn.Module):
 
     def features(self, ids: Tensor) -> Tensor:
         """What the head sees: (B, width)."""
-        *blocks, last = self.blocks
+        *blocks, _ = self.blocks
         mask = self._mask(ids)
         x = self.embeddings(ids)
         for block in blocks:
             x = block(x, mask=mask)
+        return self.pool(x, ids)
+
+    def pool(self, x: Tensor, ids: Tensor) -> Tensor:
+        """What enters the last block (B, L, width) -> what the head sees (B, width)."""
+        last, mask = self.blocks[-1], self._mask(ids)
         if self.config.pooling == "mean":
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
             return (last(x, mask=mask) * present).sum(dim=1) / present.sum(dim=1)  # type: ignore[no-any-return]

@@ -29,10 +29,15 @@ class ClipText(nn.Module):
 
     def features(self, ids: Tensor) -> Tensor:
         """What the projection sees: (B, width)."""
-        *blocks, last = self.blocks
+        *blocks, _ = self.blocks
         x = self._embed(ids)
         for block in blocks:
             x = block(x, causal=self.config.causal)
+        return self.pool(x, ids)
+
+    def pool(self, x: Tensor, ids: Tensor) -> Tensor:
+        """What enters the last block (B, L, width) -> what the projection sees (B, width)."""
+        last = self.blocks[-1]
         if self.config.pooling == "last":
             pooled = torch.full_like(ids[:, 0], ids.shape[1] - 1)
         else:  # the first end of text, also when padding is made of more of them

@@ -37,7 +37,17 @@ class Vit(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """What the projection sees: (B, width)."""
-        return self._pool(self._before_last(pixels))
+        return self.pool(self._before_last(pixels))
+
+    def pool(self, x: Tensor) -> Tensor:
+        """What enters the last block (B, 1 + N, W) -> (B, W)."""
+        last = self.blocks[-1]
+        if self.config.pooling == "cls":
+            class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
+            return self.norm_after(last(x, only=class_token))  # type: ignore[no-any-return]
+        if self.config.norm_after_pool:
+            return self.norm_after(last(x)[:, 1:].mean(dim=1))  # type: ignore[no-any-return]
+        return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]
 
     def project(self, features: Tensor) -> Tensor:
         """(..., width) -> (..., dim)"""
@@ -63,7 +73,7 @@ class Vit(nn.Module):
         """
         x = self._before_last(pixels)
         dense = self.projection(self.norm_after(self.blocks[-1].alone(x[:, 1:])))  # type: ignore[operator]
-        return self.project(self._pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+        return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
     def _before_last(self, pixels: Tensor) -> Tensor:
         """What enters the last block: (B, 1 + N, W)."""
@@ -89,13 +99,3 @@ class Vit(nn.Module):
         chosen = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :kept].sort(dim=1).values + 1
         rows = torch.arange(x.shape[0], device=x.device)[:, None]
         return torch.cat([x[:, :1], x[rows, chosen]], dim=1)
-
-    def _pool(self, x: Tensor) -> Tensor:
-        """What enters the last block (B, 1 + N, W) -> (B, W)."""
-        last = self.blocks[-1]
-        if self.config.pooling == "cls":
-            class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
-            return self.norm_after(last(x, only=class_token))  # type: ignore[no-any-return]
-        if self.config.norm_after_pool:
-            return self.norm_after(last(x)[:, 1:].mean(dim=1))  # type: ignore[no-any-return]
-        return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]

@@ -37,7 +37,6 @@ class Charts:
         self._latest = Latest(self._drawn, "seesay-map")
         self._last: deque[Chart] = deque(maxlen=KEPT)
         self._share = 0.0
-        self._closing = False
 
     def get(self, library: Library, language: str) -> tuple[Chart | None, bool]:
         """The newest map that there is, None before the first; and whether one of the library as it is now is being drawn.
@@ -54,7 +53,6 @@ class Charts:
         return next((chart for chart in tuple(self._last) if chart.name == name), None)
 
     def close(self) -> None:
-        self._closing = True
         self._latest.close()
 
     def _drawn(self, language: str) -> Chart:
@@ -96,8 +94,7 @@ class Charts:
 
     def _told(self, share: float) -> None:
         self._share = share
-        if self._closing:
-            raise RuntimeError("the server is shutting down")
+        self._latest.go_on()
 
 
 def names_in(language: str) -> list[str] | None:

@@ -4,16 +4,11 @@ from dataclasses import dataclass
 
 from seesay.library import Library
 from seesay.library.duplicates import Copy
-from seesay.library.ranking import EVERYTHING
 from seesay.paths import printable
 from seesay.serving.answers import CopyFacts, CopyGroup
 from seesay.serving.folders import Folders
 from seesay.serving.latest import Latest, version
 from seesay.serving.photos import Photos, folders
-
-
-class Stopped(Exception):
-    """The server is shutting down."""
 
 
 @dataclass
@@ -25,34 +20,23 @@ class Copies:
 
     def __post_init__(self) -> None:
         self._latest = Latest(lambda _: self._found(), "seesay-copies")
-        self._closing = False
 
     def get(self, library: Library) -> tuple[list[CopyGroup] | None, bool]:
         """The groups, the largest first; None before they are found. And whether they are being looked for."""
         return self._latest.get("", version(library))
 
     def close(self) -> None:
-        self._closing = True
         self._latest.close()
 
     def _found(self) -> list[CopyGroup]:
         with Library(self.photos.path, self.photos.model) as library:
-            groups = library.duplicates(progress=self._compared)
-            with library.reading() as store:
-                passing = store.passing(EVERYTHING, library.space(store), "image")
-                files = store.picture_files(passing.contents, EVERYTHING)
-            ids = {file.path: file.id for some in files.values() for file in some}
-            names = folders(library)
-        return [
-            CopyGroup(files=[self._facts(copy, ids, names) for copy in (group.keeper, *group.others)])
-            for group in groups
-            if all(copy.path in ids for copy in (group.keeper, *group.others))
-        ]
+            groups, names = library.duplicates(progress=self._compared), folders(library)
+        return [CopyGroup(files=[self._facts(copy, names) for copy in (group.keeper, *group.others)]) for group in groups]
 
-    def _facts(self, copy: Copy, ids: dict[str, str], names: Folders) -> CopyFacts:
+    def _facts(self, copy: Copy, names: Folders) -> CopyFacts:
         folder, name = names.shown(copy.path)
         return CopyFacts(
-            id=ids[copy.path],
+            id=copy.id,
             folder=folder,
             name=name,
             path=printable(copy.path) if self.paths else None,
@@ -66,5 +50,4 @@ class Copies:
         )
 
     def _compared(self, done: int, total: int) -> None:
-        if self._closing:
-            raise Stopped
+        self._latest.go_on()

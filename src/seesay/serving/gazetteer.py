@@ -22,17 +22,19 @@ Spot = tuple[float, float]
 
 class Gazetteer:
     def __init__(self) -> None:
+        self._installed = importlib.util.find_spec("reverse_geocode") is not None
         self._known: dict[Spot, str | None] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def names(self, places: Sequence[Place]) -> list[str | None]:
         """Such as "Zürich, Switzerland"; None where no town is near, or not known yet: the first time a thread looks it up."""
-        wanted = [(place.latitude, place.longitude) for place in places]
+        # To a kilometre: a picture more moves a place's middle by less, and its name stays known.
+        wanted = [(round(place.latitude, 2), round(place.longitude, 2)) for place in places]
         with self._lock:
-            unknown = [spot for spot in wanted if spot not in self._known]
+            unknown = list(dict.fromkeys(spot for spot in wanted if spot not in self._known)) if self._installed else []
             busy = self._thread is not None and self._thread.is_alive()
-            if unknown and not busy and importlib.util.find_spec("reverse_geocode") is not None:
+            if unknown and not busy:
                 self._thread = threading.Thread(target=self._learn, args=(unknown,), name="seesay-places", daemon=True)
                 self._thread.start()
             return [self._known.get(spot) for spot in wanted]

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
+from seesay.serving.answers import Fault
 from seesay.serving.faults import OURS
 from seesay.serving.log import event
 from seesay.serving.metrics import Metrics
@@ -231,14 +232,13 @@ def _other(start: Message) -> Refused:
         refused = Refused(status, "bad_range", f"the range is none of the file's ({kept[0]})" if kept else "no such range")
         refused.headers = {"Content-Range": kept[0]} if kept else None
         return refused
-    phrase = HTTPStatus(status).phrase
-    return Refused(status, phrase.lower().replace(" ", "_"), phrase)
+    return Refused(status, HTTPStatus(status).name.lower(), HTTPStatus(status).phrase)
 
 
 async def _refuse(send: Send, refused: Refused) -> None:
     """And hangs up: what else arrives is not read."""
-    told = {"message": refused.detail, "type": refused.kind, "param": None, "code": refused.code}
-    body = json.dumps({"error": told}).encode()
+    fault = Fault(message=refused.detail, type=refused.kind, code=refused.code)
+    body = json.dumps({"error": fault.model_dump()}).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}
     headers |= dict(refused.headers or {})
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from seesay.serving import peers
+from seesay.serving.answers import Fault
 
 ARRIVES_S = 15.0
 MOST_BYTES = 64 * 1024
@@ -22,7 +23,7 @@ LINGER_S, LINGER_BYTES = 2.0, 4 * 2**20  # what else arrives after a refusal is 
 
 
 def _refusal(status: HTTPStatus, code: str, kind: str, message: str, *headers: str) -> bytes:
-    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
+    body = json.dumps({"error": Fault(message=message, type=kind, code=code).model_dump()})
     length = f"Content-Length: {len(body)}"
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",

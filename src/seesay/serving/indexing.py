@@ -13,12 +13,9 @@ from seesay.library import Library
 from seesay.model import Model
 from seesay.serving.answers import Fault, IndexingState, Last
 from seesay.serving.faults import OURS, Running, fault_of
+from seesay.serving.latest import Stopped
 from seesay.serving.log import event
 from seesay.serving.photos import folders
-
-
-class Stopped(Exception):
-    """The server is shutting down; what was indexed so far is kept."""
 
 
 @dataclass
@@ -76,7 +73,7 @@ class Indexing:
     def _progress(self, done: int, total: int) -> None:
         self.done, self.total = done, total
         if self._stop.is_set():
-            raise Stopped
+            raise Stopped  # what was indexed so far is kept
 
 
 def _told(fault: Exception) -> Fault:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from seesay.library import Library
@@ -21,6 +22,11 @@ class _Made(Generic[T]):
     version: object
     result: T | None
     fault: Exception | None = None
+    trace: TracebackType | None = None
+
+
+class Stopped(Exception):
+    """The server is shutting down."""
 
 
 class Latest(Generic[T]):
@@ -31,6 +37,7 @@ class Latest(Generic[T]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._made: dict[str, _Made[T]] = {}
+        self._closing = False
         self.making = ""  # the name of the last that was begun
 
     def get(self, name: str, version: object) -> tuple[T | None, bool]:
@@ -40,7 +47,7 @@ class Latest(Generic[T]):
             made = self._made.get(name)
             if made is not None and made.version == version:
                 if made.fault is not None:
-                    raise made.fault
+                    raise made.fault.with_traceback(made.trace)  # or it would grow with every time that it is raised
                 return made.result, False
             if not self.busy:
                 self.making = name
@@ -53,14 +60,20 @@ class Latest(Generic[T]):
         return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Ends when what is under way has ended."""
+        """Ends when what is under way has ended, which is when it next calls `go_on`."""
+        self._closing = True
         if self._thread is not None:
             self._thread.join()
+
+    def go_on(self) -> None:
+        """For what is being made, to call now and then. Raises Stopped once the server is shutting down."""
+        if self._closing:
+            raise Stopped
 
     def _work(self, name: str, version: object) -> None:
         try:
             made = _Made(version, self._make(name))
         except Exception as fault:
-            made = _Made(version, None, fault)
+            made = _Made(version, None, fault, fault.__traceback__)
         with self._lock:
             self._made[name] = made

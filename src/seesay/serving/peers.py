@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 from collections import Counter
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Protocol
 
 MOST, FEWEST = 1000, 64
@@ -60,12 +61,15 @@ def _files() -> int | None:
 
 def peer(client: tuple[str, int] | None) -> str:
     """Whose a connection is: of IPv6 all of a network, in which one machine has as many addresses as it likes."""
-    if client is None:
-        return ""
+    return "" if client is None else _network(client[0])
+
+
+@lru_cache(maxsize=2 * MOST)  # asked again of every connection with each new one
+def _network(host: str) -> str:
     try:
-        address = ipaddress.ip_address(client[0].partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return client[0]
+        return host
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped is not None:

@@ -132,10 +132,8 @@ class EmbeddingsRequest(Asked):
         return [Thing(image=item) if isinstance(item, str) else item for item in given]
 
 
-def _harmless(name: object, value: object) -> bool:
-    if not isinstance(name, str) or value is None:
-        return value is None
-    return name in HARMLESS and HARMLESS[name] in (None, value)
+def _harmless(name: str, value: object) -> bool:
+    return value is None or (name in HARMLESS and HARMLESS[name] in (None, value))
 
 
 class SimilarityRequest(Asked):

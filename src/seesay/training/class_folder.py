@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from seesay.errors import InputError
-from seesay.images.formats import read_suffixes
+from seesay.images.formats import is_read
 from seesay.paths import printable
 from seesay.tables import read_table
 from seesay.tasks.prompts import TEMPLATES, filled
@@ -79,9 +79,8 @@ def _names(table: Path, classes: list[str]) -> dict[str, str]:
 
 def _pictures(folder: Path) -> Iterator[str]:
     """Below the folder at any depth, in order; hidden files and folders aside."""
-    suffixes = read_suffixes()
     for place, below, files in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("."):
+            if is_read(os.path.splitext(name)[1].lower()) and not name.startswith("."):
                 yield os.path.join(place, name)

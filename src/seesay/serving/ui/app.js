@@ -19,10 +19,11 @@ const scrolled = {}; // where each view was left
 
 const query = new Query(() => photos.changed());
 const filters = new Filters(() => photos.changed({ now: true }));
+const leave = then => { $("#detail").close(); location.hash = ""; query.clear(); then(); photos.grid.awaited = true; };
 const detail = new Detail({
   ids: () => view === "photos" ? photos.ids : [], facts: id => photos.facts(id), canWrite: () => library.can_write,
-  like: id => { $("#detail").close(); location.hash = ""; query.clear(); query.add({ kind: "like", value: id }); photos.grid.awaited = true; },
-  place: (latitude, longitude) => filters.placeAt(latitude, longitude), go: place => { $("#detail").close(); location.hash = ""; query.clear(); filters.clear(); filters.change("place", place.box); photos.grid.awaited = true; },
+  like: id => leave(() => query.add({ kind: "like", value: id })),
+  place: (latitude, longitude) => filters.placeAt(latitude, longitude), go: place => leave(() => { filters.clear(); filters.change("place", place.box); }),
   tagged: () => menu.watch(), closed: id => { if (view === "photos" && photos.ids.includes(id)) photos.grid.focus(photos.ids.indexOf(id)); },
 });
 const photos = new Photos({ query, filters, address, open: id => detail.open(id) });

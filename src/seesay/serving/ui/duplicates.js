@@ -8,7 +8,7 @@ import { size } from "./detail.js";
 const PAGE = 60; // groups that are shown at once
 
 export class Duplicates {
-  // open(id); local(): whether this machine's paths are told
+  // open(id)
   constructor(place, { open }) {
     Object.assign(this, { place, open });
     this.choices = new Map(); // of a file's key -> whether it stays, where that was chosen by hand

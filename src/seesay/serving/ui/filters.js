@@ -26,9 +26,9 @@ export class Filters {
 
   // A dialog that was opened before the server told is drawn anew.
   learn(library) {
-    const first = !this.library;
+    const first = !this.library, before = this.placeName(this.set.place);
     this.library = library;
-    if (this.set.place) this.draw(); // its name may be known now
+    if (this.placeName(this.set.place) !== before) this.draw(); // its name is known now
     if (first && this.dialog.open) this.open(this.asking);
   }
 

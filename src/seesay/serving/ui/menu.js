@@ -42,10 +42,12 @@ export class Menu {
       library.can_write && library.pictures ? button(t("lookForNew"), () => this.index()) : "",
       library.failed ? button(t("failures", library.failed), () => this.failures()) : "",
       el("a", { class: "button", href: "/docs", target: "_blank", rel: "noopener", text: t("forPrograms") }),
-      library.skipped?.length ? button(t("passedOver", library.skipped.reduce((sum, each) => sum + each.files, 0)), () => this.skipped()) : "",
+      this.passed ? button(t("passedOver", this.passed), () => this.skipped()) : "",
       this.signedIn ? button(t("signOut"), async () => { await call("DELETE", "/v1/session"); location.reload(); }) : "",
       this.note ? el("p", { class: "note", role: "status", text: this.note }) : ""]);
   }
+
+  get passed() { return (this.library?.skipped ?? []).reduce((sum, each) => sum + each.files, 0); }
 
   async index() {
     try { await post("/v1/index", {}); this.asked = true; this.watch(); } catch (fault) { this.note = told(fault); this.draw(); }
@@ -60,7 +62,7 @@ export class Menu {
   // What looks like pictures and videos and is not read, by kind, with what can be done about it.
   skipped() {
     const own = t("kinds");
-    sheet(t("passedOver", this.library.skipped.reduce((sum, each) => sum + each.files, 0)), t("close"),
+    sheet(t("passedOver", this.passed), t("close"),
       el("ul", { class: "failures" }, this.library.skipped.map(each => { const [kind, advice] = own[each.kind] ?? [each.kind, each.advice]; return el("li", {}, el("strong", { text: `${each.files} × ${kind}` }), ` ${advice}`); })));
   }
 
