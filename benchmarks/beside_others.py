@@ -22,7 +22,7 @@ from pathlib import Path
 from benchmark import Goal, Result, Table, run
 from peer import Worker
 
-from seesay.engines.cores import available_cores
+from seesay.system.cpu import available_cores
 
 BESIDE, ALONE = 0.6, 1.15
 REST_S = 0.3  # before a turn: threads wait for more work in loops that take cores

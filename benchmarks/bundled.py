@@ -15,8 +15,8 @@ from benchmark import Goal, Result, Table, run
 from random_clip import make, pixels
 from rounds import interleave
 
+from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.engines import OnnxEngine
-from seesay.location import BUNDLED
 
 GOAL = 1 / 3
 REST_S = 0.1  # before every turn

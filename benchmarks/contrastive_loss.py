@@ -17,7 +17,7 @@ from benchmark import Goal, Result, Table, run
 from peer import Peer
 from rounds import interleave
 
-from seesay.training.tiles import TILE
+from seesay.training.losses.tiles import TILE
 
 SIZES = (8192, 16384, 32768)
 QUICK_SIZES = (2048, 4096)

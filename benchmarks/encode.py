@@ -26,9 +26,9 @@ from random_clip import make, pixels, texts
 from rounds import Times, interleave
 
 from seesay.engines import OnnxEngine
-from seesay.engines.cores import available_cores
 from seesay.engines.onnx import runtime
-from seesay.estimate import operations
+from seesay.models.size import operations
+from seesay.system.cpu import available_cores
 
 CASES = {"images-1": 1, "images-32": 32, "texts-1": 1, "texts-32": 32}
 GOALS = {

@@ -35,7 +35,7 @@ from needs import KINDS, LANGUAGES, TOPICS, Judgement, Need, faults, read_needs
 from rankings import ANY, CUT, Quality, condensed, quality
 
 import seesay
-from seesay.library.hits import Hit
+from seesay.library.search.result import Hit
 
 SHOWN = 15  # pictures that a person sees
 PAGE = 100  # further ones, asked for where too few of those can be judged

@@ -19,13 +19,13 @@ import numpy as np
 from benchmark import Goal, Result, Table, run
 
 import seesay
-from seesay.config import SearchSpec
 from seesay.evaluation.datasets import read_labels
-from seesay.library.background import NEAREST, Background, Form, corrections, form_of, phrase_vectors, search_spec
-from seesay.library.relevance import Relevance, Scale
-from seesay.library.terms import Terms
+from seesay.library.search.background import NEAREST, Background, Form, corrections, form_of, phrase_vectors, search_spec
+from seesay.library.search.relevance import Relevance, Scale
+from seesay.library.search.terms import Terms
+from seesay.models.config import SearchSpec
+from seesay.models.vectors import top_k
 from seesay.tasks.phrasing import phrase, query_embeddings
-from seesay.tasks.retrieve import top_k
 
 SPLITS = 10
 SHOWN = 15  # pictures of a class

@@ -55,12 +55,12 @@ def seesay_exact(pattern: str) -> Iterator[np.ndarray]:
 
 
 def ours(pattern: str, decode: Any) -> Iterator[np.ndarray]:
-    from seesay.config import ImageSpec
     from seesay.images.augment import Augment, augment
     from seesay.images.read import read
-    from seesay.training.loader import Loader
-    from seesay.training.samples import Sample
-    from seesay.training.shards import Shards, open_shards
+    from seesay.images.spec import ImageSpec
+    from seesay.training.data.loader import Loader
+    from seesay.training.data.samples import Sample
+    from seesay.training.data.shards import Shards, open_shards
 
     spec = ImageSpec(SIZE_PX, "shortest", SIZE_PX, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     how = Augment(crop_scale=SCALE)

@@ -20,7 +20,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        from seesay.engines.cores import available_cores
+        from seesay.system.cpu import available_cores
 
         versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
         return cls(_cpu(), available_cores(), _memory_gb(), f"{platform.system()} {platform.release()}", versions)

@@ -20,9 +20,9 @@ from rounds import Times
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from seesay.engines.cores import available_cores
 from seesay.library.map import COMPONENTS, PERPLEXITY, SEED, layout
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
+from seesay.system.cpu import available_cores
 
 BESIDE, ALONE = 0.5, 1.0
 DIM, CENTRES, SPREAD = 512, 40, 0.03

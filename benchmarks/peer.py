@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seesay.engines.cores import available_cores
+from seesay.system.cpu import available_cores
 
 
 class Worker:

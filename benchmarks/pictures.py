@@ -89,6 +89,6 @@ def mosaics(files: list[Path], folder: Path, size: tuple[int, int], count: int, 
 
 
 def _photos(folder: Path) -> list[Path]:
-    from seesay.images.formats import SUFFIXES
+    from seesay.images.decoding.formats import SUFFIXES
 
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []

@@ -27,13 +27,13 @@ from rounds import interleave
 import seesay
 from seesay.images.metadata import Metadata
 from seesay.library import Filters
-from seesay.library.background import Form
-from seesay.library.indexer import sync_matrix
-from seesay.library.search import Options, Score, ranked
-from seesay.library.store import Store
-from seesay.library.terms import Terms
+from seesay.library.indexing.indexer import sync_matrix
+from seesay.library.search.background import Form
+from seesay.library.search.search import Options, Score, ranked
+from seesay.library.search.terms import Terms
+from seesay.library.storage.store import Store
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 GOAL = 1.3
 RELEVANCE_MS, RELEVANCE_MS_MANY = 2.0, 5.0

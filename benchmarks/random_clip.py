@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seesay.catalog import architecture
-from seesay.checkpoints import writer
-from seesay.checkpoints.description import preset
-from seesay.config import ClipTextConfig, ImageConfig, ModelConfig
-from seesay.conversion import new_folder, write
-from seesay.models import Clip
+from seesay.checkpoints.convert import new_folder, write
+from seesay.checkpoints.formats import writer
+from seesay.checkpoints.hub.catalog import architecture
+from seesay.checkpoints.overrides import preset
+from seesay.models.clip import Clip
+from seesay.models.config import ImageConfig, ModelConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tokenizers import SPECS, vocabulary
 
 NAME = "ViT-B-32"

@@ -23,11 +23,10 @@ from benchmark import Goal, Result, Table, run
 from rounds import Times, interleave
 
 import seesay
-from seesay.library.indexer import sync_matrix
-from seesay.library.matrix import Matrix
-from seesay.library.store import Store
-from seesay.tasks.encoder import unit
-from seesay.tasks.retrieve import top_k
+from seesay.library.indexing.indexer import sync_matrix
+from seesay.library.storage.store import Store
+from seesay.library.vectors.matrix import Matrix
+from seesay.models.vectors import top_k, unit
 
 GOAL = 1.2
 DIM = 384

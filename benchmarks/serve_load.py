@@ -38,8 +38,8 @@ from clients import Load, Report, load_of, photos_and_words, searches, short_tex
 from query_latency import fill
 
 import seesay
-from seesay.config import ClipTextConfig
-from seesay.library.background import search_spec
+from seesay.library.search.background import search_spec
+from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tasks.phrasing import phrasings
 
 CLIENTS = 64

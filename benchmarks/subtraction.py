@@ -13,8 +13,8 @@ from mixed_library import MixedLibrary
 from needs import Judgement, Need
 from rankings import CUT, condensed, quality
 
-from seesay.library.background import search_spec
-from seesay.tasks.encoder import unit
+from seesay.library.search.background import search_spec
+from seesay.models.vectors import unit
 from seesay.tasks.phrasing import query_embeddings
 
 PAIRS = (

@@ -77,11 +77,11 @@ def original(levels: np.ndarray, texts: list[str]) -> Callable[[], float]:
 
 
 def ours(levels: np.ndarray, texts: list[str], *, padded: bool) -> Callable[[], float]:
-    from seesay.strict import from_json
-    from seesay.training.loader import Batch
+    from seesay.system.schema import from_json
+    from seesay.training.data.loader import Batch
+    from seesay.training.data.samples import Sample
     from seesay.training.recipe import Recipe
-    from seesay.training.samples import Sample
-    from seesay.training.towers import set_training
+    from seesay.training.start.towers import set_training
     from seesay.training.trainer import Prepared, Trainer
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import seesay
-from seesay.gallery import Classified, Found, write_page
+from seesay.render.gallery import Classified, Found, write_page
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"

@@ -177,10 +177,10 @@ PARTS_OF_A_RECIPE = (
 
 def test_the_page_on_training_names_every_key_and_its_recipe_is_read(tmp_path: Path) -> None:
     from seesay.training import recipe
-    from seesay.training.class_folder import ClassFolder
-    from seesay.training.class_table import ClassTable
-    from seesay.training.manifest import Manifest
-    from seesay.training.shards import Shards
+    from seesay.training.data.class_folder import ClassFolder
+    from seesay.training.data.class_table import ClassTable
+    from seesay.training.data.manifest import Manifest
+    from seesay.training.data.shards import Shards
 
     (tmp_path / "all.toml").write_text(training_recipes()[1], encoding="utf-8")
     assert len(recipe.read_recipe(tmp_path / "all.toml").data.sources) == 3

@@ -9,7 +9,7 @@ from PIL import Image
 
 from seesay.errors import InputError, ModelError, SkippedInput, UnreadableImage
 from seesay.model import Model
-from seesay.prefetch import prefetch
+from seesay.system.prefetch import prefetch
 from tests.conftest import Paint
 
 

@@ -1,6 +1,5 @@
 """The frame: what importing loads, what is public, which module may import which."""
 
-import ast
 import subprocess
 import sys
 import tomllib
@@ -9,48 +8,7 @@ from pathlib import Path
 import pytest
 
 import seesay
-
-SOURCE = Path(seesay.__file__).parent
-PROJECT = SOURCE.parent.parent
-
-# docs/design.md: a row may import the rows above it and its own, never one below.
-ROWS = (
-    ("errors", "network", "pages", "paths", "progress"),
-    (
-        "strict",
-        "config",
-        "card",
-        "images",
-        "prefetch",
-        "protobuf",
-        "external_data",
-        "tables",
-        "arrays",
-    ),
-    (
-        "catalog",
-        "families",
-        "location",
-        "model_cache",
-        "checkpoint_files",
-        "estimate",
-        "download",
-        "tokenizers",
-        "transfer",
-    ),
-    ("models",),
-    ("checkpoints",),
-    ("engines",),
-    ("conversion",),
-    ("tasks",),
-    ("model",),
-    ("evaluation", "testing"),
-    ("fidelity", "training"),
-    ("library",),
-    ("fonts", "gallery", "map_figure", "map_page", "similarity_figure"),
-    ("compat", "serving", "teaching"),
-    ("cli", "__main__"),
-)
+from tests.architecture import PROJECT, ROW, SOURCE, circle, imports, modules, page
 
 
 def modules_loaded_by(code: str) -> set[str]:
@@ -99,44 +57,27 @@ def test_base_install_has_no_torch_pyarrow_or_pydantic() -> None:
     assert not any(heavy in names for heavy in ("torch", "pyarrow", "pydantic", "typer"))
 
 
-def row_of(module: str) -> int | None:
-    for number, row in enumerate(ROWS):
-        if any(module == name or module.startswith(name + ".") for name in row):
-            return number
-    return None
+def test_every_room_has_its_place_in_the_order() -> None:
+    rooms = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms - {"__init__"} == set(ROW)
+    assert len([path for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"]) <= 16
+    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 8
 
 
-def imports_of(file: Path) -> set[str]:
-    """Modules of ours that a file imports anywhere, type-checking blocks aside."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    skipped = {
-        id(n)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for n in ast.walk(node)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "seesay":
-            inside = node.module.removeprefix("seesay").lstrip(".")
-            found |= {f"{inside}.{alias.name}".lstrip(".") for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.removeprefix("seesay.") for a in node.names if a.name.startswith("seesay.")}
-    return found
+@pytest.mark.parametrize(("module", "file"), [(module, file) for module, file in modules().items() if module != "__init__"])
+def test_imports_point_one_way(module: str, file: Path) -> None:
+    room = module.split(".")[0]
+    for other in imports(file):
+        assert ROW.get(other.split(".")[0], -1) <= ROW[room], f"{module} imports {other}, whose room comes after its own"
 
 
-@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
-def test_imports_point_one_way(file: Path) -> None:
-    module = ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
-    if module in ("__init__", "images"):
-        return
-    mine = row_of(module)
-    assert mine is not None, f"{module} has no row in the import order; add it here and to docs/design.md"
-    for other in imports_of(file):
-        theirs = row_of(other)
-        assert theirs is None or theirs <= mine, f"{module} imports {other}, which stands below it"
+def test_no_modules_need_each_other() -> None:
+    assert circle() == []
+
+
+def test_the_design_page_shows_the_files_as_they_are() -> None:
+    shown = (PROJECT / "docs" / "design.md").read_text(encoding="utf-8")
+    assert shown == page(), "docs/design.md is stale; run scripts/design"
 
 
 def test_no_file_is_longer_than_500_lines() -> None:

@@ -17,11 +17,11 @@ import torch
 
 from recipes.bundled.dictionary import Entry
 from recipes.bundled.places import DIM, LEARNT, Lesson, Places
-from seesay.models.bert import Bert
-from seesay.tasks.encoder import unit
+from seesay.models.families.bert.tower import Bert
+from seesay.models.vectors import unit
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
-from seesay.training.state import CheckpointFolder
+from seesay.training.run.state import CheckpointFolder
 
 RATE, BATCH, PART = 5e-4, 384, 64
 SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass

@@ -25,7 +25,7 @@ from recipes.bundled.heads import Heads
 from recipes.bundled.nouns import Noun
 from recipes.bundled.places import DIM, LEARNT, STRESS, Lesson, Places, classes, thing_called
 from recipes.bundled.vocabulary import extend
-from seesay.models.bert import Bert
+from seesay.models.families.bert.tower import Bert
 from seesay.tokenizers import Tokenizer
 
 HERE = Path(__file__).parent

@@ -9,11 +9,11 @@ import numpy as np
 import seesay
 from recipes.bundled import scores
 from recipes.bundled.packages import PACKAGES
-from seesay.card import Card, Fidelity, Score
-from seesay.config import Source
 from seesay.evaluation.datasets import read_captions, read_labels
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.card import Card, Fidelity, Score
+from seesay.models.config import Source
+from seesay.models.vectors import unit
 from seesay.tasks.prompts import label_embeddings
 
 MOST_LOST = 0.01  # of any score, by storing the weights narrowly; a tenth of a point is one photo of 1,000

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.arrays import read_arrays, write_arrays
+from seesay.system.files import read_arrays, write_arrays
 from seesay.training.losses import info_nce
 
 STEPS, BATCH, RATE, DECAY, DROPOUT = 250, 1024, 2e-3, 0.1, 0.3

@@ -25,7 +25,7 @@ from recipes.bundled import sources
 from recipes.bundled.heads import Heads
 from recipes.bundled.looks import LOOKS, Looks
 from recipes.bundled.nouns import PHYSICAL, Noun, above
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 LEARNT, NAMED, CROWD = 192, 207, 1  # dimensions; LOOKS are 112
 DIM = LEARNT + NAMED + LOOKS + CROWD

@@ -20,14 +20,15 @@ import seesay
 from recipes.bundled import card, sources
 from recipes.bundled.places import TEMPERATURE
 from recipes.bundled.rounding import rounded
-from seesay.checkpoints import open_checkpoint
-from seesay.config import EfficientNetLiteConfig, ModelConfig, SearchSpec, read_config
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.engines.efficientnet_graph import map_ranges
 from seesay.engines.image_graphs import image_graph
 from seesay.engines.text_graphs import text_graph
-from seesay.library.background import FILE, write_phrases
-from seesay.models.efficientnet_lite import EfficientNetLite
-from seesay.strict import to_json
+from seesay.library.search.background import FILE, write_phrases
+from seesay.models.config import ModelConfig, SearchSpec, read_config
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.system.schema import to_json
 
 STORED = {"image": "int8", "text": "int8"}
 CALIBRATION = 300  # pictures

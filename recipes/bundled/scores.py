@@ -15,12 +15,12 @@ import seesay
 from recipes.bundled import materials, nouns
 from recipes.bundled.dictionary import entries
 from recipes.bundled.words import Word, scored_words
-from seesay.card import Score
 from seesay.evaluation.bootstrap import of_means
 from seesay.evaluation.datasets import Labels, read_captions, read_labels
 from seesay.evaluation.features import picture_features
 from seesay.evaluation.runs import run_retrieval, run_zero_shot
 from seesay.model import Model
+from seesay.models.card import Score
 from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH
 
 NAMES = Path(__file__).parents[1]

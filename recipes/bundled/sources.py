@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.config import ImageSpec
+from seesay.images.spec import ImageSpec
 
 # (repeats, kernel, stride) of the seven stages of EfficientNet-Lite2; depth coefficient 1.2 is already applied.
 STAGES = ((1, 3, 1), (3, 3, 2), (3, 5, 2), (4, 3, 2), (4, 5, 1), (5, 5, 2), (1, 3, 1))

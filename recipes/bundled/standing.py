@@ -28,7 +28,7 @@ from recipes.bundled.materials import Captions, CaptionWords
 from recipes.bundled.nouns import Noun, above
 from recipes.bundled.places import classes, kinds, thing_called
 from recipes.bundled.words import chinese_words, english_phrases, sayings
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 SHARED = 0.8  # of all captions' mean, taken off a word's
 FEWEST, FEWEST_OF_PHRASE, FEWEST_CHINESE = 20, 20, 8  # captions that say it

@@ -13,11 +13,13 @@ import seesay
 from recipes.bundled import sources, teacher
 from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Places
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
-from seesay import conversion
+from seesay.checkpoints import convert as conversion
 from seesay.checkpoints.reader import digest, space_of
-from seesay.config import BertConfig, EfficientNetLiteConfig, Gate, ModelConfig, Source, read_config
-from seesay.models import Clip
-from seesay.models.bert import Bert
+from seesay.models.clip import Clip
+from seesay.models.config import ModelConfig, Source, read_config
+from seesay.models.families.bert.config import BertConfig, Gate
+from seesay.models.families.bert.tower import Bert
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 
 # What the other parts of a picture's vector count beside the learnt one, and how much of what all photos share in that is taken
 # off, chosen on captions and names together (docs/bundled-model.md).

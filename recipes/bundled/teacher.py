@@ -8,12 +8,13 @@ import numpy as np
 import onnx
 
 from recipes.bundled import sources
-from seesay.arrays import read_arrays, write_arrays
-from seesay.config import BertConfig, TokenizerSpec
 from seesay.engines import OnnxEngine
 from seesay.engines.text_graphs import text_graph
-from seesay.tasks.encoder import unit
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.vectors import unit
+from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
+from seesay.tokenizers.spec import TokenizerSpec
 
 CONFIG = BertConfig("bert", 384, 6, 12, 1536, 30522, 512, "gelu", 1e-12, "mean", "none")
 SPEC = TokenizerSpec(context_length=256, pad_id=0, padding="longest")

@@ -29,16 +29,16 @@ from recipes.bundled.materials import Captions
 from recipes.bundled.places import LEARNT, SAID, STRESS, Lesson, thing_called
 from recipes.bundled.standing import FOOD, Place, Standing, Vectors
 from recipes.bundled.words import plural
-from seesay.arrays import read_arrays, write_arrays
-from seesay.checkpoints import open_checkpoint
-from seesay.config import Gate
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.images.augment import Augment, augment
 from seesay.images.preprocess import normalize
 from seesay.images.read import read
-from seesay.models.bert import Bert
-from seesay.tasks.encoder import unit
+from seesay.models.families.bert.config import Gate
+from seesay.models.families.bert.tower import Bert
+from seesay.models.vectors import unit
+from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
-from seesay.training.state import CheckpointFolder
+from seesay.training.run.state import CheckpointFolder
 
 STEPS, RATE, WARMUP, DECAY = 400, 4e-4, 10, 0.05
 CAPTIONS, PLACES, NAMES = 112, 416, 176  # in a batch

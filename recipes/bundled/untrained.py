@@ -15,11 +15,13 @@ import torch
 from recipes.bundled import sources, teacher
 from recipes.bundled.places import PROMPTS, classes
 from recipes.bundled.start import provenance
-from seesay import conversion
+from seesay.checkpoints import convert as conversion
 from seesay.checkpoints.reader import digest, space_of
-from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig
-from seesay.models import Clip
-from seesay.tasks.encoder import unit
+from seesay.models.clip import Clip
+from seesay.models.config import ModelConfig
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.vectors import unit
 
 IMAGE_PX = 260  # as the published tower was trained
 IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, sources.WIDTHS, 1000, "conse")

@@ -1,4 +1,4 @@
-"""Writes the `architectures` of src/seesay/catalog.json from what OpenCLIP and Chinese-CLIP ship as model configurations.
+"""Writes `architectures` of checkpoints/hub/catalog.json from what OpenCLIP and Chinese-CLIP ship as model configurations.
 
     python -m recipes.catalog.build          (with open_clip_torch and cn_clip installed)
 
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import seesay
-from seesay.catalog import Architecture
-from seesay.checkpoints import open_clip
-from seesay.config import BertConfig, ImageConfig, ModifiedResNetConfig, VitConfig
+from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.hub.catalog import Architecture
 from seesay.errors import CheckpointError
-from seesay.strict import to_json
+from seesay.models.config import ImageConfig
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.vit.config import VitConfig
+from seesay.system.schema import to_json
 from seesay.tokenizers import SPECS
 
 CATALOG = Path(seesay.__file__).parent / "catalog.json"

@@ -13,15 +13,15 @@ Importing this package loads none of numpy, onnxruntime and torch; each public n
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from seesay._version import __version__
+
 if TYPE_CHECKING:
+    from seesay.compat.courses import CLIP
     from seesay.engines import Engine
     from seesay.errors import SeeSayError
     from seesay.library import Filters, Hit, IndexReport, Library
     from seesay.model import Model, load
-    from seesay.teaching import CLIP
     from seesay.testing import fake_model
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CLIP",
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "CLIP": "seesay.teaching",
+    "CLIP": "seesay.compat.courses",
     "Engine": "seesay.engines",
     "Filters": "seesay.library",
     "Hit": "seesay.library",

@@ -11,26 +11,29 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from seesay.config import ImageSpec, ModelConfig, TokenizerSpec, is_model_folder, read_config, read_object
+from seesay.checkpoints.hub.locate import locate
 from seesay.engines import Engine, OnnxEngine
-from seesay.engines.cores import available_cores, checked_threads
 from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
-from seesay.location import locate
-from seesay.paths import is_url
-from seesay.strict import from_json
+from seesay.images.spec import ImageSpec
+from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.token_ids import check_ids
+from seesay.models.vectors import unit
+from seesay.system.cpu import available_cores, checked_threads
+from seesay.system.paths import is_url
+from seesay.system.schema import from_json, read_object
 from seesay.tasks import zero_shot
-from seesay.tasks.encoder import unit
 from seesay.tasks.prompts import Templates
 from seesay.tokenizers import LazyTokenizer, Tokens
-from seesay.tokenizers.ids import check_ids
+from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
-    from seesay.card import Card
-    from seesay.catalog import CatalogModel
-    from seesay.checkpoints import Checkpoint, Said
-    from seesay.images.decode import Decode
+    from seesay.checkpoints.hub.catalog import CatalogModel
+    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.reader import Checkpoint
+    from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
+    from seesay.models.card import Card
 
 IMAGE_BATCH = 16  # pictures per run of the image tower; larger batches gain nothing on a CPU
 TEXT_BATCH = 64
@@ -112,7 +115,7 @@ class Model:
     @cached_property
     def card(self) -> "Card":
         """What the model is good for and bad at, with measured scores."""
-        from seesay.card import Card
+        from seesay.models.card import Card
 
         if self.folder is None or not (self.folder / "card.json").is_file():
             raise ModelError(f"model {self.name!r} has no card.json")
@@ -172,7 +175,7 @@ class Model:
 
         Decoding runs ahead in threads while the tower computes; memory stays bounded however many items there are.
         """
-        from seesay.prefetch import prefetch  # a text query needs no thread pool, which costs 8 ms to import
+        from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which costs 8 ms to import
 
         batch: list[np.ndarray | UnreadableImage] = []
         numbered = enumerate(_each(items))
@@ -358,13 +361,13 @@ def load(
     path, entry = locate(model)
     source = path
     if engine == "torch":
-        from seesay.checkpoints import open_checkpoint
+        from seesay.checkpoints.reader import open_checkpoint
 
         return _torch_model(open_checkpoint(path, _said(said, entry)), device, threads, decode)
     if device != "cpu":
         raise InputError(f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here")
     if not _is_ready(path):
-        from seesay.conversion import prepared
+        from seesay.checkpoints.convert import prepared
 
         path = prepared(path, _said(said, entry))
     elif said:
@@ -393,7 +396,7 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
 
 
 def _said(given: dict[str, Any], entry: "CatalogModel | None") -> "Said":
-    from seesay.checkpoints import Said
+    from seesay.checkpoints.overrides import Said
 
     known = {field.name for field in dataclasses.fields(Said)} - {"entry"}
     if unknown := sorted(given.keys() - known):
@@ -414,7 +417,7 @@ def _each(items: object) -> Iterator["ImageInput"]:
 
 
 def _is_text(item: object) -> bool:
-    from seesay.images.formats import SUFFIXES
+    from seesay.images.decoding.formats import SUFFIXES
 
     if not isinstance(item, str) or is_url(item):
         return False

@@ -1,8 +1,10 @@
 """For tests of whatever stands on a Model: a whole model without weights."""
 
-from seesay.config import BertConfig, EfficientNetLiteConfig, ModelConfig, SearchSpec
 from seesay.engines.fake import FAKE_IMAGE_SPEC, FakeEngine, FakeTokenizer
 from seesay.model import Model
+from seesay.models.config import ModelConfig, SearchSpec
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 
 
 def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:

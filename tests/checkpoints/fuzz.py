@@ -26,9 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from seesay.checkpoints import Said, open_checkpoint
-from seesay.checkpoints.inspection import inspect
-from seesay.conversion import convert
+from seesay.checkpoints.convert import convert
+from seesay.checkpoints.inspect import inspect
+from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
 from seesay.model import load
 from seesay.tokenizers.from_files import END, START, byte_alphabet, clip_json

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from seesay.catalog import Architecture, catalog
-from seesay.checkpoints.description import preset
-from seesay.checkpoints.open_clip import describe
+from seesay.checkpoints.formats.open_clip import describe
+from seesay.checkpoints.hub.catalog import Architecture, catalog
+from seesay.checkpoints.overrides import preset
 from seesay.errors import CheckpointError
 from tests.parity.architectures import REFUSED
 from tests.parity.by_name import STORED

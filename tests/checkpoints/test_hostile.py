@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import seesay
-from seesay import external_data
-from seesay.checkpoints import open_checkpoint
-from seesay.checkpoints.inspection import inspect
-from seesay.checkpoints.weights import open_weights
-from seesay.conversion import convert
+from seesay.checkpoints.containers.weights import open_weights
+from seesay.checkpoints.convert import convert
+from seesay.checkpoints.inspect import inspect
+from seesay.checkpoints.reader import open_checkpoint
+from seesay.engines import external_data
 from seesay.errors import CheckpointError, ModelError
 from tests.parity.test_checkpoints import DATA
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seesay.checkpoints import open_checkpoint
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import SeeSayError
 from tests.parity.test_checkpoints import DATA
 

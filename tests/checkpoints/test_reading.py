@@ -9,13 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from seesay.checkpoints import Said, open_checkpoint
-from seesay.checkpoints.inspection import inspect
-from seesay.checkpoints.reader import read_checkpoint
-from seesay.checkpoints.weights import Entry, Weights
-from seesay.config import BertConfig, TokenizerSpec, VitConfig
+from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.inspect import inspect
+from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.reader import open_checkpoint, read_checkpoint
 from seesay.errors import CheckpointError, ModelError
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers import Tokenizer
+from seesay.tokenizers.spec import TokenizerSpec
 from tests.parity.by_name import Meta
 from tests.parity.originals import HF_FOLDERS
 from tests.parity.test_checkpoints import DATA, RELATIVE, UNIT, compare, open_fixture

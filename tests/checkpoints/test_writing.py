@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from seesay.checkpoints import Checkpoint, open_checkpoint
-from seesay.checkpoints.writer import Target
-from seesay.config import TokenizerSpec
-from seesay.conversion import convert_to
+from seesay.checkpoints.convert import convert_to
+from seesay.checkpoints.formats.writer import Target
+from seesay.checkpoints.hub.locate import BUNDLED
+from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import CheckpointError
-from seesay.location import BUNDLED
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+from seesay.tokenizers.spec import TokenizerSpec
 from seesay.tokenizers.to_files import transformers_files
 from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
 

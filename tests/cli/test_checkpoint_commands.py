@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seesay
-from seesay.catalog import find
+from seesay.checkpoints.hub.catalog import find
 from tests.checkpoints.fuzz import spelling
 from tests.cli.conftest import Run
 from tests.parity.test_checkpoints import DATA

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.library import Library
-from seesay.location import BUNDLED
 from seesay.model import Model
 from tests.cli.conftest import Run
 from tests.conftest import Paint

@@ -36,7 +36,7 @@ def test_commands_tell_a_log_how_far_they_are(
     monkeypatch.chdir(tmp_path)
     if command[0] != "index":
         run("index", album)
-    monkeypatch.setattr("seesay.progress.EVERY_S", 0.0)
+    monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.0)
     monkeypatch.setattr("seesay.cli.embed.FEW", 2)
     told = run(*(album if word == "ALBUM" else word for word in command))
     assert told.code == 0
@@ -50,7 +50,7 @@ def test_work_without_a_measure_says_that_it_goes_on(
     with output.working("writing"):
         pass
     assert capfd.readouterr().err == ""
-    monkeypatch.setattr("seesay.progress.EVERY_S", 0.05)
+    monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.05)
     with output.working("writing"):
         time.sleep(0.5)
     lines = capfd.readouterr().err.splitlines()

@@ -162,8 +162,9 @@ def test_a_file_of_weights_with_its_architecture(
     tiny: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The architecture says what the file does not; its own activation counts, as in the original."""
-    from seesay import catalog
-    from seesay.checkpoints import open_checkpoint, sources
+    from seesay.checkpoints import resolve as sources
+    from seesay.checkpoints.hub import catalog
+    from seesay.checkpoints.reader import open_checkpoint
 
     known = open_checkpoint(tiny["open_clip"]).description
     small = catalog.Architecture(known.dim, known.image, known.text, "open_clip", known.tokenizer_spec)  # type: ignore[arg-type]

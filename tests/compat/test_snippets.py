@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import seesay
-from seesay.catalog import CatalogModel
+from seesay.checkpoints.hub.catalog import CatalogModel
 from seesay.compat import sources
 from seesay.model import Model
 from tests.compat import published

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from seesay.checkpoints.weights import open_weights
+from seesay.checkpoints.containers.weights import open_weights
 from tests.parity.test_checkpoints import DATA
 from tests.parity.tokenizers import older_files
 

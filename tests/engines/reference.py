@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seesay.config import Gate
+from seesay.models.families.bert.config import Gate
 
 Weights = dict[str, np.ndarray]
 

@@ -9,9 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
-from seesay.checkpoints.graph_weights import read_weights
+from seesay.checkpoints.containers.graph_weights import read_weights
+from seesay.checkpoints.export import TOLERANCE, verify, write_graphs
 from seesay.engines import OnnxEngine
-from seesay.engines.export import TOLERANCE, verify, write_graphs
 from seesay.engines.graph_builder import GraphBuilder
 from seesay.engines.onnx import PICTURES
 from tests.parity.test_checkpoints import NAMES, open_fixture, unit

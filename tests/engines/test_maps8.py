@@ -7,13 +7,13 @@ import onnx
 import pytest
 import torch
 
-from seesay.checkpoints.graph_weights import read_weights
-from seesay.config import EfficientNetLiteConfig
+from seesay.checkpoints.containers.graph_weights import read_weights
 from seesay.engines.efficientnet_graph import map_ranges
 from seesay.engines.image_graphs import image_graph
 from seesay.engines.onnx import OnnxEngine
-from seesay.models.efficientnet_lite import EfficientNetLite
-from seesay.training.initialise import initialise
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.training.start.initialise import initialise
 
 CONFIG = EfficientNetLiteConfig(
     "efficientnet-lite", 64, ((1, 3, 1), (2, 3, 2), (1, 5, 2)), (8, 8, 12, 16, 32), 7, "conse", branch=1

@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 import seesay
-from seesay.checkpoints.graph_weights import read_weights
+from seesay.checkpoints.containers.graph_weights import read_weights
+from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
 from seesay.engines.graph_file import structure
@@ -19,9 +20,8 @@ from seesay.engines.onnx import runtime
 from seesay.engines.protocol import Engine
 from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
-from seesay.location import BUNDLED
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 from tests.engines import reference
 
 TEXTS = ["a", "a photo of a dog on grass", "word " * 60, "Two people walk along a beach at sunset, café in the back."]

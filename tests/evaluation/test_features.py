@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import seesay
-from seesay.download import cache_dir
+from seesay.checkpoints.hub.download import cache_dir
 from seesay.engines.fake import FakeEngine
 from seesay.errors import InputError
 from seesay.evaluation.features import picture_features, text_features

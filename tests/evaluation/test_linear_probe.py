@@ -6,7 +6,7 @@ import pytest
 
 from seesay.errors import InputError, MissingExtra
 from seesay.evaluation.linear_probe import COARSE, linear_probe
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 pytest.importorskip("sklearn")
 

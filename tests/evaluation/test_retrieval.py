@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seesay.errors import InputError
 from seesay.evaluation.retrieval import recalls
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 
 def slow_ranks(queries: np.ndarray, targets: np.ndarray, right: list[set[int]]) -> list[int]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.images.augment import Augment, augment, random_crop
-from seesay.images.decode import Picture
+from seesay.images.decoding.decode import Picture
 from seesay.images.preprocess import normalize, preprocess
 from seesay.images.read import read
 from tests.images.test_preprocess import CLIP, noise

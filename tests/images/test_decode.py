@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from seesay.config import ImageSpec
 from seesay.errors import UnreadableImage
-from seesay.images import jpeg, png
-from seesay.images.decode import CUT_SHORT, MAX_SCANS, MAX_STRIPS, Picture, to_rgb
-from seesay.images.levels import to_8_bits
+from seesay.images.decoding import jpeg, png
+from seesay.images.decoding.decode import CUT_SHORT, MAX_SCANS, MAX_STRIPS, Picture, to_rgb
+from seesay.images.decoding.levels import to_8_bits
 from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
+from seesay.images.spec import ImageSpec
 from tests.images.files import BLACK, TURNED, alike, encode, profile, scene
 
 # Sides
@@ -303,7 +303,7 @@ def test_a_tiff_of_twelve_packed_bits_is_as_bright_as_it_was() -> None:
 def test_strips_of_a_wide_picture_are_scaled_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     image = Image.fromarray((LEVELS * 3000).astype(np.float32))
     whole = np.asarray(to_8_bits(image))
-    monkeypatch.setattr("seesay.images.strips.STRIP", 100)
+    monkeypatch.setattr("seesay.images.decoding.strips.STRIP", 100)
     np.testing.assert_array_equal(np.asarray(to_8_bits(image)), whole)
 
 
@@ -311,7 +311,7 @@ def test_strips_on_white_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch)
     clear = scene().convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     whole = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    monkeypatch.setattr("seesay.images.strips.STRIP", 1000)
+    monkeypatch.setattr("seesay.images.decoding.strips.STRIP", 1000)
     np.testing.assert_array_equal(np.asarray(to_rgb(clear, "white")), np.asarray(whole))
 
 
@@ -401,7 +401,7 @@ def test_want_of_memory_is_a_passing_fault_of_this_picture(where: str, monkeypat
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(f"seesay.images.decode.{where}", fail)
+    monkeypatch.setattr(f"seesay.images.decoding.decode.{where}", fail)
     with pytest.raises(UnreadableImage, match="a: does not fit into memory") as caught:
         read(encode(scene(), "PNG")[:100], name="a")
     assert caught.value.transient

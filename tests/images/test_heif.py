@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from seesay.errors import UnreadableImage
-from seesay.images import formats
-from seesay.images.decode import Wanted, decoded
-from seesay.images.formats import heif, is_read, passed_over
-from seesay.images.headers import format_of
-from seesay.images.memory import DECODED
+from seesay.images.decoding import formats
+from seesay.images.decoding.decode import Wanted, decoded
+from seesay.images.decoding.formats import heif, is_read, passed_over
+from seesay.images.decoding.headers import format_of
+from seesay.images.decoding.memory import DECODED
 from seesay.images.metadata import Metadata
 from seesay.images.read import read
 from tests.images.files import BLACK, alike, encode, scene

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from seesay.errors import UnreadableImage
-from seesay.images import isolated
-from seesay.images.decode import Wanted, decoded
-from seesay.images.isolated import Decoders, needed
-from seesay.images.memory import DECODED, Budget
+from seesay.images.decoding import isolated
+from seesay.images.decoding.decode import Wanted, decoded
+from seesay.images.decoding.isolated import Decoders, needed
+from seesay.images.decoding.memory import DECODED, Budget
 from seesay.images.read import read
 from tests.images.files import encode, scene
 

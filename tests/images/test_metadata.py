@@ -10,9 +10,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from seesay.images.dates import iso
+from seesay.images.decoding.png import chunk
 from seesay.images.exif import Directories, Tag, number, text
 from seesay.images.metadata import Metadata
-from seesay.images.png import chunk
 from seesay.images.read import read
 
 TAKEN = "2007-02-19T10:20:30"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seesay.config import ImageSpec
 from seesay.errors import UnreadableImage
 from seesay.images.preprocess import frame, load_pixels, preprocess
+from seesay.images.spec import ImageSpec
 
 CLIP = ImageSpec(224, "shortest", 224, "bicubic", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 

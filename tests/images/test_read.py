@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.images import decode as module
+from seesay.images.decoding import decode as module
 from seesay.images.read import read
-from seesay.paths import printable
+from seesay.system.paths import printable
 from tests.conftest import Paint, is_root
 from tests.images.files import TURNED, encode
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seesay.config import SearchSpec
-from seesay.library import Library, background
-from seesay.library.background import (
+from seesay.checkpoints.hub.locate import BUNDLED
+from seesay.library import Library
+from seesay.library.search import background
+from seesay.library.search.background import (
     FILE,
     NEAREST,
     NEIGHBOURS,
@@ -21,10 +22,10 @@ from seesay.library.background import (
     phrase_vectors,
     search_spec,
 )
-from seesay.library.vectors import Vectors
-from seesay.location import BUNDLED
+from seesay.library.vectors.view import Vectors
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.config import SearchSpec
+from seesay.models.vectors import unit
 from seesay.tasks.phrasing import query_embeddings
 from tests.conftest import Paint
 

@@ -12,9 +12,9 @@ from seesay.errors import InputError
 from seesay.images.phash import LARGE, bits, turned, waves
 from seesay.library import Filters, Library, duplicates
 from seesay.library.duplicates import alike, one_picture
-from seesay.library.reads import PictureFile
+from seesay.library.storage.reads import PictureFile
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 from tests.conftest import Paint
 
 TURNS = [

@@ -12,8 +12,8 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library import ranking as module
-from seesay.library.reads import Passing, Reads
+from seesay.library.search import ranking as module
+from seesay.library.storage.reads import Passing, Reads
 from seesay.model import Model
 from tests.conftest import Paint
 

@@ -17,7 +17,7 @@ COUNT = 120
 # An index run with small commits and a slow tower, so that there are many moments to be killed in.
 CHILD = """
 import sys, time
-import seesay, seesay.library.indexer as indexer
+import seesay, seesay.library.indexing.indexer as indexer
 indexer.COMMIT_ROWS = 16
 model = seesay.fake_model()
 encode = model.engine.encode_pixels

@@ -132,7 +132,7 @@ def test_a_second_run_reads_nothing(library: Library, folder: Path, monkeypatch:
     def refuse(*_: object) -> bytes:
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr("seesay.library.indexer.read_bytes", refuse)
+    monkeypatch.setattr("seesay.library.indexing.indexer.read_bytes", refuse)
     report = library.index()
     assert (report.encoded, report.reused, report.unchanged, report.removed) == (0, 0, 5, 0)
 
@@ -165,8 +165,8 @@ def test_an_interrupted_run_leaves_nothing_of_replaced_pictures(
     library.index(folder)
     paint("a/red-1.png", "black")
     paint("yellow.bmp", "black")
-    monkeypatch.setattr("seesay.library.indexer.COMMIT_ROWS", 1)
-    monkeypatch.setattr("seesay.library.indexer.IMAGE_BATCH", 1)
+    monkeypatch.setattr("seesay.library.indexing.indexer.COMMIT_ROWS", 1)
+    monkeypatch.setattr("seesay.library.indexing.indexer.IMAGE_BATCH", 1)
 
     def stop(done: int, total: int) -> None:
         if done == 1:
@@ -182,7 +182,7 @@ def test_an_interrupted_list_of_texts_goes_on_where_it_was(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lines.txt").write_text("\n".join("abcd"))
-    monkeypatch.setattr("seesay.library.indexer.TEXT_ROWS", 2)
+    monkeypatch.setattr("seesay.library.indexing.indexer.TEXT_ROWS", 2)
     encode, asked = library.model.engine.encode_tokens, list[int]()
 
     def some(*given: np.ndarray) -> np.ndarray:
@@ -244,7 +244,7 @@ def test_an_unreadable_subfolder_deletes_nothing(library: Library, folder: Path,
             raise PermissionError(13, "Permission denied")
         return listed(path)
 
-    monkeypatch.setattr("seesay.library.crawl.os.scandir", scandir)
+    monkeypatch.setattr("seesay.library.indexing.crawl.os.scandir", scandir)
     report = library.index()
     assert report.removed == 0
     assert [f.reason for f in report.failed] == ["cannot list this folder (Permission denied)"]
@@ -270,7 +270,7 @@ def test_bad_files_are_kept_with_their_reason_and_not_read_again(library: Librar
 
 
 def test_a_file_without_permission_is_tried_again(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import seesay.library.indexer as indexer
+    import seesay.library.indexing.indexer as indexer
 
     real = indexer.read_bytes
 
@@ -523,7 +523,7 @@ def test_a_read_only_library_can_be_searched(library: Library, folder: Path, mon
     library.close()
     for file in library.path.glob("library.db-*"):
         file.unlink()
-    monkeypatch.setattr("seesay.library.schema.os.access", lambda *_: False)
+    monkeypatch.setattr("seesay.library.storage.schema.os.access", lambda *_: False)
     assert len(library.search("red", n=9)) == 5
     with pytest.raises(LibraryError, match="is read-only; use another --library to index"):
         Library(library.path, library.model).index(folder)

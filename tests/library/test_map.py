@@ -13,11 +13,11 @@ from PIL import Image
 from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.map import SEED, STEPS, VARIOUS, grouped, layout, located, named, read_names
-from seesay.library.relevance import Absent, Relevance
-from seesay.map_figure import SIZE_PX, _moved, _on, draw_map, seated
-from seesay.map_page import write_map
+from seesay.library.search.relevance import Absent, Relevance
 from seesay.model import Model
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
+from seesay.render.map_figure import SIZE_PX, _moved, _on, draw_map, seated
+from seesay.render.map_page import write_map
 from tests.conftest import COLOURS, Paint
 
 pytest.importorskip("sklearn")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seesay.library import Library
-from seesay.library.matrix import Matrix
+from seesay.library.vectors.matrix import Matrix
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -74,7 +74,7 @@ def test_a_reader_brings_a_lost_matrix_back(library: Library, monkeypatch: pytes
 def test_many_deletions_make_a_new_generation_and_old_readers_are_unharmed(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seesay.library.indexer.SMALL_MATRIX", 10)
+    monkeypatch.setattr("seesay.library.indexing.indexer.SMALL_MATRIX", 10)
     reader = Library(library.path, library.model)
     before = reader.search("red", n=30)
     assert len(before) == 30

@@ -8,8 +8,8 @@ import pytest
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library.names import file_key, folder_key, name_key
-from seesay.library.schema import APPLICATION_ID, DATABASE, MIGRATIONS, connect
+from seesay.library.search.names import file_key, folder_key, name_key
+from seesay.library.storage.schema import APPLICATION_ID, DATABASE, MIGRATIONS, connect
 from seesay.model import Model
 from tests.conftest import Paint
 

@@ -59,7 +59,7 @@ def test_a_long_road_is_several_places(paint: Paint, fake: Model, tmp_path: Path
 
 def test_places_have_the_names_of_towns() -> None:
     pytest.importorskip("reverse_geocode")
-    from seesay.serving.gazetteer import Gazetteer, towns
+    from seesay.serving.photos.gazetteer import Gazetteer, towns
 
     spots = [ZURICH, (35.68, 139.70), (31.23, 121.47), (46.6, 8.6), (0.0, -30.0)]
     expected = ["Zürich, Switzerland", "Tokyo, Japan", "Shanghai, China", towns([(46.6, 8.6)])[0], None]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from seesay.errors import InputError
-from seesay.library.query import Part, Query
+from seesay.library.search.query import Part, Query
 
 HASH = "0123456789ab"
 
@@ -76,7 +76,7 @@ def repeated(rule: Rule, sign: str) -> Rule:
     return Rule(f"(?:{rule.pattern}){sign}", lambda rng: "".join(rule.make(rng) for _ in range(rng.randint(least, most))))
 
 
-QUERY = Grammar(files("seesay").joinpath("library/query.ebnf").read_text(encoding="utf-8")).rule("query")
+QUERY = Grammar(files("seesay").joinpath("library/search/query.ebnf").read_text(encoding="utf-8")).rule("query")
 SENTENCE = re.compile(QUERY.pattern)
 
 

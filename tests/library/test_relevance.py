@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from seesay.library import Library
-from seesay.library.background import NEAREST
-from seesay.library.relevance import PHRASES, SENTENCE, WORDS, Absent, Relevance, Scale
+from seesay.library.search.background import NEAREST
+from seesay.library.search.relevance import PHRASES, SENTENCE, WORDS, Absent, Relevance, Scale
 from seesay.model import Model
 
 

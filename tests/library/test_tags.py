@@ -10,7 +10,7 @@ import pytest
 
 from seesay.errors import InputError, NoLibrary
 from seesay.library import Filters, Library, tags
-from seesay.library.schema import MIGRATIONS
+from seesay.library.storage.schema import MIGRATIONS
 from seesay.model import Model
 from seesay.tasks.prompts import label_embeddings
 from tests.conftest import Paint

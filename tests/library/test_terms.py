@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seesay.errors import InputError
-from seesay.library.terms import Terms
+from seesay.library.search.terms import Terms
 
 
 def test_positive_terms_are_one_vector_and_negative_ones_stay_apart() -> None:

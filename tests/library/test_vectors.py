@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seesay.library import vectors
-from seesay.library.vectors import Vectors
+from seesay.library.vectors import view as vectors
+from seesay.library.vectors.view import Vectors
 
 
 @pytest.mark.parametrize("alone", [0, 2**21])

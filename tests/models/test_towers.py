@@ -9,26 +9,23 @@ import pytest
 import torch
 
 import seesay
-from seesay.config import (
-    BertConfig,
-    CbowConfig,
-    ClipTextConfig,
-    EfficientNetLiteConfig,
-    Gate,
-    ModelConfig,
-    ModifiedResNetConfig,
-    VitConfig,
-)
+from seesay.checkpoints.export import verify, write_graphs
 from seesay.engines import OnnxEngine
-from seesay.engines.export import verify, write_graphs
 from seesay.errors import InputError, MissingCapability
-from seesay.estimate import parameters
-from seesay.models import Clip
-from seesay.models.groups import lock, parameters_in
-from seesay.models.positions import resize_grid, resize_line
-from seesay.models.recompute import recompute_blocks
-from seesay.models.transformer import Block
-from seesay.training.initialise import initialise
+from seesay.models.clip import Clip
+from seesay.models.config import ModelConfig
+from seesay.models.families.bert.config import BertConfig, Gate
+from seesay.models.families.cbow.config import CbowConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.layers.groups import lock, parameters_in
+from seesay.models.layers.positions import resize_grid, resize_line
+from seesay.models.layers.recompute import recompute_blocks
+from seesay.models.layers.transformer import Block
+from seesay.models.size import parameters
+from seesay.training.start.initialise import initialise
 from tests.parity.test_checkpoints import DATA, NAMES, open_fixture
 
 CBOW = CbowConfig("cbow", width=12, vocabulary=40, pad_id=0)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seesay.checkpoints import Said
+from seesay.checkpoints.overrides import Said
 
 Facts = dict[str, Any]
 

@@ -22,15 +22,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seesay.catalog import CatalogModel, catalog
-from seesay.checkpoints import Checkpoint, open_clip
-from seesay.checkpoints.reader import read_checkpoint
-from seesay.checkpoints.weights import Entry, Weights
-from seesay.config import BertConfig, ClipTextConfig, ModifiedResNetConfig, VitConfig
+from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.hub.catalog import CatalogModel, catalog
+from seesay.checkpoints.reader import Checkpoint, read_checkpoint
 from seesay.errors import CheckpointError
-from seesay.models import Clip
-from seesay.models.modified_resnet import AttentionPool
-from seesay.models.transformer import ACTIVATIONS, Attention, Mlp
+from seesay.models.clip import Clip
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.modified_resnet.tower import AttentionPool
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.layers.transformer import ACTIVATIONS, Attention, Mlp
 from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_clip_configs, refused_kind
 
 GELU_ALL_THE_SAME = ("open_clip/ViT-B-16/dfn2b",)  # OpenCLIP's flag is wrong here; the catalogue's entry says why

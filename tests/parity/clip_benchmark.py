@@ -16,7 +16,7 @@ import numpy as np
 
 from seesay.evaluation.retrieval import recalls
 from seesay.evaluation.zero_shot import classified
-from seesay.tasks.encoder import unit
+from seesay.models.vectors import unit
 
 STORED = Path(__file__).parent / "data" / "clip_benchmark.json"
 KS = (1, 5, 10)

@@ -106,8 +106,8 @@ def check(name: str, folder: Path) -> dict[str, float]:
     """Our numbers, differences and seconds."""
     from safetensors.torch import save_file
 
-    from seesay.checkpoints import open_checkpoint
-    from seesay.engines.export import verify, write_graphs
+    from seesay.checkpoints.export import verify, write_graphs
+    from seesay.checkpoints.reader import open_checkpoint
     from tests.parity.test_checkpoints import compare, said
 
     facts = json.loads((folder / "facts.json").read_text())

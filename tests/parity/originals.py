@@ -12,10 +12,10 @@ from unittest.mock import patch
 import numpy as np
 from ftfy.fixes import remove_control_chars
 
-from seesay.checkpoints import open_clip
-from seesay.config import TokenizerSpec
+from seesay.checkpoints.formats import open_clip
 from seesay.tokenizers import SPECS, Tokenizer, pad_id, vocabulary
 from seesay.tokenizers.from_files import bert_json, clip_json
+from seesay.tokenizers.spec import TokenizerSpec
 from seesay.tokenizers.vocabulary import VocabularyName
 from tests.parity.strings import BLOCK
 

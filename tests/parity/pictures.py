@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seesay.config import ImageSpec
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
+from seesay.images.spec import ImageSpec
 
 PHOTOS = Path(__file__).parent.parent.parent / "examples" / "photos"
 STORED = Path(__file__).parent / "data" / "preprocessing.json"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from seesay.config import ImageSpec
+from seesay.images.spec import ImageSpec
 from tests.parity.pictures import (
     EXACT,
     HALF,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from seesay.checkpoints import Checkpoint, Said, open_checkpoint
-from seesay.models import Clip
+from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.reader import Checkpoint, open_checkpoint
+from seesay.models.clip import Clip
 from tests.parity.fixtures import contrastive, summary
 
 DATA = Path(__file__).parent / "data"

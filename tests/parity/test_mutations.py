@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from seesay.checkpoints import Checkpoint
-from seesay.models import Clip
+from seesay.checkpoints.reader import Checkpoint
+from seesay.models.clip import Clip
 from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
 
 Mutation = Callable[[Checkpoint], Clip]

@@ -27,10 +27,10 @@ from open_clip_train.train import train_one_epoch
 from safetensors.torch import save_file
 
 from seesay.images.preprocess import normalize
-from seesay.strict import from_json
-from seesay.training.loader import Loader
-from seesay.training.log import read_log
+from seesay.system.schema import from_json
+from seesay.training.data.loader import Loader
 from seesay.training.recipe import Recipe
+from seesay.training.run.log import read_log
 from seesay.training.trainer import Trainer
 
 STEPS, BATCH, WARMUP, RATE = 50, 32, 10, 5e-4

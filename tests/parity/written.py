@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seesay.conversion import convert_to
+from seesay.checkpoints.convert import convert_to
 from tests.checkpoints.test_writing import EXACT, square_crop
 from tests.parity.test_checkpoints import UNIT, open_fixture, unit
 

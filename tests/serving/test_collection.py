@@ -16,12 +16,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from seesay.errors import InputError
-from seesay.images.formats import READER
+from seesay.images.decoding.formats import READER
 from seesay.library import Library
 from seesay.library.map import Map, Spot
 from seesay.model import Model
-from seesay.serving.folders import Folders
-from seesay.serving.thumbnails import Thumbnails
+from seesay.serving.photos.folders import Folders
+from seesay.serving.photos.thumbnails import Thumbnails
 from tests.conftest import Paint
 from tests.serving.conftest import Serve, data_uri
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from seesay.library import Library
 from seesay.model import Model
-from seesay.serving.filenames import LONGEST, attachment, portable, readable
+from seesay.serving.photos.filenames import LONGEST, attachment, portable, readable
 from tests.conftest import Paint
 from tests.serving.conftest import Serve
 

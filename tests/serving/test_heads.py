@@ -13,8 +13,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from seesay.serving import peers
-from seesay.serving.heads import ARRIVES_S, LINGER_BYTES, MOST_BYTES, Bounds
+from seesay.serving.guard import peers
+from seesay.serving.guard.heads import ARRIVES_S, LINGER_BYTES, MOST_BYTES, Bounds
 from seesay.serving.listening import KEEP_ALIVE_S, uvicorn_config
 
 
@@ -48,7 +48,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture(params=PROTOCOLS)
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that waits half a second for a head, and holds eight connections."""
-    monkeypatch.setattr("seesay.serving.heads.ARRIVES_S", 0.5)
+    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 0.5)
     monkeypatch.setattr(Bounds, "most_connections", 8)
     config = uvicorn_config(
         app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
@@ -222,7 +222,7 @@ class Held:
 
 @pytest.fixture
 def held(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    monkeypatch.setattr("seesay.serving.heads.ARRIVES_S", 15)
+    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 15)
     made = Held(port)
     yield made
     for each in made.open:

@@ -13,7 +13,7 @@ import uvicorn
 
 from seesay.model import Model
 from seesay.serving.app import create_app
-from seesay.serving.heads import BoundedHeads
+from seesay.serving.guard.heads import BoundedHeads
 from seesay.serving.settings import Settings
 
 KEY = "a-long-and-random-key"

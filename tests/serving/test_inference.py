@@ -161,7 +161,7 @@ def test_classify(serve: Serve, fake: Model) -> None:
 
 
 def test_prompts_are_counted_before_they_are_made(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("seesay.serving.inference.filled")
+    monkeypatch.delattr("seesay.serving.routes.inference.filled")
     asked = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
     for templates, texts in ((None, 4000), (["{}"] * 1000, 1_000_000)):
         answer = serve().post("/v1/classify", json=asked | {"templates": templates})

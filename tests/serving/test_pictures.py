@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.images.memory import DECODED, PIECE
+from seesay.images.decoding.memory import DECODED, PIECE
 from seesay.model import Model
-from seesay.serving.pictures import fetched, pixels, public
+from seesay.serving.photos.uploads import fetched, pixels, public
 from seesay.serving.settings import Settings
 from tests.images.files import encode, scene
 from tests.picture_server import Server, png, sends
@@ -104,7 +104,7 @@ def test_urls_are_refused_unless_allowed(server: Server) -> None:
 
 def test_why_a_url_cannot_be_fetched_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or clients would learn which names, ports and pages there are inside."""
-    monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
+    monkeypatch.setattr("seesay.serving.photos.uploads.public", lambda address: True)
     refused = server.url("/page", sends(b"<p>", kind="text/html"))
     missing = server.url("/none.png", sends(status=404))
     said = set()
@@ -117,7 +117,7 @@ def test_why_a_url_cannot_be_fetched_is_not_told(server: Server, monkeypatch: py
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy would look names up anew, and connect where it likes."""
-    monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
+    monkeypatch.setattr("seesay.serving.photos.uploads.public", lambda address: True)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("NO_PROXY", "no_proxy"):
@@ -199,7 +199,7 @@ def test_what_a_public_server_redirects_to_is_checked_again(server: Server, monk
         looked.append(str(address))
         return len(looked) == 1
 
-    monkeypatch.setattr("seesay.serving.pictures.public", once)
+    monkeypatch.setattr("seesay.serving.photos.uploads.public", once)
     inside = server.url("/secret", sends(png()))
     url = server.url("/a.png", lambda handler: redirect(handler, inside))
     with pytest.raises(UnreadableImage, match="cannot be fetched"):
@@ -216,7 +216,7 @@ def redirect(handler: object, where: str) -> None:
 
 
 def test_fetched_pictures_have_a_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seesay.serving.pictures.public", lambda address: True)
+    monkeypatch.setattr("seesay.serving.photos.uploads.public", lambda address: True)
     url = server.url("/a.png", sends(png()))
     assert fetched(url, "picture 1", OPEN) == png()
     with pytest.raises(UnreadableImage, match="of at most 1.90735e-05 MB"):

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from seesay.errors import InputError
 from seesay.library import Library
-from seesay.library.background import search_spec
+from seesay.library.search.background import search_spec
 from seesay.model import Model
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seesay
+from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.errors import InputError, TruncatedText
-from seesay.location import BUNDLED
 from seesay.model import Model
 
 VOCABULARY = json.loads((BUNDLED / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from seesay.config import TokenizerSpec
 from seesay.errors import InputError, ModelError
 from seesay.tokenizers import SPECS, Tokenizer, pad_id, tokenizer_json, vocabulary
 from seesay.tokenizers.from_files import bert_json, byte_alphabet, clip_json
+from seesay.tokenizers.spec import TokenizerSpec
 from tests.parity.originals import older_files
 from tests.parity.strings import strings
 

@@ -117,6 +117,6 @@ every = 20
 
 @pytest.fixture
 def records() -> Callable[[Path], list[dict[str, Any]]]:
-    from seesay.training.log import read_log
+    from seesay.training.run.log import read_log
 
     return lambda folder: read_log(folder / "log.jsonl")

@@ -6,7 +6,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from seesay.training.samples import Fault, Sample, Source
+from seesay.training.data.samples import Fault, Sample, Source
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:

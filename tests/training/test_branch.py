@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from seesay.config import EfficientNetLiteConfig
 from seesay.errors import InputError
-from seesay.models.efficientnet_lite import EfficientNetLite
-from seesay.training.initialise import initialise
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.training.start.initialise import initialise
 from seesay.training.trainer import Trainer
 from tests.training.conftest import TOWERS, VALIDATION, Make
 

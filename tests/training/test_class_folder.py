@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from seesay.errors import InputError
-from seesay.training.class_folder import ClassFolder, open_class_folder
+from seesay.training.data.class_folder import ClassFolder, open_class_folder
 from tests.conftest import Paint
 from tests.training.tables import good, take
 

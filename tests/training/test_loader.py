@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.training.left_out import in_few_words
-from seesay.training.loader import Batch, Loader, ids_of
-from seesay.training.samples import Sample
+from seesay.training.data.left_out import in_few_words
+from seesay.training.data.loader import Batch, Loader, ids_of
+from seesay.training.data.samples import Sample
 from tests.training.tables import Numbers
 
 

@@ -12,13 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seesay.errors import InputError
-from seesay.training.losses import (
-    class_loss,
-    embedding_distillation,
-    info_nce,
-    sigmoid_loss,
-    similarity_distillation,
-)
+from seesay.training.losses import class_loss, embedding_distillation, info_nce, sigmoid_loss, similarity_distillation
 
 STORED = Path(__file__).parent.parent / "parity" / "data" / "losses.json"
 DIM = 24

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError
-from seesay.strict import from_json
-from seesay.training.listing import Listing
-from seesay.training.manifest import Manifest, open_manifest
+from seesay.system.schema import from_json
+from seesay.training.data.listing import Listing
+from seesay.training.data.manifest import Manifest, open_manifest
 from tests.training.tables import good, take, write_rows
 
 SHARED_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

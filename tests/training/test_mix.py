@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError
-from seesay.strict import from_json
-from seesay.training import mix
-from seesay.training.manifest import Manifest
-from seesay.training.mix import Mix, SourceConfig, open_source, open_sources
-from seesay.training.samples import Fault
+from seesay.system.schema import from_json
+from seesay.training.data import mix
+from seesay.training.data.manifest import Manifest
+from seesay.training.data.mix import Mix, SourceConfig, open_source, open_sources
+from seesay.training.data.samples import Fault
 from tests.training.tables import Numbers, good, take, write_rows
 
 

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, MissingExtra
-from seesay.strict import from_json
-from seesay.training.left_out import in_few_words
-from seesay.training.samples import Fault, Sample
-from seesay.training.shards import Shards, ShardSource, open_shards
+from seesay.system.schema import from_json
+from seesay.training.data.left_out import in_few_words
+from seesay.training.data.samples import Fault, Sample
+from seesay.training.data.shards import Shards, ShardSource, open_shards
 from tests.test_package import modules_loaded_by
 from tests.training.tables import good, take
 
@@ -224,7 +224,9 @@ def test_read_from_a_recipe() -> None:
 
 
 def test_sources_that_are_no_shards_load_neither_webdataset_nor_torch() -> None:
-    assert not {"torch", "webdataset", "onnxruntime"} & modules_loaded_by("import seesay.training.mix, seesay.training.loader")
+    assert not {"torch", "webdataset", "onnxruntime"} & modules_loaded_by(
+        "import seesay.training.data.mix, seesay.training.data.loader"
+    )
 
 
 def test_without_the_library_the_extra_is_named(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:

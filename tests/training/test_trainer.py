@@ -19,9 +19,9 @@ import seesay
 from seesay.errors import InputError, TrainingError
 from seesay.evaluation.datasets import read_captions
 from seesay.evaluation.retrieval import recalls
-from seesay.training.state import CheckpointFolder, read_state
+from seesay.training.run.state import CheckpointFolder, read_state
+from seesay.training.run.watch import Watch
 from seesay.training.trainer import Trainer, train
-from seesay.training.watch import Watch
 from tests.training.conftest import TOWERS, VALIDATION, Make
 
 Records = Callable[[Path], list[dict[str, Any]]]

@@ -6,31 +6,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seesay import families
-from seesay.checkpoints.description import Description, Said
-from seesay.checkpoints.layouts import SEESAY, Layout, sniff
+from seesay.checkpoints.containers.weights import Weights, open_graphs, open_weights
+from seesay.checkpoints.formats import unsupported as families
+from seesay.checkpoints.formats.layouts import SEESAY, Layout, sniff
 from seesay.checkpoints.names import Account, Place, account
+from seesay.checkpoints.overrides import Description, Said
+from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
-from seesay.checkpoints.sources import describe
-from seesay.checkpoints.weights import Weights, open_graphs, open_weights
-from seesay.config import (
-    BertConfig,
-    ClipTextConfig,
-    ModelConfig,
-    ModifiedResNetConfig,
-    Source,
-    VitConfig,
-    is_model_folder,
-    make_space_id,
-    read_config,
-)
 from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.models.config import ModelConfig, Source, is_model_folder, make_space_id, read_config
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers import tokenizer_json, vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seesay.models import Clip
+    from seesay.models.clip import Clip
 
 STORED = ("float32", "float16", "bfloat16", "float64")
 UNUSED = {
@@ -72,7 +66,7 @@ class Checkpoint:
             for ours, place in self.account.places.items()
             if ours not in UNUSED or self._pools()
         }
-        from seesay.models.positions import resize_grid, resize_line
+        from seesay.models.layers.positions import resize_grid, resize_line
 
         for name in self._resized() & state.keys():
             if name.startswith("image."):
@@ -115,7 +109,7 @@ class Checkpoint:
             import torch
         except ImportError:
             raise MissingExtra("running a checkpoint", "torch") from None
-        from seesay.models import Clip
+        from seesay.models.clip import Clip
 
         with torch.device("meta"):
             clip = Clip(self.config())

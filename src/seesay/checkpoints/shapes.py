@@ -3,9 +3,13 @@
 import re
 from collections.abc import Mapping
 
-from seesay.checkpoints.description import Said
-from seesay.config import BertConfig, ClipTextConfig, ImageConfig, ModifiedResNetConfig, TextConfig, VitConfig
+from seesay.checkpoints.overrides import Said
 from seesay.errors import CheckpointError
+from seesay.models.config import ImageConfig, TextConfig
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers.vocabulary import PIECES
 
 CLIP_EPS, BERT_EPS = 1e-5, 1e-12  # of every model that publishes bare weights

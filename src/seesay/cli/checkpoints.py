@@ -12,10 +12,10 @@ from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option, working
 
 if TYPE_CHECKING:
-    from seesay.checkpoints import Said
-    from seesay.checkpoints.inspection import Inspection
-    from seesay.conversion import Storage
-    from seesay.fidelity import Fidelity
+    from seesay.checkpoints.convert import Storage
+    from seesay.checkpoints.inspect import Inspection
+    from seesay.checkpoints.overrides import Said
+    from seesay.evaluation.fidelity import Fidelity
 
 F = TypeVar("F", bound=Callable[..., Any])
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
@@ -44,9 +44,9 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
 
     Exit code 1 if it cannot be used as it is.
     """
-    from seesay.catalog import find
-    from seesay.checkpoints.inspection import inspect as look
-    from seesay.strict import to_json
+    from seesay.checkpoints.hub.catalog import find
+    from seesay.checkpoints.inspect import inspect as look
+    from seesay.system.schema import to_json
 
     if not file.exists() and (str(file) == "bundled" or find(str(file))):
         raise click.UsageError(
@@ -109,14 +109,14 @@ def convert(
     """
     from dataclasses import replace
 
-    from seesay.checkpoints import open_checkpoint
-    from seesay.checkpoints.writer import Target
-    from seesay.conversion import convert as write
-    from seesay.conversion import convert_to
+    from seesay.checkpoints.convert import convert as write
+    from seesay.checkpoints.convert import convert_to
+    from seesay.checkpoints.formats.writer import Target
+    from seesay.checkpoints.hub.locate import locate
+    from seesay.checkpoints.reader import open_checkpoint
     from seesay.evaluation.datasets import read_either
-    from seesay.fidelity import compare
-    from seesay.location import locate
-    from seesay.strict import to_json
+    from seesay.evaluation.fidelity import compare
+    from seesay.system.schema import to_json
     from seesay.tokenizers.from_files import FILES
 
     if target != "seesay" and (int8 or tables):
@@ -176,7 +176,7 @@ def convert(
 
 
 def _said(given: dict[str, Any]) -> "Said":
-    from seesay.checkpoints import Said
+    from seesay.checkpoints.overrides import Said
 
     return Said(**given)
 

@@ -8,17 +8,8 @@ from gettext import gettext as _
 import click
 import numpy as np
 
-from seesay.cli.output import (
-    bar,
-    echo_failures,
-    echo_json,
-    failed_json,
-    json_option,
-    open_model,
-    preprocessing_option,
-    short,
-)
-from seesay.library.report import Failure
+from seesay.cli.output import bar, echo_failures, echo_json, failed_json, json_option, open_model, preprocessing_option, short
+from seesay.library.indexing.report import Failure
 
 SHOWN_LABELS = 10
 Probabilities = dict[str, float]  # by label

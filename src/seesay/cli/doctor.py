@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from seesay import __version__
+from seesay._version import __version__
 from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option, library_option
 from seesay.errors import NoLibrary, SeeSayError
-from seesay.paths import printable
+from seesay.system.paths import printable
 
 PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "torch")
 
@@ -51,8 +51,8 @@ def _check_model(problems: list[str]) -> dict[str, object]:
     """Runs both towers once: a wheel for the wrong machine or a damaged download shows here."""
     import numpy as np
 
-    from seesay.engines.cores import available_cores
     from seesay.model import load
+    from seesay.system.cpu import available_cores
 
     try:
         model = load()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.output import echo_json, json_option, library_option, model_option, open_model, progress_bar, short
-from seesay.library.filters import Filters
+from seesay.library.search.filters import Filters
 
 if TYPE_CHECKING:
     from seesay.library.duplicates import Copy, Group
@@ -53,7 +53,7 @@ def duplicates(
     else:
         _print(groups)
     if html:
-        from seesay.gallery import Alike, write_page
+        from seesay.render.gallery import Alike, write_page
 
         page = write_page(html, [Alike(group) for group in groups], title="SeeSay: duplicates")
         click.echo(_("wrote {page}").format(page=short(str(page))), err=True)

@@ -23,8 +23,8 @@ from seesay.cli.output import (
     short,
 )
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
-from seesay.library.report import Failure
-from seesay.paths import is_url
+from seesay.library.indexing.report import Failure
+from seesay.system.paths import is_url
 
 if TYPE_CHECKING:
     from seesay.model import Model
@@ -97,8 +97,8 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
 
 
 def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skipped: Counter[str]) -> Iterator[Row]:
-    from seesay.library.crawl import Crawl, is_text_list
-    from seesay.library.texts import parse_texts
+    from seesay.library.indexing.crawl import Crawl, is_text_list
+    from seesay.library.indexing.texts import parse_texts
 
     pictures: list[str] = []
     for path in inputs:

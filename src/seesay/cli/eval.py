@@ -13,14 +13,14 @@ import click
 from seesay.cli.commands import Commands
 from seesay.cli.language import told
 from seesay.cli.output import echo_failures, echo_json, json_option, open_model, preprocessing_option
-from seesay.progress import progress_lines
+from seesay.system.progress import progress_lines
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels
     from seesay.evaluation.features import Progress
-    from seesay.evaluation.report import Report
     from seesay.evaluation.runs import Run
     from seesay.model import Model
+    from seesay.render.report import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R", bound="Run")
@@ -81,9 +81,9 @@ def prompt_options(command: F) -> F:
 @click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
 def retrieval(data: Path, images: Path | None, split: str | None, lang: str | None, **out: Any) -> int:
     """Search: how often a text finds its picture, and a picture one of its texts, among the first 1, 5, 10."""
-    from seesay.evaluation import report
     from seesay.evaluation.datasets import read_captions
     from seesay.evaluation.runs import run_retrieval
+    from seesay.render import report
 
     captions = read_captions(data, images, language=lang, split=split)
     return _finish(
@@ -107,10 +107,10 @@ def zero_shot(
     **out: Any,
 ) -> int:
     """Classification by names alone: top-1, top-5, recall per class, what is taken for what."""
-    from seesay.evaluation import report
     from seesay.evaluation.datasets import read_labels
     from seesay.evaluation.runs import run_zero_shot
     from seesay.evaluation.zero_shot import read_templates
+    from seesay.render import report
 
     labels = read_labels(data, images, column=label_column, split=split, names=names)
     prompts = read_templates(templates, lang)
@@ -139,10 +139,10 @@ def linear_probe(
     **out: Any,
 ) -> int:
     """Classification learnt on frozen vectors, by logistic regression (extra eval)."""
-    from seesay.evaluation import report
     from seesay.evaluation.datasets import aligned, read_labels
     from seesay.evaluation.linear_probe import require
     from seesay.evaluation.runs import run_linear_probe
+    from seesay.render import report
 
     require()  # before the long work
     known, asked = aligned(
@@ -183,11 +183,11 @@ def robustness(
 
     A table of captions is measured by recall at 1, one of labels by top-1; where it has both, labels are used.
     """
-    from seesay.evaluation import report
     from seesay.evaluation.corruptions import SEVERITIES
     from seesay.evaluation.datasets import read_either
     from seesay.evaluation.runs import run_robustness
     from seesay.evaluation.zero_shot import read_templates
+    from seesay.render import report
 
     both = read_either(data, images, language=lang, split=split, column=label_column, names=names)
     read: Captions | Labels | None = both[1] or both[0]
@@ -214,16 +214,16 @@ def _finish(
     title: str,
 ) -> int:
     """Runs every model, prints, and writes what was asked for. `out` holds models, as_json, markdown and report."""
-    from seesay.evaluation.report import to_markdown, write_html
-    from seesay.library.report import Failure
-    from seesay.pages import write
-    from seesay.paths import printable
+    from seesay.library.indexing.report import Failure
+    from seesay.render.page import write
+    from seesay.render.report import to_markdown, write_html
+    from seesay.system.paths import printable
 
     page: Path | None = out["report"]
     if page is not None:
         if page.suffix.lower() not in (".html", ".htm"):
             raise click.UsageError(_("--report writes a page for a browser; name it .html, not {name}").format(name=page.name))
-        from seesay.evaluation.plots import require
+        from seesay.render.plots import require
 
         require()  # before the long work
     for note in data.notes:

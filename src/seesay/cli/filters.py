@@ -14,8 +14,8 @@ import click
 from seesay.cli.language import told
 from seesay.cli.output import short
 from seesay.errors import InputError
-from seesay.library.filters import ORIENTATIONS, Filters
-from seesay.paths import printable
+from seesay.library.search.filters import ORIENTATIONS, Filters
+from seesay.system.paths import printable
 
 
 class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions

@@ -5,7 +5,7 @@ from gettext import gettext as _
 import click
 
 from seesay.cli.output import echo_json, json_option, library_option, short
-from seesay.paths import absolute, below
+from seesay.system.paths import absolute, below
 
 
 @click.command()

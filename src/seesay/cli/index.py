@@ -19,10 +19,10 @@ from seesay.cli.output import (
     progress_bar,
     short,
 )
-from seesay.paths import printable
+from seesay.system.paths import printable
 
 if TYPE_CHECKING:
-    from seesay.library.report import IndexReport
+    from seesay.library.indexing.report import IndexReport
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The language in which the command line speaks: English, or what `seesay/locale` has, as the environment asks.
+"""The language in which the command line speaks: English, or what `cli/locale` has, as the environment asks.
 
 Commands mark what they print for gettext, and click does. Errors are raised in English, whoever calls; a message of one is
 translated here, when it is shown, by the form that it was written in: "{0} is not UTF-8 text" with whatever stands for {0}.
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 DOMAIN = "seesay"
-FOLDER = Path(__file__).parent.parent / "locale"
+FOLDER = Path(__file__).parent / "locale"
 ERROR = "error\x04"  # how a catalogue keeps the context of forms
 LONG = 2000  # letters; none of our messages is as long, and forms with many places would take seconds
 PLACE = re.compile(r"\{\d+\}")

@@ -12,12 +12,12 @@ from gettext import gettext as _
 
 import click
 
-from seesay import __version__
+from seesay._version import __version__
 from seesay.cli import language
 from seesay.cli.commands import Commands
 from seesay.cli.language import helped
 from seesay.errors import SeeSayError, UnreadableImage
-from seesay.paths import printable
+from seesay.system.paths import printable
 
 COMMANDS = (
     "index",

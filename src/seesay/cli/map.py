@@ -10,7 +10,7 @@ import click
 from seesay.cli.filters import as_options
 from seesay.cli.output import echo_json, json_option, library_option, model_option, open_model, progress_bar, short
 from seesay.errors import InputError
-from seesay.library.filters import Filters
+from seesay.library.search.filters import Filters
 
 if TYPE_CHECKING:
     from seesay.library.map import Map
@@ -49,7 +49,7 @@ def map(
     """
     from seesay.library import Library
     from seesay.library.map import read_names
-    from seesay.map_page import write_map
+    from seesay.render.map_page import write_map
 
     files = files or (() if as_json else ("map.html",))
     if wrong := [file for file in files if Path(file).suffix.lower() not in (".html", ".htm", ".png")]:
@@ -69,7 +69,7 @@ def map(
     for file in files:
         with progress_bar(_("Drawing"), quiet=as_json, first=_("Drawing")) as progress:
             if Path(file).suffix.lower() == ".png":
-                from seesay.map_figure import draw_map
+                from seesay.render.map_figure import draw_map
 
                 unknown = draw_map(Path(file), drawn, progress)
                 if unknown:

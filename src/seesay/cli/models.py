@@ -12,9 +12,9 @@ from seesay.cli.commands import Commands
 from seesay.cli.output import echo_json, json_option, short
 
 if TYPE_CHECKING:
-    from seesay.catalog import CatalogModel
+    from seesay.checkpoints.hub.catalog import CatalogModel
+    from seesay.checkpoints.hub.inventory import Cached
     from seesay.model import Model
-    from seesay.model_cache import Cached
 
 HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "MUGE text to image")}
 UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -35,7 +35,7 @@ models.add_command(convert)
 @json_option
 def list_models(language: str | None, family: str | None, as_json: bool) -> int:
     """List the models that can be named: the bundled one, and published ones, which are fetched at first use."""
-    from seesay.catalog import catalog
+    from seesay.checkpoints.hub.catalog import catalog
     from seesay.model import load
 
     found = [m for m in catalog().models if family in (None, m.family) and (language is None or _speaks(m, language))]
@@ -72,10 +72,10 @@ def info(model: str, as_json: bool) -> int:
 
     Nothing is fetched for the models of the catalogue.
     """
-    from seesay.catalog import find
-    from seesay.config import is_model_folder
-    from seesay.location import locate
+    from seesay.checkpoints.hub.catalog import find
+    from seesay.checkpoints.hub.locate import locate
     from seesay.model import load
+    from seesay.models.config import is_model_folder
 
     here = model != "bundled" and os.path.exists(model)
     entry = None if here else find(model)
@@ -91,7 +91,7 @@ def info(model: str, as_json: bool) -> int:
         return 0
     opened = load(model)
     if as_json:
-        from seesay.strict import to_json
+        from seesay.system.schema import to_json
 
         echo_json({**_facts(opened), "card": to_json(opened.card) if _has_card(opened) else None})
     else:
@@ -103,7 +103,7 @@ def info(model: str, as_json: bool) -> int:
 @json_option
 def cached(as_json: bool) -> int:
     """List the models that are kept on this machine and what they take: fetched ones, checkpoints prepared for fast starts."""
-    from seesay.model_cache import cached as kept
+    from seesay.checkpoints.hub.inventory import cached as kept
 
     _echo_cached(kept(), as_json, _("in all"))
     return 0
@@ -117,7 +117,7 @@ def remove(names: tuple[str, ...], as_json: bool) -> int:
 
     What is needed again is fetched and prepared again. A repository's files lie in the hub's cache, which other programs share.
     """
-    from seesay.model_cache import remove as delete
+    from seesay.checkpoints.hub.inventory import remove as delete
 
     _echo_cached(delete(*names), as_json, _("removed"))
     return 0
@@ -141,14 +141,14 @@ def _echo_cached(found: "list[Cached]", as_json: bool, total: str) -> None:
 @json_option
 def architectures(as_json: bool) -> int:
     """List the architectures that can be named for weights which come without a configuration."""
-    from seesay.catalog import catalog
-    from seesay.strict import to_json
+    from seesay.checkpoints.hub.catalog import catalog
+    from seesay.system.schema import to_json
 
     known = catalog().architectures
     if as_json:
         echo_json({"architectures": {name: to_json(found) for name, found in known.items()}})
         return 0
-    from seesay.estimate import parameters
+    from seesay.models.size import parameters
 
     for name, found in known.items():
         image, text = parameters(found.image, found.dim), parameters(found.text, found.dim)
@@ -177,8 +177,8 @@ def choose(language: str, ram: str | None, limit: int, as_json: bool) -> int:
     Memory and speed are estimates for float32 on this processor: from counted parameters and operations, and from a
     half-second measurement of its matrix product. The scores are the published ones.
     """
-    from seesay import estimate
-    from seesay.catalog import architecture, catalog
+    from seesay.checkpoints.hub.catalog import architecture, catalog
+    from seesay.models import size as estimate
 
     room_mb = _size(ram) / 1e6 if ram else _half_of_memory_mb()
     per_s = estimate.multiplications_per_s() * estimate.EFFICIENCY
@@ -249,8 +249,8 @@ def _headline(model: "CatalogModel", language: str) -> str:
 
 
 def _parameters(model: "CatalogModel") -> int:
-    from seesay.catalog import architecture
-    from seesay.estimate import parameters
+    from seesay.checkpoints.hub.catalog import architecture
+    from seesay.models.size import parameters
 
     found = architecture(model.architecture)
     return parameters(found.image, found.dim) + parameters(found.text, found.dim)
@@ -347,7 +347,7 @@ def _print_card(model: "Model") -> None:
 
 
 def _entry_facts(entry: "CatalogModel") -> dict[str, object]:
-    from seesay.strict import to_json
+    from seesay.system.schema import to_json
 
     return {"name": entry.id, "parameters": _parameters(entry), **to_json(entry)}
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from seesay.library.report import Failure
+    from seesay.library.indexing.report import Failure
     from seesay.model import Model
 
 from seesay.cli.language import told
-from seesay.paths import is_url, printable
-from seesay.progress import progress_lines, still
+from seesay.system.paths import is_url, printable
+from seesay.system.progress import progress_lines, still
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,7 +108,7 @@ def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterat
 
 def echo_skipped(counts: "Mapping[str, int]") -> None:
     """Files that look like pictures or videos and are not read, by kind, with what can be done about each."""
-    from seesay.images.formats import ADVICE
+    from seesay.images.decoding.formats import ADVICE
 
     if counts:
         click.echo(_("seesay: note: passed over:"), err=True)

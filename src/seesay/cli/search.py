@@ -12,13 +12,13 @@ import click
 
 from seesay.cli.filters import as_options, described, filter_options, why_empty
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
-from seesay.library.filters import Filters
-from seesay.paths import is_url, printable
+from seesay.library.search.filters import Filters
+from seesay.system.paths import is_url, printable
 
 if TYPE_CHECKING:
-    from seesay.library.hits import Hit
-    from seesay.library.ranking import Sort
-    from seesay.library.search import Score
+    from seesay.library.search.ranking import Sort
+    from seesay.library.search.result import Hit
+    from seesay.library.search.search import Score
 
 SORTS = ("score", "newest", "oldest")
 
@@ -142,7 +142,7 @@ def search(
     if why:
         click.echo(f"seesay: {why}", err=True)
     if html:
-        from seesay.gallery import Found, write_page
+        from seesay.render.gallery import Found, write_page
 
         page = write_page(
             html, [Found(text, hits, image, filters, why)], title=f"SeeSay: {text or image or described(filters)}"

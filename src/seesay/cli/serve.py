@@ -51,12 +51,12 @@ def serve(
         raise MissingExtra("seesay serve", "serve") from None
     import platformdirs
 
-    from seesay.library.indexer import check_paths
-    from seesay.paths import absolute
+    from seesay.library.indexing.indexer import check_paths
     from seesay.serving.app import create_app
     from seesay.serving.listening import listen, uvicorn_config
     from seesay.serving.log import to_stderr
     from seesay.serving.settings import Settings
+    from seesay.system.paths import absolute
 
     settings = Settings(
         host=host, port=port, api_key=os.environ.get("SEESAY_API_KEY") or None, names=names, allow_urls=allow_urls

@@ -62,7 +62,7 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None
 
 def _draw(cosine: "np.ndarray", images: tuple[str, ...], texts: tuple[str, ...], plot: str) -> None:
     """Texts at the left and pictures above, where there are both."""
-    from seesay.similarity_figure import draw, pictures
+    from seesay.render.similarity import draw, pictures
 
     shown = pictures(images)
     unknown = draw(cosine, texts or shown, shown or texts, Path(plot))

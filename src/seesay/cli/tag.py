@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
-from seesay.library.filters import Filters
+from seesay.library.search.filters import Filters
 
 if TYPE_CHECKING:
     from seesay.library import Library

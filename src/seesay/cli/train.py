@@ -14,12 +14,12 @@ import click
 from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option
 from seesay.errors import MissingExtra
-from seesay.progress import EVERY_S
+from seesay.system.progress import EVERY_S
 
 if TYPE_CHECKING:
-    from seesay.training.left_out import LeftOut
+    from seesay.training.data.left_out import LeftOut
     from seesay.training.result import Result
-    from seesay.training.watch import Watch
+    from seesay.training.run.watch import Watch
 
 
 @click.command()
@@ -95,7 +95,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.text import Text
 
-    from seesay.training.watch import Watch
+    from seesay.training.run.watch import Watch
 
     columns = (
         TextColumn("{task.description}"),

@@ -27,9 +27,9 @@ from seesay.compat.absent import absent
 from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers, default_device
-from seesay.config import ClipTextConfig
-from seesay.engines.cores import checked_threads
 from seesay.errors import InputError, MissingCapability
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.system.cpu import checked_threads
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.vocabulary import PIECES

@@ -20,15 +20,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from seesay.checkpoints.writer import hugging_face_config
+from seesay.checkpoints.formats.writer import hugging_face_config
 from seesay.compat.absent import absent
 from seesay.compat.inputs import NOTHING, Preprocess, listed
-from seesay.compat.one_tower import (
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPVisionModel,
-    CLIPVisionModelWithProjection,
-)
+from seesay.compat.one_tower import CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModel, CLIPVisionModelWithProjection
 from seesay.compat.pretrained import Pretrained, pad_id
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.values import Values

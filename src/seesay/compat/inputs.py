@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seesay.config import ImageSpec, TokenizerSpec
 from seesay.errors import InputError, ModelError
 from seesay.images.preprocess import load_pixels
+from seesay.images.spec import ImageSpec
 from seesay.tokenizers import Tokenizer, Tokens
+from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput

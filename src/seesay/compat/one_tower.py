@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from seesay.checkpoints import Checkpoint
+from seesay.checkpoints.reader import Checkpoint
 from seesay.compat.pretrained import Pretrained
 from seesay.compat.values import Values
-from seesay.config import ClipTextConfig, VitConfig
 from seesay.errors import MissingCapability
-from seesay.models.bert import Bert
-from seesay.models.clip_text import ClipText
-from seesay.models.vit import Vit
+from seesay.models.families.bert.tower import Bert
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.clip_text.tower import ClipText
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.tower import Vit
 
 
 class _TextTower(Pretrained):

@@ -21,18 +21,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.catalog import CatalogModel, architecture, catalog, find
-from seesay.checkpoints.description import CLIP_MEAN, CLIP_STD
+from seesay.checkpoints.hub.catalog import CatalogModel, architecture, catalog, find
+from seesay.checkpoints.hub.locate import HUB
+from seesay.checkpoints.overrides import CLIP_MEAN, CLIP_STD
 from seesay.compat.absent import absent
 from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import Source, described, opened
 from seesay.compat.towers import Towers
-from seesay.config import ImageSpec
-from seesay.engines.cores import checked_threads
 from seesay.errors import InputError, ModelError, TruncatedText
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
-from seesay.location import HUB
+from seesay.images.spec import ImageSpec
+from seesay.system.cpu import checked_threads
 from seesay.tasks.prompts import imagenet_classes, named_templates
 from seesay.tokenizers import SPECS, tokenizer_json, vocabulary
 
@@ -339,7 +339,7 @@ def _source(model_name: str) -> Source:
 
 def _fetched(name: str) -> bytes:
     """The vocabulary of an architecture whose weights bring it; all weights of one architecture have the same."""
-    from seesay.download import hub_folder
+    from seesay.checkpoints.hub.download import hub_folder
 
     for model in catalog().models:
         if model.architecture == name and model.source.repo is not None:

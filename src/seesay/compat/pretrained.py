@@ -6,13 +6,14 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from seesay.checkpoints import Checkpoint
+from seesay.checkpoints.reader import Checkpoint
 from seesay.compat.inputs import Words
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers
-from seesay.config import BertConfig, ClipTextConfig
-from seesay.engines.cores import checked_threads
 from seesay.errors import InputError
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.system.cpu import checked_threads
 
 
 class Pretrained(Towers):

@@ -4,13 +4,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from seesay.catalog import architecture, find
-from seesay.checkpoints import Checkpoint, Said, open_checkpoint
+from seesay.checkpoints.hub.catalog import architecture, find
+from seesay.checkpoints.hub.locate import HUB, locate
+from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.compat.inputs import Words
-from seesay.config import ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import MissingCapability
-from seesay.location import HUB, locate
+from seesay.images.spec import ImageSpec
+from seesay.models.config import TextConfig
 from seesay.tokenizers import vocabulary
+from seesay.tokenizers.spec import TokenizerSpec
 
 
 @dataclass(frozen=True)

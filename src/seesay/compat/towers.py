@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from seesay.checkpoints import Checkpoint
+from seesay.checkpoints.reader import Checkpoint
 from seesay.compat.inputs import Preprocess, Words
-from seesay.config import BertConfig, ClipTextConfig
 from seesay.engines.threads import Threads
 from seesay.errors import InputError, MissingCapability
-from seesay.models import Clip
+from seesay.models.clip import Clip
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tokenizers.vocabulary import PIECES
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from seesay.config import EfficientNetLiteConfig
 from seesay.engines.graph_builder import KERNEL_LEVELS, WEIGHT_LEVELS, GraphBuilder, Weights
 from seesay.engines.onnx import runtime
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 
 Ranges = Mapping[str, tuple[float, float]]  # of maps by name: least and largest value
 PIXELS = (-127 / 128, 1.0)  # of Lite's normalisation; 256 levels of 1/128

@@ -8,9 +8,10 @@ import hashlib
 
 import numpy as np
 
-from seesay.config import ImageSpec, TokenizerSpec
 from seesay.engines.protocol import Capability
+from seesay.images.spec import ImageSpec
 from seesay.tokenizers import Tokens
+from seesay.tokenizers.spec import TokenizerSpec
 
 COLOURS = {
     "red": (1.0, 0.0, 0.0),

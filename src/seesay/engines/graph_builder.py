@@ -23,7 +23,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from seesay.config import Activation, Gate, Projection
+from seesay.models.families.bert.config import Gate
+from seesay.models.fields import Activation, Projection
 
 Storage = Literal["float32", "float16", "int8", "int8-rows"]
 Weights = Mapping[str, np.ndarray]

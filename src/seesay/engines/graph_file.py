@@ -7,7 +7,7 @@ takes. So what is handed over says of every large weight where in this same file
 import mmap
 from pathlib import Path
 
-from seesay.protobuf import VARINT, Field, fields, number, sized
+from seesay.system.protobuf import VARINT, Field, fields, number, sized
 
 LARGE = 1 << 14  # bytes of a weight that is worth it
 BYTES = (2, 3)  # ONNX's types uint8 and int8: others would have to lie at addresses that are multiples of their size

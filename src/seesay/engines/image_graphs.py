@@ -6,9 +6,12 @@ Both are raw projections. `with_dense` is an optional input, false unless given.
 import onnx
 from onnx import TensorProto, helper
 
-from seesay.config import EfficientNetLiteConfig, ImageConfig, ModifiedResNetConfig, VitConfig
 from seesay.engines.efficientnet_graph import Ranges, efficientnet_lite
 from seesay.engines.graph_builder import GraphBuilder, Outside, Storage, Weights
+from seesay.models.config import ImageConfig
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.vit.config import VitConfig
 
 
 def image_graph(

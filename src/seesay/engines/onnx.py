@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seesay import external_data
-from seesay.engines.cores import available_cores, checked_threads
+from seesay.engines import external_data
 from seesay.engines.graph_file import structure
 from seesay.engines.protocol import Capability
 from seesay.errors import ModelError, first_sentence
+from seesay.system.cpu import available_cores, checked_threads
 
 if TYPE_CHECKING:
     import onnxruntime

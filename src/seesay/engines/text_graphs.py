@@ -4,8 +4,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from seesay.config import BertConfig, CbowConfig, ClipTextConfig, TextConfig
 from seesay.engines.graph_builder import LOWEST, GraphBuilder, Outside, Storage, Weights
+from seesay.models.config import TextConfig
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.cbow.config import CbowConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
 
 
 def text_graph(

@@ -5,7 +5,7 @@ import threading
 
 import torch
 
-from seesay.engines.cores import FreeCores, checked_threads
+from seesay.system.cpu import FreeCores, checked_threads
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -5,7 +5,7 @@ import torch
 
 from seesay.engines.protocol import Capability
 from seesay.engines.threads import Threads
-from seesay.models import Clip
+from seesay.models.clip import Clip
 
 
 class TorchEngine:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.paths import printable
-from seesay.tables import TEXT_COLUMNS, Row, picture_of, read_table
+from seesay.system.paths import printable
+from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, read_table
 
 DEFAULT_LANGUAGE = "en"
 NAMED = 12  # classes or values that a message lists

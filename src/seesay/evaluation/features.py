@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.arrays import read_arrays, write_arrays
-from seesay.download import cache_dir
-from seesay.engines.cores import available_cores
+from seesay.checkpoints.hub.download import cache_dir
 from seesay.errors import InputError, TruncatedText, UnreadableImage
 from seesay.images.read import ImageInput
 from seesay.model import IMAGE_BATCH, Model
-from seesay.paths import absolute, is_url, printable
-from seesay.prefetch import prefetch
+from seesay.system.cpu import available_cores
+from seesay.system.files import read_arrays, write_arrays
+from seesay.system.paths import absolute, is_url, printable
+from seesay.system.prefetch import prefetch
 
 Progress = Callable[[str, int, int], None]  # what ("pictures", "texts"), how many are done, of how many
 Alter = Callable[[int, Path | str], ImageInput]  # a picture's number and place -> what is encoded in its stead

@@ -10,7 +10,7 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.evaluation.retrieval import ranks
-from seesay.paths import printable
+from seesay.system.paths import printable
 from seesay.tasks.prompts import SETS, named_templates
 
 TOP = (1, 5)

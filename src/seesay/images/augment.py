@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from seesay.config import ImageSpec
 from seesay.errors import InputError
-from seesay.images.decode import Picture
+from seesay.images.decoding.decode import Picture
 from seesay.images.preprocess import INTERPOLATION, frame
+from seesay.images.spec import ImageSpec
 
 ASPECTS = (3 / 4, 4 / 3)  # of a crop, width to height
 TRIES = 10

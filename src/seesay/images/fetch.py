@@ -21,8 +21,8 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from seesay.errors import UnreadableImage
-from seesay.network import USER_AGENT, offline, trusted
-from seesay.paths import printable
+from seesay.system.network import USER_AGENT, offline, trusted
+from seesay.system.paths import printable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Allow = Callable[[Address], bool]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from seesay.images.dates import iso
+from seesay.images.decoding.png import changed_at
 from seesay.images.exif import GPS, Directories, Tag, Value, number, text
-from seesay.images.png import changed_at
 
 XMP_DATES = (
     "exif:DateTimeOriginal",

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from seesay.config import ImageSpec
 from seesay.errors import UnreadableImage
-from seesay.images.color import with_profile
-from seesay.images.decode import MAX_PIXELS, Decode, Picture
+from seesay.images.decoding.color import with_profile
+from seesay.images.decoding.decode import MAX_PIXELS, Decode, Picture
 from seesay.images.read import ImageInput, read
+from seesay.images.spec import ImageSpec
 
 INTERPOLATION = {
     "nearest": Image.Resampling.NEAREST,

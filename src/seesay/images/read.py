@@ -12,11 +12,22 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.images import isolated
-from seesay.images.decode import MAX_PIXELS, NO_MEMORY, TURNS, Alpha, Decode, Picture, Wanted, check_bytes, decoded, to_rgb
-from seesay.images.memory import DECODED
+from seesay.images.decoding import isolated
+from seesay.images.decoding.decode import (
+    MAX_PIXELS,
+    NO_MEMORY,
+    TURNS,
+    Alpha,
+    Decode,
+    Picture,
+    Wanted,
+    check_bytes,
+    decoded,
+    to_rgb,
+)
+from seesay.images.decoding.memory import DECODED
 from seesay.images.metadata import Metadata, orientation_of
-from seesay.paths import is_url, printable
+from seesay.system.paths import is_url, printable
 
 ImageInput = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.engines.cores import available_cores
 from seesay.errors import LibraryError, UnreadableImage
 from seesay.images.phash import WAVES, bits, faint, turned, waves
 from seesay.images.read import read
-from seesay.library.filters import Filters
-from seesay.library.links import by_age, on_disk
-from seesay.library.ranking import EVERYTHING
-from seesay.library.reads import PictureFile
-from seesay.prefetch import prefetch
-from seesay.progress import Progress
+from seesay.library.search.filters import Filters
+from seesay.library.search.ranking import EVERYTHING
+from seesay.library.storage.links import by_age, on_disk
+from seesay.library.storage.reads import PictureFile
+from seesay.system.cpu import available_cores
+from seesay.system.prefetch import prefetch
+from seesay.system.progress import Progress
 
 if TYPE_CHECKING:
     from seesay.library.library import Library

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, LibraryError, LibraryLocked, NoLibrary, SpaceMismatch
-from seesay.library import search
-from seesay.library.background import (
+from seesay.library.indexing.report import IndexReport
+from seesay.library.search import search
+from seesay.library.search.background import (
     Background,
     file_state,
     measured,
@@ -21,20 +22,19 @@ from seesay.library.background import (
     phrase_vectors,
     search_spec,
 )
-from seesay.library.filters import Filters
-from seesay.library.hits import Hit
-from seesay.library.matrix import Matrix
-from seesay.library.query import ID, Query
-from seesay.library.ranking import EVERYTHING, Sort
-from seesay.library.reads import Space
-from seesay.library.report import IndexReport
-from seesay.library.schema import DATABASE, connect, is_full
-from seesay.library.search import Kind, Options, Score
-from seesay.library.store import Store
-from seesay.library.terms import Terms
-from seesay.library.vectors import Vectors
-from seesay.paths import absolute
-from seesay.tasks.encoder import unit
+from seesay.library.search.filters import Filters
+from seesay.library.search.query import ID, Query
+from seesay.library.search.ranking import EVERYTHING, Sort
+from seesay.library.search.result import Hit
+from seesay.library.search.search import Kind, Options, Score
+from seesay.library.search.terms import Terms
+from seesay.library.storage.reads import Space
+from seesay.library.storage.schema import DATABASE, connect, is_full
+from seesay.library.storage.store import Store
+from seesay.library.vectors.matrix import Matrix
+from seesay.library.vectors.view import Vectors
+from seesay.models.vectors import unit
+from seesay.system.paths import absolute
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from seesay.library.map import Map
     from seesay.library.tags import Tags
     from seesay.model import Model
-    from seesay.progress import Progress
+    from seesay.system.progress import Progress
 
 HEAL_ROWS = 1000  # a matrix further behind than this is brought up to date by a reader, if no writer is at it
 
@@ -94,7 +94,7 @@ class Library:
         reported and costs nothing else. exclude: folders or files to forget and pass over, in this run and in later ones,
         until one is named in paths. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
         """
-        from seesay.library.indexer import Indexer, Target, check_excluded, check_paths, plan_targets
+        from seesay.library.indexing.indexer import Indexer, Target, check_excluded, check_paths, plan_targets
 
         wanted, left_out = [absolute(path) for path in paths], [absolute(path) for path in exclude]
         if not wanted and not (self.path / DATABASE).is_file():
@@ -245,7 +245,7 @@ class Library:
         return Vectors(parts, state.generation)
 
     def _heal(self, store: Store, space: Space) -> bool:
-        from seesay.library.indexer import sync_matrix
+        from seesay.library.indexing.indexer import sync_matrix
 
         try:
             with self.writing():
@@ -350,7 +350,7 @@ class Library:
     ) -> "Map":
         """Pictures in two dimensions, alike ones together, in named groups; where words lie among them (`map.py`).
 
-        `seesay.map_page.write_map` and `seesay.map_figure.draw_map` show it. Raises InputError, MissingExtra.
+        `seesay.render.map_page.write_map` and `seesay.render.map_figure.draw_map` show it. Raises InputError, MissingExtra.
         """
         from seesay.library.map import chart
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from seesay.errors import InputError
-from seesay.library.filters import Filters
-from seesay.library.links import by_age
-from seesay.library.query import ID
-from seesay.library.reads import FoundItem, PictureFile, Reads
-from seesay.paths import from_db, join
+from seesay.library.search.filters import Filters
+from seesay.library.search.query import ID
+from seesay.library.storage.links import by_age
+from seesay.library.storage.reads import FoundItem, PictureFile, Reads
+from seesay.system.paths import from_db, join
 
 Order = Literal["newest", "oldest", "name"]
 ORDERS = ("newest", "oldest", "name")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.library.background import NEAREST, corrections, form_of, neutral_phrases, phrase_vectors, search_spec
-from seesay.library.filters import Filters
-from seesay.library.ranking import EVERYTHING
-from seesay.library.reads import PictureFile
-from seesay.library.relevance import Relevance
-from seesay.progress import Progress
+from seesay.library.search.background import NEAREST, corrections, form_of, neutral_phrases, phrase_vectors, search_spec
+from seesay.library.search.filters import Filters
+from seesay.library.search.ranking import EVERYTHING
+from seesay.library.search.relevance import Relevance
+from seesay.library.storage.reads import PictureFile
+from seesay.models.vectors import top_k
+from seesay.system.progress import Progress
 from seesay.tasks.phrasing import phrase, query_embeddings
-from seesay.tasks.retrieve import top_k
 
 if TYPE_CHECKING:
     from seesay.library.library import Library

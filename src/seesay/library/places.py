@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seesay.library.reads import Reads
+from seesay.library.storage.reads import Reads
 
 CELL = 0.1  # degrees: a picture is counted where its cell is, so that a million take no longer than a thousand places
 REACH_KM = 20.0  # from the middle of a place to that of its cells

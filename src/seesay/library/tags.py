@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.filters import Filters, tag_key, tag_name
-from seesay.library.ranking import EVERYTHING
-from seesay.paths import absolute
+from seesay.library.search.filters import Filters, tag_key, tag_name
+from seesay.library.search.ranking import EVERYTHING
+from seesay.system.paths import absolute
 from seesay.tasks.prompts import Templates, label_embeddings
 
 if TYPE_CHECKING:

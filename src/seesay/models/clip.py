@@ -5,24 +5,20 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from seesay.config import (
-    BertConfig,
-    CbowConfig,
-    ClipTextConfig,
-    EfficientNetLiteConfig,
-    ImageConfig,
-    ModelConfig,
-    ModifiedResNetConfig,
-    TextConfig,
-    VitConfig,
-)
-from seesay.models.bert import Bert
-from seesay.models.cbow import Cbow
-from seesay.models.clip_text import ClipText
-from seesay.models.efficientnet_lite import EfficientNetLite
-from seesay.models.groups import Group
-from seesay.models.modified_resnet import ModifiedResNet
-from seesay.models.vit import Vit
+from seesay.models.config import ImageConfig, ModelConfig, TextConfig
+from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.bert.tower import Bert
+from seesay.models.families.cbow.config import CbowConfig
+from seesay.models.families.cbow.tower import Cbow
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.clip_text.tower import ClipText
+from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.modified_resnet.tower import ModifiedResNet
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.tower import Vit
+from seesay.models.layers.groups import Group
 
 
 class ImageTower(Protocol):

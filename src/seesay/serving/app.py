@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from seesay import __version__
+from seesay._version import __version__
 from seesay.model import Model
-from seesay.serving import collection, drawing, faults, inference, upkeep
-from seesay.serving.answers import ErrorAnswer
-from seesay.serving.guard import KEY, Guard
+from seesay.serving import errors as faults
+from seesay.serving.guard.middleware import KEY, Guard
+from seesay.serving.routes import collection, drawing, inference, upkeep
+from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 

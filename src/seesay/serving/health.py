@@ -8,8 +8,8 @@ import time
 import numpy as np
 from PIL import Image
 
+from seesay.serving.schemas.requests import Thing
 from seesay.serving.service import Service
-from seesay.serving.wire import Thing
 
 WITHIN_S = 10.0  # in which a picture and a text must be encoded
 FOR_S = 1.0  # an answer counts so long: whoever asks without a key must not keep the towers busy

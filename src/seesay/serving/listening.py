@@ -6,8 +6,8 @@ from typing import Any
 import uvicorn
 
 from seesay.errors import InputError
-from seesay.serving import peers
-from seesay.serving.heads import MOST_BYTES, BoundedHeads
+from seesay.serving.guard import peers
+from seesay.serving.guard.heads import MOST_BYTES, BoundedHeads
 from seesay.serving.settings import Settings
 
 KEEP_ALIVE_S = 30  # that a connection may wait for its next request

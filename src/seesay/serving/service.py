@@ -10,27 +10,27 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.engines.cores import available_cores
 from seesay.errors import InputError, LibraryError
-from seesay.images.memory import give_back_large_pictures
-from seesay.library.background import search_spec
-from seesay.library.query import Query
+from seesay.images.decoding.memory import give_back_large_pictures
+from seesay.library.search.background import search_spec
+from seesay.library.search.query import Query
 from seesay.model import Model
-from seesay.paths import is_url
+from seesay.models.vectors import unit
 from seesay.serving.batching import Room, TooLate
-from seesay.serving.charts import Charts
-from seesay.serving.copies import Copies
-from seesay.serving.gazetteer import Gazetteer
-from seesay.serving.guard import Keys
-from seesay.serving.indexing import Indexing
+from seesay.serving.guard.middleware import Keys
 from seesay.serving.joined import JoinedEngine
 from seesay.serving.metrics import Metrics
-from seesay.serving.photos import Photos
-from seesay.serving.pictures import check_count, fetched, pixels
+from seesay.serving.photos.charts import Charts
+from seesay.serving.photos.copies import Copies
+from seesay.serving.photos.gazetteer import Gazetteer
+from seesay.serving.photos.indexing import Indexing
+from seesay.serving.photos.photos import Photos
+from seesay.serving.photos.thumbnails import Thumbnails
+from seesay.serving.photos.uploads import check_count, fetched, pixels
+from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
-from seesay.serving.thumbnails import Thumbnails
-from seesay.serving.wire import Thing
-from seesay.tasks.encoder import unit
+from seesay.system.cpu import available_cores
+from seesay.system.paths import is_url
 from seesay.tasks.phrasing import averaged, phrasings
 
 Rows = Sequence["np.ndarray | Exception"]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.tasks.encoder import Encoder, unit
+from seesay.models.encoder import Encoder
+from seesay.models.vectors import unit
 from seesay.tasks.prompts import is_chinese
 
 SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.tasks.encoder import Encoder, unit
+from seesay.models.encoder import Encoder
+from seesay.models.vectors import unit
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seesay.tasks.encoder import Encoder
+from seesay.models.encoder import Encoder
 from seesay.tasks.prompts import Templates, label_embeddings
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.config import TokenizerSpec
 from seesay.errors import ModelError, SeeSayError
 from seesay.tokenizers.cleaning import CLEANINGS
 from seesay.tokenizers.from_files import FILES
+from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend

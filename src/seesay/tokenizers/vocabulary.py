@@ -6,8 +6,8 @@ They cut cleaned text: without the cleaning that their spec names, the ids are w
 from pathlib import Path
 from typing import Literal
 
-from seesay.config import TokenizerSpec
 from seesay.errors import InputError
+from seesay.tokenizers.spec import TokenizerSpec
 
 VocabularyName = Literal["clip", "open_clip", "chinese_clip"]
 

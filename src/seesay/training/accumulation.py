@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seesay.errors import InputError
-from seesay.models.buffers import unchanged_buffers
+from seesay.models.layers.buffers import unchanged_buffers
 
 
 def contrastive_step(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from seesay.config import ImageConfig, ImageSpec, TextConfig, TokenizerSpec
 from seesay.errors import InputError
 from seesay.images.augment import Augment
-from seesay.paths import printable
-from seesay.strict import Bounded, Bounds, from_json
-from seesay.training.mix import SourceConfig
+from seesay.images.spec import ImageSpec
+from seesay.models.config import ImageConfig, TextConfig
+from seesay.system.paths import printable
+from seesay.system.schema import Bounded, Bounds, from_json
+from seesay.tokenizers.spec import TokenizerSpec
+from seesay.training.data.mix import SourceConfig
 
 Count = Annotated[int, Bounds(least=1)]
 Share = Annotated[float, Bounds(least=0, below=1)]

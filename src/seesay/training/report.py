@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seesay.evaluation import plots
-from seesay.evaluation.report import WAYS, Example, Examples, Plot, Report, Table, shown_share, write_html
-from seesay.training.log import Record, read_log
+from seesay.render import plots
+from seesay.render.report import WAYS, Example, Examples, Plot, Report, Table, shown_share, write_html
 from seesay.training.recipe import Recipe
+from seesay.training.run.log import Record, read_log
 from seesay.training.validation import Search
 
 FOLDED = 400  # points that a curve shows; more would be a smear

@@ -9,20 +9,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from seesay import __version__
-from seesay.card import Card, Score
+from seesay._version import __version__
+from seesay.checkpoints.convert import new_folder, write
+from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.reader import digest, space_of
-from seesay.config import ModelConfig, Source
-from seesay.conversion import new_folder, write
-from seesay.engines.export import TOLERANCE
-from seesay.evaluation.report import WAYS
-from seesay.models import Clip
-from seesay.strict import to_json
-from seesay.training.left_out import LeftOut
-from seesay.training.log import Record
-from seesay.training.mix import SourceConfig
+from seesay.models.card import Card, Score
+from seesay.models.clip import Clip
+from seesay.models.config import ModelConfig, Source
+from seesay.render.report import WAYS
+from seesay.system.schema import to_json
+from seesay.training.data.left_out import LeftOut
+from seesay.training.data.mix import SourceConfig
+from seesay.training.data.shards import Shards
 from seesay.training.recipe import Recipe
-from seesay.training.shards import Shards
+from seesay.training.run.log import Record
 
 
 @dataclass(frozen=True)

@@ -13,32 +13,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.card import Card
 from seesay.errors import InputError, TrainingError
-from seesay.evaluation import plots
-from seesay.models.recompute import recompute_blocks
-from seesay.paths import printable
-from seesay.strict import to_json
+from seesay.models.card import Card
+from seesay.models.layers.recompute import recompute_blocks
+from seesay.render import plots
+from seesay.system.paths import printable
+from seesay.system.schema import to_json
 from seesay.training.accumulation import contrastive_step
-from seesay.training.anchored import AnchoredTexts
+from seesay.training.data.inputs import Pictures, Texts
+from seesay.training.data.left_out import LeftOut
+from seesay.training.data.loader import Batch, Loader, ids_of
+from seesay.training.data.mix import open_sources
+from seesay.training.data.samples import Sample
 from seesay.training.device import prepare_device
-from seesay.training.inputs import Pictures, Texts
-from seesay.training.left_out import LeftOut
-from seesay.training.loader import Batch, Loader, ids_of
-from seesay.training.log import Log, Record
 from seesay.training.losses import embedding_distillation
-from seesay.training.mix import open_sources
-from seesay.training.objective import Objective, Teacher, Truth, number_classes
-from seesay.training.optimizer import Ema, adamw, set_learning_rate
+from seesay.training.losses.anchored import AnchoredTexts
+from seesay.training.losses.objective import Objective, Teacher, Truth, number_classes
+from seesay.training.optim.optimizer import Ema, adamw, set_learning_rate
 from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
 from seesay.training.result import Result, card_of, write_model
-from seesay.training.run_folder import alone, claim, write_recipe
-from seesay.training.samples import Sample
-from seesay.training.state import CheckpointFolder, write_whole
-from seesay.training.towers import build, set_training
+from seesay.training.run.folder import alone, claim, write_recipe
+from seesay.training.run.log import Log, Record
+from seesay.training.run.state import CheckpointFolder, write_whole
+from seesay.training.run.watch import Watch
+from seesay.training.start.towers import build, set_training
 from seesay.training.validation import Search, Validator, score
-from seesay.training.watch import Watch
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seesay.engines.cores import available_cores
 from seesay.errors import InputError, UnreadableImage
 from seesay.evaluation.datasets import Captions, read_captions
 from seesay.evaluation.retrieval import Retrieval, recalls
-from seesay.models import Clip
-from seesay.prefetch import prefetch
+from seesay.models.clip import Clip
+from seesay.system.cpu import available_cores
+from seesay.system.prefetch import prefetch
 from seesay.tokenizers import Tokenizer
-from seesay.training.frozen import Progress
-from seesay.training.inputs import PLAIN, Pictures, Texts
-from seesay.training.left_out import LeftOut
+from seesay.training.data.frozen import Progress
+from seesay.training.data.inputs import PLAIN, Pictures, Texts
+from seesay.training.data.left_out import LeftOut
+from seesay.training.data.samples import Fault
 from seesay.training.recipe import Recipe, Validation
-from seesay.training.samples import Fault
 
 BATCH = 32
 SHOWN_TEXTS, SHOWN_PICTURES = 8, 5

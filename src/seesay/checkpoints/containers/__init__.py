@@ -1,0 +1,1 @@
+"""Files that hold weights, opened safely, whatever they are named."""

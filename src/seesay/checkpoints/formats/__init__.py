@@ -1,0 +1,1 @@
+"""How each format of the CLIP family is told apart, read and written."""

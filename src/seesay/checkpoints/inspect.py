@@ -1,0 +1,145 @@
+"""What a checkpoint's file is, tower by tower, without running it; from its header alone where the format has one."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seesay.checkpoints import shapes
+from seesay.checkpoints.containers.weights import Weights, open_weights
+from seesay.checkpoints.names import account
+from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.reader import Checkpoint, layout_of, our_shapes, read_checkpoint
+from seesay.errors import CheckpointError, InputError, MissingExtra
+from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.size import parameters
+from seesay.system.schema import to_json
+
+GUESSED = Said(activation="gelu", image_heads=1, text_heads=1)  # to read what shapes show; the guesses are not shown
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """`faults` holds what keeps the file from being used; `unknown` what it does not say and the caller must."""
+
+    file: Path
+    kind: str
+    format: str | None
+    megabytes: float
+    tensors: int
+    parameters: int
+    dtypes: dict[str, int]
+    image: dict[str, Any] | None
+    text: dict[str, Any] | None
+    dim: int | None
+    preprocessing: dict[str, Any] | None
+    tokenizer: str | None
+    ignored: dict[str, str]
+    notes: tuple[str, ...]
+    unknown: str | None
+    faults: str | None
+
+
+def inspect(path: Path, said: Said | None = None) -> Inspection:
+    """Never fails for a file that can be opened: what cannot be known is said. Raises CheckpointError, MissingExtra."""
+    if is_model_folder(path):
+        return _of_model_folder(path, read_config(path))
+    weights = open_weights(path)
+    try:
+        layout = layout_of(weights)
+    except CheckpointError as error:
+        return _facts(weights, faults=str(error))
+    found = account(weights.names, layout.table(weights.names))
+    ignored = dict(found.ignored)
+    try:
+        checkpoint = read_checkpoint(path, weights, said or Said())
+    except CheckpointError as error:
+        ours = our_shapes(weights, found)
+        image, text = (_shown(make, ours) for make in (shapes.image_config, shapes.text_config))
+        return _facts(weights, format=layout.title, image=image, text=text, ignored=ignored, unknown=str(error))
+    faults = None
+    try:
+        checkpoint.check_towers()
+    except MissingExtra:
+        pass  # without torch the names and shapes cannot be compared with the towers'
+    except CheckpointError as error:
+        faults = str(error)
+    d = checkpoint.description
+    return _facts(
+        weights,
+        format=layout.title,
+        image=to_json(d.image),
+        text=to_json(d.text),
+        dim=d.dim,
+        preprocessing=to_json(d.image_spec),
+        tokenizer=_tokenizer(checkpoint),
+        ignored=ignored,
+        faults=faults,
+    )
+
+
+def _tokenizer(checkpoint: Checkpoint) -> str | None:
+    name = checkpoint.description.tokenizer
+    if name == "folder":
+        return "beside the weights" if checkpoint.tokenizer() is not None else None
+    return f"{name}, comes with SeeSay" if name else None
+
+
+def _of_model_folder(folder: Path, config: ModelConfig) -> Inspection:
+    whole = (folder / "model.safetensors").is_file()
+    files = ["model.safetensors"] if whole else ["image.onnx", "text.onnx"]
+    size = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
+    weights = open_weights(folder / "model.safetensors") if whole else None
+    return Inspection(
+        file=folder,
+        kind="SeeSay folder",
+        format="SeeSay",
+        megabytes=round(size / 1e6, 1),
+        tensors=len(weights.names) if weights else 0,
+        parameters=weights.elements if weights else _counted(config),
+        dtypes=Counter(config.precision.values()),
+        image=to_json(config.image),
+        text=to_json(config.text),
+        dim=config.dim,
+        preprocessing=to_json(config.image_spec),
+        tokenizer="tokenizer.json" if (folder / "tokenizer.json").is_file() else None,
+        ignored={},
+        notes=(f"space {config.space_id}",),
+        unknown=None,
+        faults=None,
+    )
+
+
+def _counted(config: ModelConfig) -> int:
+    return sum(parameters(tower, config.dim) for tower in (config.image, config.text) if tower is not None)
+
+
+def _facts(weights: Weights, **more: Any) -> Inspection:
+    nothing = dict.fromkeys(("format", "image", "text", "dim", "preprocessing", "tokenizer", "unknown", "faults"))
+    return Inspection(
+        **{
+            "file": weights.path,
+            "kind": weights.kind,
+            "megabytes": round(weights.path.stat().st_size / 1e6, 1),
+            "tensors": len(weights.names),
+            "parameters": weights.elements,
+            "dtypes": dict(Counter(entry.dtype for entry in weights.names.values())),
+            "notes": (*weights.notes, *([f"prefix {weights.prefix!r} taken off"] if weights.prefix else [])),
+            "ignored": {},
+            **nothing,
+            **more,
+        }
+    )
+
+
+def _shown(make: Callable[[shapes.Shapes, Said], object], ours: shapes.Shapes) -> dict[str, Any] | None:
+    """What the shapes of a tower's tensors show; None where there is none, or they fit no tower."""
+    try:
+        config = make(ours, GUESSED)
+    except (CheckpointError, InputError):
+        return None
+    if config is None:
+        return None
+    values: dict[str, Any] = to_json(config)
+    return {key: None if key in ("heads", "activation") else value for key, value in values.items()}

@@ -1,0 +1,36 @@
+"""How a picture becomes the pixels of an image tower, as values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seesay.errors import InputError
+
+MOST_PIXELS = 10_000  # of a side of what a tower takes; a damaged configuration must not ask for all memory
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How a decoded picture becomes pixels (3, size_px, size_px) float32.
+
+    resize "shortest": the shorter side becomes `resize_px`, the longer one keeps the shape (rounded down), then a central crop.
+    resize "squash": both sides become `size_px`, whatever the shape was.
+    resize "longest": the longer side becomes `size_px`, the shorter one keeps the shape, and bars of the grey level `fill`
+    (0..255) make up for the rest.
+    alpha "white": transparent pictures are laid on white; "drop": the alpha channel is ignored, as most CLIP code does.
+    crop: where the central crop begins when the margin is odd. "rounded": to the nearest pixel, halves to the even one, as
+    torchvision does, and with it OpenAI's CLIP and OpenCLIP; "floored": as transformers does.
+    """
+
+    size_px: int
+    resize: Literal["shortest", "squash", "longest"]
+    resize_px: int
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    alpha: Literal["white", "drop"] = "drop"
+    fill: int = 0
+    crop: Literal["rounded", "floored"] = "rounded"
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.size_px <= MOST_PIXELS and 1 <= self.resize_px <= MOST_PIXELS):
+            raise InputError(f"sides of 1 to {MOST_PIXELS} pixels, got size_px {self.size_px} and resize_px {self.resize_px}")

@@ -1,0 +1,1 @@
+"""From folders to rows and vectors of a library."""

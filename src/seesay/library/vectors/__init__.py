@@ -1,0 +1,1 @@
+"""Vectors of a library, where a search finds them."""

@@ -1,0 +1,1 @@
+"""Families of towers, a folder each."""

@@ -1,0 +1,1 @@
+"""Mean of word embeddings."""

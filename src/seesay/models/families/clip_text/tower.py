@@ -1,0 +1,64 @@
+"""CLIP's text tower (Radford et al. 2021): a pre-norm transformer, pooled at the end-of-text token."""
+
+import torch
+from torch import Tensor, nn
+
+from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.layers.groups import Group
+from seesay.models.layers.projection import projection
+from seesay.models.layers.transformer import Block
+
+
+class ClipText(nn.Module):
+    """ids (B, L) int64, L at most `positions` -> (B, dim). With pooling "eos", a row without `eos_id` is the caller's error."""
+
+    def __init__(self, config: ClipTextConfig, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, eps = config.width, config.layer_norm_eps
+        self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.position_embedding = nn.Parameter(torch.zeros(config.positions, width))
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_width, config.activation, eps) for _ in range(config.depth)
+        )
+        self.norm_after = nn.LayerNorm(width, eps=eps)
+        self.projection = projection(config.projection, width, dim)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.project(self.features(ids))
+
+    def features(self, ids: Tensor) -> Tensor:
+        """What the projection sees: (B, width)."""
+        *blocks, _ = self.blocks
+        x = self._embed(ids)
+        for block in blocks:
+            x = block(x, causal=self.config.causal)
+        return self.pool(x, ids)
+
+    def pool(self, x: Tensor, ids: Tensor) -> Tensor:
+        """What enters the last block (B, L, width) -> what the projection sees (B, width)."""
+        last = self.blocks[-1]
+        if self.config.pooling == "last":
+            pooled = torch.full_like(ids[:, 0], ids.shape[1] - 1)
+        else:  # the first end of text, also when padding is made of more of them
+            pooled = (ids == self.config.eos_id).int().argmax(dim=1)
+        return self.norm_after(last(x, causal=self.config.causal, only=pooled))  # type: ignore[no-any-return]
+
+    def project(self, features: Tensor) -> Tensor:
+        """(B, width) -> (B, dim)"""
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        *blocks, last = self.blocks
+        stem: Group = [self.token_embedding, self.position_embedding]
+        return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
+
+    def hidden_states(self, ids: Tensor) -> list[Tensor]:
+        """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width)."""
+        states = [self._embed(ids)]
+        for block in self.blocks:
+            states.append(block(states[-1], causal=self.config.causal))
+        return states
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        return self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""OpenAI's ResNet with attention pooling."""

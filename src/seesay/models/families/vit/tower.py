@@ -1,0 +1,101 @@
+"""Vision Transformer image tower, as OpenAI's CLIP (Radford et al. 2021) and its successors use it."""
+
+import torch
+from torch import Tensor, nn
+
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.layers.groups import Group
+from seesay.models.layers.projection import projection
+from seesay.models.layers.transformer import Block
+
+
+class Vit(nn.Module):
+    """pixels (B, 3, image_px, image_px) -> (B, dim).
+
+    `patch_dropout`: the share of patches left out while training (Li et al. 2023, FLIP), which saves as much time.
+    """
+
+    patch_dropout = 0.0
+
+    def __init__(self, config: VitConfig, dim: int) -> None:
+        super().__init__()
+        self.config = config
+        width, eps = config.width, config.layer_norm_eps
+        self.patch_embedding = nn.Conv2d(3, width, config.patch_px, stride=config.patch_px, bias=False)
+        self.class_embedding = nn.Parameter(torch.zeros(width))
+        self.position_embedding = nn.Parameter(torch.zeros(config.grid**2 + 1, width))
+        self.norm_before = nn.LayerNorm(width, eps=eps) if config.norm_before else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(width, config.heads, config.mlp_width, config.activation, eps, layer_scale=config.layer_scale)
+            for _ in range(config.depth)
+        )
+        self.norm_after = nn.LayerNorm(width, eps=eps)
+        self.projection = projection(config.projection, width, dim)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.project(self.features(pixels))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the projection sees: (B, width)."""
+        return self.pool(self._before_last(pixels))
+
+    def pool(self, x: Tensor) -> Tensor:
+        """What enters the last block (B, 1 + N, W) -> (B, W)."""
+        last = self.blocks[-1]
+        if self.config.pooling == "cls":
+            class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
+            return self.norm_after(last(x, only=class_token))  # type: ignore[no-any-return]
+        if self.config.norm_after_pool:
+            return self.norm_after(last(x)[:, 1:].mean(dim=1))  # type: ignore[no-any-return]
+        return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]
+
+    def project(self, features: Tensor) -> Tensor:
+        """(..., width) -> (..., dim)"""
+        return self.projection(features)  # type: ignore[no-any-return]
+
+    def groups(self) -> list[Group]:
+        *blocks, last = self.blocks
+        stem: Group = [self.patch_embedding, self.class_embedding, self.position_embedding, self.norm_before]
+        return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
+
+    def hidden_states(self, pixels: Tensor) -> list[Tensor]:
+        """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
+        states = [self._embed(pixels)]
+        for block in self.blocks:
+            states.append(block(states[-1]))
+        return states
+
+    def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The embedding (B, dim), and per patch (B, grid, grid, dim).
+
+        In the last block each patch attends to itself only, as MaskCLIP does (Zhou, Loy & Dai 2022): what attention
+        gathers there serves the class token and says little about the patch.
+        """
+        x = self._before_last(pixels)
+        dense = self.projection(self.norm_after(self.blocks[-1].alone(x[:, 1:])))  # type: ignore[operator]
+        return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+
+    def _before_last(self, pixels: Tensor) -> Tensor:
+        """What enters the last block: (B, 1 + N, W)."""
+        *blocks, _ = self.blocks
+        x = self._embed(pixels)
+        for block in blocks:
+            x = block(x)
+        return x
+
+    def _embed(self, pixels: Tensor) -> Tensor:
+        """What enters the first block: (B, 1 + N, W)."""
+        patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
+        first = self.class_embedding.expand(patches.shape[0], 1, -1)
+        x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
+        if self.training and self.patch_dropout:
+            x = self._drop(x)
+        return self.norm_before(x)  # type: ignore[no-any-return]
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Each picture keeps a random part of its patches, in order, and the class token."""
+        count = x.shape[1] - 1
+        kept = max(1, round(count * (1 - self.patch_dropout)))
+        chosen = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :kept].sort(dim=1).values + 1
+        rows = torch.arange(x.shape[0], device=x.device)[:, None]
+        return torch.cat([x[:, :1], x[rows, chosen]], dim=1)

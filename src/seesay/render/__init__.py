@@ -1,0 +1,1 @@
+"""Pages and figures: what other rooms have computed, drawn."""

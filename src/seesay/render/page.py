@@ -1,0 +1,51 @@
+"""HTML pages that are files of their own, filled by Jinja2 in one pass: what is put in is text and never a place to fill."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seesay.errors import InputError
+from seesay.system.paths import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def write_page(file: str | Path, template: str, what: str, **values: object) -> Path:
+    """Writes the page of a template (`templates/`) and returns its absolute path. Missing folders are made. what: as messages
+    call it. Values are escaped unless they are Markup. Raises InputError where it cannot be written."""
+    return write(file, _templates().get_template(template).render(values), what)
+
+
+def write(file: str | Path, text: str, what: str) -> Path:
+    """Writes a text as UTF-8 and returns its absolute path. Missing folders are made. Raises InputError."""
+    path = Path(file).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise InputError(f"cannot write the {what} to {printable(path)}: {error.strerror or error}") from None
+    return path
+
+
+@cache
+def _templates() -> "Environment":
+    import jinja2  # only where a page is asked for
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("seesay.render"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return made
+
+
+def _shown(value: object) -> object:
+    """As text that any file takes, before it is escaped."""
+    return printable(value) if isinstance(value, (str, os.PathLike)) and not hasattr(value, "__html__") else value

@@ -1,0 +1,190 @@
+"""Frozen dataclasses from JSON, strictly: unknown keys, missing keys and wrong types are all reported together.
+
+Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
+nested dataclasses, unions of dataclasses told apart by a `kind` field, and numbers with `Bounds` by Annotated.
+"""
+
+import dataclasses
+import json
+import math
+import types
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from seesay.errors import InputError, ModelError
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Of a field that is a number: `rate: Annotated[float, Bounds(above=0)]`. No bounds hold what is not a number."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    def hold(self, value: float) -> bool:
+        return self.least <= value <= self.most and self.above < value < self.below
+
+    def __str__(self) -> str:
+        said = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
+
+
+class Bounded:
+    """Base of a dataclass whose fields have bounds: it holds them when made in Python too. Raises InputError for the first that
+    is out of them."""
+
+    def __post_init__(self) -> None:
+        cls: Any = type(self)
+        for name, kind in _hints(cls).items():
+            given = getattr(self, name)
+            for bounds, number in _bounded(kind, given):
+                if not bounds.hold(number):
+                    raise InputError(f"expected {name} {bounds}, got {given}")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
+    """Numbers in a value of this kind, with the bounds they have."""
+    if get_origin(kind) is Annotated:
+        yield kind.__metadata__[0], value
+    elif get_origin(kind) in (Union, types.UnionType) and value is not None:
+        for option in get_args(kind):
+            yield from _bounded(option, value)
+    elif get_origin(kind) is tuple:
+        options = get_args(kind)
+        for option, item in zip([options[0]] * len(value) if options[-1] is Ellipsis else options, value, strict=False):
+            yield from _bounded(option, item)
+
+
+def from_json(cls: type[T], data: object, name: str) -> T:
+    """Builds a `cls` from parsed JSON; `name` says in messages where the data came from. Raises InputError with every fault."""
+    faults: list[str] = []
+    value = _read(cls, data, "", faults)
+    if faults:
+        raise InputError(f"{name} is not valid:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return value  # type: ignore[no-any-return]
+
+
+def to_json(value: object) -> Any:
+    """The plain JSON form of a (nested) dataclass; the inverse of `from_json`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    return value
+
+
+def _read(kind: Any, data: object, at: str, faults: list[str]) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _read_dataclass(kind, data, at, faults)
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        before = len(faults)
+        value, bounds = _read(args[0], data, at, faults), args[1]
+        return _check(bounds.hold(value), value, at, str(bounds), faults) if len(faults) == before else None
+    if origin is Literal:
+        return _check(data in args, data, at, f"one of {', '.join(map(repr, args))}", faults)
+    if origin in (Union, types.UnionType):
+        return _read_union(args, data, at, faults)
+    if origin is tuple:
+        if not isinstance(data, list | tuple):
+            return _check(False, data, at, "a list", faults)
+        if args[-1] is not Ellipsis and len(data) != len(args):
+            return _check(False, data, at, f"a list of {len(args)} values", faults)
+        each = [args[0]] * len(data) if args[-1] is Ellipsis else args
+        return tuple(_read(t, item, f"{at}[{i}]", faults) for i, (t, item) in enumerate(zip(each, data, strict=True)))
+    if origin is dict:
+        if not isinstance(data, dict):
+            return _check(False, data, at, "an object", faults)
+        return {key: _read(args[1], item, _join(at, key), faults) for key, item in data.items()}
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    matches = isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
+    return _check(matches, data, at, _type_name(kind), faults)
+
+
+def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
+    if not isinstance(data, dict):
+        return _check(False, data, at, "an object", faults)
+    before = len(faults)
+    hints = _hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for key in [key for key in data if key not in fields]:
+        near = _near(str(key), fields)
+        faults.append(f"{_join(at, key)}: unknown key" + (f"; did you mean {near!r}?" if near else ""))
+    values = {}
+    for key, field in fields.items():
+        if key in data:
+            values[key] = _read(hints[key], data[key], _join(at, key), faults)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            faults.append(f"{_join(at, key)}: missing")
+    if len(faults) > before:
+        return None
+    try:
+        return cls(**values)
+    except ValueError as error:  # what a class says of its own values
+        said = str(error)
+        faults.append(_at(at, said if said.startswith("expected") else f"expected {said}"))
+        return None
+
+
+def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str]) -> Any:
+    if data is None and type(None) in args:
+        return None
+    options = [arg for arg in args if arg is not type(None)]
+    if len(options) == 1:
+        return _read(options[0], data, at, faults)
+    kinds = {get_args(get_type_hints(option)["kind"])[0]: option for option in options}
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        return _check(False, kind, _join(at, "kind"), f"one of {', '.join(map(repr, kinds))}", faults)
+    return _read(kinds[kind], data, at, faults)
+
+
+def _check(good: bool, data: object, at: str, expected: str, faults: list[str]) -> Any:
+    if not good:
+        faults.append(_at(at, f"expected {expected}, got {data!r}")[:300])
+    return data
+
+
+def _at(at: str, said: str) -> str:
+    return f"{at}: {said}" if at else said
+
+
+def _near(key: str, names: Mapping[str, Any]) -> str | None:
+    """The name that was probably meant, also by its initials, as lr for learning_rate."""
+    import difflib  # a good file needs none of it, and every command reads one
+
+    initials = [name for name in names if "_" in name and "".join(word[0] for word in name.split("_") if word) == key]
+    return next(iter([*difflib.get_close_matches(key, names, n=1), *initials]), None)
+
+
+def _type_name(kind: Any) -> str:
+    return {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}.get(kind, str(kind))
+
+
+def _join(at: str, key: object) -> str:
+    return f"{at}.{key}" if at else str(key)
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. Raises ModelError."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{file} is not a configuration: expected an object, got {type(values).__name__}")
+    return values

@@ -1,0 +1,1 @@
+"""From files on disk to the batches that the towers are fed."""

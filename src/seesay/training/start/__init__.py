@@ -1,0 +1,1 @@
+"""What a run begins from: the towers, and their first weights."""
