@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from filelock import BaseFileLock
 
 DRAFT = ".part-"  # stands between a file's name and its writer's in the name of a draft
@@ -62,8 +61,10 @@ def lock_file(file: Path, *, wait: bool) -> "BaseFileLock":
     return lock
 
 
-def read_arrays(file: Path) -> dict[str, np.ndarray] | None:
+def read_arrays(file: Path) -> "dict[str, np.ndarray] | None":
     """The arrays of an .npz file by name; None if it does not exist or is damaged (its archive has checksums)."""
+    import numpy as np  # commands that only write text need not load it
+
     try:
         with (
             file.open("rb") as stream,  # numpy would leave a damaged file of its own open
@@ -74,11 +75,13 @@ def read_arrays(file: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
-def write_arrays(file: Path, **arrays: np.ndarray) -> None:
+def write_arrays(file: Path, **arrays: "np.ndarray") -> None:
     """Caches arrays as an .npz file, written atomically.
 
     A cache that cannot be written (full disk, no permission) raises nothing: the caller has the arrays, and computes them again
     next time.
     """
+    import numpy as np
+
     with suppress(OSError), atomic_write(file) as draft, draft.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle

@@ -1,12 +1,13 @@
 """Small copies of the library's pictures, made when first asked for and kept in the user's cache."""
 
 import io
-import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from seesay.images.decoding.formats import READER
 from seesay.images.read import read
+from seesay.system.files import write_atomically
 
 SIZES = (160, 320, 640)  # px of the longer side
 LARGE = 2048  # of what is looked at whole, which is not kept
@@ -83,10 +84,5 @@ def small(path: Path, px: int) -> bytes:
 
 def _write(file: Path, data: bytes) -> None:
     """Whole or not at all; a full or read-only disk costs only the keeping."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_atomically(file, data)
