@@ -79,7 +79,7 @@ def test_a_report(tmp_path: Path) -> None:
 
 def test_a_map(paint: Paint, tmp_path: Path) -> None:
     path = str(paint("{data} {{ known }}.png"))
-    drawn = Map((Spot(PictureFile(path, 1, 4, 3, None, "0" * 12), 0.5, 0.5, 0),), (Label(ODD, 0.5, 0.5, 1),), (), (), 0)
+    drawn = Map((Spot(PictureFile(path, 1, 4, 3, None, "0" * 12, 0), 0.5, 0.5, 0),), (Label(ODD, 0.5, 0.5, 1),), (), (), 0)
     html = write_map(tmp_path / "map.html", drawn, title=ODD).read_text(encoding="utf-8")
     held = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert held is not None
