@@ -22,6 +22,7 @@ from seesay.checkpoints.hub.files import DESCRIPTIONS
 from seesay.checkpoints.overrides import Said
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
+from seesay.system.files import lock_file
 from seesay.system.schema import to_json
 
 if TYPE_CHECKING:
@@ -44,19 +45,20 @@ def prepared(path: Path, said: Said | None = None) -> Path:
     folder = cache_dir() / "models" / _fingerprint(path, said)
     if (folder / "config.json").is_file():
         return folder
-    from filelock import FileLock
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(
             f"cannot write to the cache {folder.parent}: {error.strerror or error}. SEESAY_CACHE names another place"
         ) from None
-    with FileLock(folder.with_suffix(".lock")):
+    lock = lock_file(folder.with_suffix(".lock"), wait=True)
+    try:
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
                 print(_("seesay: preparing {name} for fast starts, once").format(name=path.name), file=sys.stderr)
             convert(open_checkpoint(path, said), folder)
+    finally:
+        lock.release()
     return folder
 
 

@@ -24,6 +24,7 @@ from seesay.cli.output import (
 )
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.indexing.report import Failure
+from seesay.system.files import atomic_write
 from seesay.system.paths import is_url
 
 if TYPE_CHECKING:
@@ -72,14 +73,9 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         echo_failures(failed)
         raise InputError(_("no picture or text to embed was found; {output} was not written").format(output=output))
     written = Path(output)
-    draft = written.with_name(written.name + ".part")
     try:
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with atomic_write(written) as draft:
             WRITERS[suffix](draft, rows, opened)
-            draft.replace(written)  # a reader sees the old file or the whole new one
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
     if as_json:

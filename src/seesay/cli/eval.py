@@ -13,11 +13,10 @@ import click
 from seesay.cli.commands import Commands
 from seesay.cli.language import told
 from seesay.cli.output import echo_failures, echo_json, json_option, open_model, preprocessing_option
-from seesay.system.progress import progress_lines
+from seesay.system.progress import NamedProgress, progress_lines
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels
-    from seesay.evaluation.features import Progress
     from seesay.evaluation.runs import Run
     from seesay.model import Model
     from seesay.render.report import Report
@@ -209,7 +208,7 @@ def robustness(
 def _finish(
     data: "Captions | Labels",
     out: dict[str, Any],
-    run: "Callable[[str, Model, Progress | None], R]",
+    run: "Callable[[str, Model, NamedProgress | None], R]",
     describe: "Callable[[Sequence[R], str, bool], Report]",
     title: str,
 ) -> int:
@@ -277,7 +276,7 @@ def _print(report: "Report") -> None:
 
 
 @contextmanager
-def _progress(quiet: bool) -> "Iterator[Progress | None]":
+def _progress(quiet: bool) -> "Iterator[NamedProgress | None]":
     """A bar on stderr for each kind of work, for people; in a log a line now and then; nothing for scripts."""
     if quiet:
         yield None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 from seesay.cli.language import told
 from seesay.system.paths import is_url, printable
-from seesay.system.progress import progress_lines, still
+from seesay.system.progress import Progress, progress_lines, waiting_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,12 +71,12 @@ def working(what: str) -> Iterator[None]:
         with Console(stderr=True).status(f"{what} ..."):
             yield
     else:
-        with still(what):
+        with waiting_lines(what):
             yield
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterator[Callable[[int, int], None] | None]":
+def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> "Iterator[Progress | None]":
     """A bar with rate and time left on stderr, for people; in a log a line now and then; nothing for scripts. first: what is
     done before it can be told how far it is."""
     if quiet:

@@ -22,8 +22,8 @@ from seesay.system.cpu import available_cores
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.paths import absolute, is_url, printable
 from seesay.system.prefetch import prefetch
+from seesay.system.progress import NamedProgress
 
-Progress = Callable[[str, int, int], None]  # what ("pictures", "texts"), how many are done, of how many
 Alter = Callable[[int, Path | str], ImageInput]  # a picture's number and place -> what is encoded in its stead
 
 FORMAT = 1  # part of every key; raised when what a file holds changes
@@ -53,7 +53,7 @@ def picture_features(
     *,
     alter: Alter | None = None,
     variant: str = "",
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> Pictures:
     """The pictures' vectors, from the cache where nothing has changed. Raises InputError where not one can be read.
 
@@ -77,7 +77,7 @@ def picture_features(
     return found
 
 
-def text_features(model: Model, texts: Sequence[str], *, progress: Progress | None = None) -> Texts:
+def text_features(model: Model, texts: Sequence[str], *, progress: NamedProgress | None = None) -> Texts:
     """The texts' vectors, from the cache where they are known. Raises MissingCapability for a model without a text tower."""
     file = _file("texts", model, texts)
     stored = read_arrays(file)
@@ -101,7 +101,7 @@ def text_features(model: Model, texts: Sequence[str], *, progress: Progress | No
 
 
 def _encode_pictures(
-    model: Model, images: Sequence[Path | str], alter: Alter | None, progress: Progress | None
+    model: Model, images: Sequence[Path | str], alter: Alter | None, progress: NamedProgress | None
 ) -> tuple[Pictures, bool]:
     """And whether all faults are the files' own, so that they may be remembered."""
     rows, kept, failed, certain = [], [], {}, True

@@ -12,6 +12,7 @@ import numpy as np
 
 from seesay.errors import InputError, MissingExtra
 from seesay.evaluation.zero_shot import Classification, classified
+from seesay.system.progress import NamedProgress
 
 COARSE = tuple(10.0**power for power in range(-6, 7, 2))
 HALVINGS = 4  # of a step of two decades, so that the last step is an eighth of a decade
@@ -37,7 +38,7 @@ def linear_probe(
     *,
     shots: int | None = None,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: NamedProgress | None = None,
 ) -> LinearProbe:
     """Vectors (N, D) and (M, D), labels (N,) and (M,) as numbers of `names`. `shots` takes that many pictures of each class.
 

@@ -9,11 +9,12 @@ import numpy as np
 from seesay.evaluation.bootstrap import intervals, of_means
 from seesay.evaluation.corruptions import Corrupt
 from seesay.evaluation.datasets import Captions, Labels
-from seesay.evaluation.features import Progress, picture_features, text_features
+from seesay.evaluation.features import picture_features, text_features
 from seesay.evaluation.linear_probe import LinearProbe, linear_probe
 from seesay.evaluation.retrieval import Retrieval, recalls
 from seesay.evaluation.zero_shot import Classification, classified
 from seesay.model import Model
+from seesay.system.progress import NamedProgress
 from seesay.tasks.prompts import ensemble, filled
 
 MATRIX_CLASSES = 100  # up to here JSON holds the whole confusion matrix
@@ -131,7 +132,7 @@ class RobustnessRun(Run):
         return {"clean": _degree(self.clean), "mean": _rounded(self.mean), "corruptions": by_name, "pictures": self.pictures}
 
 
-def run_retrieval(name: str, model: Model, captions: Captions, progress: Progress | None = None) -> RetrievalRun:
+def run_retrieval(name: str, model: Model, captions: Captions, progress: NamedProgress | None = None) -> RetrievalRun:
     pictures = picture_features(model, captions.images, progress=progress)
     captions = captions.only(pictures.kept)
     texts = text_features(model, captions.texts, progress=progress)
@@ -146,7 +147,7 @@ def run_retrieval(name: str, model: Model, captions: Captions, progress: Progres
 
 
 def run_zero_shot(
-    name: str, model: Model, data: Labels, templates: Sequence[str], progress: Progress | None = None
+    name: str, model: Model, data: Labels, templates: Sequence[str], progress: NamedProgress | None = None
 ) -> ClassificationRun:
     pictures = picture_features(model, data.images, progress=progress)
     data = data.only(pictures.kept)
@@ -164,7 +165,7 @@ def run_linear_probe(
     *,
     shots: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> ProbeRun:
     """Both with one list of names (`datasets.aligned`)."""
     known, asked = (picture_features(model, part.images, progress=progress) for part in (train, data))
@@ -200,7 +201,7 @@ def run_robustness(
     *,
     templates: Sequence[str],
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> RobustnessRun:
     """Top-1 of labels, or recall at 1 of captions, of the pictures as they are and made worse in each way."""
     pictures = picture_features(model, data.images, progress=progress)
@@ -243,7 +244,9 @@ def _top_1(classes: np.ndarray, data: Labels) -> Scored:
     return scored
 
 
-def _classes(model: Model, names: Sequence[str], templates: Sequence[str], progress: Progress | None) -> tuple[np.ndarray, int]:
+def _classes(
+    model: Model, names: Sequence[str], templates: Sequence[str], progress: NamedProgress | None
+) -> tuple[np.ndarray, int]:
     """One vector per name (C, D), and how many prompts were too long."""
     prompts = text_features(model, filled(names, templates), progress=progress)
     return ensemble(prompts.vectors, len(names)), prompts.truncated
@@ -266,7 +269,7 @@ def _identity(
     return name, model.space_id, model.build_id, failed, notes
 
 
-def _named(progress: Progress | None, what: str) -> Progress | None:
+def _named(progress: NamedProgress | None, what: str) -> NamedProgress | None:
     if progress is None:
         return None
     return lambda _, done, total: progress(what, done, total)

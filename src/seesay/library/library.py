@@ -34,6 +34,7 @@ from seesay.library.storage.store import Store
 from seesay.library.vectors.matrix import Matrix
 from seesay.library.vectors.view import Vectors
 from seesay.models.vectors import unit
+from seesay.system.files import lock_file
 from seesay.system.paths import absolute
 
 if TYPE_CHECKING:
@@ -134,15 +135,12 @@ class Library:
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """The library's one writer: holds its lock, which the system lets go however the process ends."""
-        import filelock
-
         if self._store is None:
             connect(self.path, create=True).close()  # also makes the folder in which the lock lives
         owner = self.path / "writer.txt"
-        lock = filelock.FileLock(self.path / "writer.lock", timeout=0)
         try:
-            lock.acquire()
-        except filelock.Timeout:
+            lock = lock_file(self.path / "writer.lock", wait=False)
+        except BlockingIOError:
             who = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "another process"
             raise LibraryLocked(
                 f"{self.path} is being written to by {who}. Wait until it is done, or use another --library; "

@@ -2,7 +2,7 @@
 
 import colorsys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError, MissingExtra
+from seesay.images.thumbnail import thumbnails
 from seesay.library.map import Map
 from seesay.render.fonts import families_for
-from seesay.render.map_page import thumbnails
 from seesay.system.paths import printable
+from seesay.system.progress import Progress
 
 SIZE_PX = (2400, 1800)
 DPI = 150
@@ -25,7 +26,7 @@ Box = tuple[float, float, float, float]  # of a name: its middle, its width and 
 PAPER, ACCENT = "#f7f7f5", "#b3361b"
 
 
-def draw_map(file: Path, drawn: Map, progress: Callable[[int, int], None] | None = None) -> str:
+def draw_map(file: Path, drawn: Map, progress: Progress | None = None) -> str:
     """Returns the letters that no font of this system has, which are drawn as boxes. Raises InputError, MissingExtra."""
     try:
         import matplotlib
@@ -99,7 +100,7 @@ def _moved(taken: Sequence[Box], box: Box) -> Box:
     return moved
 
 
-def _pasted(drawn: Map, progress: Callable[[int, int], None] | None) -> Image.Image:
+def _pasted(drawn: Map, progress: Progress | None) -> Image.Image:
     width, height = SIZE_PX
     side = int(np.clip(np.sqrt(width * height / (ROOM * len(drawn.spots))), SMALLEST_PX, LARGEST_PX))
     sheet = Image.new("RGB", SIZE_PX, PAPER)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError, MissingExtra
-from seesay.images.read import read
+from seesay.images.thumbnail import thumbnail
 from seesay.render.fonts import families_for
 from seesay.system.paths import printable
 
@@ -75,12 +75,7 @@ def draw(cosine: np.ndarray, rows: Sequence[Label], columns: Sequence[Label], fi
 
 def pictures(sources: Sequence[str]) -> list[Image.Image]:
     """Small, for `draw`. Raises UnreadableImage."""
-    found = []
-    for source in sources:
-        image = read(source, decode="fast", enough_px=PICTURE_PX).image
-        image.thumbnail((PICTURE_PX, PICTURE_PX))
-        found.append(image.convert("RGB"))
-    return found
+    return [thumbnail(source, PICTURE_PX) for source in sources]
 
 
 def _picture(figure: Any, image: Image.Image, place: tuple[float, float, float, float]) -> None:

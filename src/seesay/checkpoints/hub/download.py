@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from seesay._version import __version__
 from seesay.checkpoints.hub.files import DESCRIPTIONS, WEIGHTS, chosen
 from seesay.checkpoints.hub.transfer import digest, transfer
 from seesay.errors import DownloadError, ModelError
+from seesay.system.files import write_atomically
 from seesay.system.network import offline, truthy
 from seesay.system.paths import absolute
 
@@ -292,11 +292,8 @@ def _read_list(repo: str, commit: str | None) -> list[str] | None:
 
 def _keep(file: Path, text: str) -> None:
     """Writes a small file in one step. One that cannot be written only costs a question next time."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        write_atomically(file, text)
 
 
 def _store(repo: str) -> Path:

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seesay.errors import DownloadError
+from seesay.system.files import lock_file
 from seesay.system.network import USER_AGENT, trusted
 from seesay.system.progress import Progress as Tell
 from seesay.system.progress import progress_lines
@@ -247,16 +248,13 @@ def _writing(file: Path) -> Iterator[None]:
 @contextmanager
 def _held(lock: Path, label: str) -> Iterator[None]:
     """The lock of one file, which the system lets go however the process ends."""
-    import filelock
-
-    held = filelock.FileLock(lock)
     with _writing(lock):
         try:
-            held.acquire(timeout=0)
-        except filelock.Timeout:
+            held = lock_file(lock, wait=False)
+        except BlockingIOError:
             if sys.stderr.isatty():
                 print(_("seesay: waiting for another process that is fetching {label}").format(label=label), file=sys.stderr)
-            held.acquire()
+            held = lock_file(lock, wait=True)
     try:
         yield
     finally:

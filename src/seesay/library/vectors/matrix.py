@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.errors import LibraryError
+from seesay.system.files import write_atomically
 
 KINDS = ("image", "text")
 
@@ -123,9 +124,7 @@ class Matrix:
         finally:
             for file in files.values():
                 file.close()
-        draft = self.folder / "current.json.new"
-        draft.write_text(json.dumps({"generation": state.generation, "last_id": last_id, "rows": counts}))
-        os.replace(draft, self._pointer)
+        write_atomically(self._pointer, json.dumps({"generation": state.generation, "last_id": last_id, "rows": counts}))
 
     def _file(self, generation: int, kind: str, part: str) -> Path:
         return self.folder / f"{generation}-{kind}.{part}"

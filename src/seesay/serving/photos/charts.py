@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from seesay.images.thumbnail import thumbnails
 from seesay.library import Library
 from seesay.library.map import VARIOUS, Map
-from seesay.render.map_page import grid, sheet, thumbnails
+from seesay.render.contact_sheet import contact_sheet, grid
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.latest import Latest, version
 from seesay.serving.photos.photos import Photos, folders
@@ -65,7 +66,9 @@ class Charts:
 
     def _chart_of(self, drawn: Map, names: Folders, language: str) -> Chart:
         columns, side = grid(len(drawn.spots))
-        tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, self._made_small), columns, side)
+        tiles, sizes = contact_sheet(
+            thumbnails([spot.file.path for spot in drawn.spots], side, self._made_small), columns, side
+        )
         spots = [
             {
                 "id": spot.file.id,

@@ -1,16 +1,15 @@
 """Small copies of the library's pictures, made when first asked for and kept in the user's cache."""
 
-import io
-import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from seesay.images.decoding.formats import READER
-from seesay.images.read import read
+from seesay.images.thumbnail import thumbnail_jpeg
+from seesay.system.files import write_atomically
 
 SIZES = (160, 320, 640)  # px of the longer side
 LARGE = 2048  # of what is looked at whole, which is not kept
-QUALITY = 82
 MOST_BYTES = 1_000_000_000
 SLACK = 0.1  # of the most: how much is written before the folder is looked through again
 
@@ -74,19 +73,10 @@ class Thumbnails:
 
 def small(path: Path, px: int) -> bytes:
     """Raises UnreadableImage."""
-    image = read(path, decode="fast", enough_px=px, name=path.name).image
-    image.thumbnail((px, px))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY, progressive=px > max(SIZES))
-    return stream.getvalue()
+    return thumbnail_jpeg(path, px, name=path.name, progressive=px > max(SIZES))
 
 
 def _write(file: Path, data: bytes) -> None:
     """Whole or not at all; a full or read-only disk costs only the keeping."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_atomically(file, data)

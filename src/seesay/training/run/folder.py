@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seesay.errors import InputError
+from seesay.system.files import lock_file, write_atomically
 from seesay.system.paths import printable
 from seesay.system.schema import to_json
 from seesay.training.recipe import Recipe
@@ -17,13 +18,10 @@ FIXED = ("model", "data", "loss", "seed")
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Nobody else writes into the run's folder meanwhile. Raises InputError."""
-    from filelock import FileLock, Timeout
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
+        lock = lock_file(folder / ".lock", wait=False)
+    except BlockingIOError:
         raise InputError(
             f"another process is training into {printable(folder)}; name another folder with --set out=FOLDER"
         ) from None
@@ -60,6 +58,5 @@ def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
 
 def write_recipe(recipe: Recipe) -> None:
     """With every default, beside what it makes."""
-    unfinished = recipe.folder / "recipe.json.part"
-    unfinished.write_text(json.dumps(to_json(recipe), indent=1) + "\n", encoding="ascii")  # a path need not be UTF-8
-    unfinished.replace(recipe.folder / "recipe.json")
+    text = json.dumps(to_json(recipe), indent=1)  # in ASCII: a path need not be UTF-8
+    write_atomically(recipe.folder / "recipe.json", text + "\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.errors import MissingExtra
+from seesay.system.files import write_atomically
 
 Record = dict[str, Any]
 
@@ -19,9 +20,7 @@ class Log:
             raise MissingExtra("training", "train") from None
         self.file = folder / "log.jsonl"
         kept = [record for record in read_log(self.file) if record["step"] <= step] if step else []
-        unfinished = self.file.with_suffix(".part")
-        unfinished.write_text("".join(_line(record) for record in kept), encoding="utf-8")
-        unfinished.replace(self.file)
+        write_atomically(self.file, "".join(_line(record) for record in kept))
         self._stream = self.file.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 

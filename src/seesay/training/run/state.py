@@ -1,14 +1,13 @@
 """Checkpoints of a run: whole at any moment, the last few and the best, and one file for each."""
 
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seesay.errors import ModelError, TrainingError, first_sentence
+from seesay.system.files import DRAFT, atomic_write
 from seesay.system.paths import printable
 
 FORMAT = 2  # of a checkpoint
@@ -37,7 +36,7 @@ class CheckpointFolder:
         for other in self.folder.glob("best-*.pt"):
             if other not in bests:
                 other.unlink(missing_ok=True)
-        for left in self.folder.glob("*.part-*"):  # of runs that were killed while writing
+        for left in self.folder.glob(f"*{DRAFT}*"):  # of runs that were killed while writing
             left.unlink(missing_ok=True)
         return file
 
@@ -76,17 +75,10 @@ class CheckpointFolder:
 
 def write_whole(file: Path, state: dict[str, Any]) -> None:
     """Tensors, numbers, strings, lists and dicts of them; never half a file under this name. Raises TrainingError."""
-    unfinished = file.with_name(f"{file.name}.part-{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as stream:
+        with atomic_write(file, durable=True) as draft, draft.open("wb") as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
     except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
-        with suppress(OSError):
-            unfinished.unlink()
         said = f"cannot write {printable(file)}: {error}. What was written before is whole; --resume goes on from it"
         raise TrainingError(said) from None
 
