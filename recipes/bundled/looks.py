@@ -15,10 +15,10 @@ import onnx
 from recipes.bundled import sources
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC, STAGES, WIDTHS
 from seesay.engines import OnnxEngine
-from seesay.engines.image_graphs import image_graph
 from seesay.images.preprocess import preprocess
 from seesay.images.read import read
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.graphs import image_graph
 from seesay.models.vectors import unit
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.prefetch import prefetch

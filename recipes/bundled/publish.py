@@ -21,13 +21,13 @@ from recipes.bundled import card, sources
 from recipes.bundled.places import TEMPERATURE
 from recipes.bundled.rounding import rounded
 from seesay.checkpoints.reader import open_checkpoint
-from seesay.engines.efficientnet_graph import map_ranges
-from seesay.engines.image_graphs import image_graph
-from seesay.engines.text_graphs import text_graph
+from seesay.engines.onnx import open_graph
 from seesay.library.search.background import FILE, write_phrases
 from seesay.models.config import ModelConfig, SearchSpec, read_config
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.graph import map_ranges
 from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.models.graphs import image_graph, text_graph
 from seesay.system.schema import to_json
 
 STORED = {"image": "int8", "text": "int8"}
@@ -57,7 +57,8 @@ def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
 def _store_image(model: Path, config: ModelConfig, image: dict[str, np.ndarray], pictures: list[Path], out: Path) -> None:
     assert isinstance(config.image, EfficientNetLiteConfig)
     pixels = seesay.load(model).preprocess(pictures)
-    ranges = {name: (CUT * low, CUT * high) for name, (low, high) in map_ranges(config.image, image, pixels).items()}
+    measured = map_ranges(config.image, image, pixels, open_graph)
+    ranges = {name: (CUT * low, CUT * high) for name, (low, high) in measured.items()}
     tower = open_checkpoint(model).model().image
     assert isinstance(tower, EfficientNetLite)
     image |= rounded(tower.eval(), pixels)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seesay.engines.graph_builder import WEIGHT_LEVELS
 from seesay.models.families.efficientnet_lite.tower import Conv, EfficientNetLite
+from seesay.models.graph_builder import WEIGHT_LEVELS
 
 CELLS = 32  # of a map that are looked at, in each picture
 DAMPING = 0.01  # of the mean square of an input

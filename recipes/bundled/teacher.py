@@ -9,8 +9,8 @@ import onnx
 
 from recipes.bundled import sources
 from seesay.engines import OnnxEngine
-from seesay.engines.text_graphs import text_graph
 from seesay.models.families.bert.config import BertConfig
+from seesay.models.graphs import text_graph
 from seesay.models.vectors import unit
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer

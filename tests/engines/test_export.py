@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from seesay.checkpoints.containers.graph_weights import read_weights
 from seesay.checkpoints.export import TOLERANCE, verify, write_graphs
 from seesay.engines import OnnxEngine
-from seesay.engines.graph_builder import GraphBuilder
 from seesay.engines.onnx import PICTURES
+from seesay.models.graph_builder import GraphBuilder
 from tests.parity.test_checkpoints import NAMES, open_fixture, unit
 
 

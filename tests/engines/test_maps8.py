@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from seesay.checkpoints.containers.graph_weights import read_weights
-from seesay.engines.efficientnet_graph import map_ranges
-from seesay.engines.image_graphs import image_graph
-from seesay.engines.onnx import OnnxEngine
+from seesay.engines.onnx import OnnxEngine, open_graph
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.graph import map_ranges
 from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
-from seesay.training.start.initialise import initialise
+from seesay.models.graphs import image_graph
+from seesay.models.initialise import initialise
 
 CONFIG = EfficientNetLiteConfig(
     "efficientnet-lite", 64, ((1, 3, 1), (2, 3, 2), (1, 5, 2)), (8, 8, 12, 16, 32), 7, "conse", branch=1
@@ -38,7 +38,7 @@ def tower() -> EfficientNetLite:
 def test_eight_bits_are_near_float32_and_see_no_batch_mates(tower: EfficientNetLite, tmp_path: Path) -> None:
     weights = {name: tensor.detach().numpy() for name, tensor in tower.state_dict().items()}
     pixels = np.random.default_rng(0).uniform(-127 / 128, 1, (12, 3, 64, 64)).astype(np.float32)
-    ranges = map_ranges(CONFIG, weights, pixels, batch=5)
+    ranges = map_ranges(CONFIG, weights, pixels, open_graph, batch=5)
     projects = {"blocks.0.project", "blocks.1.project", "blocks.2.project", "blocks.3.project", "branch.blocks.0.project"}
     assert set(ranges) == projects | {"blocks.0", "blocks.2"}  # and the sums where a block has a way around it
     onnx.save(image_graph(CONFIG, 24, weights, "int8", ranges=ranges), tmp_path / "image.onnx")

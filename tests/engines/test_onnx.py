@@ -15,12 +15,11 @@ from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
 from seesay.engines.graph_file import structure
-from seesay.engines.image_graphs import image_graph
 from seesay.engines.onnx import runtime
 from seesay.engines.protocol import Engine
-from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
 from seesay.model import Model
+from seesay.models.graphs import image_graph, text_graph
 from seesay.models.vectors import unit
 from tests.engines import reference
 

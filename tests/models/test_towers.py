@@ -20,12 +20,12 @@ from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
+from seesay.models.initialise import initialise
 from seesay.models.layers.groups import lock, parameters_in
 from seesay.models.layers.positions import resize_grid, resize_line
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.models.layers.transformer import Block
 from seesay.models.size import parameters
-from seesay.training.start.initialise import initialise
 from tests.parity.test_checkpoints import DATA, NAMES, open_fixture
 
 CBOW = CbowConfig("cbow", width=12, vocabulary=40, pad_id=0)
@@ -196,7 +196,7 @@ def test_a_block_computes_one_token_as_it_does_among_all(norm: Literal["pre", "p
     mask = torch.arange(7) < torch.tensor([[5], [4], [7]])
     options = {"causal": True} if causal else {"mask": mask[:, None, None, :]}
     whole = block(x, **options)[torch.arange(3), only]
-    torch.testing.assert_close(block(x, **options, only=only), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(block(x, **options, query_index=only), whole, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet", "lite", "text-mlp", "bert"])

@@ -70,8 +70,8 @@ def pooled_one_later(side: str) -> Mutation:
         last = getattr(clip, side).blocks[-1]
         forward = last.forward
 
-        def next_one(x: torch.Tensor, *, only: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
-            return forward(x, only=None if only is None else (only + 1) % x.shape[1], **options)  # type: ignore[no-any-return]
+        def next_one(x: torch.Tensor, *, query_index: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
+            return forward(x, query_index=None if query_index is None else (query_index + 1) % x.shape[1], **options)  # type: ignore[no-any-return]
 
         last.forward = next_one
         return clip

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from recipes.bundled.rounding import nearest, rounded
-from seesay.engines.graph_builder import WEIGHT_LEVELS
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
-from seesay.training.start.initialise import initialise
+from seesay.models.graph_builder import WEIGHT_LEVELS
+from seesay.models.initialise import initialise
 
 
 def test_products_change_less_than_by_rounding_each_weight() -> None:

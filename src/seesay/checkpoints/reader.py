@@ -15,10 +15,6 @@ from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
 from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.config import ModelConfig, Source, is_model_folder, make_space_id, read_config
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers import tokenizer_json, vocabulary
 
 if TYPE_CHECKING:
@@ -27,10 +23,6 @@ if TYPE_CHECKING:
     from seesay.models.clip import Clip
 
 STORED = ("float32", "float16", "bfloat16", "float64")
-UNUSED = {
-    "text.pooler.weight": "pooling takes place without BERT's pooler",
-    "text.pooler.bias": "pooling takes place without BERT's pooler",
-}
 
 
 @dataclass(frozen=True)
@@ -61,20 +53,17 @@ class Checkpoint:
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by our names, float32 (and the batch norms' counters int64), positions resized where that was said."""
-        state = {
-            ours: _read(self.weights, place)
-            for ours, place in self.account.places.items()
-            if ours not in UNUSED or self._pools()
-        }
+        state = {ours: _read(self.weights, place) for ours, place in self.account.places.items() if ours not in self._unused()}
         from seesay.models.layers.positions import resize_grid, resize_line
 
         for name in self._resized() & state.keys():
             if name.startswith("image."):
-                assert isinstance(self.description.image, VitConfig | ModifiedResNetConfig)
+                assert self.description.image is not None
                 state[name] = resize_grid(state[name], self.description.image.grid)
             else:
-                assert isinstance(self.description.text, ClipTextConfig)
-                state[name] = resize_line(state[name], self.description.text.positions)
+                assert self.description.text is not None
+                assert self.description.text.max_tokens is not None
+                state[name] = resize_line(state[name], self.description.text.max_tokens)
         return state
 
     def _resized(self) -> set[str]:
@@ -82,8 +71,10 @@ class Checkpoint:
         image = {"image.position_embedding", "image.pool.position_embedding"} if self.said.image_px else set()
         return image | ({"text.position_embedding"} if self.said.context_length else set())
 
-    def _pools(self) -> bool:
-        return isinstance(self.description.text, BertConfig) and self.description.text.pooling == "tanh"
+    def _unused(self) -> set[str]:
+        """Weights that the text tower's configuration leaves out."""
+        text = self.description.text
+        return set() if text is None else {f"text.{name}" for name in text.unused_weights}
 
     def model(self) -> "Clip":
         """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
@@ -119,7 +110,7 @@ class Checkpoint:
     def check(self, expected: Shapes) -> None:
         """Closes the account: nothing missing, nothing left over, every shape as expected."""
         found = dict(self.shapes)
-        for name in UNUSED.keys() - expected.keys():
+        for name in self._unused():
             found.pop(name, None)
         optional = {name for name in expected if name.endswith("num_batches_tracked")}
         if self.known is not None or self.description.image is None or self.description.text is None:

@@ -16,8 +16,6 @@ from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import SPECS, pad_id
 from seesay.tokenizers.vocabulary import PIECES, VocabularyName
@@ -136,33 +134,29 @@ def _padded(described: Description, folder: Path) -> Description:
     found = pad_id(folder) if described.tokenizer == "folder" else None
     if spec is None or found is None:
         return described
-    sees = isinstance(described.text, BertConfig) and described.text.pad_id != found
+    sees = described.text is not None and described.text.pad_id not in (None, found)
     return replace(described, tokenizer_spec=replace(spec, pad_id=found, padding="context" if sees else spec.padding))
 
 
 def _overridden(described: Description, said: Said) -> Description:
     """What the caller says wins; and in the end preprocessing must be known, and make what the tower takes."""
     image, text = described.image, described.text
-    if isinstance(image, VitConfig):
-        image = replace(image, activation=said.activation or image.activation)
-    if isinstance(image, VitConfig | ModifiedResNetConfig):
-        image = replace(image, heads=said.image_heads or image.heads)
-    if isinstance(text, ClipTextConfig):
-        text = replace(text, activation=said.text_activation or said.activation or text.activation)
-    elif isinstance(text, BertConfig):
-        text = replace(text, activation=said.text_activation or text.activation)
-    if isinstance(text, ClipTextConfig | BertConfig):
-        text = replace(text, heads=said.text_heads or text.heads)
-    if said.image_px and isinstance(image, VitConfig | ModifiedResNetConfig):
-        step = image.patch_px if isinstance(image, VitConfig) else 32
-        if said.image_px % step:
-            raise CheckpointError(f"image_px={said.image_px} is not a multiple of {step}, the size of this tower's patches")
-        image = replace(image, image_px=said.image_px)
+    if image is not None:
+        image = image.overridden(activation=said.activation, heads=said.image_heads)
+    if text is not None:
+        activation = said.text_activation or (said.activation if text.follows_image_activation else None)
+        text = text.overridden(activation=activation, heads=said.text_heads)
+    if said.image_px and image is not None and "image_px" in image.overridable:
+        if said.image_px % image.cell_px:
+            raise CheckpointError(
+                f"image_px={said.image_px} is not a multiple of {image.cell_px}, the size of this tower's patches"
+            )
+        image = image.overridden(image_px=said.image_px)
         if (spec := described.image_spec) is not None:
             resize_px = round(spec.resize_px * said.image_px / spec.size_px)
             described = replace(described, image_spec=replace(spec, size_px=said.image_px, resize_px=resize_px))
-    if said.context_length and isinstance(text, ClipTextConfig):
-        text = replace(text, positions=said.context_length)
+    if said.context_length and text is not None and "positions" in text.overridable:
+        text = text.overridden(positions=said.context_length)
         assert described.tokenizer_spec
         spec_of_texts = replace(described.tokenizer_spec, context_length=said.context_length)
         described = replace(described, tokenizer_spec=spec_of_texts)
@@ -183,17 +177,11 @@ def _overridden(described: Description, said: Said) -> Description:
 def _plausible(described: Description, ours: Shapes) -> None:
     """Raises CheckpointError for what would fail, or take all memory, before tensors can be compared."""
     for tower, config in (("image", described.image), ("text", described.text)):
-        said: object = None
-        found: object = None
-        width, heads = getattr(config, "width", 0), getattr(config, "heads", 1)
-        if isinstance(config, VitConfig | ClipTextConfig | BertConfig):
-            said, found = config.depth, shapes.depth(ours, tower)
-        elif isinstance(config, ModifiedResNetConfig):
-            said, found, width = config.stages, shapes.stages(ours), 32 * width
-        if said != found:
-            raise CheckpointError(f"{described.source}: {said} layers in the {tower} tower, the weights have {found}")
-        if heads < 1 or width % heads:
-            raise CheckpointError(f"{described.source}: {heads} heads in the {tower} tower do not divide its width {width}")
+        if config is None or config.layers is None:
+            continue
+        stored = shapes.stages(ours) if isinstance(config.layers, tuple) else shapes.depth(ours, tower)
+        if config.layers != stored:
+            raise CheckpointError(f"{described.source}: {config.layers} layers in the {tower} tower, the weights have {stored}")
     made = described.image_spec.size_px if described.image_spec else 0
     if described.image is not None and made != described.image.image_px:
         raise CheckpointError(

@@ -28,7 +28,6 @@ from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers, default_device
 from seesay.errors import InputError, MissingCapability
-from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.system.cpu import checked_threads
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
@@ -77,7 +76,7 @@ class CLIP(Towers):
         text, words = self.config.text, self.words
         if text is None or words is None or words.vocabulary is None or ids.ndim != 2 or not ids.numel():
             return False
-        native = isinstance(text, ClipTextConfig) and text.vocabulary == PIECES["clip"]
+        native = text.end_id is not None and text.vocabulary == PIECES["clip"]
         return not native and bool((ids[:, 0] == START).all()) and words.ignores_case
 
     def _translated(self, ids: Tensor) -> Tensor:

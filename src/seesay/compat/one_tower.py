@@ -11,11 +11,6 @@ from seesay.checkpoints.reader import Checkpoint
 from seesay.compat.pretrained import Pretrained
 from seesay.compat.values import Values
 from seesay.errors import MissingCapability
-from seesay.models.families.bert.tower import Bert
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.clip_text.tower import ClipText
-from seesay.models.families.vit.config import VitConfig
-from seesay.models.families.vit.tower import Vit
 
 
 class _TextTower(Pretrained):
@@ -31,10 +26,7 @@ class _TextTower(Pretrained):
         ids = self.checked(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
         self.share_cores()
         states = self.text.hidden_states(ids)
-        last = self.text.norm_after(states[-1]) if isinstance(self.config.text, ClipTextConfig) else states[-1]  # type: ignore[attr-defined]
-        if isinstance(self.text, ClipText | Bert):
-            return last, states, self.text.pool(states[-2], ids)  # what entered the last block: the others have run
-        return last, states, self.text.features(ids)
+        return self.text.last_state(states), states, self.text.pool_states(states, ids)
 
 
 class CLIPTextModel(_TextTower):
@@ -54,7 +46,7 @@ class CLIPTextModelWithProjection(_TextTower):
 
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
-        if getattr(self.config.text, "projection", getattr(self.config.text, "head", "")) == "none":
+        if self.config.text is not None and not self.config.text.projects:
             raise MissingCapability(
                 f"the text tower of {self.config.name!r} has no projection; CLIPTextModel takes it as it is"
             )
@@ -69,7 +61,7 @@ class _VisionTower(Pretrained):
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
         _ = self.visual  # says so where there is none
-        if not isinstance(self.config.image, VitConfig):
+        if self.config.image is None or not self.config.image.is_sequence:
             raise MissingCapability(
                 f"the image tower of {self.config.name!r} is no ViT, which these classes are for; use CLIPModel"
             )
@@ -80,9 +72,8 @@ class _VisionTower(Pretrained):
         """All states (N, 1 + patches, width), and what the projection sees (N, width)."""
         pixels = self.checked_pixels(pixel_values)
         self.share_cores()
-        assert isinstance(self.image, Vit)
         states = self.image.hidden_states(pixels)
-        return states, self.image.pool(states[-2])  # what entered the last block: the others have run
+        return states, self.image.pool_states(states, pixels)
 
 
 class CLIPVisionModel(_VisionTower):
@@ -99,8 +90,7 @@ class CLIPVisionModelWithProjection(_VisionTower):
 
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
-        assert isinstance(self.config.image, VitConfig)
-        if self.config.image.projection == "none":
+        if self.config.image is not None and not self.config.image.projects:
             raise MissingCapability(
                 f"the image tower of {self.config.name!r} has no projection; CLIPVisionModel takes it as it is"
             )

@@ -1,7 +1,7 @@
 """`Pretrained`: a model of transformers, opened by its name."""
 
 import os
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,8 +11,7 @@ from seesay.compat.inputs import Words
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers
 from seesay.errors import InputError
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.tower_config import TextTowerConfig
 from seesay.system.cpu import checked_threads
 
 
@@ -52,11 +51,11 @@ class Pretrained(Towers):
         return ids.masked_fill(~kept, pad_id(self.words, self.config.text))
 
 
-def pad_id(words: Words | None, text: Any) -> int:
+def pad_id(words: Words | None, text: TextTowerConfig | None) -> int:
     """transformers pads CLIP's texts with more ends of text, of which the towers see the first; BERT's with its padding."""
-    if isinstance(text, ClipTextConfig) and text.pooling == "eos":
-        return text.eos_id
-    if isinstance(text, BertConfig):
+    if text is not None and text.end_id is not None:
+        return text.end_id
+    if text is not None and text.pad_id is not None:
         return text.pad_id
     return 0 if words is None else words.spec.pad_id
 

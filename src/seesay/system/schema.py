@@ -1,14 +1,15 @@
 """Frozen dataclasses from JSON, strictly: unknown keys, missing keys and wrong types are all reported together.
 
 Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
-nested dataclasses, unions of dataclasses told apart by a `kind` field, and numbers with `Bounds` by Annotated.
+nested dataclasses, unions of dataclasses told apart by a `kind` field, and by Annotated numbers with `Bounds` and open unions
+(`ByKind`).
 """
 
 import dataclasses
 import json
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -35,6 +36,14 @@ class Bounds:
         return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
 
 
+@dataclasses.dataclass(frozen=True)
+class ByKind:
+    """An open union: `tower: Annotated[Base, ByKind(options)]` is the dataclass that `options` returns for the data's
+    `kind`."""
+
+    options: Callable[[], Mapping[str, type]]
+
+
 class Bounded:
     """Base of a dataclass whose fields have bounds: it holds them when made in Python too. Raises InputError for the first that
     is out of them."""
@@ -55,7 +64,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
     """Numbers in a value of this kind, with the bounds they have."""
-    if get_origin(kind) is Annotated:
+    if get_origin(kind) is Annotated and isinstance(kind.__metadata__[0], Bounds):
         yield kind.__metadata__[0], value
     elif get_origin(kind) in (Union, types.UnionType) and value is not None:
         for option in get_args(kind):
@@ -90,6 +99,8 @@ def _read(kind: Any, data: object, at: str, faults: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, at, faults)
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated and isinstance(args[1], ByKind):
+        return _read_kind(args[1].options(), data, at, faults)
     if origin is Annotated:
         before = len(faults)
         value, bounds = _read(args[0], data, at, faults), args[1]
@@ -146,7 +157,10 @@ def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str])
     options = [arg for arg in args if arg is not type(None)]
     if len(options) == 1:
         return _read(options[0], data, at, faults)
-    kinds = {get_args(get_type_hints(option)["kind"])[0]: option for option in options}
+    return _read_kind({get_args(get_type_hints(option)["kind"])[0]: option for option in options}, data, at, faults)
+
+
+def _read_kind(kinds: Mapping[str, type], data: object, at: str, faults: list[str]) -> Any:
     kind = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         return _check(False, kind, _join(at, "kind"), f"one of {', '.join(map(repr, kinds))}", faults)

@@ -69,7 +69,7 @@ class Trainer:
         model = recipe.model
         for tower, recompute in ((self.clip.image, model.image.recompute), (self.clip.text, model.text.recompute)):
             if recompute:
-                recompute_blocks(tower)  # type: ignore[arg-type]
+                recompute_blocks(tower)
         self.pictures = Pictures(
             self.clip,
             recipe.data.augment,

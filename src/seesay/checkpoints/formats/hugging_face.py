@@ -102,7 +102,7 @@ def describe(config: Mapping[str, Any], processor: Processor | None, *, projecte
     image_spec = None if processor is None else image_spec_of(processor[1], processor[0].stem, faults)
     check(faults, name)
     if not (projected or whole):
-        dim = text.width if text is not None else vision.width if vision is not None else 0
+        dim = text.feature_width if text is not None else vision.width if vision is not None else 0
     return Description(
         dim=dim,
         image=vision,

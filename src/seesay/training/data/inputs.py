@@ -14,10 +14,8 @@ from seesay.images.augment import Augment, augment
 from seesay.images.preprocess import normalize
 from seesay.images.read import ImageInput, read
 from seesay.models.clip import Clip
-from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
-from seesay.models.families.modified_resnet.tower import ModifiedResNet
 from seesay.tokenizers import Tokenizer
-from seesay.training.data.frozen import VIEW, Frozen, Progress, features_of, frozen_identity, make_frozen, trunk_of
+from seesay.training.data.frozen import VIEW, Frozen, Progress, cache_encoder, frozen_identity, make_frozen
 
 PLAIN = Augment()
 
@@ -38,13 +36,10 @@ class Pictures:
         self.views = views if augment.random else 1
         self.frozen: Frozen | None = None
         unlocked = unlocked_groups if unlocked_groups is not None else len(self.tower.groups())
-        self.branch = self.tower.config.branch if isinstance(self.tower, EfficientNetLite) else 0
-        locked = unlocked <= 1 + self.branch
-        # A ResNet's projection is fed by a map of all cells, which is larger than the picture.
-        self.freezable = locked and self.views > 0 and not isinstance(self.tower, ModifiedResNet)
-        convolutional = getattr(self.tower.config, "kind", "vit") != "vit"  # type: ignore[attr-defined]
-        self.layout = torch.channels_last if convolutional else torch.contiguous_format
-        self.tower.to(memory_format=self.layout)  # type: ignore[attr-defined]
+        cached = self.tower.cached_groups
+        self.freezable = cached is not None and unlocked <= cached and self.views > 0
+        self.layout = torch.channels_last if self.tower.channels_last else torch.contiguous_format
+        self.tower.to(memory_format=self.layout)  # type: ignore[call-overload]
 
     def looks(self, files: Iterable[tuple[Path | str, bool]]) -> list[str]:
         """Keys for `freeze` of files, and whether each may be augmented."""
@@ -54,7 +49,9 @@ class Pictures:
 
     def freeze(self, keys: Sequence[str], store: Path, progress: Progress) -> None:
         """What the locked part makes of these `looks`, from `store` or made now."""
-        encode = trunk_of(self.clip, self.device) if self.branch else features_of(self.clip, "image", self.device)
+        encode = cache_encoder(self.clip, "image", self.device)
+        learning = self.tower.cached_groups
+        assert learning is not None
 
         def features(batch: list[np.ndarray]) -> np.ndarray:
             return encode(normalize(np.stack(batch), self.spec))
@@ -63,8 +60,8 @@ class Pictures:
             file, _, view = key.partition(VIEW)
             return self.levels(file, np.random.default_rng((int(view), zlib.crc32(file.encode()))) if view else None)
 
-        weights = frozen_identity(self.tower, self.spec, 1 + self.branch)  # type: ignore[arg-type]
-        identity = f"{weights} {self.branch} {self.augment}"
+        weights = frozen_identity(self.tower, self.spec, learning)
+        identity = f"{weights} {learning - 1} {self.augment}"
         self.frozen = make_frozen(keys, levels, features, store, identity, progress)
 
     def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
@@ -82,22 +79,12 @@ class Pictures:
     def embed(self, values: Sequence[np.ndarray]) -> Tensor:
         """What `prepare` gave, all of one kind -> raw projections (B, dim)."""
         if values[0].dtype == np.uint8:
-            return self.tower(self._pixels(values))
-        frozen = torch.from_numpy(np.stack(values)).to(self.device)
-        return self.tower.project(self._from_trunk(frozen) if self.branch else frozen)
-
-    def _from_trunk(self, rows: Tensor) -> Tensor:
-        tower = self.tower
-        assert isinstance(tower, EfficientNetLite)
-        rows = rows.to(tower.classifier.weight.dtype)
-        flat, features = rows.tensor_split([-tower.config.widths[-1]], dim=1)
-        side = tower.config.branch_grid
-        x = flat.reshape(len(flat), -1, side, side).contiguous(memory_format=self.layout)
-        return tower.from_trunk(x, features)
+            return self.tower(self._pixels(values))  # type: ignore[no-any-return]
+        return self.tower.from_cache(torch.from_numpy(np.stack(values)).to(self.device))
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
-        dtype = next(self.tower.parameters()).dtype  # type: ignore[attr-defined]
+        dtype = next(self.tower.parameters()).dtype
         return pixels.to(self.device, dtype).contiguous(memory_format=self.layout)
 
 
@@ -110,9 +97,9 @@ class Texts:
         self.freezable = unlocked_groups is not None and unlocked_groups <= 1
 
     def freeze(self, texts: Set[str], store: Path, progress: Progress) -> None:
-        identity = frozen_identity(self.tower, self.tokenizer.spec)  # type: ignore[arg-type]
+        identity = frozen_identity(self.tower, self.tokenizer.spec)
 
-        encode = features_of(self.clip, "text", self.device)
+        encode = cache_encoder(self.clip, "text", self.device)
 
         def features(batch: list[str]) -> np.ndarray:
             return encode(self.tokenizer(batch).ids)
@@ -124,8 +111,8 @@ class Texts:
     def embed(self, texts: Sequence[str]) -> Tensor:
         """-> raw projections (B, dim)"""
         if self.frozen is not None and all(text in self.frozen.rows for text in texts):
-            return self.tower.project(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
-        return self.tower(self._ids(texts))
+            return self.tower.from_cache(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
+        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
 
     def _ids(self, texts: Sequence[Any]) -> Tensor:
         return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)

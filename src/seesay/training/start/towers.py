@@ -12,20 +12,16 @@ from seesay.checkpoints.overrides import Said, preset
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
 from seesay.images.spec import ImageSpec
-from seesay.models.clip import Clip, image_tower, text_tower
+from seesay.models.clip import Clip, make_tower
 from seesay.models.config import ImageConfig, ModelConfig, Source, TextConfig
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.cbow.config import CbowConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.modified_resnet.tower import ModifiedResNet
+from seesay.models.initialise import initialise
 from seesay.models.layers.groups import lock, lock_rows, names_in, partly_locked
+from seesay.models.layers.init import initialise_projection
 from seesay.tokenizers import Tokenizer, vocabulary
 from seesay.tokenizers.spec import TokenizerSpec
 from seesay.tokenizers.vocabulary import PIECES, SPECS
 from seesay.training.recipe import ImageTower, ModelRecipe, Recipe, TextTower
-from seesay.training.start.initialise import first_numbers, initialise, initialise_projection
+from seesay.training.start.initialise import first_numbers
 
 
 @dataclass(frozen=True)
@@ -82,9 +78,10 @@ def build(recipe: Recipe) -> Towers:
             if clip.logit_bias is not None and start.logit_bias is not None:
                 clip.logit_bias.copy_(start.logit_bias)
     clip.logit_scale.requires_grad_(recipe.loss.learn_temperature)
-    if model.image.patch_dropout and image_config.kind != "vit":
-        raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
-    image.patch_dropout = model.image.patch_dropout
+    if model.image.patch_dropout:
+        if not hasattr(image, "patch_dropout"):
+            raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
+        image.patch_dropout = model.image.patch_dropout
     set_training(clip, recipe)
     return Towers(clip, bytes_, Tokenizer(bytes_, tokenizer_spec))
 
@@ -195,12 +192,11 @@ def _architecture_faults(tower: ImageTower | TextTower, name: str, side: str) ->
 
 def _tower(said: ImageTower | TextTower, start: Clip | None, dim: int, side: Literal["image", "text"]) -> tuple[Any, Any]:
     """A tower and its configuration."""
-    make: Any = image_tower if side == "image" else text_tower
     if start is not None:
         config = _projected(getattr(start.config, side), said.projection, side)
-        return _started(getattr(start, side), start.config, config, make, dim, said, side), config
+        return _started(getattr(start, side), start.config, config, dim, said, side), config
     config = _projected(_scratch(said, side), said.projection, side)
-    tower = make(config, dim)
+    tower = make_tower(config, dim)
     initialise(tower)
     return tower, config
 
@@ -212,7 +208,7 @@ def _scratch(said: ImageTower | TextTower, tower: str) -> Any:
     return getattr(architecture(said.architecture), tower)
 
 
-def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, said: Any, name: str) -> Any:
+def _started(tower: Any, theirs: ModelConfig, config: Any, dim: int, said: Any, name: str) -> Any:
     """The start's own tower, or one with a new projection and the start's other weights."""
     if said.projection == "kept":
         if theirs.dim != dim:
@@ -221,34 +217,21 @@ def _started(tower: Any, theirs: ModelConfig, config: Any, make: Any, dim: int, 
                 f'{dim}. Give it a new projection: model.{name}.projection = "linear"'
             )
         return tower
-    made = make(config, dim)
-    old_head, new_head = _head(tower), _head(made)
-    state = tower.unbranched() if getattr(tower.config, "branch", 0) else tower.state_dict()
-    missing, left = made.load_state_dict({k: v for k, v in state.items() if k not in old_head}, strict=False)
-    if left or set(missing) - new_head:
+    made = make_tower(config, dim)
+    missing, left = made.load_state_dict(tower.body_state(), strict=False)
+    if left or set(missing) - names_in(made, made.projection_group()):
         raise ModelError(f"the {name} tower of {theirs.name} cannot take a new projection: {', '.join([*missing, *left][:5])}")
     initialise_projection(made)
     return made
 
 
-def _head(tower: Any) -> set[str]:
-    """Names of what projects."""
-    return names_in(tower, [tower.pool.out] if isinstance(tower, ModifiedResNet) else tower.groups()[-1])
-
-
 def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) -> Any:
     if kind == "kept":
         return config
-    match config:
-        case ModifiedResNetConfig():
-            if kind != "linear":
-                raise InputError(f"model.{tower}.projection: a {config.kind} has a linear one, in its attention pooling")
-            return config
-        case BertConfig():
-            return replace(config, head=kind, gate=None)
-        case EfficientNetLiteConfig():
-            return replace(config, head=kind, classes=0, branch=0)
-    return replace(config, projection=kind)
+    try:
+        return config.with_projection(kind)
+    except InputError as error:
+        raise InputError(f"model.{tower}.projection: {error}") from None
 
 
 def _image_spec(said: ImageTower, start: Clip | None, config: ImageConfig) -> ImageSpec:
@@ -271,8 +254,8 @@ def _tokenizer(said: TextTower, start: Clip | None, opened: _Opened, config: Tex
             raise InputError(f"model.text.tokenizer: {named} has no tokenizer")
         content, spec = given, found
     spec = said.tokenizer_spec or spec
-    if not isinstance(config, CbowConfig) and spec.context_length > config.positions:
-        spec = replace(spec, context_length=config.positions)
+    if config.max_tokens is not None and spec.context_length > config.max_tokens:
+        spec = replace(spec, context_length=config.max_tokens)
     _check_tokenizer(content, spec, config)
     return content, spec
 
@@ -286,10 +269,7 @@ def _check_tokenizer(content: bytes, spec: TokenizerSpec, config: TextConfig) ->
     if pieces > config.vocabulary:
         raise InputError(f"model.text: the tokenizer has {pieces} pieces, the tower takes {config.vocabulary}")
     ids = backend.encode("").ids
-    if isinstance(config, ClipTextConfig):
-        if config.pooling == "eos" and (not ids or ids[-1] != config.eos_id):
-            raise InputError(
-                f"model.text.config.eos_id: expected {ids[-1] if ids else 'none'}, which ends this tokenizer's texts"
-            )
-    elif config.pad_id != spec.pad_id:
+    if config.end_id is not None and (not ids or ids[-1] != config.end_id):
+        raise InputError(f"model.text.config.eos_id: expected {ids[-1] if ids else 'none'}, which ends this tokenizer's texts")
+    if config.pad_id is not None and config.pad_id != spec.pad_id:
         raise InputError(f"model.text.config.pad_id: expected the tokenizer's {spec.pad_id}, got {config.pad_id}")

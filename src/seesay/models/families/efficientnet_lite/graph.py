@@ -1,38 +1,38 @@
-"""The EfficientNet-Lite tower as a graph, its maps in float32 or in 8 bits.
+"""EfficientNet-Lite as an ONNX graph, its maps in float32 or in 8 bits.
 
-With 8 bits each map has one scale, fixed beforehand: what a ReLU6 leaves lies in 0..6, pixels have 256 levels anyway, and the
-other maps' ranges are found on pictures (`map_ranges`). So no picture sees what shares its batch. ONNX Runtime runs such a
-convolution on integers, at twice the speed or more (Jacob et al. 2017, arXiv 1712.05877).
+With 8 bits each map has one scale, fixed beforehand: outputs of ReLU6 are in 0..6, pixels have 256 levels anyway, and the
+ranges of the other maps are measured on images (`map_ranges`). So no image depends on its batch-mates. ONNX Runtime computes
+such a convolution on integers, at twice the speed or more (Jacob et al. 2017, arXiv 1712.05877).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from seesay.engines.graph_builder import KERNEL_LEVELS, WEIGHT_LEVELS, GraphBuilder, Weights
-from seesay.engines.onnx import runtime
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.graph_builder import KERNEL_LEVELS, WEIGHT_LEVELS, GraphBuilder, Ranges, Weights
 
-Ranges = Mapping[str, tuple[float, float]]  # of maps by name: least and largest value
-PIXELS = (-127 / 128, 1.0)  # of Lite's normalisation; 256 levels of 1/128
+PIXELS = (-127 / 128, 1.0)  # the range of Lite's normalisation; 256 levels of 1/128
 SIX = (0.0, 6.0)
+Runner = Callable[[Mapping[str, np.ndarray]], Sequence[np.ndarray]]  # inputs by name -> all outputs, in order
 
 
 class Maps:
-    """Convolutions over maps (B, channels, rows, columns)."""
+    """Adds convolutions over maps (B, channels, rows, columns)."""
 
     def __init__(self, g: GraphBuilder, config: EfficientNetLiteConfig) -> None:
         self.g, self.norm = g, config.norm
         self.zero, self.six = g.constant(0.0), g.constant(6.0)
-        self.named: dict[str, str] = {}  # maps that no activation bounds
+        self.unbounded: dict[str, str] = {}  # maps without an activation, by the layer's name
 
     def pixels(self) -> str:
+        """The image as the stem takes it."""
         return "pixels"
 
     def conv(self, x: str, name: str, *, stride: int = 1, groups: int = 1) -> str:
-        """Without its activation."""
+        """A convolution and its norm, without an activation."""
         bias = [self.g.weight(f"{name}.bias")] if self.norm == "folded" else []
         y = self._conv(x, self.g.kernel(f"{name}.weight"), bias, stride, groups)
         return y if self.norm == "folded" else self.g.batch_norm(y, f"{name}.norm")
@@ -42,32 +42,34 @@ class Maps:
         return self.g.node("Conv", x, kernel, *bias, auto_pad="SAME_UPPER", strides=[stride, stride], group=groups)
 
     def relu6(self, x: str) -> str:
+        """The activation of every map but those of `linear`."""
         return self.g.node("Clip", x, self.zero, self.six)
 
     def linear(self, x: str, name: str) -> str:
-        """A map that no activation follows."""
-        self.named[name] = x
+        """A map without an activation."""
+        self.unbounded[name] = x
         return x
 
-    def block(self, x: str, at: str, stride: int) -> str:
+    def block(self, x: str, prefix: str, stride: int) -> str:
+        """An inverted bottleneck (see `tower.Block`)."""
         weights = self.g.weights
-        expands = f"{at}.expand.weight" in weights
-        inside = self.relu6(self.conv(x, f"{at}.expand")) if expands else x
-        channels = weights[f"{at}.depthwise.weight"].shape[0]
-        inside = self.relu6(self.conv(inside, f"{at}.depthwise", stride=stride, groups=channels))
-        inside = self.linear(self.conv(inside, f"{at}.project"), f"{at}.project")
-        inputs = weights[f"{at}.expand.weight"].shape[1] if expands else channels
-        outputs = weights[f"{at}.project.weight"].shape[0]
-        return self.linear(self.g.node("Add", x, inside), at) if stride == 1 and outputs == inputs else inside
+        expands = f"{prefix}.expand.weight" in weights
+        inside = self.relu6(self.conv(x, f"{prefix}.expand")) if expands else x
+        channels = weights[f"{prefix}.depthwise.weight"].shape[0]
+        inside = self.relu6(self.conv(inside, f"{prefix}.depthwise", stride=stride, groups=channels))
+        inside = self.linear(self.conv(inside, f"{prefix}.project"), f"{prefix}.project")
+        inputs = weights[f"{prefix}.expand.weight"].shape[1] if expands else channels
+        outputs = weights[f"{prefix}.project.weight"].shape[0]
+        return self.linear(self.g.node("Add", x, inside), prefix) if stride == 1 and outputs == inputs else inside
 
 
-class Maps8(Maps):
-    """The same in 8 bits: every map is rounded, and stands in the graph as what it was rounded to."""
+class QuantizedMaps(Maps):
+    """The same in 8 bits: every map is rounded, and the next layer reads its dequantized values."""
 
     def __init__(self, g: GraphBuilder, config: EfficientNetLiteConfig, ranges: Ranges) -> None:
         super().__init__(g, config)
         self.ranges = ranges
-        self.scales: dict[str, float] = {}
+        self.scales: dict[str, float] = {}  # of rounded maps, by their name in the graph
 
     def pixels(self) -> str:
         return self._rounded("pixels", PIXELS)
@@ -80,12 +82,12 @@ class Maps8(Maps):
         levels, scale = g.kernel_levels(f"{name}.weight", largest, least)
         kernel = g.node("DequantizeLinear", levels, scale, axis=0)
         steps = g.kernel_scale(f"{name}.weight", largest, least) * np.float32(step)
-        whole = g.stored(np.rint(bias / steps).astype(np.int32), f"{name}.bias")
-        wide = g.node("DequantizeLinear", whole, g.stored(steps, f"{name}.bias.scale"), axis=0)
-        return self._conv(x, kernel, [wide], stride, groups)
+        bias_levels = g.stored(np.rint(bias / steps).astype(np.int32), f"{name}.bias")
+        bias_values = g.node("DequantizeLinear", bias_levels, g.stored(steps, f"{name}.bias.scale"), axis=0)
+        return self._conv(x, kernel, [bias_values], stride, groups)
 
     def relu6(self, x: str) -> str:
-        return self._rounded(x, SIX)  # which is cut off at both ends
+        return self._rounded(x, SIX)  # rounding clips at both ends
 
     def linear(self, x: str, name: str) -> str:
         return self._rounded(x, self.ranges[name])
@@ -99,25 +101,27 @@ class Maps8(Maps):
         return y
 
 
-def efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int, ranges: Ranges | None = None) -> int:
-    """Adds the tower to a graph; the cells of a side of its last map."""
-    maps = Maps(g, c) if ranges is None else Maps8(g, c, ranges)
-    states = _states(maps, c)
+def add_tower(g: GraphBuilder, config: EfficientNetLiteConfig, dim: int) -> None:
+    """From "pixels" to "embedding", and "dense" on request; in 8 bits where the graph has ranges."""
+    maps = Maps(g, config) if g.ranges is None else QuantizedMaps(g, config, g.ranges)
+    states = _states(maps, config)
     last = [maps.relu6(maps.conv(states[-1], "head"))]
-    if c.branch:
-        last.append(_branch(maps, c, states))
+    if config.branch:
+        last.append(_branch(maps, config, states))
 
     def mixture(features: str, output: str = "") -> str:
         probabilities = g.node("Softmax", g.linear(features, "classifier"), axis=-1)
         return g.node("MatMul", probabilities, g.weight("class_embedding"), output=output)
 
     def project(features: list[str], output: str = "") -> str:
-        if c.branch:
+        if config.branch:
             both = g.node("Concat", features[1], features[0], axis=1)
             return g.node("Add", g.projection(both, "linear"), mixture(features[0]), output=output)
-        return mixture(features[0], output) if c.head == "conse" else g.projection(features[0], c.head, output=output)
+        if config.head == "conse":
+            return mixture(features[0], output)
+        return g.projection(features[0], config.head, output=output)
 
-    channels, cells = c.widths[-1], c.grid
+    channels, cells = config.widths[-1], config.grid
     project([g.node("Flatten", g.node("GlobalAveragePool", x)) for x in last], "embedding")
 
     def dense() -> str:
@@ -125,11 +129,12 @@ def efficientnet_lite(g: GraphBuilder, c: EfficientNetLiteConfig, dim: int, rang
         return g.node("Reshape", project(rows), g.ints(-1, cells, cells, dim))
 
     g.on_request("dense", [cells, cells, dim], dense)
-    return cells
 
 
-def trunk_graph(config: EfficientNetLiteConfig, weights: Weights) -> onnx.ModelProto:
-    """What `EfficientNetLite.trunk` makes, one row a picture: the map that the branch begins from, and the features."""
+def cache_graph(config: EfficientNetLiteConfig, weights: Weights) -> onnx.ModelProto | None:
+    """`EfficientNetLite.cache_values` of a tower with a branch: the map that enters the branch, then the classes' features."""
+    if not config.branch:
+        return None
     g = GraphBuilder(weights, "float32")
     maps = Maps(g, config)
     states = _states(maps, config)
@@ -141,9 +146,16 @@ def trunk_graph(config: EfficientNetLiteConfig, weights: Weights) -> onnx.ModelP
 
 
 def map_ranges(
-    config: EfficientNetLiteConfig, weights: Weights, pixels: np.ndarray, batch: int = 8
+    config: EfficientNetLiteConfig,
+    weights: Weights,
+    pixels: np.ndarray,
+    open_graph: Callable[[onnx.ModelProto], Runner],
+    batch: int = 8,
 ) -> dict[str, tuple[float, float]]:
-    """The ranges of a tower's maps over pixels (N, 3, image_px, image_px): what `image_graph` takes for 8 bits."""
+    """The ranges of a tower's maps over pixels (N, 3, image_px, image_px), which `image_graph` takes for 8 bits.
+
+    open_graph: opens a graph in a runtime, such as `engines.onnx.open_graph`.
+    """
     g = GraphBuilder(weights, "float32")
     maps = Maps(g, config)
     states = _states(maps, config)
@@ -153,30 +165,33 @@ def map_ranges(
         g.node(
             "Concat", *(g.node("Reshape", g.node(op, x, keepdims=0), g.ints(1)) for op in ("ReduceMin", "ReduceMax")), axis=0
         )
-        for x in maps.named.values()
+        for x in maps.unbounded.values()
     ]
-    model = g.model("ranges", [_pixels(config)], [helper.make_tensor_value_info(x, TensorProto.FLOAT, [2]) for x in ends])
-    session = runtime().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = np.array([session.run(ends, {"pixels": pixels[i : i + batch]}) for i in range(0, len(pixels), batch)])
+    run = open_graph(
+        g.model("ranges", [_pixels(config)], [helper.make_tensor_value_info(x, TensorProto.FLOAT, [2]) for x in ends])
+    )
+    measured = np.array([run({"pixels": pixels[i : i + batch]}) for i in range(0, len(pixels), batch)])  # (batches, maps, 2)
     return {
-        name: (float(lo.min()), float(hi.max())) for name, (lo, hi) in zip(maps.named, found.transpose(1, 2, 0), strict=True)
+        name: (float(lows.min()), float(highs.max()))
+        for name, (lows, highs) in zip(maps.unbounded, measured.transpose(1, 2, 0), strict=True)
     }
 
 
-def _states(maps: Maps, c: EfficientNetLiteConfig) -> list[str]:
+def _states(maps: Maps, config: EfficientNetLiteConfig) -> list[str]:
     """The stem's output and every block's."""
     states = [maps.relu6(maps.conv(maps.pixels(), "stem", stride=2))]
-    for i, stride in enumerate(c.strides):
+    for i, stride in enumerate(config.strides):
         states.append(maps.block(states[-1], f"blocks.{i}", stride))
     return states
 
 
-def _branch(maps: Maps, c: EfficientNetLiteConfig, states: list[str]) -> str:
-    x = states[-1 - c.branch]
-    for i, stride in enumerate(c.strides[-c.branch :]):
+def _branch(maps: Maps, config: EfficientNetLiteConfig, states: list[str]) -> str:
+    """The branch's last map."""
+    x = states[-1 - config.branch]
+    for i, stride in enumerate(config.strides[-config.branch :]):
         x = maps.block(x, f"branch.blocks.{i}", stride)
     return maps.relu6(maps.conv(x, "branch.head"))
 
 
-def _pixels(c: EfficientNetLiteConfig) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, c.image_px, c.image_px])
+def _pixels(config: EfficientNetLiteConfig) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])
