@@ -283,10 +283,29 @@ def test_the_python_of_the_tutorial_runs_as_written(home: Path) -> None:
     assert run.stdout.count(f" True {home / 'my-photos' / 'vehicles'}") == 3
 
 
-@pytest.mark.parametrize(
-    "file", ["README.md", "README.zh-CN.md", *sorted(str(p.relative_to(PROJECT)) for p in (PROJECT / "docs").glob("*.md"))]
-)
+PAGES = [
+    *PROJECT.glob("*.md"),
+    *(PROJECT / "docs").glob("*.md"),
+    *(PROJECT / "recipes").glob("*/README.md"),
+    PROJECT / "tests" / "parity" / "README.md",
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings are linked to: lower case, letters, digits and hyphens."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("file", sorted(str(page.relative_to(PROJECT)) for page in PAGES))
 def test_links_lead_somewhere(file: str) -> None:
-    path = PROJECT / file
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+    page = PROJECT / file
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        other = page.parent / target if target else page
+        assert other.exists(), target
+        assert not heading or heading in anchors(other), f"{target}#{heading}"
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = re.findall(r"\]\(([^)#]+)\)", (PROJECT / "docs" / "index.md").read_text(encoding="utf-8"))
+    assert {page.name for page in (PROJECT / "docs").glob("*.md")} - {"index.md"} <= set(listed)
