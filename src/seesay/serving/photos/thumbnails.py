@@ -7,19 +7,16 @@ from pathlib import Path
 
 from seesay.images.decoding.formats import READER
 from seesay.images.read import read
+from seesay.serving import limits
 
-SIZES = (160, 320, 640)  # px of the longer side
-LARGE = 2048  # of what is looked at whole, which is not kept
 QUALITY = 82
-MOST_BYTES = 1_000_000_000
-SLACK = 0.1  # of the most: how much is written before the folder is looked through again
 
 
 class Thumbnails:
     """folder: of the cache; None keeps none. A name is a content's, so what is kept goes out of date with
     the reader only."""
 
-    def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None, most_bytes: int = limits.THUMBNAIL_CACHE_BYTES) -> None:
         self._folder = folder
         self._most = most_bytes
         self._written = 0  # bytes since the folder was last looked through
@@ -41,7 +38,7 @@ class Thumbnails:
             _write(self._file(self._folder, name, px), made)
             with self._lock:
                 self._written += len(made)
-                due = self._written > SLACK * self._most
+                due = self._written > limits.THUMBNAIL_CACHE_SLACK * self._most
                 if due:
                     self._written = 0
             if due:
@@ -66,7 +63,7 @@ class Thumbnails:
             for _, size, file in files:
                 file.unlink(missing_ok=True)
                 total -= size
-                if total <= (1 - SLACK) * self._most:
+                if total <= (1 - limits.THUMBNAIL_CACHE_SLACK) * self._most:
                     return
         except OSError:
             return  # another process does the same
@@ -77,7 +74,7 @@ def small(path: Path, px: int) -> bytes:
     image = read(path, decode="fast", enough_px=px, name=path.name).image
     image.thumbnail((px, px))
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY, progressive=px > max(SIZES))
+    image.save(stream, "JPEG", quality=QUALITY, progressive=px > max(limits.THUMBNAIL_PX))
     return stream.getvalue()
 
 
