@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from seesay.library import Library
 from seesay.model import Model
-from seesay.serving.photos.filenames import LONGEST, attachment, portable, readable
+from seesay.serving.limits import FILENAME_BYTES
+from seesay.serving.photos.filenames import attachment, portable, readable
 from tests.conftest import Paint
 from tests.serving.conftest import Serve
 
@@ -45,7 +46,7 @@ def test_names_that_windows_takes(name: str, expected: str) -> None:
 def test_long_names_keep_their_suffix() -> None:
     made = portable("照" * 200 + ".jpg")
     assert made.endswith("照.jpg")
-    assert LONGEST - 3 < len(made.encode()) <= LONGEST
+    assert FILENAME_BYTES - 3 < len(made.encode()) <= FILENAME_BYTES
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from seesay.errors import InputError
 from seesay.serving.app import create_app
-from seesay.serving.guard.middleware import ARRIVES_S
+from seesay.serving.limits import BODY_ARRIVES_S
 from seesay.serving.settings import Settings
 from tests.serving.conftest import Serve, data_uri
 
@@ -163,9 +163,9 @@ def test_all_bodies_together_have_a_limit(serve: Serve) -> None:
 
 
 def test_a_body_that_trickles_in_is_given_up(tmp_path: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seesay.serving.guard.middleware.ARRIVES_S", 0.2)
+    monkeypatch.setattr("seesay.serving.limits.BODY_ARRIVES_S", 0.2)
     app = create_app(fake, library=tmp_path)
-    assert ARRIVES_S == 60
+    assert BODY_ARRIVES_S == 60
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

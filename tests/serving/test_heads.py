@@ -14,8 +14,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seesay.serving.guard import peers
-from seesay.serving.guard.heads import ARRIVES_S, LINGER_BYTES, MOST_BYTES, Bounds
-from seesay.serving.listening import KEEP_ALIVE_S, uvicorn_config
+from seesay.serving.guard.heads import Bounds
+from seesay.serving.limits import HEAD_ARRIVES_S, HEAD_BYTES, KEEP_ALIVE_S, REFUSED_LINGER_BYTES
+from seesay.serving.listening import uvicorn_config
 
 
 class H11(Bounds, H11Protocol):
@@ -48,7 +49,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture(params=PROTOCOLS)
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that waits half a second for a head, and holds eight connections."""
-    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 0.5)
+    monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 0.5)
     monkeypatch.setattr(Bounds, "most_connections", 8)
     config = uvicorn_config(
         app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
@@ -104,7 +105,7 @@ def flood(connection: socket.socket, piece: bytes) -> int:
 
 
 def test_a_connection_on_which_nothing_is_sent_ends(connection: socket.socket) -> None:
-    assert (ARRIVES_S, MOST_BYTES) == (15, 65536)
+    assert (HEAD_ARRIVES_S, HEAD_BYTES) == (15, 65536)
     assert ended(connection) == b""
 
 
@@ -181,7 +182,7 @@ def test_a_head_over_64_kb_is_always_431(port: int, where: str) -> None:
                     connection.sendall(whole[at : at + piece])
                     time.sleep(0.002)
                 status, _, body = ended(connection).partition(b"\r\n\r\n")
-            if len(whole) <= MOST_BYTES:
+            if len(whole) <= HEAD_BYTES:
                 assert status.startswith(b"HTTP/1.1 200"), size
                 continue
             assert status.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n"), (size, piece)
@@ -200,7 +201,7 @@ def test_a_second_head_over_64_kb_is_431_too(port: int) -> None:
 def test_after_a_refusal_nothing_is_held(connection: socket.socket) -> None:
     connection.sendall(HEAD + b"X-A: ")
     begin = time.monotonic()
-    assert flood(connection, b"a" * 65_536) < MOST_HELD + LINGER_BYTES
+    assert flood(connection, b"a" * 65_536) < MOST_HELD + REFUSED_LINGER_BYTES
     assert time.monotonic() - begin < 8
 
 
@@ -222,7 +223,7 @@ class Held:
 
 @pytest.fixture
 def held(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 15)
+    monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 15)
     made = Held(port)
     yield made
     for each in made.open:

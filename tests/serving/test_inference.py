@@ -240,7 +240,7 @@ def test_deadlines(serve: Serve) -> None:
 
 def test_health_is_the_real_thing(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
-    monkeypatch.setattr("seesay.serving.health.FOR_S", 0.0)
+    monkeypatch.setattr("seesay.serving.limits.HEALTH_CACHED_S", 0.0)
     assert client.get("/healthz").json() == {"status": "ok"}
     real = fake.engine.encode_pixels
 

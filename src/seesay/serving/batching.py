@@ -14,39 +14,22 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from seesay.errors import SeeSayError
+from seesay.errors import DeadlineExceeded, ServerBusy, ShuttingDown
+from seesay.serving import limits
 from seesay.serving.log import event
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Busy(SeeSayError):
-    """More is under way than the server takes on; `retry_after_s` says when to come again."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"the server is busy; try again in {retry_after_s} s")
-        self.retry_after_s = retry_after_s
-
-
-class TooLate(SeeSayError):
-    """The request's deadline passed before its turn came."""
-
-
 def in_time(deadline: float) -> None:
-    """Raises TooLate where a request's deadline has passed, so that work in a thread ends with its request."""
+    """Raises DeadlineExceeded where a request's deadline has passed, so that work in a thread ends with its request."""
     if time.monotonic() > deadline:
-        raise TooLate("the request took too long; send less at once")
-
-
-class Closed(SeeSayError):
-    """The server is shutting down."""
+        raise DeadlineExceeded("the request took too long; send less at once")
 
 
 class Room:
     """How many items of all requests may be under way at once."""
-
-    SPAN_S = 10.0  # over which the rate is taken
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -55,10 +38,10 @@ class Room:
         self._lock = threading.Lock()
 
     def enter(self, items: int) -> None:
-        """Raises Busy. A request larger than all of the room is let in when nothing else is."""
+        """Raises ServerBusy. A request larger than all of the room is let in when nothing else is."""
         with self._lock:
             if self.taken and self.taken + items > self.capacity:
-                raise Busy(self._wait_s(items))
+                raise ServerBusy(self._wait_s(items))
             self.taken += items
 
     def leave(self, items: int) -> None:
@@ -70,11 +53,11 @@ class Room:
     def _wait_s(self, items: int) -> int:
         """Until there is room, at the rate of the last seconds."""
         self._forget()
-        rate = sum(count for _, count in self._done) / self.SPAN_S
-        return max(1, min(30, round((self.taken + items - self.capacity) / max(rate, 1.0))))
+        rate = sum(count for _, count in self._done) / limits.RATE_SPAN_S
+        return max(1, min(limits.MAX_RETRY_AFTER_S, round((self.taken + items - self.capacity) / max(rate, 1.0))))
 
     def _forget(self) -> None:
-        while self._done and self._done[0][0] < time.monotonic() - self.SPAN_S:
+        while self._done and self._done[0][0] < time.monotonic() - limits.RATE_SPAN_S:
             self._done.popleft()
 
 
@@ -126,7 +109,7 @@ class Batcher(Generic[A, B]):
 
     def submit(self, items: Sequence[A], deadline: float = float("inf")) -> "Future[list[B | Exception]]":
         """One result per item, in order, an exception where that item failed. deadline: on time.monotonic()'s clock; what has
-        not begun by then is TooLate. Raises Closed."""
+        not begun by then is DeadlineExceeded. Raises ShuttingDown."""
         job: _Job[B] = _Job([None] * len(items), len(items), deadline)
         if not items:
             job.future.set_result([])
@@ -134,7 +117,7 @@ class Batcher(Generic[A, B]):
         now = time.monotonic()
         with self._there:
             if self._closed:
-                raise Closed("the server is shutting down")
+                raise ShuttingDown("the server is shutting down")
             self._queue.extend(_Waiting(item, job, place, now) for place, item in enumerate(items))
             self._there.notify()
         return job.future
@@ -172,7 +155,7 @@ class Batcher(Generic[A, B]):
                     continue
                 if waiting.job.deadline < now:
                     waiting.job.put(
-                        waiting.place, TooLate("there was no time left for it; try again when the server is less busy")
+                        waiting.place, DeadlineExceeded("there was no time left for it; try again when the server is less busy")
                     )
                 else:
                     batch.append(waiting)

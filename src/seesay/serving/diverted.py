@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
+from seesay.serving import limits
+
 STDERR = 2
-LONGEST = 2000  # bytes of one line
-ENDS_S = 2.0
 
 
 class Diverted:
@@ -34,10 +34,10 @@ class Diverted:
     def close(self) -> None:
         sys.stderr.flush()
         os.dup2(self.real.fileno(), STDERR)
-        self._thread.join(ENDS_S)  # a child of this process may hold the other end for longer
+        self._thread.join(limits.STDERR_CLOSE_S)  # a child of this process may hold the other end for longer
 
     def _read(self, reading: int) -> None:
         with os.fdopen(reading, "rb") as lines:
-            while said := lines.readline(LONGEST):
+            while said := lines.readline(limits.STDERR_LINE_BYTES):
                 if text := said.decode("utf-8", "backslashreplace").strip():
                     self._line(text)

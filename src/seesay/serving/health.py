@@ -8,11 +8,9 @@ import time
 import numpy as np
 from PIL import Image
 
+from seesay.serving import limits
 from seesay.serving.schemas.requests import Thing
 from seesay.serving.service import Service
-
-WITHIN_S = 10.0  # in which a picture and a text must be encoded
-FOR_S = 1.0  # an answer counts so long: whoever asks without a key must not keep the towers busy
 
 
 class Health:
@@ -30,15 +28,15 @@ class Health:
         async with self._lock:
             if time.monotonic() > self._until:
                 self._fault = await self._tried()
-                self._until = time.monotonic() + FOR_S
+                self._until = time.monotonic() + limits.HEALTH_CACHED_S
             return self._fault
 
     async def _tried(self) -> str | None:
         try:
-            async with asyncio.timeout(WITHIN_S):
-                encoded = await self._service.encode(self._items, time.monotonic() + WITHIN_S)
+            async with asyncio.timeout(limits.HEALTH_S):
+                encoded = await self._service.encode(self._items, time.monotonic() + limits.HEALTH_S)
         except TimeoutError:
-            return f"a picture and a text took longer than {WITHIN_S:g} s"
+            return f"a picture and a text took longer than {limits.HEALTH_S:g} s"
         except Exception as fault:
             return type(fault).__name__
         for row in encoded.rows:

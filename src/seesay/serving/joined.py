@@ -8,10 +8,8 @@ from concurrent.futures import Future
 import numpy as np
 
 from seesay.engines.protocol import Capability, Engine
+from seesay.serving import limits
 from seesay.serving.batching import Batcher
-
-TEXTS, PICTURES = 64, 8  # a batch: with more, the first of them wait longer and little is gained
-ALIKE = 16  # texts that a tower takes at once before longer ones may have a run of their own, which saves their padding
 
 Queue = Batcher[np.ndarray, np.ndarray]
 Watch = Callable[[str, int, list[float], float], None]
@@ -31,8 +29,10 @@ class JoinedEngine:
         self._pad_id = pad_id
         turn = threading.Semaphore(at_once)
         batcher = functools.partial(Batcher, turn=turn, at_once=at_once)
-        self._texts: Queue = batcher(self._run_texts, most=TEXTS, name="texts", watch=_of("text", watch))
-        self._pictures: Queue = batcher(self._run_pictures, most=PICTURES, name="pictures", watch=_of("image", watch))
+        self._texts: Queue = batcher(self._run_texts, most=limits.BATCH_TEXTS, name="texts", watch=_of("text", watch))
+        self._pictures: Queue = batcher(
+            self._run_pictures, most=limits.BATCH_IMAGES, name="pictures", watch=_of("image", watch)
+        )
 
     @property
     def name(self) -> str:
@@ -79,11 +79,11 @@ class JoinedEngine:
 
 
 def _alike(rows: list[np.ndarray]) -> list[list[int]]:
-    """Places of rows, from short to long, in runs of at least ALIKE, of which none begins within a length."""
+    """Places of rows, from short to long, in runs of at least limits.PADDED_TEXTS, of which none begins within a length."""
     runs: list[list[int]] = [[]]
     for place in sorted(range(len(rows)), key=lambda at: len(rows[at])):
         run = runs[-1]
-        if len(run) >= ALIKE and len(rows[place]) > len(rows[run[-1]]):
+        if len(run) >= limits.PADDED_TEXTS and len(rows[place]) > len(rows[run[-1]]):
             run = []
             runs.append(run)
         run.append(place)

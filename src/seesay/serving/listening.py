@@ -6,11 +6,10 @@ from typing import Any
 import uvicorn
 
 from seesay.errors import InputError
+from seesay.serving import limits
 from seesay.serving.guard import peers
-from seesay.serving.guard.heads import MOST_BYTES, BoundedHeads
+from seesay.serving.guard.heads import BoundedHeads
 from seesay.serving.settings import Settings
-
-KEEP_ALIVE_S = 30  # that a connection may wait for its next request
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -21,7 +20,7 @@ def listen(settings: Settings) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(128)  # at once, so that a browser that is opened now waits instead of being turned away
+        sock.listen(limits.ACCEPT_BACKLOG)  # at once, so that a browser that is opened now waits instead of being turned away
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(
@@ -40,10 +39,10 @@ def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
         "access_log": False,
         "server_header": False,
         "date_header": False,
-        "timeout_keep_alive": KEEP_ALIVE_S,
-        "timeout_graceful_shutdown": 30,
+        "timeout_keep_alive": limits.KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": limits.SHUTDOWN_S,
         "limit_concurrency": peers.most() + 1,  # where all of them do something
-        "h11_max_incomplete_event_size": 2 * MOST_BYTES,  # so that heads end by our own bound
+        "h11_max_incomplete_event_size": 2 * limits.HEAD_BYTES,  # so that heads end by our own bound
         "proxy_headers": False,
     }
     return uvicorn.Config(app, **(said | more))

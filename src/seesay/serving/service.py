@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.errors import InputError, LibraryError
+from seesay.errors import DeadlineExceeded, InputError, LibraryError
 from seesay.images.decoding.memory import give_back_large_pictures
 from seesay.library.search.background import search_spec
 from seesay.library.search.query import Query
 from seesay.model import Model
 from seesay.models.vectors import unit
-from seesay.serving.batching import Room, TooLate
+from seesay.serving import limits
+from seesay.serving.batching import Room
 from seesay.serving.guard.middleware import Keys
 from seesay.serving.joined import JoinedEngine
 from seesay.serving.metrics import Metrics
@@ -34,10 +35,6 @@ from seesay.system.paths import is_url
 from seesay.tasks.phrasing import averaged, phrasings
 
 Rows = Sequence["np.ndarray | Exception"]
-PICTURE = 4  # texts that a picture counts as: about what its pixels hold in memory, and what its tower takes
-AT_ONCE = 2  # runs of the towers, each with half of the cores: short texts do not wait behind pictures
-FETCHERS = 16  # threads, which only wait
-SHORT = 4000  # letters that are cut into tokens on the spot: in less time than a thread would take to begin
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,10 @@ class Service:
         self.metrics = Metrics(self.room)
         self.keys = Keys(settings.api_key)
         pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
-        shared = model.sharing(AT_ONCE)  # another engine would take all cores for each of its runs
-        self.engine = JoinedEngine(shared.engine, pad, self.metrics.batch, at_once=1 if shared is model else AT_ONCE)
+        shared = model.sharing(limits.BATCHES_AT_ONCE)  # another engine would take all cores for each of its runs
+        self.engine = JoinedEngine(
+            shared.engine, pad, self.metrics.batch, at_once=1 if shared is model else limits.BATCHES_AT_ONCE
+        )
         self.model = model.with_engine(self.engine)
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)
@@ -69,7 +68,7 @@ class Service:
         self.thumbnails = Thumbnails(cache)
         self.gazetteer = Gazetteer()
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
-        self.fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="seesay-fetch")
+        self.fetchers = ThreadPoolExecutor(limits.FETCH_THREADS, thread_name_prefix="seesay-fetch")
 
     def close(self) -> None:
         self.indexing.close()
@@ -82,13 +81,13 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def admitted(self, texts: int) -> AsyncIterator[float]:
-        """Room for so many texts, and the deadline of what is done with them. Raises Busy, TooLate."""
+        """Room for so many texts, and the deadline of what is done with them. Raises ServerBusy, DeadlineExceeded."""
         self.room.enter(texts)
         try:
             async with asyncio.timeout(self.settings.deadline_s):
                 yield time.monotonic() + self.settings.deadline_s
         except TimeoutError:
-            raise TooLate(f"the answer took longer than {self.settings.deadline_s:g} s; send less at once") from None
+            raise DeadlineExceeded(f"the answer took longer than {self.settings.deadline_s:g} s; send less at once") from None
         finally:
             self.room.leave(texts)
 
@@ -154,7 +153,7 @@ class Service:
     @staticmethod
     def cost(items: Sequence[Thing | str]) -> int:
         """How much room they take."""
-        return sum(PICTURE if isinstance(item, Thing) and item.image is not None else 1 for item in items)
+        return sum(limits.TEXTS_PER_IMAGE if isinstance(item, Thing) and item.image is not None else 1 for item in items)
 
     def check(self, things: Sequence[Thing], what: str) -> None:
         for at, thing in enumerate(things):
@@ -182,7 +181,7 @@ class Service:
 
     async def _tokens(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         with self.metrics.stage("tokenize", "text"):
-            if sum(map(len, texts)) <= SHORT:
+            if sum(map(len, texts)) <= limits.INLINE_TOKENIZED_LETTERS:
                 tokens = self.model.tokenizer(texts)
             else:
                 tokens = await asyncio.get_running_loop().run_in_executor(self.decoders, self.model.tokenizer, texts)

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 
 from seesay.errors import InputError
+from seesay.serving import limits
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Settings:
     api_key: str | None = None
     names: tuple[str, ...] = ()
     allow_urls: bool = False
-    body_bytes: int = 64 * 2**20
-    bodies_bytes: int = 512 * 2**20
-    picture_bytes: int = 20 * 2**20
-    pixels: int = 100_000_000
-    pictures: int = 64
-    urls: int = 8
-    texts: int = 512
-    letters: int = 8192
-    waiting: int = 1024
-    deadline_s: float = 30.0
+    body_bytes: int = limits.BODY_BYTES
+    bodies_bytes: int = limits.ALL_BODIES_BYTES
+    picture_bytes: int = limits.IMAGE_BYTES
+    pixels: int = limits.IMAGE_PIXELS
+    pictures: int = limits.REQUEST_IMAGES
+    urls: int = limits.REQUEST_URLS
+    texts: int = limits.REQUEST_TEXTS
+    letters: int = limits.TEXT_LETTERS
+    waiting: int = limits.WAITING_TEXTS
+    deadline_s: float = limits.DEADLINE_S
 
     def __post_init__(self) -> None:
         if not self.local and self.api_key is None:
@@ -42,8 +42,8 @@ class Settings:
                 f"listening at {self.host} lets other machines in, which takes a key: set SEESAY_API_KEY to a long random text "
                 "(python3 -c 'import secrets; print(secrets.token_urlsafe())'), or leave out --host to serve this machine only"
             )
-        if self.api_key is not None and (len(self.api_key) < SHORTEST_KEY or not self.api_key.isascii()):
-            raise InputError(f"the API key is too easily guessed: expected at least {SHORTEST_KEY} ASCII characters")
+        if self.api_key is not None and (len(self.api_key) < limits.MIN_KEY_LETTERS or not self.api_key.isascii()):
+            raise InputError(f"the API key is too easily guessed: expected at least {limits.MIN_KEY_LETTERS} ASCII characters")
         for name in self.names:
             if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name.lower()):
                 raise InputError(f"expected a host's name such as photos.example.org, got {name!r}")

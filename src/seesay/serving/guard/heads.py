@@ -13,13 +13,11 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from seesay.serving import limits
 from seesay.serving.guard import peers
 from seesay.serving.schemas.answers import Fault
 
-ARRIVES_S = 15.0
-MOST_BYTES = 64 * 1024
 PIECE = 4096  # of what arrives is looked at at once
-LINGER_S, LINGER_BYTES = 2.0, 4 * 2**20  # what else arrives after a refusal is dropped: hanging up would take the answer away
 
 
 def _refusal(status: HTTPStatus, code: str, kind: str, message: str, *headers: str) -> bytes:
@@ -39,14 +37,14 @@ TOO_LARGE = _refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "too_large",
     "invalid_request_error",
-    f"the head of a request holds at most {MOST_BYTES // 1024} kB",
+    f"the head of a request holds at most {limits.HEAD_BYTES // 1024} kB",
 )
 CROWDED = _refusal(
     HTTPStatus.TOO_MANY_REQUESTS,
     "busy",
     "overloaded",
-    "there are too many requests from this address; try again in 1 s",
-    "Retry-After: 1",
+    f"there are too many requests from this address; try again in {limits.GUARD_RETRY_AFTER_S} s",
+    f"Retry-After: {limits.GUARD_RETRY_AFTER_S}",
 )
 
 
@@ -70,7 +68,10 @@ class Bounds:
         view = memoryview(data)
         while view and self._dropped is None and not self.transport.is_closing():
             # A head is whole with byte 65,536 at the latest; the parsers would take any that comes at once.
-            piece, view = view[: min(PIECE, MOST_BYTES - self._bytes)], view[min(PIECE, MOST_BYTES - self._bytes) :]
+            piece, view = (
+                view[: min(PIECE, limits.HEAD_BYTES - self._bytes)],
+                view[min(PIECE, limits.HEAD_BYTES - self._bytes) :],
+            )
             before = self._whole()
             super().data_received(bytes(piece))  # type: ignore[misc]
             if self._whole() != before:
@@ -80,14 +81,14 @@ class Bounds:
                 continue
             self._bytes += len(piece)
             self._wait()
-            if self._bytes >= MOST_BYTES and not self.transport.is_closing():
+            if self._bytes >= limits.HEAD_BYTES and not self.transport.is_closing():
                 if self.cycle is None or not (self.cycle.more_body or self._answering()):
                     self._refuse(TOO_LARGE)
                 else:
                     self.transport.close()
         if self._dropped is not None:
             self._dropped += len(view)
-            if self._dropped > LINGER_BYTES:
+            if self._dropped > limits.REFUSED_LINGER_BYTES:
                 self.transport.abort()
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
@@ -115,7 +116,7 @@ class Bounds:
 
     def _wait(self: Any) -> None:
         if self._waiting is None:
-            self._waiting = self.loop.call_later(ARRIVES_S, self._give_up)
+            self._waiting = self.loop.call_later(limits.HEAD_ARRIVES_S, self._give_up)
 
     def _end(self) -> None:
         if self._waiting is not None:
@@ -135,7 +136,7 @@ class Bounds:
         self.transport.write(answer)
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._waiting = self.loop.call_later(LINGER_S, self.transport.abort)
+        self._waiting = self.loop.call_later(limits.REFUSED_LINGER_S, self.transport.abort)
 
 
 class BoundedHeads(Bounds, AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # it is one class or another, by what is installed

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from seesay.serving.errors import OURS
+from seesay.serving import limits
+from seesay.serving.errors import SERVER_FAULT
 from seesay.serving.log import event
 from seesay.serving.metrics import Metrics
 from seesay.serving.schemas.answers import Fault
@@ -35,10 +36,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "seesay_session"
 OPEN = ("/", "/healthz", "/v1/session", "/favicon.ico")  # without a key, beside the page's own files
-OPEN_BYTES = 4096  # of a request that anybody may send: a key, at most
 PAGE = "/ui/"
 ONCE = (b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode")  # what is decided by
-ARRIVES_S = 60.0  # in which a body must be there
 # For the description of the routes only: whether it is there is looked at before any route.
 KEY = HTTPBearer(auto_error=False, description="the server's key, where it has one; browsers sign in at /v1/session instead")
 SECURITY = {
@@ -86,7 +85,11 @@ class Refused(HTTPException):
     """Of this type, so that it gets through the parsing of bodies as it is."""
 
     def __init__(self, status: int, code: str, message: str, kind: str = "invalid_request_error") -> None:
-        super().__init__(status, message, {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status))
+        super().__init__(
+            status,
+            message,
+            {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": str(limits.GUARD_RETRY_AFTER_S)}}.get(status),
+        )
         self.code, self.kind = code, kind
 
 
@@ -116,7 +119,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         begin, status, begun, replaced = time.perf_counter(), 500, False, False
-        body = Body(OPEN_BYTES if _open(scope["path"]) else self.settings.body_bytes)
+        body = Body(limits.KEYLESS_BODY_BYTES if _open(scope["path"]) else self.settings.body_bytes)
 
         async def answer(message: Message) -> None:
             nonlocal status, begun, replaced
@@ -143,7 +146,7 @@ class Guard:
             event("error", logging.ERROR, error, path=scope["path"])
             if begun:
                 raise
-            await _refuse(answer, Refused(500, OURS.code, OURS.message, OURS.type))
+            await _refuse(answer, Refused(500, SERVER_FAULT.code, SERVER_FAULT.message, SERVER_FAULT.type))
         finally:
             self._held -= body.bytes
             known = "/ui" if scope["path"].startswith(PAGE) else "none"
@@ -180,7 +183,7 @@ class Guard:
 
     def _bounded(self, receive: Receive, body: Body) -> Receive:
         """Counts what really arrives, and in what time."""
-        until = asyncio.get_running_loop().time() + ARRIVES_S
+        until = asyncio.get_running_loop().time() + limits.BODY_ARRIVES_S
 
         async def bounded() -> Message:
             if body.whole:  # what comes after is only the client hanging up
@@ -189,7 +192,7 @@ class Guard:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
-                raise Refused(408, "too_slow", f"the request did not arrive within {ARRIVES_S:g} s") from None
+                raise Refused(408, "too_slow", f"the request did not arrive within {limits.BODY_ARRIVES_S:g} s") from None
             arrived = len(message.get("body", b""))
             body.bytes += arrived
             self._held += arrived

@@ -12,9 +12,7 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Protocol
 
-MOST, FEWEST = 1000, 64
-SHARE = 4  # one client has at most a quarter of the places
-FILES = 256  # that a process has open beside its connections: the library's, the model's, pictures
+from seesay.serving import limits
 
 
 class Connection(Protocol):
@@ -33,18 +31,26 @@ class Connection(Protocol):
 def most() -> int:
     """Connections that the server holds: 1,000, or as many as the process may open, but enough for a few browsers."""
     files = _files()
-    return MOST if files is None else max(FEWEST, min(MOST, files - FILES))
+    return (
+        limits.CONNECTIONS
+        if files is None
+        else max(limits.MIN_CONNECTIONS, min(limits.CONNECTIONS, files - limits.OTHER_FILES))
+    )
 
 
 def allow_files() -> None:
     """Lets the process open as many files as all connections take, where its user may: macOS begins with 256."""
     files = _files()
-    if files is None or files >= MOST + FILES:
+    if files is None or files >= limits.CONNECTIONS + limits.OTHER_FILES:
         return
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + FILES if hard == resource.RLIM_INFINITY else min(MOST + FILES, hard)
+    wanted = (
+        limits.CONNECTIONS + limits.OTHER_FILES
+        if hard == resource.RLIM_INFINITY
+        else min(limits.CONNECTIONS + limits.OTHER_FILES, hard)
+    )
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
@@ -64,7 +70,7 @@ def peer(client: tuple[str, int] | None) -> str:
     return "" if client is None else _network(client[0])
 
 
-@lru_cache(maxsize=2 * MOST)  # asked again of every connection with each new one
+@lru_cache(maxsize=2 * limits.CONNECTIONS)  # asked again of every connection with each new one
 def _network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -82,7 +88,7 @@ def has_room(new: Connection, connections: Collection[Connection], most: int) ->
     that do something, and as many as one may have."""
     counts = Counter(peer(each.client) for each in connections)
     mine = peer(new.client)
-    if counts[mine] > max(1, most // SHARE) and not _one_gives_way(mine, new, connections):
+    if counts[mine] > max(1, most // limits.CONNECTION_SHARES) and not _one_gives_way(mine, new, connections):
         return False
     if len(connections) > most:
         for fullest, _ in counts.most_common():

@@ -11,12 +11,12 @@ from seesay.images.thumbnail import thumbnails
 from seesay.library import Library
 from seesay.library.map import VARIOUS, Map
 from seesay.render.contact_sheet import contact_sheet, grid
+from seesay.serving import limits
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.latest import Latest, version
 from seesay.serving.photos.photos import Photos, folders
 from seesay.system.paths import printable
 
-KEPT = 4  # maps, each of some megabytes
 NAMELESS = {"en": "various", "zh": "各种"}  # groups of pictures that share nothing which has a name
 LAYOUT = 0.5  # of the work; the rest is pictures made small
 
@@ -36,7 +36,7 @@ class Charts:
     def __init__(self, photos: Photos) -> None:
         self._photos = photos
         self._latest = Latest(self._drawn, "seesay-map")
-        self._last: deque[Chart] = deque(maxlen=KEPT)
+        self._last: deque[Chart] = deque(maxlen=limits.MAPS_KEPT)
         self._share = 0.0
 
     def get(self, library: Library, language: str) -> tuple[Chart | None, bool]:

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from pathvalidate import sanitize_filename
 
-LONGEST = 240  # bytes of UTF-8: most systems take 255, and a number may follow
+from seesay.serving import limits
+
 UNRESERVED = "!#$&+-.^_`|~"  # what RFC 5987 leaves as it is, beside letters and digits
 
 
@@ -32,5 +33,7 @@ def attachment(name: str) -> str:
 
 def _shortened(name: str) -> str:
     stem, suffix = os.path.splitext(name)
-    room = LONGEST - len(suffix.encode())
-    return name if len(name.encode()) <= LONGEST else stem.encode()[: max(room, 1)].decode(errors="ignore") + suffix
+    room = limits.FILENAME_BYTES - len(suffix.encode())
+    return (
+        name if len(name.encode()) <= limits.FILENAME_BYTES else stem.encode()[: max(room, 1)].decode(errors="ignore") + suffix
+    )

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Sequence
 
 from seesay.library.places import Place, kilometres
+from seesay.serving import limits
 from seesay.serving.log import event
 
 SIZES = ((100_000, 25.0), (5_000, 60.0))  # people of a town, and how many kilometres away it may be
-WITHIN_S = 60.0
 
 Spot = tuple[float, float]
 
@@ -45,7 +45,7 @@ class Gazetteer:
         try:
             command = [sys.executable, "-m", __name__]
             said = subprocess.run(
-                command, input=json.dumps(spots), capture_output=True, text=True, timeout=WITHIN_S, check=True
+                command, input=json.dumps(spots), capture_output=True, text=True, timeout=limits.TOWN_LOOKUP_S, check=True
             )
             names = json.loads(said.stdout)
         except (OSError, ValueError, subprocess.SubprocessError) as fault:  # places without names are places

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seesay.errors import LibraryError
+from seesay.errors import AlreadyIndexing, LibraryError
 from seesay.library import Library
 from seesay.model import Model
-from seesay.serving.errors import OURS, Running, fault_of
+from seesay.serving.errors import SERVER_FAULT, fault_of
 from seesay.serving.log import event
 from seesay.serving.photos.latest import Stopped
 from seesay.serving.photos.photos import folders
@@ -34,10 +34,10 @@ class Indexing:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, paths: Sequence[str] = ()) -> None:
-        """Brings these folders, or all that were indexed before, up to date in a thread. Raises Running."""
+        """Brings these folders, or all that were indexed before, up to date in a thread. Raises AlreadyIndexing."""
         with self._lock:
             if self.running:
-                raise Running("the folders are being looked through already")
+                raise AlreadyIndexing("the folders are being looked through already")
             self.done = self.total = 0
             self._thread = threading.Thread(target=self._run, args=(tuple(paths),), name="seesay-index", daemon=True)
             self._thread.start()
@@ -78,4 +78,4 @@ class Indexing:
 
 def _told(fault: Exception) -> Fault:
     """What clients are told of it: other messages than the library's name paths of this machine."""
-    return fault_of(fault) if isinstance(fault, LibraryError) else OURS
+    return fault_of(fault) if isinstance(fault, LibraryError) else SERVER_FAULT

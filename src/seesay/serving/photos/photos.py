@@ -10,11 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from seesay.errors import InputError
+from seesay.errors import InputError, PictureNotFound, PictureUnavailable
 from seesay.library import Hit, Library
 from seesay.library.listing import Item
 from seesay.library.search.query import Query
 from seesay.model import Model
+from seesay.serving import limits
 from seesay.serving.photos.archive import Exported
 from seesay.serving.photos.folders import Folders
 from seesay.serving.schemas.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
@@ -22,15 +23,6 @@ from seesay.serving.schemas.requests import BrowseRequest, FiltersAsked, SearchR
 from seesay.system.paths import printable
 
 T = TypeVar("T")
-READERS = 4  # threads, each with a connection of its own
-
-
-class Gone(InputError):
-    """There is no such picture, or none that can be read now; `known` tells which."""
-
-    def __init__(self, message: str, *, known: bool) -> None:
-        super().__init__(message)
-        self.known = known
 
 
 class Photos:
@@ -39,7 +31,7 @@ class Photos:
         self.model = model
         self._own = threading.local()
         self._opened: list[Library] = []
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="seesay-library")
+        self._threads = ThreadPoolExecutor(limits.LIBRARY_THREADS, thread_name_prefix="seesay-library")
 
     async def run(self, work: Callable[[Library], T]) -> T:
         """What blocks, with this thread's connection to the library."""
@@ -155,15 +147,15 @@ def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
 
 
 def item(library: Library, name: str) -> Item:
-    """Raises Gone."""
+    """Raises PictureNotFound."""
     known = library.item(name)
     if known is None:
-        raise Gone("the library holds no picture with this id", known=False)
+        raise PictureNotFound("the library holds no picture with this id")
     return known
 
 
 def described(library: Library, name: str) -> ItemAnswer:
-    """Raises Gone."""
+    """Raises PictureNotFound."""
     known, names = item(library, name), folders(library)
     files = [FileFacts(folder=folder, name=file) for folder, file in (names.shown(file.path) for file in known.files)]
     facts = known.facts
@@ -191,20 +183,20 @@ def there(known: Item) -> Path | None:
 
 
 def files_of(library: Library, names: Sequence[str]) -> list[Exported]:
-    """Those of them that are there now. Raises Gone where there is none."""
+    """Those of them that are there now. Raises PictureNotFound where there is none."""
     found = [
         Exported(path, known.facts.taken_at)
         for name in names
         if (known := library.item(name)) is not None and (path := there(known)) is not None
     ]
     if not found:
-        raise Gone("none of these pictures has a file that is there now", known=False)
+        raise PictureNotFound("none of these pictures has a file that is there now")
     return found
 
 
 def file_of(library: Library, name: str) -> Path:
-    """Raises Gone."""
+    """Raises PictureNotFound."""
     path = there(item(library, name))
     if path is None:
-        raise Gone("the picture's file is not there now", known=True)
+        raise PictureUnavailable("the picture's file is not there now")
     return path

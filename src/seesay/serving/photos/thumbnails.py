@@ -6,19 +6,15 @@ from pathlib import Path
 
 from seesay.images.decoding.formats import READER
 from seesay.images.thumbnail import thumbnail_jpeg
+from seesay.serving import limits
 from seesay.system.files import write_atomically
-
-SIZES = (160, 320, 640)  # px of the longer side
-LARGE = 2048  # of what is looked at whole, which is not kept
-MOST_BYTES = 1_000_000_000
-SLACK = 0.1  # of the most: how much is written before the folder is looked through again
 
 
 class Thumbnails:
     """folder: of the cache; None keeps none. A name is a content's, so what is kept goes out of date with
     the reader only."""
 
-    def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None, most_bytes: int = limits.THUMBNAIL_CACHE_BYTES) -> None:
         self._folder = folder
         self._most = most_bytes
         self._written = 0  # bytes since the folder was last looked through
@@ -40,7 +36,7 @@ class Thumbnails:
             _write(self._file(self._folder, name, px), made)
             with self._lock:
                 self._written += len(made)
-                due = self._written > SLACK * self._most
+                due = self._written > limits.THUMBNAIL_CACHE_SLACK * self._most
                 if due:
                     self._written = 0
             if due:
@@ -65,7 +61,7 @@ class Thumbnails:
             for _, size, file in files:
                 file.unlink(missing_ok=True)
                 total -= size
-                if total <= (1 - SLACK) * self._most:
+                if total <= (1 - limits.THUMBNAIL_CACHE_SLACK) * self._most:
                     return
         except OSError:
             return  # another process does the same
@@ -73,7 +69,7 @@ class Thumbnails:
 
 def small(path: Path, px: int) -> bytes:
     """Raises UnreadableImage."""
-    return thumbnail_jpeg(path, px, name=path.name, progressive=px > max(SIZES))
+    return thumbnail_jpeg(path, px, name=path.name, progressive=px > max(limits.THUMBNAIL_PX))
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -11,11 +11,11 @@ from seesay.errors import InputError, UnreadableImage
 from seesay.images.fetch import Address, Limits, fetch
 from seesay.images.preprocess import load_pixels
 from seesay.model import Model
+from seesay.serving import limits
 from seesay.serving.settings import Settings
 
 DATA = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
 URL_SAFE = str.maketrans("-_", "+/")
-FETCHED_S = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -57,7 +57,7 @@ def fetched(url: str, name: str, settings: Settings) -> bytes:
             "is a URL, which this server does not fetch (--allow-urls); send the picture itself, as a data: URI or base64",
         )
     try:
-        return fetch(url, Limits(bytes=settings.picture_bytes, seconds=FETCHED_S), allow=public)
+        return fetch(url, Limits(bytes=settings.picture_bytes, seconds=limits.URL_FETCH_S), allow=public)
     except UnreadableImage:
         most = f"{settings.picture_bytes / 2**20:g} MB"
         raise UnreadableImage(

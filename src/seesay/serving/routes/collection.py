@@ -12,15 +12,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from seesay.errors import InputError, UnreadableImage
+from seesay.errors import InputError, PictureNotFound, PictureUnavailable, UnreadableImage
 from seesay.library import Library
+from seesay.serving import limits
 from seesay.serving.batching import in_time
 from seesay.serving.photos import photos
 from seesay.serving.photos.archive import archive
 from seesay.serving.photos.filenames import attachment
-from seesay.serving.photos.photos import Gone
 from seesay.serving.photos.summary import summary
-from seesay.serving.photos.thumbnails import LARGE, SIZES, small
+from seesay.serving.photos.thumbnails import small
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.schemas.answers import (
     BrowseAnswer,
@@ -60,8 +60,6 @@ EXPORT = {  # the route reads its body itself, because it takes two kinds
     }
 }
 FOREVER = "private, max-age=31536000, immutable"  # an id is its content's
-MOST_EXPORTED = 1000
-MOST_TAGGED, TAGGED_AS_A_TEXT = 10_000, 50  # so many take as much room as a text
 PICTURE_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -75,7 +73,7 @@ def routes(service: Service) -> APIRouter:
             with service.metrics.stage("thumbnail"):
                 made = await asyncio.get_running_loop().run_in_executor(service.decoders, work)
         except UnreadableImage as fault:
-            raise Gone(f"the picture cannot be read: {fault.reason}", known=True) from None
+            raise PictureUnavailable(f"the picture cannot be read: {fault.reason}") from None
         return Response(made, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
 
     @router.post("/v1/search", response_model=SearchAnswer, response_model_exclude_none=True)
@@ -113,12 +111,14 @@ def routes(service: Service) -> APIRouter:
         return await library.run(lambda lib: photos.described(lib, name))
 
     @router.get("/v1/items/{name}/thumbnail", response_class=Response, responses=JPEG)
-    async def thumbnail(name: str, px: Annotated[int, Query(description=f"longer side: {SIZES}")] = 320) -> Response:
+    async def thumbnail(
+        name: str, px: Annotated[int, Query(description=f"longer side: {limits.THUMBNAIL_PX}")] = 320
+    ) -> Response:
         """A JPEG of one of three sizes, kept by the server."""
-        if px not in SIZES:
-            raise InputError(f"px: expected one of {', '.join(map(str, SIZES))}, got {px}")
+        if px not in limits.THUMBNAIL_PX:
+            raise InputError(f"px: expected one of {', '.join(map(str, limits.THUMBNAIL_PX))}, got {px}")
         if not PICTURE_ID.fullmatch(name):  # it becomes a file's name
-            raise Gone("the library holds no picture with this id", known=False)
+            raise PictureNotFound("the library holds no picture with this id")
         kept = await asyncio.to_thread(service.thumbnails.kept, name, px)
         if kept is not None:
             return Response(kept, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
@@ -129,7 +129,7 @@ def routes(service: Service) -> APIRouter:
     async def image(name: str) -> Response:
         """A JPEG of at most 2048 pixels, upright, without EXIF."""
         path = await library.run(lambda lib: photos.file_of(lib, name))
-        return await jpeg(lambda: small(path, LARGE))
+        return await jpeg(lambda: small(path, limits.VIEW_PX))
 
     @router.get("/v1/items/{name}/file", response_class=FileResponse, responses=FILE)
     async def file(name: str) -> FileResponse:
@@ -142,8 +142,8 @@ def routes(service: Service) -> APIRouter:
         """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, commas between. Files that are not there now
         are left out."""
         ids = await _ids(request)
-        if not 1 <= len(ids) <= MOST_EXPORTED:
-            raise InputError(f"ids: expected 1 to {MOST_EXPORTED}, got {len(ids)}")
+        if not 1 <= len(ids) <= limits.EXPORTED_IMAGES:
+            raise InputError(f"ids: expected 1 to {limits.EXPORTED_IMAGES}, got {len(ids)}")
         async with service.admitted(1):
             found = await library.run(lambda lib: photos.files_of(lib, ids))
         headers = {"Content-Disposition": attachment("pictures.zip"), "Cache-Control": "no-store"}
@@ -161,7 +161,7 @@ def routes(service: Service) -> APIRouter:
     async def tag(asked: TagsRequest) -> Changed:
         """Adds tags to pictures, and takes others from them: at most 10,000 tags of pictures in all."""
         changes = len(asked.ids) * (len(asked.add) + len(asked.remove))
-        check_count("tags of pictures (ids x tags)", changes, MOST_TAGGED)
+        check_count("tags of pictures (ids x tags)", changes, limits.TAG_CHANGES)
 
         def work(lib: Library, deadline: float) -> int:
             paths, changed = [], 0
@@ -176,7 +176,7 @@ def routes(service: Service) -> APIRouter:
                 changed += lib.tags.remove(tag, *paths)
             return changed
 
-        async with service.admitted(1 + changes // TAGGED_AS_A_TEXT) as deadline:
+        async with service.admitted(1 + changes // limits.TAG_CHANGES_PER_TEXT) as deadline:
             return Changed(changed=await library.run(lambda lib: work(lib, deadline)))
 
     @router.get("/v1/library")
@@ -231,7 +231,7 @@ def routes(service: Service) -> APIRouter:
         """A JPEG with a tile for each picture of the map."""
         made = service.charts.kept(chart) or (await library.run(lambda lib: service.charts.get(lib, language)))[0]
         if made is None:
-            raise Gone("the map is being drawn", known=False)
+            raise PictureNotFound("the map is being drawn")
         return Response(made.sheet, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return router

@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 from fastapi import APIRouter, Response
 
-from seesay.errors import InputError
-from seesay.serving.errors import NotFound, fault_of
+from seesay.errors import InputError, ModelNotServed
+from seesay.serving.errors import fault_of
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.schemas.answers import (
     Classified,
@@ -37,7 +37,7 @@ def routes(service: Service) -> APIRouter:
 
     def known(name: str | None) -> None:
         if name is not None and name not in (model.name, "seesay"):
-            raise NotFound(f"this server serves the model {model.name!r} only; leave out `model`")
+            raise ModelNotServed(f"this server serves the model {model.name!r} only; leave out `model`")
 
     @router.post("/v1/embeddings", response_model=EmbeddingsAnswer)
     async def embeddings(asked: EmbeddingsRequest) -> Response:

@@ -5,14 +5,13 @@ from importlib.resources import files
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from seesay.serving import limits
 from seesay.serving.guard.middleware import COOKIE, KEY, wrong_key
 from seesay.serving.health import Health
 from seesay.serving.schemas.answers import Health as HealthAnswer
 from seesay.serving.schemas.answers import SessionAnswer
 from seesay.serving.schemas.requests import KeyRequest
 from seesay.serving.service import Service
-
-MONTH_S = 30 * 24 * 3600
 
 
 def routes(service: Service) -> APIRouter:
@@ -40,7 +39,7 @@ def routes(service: Service) -> APIRouter:
         if not service.keys.opens(asked.key):
             raise wrong_key()
         answer = Response(status_code=204)
-        answer.set_cookie(COOKIE, service.keys.cookie(), httponly=True, samesite="strict", max_age=MONTH_S)
+        answer.set_cookie(COOKIE, service.keys.cookie(), httponly=True, samesite="strict", max_age=limits.COOKIE_S)
         return answer
 
     @router.delete("/v1/session", status_code=204)

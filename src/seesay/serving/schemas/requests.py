@@ -7,20 +7,17 @@ from pydantic_core import PydanticCustomError
 
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
+from seesay.serving import limits
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
 
-
-MOST_PICTURES = 16  # of a query
-MOST_ITEMS = 4096  # in a list, whatever the server's own limit: so many are looked at before that one is
-
 # With a limit of its length a text is also looked at: half a surrogate pair, which JSON may hold, can be written nowhere.
-Name = Annotated[str, StringConstraints(max_length=1000)]
-Label = Annotated[str, StringConstraints(max_length=1000)]
-Template = Annotated[str, StringConstraints(max_length=200)]  # it may hold {} so often that short ones make long prompts
-Id = Annotated[str, StringConstraints(max_length=100)]
+Name = Annotated[str, StringConstraints(max_length=limits.NAME_LETTERS)]
+Label = Annotated[str, StringConstraints(max_length=limits.NAME_LETTERS)]
+Template = Annotated[str, StringConstraints(max_length=limits.TEMPLATE_LETTERS)]
+Id = Annotated[str, StringConstraints(max_length=limits.ID_LETTERS)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
@@ -70,8 +67,8 @@ Item = Annotated[
     ),
     Field(description="a text, or one of {text}, {image}, {id}"),
 ]
-Several = Annotated[list[Item], Field(max_length=MOST_ITEMS, fail_fast=True)]
-TAGS = ("a text", "a thing", "one item", "several")  # which pydantic names in the places of faults
+Several = Annotated[list[Item], Field(max_length=limits.LIST_ITEMS, fail_fast=True)]
+UNION_TAGS = ("a text", "a thing", "one item", "several")  # which pydantic names in the places of faults
 
 
 def _no_token_ids(said: object) -> object:
@@ -148,9 +145,9 @@ class ClassifyRequest(Asked):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]}]}
     )
-    images: list[Thing] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
-    labels: list[Label] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
-    templates: Annotated[list[Template], Field(max_length=MOST_ITEMS, fail_fast=True)] | None = Field(
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    labels: list[Label] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    templates: Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
         default=None, description="texts with {} where the label goes; default: short ones"
     )
 
@@ -158,7 +155,7 @@ class ClassifyRequest(Asked):
 class FiltersAsked(Asked):
     """Only pictures that all of these are true of; `seesay.Filters` says more."""
 
-    folder: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+    folder: Annotated[str, StringConstraints(max_length=limits.FOLDER_LETTERS)] | None = Field(
         default=None, description="as hits tell it, with all below it"
     )
     after: Name | None = Field(default=None, examples=["2024-05"])
@@ -168,10 +165,13 @@ class FiltersAsked(Asked):
         default=None, description="south, west, north, east in degrees"
     )
     orientation: Literal["landscape", "portrait", "square"] | None = None
-    min_px: int | None = Field(default=None, ge=1, le=1_000_000)
-    tags: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    min_px: int | None = Field(default=None, ge=1, le=limits.FILTER_PX)
+    tags: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
     names: list[Name] = Field(
-        default_factory=list, max_length=20, fail_fast=True, description="parts of the file's or a folder's name"
+        default_factory=list,
+        max_length=limits.FILTER_VALUES,
+        fail_fast=True,
+        description="parts of the file's or a folder's name",
     )
     min_score: float | None = Field(default=None, ge=-1, le=1)
 
@@ -193,8 +193,8 @@ class FiltersAsked(Asked):
 
 def _few(said: object) -> object:
     """pydantic counts a dictionary when all of it is validated."""
-    if isinstance(said, dict) and len(said) > MOST_PICTURES:
-        counts = {"max_length": MOST_PICTURES, "actual_length": len(said)}
+    if isinstance(said, dict) and len(said) > limits.QUERY_IMAGES:
+        counts = {"max_length": limits.QUERY_IMAGES, "actual_length": len(said)}
         raise PydanticCustomError("too_long", "too many", counts)
     return said
 
@@ -214,14 +214,16 @@ class SearchRequest(Asked):
     query: str = Field(
         default="",
         description="words, photo:NAME of one of `pictures`, name:NAME, like:ID; joined by + and -. Empty: all, by date",
-        max_length=2000,
+        max_length=limits.QUERY_LETTERS,
     )
-    pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
+    pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=limits.QUERY_IMAGES)
     kind: Literal["image", "text"] = Field(
         default="image", description="what is looked for: pictures, or texts of the lists that were indexed"
     )
-    n: int = Field(default=50, ge=1, le=1000)
-    cursor: str | None = Field(default=None, max_length=100, description="the `next` of the answer before, to go on behind it")
+    n: int = Field(default=limits.DEFAULT_HITS, ge=1, le=limits.HITS)
+    cursor: str | None = Field(
+        default=None, max_length=limits.CURSOR_LETTERS, description="the `next` of the answer before, to go on behind it"
+    )
     sort: Literal["score", "newest", "oldest"] = "score"
     likely: bool = Field(default=False, description="only pictures that are likely to show what the words say")
     score: Literal["rank", "cosine"] = Field(
@@ -238,14 +240,14 @@ class BrowseRequest(Asked):
 
 class TagsRequest(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"], "add": ["garden"]}]})
-    ids: list[Id] = Field(min_length=1, max_length=10_000, fail_fast=True)
-    add: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
-    remove: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    ids: list[Id] = Field(min_length=1, max_length=limits.TAGGED_IMAGES, fail_fast=True)
+    add: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
+    remove: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
 
 
 class ExportRequest(Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"]}]})
-    ids: list[Id] = Field(min_length=1, max_length=1000, fail_fast=True)
+    ids: list[Id] = Field(min_length=1, max_length=limits.EXPORTED_IMAGES, fail_fast=True)
 
 
 class KeyRequest(Asked):

@@ -4,7 +4,10 @@ export const events = new EventTarget();
 let gone = false;
 
 export class ApiError extends Error {
-  constructor(status, { message = "", type, code } = {}) { super(message); Object.assign(this, { status, type, code }); }
+  constructor(status, { message = "", type, code } = {}) {
+    super(message);
+    Object.assign(this, { status, type, code });
+  }
 }
 
 const pause = ms => new Promise(done => setTimeout(done, ms));
@@ -12,7 +15,8 @@ const pause = ms => new Promise(done => setTimeout(done, ms));
 // blob: the answer is a file.
 export async function call(method, path, body, { signal, blob = false } = {}) {
   for (let attempt = 0; ; attempt++) {
-    let answer, said = null;
+    let answer,
+      said = null;
     try {
       const headers = body === undefined ? {} : { "Content-Type": "application/json" };
       answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
@@ -50,7 +54,13 @@ async function lost() {
   events.dispatchEvent(new Event("gone"));
   for (;;) {
     await pause(2000);
-    if (await fetch("/v1/session").then(answer => answer.ok, () => false)) break;
+    if (
+      await fetch("/v1/session").then(
+        answer => answer.ok,
+        () => false,
+      )
+    )
+      break;
   }
   gone = false;
   events.dispatchEvent(new Event("back"));

@@ -18,7 +18,8 @@ export function el(tag, properties = {}, ...children) {
 
 // Puts others in the place of what is there. A focused control hands the focus to the one that comes to where it was.
 export function refill(place, children, otherwise) {
-  const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled), at = controls().indexOf(document.activeElement);
+  const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled),
+    at = controls().indexOf(document.activeElement);
   place.replaceChildren(...children.filter(child => child !== null));
   if (at >= 0) (controls()[at] ?? controls().at(-1) ?? otherwise)?.focus({ preventScroll: true });
 }
@@ -26,8 +27,13 @@ export function refill(place, children, otherwise) {
 export const button = (text, onclick, properties = {}) => el("button", { type: "button", text, onclick, ...properties });
 
 const PATHS = {
-  close: "M6 6l12 12M18 6 6 18", left: "M15 5l-7 7 7 7", right: "M9 5l7 7-7 7", plus: "M12 5v14M5 12h14", minus: "M5 12h14",
-  download: "M12 4v11m0 0-4-4m4 4 4-4M5 20h14", check: "M5 12.5 10 17l9-10",
+  close: "M6 6l12 12M18 6 6 18",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  download: "M12 4v11m0 0-4-4m4 4 4-4M5 20h14",
+  check: "M5 12.5 10 17l9-10",
 };
 
 // A picture on a button; its name is for those who cannot see it.
@@ -47,13 +53,24 @@ export function icon(name, label, onclick, properties = {}) {
 export function sheet(title, close, content) {
   const dialog = $("#sheet");
   dialog.setAttribute("aria-label", title);
-  dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: title }), button(close, () => dialog.close())), content);
+  dialog.replaceChildren(
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { text: title }),
+      button(close, () => dialog.close()),
+    ),
+    content,
+  );
   dialog.showModal();
 }
 
 export function debounce(work, ms) {
   let waiting;
-  return (...given) => { clearTimeout(waiting); waiting = setTimeout(() => work(...given), ms); };
+  return (...given) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => work(...given), ms);
+  };
 }
 
 // What a link with `download` does, for what is here already.
@@ -65,8 +82,15 @@ export function save(name, blob) {
 
 // To the clipboard; false where the browser does not let a page do that. Over plain HTTP there is only the old way.
 export async function copy(text) {
-  if (await navigator.clipboard?.writeText(text).then(() => true, () => false)) return true;
-  const focused = document.activeElement, area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
+  if (
+    await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    )
+  )
+    return true;
+  const focused = document.activeElement,
+    area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
   document.body.append(area);
   area.select();
   const copied = document.execCommand("copy");

@@ -17,7 +17,10 @@ export class Duplicates {
 
   async show() {
     this.closed = false;
-    if (!this.groups) this.place.replaceChildren(el("div", { class: "wait" }, el("span", { class: "spinner" }), el("p", { role: "status", text: t("comparing") })));
+    if (!this.groups)
+      this.place.replaceChildren(
+        el("div", { class: "wait" }, el("span", { class: "spinner" }), el("p", { role: "status", text: t("comparing") })),
+      );
     try {
       for (;;) {
         const found = await get("/v1/duplicates");
@@ -34,31 +37,68 @@ export class Duplicates {
     } catch (fault) {
       if (fault.status === 0 && this.groups) return;
       this.groups = null;
-      this.place.replaceChildren(el("p", { class: "wait", role: "status", text: fault.status === 404 ? t("emptyTitle") : told(fault) }));
+      this.place.replaceChildren(
+        el("p", { class: "wait", role: "status", text: fault.status === 404 ? t("emptyTitle") : told(fault) }),
+      );
     }
   }
 
-  hide() { this.closed = true; }
+  hide() {
+    this.closed = true;
+  }
 
-  stays(file, at) { return this.choices.get(key(file)) ?? at === 0; }
+  stays(file, at) {
+    return this.choices.get(key(file)) ?? at === 0;
+  }
 
   // Files that need not stay.
-  get rest() { return this.groups.flatMap(group => group.files.filter((file, at) => !this.stays(file, at))); }
+  get rest() {
+    return this.groups.flatMap(group => group.files.filter((file, at) => !this.stays(file, at)));
+  }
 
   draw() {
     if (!this.groups.length) {
-      this.place.replaceChildren(el("div", { class: "wait" }, el("h2", { text: t("noDuplicates") }), el("p", { text: t("noDuplicatesWhy") })));
+      this.place.replaceChildren(
+        el("div", { class: "wait" }, el("h2", { text: t("noDuplicates") }), el("p", { text: t("noDuplicatesWhy") })),
+      );
       return;
     }
-    const more = this.groups.length > this.shown ? button(t("showMore"), () => { this.shown += PAGE; this.draw(); }, { class: "primary further" }) : "";
+    const more =
+      this.groups.length > this.shown
+        ? button(
+            t("showMore"),
+            () => {
+              this.shown += PAGE;
+              this.draw();
+            },
+            { class: "primary further" },
+          )
+        : "";
     this.sum = el("p", { class: "sum", role: "status" });
     this.note = el("p", { class: "quiet", role: "status" });
     const paths = () => this.rest.map(written);
     this.take = [
-      button(t("copyPaths"), async () => { const list = paths(); this.note.textContent = await copy(list.join("\n")) ? t("copiedPaths", list.length) : t("notCopied"); }, { class: "primary" }),
-      button(t("exportList"), () => save("duplicates.txt", new Blob([`${paths().join("\n")}\n`], { type: "text/plain" })))];
-    this.place.replaceChildren(el("h1", { text: t("duplicates") }), el("p", { class: "quiet", text: t("duplicatesWhy") }),
-      el("div", { class: "bar-of-ways" }, this.sum, ...this.take, this.note), el("ol", { class: "groups" }, this.groups.slice(0, this.shown).map(group => this.group(group))), more);
+      button(
+        t("copyPaths"),
+        async () => {
+          const list = paths();
+          this.note.textContent = (await copy(list.join("\n"))) ? t("copiedPaths", list.length) : t("notCopied");
+        },
+        { class: "primary" },
+      ),
+      button(t("exportList"), () => save("duplicates.txt", new Blob([`${paths().join("\n")}\n`], { type: "text/plain" }))),
+    ];
+    this.place.replaceChildren(
+      el("h1", { text: t("duplicates") }),
+      el("p", { class: "quiet", text: t("duplicatesWhy") }),
+      el("div", { class: "bar-of-ways" }, this.sum, ...this.take, this.note),
+      el(
+        "ol",
+        { class: "groups" },
+        this.groups.slice(0, this.shown).map(group => this.group(group)),
+      ),
+      more,
+    );
     this.count();
   }
 
@@ -70,14 +110,18 @@ export class Duplicates {
   }
 
   group(group) {
-    const place = el("li", { class: "group" }), { files } = group;
-    const redraw = () => { place.replaceChildren(...files.map((file, at) => this.card(file, at, files, redraw))); };
+    const place = el("li", { class: "group" }),
+      { files } = group;
+    const redraw = () => {
+      place.replaceChildren(...files.map((file, at) => this.card(file, at, files, redraw)));
+    };
     redraw();
     return place;
   }
 
   card(file, at, files, redraw) {
-    const stays = this.stays(file, at), only = stays && files.filter((other, its) => this.stays(other, its)).length === 1; // one always stays
+    const stays = this.stays(file, at),
+      only = stays && files.filter((other, its) => this.stays(other, its)).length === 1; // one always stays
     const change = now => {
       for (const [of, its] of now) this.choices.set(key(of), its);
       redraw();
@@ -90,12 +134,49 @@ export class Duplicates {
       event.target.checked = true;
       this.note.textContent = t("oneStays");
     };
-    const box = el("input", { type: "checkbox", checked: stays, "aria-disabled": only && "true", "data-key": key(file), "aria-label": `${t("keep")}: ${name}`, onchange: chosen });
-    const alone = only ? "" : button(t("onlyThis"), () => change(files.map(each => [each, each === file])), { class: "link", "aria-label": `${t("onlyThis")}: ${name}` });
-    const facts = [`${file.width} × ${file.height}`, size(file.bytes), file.taken_at?.slice(0, 10), at && t(file.identical ? "sameBytes" : "alike")].filter(Boolean);
+    const box = el("input", {
+      type: "checkbox",
+      checked: stays,
+      "aria-disabled": only && "true",
+      "data-key": key(file),
+      "aria-label": `${t("keep")}: ${name}`,
+      onchange: chosen,
+    });
+    const alone = only
+      ? ""
+      : button(t("onlyThis"), () => change(files.map(each => [each, each === file])), {
+          class: "link",
+          "aria-label": `${t("onlyThis")}: ${name}`,
+        });
+    const facts = [
+      `${file.width} × ${file.height}`,
+      size(file.bytes),
+      file.taken_at?.slice(0, 10),
+      at && t(file.identical ? "sameBytes" : "alike"),
+    ].filter(Boolean);
     const image = el("img", { loading: "lazy", alt: name, src: thumbnail(file.id, 320) });
-    return el("figure", { class: stays ? "copy stays" : "copy" }, el("button", { type: "button", class: "look", "aria-label": t("open", name), onclick: () => this.open(file.id) }, image),
-      el("figcaption", {}, el("div", { class: "choice" }, el("label", { class: "check" }, box, el("span", { text: t(stays ? "keep" : "notKept") })), alone), el("strong", { text: file.name, title: written(file) }), el("span", { class: "quiet", text: file.folder }), el("span", { class: "quiet" }, facts.map((fact, its) => [its ? " · " : "", el("span", { class: "fact", text: fact })]))));
+    return el(
+      "figure",
+      { class: stays ? "copy stays" : "copy" },
+      el("button", { type: "button", class: "look", "aria-label": t("open", name), onclick: () => this.open(file.id) }, image),
+      el(
+        "figcaption",
+        {},
+        el(
+          "div",
+          { class: "choice" },
+          el("label", { class: "check" }, box, el("span", { text: t(stays ? "keep" : "notKept") })),
+          alone,
+        ),
+        el("strong", { text: file.name, title: written(file) }),
+        el("span", { class: "quiet", text: file.folder }),
+        el(
+          "span",
+          { class: "quiet" },
+          facts.map((fact, its) => [its ? " · " : "", el("span", { class: "fact", text: fact })]),
+        ),
+      ),
+    );
   }
 }
 

@@ -3,13 +3,39 @@
 import { $, button, el, icon, refill } from "./dom.js";
 import { t } from "./words.js";
 
-const SIZES = [500, 1000, 2000, 3000], EDGES = [90, 180, 90, 180];
-const text = value => typeof value === "string" && value.trim() !== "", day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value), one = (...of) => value => of.includes(value);
-const SEPARATORS = /[\s_\-.,()[\]+]+/g, namely = value => text(value) && value.replace(SEPARATORS, "") !== ""; // of names, which the library looks past
-const isBox = value => Array.isArray(value) && value.length === 4 && value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) && value[0] <= value[2];
+const SIZES = [500, 1000, 2000, 3000],
+  EDGES = [90, 180, 90, 180];
+const text = value => typeof value === "string" && value.trim() !== "",
+  day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value),
+  one =
+    (...of) =>
+    value =>
+      of.includes(value);
+const SEPARATORS = /[\s_\-.,()[\]+]+/g,
+  namely = value => text(value) && value.replace(SEPARATORS, "") !== ""; // of names, which the library looks past
+const isBox = value =>
+  Array.isArray(value) &&
+  value.length === 4 &&
+  value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) &&
+  value[0] <= value[2];
 // Whether a value is such as the server takes: an address can say anything.
-const FINE = new Map(Object.entries({ folder: text, after: day, before: day, camera: text, orientation: one("landscape", "portrait", "square"), min_px: value => Number.isInteger(value) && value > 0,
-  tags: value => Array.isArray(value) && value.length > 0 && value.every(text), names: value => Array.isArray(value) && value.length > 0 && value.every(namely), place: isBox, min_score: value => Math.abs(value) <= 1, sort: one("score", "newest", "oldest", "name"), kind: one("text"), likely: one(true) }));
+const FINE = new Map(
+  Object.entries({
+    folder: text,
+    after: day,
+    before: day,
+    camera: text,
+    orientation: one("landscape", "portrait", "square"),
+    min_px: value => Number.isInteger(value) && value > 0,
+    tags: value => Array.isArray(value) && value.length > 0 && value.every(text),
+    names: value => Array.isArray(value) && value.length > 0 && value.every(namely),
+    place: isBox,
+    min_score: value => Math.abs(value) <= 1,
+    sort: one("score", "newest", "oldest", "name"),
+    kind: one("text"),
+    likely: one(true),
+  }),
+);
 
 // A place as people read it.
 const called = place => place.name ?? t("here", place.latitude, place.longitude);
@@ -21,12 +47,15 @@ export class Filters {
     this.dialog = $("#filters");
     this.set = {}; // as the server takes them, and `sort`, `kind` and `likely`
     this.library = null; // what there is to filter by, once the server told
-    this.dialog.addEventListener("click", event => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener("click", event => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
   }
 
   // A dialog that was opened before the server told is drawn anew.
   learn(library) {
-    const first = !this.library, before = this.placeName(this.set.place);
+    const first = !this.library,
+      before = this.placeName(this.set.place);
     this.library = library;
     if (this.placeName(this.set.place) !== before) this.draw(); // its name is known now
     if (first && this.dialog.open) this.open(this.asking);
@@ -37,15 +66,25 @@ export class Filters {
     return filters;
   }
 
-  get any() { return Object.keys(this.asked).length > 0; }
+  get any() {
+    return Object.keys(this.asked).length > 0;
+  }
 
-  get texts() { return this.set.kind === "text"; }
+  get texts() {
+    return this.set.kind === "text";
+  }
 
-  kept() { return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {}; }
+  kept() {
+    return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {};
+  }
 
   restore(kept) {
     let said = {};
-    try { said = JSON.parse(kept.get("f") ?? "{}") ?? {}; } catch { /* none */ }
+    try {
+      said = JSON.parse(kept.get("f") ?? "{}") ?? {};
+    } catch {
+      /* none */
+    }
     this.set = Object.fromEntries(Object.entries(said).filter(([name, value]) => FINE.get(name)?.(value)));
     this.draw();
   }
@@ -64,8 +103,21 @@ export class Filters {
   }
 
   told(name, value) {
-    const words = { folder: value, after: `${t("from")} ${value}`, before: `${t("until")} ${value}`, camera: value, orientation: t(value), min_px: `≥ ${value} px`,
-      tags: `# ${value}`, names: `${t("fileName")} ${value}`, likely: t("onlyLikely"), sort: t(value), kind: t("texts"), min_score: `≥ ${value}`, place: this.placeName(value) };
+    const words = {
+      folder: value,
+      after: `${t("from")} ${value}`,
+      before: `${t("until")} ${value}`,
+      camera: value,
+      orientation: t(value),
+      min_px: `≥ ${value} px`,
+      tags: `# ${value}`,
+      names: `${t("fileName")} ${value}`,
+      likely: t("onlyLikely"),
+      sort: t(value),
+      kind: t("texts"),
+      min_score: `≥ ${value}`,
+      place: this.placeName(value),
+    };
     return words[name] ?? `${name} ${value}`;
   }
 
@@ -78,14 +130,21 @@ export class Filters {
 
   // The library's place with that point, and what it is called.
   placeAt(latitude, longitude) {
-    const place = this.library?.places.find(({ box: [south, west, north, east] }) => south <= latitude && latitude <= north && west <= longitude && longitude <= east);
+    const place = this.library?.places.find(
+      ({ box: [south, west, north, east] }) => south <= latitude && latitude <= north && west <= longitude && longitude <= east,
+    );
     return place && { ...place, called: called(place) };
   }
 
   draw() {
     const chips = Object.entries(this.set).map(([name, value]) => {
       const shown = this.told(name, value);
-      return el("span", { class: "chip set" }, el("span", { text: shown }), icon("close", `${t("remove")}: ${shown}`, () => this.change(name, null)));
+      return el(
+        "span",
+        { class: "chip set" },
+        el("span", { text: shown }),
+        icon("close", `${t("remove")}: ${shown}`, () => this.change(name, null)),
+      );
     });
     if (chips.length > 1) chips.push(button(t("clear"), () => this.clear(), { class: "link" }));
     refill($("#active"), chips, $("#words"));
@@ -94,44 +153,159 @@ export class Filters {
 
   // searching: something is; inWords: it is words alone, so that what is found may be likely or not.
   open(asking) {
-    const { searching, inWords } = this.asking = asking;
-    const choose = (name, first, options, chosen = value => this.change(name, value)) => el("select", { name, onchange: event => chosen(event.target.value) },
-      el("option", { value: "", text: first }), options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })));
+    const { searching, inWords } = (this.asking = asking);
+    const choose = (name, first, options, chosen = value => this.change(name, value)) =>
+      el(
+        "select",
+        { name, onchange: event => chosen(event.target.value) },
+        el("option", { value: "", text: first }),
+        options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })),
+      );
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
-    const day = name => el("input", { type: "date", name, value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "", onchange: event => this.change(name, event.target.value) });
+    const day = name =>
+      el("input", {
+        type: "date",
+        name,
+        value: /^\d{4}-\d\d-\d\d$/.test(this.set[name] ?? "") ? this.set[name] : "",
+        onchange: event => this.change(name, event.target.value),
+      });
     const { folders, cameras, tags, places } = this.library ?? { folders: [], cameras: [], tags: [], places: [] };
     const indent = folder => "\u2003".repeat(folder.split("/").length - 1) + folder.split("/").pop();
-    const tag = choose("tag", t("anyTag"), tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]), value => this.change("tags", value ? [value] : null));
+    const tag = choose(
+      "tag",
+      t("anyTag"),
+      tags.map(each => [each.tag, `${each.tag} (${each.pictures})`]),
+      value => this.change("tags", value ? [value] : null),
+    );
     const orders = searching ? ["score", "newest", "oldest"] : ["newest", "oldest", "name"];
-    const order = el("select", { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
-      orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })));
+    const order = el(
+      "select",
+      { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
+      orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })),
+    );
     const own = this.set.place && !places.some(each => String(each.box) === String(this.set.place));
-    const anywhere = choose("place", t("anyPlace"), [...(own ? [[String(this.set.place), t("box")]] : []), ...places.map(each => [String(each.box), `${called(each)} (${each.pictures})`])],
-      value => { this.change("place", value ? value.split(",").map(Number) : null); box.value = (this.set.place ?? []).join(", "); });
-    const box = el("input", { name: "box", placeholder: "47.2, 8.3, 47.5, 8.8", "aria-describedby": "place-why", value: (this.set.place ?? []).join(", "), onchange: event => this.place(event.target) });
+    const anywhere = choose(
+      "place",
+      t("anyPlace"),
+      [
+        ...(own ? [[String(this.set.place), t("box")]] : []),
+        ...places.map(each => [String(each.box), `${called(each)} (${each.pictures})`]),
+      ],
+      value => {
+        this.change("place", value ? value.split(",").map(Number) : null);
+        box.value = (this.set.place ?? []).join(", ");
+      },
+    );
+    const box = el("input", {
+      name: "box",
+      placeholder: "47.2, 8.3, 47.5, 8.8",
+      "aria-describedby": "place-why",
+      value: (this.set.place ?? []).join(", "),
+      onchange: event => this.place(event.target),
+    });
     this.dialog.replaceChildren(
-      el("form", { method: "dialog", onsubmit: () => {} },
-        el("div", { class: "head" }, el("h2", { text: t("filters") }), icon("close", t("close"), () => this.dialog.close())),
+      el(
+        "form",
+        { method: "dialog", onsubmit: () => {} },
+        el(
+          "div",
+          { class: "head" },
+          el("h2", { text: t("filters") }),
+          icon("close", t("close"), () => this.dialog.close()),
+        ),
         this.library?.texts || this.texts ? field(t("kind"), choose("kind", t("photos"), [["text", t("texts")]])) : null,
-        inWords ? el("label", { class: "check" }, el("input", { type: "checkbox", name: "likely", checked: Boolean(this.set.likely), onchange: event => this.change("likely", event.target.checked || null) }), el("span", { text: t("onlyLikely") })) : null,
-        field(t("folder"), choose("folder", t("anyFolder"), folders.map(each => [each.folder, `${indent(each.folder)} (${each.pictures})`]))),
-        field(t("fileName"), el("input", { name: "names", placeholder: t("fileNameHint"), value: (this.set.names ?? []).join(" "), onchange: event => this.change("names", namely(event.target.value) ? [event.target.value.trim()] : null) })),
-        field(t("from"), day("after")), field(t("until"), day("before")),
-        cameras.length ? field(t("camera"), choose("camera", t("anyCamera"), cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]))) : null,
-        field(t("shape"), choose("orientation", t("anyShape"), ["landscape", "portrait", "square"].map(each => [each, t(each)]))),
-        field(t("minimum"), choose("min_px", t("anySize"), SIZES.map(each => [each, `${each} px`]), value => this.change("min_px", value ? Number(value) : null))),
+        inWords
+          ? el(
+              "label",
+              { class: "check" },
+              el("input", {
+                type: "checkbox",
+                name: "likely",
+                checked: Boolean(this.set.likely),
+                onchange: event => this.change("likely", event.target.checked || null),
+              }),
+              el("span", { text: t("onlyLikely") }),
+            )
+          : null,
+        field(
+          t("folder"),
+          choose(
+            "folder",
+            t("anyFolder"),
+            folders.map(each => [each.folder, `${indent(each.folder)} (${each.pictures})`]),
+          ),
+        ),
+        field(
+          t("fileName"),
+          el("input", {
+            name: "names",
+            placeholder: t("fileNameHint"),
+            value: (this.set.names ?? []).join(" "),
+            onchange: event => this.change("names", namely(event.target.value) ? [event.target.value.trim()] : null),
+          }),
+        ),
+        field(t("from"), day("after")),
+        field(t("until"), day("before")),
+        cameras.length
+          ? field(
+              t("camera"),
+              choose(
+                "camera",
+                t("anyCamera"),
+                cameras.map(each => [each.camera, `${each.camera} (${each.pictures})`]),
+              ),
+            )
+          : null,
+        field(
+          t("shape"),
+          choose(
+            "orientation",
+            t("anyShape"),
+            ["landscape", "portrait", "square"].map(each => [each, t(each)]),
+          ),
+        ),
+        field(
+          t("minimum"),
+          choose(
+            "min_px",
+            t("anySize"),
+            SIZES.map(each => [each, `${each} px`]),
+            value => this.change("min_px", value ? Number(value) : null),
+          ),
+        ),
         places.length ? field(t("place"), anywhere) : null,
         tags.length ? field(t("tag"), tag) : null,
         field(t("order"), order),
-        el("details", { open: Boolean(own) }, el("summary", { text: t("more") }), field(t("box"), box), el("p", { id: "place-why", text: t("placeWhy") })),
-        el("div", { class: "foot" }, button(t("reset"), () => { this.clear(); this.open(asking); }), el("button", { class: "primary", text: t("apply") }))));
-    if (this.dialog.open) $("button", this.dialog).focus(); else this.dialog.showModal();
+        el(
+          "details",
+          { open: Boolean(own) },
+          el("summary", { text: t("more") }),
+          field(t("box"), box),
+          el("p", { id: "place-why", text: t("placeWhy") }),
+        ),
+        el(
+          "div",
+          { class: "foot" },
+          button(t("reset"), () => {
+            this.clear();
+            this.open(asking);
+          }),
+          el("button", { class: "primary", text: t("apply") }),
+        ),
+      ),
+    );
+    if (this.dialog.open) $("button", this.dialog).focus();
+    else this.dialog.showModal();
   }
 
-  current(name) { return name === "tag" ? this.set.tags?.[0] : this.set[name]; }
+  current(name) {
+    return name === "tag" ? this.set.tags?.[0] : this.set[name];
+  }
 
   place(input) {
-    const said = input.value.trim(), sides = said.split(/[,，、]/).map(side => side.trim() ? Number(side) : NaN), fine = isBox(sides);
+    const said = input.value.trim(),
+      sides = said.split(/[,，、]/).map(side => (side.trim() ? Number(side) : NaN)),
+      fine = isBox(sides);
     input.setCustomValidity(fine || !said ? "" : t("placeWhy"));
     input.reportValidity();
     if (fine || !said) this.change("place", fine ? sides : null);

@@ -25,9 +25,22 @@ export const imagesIn = transfer => [...(transfer?.files ?? [])].filter(file => 
 export function listen(veil, take) {
   let depth = 0;
   const has = event => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  addEventListener("dragenter", event => { if (has(event)) { event.preventDefault(); depth++; veil.hidden = false; } });
-  addEventListener("dragover", event => { if (has(event)) event.preventDefault(); });
-  addEventListener("dragleave", event => { if (has(event) && --depth <= 0) { depth = 0; veil.hidden = true; } });
+  addEventListener("dragenter", event => {
+    if (has(event)) {
+      event.preventDefault();
+      depth++;
+      veil.hidden = false;
+    }
+  });
+  addEventListener("dragover", event => {
+    if (has(event)) event.preventDefault();
+  });
+  addEventListener("dragleave", event => {
+    if (has(event) && --depth <= 0) {
+      depth = 0;
+      veil.hidden = true;
+    }
+  });
   addEventListener("drop", event => {
     if (!has(event)) return;
     event.preventDefault();
@@ -37,6 +50,9 @@ export function listen(veil, take) {
   });
   addEventListener("paste", event => {
     const files = imagesIn(event.clipboardData);
-    if (files.length) { event.preventDefault(); take(files); }
+    if (files.length) {
+      event.preventDefault();
+      take(files);
+    }
   });
 }

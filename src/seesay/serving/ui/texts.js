@@ -13,11 +13,14 @@ export class Texts {
     this.show([]);
   }
 
-  get count() { return this.list.children.length; }
+  get count() {
+    return this.list.children.length;
+  }
 
   show(hits, { added = false, more = false } = {}) {
     const rows = hits.map(hit => this.row(hit));
-    if (added) this.list.append(...rows); else this.list.replaceChildren(...rows);
+    if (added) this.list.append(...rows);
+    else this.list.replaceChildren(...rows);
     if (added && rows.length && document.activeElement === this.more) rows[0].firstChild.focus();
     this.place.hidden = !this.count;
     this.more.hidden = !more;
@@ -26,6 +29,11 @@ export class Texts {
 
   row({ text, folder, name, line, score }) {
     const where = `${folder ? `${folder}/` : ""}${name}:${line}`;
-    return el("li", {}, button(text, () => this.chosen(text), { title: t("picturesFor") }), el("small", { text: `${where} · ${score.toFixed(3)}` }));
+    return el(
+      "li",
+      {},
+      button(text, () => this.chosen(text), { title: t("picturesFor") }),
+      el("small", { text: `${where} · ${score.toFixed(3)}` }),
+    );
   }
 }
