@@ -2,17 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from seesay.errors import SeeSayError
-
-
-class Absent(SeeSayError, AttributeError):
-    """The original package may have this name; here it is not."""
+from seesay.errors import MissingName
 
 
 def absent(module: str, package: str, names: Sequence[str]) -> Callable[[str], object]:
     """The `__getattr__` of a module that stands for a package and has these names of it."""
 
     def missing(name: str) -> object:
-        raise Absent(f"{module} has no {name!r} of {package}; it has {', '.join(names)}. docs/compat.md says what differs")
+        raise MissingName(f"{module} has no {name!r} of {package}; it has {', '.join(names)}. docs/compat.md says what differs")
 
     return missing

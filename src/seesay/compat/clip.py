@@ -27,7 +27,7 @@ from seesay.compat.absent import absent
 from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
 from seesay.compat.sources import opened
 from seesay.compat.towers import Towers, default_device
-from seesay.errors import InputError, MissingCapability
+from seesay.errors import MissingCapability, TextTooLong
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.system.cpu import checked_threads
 from seesay.tokenizers import SPECS, vocabulary
@@ -39,10 +39,6 @@ __getattr__ = absent(__name__, "clip", __all__)
 
 START, END = PIECES["clip"] - 2, PIECES["clip"] - 1
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
-
-
-class TextTooLong(InputError, RuntimeError):
-    """A text does not fit into the context. A RuntimeError too, as in the original."""
 
 
 class CLIP(Towers):
