@@ -1,19 +1,20 @@
-"""Every error that SeeSay raises on purpose.
+"""The tree of errors that SeeSay raises on purpose, with the fields that they carry.
 
 SeeSayError
 ├── InputError              the caller passed something that cannot be used: change the call
-│   ├── TextTooLong         a text does not fit the context (compat.clip, as the original)
+│   ├── TextTooLong         a text does not fit the model's context
 │   ├── UnreadableImage     one picture cannot be read: missing, damaged, too large, not a picture
 │   └── UnreadableText      one list of texts cannot be read
 ├── ModelError              a model folder is missing, incomplete or not understood
 │   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
 │   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
-│   └── MissingCapability   this engine cannot do what was asked
+│   └── MissingCapability   this model or engine cannot do what was asked
 ├── LibraryError            a library of pictures cannot be used
-│   ├── NoLibrary           there is none at that place
+│   ├── NoLibrary           there is none at that path
 │   ├── LibraryLocked       another process is writing to it
 │   └── SpaceMismatch       it holds vectors of another space than this model's
-├── TrainingError           a run cannot go on: its loss or its weights are no numbers any more
+├── TrainingError           a training run cannot continue: its loss or weights are no longer finite
+├── MissingName             a compat module lacks a name of the package that it stands for
 ├── MissingExtra            an optional dependency is not installed
 └── ServerError             the HTTP server cannot answer a request
     ├── ServerBusy          more is under way than it takes on: try again later
@@ -24,12 +25,14 @@ SeeSayError
     └── PictureNotFound     its library holds no picture with this id
         └── PictureUnavailable  the picture is known, but its file is missing or unreadable now
 
-Messages say what was expected, what came, and what to do next.
+Warnings: SkippedInput (inputs left out with on_error="skip") and TruncatedText (texts cut to the model's context).
+
+A message says what was expected, what came, and what to do next. It is for people; programs use the class and its fields.
 """
 
 
 def first_sentence(error: BaseException) -> str:
-    """Of another library's message, which may be many lines long."""
+    """The first sentence of another library's message, which may be many lines long; at most 200 characters."""
     return str(error).split("\n", 1)[0].split(". ", 1)[0][:200]
 
 
@@ -38,14 +41,39 @@ class SeeSayError(Exception):
 
 
 class InputError(SeeSayError, ValueError):
-    """The caller passed something that cannot be used."""
+    """The caller passed something that cannot be used.
+
+    `parameter` is the argument's name in Python ("min_px"), `expected` what it should have been, `got` the value that came, and
+    `position` the index of the first character at fault in a text; each is None where unknown. `reason` is the message without
+    the parameter's name in front, for callers who know the parameter by another name ("--min-px", "filters.min_px").
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        parameter: str | None = None,
+        expected: str | None = None,
+        got: object = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.expected = expected
+        self.got = got
+        self.position = position
+        self.reason = message.removeprefix(f"{parameter}: ")
+
+
+class TextTooLong(InputError, RuntimeError):
+    """A text does not fit the model's context. A RuntimeError too, as in OpenAI's clip."""
 
 
 class UnreadableImage(InputError):
     """One picture cannot be read.
 
-    `source` names it for messages; `reason` is the message without the name. `transient` is true where the cause lies outside
-    the file (permissions, a disk that did not answer), so that trying again later makes sense.
+    `source` is its name in messages; `reason` is the message without that name. `transient` is true if the cause lies outside
+    the file (permissions, a disk that did not answer), so that a later attempt may succeed.
     """
 
     def __init__(self, source: str, reason: str, *, transient: bool = False) -> None:
@@ -72,7 +100,7 @@ class DownloadError(ModelError):
 
 
 class MissingCapability(ModelError):
-    """This engine cannot do what was asked."""
+    """This model or engine cannot do what was asked."""
 
 
 class LibraryError(SeeSayError):
@@ -80,7 +108,7 @@ class LibraryError(SeeSayError):
 
 
 class NoLibrary(LibraryError):
-    """There is no library at that place."""
+    """There is no library at that path."""
 
 
 class LibraryLocked(LibraryError):
@@ -92,11 +120,15 @@ class SpaceMismatch(LibraryError):
 
 
 class TrainingError(SeeSayError):
-    """A training run cannot go on."""
+    """A training run cannot continue."""
+
+
+class MissingName(SeeSayError, AttributeError):
+    """A compat module lacks a name that the original package may have."""
 
 
 class MissingExtra(SeeSayError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed; `extra` is the name for pip that brings it."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package. Install it with: pip install 'seesay[{extra}]'")
@@ -104,11 +136,11 @@ class MissingExtra(SeeSayError, ImportError):
 
 
 class SkippedInput(UserWarning):
-    """Some inputs could not be read and were left out, as the caller asked with on_error="skip"."""
+    """Some inputs could not be read and were left out, as the caller requested with on_error="skip"."""
 
 
 class TruncatedText(UserWarning):
-    """Some texts are longer than the model's context and lost their end."""
+    """Some texts are longer than the model's context and were truncated."""
 
 
 class ServerError(SeeSayError):

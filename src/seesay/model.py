@@ -154,7 +154,12 @@ class Model:
         leaves out what cannot be read and names it in a SkippedInput warning; "raise" stops at the first with UnreadableImage.
         """
         if on_error not in ("raise", "skip"):
-            raise InputError(f"on_error is 'raise' or 'skip', got {on_error!r}")
+            raise InputError(
+                f"on_error is 'raise' or 'skip', got {on_error!r}",
+                parameter="on_error",
+                expected="'raise' or 'skip'",
+                got=on_error,
+            )
         rows, faults = [], []
         for vector in self.each_image(items, normalize=normalize):
             if isinstance(vector, np.ndarray):
@@ -356,7 +361,9 @@ def load(
     Raises InputError, ModelError, DownloadError.
     """
     if engine not in ("onnx", "torch"):
-        raise InputError(f"engine is 'onnx' or 'torch', got {engine!r}")
+        raise InputError(
+            f"engine is 'onnx' or 'torch', got {engine!r}", parameter="engine", expected="'onnx' or 'torch'", got=engine
+        )
     checked_threads(threads)
     path, entry = locate(model)
     source = path
@@ -365,7 +372,12 @@ def load(
 
         return _torch_model(open_checkpoint(path, _said(said, entry)), device, threads, decode)
     if device != "cpu":
-        raise InputError(f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here")
+        raise InputError(
+            f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here",
+            parameter="device",
+            expected="'cpu'",
+            got=device,
+        )
     if not _is_ready(path):
         from seesay.checkpoints.convert import prepared
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import seesay
 from seesay.compat import clip
-from seesay.compat.clip import CLIP, TextTooLong, spoken
+from seesay.compat.clip import CLIP, TextTooLong, decode
 from seesay.errors import CheckpointError, DownloadError, InputError, MissingCapability, ModelError
 from seesay.tokenizers.cleaning import clip as cleaned
 from tests.parity.strings import kind_of, strings
@@ -130,7 +130,7 @@ def test_ordinary_words_come_back_from_openais_ids(bundled_clip: CLIP) -> None:
     assert len(texts) > 300
     ids = clip.tokenize(texts, truncate=True)
     whole = [i for i, row in enumerate(ids.tolist()) if row[-1] == 0]
-    back = bundled_clip.tokenize([spoken(ids[i].tolist()) for i in whole], 256)
+    back = bundled_clip.tokenize([decode(ids[i].tolist()) for i in whole], 256)
     assert torch.equal(back, bundled_clip.tokenize([texts[i] for i in whole], 256))
 
 

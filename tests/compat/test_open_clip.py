@@ -11,7 +11,7 @@ from PIL import Image
 
 import seesay
 from seesay.compat import open_clip
-from seesay.compat.open_clip import TrainPreprocess, _part
+from seesay.compat.open_clip.transform import TrainPreprocess, train_crop
 from seesay.errors import DownloadError, InputError, MissingCapability, ModelError, TruncatedText
 from seesay.tasks.prompts import label_embeddings
 from tests.hub_server import HubServer
@@ -259,7 +259,7 @@ def test_preprocessing_for_training_is_random_and_repeats_with_its_seed(photos: 
 def test_a_part_for_training_lies_inside_and_is_most_of_the_picture(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     for _ in range(200):
-        left, top, right, bottom = _part(*size)
+        left, top, right, bottom = train_crop(*size)
         assert 0 <= left < right <= size[0]
         assert 0 <= top < bottom <= size[1]
         if min(size) > 100:

@@ -15,7 +15,7 @@ from PIL import Image
 
 import seesay
 from seesay.checkpoints.hub.catalog import CatalogModel
-from seesay.compat import sources
+from seesay.compat import lookup
 from seesay.model import Model
 from tests.compat import published
 from tests.conftest import PHOTOS
@@ -57,7 +57,7 @@ def on_the_shelf(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None
     def locate(name: object) -> tuple[Path, CatalogModel | None]:
         return shelf[str(name)], None
 
-    monkeypatch.setattr(sources, "locate", locate)
+    monkeypatch.setattr(lookup, "locate", locate)
 
 
 def probabilities(model: Model, picture: Path, texts: list[str], scale: float) -> np.ndarray:
@@ -123,7 +123,7 @@ NAME = "openai/clip-vit-base-patch32"
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_card_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "find", lambda name: None)  # this one has a tokenizer and preprocessing of its own
+    monkeypatch.setattr(lookup, "find", lambda name: None)  # this one has a tokenizer and preprocessing of its own
     made = run(published.HF_CARD, CAT)
     model = seesay.load(tiny["hf"], engine="torch")
     expected = probabilities(model, CAT, PROMPTS, model.logit_scale)
@@ -140,7 +140,7 @@ def test_hf_card_on_the_bundled_model(bundled: Model, picture: Path, best: int) 
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_features_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "find", lambda name: None)
+    monkeypatch.setattr(lookup, "find", lambda name: None)
     made = run(published.HF_FEATURES, CAT)
     expected = seesay.load(tiny["hf"], engine="torch").similarity(CAT, PROMPTS)
     np.testing.assert_allclose(made["similarity"].detach().numpy(), expected, atol=1e-5)
@@ -155,7 +155,7 @@ def test_hf_features_on_the_bundled_model() -> None:
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_chinese_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "find", lambda name: None)
+    monkeypatch.setattr(lookup, "find", lambda name: None)
     made = run(published.HF_CHINESE, CAT)
     model = seesay.load(tiny["hf_chinese"], engine="torch")
     expected = probabilities(model, CAT, made["texts"], model.logit_scale)

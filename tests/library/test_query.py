@@ -247,5 +247,5 @@ def test_a_fault_in_a_long_query_is_shown_with_what_is_around_it() -> None:
 def test_a_part_points_at_its_place() -> None:
     first, second = Query.of("a dog - photo:x.jpg").parts
     assert first == Part("words", "a dog")
-    assert second.pointed("no such file") == "no such file\n    a dog - photo:x.jpg\n            ^"
-    assert Part("photo", "x.jpg").pointed("no such file") == "no such file"
+    assert str(second.fault("no such file")) == "no such file\n    a dog - photo:x.jpg\n            ^"
+    assert str(Part("photo", "x.jpg").fault("no such file")) == "no such file"

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -70,13 +69,14 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def as_options() -> Iterator[None]:
-    """Faults of arguments are told as those of the options with their names."""
+    """Names the option in the message of an InputError about a parameter: "--min-px: ..." for "min_px: ..."."""
     try:
         yield
     except InputError as fault:
-        name = r"^([a-z_]+)(?=[:：])"
-        fault.args = (re.sub(name, lambda found: f"--{found[1].replace('_', '-')}", told(str(fault))),)
-        raise
+        if fault.parameter is None or fault.reason == str(fault):
+            raise
+        option = f"--{fault.parameter.replace('_', '-')}"
+        raise InputError(_("{option}: {reason}").format(option=option, reason=told(fault.reason))) from fault
 
 
 def described(filters: Filters) -> str:

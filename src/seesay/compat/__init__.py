@@ -1,7 +1,7 @@
-"""Other packages' calls on SeeSay's models: `compat.clip`, `compat.open_clip`, `compat.hf`. Needs the extra `torch`.
+"""The calls of other packages on SeeSay's models: `compat.clip`, `compat.open_clip`, `compat.hf`. Needs the extra `torch`.
 
-Code written for those packages runs with its imports changed. What comes back are torch modules and tensors, with gradients.
-Pictures are preprocessed as everywhere in SeeSay: turned upright by their EXIF orientation, which the originals leave out.
+Code written for those packages runs with its imports changed. Models are torch modules and return tensors, with gradients.
+Images are preprocessed as everywhere in SeeSay: auto-rotated by their EXIF orientation, which the originals leave out.
 """
 
 from importlib.util import find_spec

@@ -5,11 +5,11 @@
     model, preprocess = clip.load("ViT-B/32")   # any name or path that seesay.load takes, "bundled" too
     features = model.encode_image(preprocess(picture).unsqueeze(0))
 
-`tokenize` knows no model. It always gives the ids of OpenAI's vocabulary, and a model with another vocabulary (the bundled
-one, Chinese-CLIP) reads them back as words and cuts those its own way, so that published code works with it unchanged.
-Ordinary words come through exactly (tests/compat). OpenAI's ids keep no capitals, no curly quotes, and not whether a digit
-stood apart: "mp3" and "mp 3" are the same to them, and where a digit meets a word there is a warning. `model.tokenize(texts)`
-gives the model's own ids straight away. A model whose vocabulary tells capitals apart takes only those.
+`tokenize` knows no model and always returns ids of OpenAI's vocabulary. A model with another vocabulary (the bundled one,
+Chinese-CLIP) decodes them to words and tokenizes those itself, so that published code works with it unchanged. Ordinary words
+survive that exactly (tests/compat). OpenAI's ids keep no capitals, no curly quotes, and no space between a digit and a letter:
+"mp3" and "mp 3" have the same ids, so a digit beside a letter is reported by a warning. `model.tokenize(texts)` returns the
+model's own ids directly. A model whose vocabulary distinguishes capitals accepts only those.
 """
 
 import json
@@ -23,75 +23,73 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seesay.compat.absent import absent
-from seesay.compat.inputs import CONTEXT, Preprocess, Words, listed, padded
-from seesay.compat.sources import opened
-from seesay.compat.towers import Towers, default_device
-from seesay.errors import InputError, MissingCapability
+from seesay.compat.checked_clip import CheckedClip, default_device
+from seesay.compat.lookup import find_checkpoint
+from seesay.compat.missing_names import missing_names
+from seesay.compat.processors import CONTEXT, Preprocess, TextTokenizer, padded_ids, text_list
+from seesay.errors import MissingCapability, TextTooLong
 from seesay.system.cpu import checked_threads
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.vocabulary import PIECES
 
 __all__ = ["CLIP", "TextTooLong", "available_models", "load", "tokenize"]
-__getattr__ = absent(__name__, "clip", __all__)
+__getattr__ = missing_names(__name__, "clip", __all__)
 
-START, END = PIECES["clip"] - 2, PIECES["clip"] - 1
+START_ID = PIECES["clip"] - 2
+END_ID = PIECES["clip"] - 1
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
 
 
-class TextTooLong(InputError, RuntimeError):
-    """A text does not fit into the context. A RuntimeError too, as in the original."""
+class CLIP(CheckedClip):
+    """The model that `load` returns: raw projections, and logits at the model's own scale."""
 
-
-class CLIP(Towers):
-    """The model of `load`: raw projections, and logits at the model's own scale."""
-
-    ids_come_from = "model.tokenize(texts)"
+    ids_source = "model.tokenize(texts)"
 
     def tokenize(self, texts: str | Sequence[str], context_length: int | None = None, truncate: bool = False) -> Tensor:
-        """One text or a list -> ids (N, context_length) int32 of this model's own vocabulary."""
-        if self.words is None:
+        """One text or a list -> ids (N, context_length) int32 of this model's own vocabulary. Raises TextTooLong."""
+        if self.tokenizer is None:
             raise MissingCapability(f"model {self.config.name!r} has no text tower: it encodes pictures only")
-        return _tokenize(self.words, texts, context_length or self.words.context, truncate)
+        return _tokenize(self.tokenizer, texts, context_length or self.tokenizer.context, truncate)
 
     def encode_image(self, image: Tensor) -> Tensor:
         """pixels (N, 3, side, side) -> (N, dim), not normalised"""
-        return self.pictures(image)
+        return self.project_image(image)
 
     def encode_text(self, text: Tensor) -> Tensor:
-        """ids (N, L) -> (N, dim), not normalised. (1, 1, L), as courses have it of one text, means (1, L)."""
-        return self.texts(text[0] if text.ndim == 3 and text.shape[:2] == (1, 1) else text)
+        """ids (N, L) -> (N, dim), not normalised. (1, 1, L), as courses write it for one text, means (1, L)."""
+        return self.project_text(text[0] if text.ndim == 3 and text.shape[:2] == (1, 1) else text)
 
     def forward(self, image: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
         """-> logits_per_image (N, M), logits_per_text (M, N): scaled cosines"""
         logits = self.logits(self.encode_image(image), self.encode_text(text))
         return logits, logits.T
 
-    def checked(self, ids: Tensor) -> Tensor:
-        return super().checked(self._translated(ids) if self._can_read(ids) else ids)
+    def checked_ids(self, ids: Tensor) -> Tensor:
+        return super().checked_ids(self._translated(ids) if self._is_translatable(ids) else ids)
 
-    def _can_read(self, ids: Tensor) -> bool:
-        """Whether these are OpenAI's ids, and the model's vocabulary another one that can replace it."""
-        text, words = self.config.text, self.words
-        if text is None or words is None or words.vocabulary is None or ids.ndim != 2 or not ids.numel():
+    def _is_translatable(self, ids: Tensor) -> bool:
+        """True for OpenAI's ids, if the model's vocabulary is another one that loses nothing by the translation."""
+        text, tokenizer = self.config.text, self.tokenizer
+        if text is None or tokenizer is None or tokenizer.vocabulary is None or ids.ndim != 2 or not ids.numel():
             return False
         native = text.end_id is not None and text.vocabulary == PIECES["clip"]
-        return not native and bool((ids[:, 0] == START).all()) and words.ignores_case
+        return not native and bool((ids[:, 0] == START_ID).all()) and tokenizer.ignores_case
 
     def _translated(self, ids: Tensor) -> Tensor:
-        assert self.words is not None
-        texts = [spoken(row) for row in ids.tolist()]
+        """OpenAI's ids (N, L) -> the model's own (N, L')."""
+        assert self.tokenizer is not None
+        texts = [decode(row) for row in ids.tolist()]
         if any(re.search(r"[^\W\d_] \d|\d [^\W\d_]", text) for text in texts):
             warnings.warn(
                 "OpenAI's ids do not say whether a digit beside a word stood apart ('mp3' or 'mp 3'); it is taken to. "
-                f"{self.ids_come_from} keeps what was written",
+                f"{self.ids_source} keeps what was written",
                 stacklevel=5,
             )
-        length = self.words.spec.context_length
-        if self.words.spec.padding == "longest":
-            length = min(length, max(CONTEXT, self.words(texts, length).ids.shape[1]))
-        return _tokenize(self.words, texts, length, truncate=False).to(ids.device)
+        length = self.tokenizer.spec.context_length
+        if self.tokenizer.spec.padding == "longest":
+            length = min(length, max(CONTEXT, self.tokenizer(texts, length).ids.shape[1]))
+        return _tokenize(self.tokenizer, texts, length, truncate=False).to(ids.device)
 
 
 def load(
@@ -101,60 +99,66 @@ def load(
     download_root: str | None = None,
     *,
     threads: int | None = None,
-    **said: Any,
+    **overrides: Any,
 ) -> tuple[CLIP, Preprocess]:
-    """The model, in eval mode, and its preprocessing: a picture -> pixels (3, side, side).
+    """The model, in eval mode, and its preprocessing: an image -> pixels (3, side, side).
 
     `device`: the first GPU if there is one, else the CPU. `jit` changes nothing: the towers run in torch as they are.
-    `threads`: of torch on a CPU, by default as many as there are free cores. `said`: what a checkpoint's file leaves open, such
-    as activation="quick_gelu" (see `seesay.load`). Raises InputError, ModelError, DownloadError.
+    `threads`: of torch on a CPU, by default as many as there are free cores. `overrides`: what a checkpoint's file does not
+    say, such as activation="quick_gelu" (see `seesay.load`). Raises InputError, ModelError, DownloadError.
     """
     if download_root is not None:
         warnings.warn("download_root is not used: set SEESAY_CACHE to say where models are kept", stacklevel=2)
     checked_threads(threads)
-    model = CLIP(opened(name, **said), threads)
+    model = CLIP(find_checkpoint(name, **overrides), threads)
     _ = model.visual  # a text tower alone has no preprocessing to return
     return model.to(device or default_device()), model.preprocess
 
 
 def available_models() -> list[str]:
-    """OpenAI's nine. `load` takes more: seesay models list."""
+    """The names of OpenAI's nine models. `load` takes more: seesay models list."""
     return list(NAMES)
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = CONTEXT, truncate: bool = False) -> Tensor:
     """One text or a list -> ids (N, context_length) int32 of OpenAI's vocabulary, padded with 0.
 
-    A text that is too long raises TextTooLong; with truncate it loses its end.
+    Raises TextTooLong for a text longer than the context, unless `truncate` is true.
     """
-    return _tokenize(_openai(), texts, context_length, truncate)
+    return _tokenize(_openai_tokenizer(), texts, context_length, truncate)
 
 
-def _tokenize(words: Words, texts: str | Sequence[str], length: int, truncate: bool) -> Tensor:
-    texts = listed(texts)
-    tokens = words(texts, length)
+def _tokenize(tokenizer: TextTokenizer, texts: str | Sequence[str], length: int, truncate: bool) -> Tensor:
+    texts = text_list(texts)
+    tokens = tokenizer(texts, length)
     if tokens.truncated.any() and not truncate:
         text = texts[int(tokens.truncated.argmax())]
-        raise TextTooLong(f"Input {text} is too long for context length {length}; pass truncate=True to cut its end")
-    return padded(tokens, length, words.spec.pad_id).int()
+        raise TextTooLong(
+            f"Input {text} is too long for context length {length}; pass truncate=True to cut its end",
+            parameter="texts",
+            expected=f"at most {length} tokens",
+            got=text,
+        )
+    return padded_ids(tokens, length, tokenizer.spec.pad_id).int()
 
 
 @cache
-def _openai() -> Words:
-    return Words(vocabulary("clip"), SPECS["clip"], "OpenAI's vocabulary")
+def _openai_tokenizer() -> TextTokenizer:
+    return TextTokenizer(vocabulary("clip"), SPECS["clip"], "OpenAI's vocabulary")
 
 
-def spoken(ids: Sequence[int]) -> str:
+def decode(ids: Sequence[int]) -> str:
     """The words of a row of OpenAI's ids, in lower case, digits joined to numbers."""
-    words, letters = _pieces(), byte_alphabet()
-    end = ids.index(END) if END in ids else len(ids)
-    pieces = "".join(words.get(number, "") for number in ids[1:end]).replace("</w>", " ")
+    pieces, letters = _vocabulary_pieces(), byte_alphabet()
+    end = ids.index(END_ID) if END_ID in ids else len(ids)
+    spelled = "".join(pieces.get(number, "") for number in ids[1:end]).replace("</w>", " ")
     codes = {letter: byte for byte, letter in letters.items()}
-    text = bytes(codes.get(letter, ord(" ")) for letter in pieces).decode("utf-8", "replace").strip()
+    text = bytes(codes.get(letter, ord(" ")) for letter in spelled).decode("utf-8", "replace").strip()
     return re.sub(r"(?<=\d) (?=\d)", "", text)
 
 
 @cache
-def _pieces() -> dict[int, str]:
+def _vocabulary_pieces() -> dict[int, str]:
+    """id -> piece of OpenAI's vocabulary, without the two special ids."""
     vocab: dict[str, int] = json.loads(vocabulary("clip"))["model"]["vocab"]
-    return {number: piece for piece, number in vocab.items() if number < START}
+    return {number: piece for piece, number in vocab.items() if number < START_ID}

@@ -36,9 +36,16 @@ class Item:
 def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
     """Every picture that has a file and passes the filters, scores aside. Raises InputError."""
     if order not in ORDERS:
-        raise InputError(f"the order is one of {', '.join(ORDERS)}, got {order!r}")
+        raise InputError(
+            f"the order is one of {', '.join(ORDERS)}, got {order!r}",
+            parameter="order",
+            expected=f"one of {', '.join(ORDERS)}",
+            got=order,
+        )
     if filters.min_score is not None:
-        raise InputError("min_score: nothing is searched for, so nothing has a score")
+        raise InputError(
+            "min_score: nothing is searched for, so nothing has a score", parameter="min_score", got=filters.min_score
+        )
     reads.check_tags(filters)
     said = list(filters.conditions())
     conditions = "".join(f" AND {condition}" for condition, _ in said)

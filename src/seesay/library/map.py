@@ -101,9 +101,11 @@ def chart(
     English. Raises InputError where there are fewer than five pictures, MissingExtra.
     """
     if most < FEWEST:
-        raise InputError(f"a map has at least {FEWEST} pictures, got most={most}")
+        raise InputError(
+            f"a map has at least {FEWEST} pictures, got most={most}", parameter="most", expected=f"at least {FEWEST}", got=most
+        )
     if filters.min_score is not None:
-        raise InputError("a map has no min_score: nothing is searched for")
+        raise InputError("a map has no min_score: nothing is searched for", parameter="min_score", got=filters.min_score)
     with library.reading() as store:
         space = library.space(store)
         passing = store.passing(filters, space, "image")

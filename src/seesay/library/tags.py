@@ -78,7 +78,12 @@ class Tags:
         if not names:
             raise InputError("expected at least one label")
         if not 0 < least <= 1:
-            raise InputError(f"the least probability is more than 0 and at most 1, got {least}")
+            raise InputError(
+                f"the least probability is more than 0 and at most 1, got {least}",
+                parameter="least",
+                expected="more than 0 and at most 1",
+                got=least,
+            )
         with self.library.reading() as store:
             space = self.library.space(store)
             store.pictures(filters.folder)  # InputError, where there is none to give a tag to

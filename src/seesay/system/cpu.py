@@ -20,7 +20,7 @@ def available_cores() -> int:
 def checked_threads(said: int | None) -> int | None:
     """A number of threads that somebody said, as it is. Raises InputError where it is below 1."""
     if said is not None and said < 1:
-        raise InputError(f"threads: expected at least 1, got {said}")
+        raise InputError(f"threads: expected at least 1, got {said}", parameter="threads", expected="at least 1", got=said)
     return said
 
 

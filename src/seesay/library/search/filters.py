@@ -51,24 +51,51 @@ class Filters:
         for name in ("after", "before"):
             said = getattr(self, name)
             if said is not None and not DATE.fullmatch(said):
-                raise InputError(f"{name}: expected a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T18:30, got {said!r}")
+                raise InputError(
+                    f"{name}: expected a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T18:30, got {said!r}",
+                    parameter=name,
+                    expected="a date",
+                    got=said,
+                )
         if self.after and self.before and self.after[: len(self.before)] > self.before[: len(self.after)]:
             raise InputError(f"after {self.after} and before {self.before} leave no time between them")
         if self.camera is not None and not self.camera.strip():
-            raise InputError("camera: expected a part of its name, such as Canon, got nothing")
+            raise InputError(
+                "camera: expected a part of its name, such as Canon, got nothing",
+                parameter="camera",
+                expected="a part of its name",
+                got=self.camera,
+            )
         if self.place is not None:
             _check_place(self.place)
         if self.orientation is not None and self.orientation not in ORIENTATIONS:
-            raise InputError(f"orientation: expected one of {', '.join(ORIENTATIONS)}, got {self.orientation!r}")
+            raise InputError(
+                f"orientation: expected one of {', '.join(ORIENTATIONS)}, got {self.orientation!r}",
+                parameter="orientation",
+                expected=f"one of {', '.join(ORIENTATIONS)}",
+                got=self.orientation,
+            )
         if self.min_px is not None and self.min_px < 1:
-            raise InputError(f"min_px: expected at least 1, got {self.min_px}")
+            raise InputError(
+                f"min_px: expected at least 1, got {self.min_px}", parameter="min_px", expected="at least 1", got=self.min_px
+            )
         if not all(tag.strip() for tag in self.tags):
-            raise InputError("tag: expected a name, got nothing")
+            raise InputError("tag: expected a name, got nothing", parameter="tag", expected="a name", got=self.tag)
         for name in (*self.names, *self.other_names):
             if not name_key(name):
-                raise InputError(f"name: expected a part of a file's or folder's name, got {name!r}")
+                raise InputError(
+                    f"name: expected a part of a file's or folder's name, got {name!r}",
+                    parameter="name",
+                    expected="a part of a file's or folder's name",
+                    got=name,
+                )
         if self.min_score is not None and not -1 <= self.min_score <= 1:
-            raise InputError(f"min_score: expected a cosine from -1 to 1, got {self.min_score}")
+            raise InputError(
+                f"min_score: expected a cosine from -1 to 1, got {self.min_score}",
+                parameter="min_score",
+                expected="a cosine from -1 to 1",
+                got=self.min_score,
+            )
 
     @property
     def folder(self) -> str | None:
@@ -127,5 +154,8 @@ def _check_place(place: tuple[float, float, float, float]) -> None:
     if not (-90 <= south <= north <= 90 and -180 <= west <= 180 and -180 <= east <= 180):
         raise InputError(
             "place: expected south, west, north, east in degrees, such as 47.2,8.3,47.5,8.8, with south at most north, got "
-            + ",".join(f"{side:g}" for side in place)
+            + ",".join(f"{side:g}" for side in place),
+            parameter="place",
+            expected="south, west, north, east in degrees",
+            got=place,
         )

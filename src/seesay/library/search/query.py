@@ -37,12 +37,13 @@ class Place:
     text: str
     at: int
 
-    def pointed(self, why: str) -> str:
-        """A message that shows the text around the place, and an arrow below it."""
+    def fault(self, why: str) -> InputError:
+        """An error whose message shows the text around the place, and an arrow below it."""
         before, behind = printable(self.text[: self.at]), printable(self.text[self.at :])
         left = _fitting(reversed(before), max(SHOWN // 2, SHOWN - _columns(behind)))[::-1]
         right = _fitting(behind, max(SHOWN // 2, SHOWN - _columns(before)))
-        return f"{why}\n    {left}{right}\n    {' ' * _columns(left)}^"
+        message = f"{why}\n    {left}{right}\n    {' ' * _columns(left)}^"
+        return InputError(message, parameter="query", got=self.text, position=self.at)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Part:
     weight: float = 1.0
     place: Place | None = field(default=None, compare=False, repr=False)
 
-    def pointed(self, why: str) -> str:
-        """The message with the place of this part, if it was read from a text."""
-        return why if self.place is None else self.place.pointed(why)
+    def fault(self, why: str) -> InputError:
+        """An error about this part, which points at it if it was read from a text."""
+        return InputError(why, parameter="query") if self.place is None else self.place.fault(why)
 
     def __str__(self) -> str:
         """Without its sign."""
@@ -99,7 +100,12 @@ class _Reader:
     def parts(self) -> Iterator[Part]:
         self._skip_spaces()
         if self._ended():
-            raise InputError("the query is empty; write what the picture shows, such as: a dog on grass")
+            raise InputError(
+                "the query is empty; write what the picture shows, such as: a dog on grass",
+                parameter="query",
+                expected="words",
+                got=self.text,
+            )
         sign = self._sign() or 1.0
         while True:
             yield self._part(sign)
@@ -227,7 +233,7 @@ class _Reader:
         return self.at >= len(self.text)
 
     def _fail(self, at: int, why: str) -> NoReturn:
-        raise InputError(Place(self.text, at).pointed(why))
+        raise Place(self.text, at).fault(why)
 
 
 def _is_latin(letter: str) -> bool:

@@ -171,7 +171,12 @@ def _behind(reads: Reads, found: Candidates, cursor: str) -> tuple[Candidates, s
     """What comes after a cursor, and the texts before it that have the same score."""
     said = BY_SCORE.fullmatch(cursor)
     if said is None:
-        raise InputError(f"expected the cursor of a hit of the same search, such as 0.312/17, got {cursor!r}")
+        raise InputError(
+            f"expected the cursor of a hit of the same search, such as 0.312/17, got {cursor!r}",
+            parameter="cursor",
+            expected="the cursor of a hit of the same search",
+            got=cursor,
+        )
     ids, ranks, vector = found.ids, found.ranks, int(said[2])
     # As it is now: the same product over more rows may come out another last digit. It may also be forgotten since.
     own = ranks[ids == vector]
@@ -186,7 +191,10 @@ def _moment(cursor: str) -> tuple[str, int]:
     parts = BY_DATE.fullmatch(cursor)
     if parts is None:
         raise InputError(
-            f"expected the cursor of a hit of the same search by date, such as 2024-05-17T18:30:05/17, got {cursor!r}"
+            f"expected the cursor of a hit of the same search by date, such as 2024-05-17T18:30:05/17, got {cursor!r}",
+            parameter="cursor",
+            expected="the cursor of a hit of the same search by date",
+            got=cursor,
         )
     return parts[1] or "", int(parts[2])
 

@@ -49,14 +49,29 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.n < 1:
-            raise InputError(f"n must be at least 1, got {self.n}")
+            raise InputError(f"n must be at least 1, got {self.n}", parameter="n", expected="at least 1", got=self.n)
         for name, value, known in (("kind", self.kind, ("image", "text")), ("score", self.score, ("rank", "cosine"))):
             if value not in known:
-                raise InputError(f"{name} is {known[0]!r} or {known[1]!r}, got {value!r}")
+                raise InputError(
+                    f"{name} is {known[0]!r} or {known[1]!r}, got {value!r}",
+                    parameter=name,
+                    expected=f"{known[0]!r} or {known[1]!r}",
+                    got=value,
+                )
         if self.sort not in SORTS:
-            raise InputError(f"sort is one of {', '.join(map(repr, SORTS))}, got {self.sort!r}")
+            raise InputError(
+                f"sort is one of {', '.join(map(repr, SORTS))}, got {self.sort!r}",
+                parameter="sort",
+                expected=f"one of {', '.join(map(repr, SORTS))}",
+                got=self.sort,
+            )
         if self.sort != "score" and self.kind == "text":
-            raise InputError(f"sort={self.sort!r}: texts have no date; only pictures can be sorted by it")
+            raise InputError(
+                f"sort={self.sort!r}: texts have no date; only pictures can be sorted by it",
+                parameter="sort",
+                expected="'score'",
+                got=self.sort,
+            )
 
 
 def search(
@@ -178,7 +193,9 @@ def _browsed(library: "Library", store: Store, space: "Space", options: Options)
     if options.kind == "text":
         raise InputError("texts are found by words or a picture; say what to look for")
     if options.filters.min_score is not None:
-        raise InputError("min_score: nothing is searched for, so nothing has a score")
+        raise InputError(
+            "min_score: nothing is searched for, so nothing has a score", parameter="min_score", got=options.filters.min_score
+        )
     ids = library.vectors(store, space, "image").ids
     unknown = np.full(len(ids), np.nan, dtype=np.float32)
     everything = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
@@ -198,13 +215,13 @@ def _known(
         return words.get(part.value)
     if part.what == "photo" and pictures is not None:
         if part.value not in pictures:
-            raise InputError(part.pointed(f"photo:{part.value}: no picture of that name came with the query"))
+            raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
         return unit(pictures[part.value])
     if part.what != "like":
         return None
     found = store.vector_of(part.value, space)
     if found is None:
-        raise InputError(part.pointed(f"like:{part.value}: the library has nothing with that id, seen by this model"))
+        raise part.fault(f"like:{part.value}: the library has nothing with that id, seen by this model")
     return np.frombuffer(found, "<f4")
 
 
@@ -224,7 +241,7 @@ def _terms(library: "Library", parts: Sequence[Part], known: Sequence[np.ndarray
     try:
         return Terms.of([*vectors, *pictures], weights)
     except InputError as nothing:  # an image alone does not take itself away, so there are parts
-        raise InputError(parts[-1].pointed(str(nothing))) from None
+        raise parts[-1].fault(str(nothing)) from None
 
 
 def _photo(library: "Library", part: Part) -> np.ndarray:
@@ -232,7 +249,7 @@ def _photo(library: "Library", part: Part) -> np.ndarray:
     try:
         vector: np.ndarray = library.model.encode_image([_where(part.value)])[0]
     except InputError as fault:
-        raise InputError(part.pointed(str(fault))) from fault
+        raise part.fault(str(fault)) from fault
     return vector
 
 
@@ -247,7 +264,7 @@ def _with_names(filters: Filters, parts: Sequence[Part]) -> Filters:
     names = [part for part in parts if part.what == "name"]
     for part in names:
         if not name_key(part.value):
-            raise InputError(part.pointed("expected a part of a file's or folder's name, with a letter or digit in it"))
+            raise part.fault("expected a part of a file's or folder's name, with a letter or digit in it")
     wanted = tuple(part.value for part in names if part.weight > 0)
     others = tuple(part.value for part in names if part.weight < 0)
     return replace(filters, name=filters.names + wanted or None, not_name=filters.other_names + others or None)

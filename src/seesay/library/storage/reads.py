@@ -296,7 +296,12 @@ class Reads:
         for tag in filters.tags:
             if tag_key(tag) not in known:
                 near = get_close_matches(tag_key(tag), known, 1)
-                raise InputError(f"tag: no picture is tagged {tag!r}" + (f"; did you mean {known[near[0]]!r}?" if near else ""))
+                raise InputError(
+                    f"tag: no picture is tagged {tag!r}" + (f"; did you mean {known[near[0]]!r}?" if near else ""),
+                    parameter="tag",
+                    expected="a tag that a picture has",
+                    got=tag,
+                )
 
     def pictures(self, under: str | None) -> np.ndarray:
         """(N,) int64, ascending: the pictures at or below an absolute path, or anywhere. Raises InputError where none is."""

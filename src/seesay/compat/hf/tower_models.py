@@ -1,6 +1,6 @@
-"""transformers' classes of one tower: CLIPTextModel, CLIPVisionModel, and each with its projection.
+"""transformers' models of one tower: CLIPTextModel, CLIPVisionModel, and each with its projection.
 
-They take one tower of any model, and let go of the other.
+They keep one tower of any model and drop the other.
 """
 
 from dataclasses import replace
@@ -8,12 +8,12 @@ from dataclasses import replace
 from torch import Tensor
 
 from seesay.checkpoints.reader import Checkpoint
-from seesay.compat.pretrained import Pretrained
-from seesay.compat.values import Values
+from seesay.compat.hf.attribute_dict import AttributeDict
+from seesay.compat.hf.pretrained_model import PreTrainedModel
 from seesay.errors import MissingCapability
 
 
-class _TextTower(Pretrained):
+class _TextTower(PreTrainedModel):
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
         if self.config.text is None:
@@ -21,10 +21,10 @@ class _TextTower(Pretrained):
         if self._modules.pop("image", None) is not None:
             self.config = replace(self.config, image=None, image_spec=None)
 
-    def _seen(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
-        """The last states (N, L, width), all states, and what the projection sees (N, width)."""
-        ids = self.checked(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
-        self.share_cores()
+    def _forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
+        """-> the last hidden states (N, L, width), those of every block, and the pooled ones (N, width), not projected"""
+        ids = self.checked_ids(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
+        self.apply_threads()
         states = self.text.hidden_states(ids)
         return self.text.last_state(states), states, self.text.pool_states(states, ids)
 
@@ -32,13 +32,15 @@ class _TextTower(Pretrained):
 class CLIPTextModel(_TextTower):
     """ids (N, L) -> last_hidden_state (N, L, width), pooler_output (N, width): before any projection.
 
-    What stands at padding differs from transformers, which masks it there; nothing else sees it.
+    States at padding differ from those of transformers, which masks it there; no other state depends on them.
     """
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False) -> Values:
-        last, states, pooled = self._seen(input_ids, attention_mask)
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False
+    ) -> AttributeDict:
+        last, states, pooled = self._forward(input_ids, attention_mask)
         hidden = tuple(states) if output_hidden_states else None
-        return Values(last_hidden_state=last, pooler_output=pooled, hidden_states=hidden)
+        return AttributeDict(last_hidden_state=last, pooler_output=pooled, hidden_states=hidden)
 
 
 class CLIPTextModelWithProjection(_TextTower):
@@ -51,27 +53,29 @@ class CLIPTextModelWithProjection(_TextTower):
                 f"the text tower of {self.config.name!r} has no projection; CLIPTextModel takes it as it is"
             )
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False) -> Values:
-        last, states, pooled = self._seen(input_ids, attention_mask)
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False
+    ) -> AttributeDict:
+        last, states, pooled = self._forward(input_ids, attention_mask)
         hidden = tuple(states) if output_hidden_states else None
-        return Values(text_embeds=self.text.project(pooled), last_hidden_state=last, hidden_states=hidden)
+        return AttributeDict(text_embeds=self.text.project(pooled), last_hidden_state=last, hidden_states=hidden)
 
 
-class _VisionTower(Pretrained):
+class _VisionTower(PreTrainedModel):
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
-        _ = self.visual  # says so where there is none
+        _ = self.visual  # raises if there is none
         if self.config.image is None or not self.config.image.is_sequence:
             raise MissingCapability(
                 f"the image tower of {self.config.name!r} is no ViT, which these classes are for; use CLIPModel"
             )
         if self._modules.pop("text", None) is not None:
-            self.config, self.words = replace(self.config, text=None, tokenizer_spec=None), None
+            self.config, self.tokenizer = replace(self.config, text=None, tokenizer_spec=None), None
 
-    def _seen(self, pixel_values: Tensor) -> tuple[list[Tensor], Tensor]:
-        """All states (N, 1 + patches, width), and what the projection sees (N, width)."""
+    def _forward(self, pixel_values: Tensor) -> tuple[list[Tensor], Tensor]:
+        """-> hidden states (N, 1 + patches, width) of every block, and the pooled ones (N, width), not projected"""
         pixels = self.checked_pixels(pixel_values)
-        self.share_cores()
+        self.apply_threads()
         states = self.image.hidden_states(pixels)
         return states, self.image.pool_states(states, pixels)
 
@@ -79,10 +83,10 @@ class _VisionTower(Pretrained):
 class CLIPVisionModel(_VisionTower):
     """pixels (N, 3, side, side) -> last_hidden_state (N, 1 + patches, width), pooler_output (N, width), before a projection"""
 
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Values:
-        states, pooled = self._seen(pixel_values)
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> AttributeDict:
+        states, pooled = self._forward(pixel_values)
         hidden = tuple(states) if output_hidden_states else None
-        return Values(last_hidden_state=states[-1], pooler_output=pooled, hidden_states=hidden)
+        return AttributeDict(last_hidden_state=states[-1], pooler_output=pooled, hidden_states=hidden)
 
 
 class CLIPVisionModelWithProjection(_VisionTower):
@@ -95,7 +99,7 @@ class CLIPVisionModelWithProjection(_VisionTower):
                 f"the image tower of {self.config.name!r} has no projection; CLIPVisionModel takes it as it is"
             )
 
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Values:
-        states, pooled = self._seen(pixel_values)
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> AttributeDict:
+        states, pooled = self._forward(pixel_values)
         hidden = tuple(states) if output_hidden_states else None
-        return Values(image_embeds=self.image.project(pooled), last_hidden_state=states[-1], hidden_states=hidden)
+        return AttributeDict(image_embeds=self.image.project(pooled), last_hidden_state=states[-1], hidden_states=hidden)

@@ -1,4 +1,4 @@
-"""`Values`: what transformers' classes return, by name, as attributes and in order."""
+"""`AttributeDict`: named values as transformers' classes return them, readable as attributes and by position."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 
-class Values(dict[str, Any]):
-    """A dict whose values are attributes too; by number it has those that are not None, in order."""
+class AttributeDict(dict[str, Any]):
+    """A dict whose values are attributes too; an integer or a slice indexes the values that are not None."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -20,8 +20,8 @@ class Values(dict[str, Any]):
             return tuple(value for value in self.values() if value is not None)[key]
         return super().__getitem__(key)
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Values":
-        """Tensors moved; `dtype` is for those of floats."""
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "AttributeDict":
+        """Moves the tensors in place; `dtype` applies to those of floats."""
         for name, value in self.items():
             if isinstance(value, Tensor):
                 self[name] = value.to(device=device, dtype=dtype if value.is_floating_point() else None)
