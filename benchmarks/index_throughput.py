@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from rounds import Times, interleave
 
 import seesay
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import load_pixels
 from seesay.library import IndexReport
 
 US, PEER = "Library.index", "sequential loop"
@@ -54,7 +54,7 @@ class Run:
         for file in sorted(self.photos.iterdir()):
             with Image.open(file) as image:
                 upright = ImageOps.exif_transpose(image).convert("RGB")
-            self.model.encode_pixels(preprocess([upright], spec))
+            self.model.encode_pixels(load_pixels(upright, spec)[0][None])
 
 
 def measure(quick: bool) -> Result:

@@ -15,7 +15,7 @@ import onnx
 from recipes.bundled import sources
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC, STAGES, WIDTHS
 from seesay.engines import OnnxEngine
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import to_pixels
 from seesay.images.read import read
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.graphs import image_graph
@@ -44,7 +44,7 @@ def features(pictures: Sequence[Path], work: Path, name: str) -> np.ndarray:
 
     def opened(file: Path) -> np.ndarray:
         picture = read(file, decode="fast", enough_px=IMAGE_SPEC.resize_px, alpha=IMAGE_SPEC.alpha)
-        return preprocess([picture.image], IMAGE_SPEC, originals=[(picture.width, picture.height)])
+        return to_pixels(picture, IMAGE_SPEC)[None]
 
     for number, pixels in enumerate(prefetch(opened, pictures, threads=2, ahead=4 * BATCH), 1):
         batch.append(pixels)

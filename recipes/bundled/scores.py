@@ -15,7 +15,7 @@ import seesay
 from recipes.bundled import materials, nouns
 from recipes.bundled.dictionary import entries
 from recipes.bundled.words import Word, scored_words
-from seesay.evaluation.bootstrap import of_means
+from seesay.evaluation.bootstrap import mean_intervals
 from seesay.evaluation.datasets import Labels, read_captions, read_labels
 from seesay.evaluation.features import picture_features
 from seesay.evaluation.runs import run_retrieval, run_zero_shot
@@ -53,7 +53,7 @@ def scores(model: Model, data: Path, work: Path) -> Iterator[Found]:
     for language, shown in (("en", "English"), ("zh", "Chinese")):
         captions = read_captions(data / "flickr8k" / "captions.tsv", language=language, split="val")
         retrieval = run_retrieval("", model, captions)
-        for way, direction in retrieval.found.directions.items():
+        for way, direction in retrieval.retrieval.directions.items():
             for metric, value in direction.recall.items():
                 key = f"{language} {'t2i' if way.startswith('text') else 'i2t'} {metric}"
                 yield Found(
@@ -76,7 +76,7 @@ def _by_words(model: Model, data: Path, work: Path) -> Iterator[Found]:
     for language, shown in (("en", "English"), ("zh", "Chinese")):
         asked = [word for word in words if word.language == language]
         values = np.array(list(found_by(model, asked, pictures)))
-        bounds = of_means(values)
+        bounds = mean_intervals(values)
         note = f"{len(asked)} words that two captions of a photo agree on, by the word alone"
         for metric, value, interval in zip(BY_WORD, values.mean(axis=0), bounds, strict=True):
             key = f"{language} words {metric}"

@@ -19,7 +19,7 @@ from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.token_ids import check_ids
 from seesay.models.vectors import unit
-from seesay.system.cpu import available_cores, checked_threads
+from seesay.system.cpu import available_cores, check_threads
 from seesay.system.paths import is_url
 from seesay.system.schema import from_json, read_object
 from seesay.tasks import zero_shot
@@ -364,7 +364,7 @@ def load(
         raise InputError(
             f"engine is 'onnx' or 'torch', got {engine!r}", parameter="engine", expected="'onnx' or 'torch'", got=engine
         )
-    checked_threads(threads)
+    check_threads(threads)
     path, entry = locate(model)
     source = path
     if engine == "torch":

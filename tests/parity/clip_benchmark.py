@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from seesay.evaluation.classification import score_classification
 from seesay.evaluation.retrieval import recalls
-from seesay.evaluation.zero_shot import classified
 from seesay.models.vectors import unit
 
 STORED = Path(__file__).parent / "data" / "clip_benchmark.json"
@@ -53,7 +53,7 @@ def ours() -> dict[str, dict[str, float]]:
         ways = {"text_to_image": scores.text_to_image, "image_to_text": scores.image_to_text}
         found[name] = {f"{way} {k}": share for way, direction in ways.items() for k, share in direction.recall.items()}
     for name, (_, classes, *_) in ZERO_SHOT.items():
-        score = classified(*labelled(name), [str(i) for i in range(classes)])
+        score = score_classification(*labelled(name), [str(i) for i in range(classes)])
         found[name] = {"top1": score.top1, "top5": score.top5, "mean_per_class_recall": score.mean_per_class_recall}
     return found
 

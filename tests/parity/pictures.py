@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
 from seesay.images.spec import ImageSpec
 
@@ -109,9 +109,7 @@ def pictures_for(name: str) -> dict[str, Image.Image]:
 
 def ours(image: Image.Image, spec: ImageSpec) -> np.ndarray:
     """Any picture -> (3, size_px, size_px) float32, as `Model` makes them."""
-    picture = read(image, alpha=spec.alpha).image
-    pixels: np.ndarray = preprocess([picture], spec)[0]
-    return pixels
+    return load_pixels(image, spec)[0]
 
 
 def digest(array: np.ndarray) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from seesay.errors import InputError
+from seesay.evaluation.report import Answer, Example, Examples, LinePlot, Report, Table
 from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
 from seesay.library.map import Label, Map, Spot
 from seesay.library.storage.reads import PictureFile
 from seesay.render.gallery import Alike, Classified, Found, write_page
 from seesay.render.map_page import write_map
-from seesay.render.report import Example, Examples, Plot, Report, Table, write_html
+from seesay.render.report import write_html
 from tests.conftest import Paint
 
 PLACES = (
@@ -60,17 +61,19 @@ def test_a_gallery(paint: Paint, tmp_path: Path) -> None:
 
 
 def test_a_report(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     table = Table(ODD, (ODD, "b"), ((ODD, "1"),))
     report = Report(
         "name " + ODD.replace("/", ""),
         (ODD,),
         (table, replace(table, rows=((ODD, "1"),) * 30), replace(table, rows=())),
-        (Plot(ODD, "<svg><path d='M0 0'/></svg>", ODD),),
-        (Examples(ODD, (Example(ODD, ODD, ((ODD.replace("/", ""), True),)),)),),
+        (LinePlot(ODD, {ODD: ([1, 2], [3, 4])}, x=ODD, y=ODD, note=ODD),),
+        (Examples(ODD, (Example(ODD, ODD, (Answer(ODD.replace("/", ""), True),)),)),),
     )
     write_html(tmp_path / "report.html", report)
     page = shown(tmp_path / "report.html")
-    assert "<svg><path d='M0 0'/></svg>" in page
+    assert page.count('role="img"') == 1
+    assert page.count(f">{ODD}</text>") == 2  # the labels of the axes; one line needs no legend
     assert page.count("<table>") == 2
     assert "<summary>30 rows</summary>" in page
     assert '<span class="right"><i>' in page

@@ -7,7 +7,7 @@ takes. So what is handed over says of every large weight where in this same file
 import mmap
 from pathlib import Path
 
-from seesay.system.protobuf import VARINT, Field, fields, number, sized
+from seesay.system.protobuf import VARINT, Field, fields, sized_field, varint
 
 LARGE = 1 << 14  # bytes of a weight that is worth it
 BYTES = (2, 3)  # ONNX's types uint8 and int8: others would have to lie at addresses that are multiples of their size
@@ -39,8 +39,8 @@ def _model(data: mmap.mmap, name: str) -> bytes | None:
             large = inner.number == INITIALIZER and inner.end - inner.value >= LARGE
             tensor = _outside(data, inner, name) if large else None
             moved += tensor is not None
-            graph.append(data[inner.begin : inner.end] if tensor is None else sized(INITIALIZER, tensor))
-        parts.append(sized(GRAPH, b"".join(graph)))
+            graph.append(data[inner.begin : inner.end] if tensor is None else sized_field(INITIALIZER, tensor))
+        parts.append(sized_field(GRAPH, b"".join(graph)))
     return b"".join(parts) if moved else None
 
 
@@ -60,5 +60,5 @@ def _outside(data: mmap.mmap, tensor: Field, name: str) -> bytes | None:
     if raw is None or kind not in BYTES:
         return None
     for key, value in (("location", name), ("offset", str(raw.value)), ("length", str(raw.end - raw.value))):
-        kept.append(sized(EXTERNAL, sized(KEY, key.encode()) + sized(VALUE, value.encode())))
-    return b"".join([*kept, number(LOCATION << 3 | VARINT), number(1)])
+        kept.append(sized_field(EXTERNAL, sized_field(KEY, key.encode()) + sized_field(VALUE, value.encode())))
+    return b"".join([*kept, varint(LOCATION << 3 | VARINT), varint(1)])

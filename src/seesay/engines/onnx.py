@@ -13,7 +13,7 @@ from seesay.engines import external_data
 from seesay.engines.graph_file import structure
 from seesay.engines.protocol import Capability
 from seesay.errors import ModelError, first_sentence
-from seesay.system.cpu import available_cores, checked_threads
+from seesay.system.cpu import available_cores, check_threads
 
 if TYPE_CHECKING:
     import onnx
@@ -35,7 +35,7 @@ class OnnxEngine:
     def __init__(self, folder: Path, *, threads: int | None = None, alone: bool = True) -> None:
         self._folder = folder
         self._alone = alone
-        self._threads = checked_threads(threads) or available_cores()
+        self._threads = check_threads(threads) or available_cores()
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
 

@@ -5,7 +5,7 @@ import threading
 
 import torch
 
-from seesay.system.cpu import FreeCores, checked_threads
+from seesay.system.cpu import FreeCores, check_threads
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -23,7 +23,7 @@ class Threads:
 
     def __init__(self, said: int | None = None) -> None:
         """Raises InputError for a number below 1."""
-        self.said = checked_threads(said)
+        self.said = check_threads(said)
 
     def apply(self) -> None:
         """Before a run."""

@@ -28,7 +28,9 @@ def intervals(
     return np.asarray(np.nanpercentile(drawn, [outside, 100 - outside], axis=0).T)
 
 
-def of_means(values: np.ndarray, picture: np.ndarray | None = None, *, samples: int = SAMPLES, seed: int = 0) -> np.ndarray:
+def mean_intervals(
+    values: np.ndarray, picture: np.ndarray | None = None, *, samples: int = SAMPLES, seed: int = 0
+) -> np.ndarray:
     """Means over queries of `values` (Q, M) -> (M, 2). `picture` (Q,) says whose queries they are.
 
     A picture is drawn with all its queries (a cluster): captions of one picture err together, and taken one by one they would

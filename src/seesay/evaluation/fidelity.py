@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seesay.evaluation.classification import score_classification
 from seesay.evaluation.datasets import Captions, Labels
 from seesay.evaluation.retrieval import recalls
-from seesay.evaluation.zero_shot import classified
 from seesay.model import Model
 from seesay.tasks.prompts import label_embeddings
 
@@ -57,7 +57,7 @@ def compare(wide: Model, narrow: Model, captions: Captions | None, labels: Label
     if labels:
         rows = [number[image] for image in labels.images]
         tops = [
-            classified(p[rows] @ label_embeddings(model, labels.names).T, labels.labels, labels.names).top1
+            score_classification(p[rows] @ label_embeddings(model, labels.names).T, labels.labels, labels.names).top1
             for model, p in zip((wide, narrow), pictures, strict=True)
         ]
         changes.append(Change(f"zero-shot top-1 of {len(labels.names)} labels", *tops))

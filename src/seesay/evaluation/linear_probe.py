@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.evaluation.zero_shot import Classification, classified
+from seesay.evaluation.classification import Classification, score_classification
 from seesay.system.progress import NamedProgress
 
 COARSE = tuple(10.0**power for power in range(-6, 7, 2))
@@ -67,7 +67,7 @@ def linear_probe(
     scores = _fit(vectors, labels, test, len(names), c)
     if progress:
         progress("fits", steps, steps)
-    return LinearProbe(classified(scores, test_labels, names), c, dict(sorted(tried.items())), chosen)
+    return LinearProbe(score_classification(scores, test_labels, names), c, dict(sorted(tried.items())), chosen)
 
 
 def require() -> None:

@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.evaluation.bootstrap import of_means
+from seesay.evaluation.bootstrap import mean_intervals
 
 KS = (1, 5, 10)
+DIRECTIONS = {"text_to_image": "Text to image", "image_to_text": "Image to text"}  # field of Retrieval -> title
 CELLS = 2**22  # scores held at once, 50 MB with what is derived from them
 
 
@@ -30,7 +31,8 @@ class Direction:
     def bounds(self) -> dict[str, tuple[float, float]]:
         """The 95 % interval of every recall, pictures resampled."""
         return {
-            k: (float(low), float(high)) for k, (low, high) in zip(self.recall, of_means(self.hits, self.picture), strict=True)
+            k: (float(low), float(high))
+            for k, (low, high) in zip(self.recall, mean_intervals(self.hits, self.picture), strict=True)
         }
 
     @property

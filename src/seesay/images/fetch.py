@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from seesay.errors import UnreadableImage
-from seesay.system.network import USER_AGENT, offline, trusted
+from seesay.system.network import USER_AGENT, offline, tls_context
 from seesay.system.paths import printable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -89,7 +89,7 @@ def _request(url: str, name: str, limits: Limits, deadline: float, allow: Allow 
     target = quote(parts.path or "/", safe=PATH_LETTERS, errors="replace")
     if parts.query:
         target += "?" + quote(parts.query, safe=URL_LETTERS, errors="replace")
-    secure = trusted() if parts.scheme == "https" else None
+    secure = tls_context() if parts.scheme == "https" else None
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
     connection = kind(host, port)  # writes the request and its Host; it would connect by name, so it is given its socket
     connection.sock = _connect(host, port, secure, name, deadline, allow)

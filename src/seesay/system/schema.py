@@ -1,4 +1,4 @@
-"""Frozen dataclasses from JSON, strictly: unknown keys, missing keys and wrong types are all reported together.
+"""Frozen dataclasses to JSON and back, strictly: unknown keys, missing keys and wrong types are all reported together.
 
 Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
 nested dataclasses, unions of dataclasses told apart by a `kind` field, and by Annotated numbers with `Bounds` and open unions
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """Of a field that is a number: `rate: Annotated[float, Bounds(above=0)]`. No bounds hold what is not a number."""
+    """Bounds of a numeric field, as in `rate: Annotated[float, Bounds(above=0)]`. NaN is outside of any."""
 
     least: float = -math.inf
     most: float = math.inf
@@ -29,11 +29,12 @@ class Bounds:
     below: float = math.inf
 
     def hold(self, value: float) -> bool:
+        """Whether a value lies within the bounds."""
         return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self) -> str:
-        said = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
-        return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
+        bounds = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,16 +46,18 @@ class ByKind:
 
 
 class Bounded:
-    """Base of a dataclass whose fields have bounds: it holds them when made in Python too. Raises InputError for the first that
-    is out of them."""
+    """Base of a dataclass whose fields have `Bounds`, which then hold for values made in Python, too.
+
+    Its constructor raises InputError for the first field that is out of its bounds.
+    """
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
         for name, kind in _hints(cls).items():
-            given = getattr(self, name)
-            for bounds, number in _bounded(kind, given):
+            value = getattr(self, name)
+            for bounds, number in _bounded(kind, value):
                 if not bounds.hold(number):
-                    raise InputError(f"expected {name} {bounds}, got {given}")
+                    raise InputError(f"expected {name} {bounds}, got {value}")
 
 
 @cache
@@ -63,7 +66,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
-    """Numbers in a value of this kind, with the bounds they have."""
+    """The bounded numbers in a value of this type, each with its bounds."""
     if get_origin(kind) is Annotated and isinstance(kind.__metadata__[0], Bounds):
         yield kind.__metadata__[0], value
     elif get_origin(kind) in (Union, types.UnionType) and value is not None:
@@ -76,7 +79,7 @@ def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
 
 
 def from_json(cls: type[T], data: object, name: str) -> T:
-    """Builds a `cls` from parsed JSON; `name` says in messages where the data came from. Raises InputError with every fault."""
+    """A `cls` from parsed JSON. name: of the data's source, for messages. Raises InputError with every fault."""
     faults: list[str] = []
     value = _read(cls, data, "", faults)
     if faults:
@@ -145,9 +148,9 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
         return None
     try:
         return cls(**values)
-    except ValueError as error:  # what a class says of its own values
-        said = str(error)
-        faults.append(_at(at, said if said.startswith("expected") else f"expected {said}"))
+    except ValueError as error:  # from the class's own checks
+        message = str(error)
+        faults.append(_at(at, message if message.startswith("expected") else f"expected {message}"))
         return None
 
 
@@ -173,13 +176,13 @@ def _check(good: bool, data: object, at: str, expected: str, faults: list[str]) 
     return data
 
 
-def _at(at: str, said: str) -> str:
-    return f"{at}: {said}" if at else said
+def _at(at: str, message: str) -> str:
+    return f"{at}: {message}" if at else message
 
 
 def _near(key: str, names: Mapping[str, Any]) -> str | None:
-    """The name that was probably meant, also by its initials, as lr for learning_rate."""
-    import difflib  # a good file needs none of it, and every command reads one
+    """The name that was probably meant, also by its initials, such as lr for learning_rate."""
+    import difflib  # only files with faults need it
 
     initials = [name for name in names if "_" in name and "".join(word[0] for word in name.split("_") if word) == key]
     return next(iter([*difflib.get_close_matches(key, names, n=1), *initials]), None)
@@ -194,7 +197,7 @@ def _join(at: str, key: object) -> str:
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises ModelError."""
+    """Reads a model's JSON file that holds an object. Raises ModelError."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

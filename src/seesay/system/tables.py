@@ -57,8 +57,8 @@ def delimited_rows(content: str, suffix: str) -> list[tuple[int, list[str]]]:
     """
     first = content.split("\n", 1)[0]
     delimiter = "\t" if suffix == ".tsv" else ";" if ";" in first and "," not in first else ","
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)
+    lines = io.StringIO(content, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL)
     try:
         return [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:

@@ -13,10 +13,10 @@ from seesay._version import __version__
 from seesay.checkpoints.convert import new_folder, write
 from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.reader import digest, space_of
+from seesay.evaluation.retrieval import DIRECTIONS
 from seesay.models.card import Card, Score
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig, Source
-from seesay.render.report import WAYS
 from seesay.system.schema import to_json
 from seesay.training.data.left_out import LeftOut
 from seesay.training.data.mix import SourceConfig
@@ -76,7 +76,7 @@ def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, st
         taken = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
             Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
-            for way, title in WAYS.items()
+            for way, title in DIRECTIONS.items()
             for k, share in best[way].items()
         )
     data = ", ".join(_named(source) for source in recipe.data.sources)

@@ -23,7 +23,7 @@ from seesay.checkpoints.hub.files import DESCRIPTIONS, WEIGHTS, chosen
 from seesay.checkpoints.hub.transfer import digest, transfer
 from seesay.errors import DownloadError, ModelError
 from seesay.system.files import write_atomically
-from seesay.system.network import offline, truthy
+from seesay.system.network import env_flag, offline
 from seesay.system.paths import absolute
 
 MAIN = "main"
@@ -311,7 +311,7 @@ def _endpoint() -> str:
 
 
 def _hub_offline() -> bool:
-    return offline() or truthy("HF_HUB_OFFLINE") or truthy("TRANSFORMERS_OFFLINE")
+    return offline() or env_flag("HF_HUB_OFFLINE") or env_flag("TRANSFORMERS_OFFLINE")
 
 
 def _is_commit(revision: str) -> bool:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from seesay.errors import DownloadError
 from seesay.system.files import lock_file
-from seesay.system.network import USER_AGENT, trusted
+from seesay.system.network import USER_AGENT, tls_context
 from seesay.system.progress import Progress as Tell
 from seesay.system.progress import progress_lines
 
@@ -225,7 +225,7 @@ def _opener() -> urllib.request.OpenerDirector:
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=trusted()),
+        urllib.request.HTTPSHandler(context=tls_context()),
         _Redirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),

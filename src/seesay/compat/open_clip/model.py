@@ -16,7 +16,7 @@ from seesay.compat.open_clip.pretrained import architecture_name, catalog_entry,
 from seesay.compat.open_clip.transform import Interpolation, ResizeMode, TrainPreprocess, changed_spec
 from seesay.compat.processors import Preprocess
 from seesay.errors import InputError, ModelError
-from seesay.system.cpu import checked_threads
+from seesay.system.cpu import check_threads
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -70,7 +70,7 @@ def create_model(
     `jit` and `weights_only` change nothing: towers run in torch as they are, and only weights are ever loaded. `threads`: of
     torch on a CPU, by default as many as there are free cores. Raises InputError, ModelError, DownloadError.
     """
-    checked_threads(threads)
+    check_threads(threads)
     if precision not in DTYPES:
         raise InputError(
             f"precision is one of {', '.join(DTYPES)}, got {precision!r}",

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import unicodedata
 
-from seesay.system.paths import Stored, from_db, to_db
+from seesay.system.paths import StoredPath, from_db, to_db
 
 SEPARATORS = re.compile(r"[\s_\-.,()\[\]+]+")
 INSIDE = """WITH RECURSIVE inside (id) AS (
@@ -40,7 +40,7 @@ class Folders:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
-        self._known: dict[tuple[int, Stored], int] = {}
+        self._known: dict[tuple[int, StoredPath], int] = {}
 
     def of_file(self, root: int, path: str) -> int:
         """The folder of a file by its path below the root ('' where the root is the file)."""

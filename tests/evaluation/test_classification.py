@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from seesay.errors import InputError
-from seesay.evaluation.zero_shot import classified, read_templates
+from seesay.evaluation.classification import score_classification
+from seesay.evaluation.templates import read_templates
 from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH, named_templates
 
 
 def test_scores_by_hand() -> None:
     scores = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.4, 0.4, 0.1]])
-    found = classified(scores, np.array([0, 1, 1, 1]), ["a", "b", "c"])
+    found = score_classification(scores, np.array([0, 1, 1, 1]), ["a", "b", "c"])
     assert found.ranks.tolist() == [1, 1, 2, 2], "of equal scores the first class wins"
     assert found.predicted.tolist() == [0, 1, 0, 0]
     assert (found.top1, found.top5) == (0.5, 1.0)
@@ -24,7 +25,7 @@ def test_against_scikit_learn() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     generator = np.random.default_rng(0)
     scores, labels = generator.random((300, 12)), generator.integers(12, size=300)
-    found = classified(scores, labels, [str(i) for i in range(12)])
+    found = score_classification(scores, labels, [str(i) for i in range(12)])
     assert found.top1 == metrics.accuracy_score(labels, found.predicted)
     assert found.top5 == pytest.approx(metrics.top_k_accuracy_score(labels, scores, k=5))
     assert found.mean_per_class_recall == pytest.approx(metrics.balanced_accuracy_score(labels, found.predicted))
@@ -33,9 +34,9 @@ def test_against_scikit_learn() -> None:
 
 def test_nonsense_is_refused() -> None:
     with pytest.raises(InputError, match="expected scores"):
-        classified(np.ones((2, 3)), np.array([0, 3]), ["a", "b", "c"])
+        score_classification(np.ones((2, 3)), np.array([0, 3]), ["a", "b", "c"])
     with pytest.raises(InputError, match="NaN"):
-        classified(np.full((1, 2), np.nan), np.array([0]), ["a", "b"])
+        score_classification(np.full((1, 2), np.nan), np.array([0]), ["a", "b"])
 
 
 def test_template_sets_have_names_and_languages(tmp_path: Path) -> None:
