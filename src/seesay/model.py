@@ -13,7 +13,6 @@ import numpy as np
 
 from seesay.checkpoints.hub.locate import locate
 from seesay.engines import Engine, OnnxEngine
-from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
@@ -133,10 +132,10 @@ class Model:
         other.engine = engine
         return other
 
-    def sharing(self, at_once: int = 1) -> "Model":
-        """The same model for a program whose other threads want the cores too: a server, or one that decodes meanwhile.
-        at_once: how many runs share them. Itself where its engine is not ONNX Runtime."""
-        return self.with_engine(self.engine.sharing(at_once)) if isinstance(self.engine, OnnxEngine) else self
+    def sharing(self, concurrent_runs: int = 1) -> "Model":
+        """The same model for a program whose other threads need the cores too: a server, or one that decodes meanwhile.
+        concurrent_runs: how many runs share them, where the engine can (see `Engine.sharing`)."""
+        return self.with_engine(self.engine.sharing(concurrent_runs))
 
     # Pictures
 
@@ -233,10 +232,9 @@ class Model:
 
     # Texts
 
-    def expect_text(self) -> None:
-        """Says that a text will be encoded soon: its tower is opened meanwhile, where the engine can."""
-        if isinstance(self.engine, OnnxEngine):
-            self.engine.expect("text")
+    def preload_text(self) -> None:
+        """Begins to open the text tower in the background, where the engine can, because a text will be encoded soon."""
+        self.engine.preload("text")
 
     def encode_text(self, texts: str | Sequence[str], *, normalize: bool = True) -> np.ndarray:
         """One text or a list -> (N, D) float32 unit vectors; raw projections with normalize=False.
@@ -244,7 +242,7 @@ class Model:
         A text longer than the model's context loses its end, which one TruncatedText warning reports.
         """
         texts = _texts(texts)
-        self.expect_text()  # while the vocabulary is read
+        self.preload_text()  # while the vocabulary is read
         raw = np.empty((len(texts), self.dim), dtype=np.float32)
         # Texts of similar length share a batch, so that little time goes into padding. Padding never changes a vector.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -289,18 +287,11 @@ class Model:
 
         Raises MissingCapability where the engine cannot give them; engine="torch" can.
         """
-        return self._hidden().hidden_pixels(self.preprocess(items))
+        return self.engine.hidden_pixels(self.preprocess(items))
 
     def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
         """What enters the text tower's first layer and what leaves each, for texts: (N, L, width) each. As for pictures."""
-        return self._hidden().hidden_tokens(self.tokenize(texts))
-
-    def _hidden(self) -> HiddenStates:
-        if "hidden_states" not in self.engine.capabilities or not isinstance(self.engine, HiddenStates):
-            raise MissingCapability(
-                f"the {self.engine.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
-            )
-        return self.engine
+        return self.engine.hidden_tokens(self.tokenize(texts))
 
     def similarity(self, a: object, b: object) -> np.ndarray:
         """Cosines (len(a), len(b)) float32 between any two of: pictures, texts, vectors.

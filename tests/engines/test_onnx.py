@@ -94,15 +94,15 @@ def test_what_is_expected_is_opened_once_and_its_faults_reach_whoever_needs_it(t
     model = seesay.load()
     assert isinstance(model.engine, OnnxEngine)
     for _ in range(3):
-        model.expect_text()
+        model.preload_text()
     vectors = model.encode_text(TEXTS)
     assert list(model.engine._sessions) == ["text"]
     np.testing.assert_array_equal(vectors, seesay.load().encode_text(TEXTS))
     broken = OnnxEngine(tmp_path)
-    broken.expect("text")
+    broken.preload("text")
     with pytest.raises(ModelError, match=r"has no text\.onnx"):
         broken.encode_tokens(np.zeros((1, 3), dtype=np.int64))
-    seesay.fake_model().expect_text()
+    seesay.fake_model().preload_text()
 
 
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:

@@ -57,9 +57,7 @@ class Service:
         self.keys = Keys(settings.api_key)
         pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
         shared = model.sharing(limits.BATCHES_AT_ONCE)  # another engine would take all cores for each of its runs
-        self.engine = JoinedEngine(
-            shared.engine, pad, self.metrics.batch, at_once=1 if shared is model else limits.BATCHES_AT_ONCE
-        )
+        self.engine = JoinedEngine(shared.engine, pad, self.metrics.batch, at_once=shared.engine.concurrent_runs)
         self.model = model.with_engine(self.engine)
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)
