@@ -16,6 +16,7 @@ from seesay.engines import Engine, OnnxEngine
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.logits import Logits
 from seesay.models.token_ids import check_ids
 from seesay.models.vectors import unit
 from seesay.system.cpu import available_cores, checked_threads
@@ -100,16 +101,19 @@ class Model:
         return self._tokenizer
 
     @property
+    def logits(self) -> Logits:
+        """The scale and bias of the model's cosines, and whether softmax or sigmoid follows."""
+        return Logits(self.config.logit_scale, self.config.logit_bias, self.config.score)
+
+    @property
     def logit_scale(self) -> float:
-        return float(np.exp(self.config.logit_scale))
+        """The logarithm of `scale`, as checkpoints store it."""
+        return self.config.logit_scale
 
     @property
-    def logit_bias(self) -> float:
-        return self.config.logit_bias or 0.0
-
-    @property
-    def score(self) -> Literal["softmax", "sigmoid"]:
-        return self.config.score
+    def scale(self) -> float:
+        """The factor of cosines before softmax or sigmoid."""
+        return self.logits.scale
 
     @cached_property
     def card(self) -> "Card":
