@@ -18,7 +18,7 @@ from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.logits import Logits
 from seesay.models.token_ids import check_ids
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize as normalized
 from seesay.system.cpu import available_cores, checked_threads
 from seesay.system.paths import is_url
 from seesay.system.schema import from_json, read_object
@@ -201,7 +201,7 @@ class Model:
         if not batches:
             raise InputError("expected at least one picture, got none")
         dense = np.concatenate(batches)
-        return unit(dense) if normalize else dense
+        return normalized(dense) if normalize else dense
 
     def preprocess(self, items: "ImageInput | Iterable[ImageInput]") -> np.ndarray:
         """Pictures -> pixels (N, 3, H, W) float32, what the image tower takes."""
@@ -232,7 +232,7 @@ class Model:
     def encode_pixels(self, pixels: np.ndarray, *, normalize: bool = True) -> np.ndarray:
         """pixels (B, 3, H, W) float32, as from `preprocess` -> (B, D) float32."""
         raw = self.engine.encode_pixels(pixels)
-        return unit(raw) if normalize else raw
+        return normalized(raw) if normalize else raw
 
     # Texts
 
@@ -257,14 +257,14 @@ class Model:
             raw[rows] = self.encode_tokens(tokens.ids, normalize=False)
             cut += [row for row, truncated in zip(rows, tokens.truncated, strict=True) if truncated]
         self._report(cut, texts)
-        return unit(raw) if normalize else raw
+        return normalized(raw) if normalize else raw
 
     def encode_tokens(self, ids: np.ndarray, *, normalize: bool = True) -> np.ndarray:
         """ids (B, L) int64, as from `tokenize` -> (B, D) float32. Raises ModelError for ids of another vocabulary."""
         if self.config.text is not None:
             check_ids(ids, self.config.text)
         raw = self.engine.encode_tokens(ids)
-        return unit(raw) if normalize else raw
+        return normalized(raw) if normalize else raw
 
     def tokenize(self, texts: str | Sequence[str]) -> np.ndarray:
         """One text or a list -> ids (N, L) int64, padded."""
@@ -325,7 +325,7 @@ class Model:
         if isinstance(side, np.ndarray) and np.issubdtype(side.dtype, np.floating):
             if side.shape[-1] != self.dim or side.ndim not in (1, 2):
                 raise InputError(f"expected vectors (N, {self.dim}), got an array {side.shape}")
-            return unit(np.atleast_2d(side))
+            return normalized(np.atleast_2d(side))
         items = list(_each(side))
         pictures = [i for i, item in enumerate(items) if not _is_text(item)]
         texts = [i for i, item in enumerate(items) if _is_text(item)]

@@ -15,7 +15,7 @@ from seesay.images.decoding.memory import give_back_large_pictures
 from seesay.library.search.background import search_spec
 from seesay.library.search.query import Query
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.serving import limits
 from seesay.serving.batching import Room
 from seesay.serving.guard.middleware import Keys
@@ -126,7 +126,7 @@ class Service:
         for places, future in waiting:
             done = await asyncio.wrap_future(future)
             for at, row in zip(places, done, strict=True):
-                rows[at] = unit(row) if isinstance(row, np.ndarray) else row
+                rows[at] = normalize(row) if isinstance(row, np.ndarray) else row
         return Encoded(rows, tokens, truncated)
 
     def phrased(self, query: str) -> dict[str, list[str]]:
@@ -145,7 +145,7 @@ class Service:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        meant = averaged(unit(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
+        meant = averaged(normalize(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
         return dict(zip(phrased, meant, strict=True))
 
     @staticmethod

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.models.encoder import Encoder
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tasks.prompts import is_chinese
 
 SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
@@ -130,4 +130,4 @@ def query_embeddings(encoder: Encoder, queries: Sequence[str], templates: Mappin
 def averaged(vectors: np.ndarray, counts: Sequence[int]) -> np.ndarray:
     """Unit vectors (M, D) of the phrasings of queries, so many of each, one query's behind another's -> (N, D)."""
     ends = np.cumsum(counts)
-    return unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
+    return normalize(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.models.encoder import Encoder
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
@@ -65,7 +65,7 @@ def is_chinese(text: str) -> bool:
 
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:
     """Unit vectors (labels x templates, D) of `filled` -> one unit vector per label (labels, D)."""
-    return unit(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
+    return normalize(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
 
 
 def _check(labels: Sequence[str], templates: Sequence[str]) -> None:

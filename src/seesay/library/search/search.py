@@ -18,7 +18,7 @@ from seesay.library.search.relevance import WORDS, Relevance, Scale
 from seesay.library.search.result import Hit
 from seesay.library.search.terms import Terms
 from seesay.library.storage.store import Store
-from seesay.models.vectors import top_k, unit
+from seesay.models.vectors import top_k
 from seesay.system.paths import is_url
 from seesay.tasks.phrasing import phrase, query_embeddings
 
