@@ -1,4 +1,4 @@
-"""The default engine: a model folder's `image.onnx` and `text.onnx` in ONNX Runtime on the CPU."""
+"""The default engine: runs a model folder's `image.onnx` and `text.onnx` in ONNX Runtime on the CPU."""
 
 import os
 import threading
@@ -97,7 +97,7 @@ class OnnxEngine(Engine):
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4  # errors are raised, and must not be printed as well
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._spin else "0")
-        path = path.resolve()  # a hub's cache holds links, and weights must lie beside their graph
+        path = path.resolve()  # a hub's cache holds links, and weights must be beside their graph
         external_data.check(path)
         try:
             if (graph := structure(path)) is not None:

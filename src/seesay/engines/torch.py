@@ -1,4 +1,4 @@
-"""The torch engine (extra `torch`): the towers themselves, for GPUs, hidden states and gradients."""
+"""The torch engine (extra `torch`): runs the towers themselves, for GPUs, hidden states and gradients."""
 
 import numpy as np
 import torch

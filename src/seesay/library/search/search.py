@@ -216,7 +216,7 @@ def _known(
     if part.what == "photo" and pictures is not None:
         if part.value not in pictures:
             raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
-        return unit(pictures[part.value])
+        return normalize(pictures[part.value])
     if part.what != "like":
         return None
     found = store.vector_of(part.value, space)
