@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from seesay.library.map import COMPONENTS, PERPLEXITY, SEED, layout
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.cpu import available_cores
 
 BESIDE, ALONE = 0.5, 1.0
@@ -76,8 +76,8 @@ def left_alone(vectors: np.ndarray) -> np.ndarray:
 
 def about_centres(count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    centres = unit(rng.standard_normal((CENTRES, DIM)).astype(np.float32))
-    return unit(centres[np.arange(count) % CENTRES] + SPREAD * rng.standard_normal((count, DIM)).astype(np.float32))
+    centres = normalize(rng.standard_normal((CENTRES, DIM)).astype(np.float32))
+    return normalize(centres[np.arange(count) % CENTRES] + SPREAD * rng.standard_normal((count, DIM)).astype(np.float32))
 
 
 if __name__ == "__main__":

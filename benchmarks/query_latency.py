@@ -33,7 +33,7 @@ from seesay.library.search.search import Options, Score, ranked
 from seesay.library.search.terms import Terms
 from seesay.library.storage.store import Store
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 GOAL = 1.3
 RELEVANCE_MS, RELEVANCE_MS_MANY = 2.0, 5.0
@@ -151,7 +151,7 @@ def fill(folder: Path, model: Model, photos: int) -> None:
             sizes = (4000, 3000) if generator.random() < 0.7 else (3000, 4000)
             exif = Metadata(1, taken, CAMERAS[generator.integers(4)], latitude, longitude)
             content = store.put_content(hashlib.sha256(path.encode()).digest(), "image", *sizes, exif)
-            vector = unit(generator.standard_normal(model.dim).astype(np.float32))
+            vector = normalize(generator.standard_normal(model.dim).astype(np.float32))
             store.put_vector(store.put_item(content), space, model.build_id, vector.tobytes())
             store.put_file(root, path, 2_000_000, 0, content)
             if number % 1000 == 0:

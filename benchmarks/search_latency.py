@@ -26,7 +26,7 @@ import seesay
 from seesay.library.indexing.indexer import sync_matrix
 from seesay.library.storage.store import Store
 from seesay.library.vectors.matrix import Matrix
-from seesay.models.vectors import top_k, unit
+from seesay.models.vectors import normalize, top_k
 
 GOAL = 1.2
 DIM = 384
@@ -43,7 +43,7 @@ COMPARED = ("vectors", "rounds", "search median ms", "best", "product median ms"
 def measure(quick: bool) -> Result:
     result = Result()
     rounds = {count: number // (5 if quick else 1) for count, number in ROUNDS.items() if count <= 100_000 or not quick}
-    query = unit(np.random.default_rng(1).standard_normal(DIM))
+    query = normalize(np.random.default_rng(1).standard_normal(DIM))
     rows, steps = [], []
     for count, number in rounds.items():
         with tempfile.TemporaryDirectory(prefix="seesay-bench-", ignore_cleanup_errors=True) as folder:
@@ -73,7 +73,9 @@ def _vectors(count: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     vectors = np.empty((count, DIM), dtype=np.float32)
     for start in range(0, count, CHUNK):
-        vectors[start : start + CHUNK] = unit(generator.standard_normal((min(CHUNK, count - start), DIM), dtype=np.float32))
+        vectors[start : start + CHUNK] = normalize(
+            generator.standard_normal((min(CHUNK, count - start), DIM), dtype=np.float32)
+        )
     return vectors
 
 

@@ -14,7 +14,7 @@ from needs import Judgement, Need
 from rankings import CUT, condensed, quality
 
 from seesay.library.search.background import search_spec
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tasks.phrasing import query_embeddings
 
 PAIRS = (
@@ -82,4 +82,4 @@ def _pages(mixed: MixedLibrary, query: str) -> list[list[int]]:
 def _by_vector(mixed: MixedLibrary, a: str, b: str) -> list[list[int]]:
     model = mixed.library.model
     one, other = query_embeddings(model, [a, b], search_spec(model).templates)
-    return [[mixed.number(hit.path) for hit in mixed.library.search_vector(unit(one - other), n=PAGE)]]
+    return [[mixed.number(hit.path) for hit in mixed.library.search_vector(normalize(one - other), n=PAGE)]]

@@ -18,7 +18,7 @@ import torch
 from recipes.bundled.dictionary import Entry
 from recipes.bundled.places import DIM, LEARNT, Lesson, Places
 from seesay.models.families.bert.tower import Bert
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
 from seesay.training.run.state import CheckpointFolder
@@ -48,10 +48,12 @@ class Kept:
         rows = self.places.of(lessons)
         for row, now, lesson in zip(rows, self._vectors([lesson.text for lesson in lessons]), lessons, strict=True):
             if lesson.caption:
-                row[:] = now + (unit(np.mean([self.english[text] for text in lesson.meanings], axis=0)) if self.english else 0)
+                row[:] = now + (
+                    normalize(np.mean([self.english[text] for text in lesson.meanings], axis=0)) if self.english else 0
+                )
             else:
                 row[:LEARNT] = LEARNT_KEPT * now[:LEARNT]
-        return unit(rows)
+        return normalize(rows)
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
         made = np.empty((len(texts), DIM), dtype=np.float32)
@@ -59,7 +61,7 @@ class Kept:
             for start in range(0, len(texts), PART):
                 ids = torch.from_numpy(self.tokenizer(texts[start : start + PART]).ids)
                 made[start : start + PART] = self.trained(ids).float().numpy()
-        return unit(made)
+        return normalize(made)
 
 
 class Traditional:

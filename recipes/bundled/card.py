@@ -13,7 +13,7 @@ from seesay.evaluation.datasets import read_captions, read_labels
 from seesay.model import Model
 from seesay.models.card import Card, Fidelity, Score
 from seesay.models.config import Source
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tasks.prompts import label_embeddings
 
 MOST_LOST = 0.01  # of any score, by storing the weights narrowly; a tenth of a point is one photo of 1,000
@@ -126,7 +126,7 @@ def batch_tolerance(model: Model, pictures: list[Path]) -> float:
         (model.encode_pixels(pixels), np.concatenate([model.encode_pixels(p[None]) for p in pixels])),
         (model.encode_text(texts), np.concatenate([model.encode_text(t) for t in texts])),
     ]
-    return max(float(np.abs(unit(a) - unit(b)).max()) for a, b in pairs)
+    return max(float(np.abs(normalize(a) - normalize(b)).max()) for a, b in pairs)
 
 
 SUMMARY = (

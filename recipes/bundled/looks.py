@@ -19,7 +19,7 @@ from seesay.images.preprocess import to_pixels
 from seesay.images.read import read
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.graphs import image_graph
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.prefetch import prefetch
 
@@ -78,7 +78,7 @@ class Looks:
         own = np.stack([drawn[rows == i].mean(axis=0) for i in range(len(distinct))]) - centre
         basis = np.linalg.svd(np.concatenate([drawn[::7] - centre, photos[::3] - mean]), full_matrices=False)[2][:LOOKS].T
         length = float(np.linalg.norm((photos - mean) @ basis, axis=1).mean())
-        return Looks(np.stack([meanings[name] for name in distinct]), unit(own @ basis), basis, mean, length)
+        return Looks(np.stack([meanings[name] for name in distinct]), normalize(own @ basis), basis, mean, length)
 
     def meant_by(self, meanings: np.ndarray) -> np.ndarray:
         """Centred unit vectors (N, 384) -> (N, LOOKS), each as long as it is sure."""
@@ -89,7 +89,7 @@ class Looks:
         best = cosines.max(axis=1, keepdims=True)
         shares = np.exp(SHARPNESS * (cosines - best))
         shares /= shares.sum(axis=1, keepdims=True)
-        return np.asarray(unit(shares @ self.looks) * np.clip((best - NEAR) / (SAME - NEAR), 0, 1))
+        return np.asarray(normalize(shares @ self.looks) * np.clip((best - NEAR) / (SAME - NEAR), 0, 1))
 
 
 def named_drawings(manifest: Path, most: int = 8) -> list[tuple[Path, str]]:

@@ -25,7 +25,7 @@ from recipes.bundled import sources
 from recipes.bundled.heads import Heads
 from recipes.bundled.looks import LOOKS, Looks
 from recipes.bundled.nouns import PHYSICAL, Noun, above
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 LEARNT, NAMED, CROWD = 192, 207, 1  # dimensions; LOOKS are 112
 DIM = LEARNT + NAMED + LOOKS + CROWD
@@ -79,7 +79,7 @@ class Places:
 
     def see(self, drawn: np.ndarray, names: Sequence[str], photos: np.ndarray) -> None:
         """Features of drawings with their names, and of photos: from now on names have looks."""
-        meanings = {name: unit(self.vectors[name] - self.centre) for name in set(names)}
+        meanings = {name: normalize(self.vectors[name] - self.centre) for name in set(names)}
         self.looks = Looks.of(drawn, names, photos, meanings)
         self.named_length = float(np.linalg.norm(probabilities(photos) @ self.class_vectors, axis=1).mean())
 
@@ -96,7 +96,7 @@ class Places:
         return wanted
 
     def _mean(self, names: Sequence[str]) -> np.ndarray:
-        return unit(np.mean([self.vectors[prompt.format(name)] for name in names for prompt in PROMPTS], axis=0))
+        return normalize(np.mean([self.vectors[prompt.format(name)] for name in names for prompt in PROMPTS], axis=0))
 
     @cached_property
     def _uncentred(self) -> np.ndarray:
@@ -108,7 +108,7 @@ class Places:
             over = [kind for kind in above(c.wnid[1:], self.nouns) if kind in below]
             share = np.array([1 / len(below[kind]) for kind in over])
             kind = np.average([of_kind[k] for k in over], axis=0, weights=share) if over else 0
-            rows.append(unit(self._mean([c.en]) + KIND_SHARE * kind))
+            rows.append(normalize(self._mean([c.en]) + KIND_SHARE * kind))
         return np.stack(rows)
 
     @cached_property
@@ -134,14 +134,14 @@ class Places:
         """(NAMED,) unit vectors where the classes' own names belong: where each class's photos are and the others' are not,
         which is its vector with what the classes share taken out."""
         rows = self.class_vectors
-        told = unit(rows @ np.linalg.inv(np.cov(rows.T)))
+        told = normalize(rows @ np.linalg.inv(np.cov(rows.T)))
         return {c.en: row for c, row in zip(classes(), told, strict=True)}
 
     @cached_property
     def _of_kinds(self) -> dict[Noun, np.ndarray]:
         """(NAMED,) unit vectors: the mean of the classes that are of a kind."""
         found = kinds(self.nouns).items()
-        return {self.nouns[kind]: unit(self.class_vectors[numbers].mean(axis=0)) for kind, numbers in found}
+        return {self.nouns[kind]: normalize(self.class_vectors[numbers].mean(axis=0)) for kind, numbers in found}
 
     @property
     def picture_maps(self) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +160,8 @@ class Places:
     def of_captions(self, vectors: np.ndarray) -> np.ndarray:
         """MiniLM's unit vectors (N, 384) -> (N, DIM)."""
         learnt = np.zeros((len(vectors), LEARNT)) if self.heads is None else (vectors - self.centre) @ self.heads.text.T
-        named = unit((vectors - self.centre) @ self.basis)
-        return unit(np.concatenate([learnt, named, np.zeros((len(vectors), LOOKS + CROWD))], axis=1))
+        named = normalize((vectors - self.centre) @ self.basis)
+        return normalize(np.concatenate([learnt, named, np.zeros((len(vectors), LOOKS + CROWD))], axis=1))
 
     def of_names(self, names: Sequence[str]) -> np.ndarray:
         """English names -> (N, DIM). What names no thing, such as "to run", stands where it stands for MiniLM."""
@@ -169,17 +169,17 @@ class Places:
         things = [thing_called(name, self.nouns, self.senses) for name in names]
         vectors = np.stack([self._named(name, thing) for name, thing in zip(names, things, strict=True)])
         learnt = np.zeros((len(vectors), LEARNT)) if self.heads is None else (vectors - self.centre) @ self.heads.text.T
-        named = unit((vectors - self.centre) @ self.basis)
+        named = normalize((vectors - self.centre) @ self.basis)
         crowd = self._crowd(named) - self._usual_crowd
         for row, thing in zip(named, things, strict=True):
             if thing is not None and thing in self._of_kinds:
-                row[:] = unit((1 - CLASSES_MEANT) * row + CLASSES_MEANT * self._of_kinds[thing])
+                row[:] = normalize((1 - CLASSES_MEANT) * row + CLASSES_MEANT * self._of_kinds[thing])
         looks = LOOKS_MEANT * self._looks(names, things)
         rows = np.concatenate([NAMES_LEARNT * learnt, named, looks, -CROWD_SHARE * crowd[:, None]], axis=1)
         for row, name in zip(rows, names, strict=True):
             if (told := self.class_names.get(name)) is not None:
                 row[LEARNT : LEARNT + NAMED], row[LEARNT + NAMED :] = told, 0
-        return unit(rows)
+        return normalize(rows)
 
     def of(self, lessons: Sequence[Lesson]) -> np.ndarray:
         """(N, DIM) float32 unit vectors."""
@@ -187,34 +187,34 @@ class Places:
         captions = [i for i, lesson in enumerate(lessons) if lesson.caption]
         if captions:
             means = [np.mean([self.vectors[text] for text in lessons[i].meanings], axis=0) for i in captions]
-            rows[captions] = self.of_captions(unit(np.stack(means)))
+            rows[captions] = self.of_captions(normalize(np.stack(means)))
         names = [i for i, lesson in enumerate(lessons) if not lesson.caption]
         distinct = list(dict.fromkeys(name for i in names for name in lessons[i].meanings))
         if distinct:
             place = dict(zip(distinct, self.of_names(distinct), strict=True))
-            rows[names] = [unit(np.mean([place[name] for name in lessons[i].meanings], axis=0)) for i in names]
+            rows[names] = [normalize(np.mean([place[name] for name in lessons[i].meanings], axis=0)) for i in names]
         return rows
 
     def _named(self, name: str, thing: Noun | None) -> np.ndarray:
         """(384,)"""
         if thing is None:
             return self.vectors[name]
-        return unit(self.vectors[PHOTO.format(name)] + GLOSS_SHARE * self.vectors[thing.meaning])
+        return normalize(self.vectors[PHOTO.format(name)] + GLOSS_SHARE * self.vectors[thing.meaning])
 
     def _crowd(self, named: np.ndarray) -> np.ndarray:
-        cosines = named @ unit(self.class_vectors).T
+        cosines = named @ normalize(self.class_vectors).T
         return np.asarray(np.sort(cosines, axis=1)[:, -NEAREST:].mean(axis=1))
 
     @cached_property
     def _usual_crowd(self) -> float:
-        return float(self._crowd(unit(self.class_vectors)).mean())
+        return float(self._crowd(normalize(self.class_vectors)).mean())
 
     def _looks(self, names: Sequence[str], things: Sequence[Noun | None]) -> np.ndarray:
         """(N, LOOKS), each as long as it is sure: of the name, or of another for the same thing that is surer."""
         assert self.looks is not None
         called = [[name, *(thing.names if thing else ())] for name, thing in zip(names, things, strict=True)]
         vectors = np.stack([self.vectors[name] for each in called for name in each])
-        looks = self.looks.meant_by(unit(vectors - self.centre))
+        looks = self.looks.meant_by(normalize(vectors - self.centre))
         parts = np.split(looks, np.cumsum([len(each) for each in called])[:-1])
         return np.stack([part[np.linalg.norm(part, axis=1).argmax()] for part in parts])
 

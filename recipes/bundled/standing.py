@@ -28,7 +28,7 @@ from recipes.bundled.materials import Captions, CaptionWords
 from recipes.bundled.nouns import Noun, above
 from recipes.bundled.places import classes, kinds, thing_called
 from recipes.bundled.words import chinese_words, english_phrases, sayings
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 SHARED = 0.8  # of all captions' mean, taken off a word's
 FEWEST, FEWEST_OF_PHRASE, FEWEST_CHINESE = 20, 20, 8  # captions that say it
@@ -99,7 +99,7 @@ class Seen:
         sure = np.minimum(np.bincount(photos, minlength=len(self.centred)), AGREED) / AGREED
         if not sure.any():
             return np.zeros(self.centred.shape[1]), 0
-        return unit((sure - sure.mean()) @ self.centred @ self.inverse), int((sure > 0.5).sum())
+        return normalize((sure - sure.mean()) @ self.centred @ self.inverse), int((sure > 0.5).sum())
 
 
 class Standing:
@@ -136,7 +136,7 @@ class Standing:
         places = []
         for (text, language), word in zip(found, encode([text for text, _ in found]), strict=True):
             named = self.is_class(text)
-            place = unit(word + (OF_CLASSES if named else 1.0) * found[text, language]).astype(np.float32)
+            place = normalize(word + (OF_CLASSES if named else 1.0) * found[text, language]).astype(np.float32)
             often = (ALWAYS + 1 - float(word @ place)) ** FARTHER
             if language == "zh" and text not in chinese:
                 often *= OFTEN_MEANT
@@ -207,11 +207,11 @@ class Standing:
         for form, group in self._groups.items():
             together = sorted({at for phrase in group for at in self._said[phrase]})
             half = self._half(form)
-            middle = unit(vectors[together].mean(axis=0) - mean)
+            middle = normalize(vectors[together].mean(axis=0) - mean)
             for phrase in {form, *group}:
                 own = self._said[phrase] if phrase in group else together
                 if phrase == form or len(own) >= FEWEST:
-                    said = unit(middle + unit(vectors[own].mean(axis=0) - mean))
+                    said = normalize(middle + normalize(vectors[own].mean(axis=0) - mean))
                     found[phrase] = Evidence(
                         said, len(together), half, *seen([self.photos[at] for at in own if at < len(self.photos)])
                     )
@@ -222,7 +222,7 @@ class Standing:
         said = sayings(chinese_words(text.rstrip("。 "), self.named) for text in self.chinese)
         return {
             text: Evidence(
-                unit(vectors[own].mean(axis=0) - mean), len(own), HALF_CHINESE, *seen([self.photos_zh[at] for at in own])
+                normalize(vectors[own].mean(axis=0) - mean), len(own), HALF_CHINESE, *seen([self.photos_zh[at] for at in own])
             )
             for text, own in said.items()
             if len(own) >= FEWEST_CHINESE

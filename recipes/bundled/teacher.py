@@ -11,7 +11,7 @@ from recipes.bundled import sources
 from seesay.engines import OnnxEngine
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.graphs import text_graph
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
 from seesay.tokenizers.spec import TokenizerSpec
@@ -38,7 +38,7 @@ def vectors(texts: Iterable[str], work: Path) -> dict[str, np.ndarray]:
         engine, tokenizer = _engine(work / "teacher"), Tokenizer(tokenizer_json(), SPEC)
         for start in range(0, len(missing), BATCH):
             part = missing[start : start + BATCH]
-            known |= zip(part, unit(engine.encode_tokens(tokenizer(part).ids)).astype(np.float16), strict=True)
+            known |= zip(part, normalize(engine.encode_tokens(tokenizer(part).ids)).astype(np.float16), strict=True)
             if start % (100 * BATCH) == 0:
                 print(f"MiniLM's vectors: {start} of {len(missing)}", flush=True)
         names = np.frombuffer(json.dumps(list(known)).encode(), dtype=np.uint8)

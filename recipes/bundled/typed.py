@@ -35,7 +35,7 @@ from seesay.images.preprocess import normalize
 from seesay.images.read import read
 from seesay.models.families.bert.config import Gate
 from seesay.models.families.bert.tower import Bert
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize as normalized
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
 from seesay.training.run.state import CheckpointFolder
@@ -145,7 +145,7 @@ def pictures(model: Path, photos: Sequence[Path], work: Path) -> np.ndarray:
                 rows.append(loaded.encode_image(part))
             else:
                 levels = np.stack([augment(read(photo), spec, CROPS, rng) for photo in part])
-                rows.append(unit(loaded.encode_pixels(normalize(levels, spec))))
+                rows.append(normalized(loaded.encode_pixels(normalize(levels, spec))))
         views.append(np.concatenate(rows))
         print(f"pictures' vectors: view {view + 1} of {VIEWS}", flush=True)
     write_arrays(file, vectors=np.stack(views))

@@ -21,7 +21,7 @@ from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 IMAGE_PX = 260  # as the published tower was trained
 IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, sources.WIDTHS, 1000, "conse")
@@ -32,7 +32,7 @@ LOGIT_SCALE = 2.27  # the log of what gives Caltech101's labels the highest like
 def write(folder: Path, work: Path) -> None:
     names = [[prompt.format(c.en) for prompt in PROMPTS] for c in classes()]
     vectors = teacher.vectors([text for each in names for text in each], work)
-    rows = unit(np.stack([np.mean([vectors[text] for text in each], axis=0) for each in names]))
+    rows = normalize(np.stack([np.mean([vectors[text] for text in each], axis=0) for each in names]))
     centre = rows.mean(axis=0)
     image = sources.image_weights() | {"class_embedding": rows - centre}
     text = sources.text_weights() | {"centre": centre}

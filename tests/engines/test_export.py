@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from seesay.checkpoints.containers.graph_weights import read_weights
 from seesay.checkpoints.export import TOLERANCE, verify, write_graphs
 from seesay.engines import OnnxEngine
-from seesay.engines.onnx import PICTURES
+from seesay.engines.onnx import IMAGES
 from seesay.models.graph_builder import GraphBuilder
 from tests.parity.test_checkpoints import NAMES, open_fixture, unit
 
@@ -64,7 +64,7 @@ def test_many_pictures_are_the_same_as_one_by_one(tmp_path: Path) -> None:
     checkpoint, expected = open_fixture("openai-vit-archive")
     write_graphs(checkpoint.model(), tmp_path)
     engine = OnnxEngine(tmp_path)
-    pixels = np.tile(expected["pixels"], (PICTURES, 1, 1, 1))[: 2 * PICTURES + 1]
+    pixels = np.tile(expected["pixels"], (IMAGES, 1, 1, 1))[: 2 * IMAGES + 1]
     pixels = pixels * np.linspace(0.5, 1.5, len(pixels), dtype=np.float32)[:, None, None, None]
     for encode in (engine.encode_pixels, engine.encode_dense):
         whole = encode(pixels)

@@ -20,7 +20,7 @@ from seesay.engines.protocol import Engine
 from seesay.errors import ModelError
 from seesay.model import Model
 from seesay.models.graphs import image_graph, text_graph
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from tests.engines import reference
 
 TEXTS = ["a", "a photo of a dog on grass", "word " * 60, "Two people walk along a beach at sunset, café in the back."]
@@ -37,10 +37,10 @@ def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Pat
     embedding, dense = reference.image_embedding(weights, pixels[0], bundled.config.image.stages)
     onnx.save(image_graph(bundled.config.image, bundled.dim, weights, "float32"), tmp_path / "image.onnx")
     wide = OnnxEngine(tmp_path)
-    np.testing.assert_allclose(unit(wide.encode_pixels(pixels)[0]), unit(embedding), atol=1e-5)
+    np.testing.assert_allclose(normalize(wide.encode_pixels(pixels)[0]), normalize(embedding), atol=1e-5)
     np.testing.assert_allclose(wide.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
-    assert float(unit(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
-    assert (unit(dense) * unit(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
+    assert float(normalize(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
+    assert (normalize(dense) * normalize(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
 
 
 def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -
         ids, config = bundled.tokenize(text), bundled.config.text
         expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth, config.gate)
         np.testing.assert_allclose(wide.encode_tokens(ids)[0], expected, atol=1e-5)
-        assert float(unit(expected) @ bundled.encode_text(text)[0]) > 0.999
+        assert float(normalize(expected) @ bundled.encode_text(text)[0]) > 0.999
 
 
 @pytest.mark.parametrize("tower", ["image", "text"])
@@ -94,15 +94,15 @@ def test_what_is_expected_is_opened_once_and_its_faults_reach_whoever_needs_it(t
     model = seesay.load()
     assert isinstance(model.engine, OnnxEngine)
     for _ in range(3):
-        model.expect_text()
+        model.preload_text()
     vectors = model.encode_text(TEXTS)
     assert list(model.engine._sessions) == ["text"]
     np.testing.assert_array_equal(vectors, seesay.load().encode_text(TEXTS))
     broken = OnnxEngine(tmp_path)
-    broken.expect("text")
+    broken.preload("text")
     with pytest.raises(ModelError, match=r"has no text\.onnx"):
         broken.encode_tokens(np.zeros((1, 3), dtype=np.int64))
-    seesay.fake_model().expect_text()
+    seesay.fake_model().preload_text()
 
 
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:

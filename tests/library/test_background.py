@@ -25,7 +25,7 @@ from seesay.library.search.background import (
 from seesay.library.vectors.view import Vectors
 from seesay.model import Model
 from seesay.models.config import SearchSpec
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tasks.phrasing import query_embeddings
 from tests.conftest import Paint
 
@@ -33,7 +33,7 @@ SPEC = SearchSpec({"en": ("{}",)}, hub=0.3, spread=0.5, sentence_hub=0.2)
 
 
 def random_unit(seed: int, *shape: int) -> np.ndarray:
-    return unit(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
+    return normalize(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
 
 
 def slow(vectors: np.ndarray, phrases: np.ndarray) -> tuple[list[float], list[float], list[list[float]]]:
@@ -193,7 +193,7 @@ def test_the_bundled_model_brings_its_phrases(bundled: Model) -> None:
     some = slice(0, 911, 90)
     made = query_embeddings(bundled, neutral_phrases()[some], search_spec(bundled).templates)
     # Older onnxruntimes have other kernels for 8 bits: their vectors are this near.
-    assert (unit(stored["vectors"].astype(np.float32))[some] * made).sum(axis=1).min() > 0.9995
+    assert (normalize(stored["vectors"].astype(np.float32))[some] * made).sum(axis=1).min() > 0.9995
 
 
 def test_there_are_many_phrases_and_none_twice() -> None:

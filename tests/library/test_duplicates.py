@@ -14,7 +14,7 @@ from seesay.library import Filters, Library, duplicates
 from seesay.library.duplicates import alike, one_picture
 from seesay.library.storage.reads import PictureFile
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from tests.conftest import Paint
 
 TURNS = [
@@ -60,7 +60,7 @@ def test_pairs_are_those_of_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> No
     base = 1000 * rng.standard_normal((12, 8, 8)).astype(np.float32)
     hashes = np.concatenate([base, base + 50 * rng.standard_normal(base.shape).astype(np.float32)])
     hashes[5] = turned(hashes[4])[5]
-    vectors = unit(rng.standard_normal((24, 6)).astype(np.float32))
+    vectors = normalize(rng.standard_normal((24, 6)).astype(np.float32))
     vectors[7] = vectors[3]
     monkeypatch.setattr(duplicates, "ROWS", 5)
     monkeypatch.setattr(duplicates, "COLUMNS", 7)

@@ -15,7 +15,7 @@ from seesay.library import Filters, Library
 from seesay.library.map import SEED, STEPS, VARIOUS, grouped, layout, located, named, read_names
 from seesay.library.search.relevance import Absent, Relevance
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.render.map_figure import SIZE_PX, _moved, _on, draw_map, seated
 from seesay.render.map_page import write_map
 from tests.conftest import COLOURS, Paint
@@ -28,9 +28,9 @@ SIZES = (40, 30, 20)
 def heaps() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """vectors (90, 32) about three centres, which centre (90,), centres (3, 32)"""
     rng = np.random.default_rng(0)
-    centres = unit(rng.standard_normal((3, 32)).astype(np.float32))
+    centres = normalize(rng.standard_normal((3, 32)).astype(np.float32))
     which = np.repeat(np.arange(3), SIZES)
-    return unit(centres[which] + 0.08 * rng.standard_normal((90, 32)).astype(np.float32)), which, centres
+    return normalize(centres[which] + 0.08 * rng.standard_normal((90, 32)).astype(np.float32)), which, centres
 
 
 def test_alike_pictures_lie_together_and_are_one_group(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -86,17 +86,17 @@ def test_a_layout_can_be_stopped_where_it_tells(heaps: tuple[np.ndarray, np.ndar
 
 
 def test_the_same_picture_throughout_and_very_few_have_a_map() -> None:
-    same = np.tile(unit(np.ones((1, 8), dtype=np.float32)), (7, 1))
+    same = np.tile(normalize(np.ones((1, 8), dtype=np.float32)), (7, 1))
     assert np.array_equal(layout(same), np.full((7, 2), 0.5))
-    assert layout(unit(np.random.default_rng(0).standard_normal((5, 8)).astype(np.float32))).shape == (5, 2)
+    assert layout(normalize(np.random.default_rng(0).standard_normal((5, 8)).astype(np.float32))).shape == (5, 2)
 
 
 def test_groups_are_named_by_two_phrases_that_fit_them_beyond_the_rest(
     heaps: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     vectors, which, centres = heaps
-    everywhere = unit(centres.sum(axis=0, keepdims=True))
-    meant = np.concatenate([centres, unit(centres + 0.2 * everywhere), unit(centres + 0.5 * everywhere), everywhere])
+    everywhere = normalize(centres.sum(axis=0, keepdims=True))
+    meant = np.concatenate([centres, normalize(centres + 0.2 * everywhere), normalize(centres + 0.5 * everywhere), everywhere])
     phrases = ["dog", "car", "tree", "dogs", "a car", "old tree", "fur", "wheel", "leaf", "photo"]
     assert named(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
     assert named(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]

@@ -21,7 +21,7 @@ from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConf
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.initialise import initialise
-from seesay.models.layers.groups import lock, parameters_in
+from seesay.models.layers.groups import freeze, parameters_in
 from seesay.models.layers.positions import resize_grid, resize_line
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.models.layers.transformer import Block
@@ -174,7 +174,7 @@ def test_groups_hold_every_parameter_once_and_locking_keeps_them(name: str) -> N
     assert sorted(map(id, listed)) == sorted(map(id, tower.parameters()))
     for unlocked in (0, 1, 2, len(groups)):
         tower.train()
-        lock(groups, unlocked)
+        freeze(groups, unlocked)
         before = {name: value.clone() for name, value in tower.state_dict().items()}
         for parameter in tower.parameters():
             parameter.grad = None

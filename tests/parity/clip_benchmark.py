@@ -16,7 +16,7 @@ import numpy as np
 
 from seesay.evaluation.classification import score_classification
 from seesay.evaluation.retrieval import recalls
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 STORED = Path(__file__).parent / "data" / "clip_benchmark.json"
 KS = (1, 5, 10)
@@ -33,7 +33,7 @@ def pairs(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     images = generator.standard_normal((pictures, dim))
     owner = np.repeat(np.arange(pictures), generator.integers(least, most + 1, size=pictures))
     texts = images[owner] + spread * generator.standard_normal((len(owner), dim))
-    return unit(images), unit(texts), owner
+    return normalize(images), normalize(texts), owner
 
 
 def labelled(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def labelled(name: str) -> tuple[np.ndarray, np.ndarray]:
     names = generator.standard_normal((classes, dim))
     labels = generator.integers(classes, size=pictures)
     images = names[labels] + spread * generator.standard_normal((pictures, dim))
-    return unit(images) @ unit(names).T, labels
+    return normalize(images) @ normalize(names).T, labels
 
 
 def ours() -> dict[str, dict[str, float]]:

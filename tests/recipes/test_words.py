@@ -8,7 +8,7 @@ from recipes.bundled.nouns import Noun
 from recipes.bundled.places import classes
 from recipes.bundled.standing import FEWEST, Seen, Standing, Vectors
 from recipes.bundled.words import caption_words, chinese_words, english_phrases, plural, sayings, scored_words
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 WORDS = [Entry("小狗", "小狗", ("puppy",)), Entry("草地", "草地", ("lawn",)), Entry("帽子", "帽子", ("hat",))]
 KNOWN = {str(at): Noun((name,), (), "") for at, name in enumerate(("dog", "grass", "run", "hat"))}
@@ -55,7 +55,7 @@ def test_sayings_are_numbered() -> None:
 
 def test_a_regression_finds_what_tells_the_photos_of_a_word() -> None:
     rng = np.random.default_rng(0)
-    pictures = unit(rng.normal(size=(200, 8)) + np.eye(8)[0])
+    pictures = normalize(rng.normal(size=(200, 8)) + np.eye(8)[0])
     photos = [photo for photo in range(200) if pictures[photo, 3] > 0.4]
     direction, sure = Seen(pictures)([photo for photo in photos for _ in range(3)])
     assert sure == len(photos)
@@ -71,9 +71,9 @@ def test_a_word_moves_to_its_captions_and_what_classes_are_called_hardly() -> No
     of_classes = {c.wnid[1:]: Noun((c.en,), (), "") for c in classes()}
     standing = Standing(captions, [said[0]] * 5000, WORDS, KNOWN | of_classes, {}, [])
     towards = dict(zip(said, np.eye(3, 8, dtype=np.float32), strict=True))
-    vectors = Vectors(np.stack([towards[text] for text in standing.english]), unit(rng.normal(size=(3 * FEWEST, 8))))
+    vectors = Vectors(np.stack([towards[text] for text in standing.english]), normalize(rng.normal(size=(3 * FEWEST, 8))))
     bare = np.eye(8, dtype=np.float32)[7]
-    pictures = unit(rng.normal(size=(3 * FEWEST, 8)))
+    pictures = normalize(rng.normal(size=(3 * FEWEST, 8)))
     places = standing.places(lambda texts: np.tile(bare, (len(texts), 1)), vectors, pictures)
     at = {place.text: place for place in places if place.language == "en"}
     assert not at["people"].named

@@ -105,7 +105,7 @@ def search(
         raise click.UsageError(_("-0 belongs to --paths."))
     loaded = open_model(model).sharing()  # one search ends before threads that wait busily would pay
     if text:
-        loaded.expect_text()  # its tower is opened while the database is
+        loaded.preload_text()  # its tower is opened while the database is
     with Library(library, loaded) as opened, as_options():
         hits = opened.search(
             text or None,

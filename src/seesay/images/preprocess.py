@@ -52,7 +52,8 @@ def to_pixels(picture: Picture, spec: ImageSpec) -> np.ndarray:
     """
     # The profile is applied to the few pixels that the tower sees: on all of them it would take as long as decoding.
     visible = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
-    return normalize(np.asarray(visible).transpose(2, 0, 1)[None], spec)[0]
+    pixels: np.ndarray = normalize(np.asarray(visible).transpose(2, 0, 1)[None], spec)[0]
+    return pixels
 
 
 def normalize(levels: np.ndarray, spec: ImageSpec) -> np.ndarray:

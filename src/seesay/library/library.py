@@ -33,7 +33,7 @@ from seesay.library.storage.schema import DATABASE, connect, is_full
 from seesay.library.storage.store import Store
 from seesay.library.vectors.matrix import Matrix
 from seesay.library.vectors.view import Vectors
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.files import lock_file
 from seesay.system.paths import absolute
 
@@ -221,7 +221,7 @@ class Library:
         cursor: str | None = None,
     ) -> list[Hit]:
         """The items nearest by cosine to a vector (D,) of the model's space, however it was made."""
-        return search.ranked(self, Terms(unit(vector)), Options(n, filters, kind, sort, cursor))
+        return search.ranked(self, Terms(normalize(vector)), Options(n, filters, kind, sort, cursor))
 
     def vectors(self, store: Store, space: Space, kind: Kind) -> Vectors:
         """Every vector of a kind: those of the matrix, and whatever the database holds beyond it."""

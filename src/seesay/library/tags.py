@@ -66,9 +66,10 @@ class Tags:
     ) -> dict[str, list[Tagged]]:
         """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
 
-        Probabilities are the softmax over the labels and "none of these", which fits a picture as well as its nearest neutral
-        phrases do on average (`background.py`). Of the pictures that pass, those to which an earlier rule gave these
-        tags are judged anew; what was tagged by hand stays. dry_run: only says what it would do. Per label, the surest first.
+        Probabilities are the model's own (a softmax, or each label's sigmoid) over the labels and "none of these", which fits a
+        picture as well as its nearest neutral phrases do on average (`background.py`). Of the pictures that pass, those to
+        which an earlier rule gave these tags are judged anew; what was tagged by hand stays. dry_run: only says what it would
+        do. Per label, the surest first.
         Raises InputError.
         """
         spelled: dict[str, str] = {}
@@ -115,9 +116,7 @@ class Tags:
             for ids, rows in vectors.parts:
                 for start in range(0, len(ids), CHUNK):
                     some, none = rows[start : start + CHUNK], hubs[begin + start : begin + start + CHUNK][: len(ids) - start]
-                    logits = model.logit_scale * np.concatenate([some @ texts.T, none[:, None]], axis=1)
-                    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-                    shares /= shares.sum(axis=1, keepdims=True)
+                    shares = model.logits.probabilities(np.concatenate([some @ texts.T, none[:, None]], axis=1))
                     parts.append((ids[start : start + CHUNK], shares.argmax(axis=1), shares.max(axis=1)))
                 begin += len(ids)
         ids, best, sure = (np.concatenate([part[i] for part in parts]) for i in range(3))

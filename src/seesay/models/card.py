@@ -1,4 +1,4 @@
-"""The card: what a model is good for and bad at, beside its weights as `card.json`."""
+"""The model card, `card.json`: what a model is good for and bad at, with measured scores."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from seesay.models.config import Source
 
 @dataclass(frozen=True)
 class Score:
-    """One measured figure. `value` is a fraction in 0..1; `note` says what a reader must know to trust it."""
+    """One measured score. value: a fraction in 0..1. note: how it was measured."""
 
     task: str
     metric: str
@@ -17,7 +17,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What storing weights narrowly cost, against float32, on real photos and captions."""
+    """What quantizing weights costs against float32, on real photos and captions."""
 
     part: str
     stored_as: str
@@ -29,8 +29,8 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Card:
-    """strengths: what the model is good at, and limits: what it is bad at, a sentence each. published: of larger models.
-    variants: of this model made otherwise, for those whom its licence does not suit."""
+    """A model card. strengths, limits: what the model is good and bad at, a sentence each. published: scores of larger models.
+    variants: scores of models made the same way from other data, whose licence suits more users."""
 
     summary: str
     languages: tuple[str, ...]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from seesay.models.config import ModelConfig
 from seesay.models.layers.tower import ImageTower, TextTower, Tower
+from seesay.models.logits import scaled
 from seesay.models.registry import family_of
 from seesay.models.tower_config import TowerConfig
 
@@ -32,8 +33,12 @@ class Clip(nn.Module):
     def logits(self, image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
         """Raw projections (I, dim) and (T, dim) -> scaled cosines (I, T)."""
         images, texts = (nn.functional.normalize(x, dim=-1) for x in (image_embeddings, text_embeddings))
-        logits = self.logit_scale.exp() * images @ texts.T
-        return logits if self.logit_bias is None else logits + self.logit_bias
+        return scaled(images @ texts.T, self.scale, self.logit_bias)  # type: ignore[no-any-return]
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor of cosines, a scalar: the exponential of `logit_scale`."""
+        return self.logit_scale.exp()
 
 
 def make_tower(config: TowerConfig, dim: int) -> Tower:

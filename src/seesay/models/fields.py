@@ -7,6 +7,7 @@ from seesay.system.schema import Bounds
 
 Size = Annotated[int, Bounds(least=1)]
 
+Modality = Literal["image", "text"]
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
 Projection = Literal["linear", "mlp", "none"]  # into the shared space; "none": the pooled vector itself
 

@@ -14,7 +14,7 @@ To add a family, put a folder beside those in `models/families` and add a line t
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 from seesay.errors import InputError
 from seesay.models.families.bert.config import BertConfig
@@ -23,6 +23,7 @@ from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
+from seesay.models.fields import Modality
 from seesay.models.tower_config import ImageTowerConfig, TowerConfig
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
     from seesay.models.graph_builder import GraphBuilder, Weights
     from seesay.models.layers.tower import Tower
-
-Modality = Literal["image", "text"]
 
 
 @dataclass(frozen=True)

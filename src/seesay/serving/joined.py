@@ -15,7 +15,7 @@ Queue = Batcher[np.ndarray, np.ndarray]
 Watch = Callable[[str, int, list[float], float], None]
 
 
-class JoinedEngine:
+class JoinedEngine(Engine):
     """Another engine's towers behind one queue each; of both, `at_once` batches run.
 
     As an engine, for whatever blocks; `submit_tokens` and `submit_pixels` for what does not. watch: told the tower of each

@@ -15,7 +15,7 @@ from seesay.images.decoding.memory import give_back_large_pictures
 from seesay.library.search.background import search_spec
 from seesay.library.search.query import Query
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.serving import limits
 from seesay.serving.batching import Room
 from seesay.serving.guard.middleware import Keys
@@ -57,9 +57,7 @@ class Service:
         self.keys = Keys(settings.api_key)
         pad = 0 if model.config.tokenizer_spec is None else model.config.tokenizer_spec.pad_id
         shared = model.sharing(limits.BATCHES_AT_ONCE)  # another engine would take all cores for each of its runs
-        self.engine = JoinedEngine(
-            shared.engine, pad, self.metrics.batch, at_once=1 if shared is model else limits.BATCHES_AT_ONCE
-        )
+        self.engine = JoinedEngine(shared.engine, pad, self.metrics.batch, at_once=shared.engine.concurrent_runs)
         self.model = model.with_engine(self.engine)
         self.photos = Photos(library, self.model)
         self.indexing = Indexing(self.photos.path, self.model)
@@ -128,7 +126,7 @@ class Service:
         for places, future in waiting:
             done = await asyncio.wrap_future(future)
             for at, row in zip(places, done, strict=True):
-                rows[at] = unit(row) if isinstance(row, np.ndarray) else row
+                rows[at] = normalize(row) if isinstance(row, np.ndarray) else row
         return Encoded(rows, tokens, truncated)
 
     def phrased(self, query: str) -> dict[str, list[str]]:
@@ -147,7 +145,7 @@ class Service:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        meant = averaged(unit(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
+        meant = averaged(normalize(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
         return dict(zip(phrased, meant, strict=True))
 
     @staticmethod

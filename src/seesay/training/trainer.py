@@ -97,7 +97,7 @@ class Trainer:
         distillation = recipe.loss.distillation
         self.teacher = Teacher(distillation, recipe, self.clip.config.dim) if distillation else None
         self.classes = number_classes(self.source, recipe.data) if recipe.loss.class_weight else {}
-        teacher_scale = self.teacher.model.logit_scale if self.teacher else 1.0
+        teacher_scale = self.teacher.model.scale if self.teacher else 1.0
         self.objective = Objective(self.clip, recipe.loss, len(self.classes), teacher_scale).to(self.device)
         self.optimizer = adamw(self.clip, self.objective, recipe.optimizer)
         self.learning = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -218,7 +218,7 @@ class Trainer:
             self.clip.logit_scale.clamp_(0, float(np.log(self.recipe.loss.max_scale)))
         if self.ema is not None:
             self.ema.update(self.clip)
-        scale = float(self.clip.logit_scale.detach().exp())
+        scale = float(self.clip.scale.detach())
         return {"step": self.step + 1, **values, "temperature": 1 / scale}
 
     def _anchored(self, anchors: AnchoredTexts, weight: float) -> Tensor:

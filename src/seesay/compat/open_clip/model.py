@@ -45,8 +45,7 @@ class CLIP(CheckedClip):
         """-> unit vectors of images and of texts (None for an input that is None), the scale, and the bias if there is one"""
         images = None if image is None else self.encode_image(image, normalize=True)
         texts = None if text is None else self.encode_text(text, normalize=True)
-        scale = self.logit_scale.exp()
-        return (images, texts, scale) if self.logit_bias is None else (images, texts, scale, self.logit_bias)
+        return (images, texts, self.scale) if self.logit_bias is None else (images, texts, self.scale, self.logit_bias)
 
 
 def create_model(

@@ -26,7 +26,7 @@ import numpy as np
 from seesay.library.search.relevance import PHRASES, SENTENCE, WORDS, Absent, Scale
 from seesay.library.vectors.view import Vectors
 from seesay.models.config import SearchSpec
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tasks.phrasing import Phrase, query_embeddings
 from seesay.tasks.prompts import SHORT
@@ -217,7 +217,7 @@ def phrase_vectors(model: "Model") -> np.ndarray:
     for file in ([] if model.folder is None else [model.folder / FILE]) + [made]:
         stored = read_arrays(file)
         if stored is not None and str(stored.get("key")) == key and stored["vectors"].shape[1] == model.dim:
-            return unit(stored["vectors"].astype(np.float32))
+            return normalize(stored["vectors"].astype(np.float32))
     return write_phrases(made, model)
 
 
@@ -226,4 +226,4 @@ def write_phrases(file: Path, model: "Model") -> np.ndarray:
     spec = search_spec(model)
     vectors = query_embeddings(model, neutral_phrases(), spec.templates).astype(np.float16)
     write_arrays(file, vectors=vectors, key=np.array(phrase_key(spec)))
-    return unit(vectors.astype(np.float32))
+    return normalize(vectors.astype(np.float32))

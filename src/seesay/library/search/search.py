@@ -18,7 +18,7 @@ from seesay.library.search.relevance import WORDS, Relevance, Scale
 from seesay.library.search.result import Hit
 from seesay.library.search.terms import Terms
 from seesay.library.storage.store import Store
-from seesay.models.vectors import top_k, unit
+from seesay.models.vectors import normalize, top_k
 from seesay.system.paths import is_url
 from seesay.tasks.phrasing import phrase, query_embeddings
 
@@ -216,7 +216,7 @@ def _known(
     if part.what == "photo" and pictures is not None:
         if part.value not in pictures:
             raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
-        return unit(pictures[part.value])
+        return normalize(pictures[part.value])
     if part.what != "like":
         return None
     found = store.vector_of(part.value, space)

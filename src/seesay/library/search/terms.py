@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 STRENGTH = 2.0  # of a negative term beside a positive one of the same weight
 
@@ -29,7 +29,7 @@ class Terms:
         if np.linalg.norm(total) < 1e-3 * np.abs(weight[wanted]).sum():
             raise InputError("the parts of the query take each other away, and nothing is left to look for")
         others = [(row, -float(w)) for row, w in zip(stacked[~wanted], weight[~wanted], strict=True)]
-        return Terms(unit(total), tuple(others))
+        return Terms(normalize(total), tuple(others))
 
     def penalty(self, negative: Sequence[np.ndarray]) -> np.ndarray:
         """What is taken off the ranks (N,) of the positive terms where they are words, given those of each negative one (N,),

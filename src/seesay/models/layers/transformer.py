@@ -1,4 +1,4 @@
-"""The transformer block that ViT, CLIP's text tower and BERT share: batch-first, with torch's fused attention."""
+"""The transformer block of ViT, CLIP's text tower and BERT, batch-first, on torch's fused attention."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -11,7 +11,7 @@ from seesay.models.fields import Activation
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """OpenAI's approximation, with which its models were trained: swapping it for GELU costs points without an error."""
+    """OpenAI's approximation of GELU, with which its models were trained; GELU in its place costs accuracy without an error."""
     return x * torch.sigmoid(1.702 * x)
 
 

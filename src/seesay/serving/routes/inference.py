@@ -26,7 +26,6 @@ from seesay.serving.schemas.answers import (
 from seesay.serving.schemas.requests import ClassifyRequest, EmbeddingsRequest, SimilarityRequest
 from seesay.serving.service import Rows, Service
 from seesay.tasks.prompts import TEMPLATES, ensemble, filled
-from seesay.tasks.zero_shot import probabilities
 
 STARTED = int(time.time())
 
@@ -99,7 +98,7 @@ def routes(service: Service) -> APIRouter:
             if isinstance(row, Exception):
                 results.append(Classified(index=index, error=fault_of(row)))
                 continue
-            sure = probabilities(model, row[None] @ labels.T)[0].tolist()
+            sure = model.logits.probabilities(row[None] @ labels.T)[0].tolist()
             scores = [Score(label=label, probability=share) for label, share in zip(asked.labels, sure, strict=True)]
             results.append(Classified(index=index, scores=scores))
         return ClassifyAnswer(results=results)

@@ -40,7 +40,7 @@ class Objective(nn.Module):
 
     def forward(self, clip: Clip, images: Tensor, texts: Tensor, truth: Truth) -> tuple[Tensor, dict[str, Tensor]]:
         """(N, dim) each -> the loss, and its parts by name."""
-        scale = clip.logit_scale.exp()
+        scale = clip.scale
         same_images, same_texts = truth.image_ids, truth.text_ids
         if clip.logit_bias is not None:
             bias = clip.logit_bias

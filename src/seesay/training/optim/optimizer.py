@@ -9,7 +9,7 @@ from torch import nn
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
-from seesay.models.layers.groups import parameters_in, partly_locked
+from seesay.models.layers.groups import parameters_in, partly_frozen
 from seesay.training.recipe import Optimizer
 
 
@@ -20,7 +20,7 @@ def adamw(clip: Clip, others: nn.Module, said: Optimizer) -> torch.optim.AdamW:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in [*clip.parameters(), *others.parameters()]:
         if parameter.requires_grad:
-            key = (parameter.ndim >= 2 and not partly_locked(parameter), id(parameter) in projections)
+            key = (parameter.ndim >= 2 and not partly_frozen(parameter), id(parameter) in projections)
             groups.setdefault(key, []).append(parameter)
     if not any(decayed for decayed, _ in groups):
         raise InputError(

@@ -15,7 +15,7 @@ from seesay.images.spec import ImageSpec
 from seesay.models.clip import Clip, make_tower
 from seesay.models.config import ImageConfig, ModelConfig, Source, TextConfig
 from seesay.models.initialise import initialise
-from seesay.models.layers.groups import lock, lock_rows, names_in, partly_locked
+from seesay.models.layers.groups import freeze, freeze_rows, names_in, partly_frozen
 from seesay.models.layers.init import initialise_projection
 from seesay.tokenizers import Tokenizer, vocabulary
 from seesay.tokenizers.spec import TokenizerSpec
@@ -101,7 +101,7 @@ def set_training(clip: Clip, recipe: Recipe) -> None:
                     f"model.{name}.unlocked_groups: expected at most {len(groups)}, all groups of this tower, "
                     f"got {said.unlocked_groups}; leave it out and everything learns"
                 )
-            lock(groups, said.unlocked_groups)
+            freeze(groups, said.unlocked_groups)
         if said.unlocked_dims is not None:
             _lock_dims(tower, clip.config.dim, said.unlocked_dims, name)
 
@@ -114,8 +114,8 @@ def _lock_dims(tower: Any, dim: int, unlocked: int, name: str) -> None:
         )
     if unlocked > dim:
         raise InputError(f"model.{name}.unlocked_dims: expected at most the space's {dim}, got {unlocked}")
-    if projection.weight.requires_grad and not partly_locked(projection.weight):
-        lock_rows(projection.weight, unlocked)
+    if projection.weight.requires_grad and not partly_frozen(projection.weight):
+        freeze_rows(projection.weight, unlocked)
 
 
 class _Opened:
