@@ -13,6 +13,7 @@ import click
 from seesay.cli.filters import as_options, described, filter_options, nothing_found
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
 from seesay.library.search.filters import Filters
+from seesay.system.chinese import is_chinese
 from seesay.system.paths import is_url, printable
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def search(
             score=score,
         )
         space, languages = opened.model.space_id, opened.model.config.languages
-    if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
+    if "zh" not in languages and is_chinese(text):
         click.echo(_("seesay: note: this model was not made for Chinese; results may mean little"), err=True)
     if as_json:
         asked = {} if not text else {"text": text}
