@@ -181,7 +181,7 @@ class Library:
         if query is None and image is None and filters == EVERYTHING and sort == "score":
             raise InputError("search takes a query, an image=, or filters= or sort= to look through pictures without either")
         options = Options(n, filters, kind, sort, cursor, likely, score)
-        parsed = Query.of(query) if isinstance(query, str) else query
+        parsed = Query.parse(query) if isinstance(query, str) else query
         with self.session() as session:
             return search(session, parsed, options, image, PartVectors(pictures, words or {}))
 

@@ -132,8 +132,8 @@ class Service:
 
     def phrased(self, query: str) -> dict[str, list[str]]:
         """The words in a query, each with the texts that a search puts them into. Raises InputError."""
-        parts = Query.of(query).parts if query.strip() else ()
-        return word_texts(self.model, [part.value for part in parts if part.what == "words"])
+        parts = Query.parse(query).parts if query.strip() else ()
+        return word_texts(self.model, [part.value for part in parts if part.kind == "words"])
 
     async def encode_words(self, phrased: Mapping[str, Sequence[str]], deadline: float) -> dict[str, np.ndarray]:
         """The vector (D,) that a search takes for words. Its texts share batches with those of other requests, which they could

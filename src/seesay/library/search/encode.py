@@ -54,7 +54,7 @@ def encode_query(
     """A query's parts, `name:` aside, and an image beside them -> its vectors. Raises InputError, which points at the part."""
     terms = _terms(session, parts, image, PartVectors() if vectors is None else vectors)
     positive = image is not None or any(part.weight > 0 for part in parts)
-    if not positive or image is not None or any(part.what != "words" for part in parts):
+    if not positive or image is not None or any(part.kind != "words" for part in parts):
         return EncodedQuery(terms)
     form, scale = form_of([phrase(part.value) for part in parts], negative=bool(terms.negative))
     return EncodedQuery(terms, form, scale, parts[0].value if len(parts) == 1 else None)
@@ -80,10 +80,10 @@ def word_vectors(texts: Mapping[str, Sequence[str]], rows: np.ndarray) -> dict[s
 def _terms(session: "Session", parts: Sequence[Part], image: "ImageInput | None", given: PartVectors) -> Terms:
     """The parts' vectors, and the image's with weight 1."""
     stored = [_stored_vector(session, part, given) for part in parts]
-    missing = [part.value for part, vector in zip(parts, stored, strict=True) if vector is None and part.what == "words"]
+    missing = [part.value for part, vector in zip(parts, stored, strict=True) if vector is None and part.kind == "words"]
     words = encode_words(session.model, missing)
     vectors = [
-        vector if vector is not None else words[part.value] if part.what == "words" else _photo(session.model, part)
+        vector if vector is not None else words[part.value] if part.kind == "words" else _photo(session.model, part)
         for part, vector in zip(parts, stored, strict=True)
     ]
     weights = [part.weight for part in parts]
@@ -98,13 +98,13 @@ def _terms(session: "Session", parts: Sequence[Part], image: "ImageInput | None"
 
 def _stored_vector(session: "Session", part: Part, given: PartVectors) -> np.ndarray | None:
     """The vector of a part that needs no model: a library's item, or one that the caller has. Raises InputError."""
-    if part.what == "words":
+    if part.kind == "words":
         return given.words.get(part.value)
-    if part.what == "photo" and given.photos is not None:
+    if part.kind == "photo" and given.photos is not None:
         if part.value not in given.photos:
             raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
         return unit(given.photos[part.value])
-    if part.what != "like":
+    if part.kind != "like":
         return None
     vector = session.store.vector(part.value, session.space)
     if vector is None:

@@ -83,8 +83,8 @@ def search(
 ) -> SearchResult:
     """The hits of a query, an image, or both; without either, what passes the filters, by date. As `Library.search`."""
     parts = () if query is None else query.parts
-    names = [part for part in parts if part.what == "name"]
-    terms = [part for part in parts if part.what != "name"]
+    names = [part for part in parts if part.kind == "name"]
+    terms = [part for part in parts if part.kind != "name"]
     narrowed = replace(options, filters=_with_names(options.filters, names))
     session.require_space()  # before anything is encoded: in a library of another model that would be for nothing
     session.store.check_tags(narrowed.filters)
