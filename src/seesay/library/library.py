@@ -260,8 +260,8 @@ class Library:
             return listing(session.store, filters, sort)
 
     def stats(self) -> dict[str, Any]:
-        """What the library holds: roots, what is excluded from them, files by kind, contents by kind (copies are one), and
-        spaces with their counts of vectors."""
+        """Counts for reports: roots, paths excluded from them, files by kind, contents by kind (copies are one), and spaces
+        with their vectors by kind."""
         with self.session() as session:
             store = session.store
             return {

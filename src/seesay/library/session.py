@@ -1,4 +1,4 @@
-"""`Session`: what one use of a library needs together: its open database, the model, their space, vectors and background."""
+"""`Session`: one use of a library: its open database, the model, and their space, vectors and background."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,7 +122,7 @@ class Session:
         return Vectors(indexed.view, newest if newest is not None and len(newest.ids) else None, indexed.generation)
 
     def _indexed(self, kind: Kind, last: int) -> "_Indexed":
-        """What the index has of a kind: nothing, where it is damaged or ahead of the database."""
+        """The rows of a kind in the index; none, where it is damaged or ahead of the database."""
         state = self.index.state()
         view = self.index.view(kind, state) if state.last_id <= last else None
         if view is None:

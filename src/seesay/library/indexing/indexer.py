@@ -63,7 +63,7 @@ class Job:
 
 
 class DecodedFacts(NamedTuple):
-    """What is stored of a decoded picture besides its vector."""
+    """The facts of a decoded picture that are stored beside its vector."""
 
     width: int
     height: int

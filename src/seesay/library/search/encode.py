@@ -36,7 +36,7 @@ class PartVectors:
 
 @dataclass(frozen=True)
 class EncodedQuery:
-    """What a search compares vectors with.
+    """The vectors of a query, and how it is compared with a library's.
 
     form: of a query whose terms are all words, so that its cosines are corrected and its hits marked on `scale`; None for
     others. name: words that may be the name of a file or folder.
@@ -77,9 +77,9 @@ def word_vectors(texts: Mapping[str, Sequence[str]], rows: np.ndarray) -> dict[s
     return dict(zip(texts, averaged(rows, [len(some) for some in texts.values()]), strict=True))
 
 
-def _terms(session: "Session", parts: Sequence[Part], image: "ImageInput | None", given: PartVectors) -> Terms:
+def _terms(session: "Session", parts: Sequence[Part], image: "ImageInput | None", encoded: PartVectors) -> Terms:
     """The parts' vectors, and the image's with weight 1."""
-    stored = [_stored_vector(session, part, given) for part in parts]
+    stored = [_stored_vector(session, part, encoded) for part in parts]
     missing = [part.value for part, vector in zip(parts, stored, strict=True) if vector is None and part.kind == "words"]
     words = encode_words(session.model, missing)
     vectors = [
@@ -96,14 +96,14 @@ def _terms(session: "Session", parts: Sequence[Part], image: "ImageInput | None"
         raise parts[-1].fault(str(fault)) from None
 
 
-def _stored_vector(session: "Session", part: Part, given: PartVectors) -> np.ndarray | None:
+def _stored_vector(session: "Session", part: Part, encoded: PartVectors) -> np.ndarray | None:
     """The vector of a part that needs no model: a library's item, or one that the caller has. Raises InputError."""
     if part.kind == "words":
-        return given.words.get(part.value)
-    if part.kind == "photo" and given.photos is not None:
-        if part.value not in given.photos:
+        return encoded.words.get(part.value)
+    if part.kind == "photo" and encoded.photos is not None:
+        if part.value not in encoded.photos:
             raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
-        return unit(given.photos[part.value])
+        return unit(encoded.photos[part.value])
     if part.kind != "like":
         return None
     vector = session.store.vector(part.value, session.space)

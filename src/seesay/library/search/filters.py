@@ -154,7 +154,7 @@ def tag_name(tag: str) -> str:
 
 
 def tag_key(tag: str) -> str:
-    """What tags are compared by: equal for spellings of one tag in any case, in any alphabet."""
+    """The key that tags are compared by: equal for one tag in any case, in any alphabet."""
     return unicodedata.normalize("NFC", tag_name(tag).casefold())
 
 

@@ -18,7 +18,7 @@ INSIDE = """WITH RECURSIVE inside (id) AS (
 
 
 def name_key(name: str) -> str:
-    """What names (without their suffix) are compared by: "IMG_2022" and "img 2022" have the same key."""
+    """The key that names without suffix are compared by: "IMG_2022" and "img 2022" have the same one."""
     return SEPARATORS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 

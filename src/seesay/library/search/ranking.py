@@ -42,7 +42,7 @@ class Candidates:
         return Candidates(self.ids[mask], self.scores[mask], self.ranks[mask])
 
     def among(self, ids: np.ndarray) -> "Candidates":
-        """Those with one of these ids."""
+        """The candidates with these ids, as far as there are such."""
         ids = np.sort(ids)
         at = np.searchsorted(self.ids, ids)
         inside = at < len(self.ids)
@@ -51,7 +51,7 @@ class Candidates:
 
 
 class Mark(NamedTuple):
-    """What a hit's rank says about it; fields as in `Hit`."""
+    """The fields of a `Hit` that follow from its rank."""
 
     named: bool = False
     relevance: float | None = None
@@ -127,7 +127,7 @@ class Ranking:
         yield from self._widening(candidates, n, conditional=conditional)
 
     def _widening(self, candidates: Candidates, n: int, *, conditional: bool) -> Iterator[Candidates]:
-        """Those of the best that pass, then of more, then all that pass. conditional: there are filters beside the folder."""
+        """Candidates that pass: of the best, then of more, then all. conditional: there are other filters than the folder."""
         reads, filters = self.reads, self.filters
         elsewhere = replace(filters, under=None)  # the folder is tested by the files of the best few, which is faster
         take = FIRST

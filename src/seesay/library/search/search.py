@@ -145,7 +145,7 @@ def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 
 
 def _ordered(ranking: Ranking, candidates: Candidates, relevance: Relevance | None, options: Options) -> list[Hit]:
-    """By rank; or the likely ones by date (the nearest ones, where there is no relevance), and then the rest by rank."""
+    """Hits by rank; or first the likely ones by date (the nearest ones, if there is no relevance), then the rest by rank."""
     n, cursor = options.n, options.cursor
     if options.sort == "score":
         return ranking.by_score(candidates, n, cursor)

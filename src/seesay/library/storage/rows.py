@@ -30,7 +30,7 @@ class Space:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFacts:
-    """What the library knows of a picture besides its vector; None where the file does not say.
+    """The facts that a library stores of a picture; None where its file does not say.
 
     id: the first twelve digits of its content's SHA-256. width, height: pixels, auto-rotated. taken_at: ISO 8601, the camera's
     local time. latitude, longitude: degrees.
@@ -48,7 +48,7 @@ class PictureFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemFacts(PictureFacts):
-    """What the library knows of a picture, or of a text in a list of texts, whose id ends in `:line`; lines count from 1."""
+    """The facts of a picture, or of a text in a list of texts. line: counts from 1; the id of a text ends in `:line`."""
 
     kind: Kind = "image"
     line: int | None = None

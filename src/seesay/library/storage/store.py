@@ -105,9 +105,9 @@ class Store(Reads):
             if not whole and not part:
                 continue
             files = self.db.execute("SELECT id, path FROM files WHERE root_id = ?", (root_id,)).fetchall()
-            gone = [file for file, stored in files if whole or below(from_db(stored), part) is not None]
-            count += len(gone)
-            self.remove_files(gone)
+            inside = [file for file, stored in files if whole or below(from_db(stored), part) is not None]
+            count += len(inside)
+            self.remove_files(inside)
             self.put_skipped(root_id, part, {})
             if whole:
                 self.db.execute("DELETE FROM roots WHERE id = ?", (root_id,))
@@ -285,7 +285,7 @@ class Store(Reads):
         return vectors
 
     def vector_folder(self, space: Space) -> Path:
-        """Where the space's vector index and background are kept."""
+        """The folder of the space's vector index and background."""
         return self.folder / "vectors" / space.token
 
     def put_waves(self, content: int, waves: bytes) -> None:

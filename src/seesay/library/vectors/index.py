@@ -27,7 +27,7 @@ class VectorRow(NamedTuple):
 
 @dataclass(frozen=True)
 class IndexState:
-    """What an index holds. Every vector of the database with an id up to `last_id` is in the index, or deleted.
+    """The contents of an index in short. Every vector of the database with an id up to `last_id` is in the index, or deleted.
 
     generation: another one after every change that is not an addition at the end; positions of one generation stay valid.
     counts: rows by kind.
@@ -71,7 +71,7 @@ class VectorIndex(Protocol):
     dim: int
 
     def state(self) -> IndexState:
-        """What the index holds now; `EMPTY` where nothing usable is stored."""
+        """The present state; `EMPTY` where nothing usable is stored."""
         ...
 
     def view(self, kind: Kind, state: IndexState) -> VectorView | None:

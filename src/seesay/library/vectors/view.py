@@ -69,5 +69,5 @@ class Vectors:
         """ids (M,), ascending, all of them here -> (M, D) float32."""
         at = np.searchsorted(self.ids, ids)
         count = len(self.indexed.ids)
-        taken = self.indexed.take(at[at < count])
-        return taken if self.newest is None else np.concatenate([taken, self.newest.take(at[at >= count] - count)])
+        indexed = self.indexed.take(at[at < count])
+        return indexed if self.newest is None else np.concatenate([indexed, self.newest.take(at[at >= count] - count)])

@@ -67,8 +67,8 @@ class Indexing:
             last.error, last.code = "the server is shutting down", "shutting_down"
         except Exception as raised:  # a thread that dies in silence would leave the page waiting
             fault = raised
-            told = _told(raised)
-            last.error, last.code = told.message, told.code
+            shown = _fault(raised)
+            last.error, last.code = shown.message, shown.code
         last.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
         last.seconds = round(time.monotonic() - begin, 2)
         self.last = last
@@ -81,6 +81,6 @@ class Indexing:
             raise Stopped  # what was indexed so far is kept
 
 
-def _told(fault: Exception) -> Fault:
-    """What clients are told of it: other messages than the library's name paths of this machine."""
+def _fault(fault: Exception) -> Fault:
+    """The fault for clients: messages that are not about the library name paths of this machine."""
     return fault_of(fault) if isinstance(fault, LibraryError) else SERVER_FAULT

@@ -60,13 +60,13 @@ def folders(library: Library) -> Folders:
         return Folders(session.store.roots())
 
 
-def search(library: Library, asked: SearchRequest, vectors: PartVectors) -> SearchResult:
+def search(library: Library, request: SearchRequest, vectors: PartVectors) -> SearchResult:
     """The result of a search; without a query, of all pictures that pass the filters, by date. Raises InputError.
 
     vectors: of the words of the query and of the pictures that came with it.
     """
-    query = asked.query if asked.query.strip() else None
-    if query is None and asked.kind == "text":
+    query = request.query if request.query.strip() else None
+    if query is None and request.kind == "text":
         raise InputError("query: expected words or a picture to look for texts by; texts have no date")
     if query is None and vectors.photos:
         raise InputError("query: expected one that names the pictures that came with it, such as photo:NAME")
@@ -74,13 +74,13 @@ def search(library: Library, asked: SearchRequest, vectors: PartVectors) -> Sear
         query,
         pictures=vectors.photos,
         words=vectors.words,
-        n=asked.n,
-        filters=asked.filters.filters(under(library, asked.filters)),
-        kind=asked.kind,
-        sort="newest" if query is None and asked.sort == "score" else asked.sort,
-        cursor=asked.cursor,
-        likely=asked.likely,
-        score=asked.score,
+        n=request.n,
+        filters=request.filters.filters(under(library, request.filters)),
+        kind=request.kind,
+        sort="newest" if query is None and request.sort == "score" else request.sort,
+        cursor=request.cursor,
+        likely=request.likely,
+        score=request.score,
     )
 
 
@@ -92,10 +92,10 @@ class SearchPage(NamedTuple):
     nothing: Nothing | None
 
 
-def search_page(library: Library, asked: SearchRequest, vectors: PartVectors) -> SearchPage:
+def search_page(library: Library, request: SearchRequest, vectors: PartVectors) -> SearchPage:
     """A page of results of `search`, as clients see them."""
-    result, names = search(library, asked, vectors), folders(library)
-    return SearchPage([found(hit, names) for hit in result], result.next, nothing(result.why_empty))
+    result, names = search(library, request, vectors), folders(library)
+    return SearchPage([_found(hit, names) for hit in result], result.next, nothing(result.why_empty))
 
 
 def nothing(why: WhyEmpty | None) -> Nothing | None:
@@ -114,12 +114,12 @@ def nothing(why: WhyEmpty | None) -> Nothing | None:
     return Nothing(reason="filters", message=f"no {kind} {named} the filters")
 
 
-def under(library: Library, asked: FiltersAsked) -> str | None:
+def under(library: Library, filters: FiltersAsked) -> str | None:
     """The absolute path of the folder in a request's filters. Raises InputError."""
-    return folders(library).path(asked.folder) if asked.folder else None
+    return folders(library).path(filters.folder) if filters.folder else None
 
 
-def found(hit: Hit, names: Folders) -> Found:
+def _found(hit: Hit, names: Folders) -> Found:
     """A hit as clients see it."""
     folder, name = names.shown(hit.path)
     return Found(
@@ -134,18 +134,18 @@ def found(hit: Hit, names: Folders) -> Found:
         relevance=hit.relevance,
         likely=hit.likely,
         named=hit.named or None,
-        **facts(hit),
+        **_facts(hit),
     )
 
 
-def facts(picture: PictureFacts) -> dict[str, Any]:
+def _facts(picture: PictureFacts) -> dict[str, Any]:
     """The facts of a picture as arguments of an answer."""
     return {field.name: getattr(picture, field.name) for field in fields(PictureFacts)}
 
 
-def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
+def browse(library: Library, request: BrowseRequest) -> BrowseAnswer:
     """Every picture that passes the filters, in columns. Raises InputError."""
-    listed = library.browse(filters=asked.filters.filters(under(library, asked.filters)), sort=asked.sort)
+    listed = library.browse(filters=request.filters.filters(under(library, request.filters)), sort=request.sort)
     return BrowseAnswer(
         ids=listed.ids,
         widths=[width for width, _ in listed.sizes],
@@ -174,7 +174,7 @@ def described(library: Library, name: str) -> ItemAnswer:
         available=available_file(picture) is not None,
         bytes=picture.files[0].size,
         files=files,
-        **facts(picture.facts),
+        **_facts(picture.facts),
     )
 
 
