@@ -13,7 +13,7 @@ from seesay.evaluation.report import Answer, Example, Examples, LinePlot, Report
 from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
 from seesay.library.map import Label, Map, Spot
-from seesay.library.storage.reads import PictureFile
+from seesay.library.storage.rows import PictureFile
 from seesay.render.gallery import Alike, Classified, Found, write_page
 from seesay.render.map_page import write_map
 from seesay.render.report import write_html

@@ -12,7 +12,7 @@ import numpy as np
 
 from seesay.errors import DeadlineExceeded, InputError, LibraryError
 from seesay.images.decoding.memory import give_back_large_pictures
-from seesay.library.search.background import search_spec
+from seesay.library.search.encode import word_texts, word_vectors
 from seesay.library.search.query import Query
 from seesay.model import Model
 from seesay.models.vectors import normalize
@@ -32,7 +32,6 @@ from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
 from seesay.system.cpu import available_cores
 from seesay.system.paths import is_url
-from seesay.tasks.phrasing import averaged, phrasings
 
 Rows = Sequence["np.ndarray | Exception"]
 
@@ -131,9 +130,8 @@ class Service:
 
     def phrased(self, query: str) -> dict[str, list[str]]:
         """The words in a query, each with the texts that a search puts them into. Raises InputError."""
-        parts = Query.of(query).parts if query.strip() else ()
-        templates = search_spec(self.model).templates
-        return {part.value: phrasings(part.value, templates) for part in parts if part.what == "words"}
+        parts = Query.parse(query).parts if query.strip() else ()
+        return word_texts(self.model, [part.value for part in parts if part.kind == "words"])
 
     async def encode_words(self, phrased: Mapping[str, Sequence[str]], deadline: float) -> dict[str, np.ndarray]:
         """The vector (D,) that a search takes for words. Its texts share batches with those of other requests, which they could
@@ -145,8 +143,7 @@ class Service:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        meant = averaged(normalize(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
-        return dict(zip(phrased, meant, strict=True))
+        return word_vectors(phrased, normalize(np.stack(rows)))  # type: ignore[arg-type]
 
     @staticmethod
     def cost(items: Sequence[Thing | str]) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seesay.models.encoder import Encoder
 from seesay.models.vectors import normalize
-from seesay.tasks.prompts import is_chinese
+from seesay.system.chinese import is_chinese
 
 SHORT_WORDS = 3  # most English words of a query that gets several phrasings
 SHORT_CHARACTERS = 6  # most Chinese characters of one

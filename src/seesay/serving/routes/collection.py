@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from seesay.errors import InputError, PictureNotFound, PictureUnavailable, UnreadableImage
 from seesay.library import Library
+from seesay.library.search.encode import PartVectors
 from seesay.serving import limits
 from seesay.serving.batching import in_time
 from seesay.serving.photos import photos
@@ -90,12 +91,11 @@ def routes(service: Service) -> APIRouter:
                 if isinstance(row, Exception):
                     raise row
                 vectors[name] = row
-            known = photos.Known(vectors, await service.encode_words(phrased, deadline))
+            parts = PartVectors(vectors, await service.encode_words(phrased, deadline))
             with service.metrics.stage("search"):
-                found, more = await library.run(lambda lib: photos.search_page(lib, asked, known))
-                why = None if found or asked.cursor else await library.run(lambda lib: photos.nothing(lib, asked, known))
+                page = await library.run(lambda lib: photos.search_page(lib, asked, parts))
         took = round(1e3 * (time.perf_counter() - begin), 1)
-        answer = SearchAnswer(results=found, nothing=why, next=more, took_ms=took)
+        answer = SearchAnswer(results=page.results, nothing=page.nothing, next=page.next, took_ms=took)
         # Written here: FastAPI would validate all hits again first.
         return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
@@ -190,7 +190,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/v1/index", status_code=202)
     async def index() -> IndexingState:
         """Looks for new, changed and deleted pictures in the folders that were indexed before."""
-        await library.run(lambda lib: lib.stats())  # NoLibrary, where there is nothing to bring up to date
+        await library.run(lambda lib: lib.check_exists())
         service.indexing.start()
         return service.indexing.state()
 

@@ -70,7 +70,7 @@ class ClassifyAnswer(BaseModel):
     results: list[Classified]
 
 
-class PictureFacts(BaseModel):
+class PictureAnswer(BaseModel):
     """A picture of the library. copies: further files with the same bytes; available: whether its file is there now."""
 
     id: str
@@ -87,7 +87,7 @@ class PictureFacts(BaseModel):
     available: bool = True
 
 
-class Found(PictureFacts):
+class Found(PictureAnswer):
     """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where
     pictures are less likely to show what the words say; none where no words are searched for. named: the words are its
     file's or a folder's name. score: none without a query."""
@@ -121,7 +121,7 @@ class FileFacts(BaseModel):
     name: str
 
 
-class ItemAnswer(PictureFacts):
+class ItemAnswer(PictureAnswer):
     bytes: int
     files: list[FileFacts]
 
