@@ -12,9 +12,7 @@ from seesay.errors import InputError
 from seesay.serving.app import create_app
 from seesay.serving.limits import BODY_ARRIVES_S
 from seesay.serving.settings import Settings
-from tests.serving.conftest import Serve, data_uri
-
-KEY = "a-long-and-random-key"
+from tests.serving.conftest import KEY, Serve, data_uri
 
 
 def test_beyond_this_machine_it_takes_a_key() -> None:
@@ -348,7 +346,7 @@ def test_a_fault_of_ours_tells_nothing_of_the_inside(serve: Serve, monkeypatch: 
     def broken(*_: object) -> None:
         raise RuntimeError("/home/somebody/secret")
 
-    monkeypatch.setattr("seesay.serving.service.Service.check", broken)
+    monkeypatch.setattr("seesay.serving.encoding.ItemEncoder.check", broken)
     answer = client.post("/v1/embeddings", json={"input": "red"})
     assert answer.status_code == 500
     assert "secret" not in answer.text

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,6 +15,7 @@ from seesay.serving.guard import peers
 from seesay.serving.guard.heads import Bounds
 from seesay.serving.limits import HEAD_ARRIVES_S, HEAD_BYTES, KEEP_ALIVE_S, REFUSED_LINGER_BYTES
 from seesay.serving.listening import uvicorn_config
+from tests.serving.conftest import ServerThread
 
 
 class H11(Bounds, H11Protocol):
@@ -51,17 +50,9 @@ def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Ite
     """Of a server that waits half a second for a head, and holds eight connections."""
     monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 0.5)
     monkeypatch.setattr(Bounds, "most_connections", 8)
-    config = uvicorn_config(
-        app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    bounds: dict[str, Any] = {"http": PROTOCOLS[request.param], "limit_concurrency": 9, "timeout_keep_alive": 2}
+    with ServerThread(lambda port: uvicorn_config(app, port=port, host="0.0.0.0", lifespan="off", **bounds)) as server:
+        yield server.port
 
 
 @pytest.fixture
@@ -314,7 +305,7 @@ def test_no_more_connections_than_the_process_may_open(monkeypatch: pytest.Monke
     resource = pytest.importorskip("resource")
     for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
-        assert peers.most() == expected
+        assert peers.most_connections() == expected
 
 
 def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +320,7 @@ def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(resource, "setrlimit", put)
     uvicorn_config(app)
     assert limits == (1256, resource.RLIM_INFINITY)
-    assert peers.most() == 1000
+    assert peers.most_connections() == 1000
     limits = (256, 512)
     uvicorn_config(app)
-    assert (limits, peers.most()) == ((512, 512), 256)
+    assert (limits, peers.most_connections()) == ((512, 512), 256)

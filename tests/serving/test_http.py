@@ -2,9 +2,8 @@
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.guard.heads import BoundedHeads
 from seesay.serving.settings import Settings
+from tests.serving.conftest import KEY, ServerThread
 
-KEY = "a-long-and-random-key"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -31,10 +30,10 @@ class Connected:
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             connection.settimeout(20)
             connection.sendall(raw)
-            said = b""
+            answer = b""
             while piece := connection.recv(65536):
-                said += piece
-        head, _, body = said.partition(b"\r\n\r\n")
+                answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         return int(first.split()[1]), {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}, body
 
@@ -51,23 +50,20 @@ class Connected:
 
 @pytest.fixture(params=["httptools", "h11"])
 def connected(library_folder: Path, fake: Model, request: pytest.FixtureRequest) -> Iterator[Connected]:
-    yield from listening(create_app(fake, library=library_folder), request.param)
+    with connected_to(create_app(fake, library=library_folder), request.param) as server:
+        yield server
 
 
 @pytest.fixture
 def with_key(library_folder: Path, fake: Model) -> Iterator[Connected]:
-    yield from listening(create_app(fake, Settings(api_key=KEY), library=library_folder), BoundedHeads)
+    with connected_to(create_app(fake, Settings(api_key=KEY), library=library_folder), BoundedHeads) as server:
+        yield server
 
 
-def listening(app: Any, http: Any) -> Iterator[Connected]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", http=http, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield Connected(server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    thread.join()
+@contextmanager
+def connected_to(app: Any, http: Any) -> Iterator[Connected]:
+    with ServerThread(lambda port: uvicorn.Config(app, port=port, log_level="error", http=http, ws="none")) as server:
+        yield Connected(server.port)
 
 
 def test_head_is_get_without_the_body(connected: Connected) -> None:

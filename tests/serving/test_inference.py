@@ -2,7 +2,7 @@
 
 import base64
 import threading
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,16 @@ from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.settings import Settings
 from tests.picture_server import png
-from tests.serving.conftest import Serve, data_uri
+from tests.serving.conftest import Serve, ServerThread, data_uri
 
 
 @pytest.fixture
-def address(tmp_path: Path, bundled: Model) -> Any:
+def address(tmp_path: Path, bundled: Model) -> Iterator[str]:
     """A real server of the bundled model at a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(create_app(bundled, library=tmp_path), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with ServerThread(
+        lambda port: uvicorn.Config(create_app(bundled, library=tmp_path), port=port, log_level="error")
+    ) as server:
+        yield server.address
 
 
 def test_the_official_client(address: str, bundled: Model, photos: list[Path]) -> None:
@@ -161,7 +157,7 @@ def test_classify(serve: Serve, fake: Model) -> None:
 
 
 def test_prompts_are_counted_before_they_are_made(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("seesay.serving.routes.inference.filled")
+    monkeypatch.delattr("seesay.serving.routes.classify.filled")
     asked = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
     for templates, texts in ((None, 4000), (["{}"] * 1000, 1_000_000)):
         answer = serve().post("/v1/classify", json=asked | {"templates": templates})
@@ -200,7 +196,7 @@ def test_hosts_that_never_answer_keep_nobody_else(serve: Serve, fake: Model, mon
         go.wait(20)
         return png("red")
 
-    monkeypatch.setattr("seesay.serving.service.fetched", slow)
+    monkeypatch.setattr("seesay.serving.encoding.fetched", slow)
     client = serve(allow_urls=True)
     pictures = [{"image": f"http://slow.example/{at}.png"} for at in range(8)]
     with ThreadPoolExecutor(1) as pool:

@@ -20,11 +20,11 @@ from tests.serving.conftest import Serve
 def test_words_are_encoded_as_a_search_encodes_them(bundled: Model, tmp_path: Path) -> None:
     service = Service(bundled, Settings(), tmp_path / "library", None)
     try:
-        phrased = service.phrased('dogs + "a cat that sleeps on a mat" - 狗 + name:holiday + dogs')
-        known = asyncio.run(service.encode_words(phrased, float("inf")))
-        assert asyncio.run(service.encode_words(service.phrased("  "), float("inf"))) == {}
+        phrased = service.encoder.phrased('dogs + "a cat that sleeps on a mat" - 狗 + name:holiday + dogs')
+        known = asyncio.run(service.encoder.encode_words(phrased, float("inf")))
+        assert asyncio.run(service.encoder.encode_words(service.encoder.phrased("  "), float("inf"))) == {}
         with pytest.raises(InputError):
-            service.phrased('dogs + "cats')
+            service.encoder.phrased('dogs + "cats')
     finally:
         service.close()
     assert list(known) == ["dogs", "a cat that sleeps on a mat", "狗"]

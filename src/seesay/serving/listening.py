@@ -31,7 +31,7 @@ def listen(settings: Settings) -> socket.socket:
 
 def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
     """How uvicorn runs the application: with bounds on heads and connections, nothing told of itself, no log of its own."""
-    peers.allow_files()
+    peers.raise_file_limit()
     said: dict[str, Any] = {
         "http": BoundedHeads,
         "ws": "none",
@@ -41,7 +41,7 @@ def uvicorn_config(app: Any, **more: Any) -> uvicorn.Config:
         "date_header": False,
         "timeout_keep_alive": limits.KEEP_ALIVE_S,
         "timeout_graceful_shutdown": limits.SHUTDOWN_S,
-        "limit_concurrency": peers.most() + 1,  # where all of them do something
+        "limit_concurrency": peers.most_connections() + 1,  # where all of them do something
         "h11_max_incomplete_event_size": 2 * limits.HEAD_BYTES,  # so that heads end by our own bound
         "proxy_headers": False,
     }
