@@ -403,7 +403,7 @@ def test_tags_take_room_and_have_bounds(serve: Serve, library_folder: Path, monk
     assert "at most 10000 tags of pictures (ids x tags), got 10002" in many.json()["error"]["message"]
     assert client.get("/v1/tags").json() == {"tags": []}
     assert client.post("/v1/tags", json={"ids": [name] * 5000, "add": ["x"], "remove": ["y"]}).json() == {"changed": 1}
-    assert service.room.taken == 0
+    assert service.room.occupied == 0
 
 
 def test_tagging_ends_with_its_deadline(serve: Serve, library_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -633,8 +633,8 @@ def test_thumbnails_are_kept_within_bounds(tmp_path: Path, paint: Paint) -> None
     files = list((tmp_path / "cache").rglob("*"))
     assert [file.name for file in files if file.is_file()] == [f"0123456789ab-160-{READER}.jpg"]
     shutil.rmtree(tmp_path / "pictures")
-    assert kept.kept("0123456789ab", 160) == made
-    Thumbnails(tmp_path / "cache", most_bytes=0)._prune()
+    assert kept.cached("0123456789ab", 160) == made
+    Thumbnails(tmp_path / "cache", most_bytes=0)._evict()
     assert not list((tmp_path / "cache").rglob("*.jpg"))
     assert re.fullmatch(r"\xff\xd8.*", made[:2].decode("latin-1"), re.DOTALL)
 

@@ -231,7 +231,7 @@ def test_deadlines(serve: Serve) -> None:
     with engine._texts._turn:
         answer = client.post("/v1/embeddings", json={"input": "red"})
     assert answer.status_code == 504
-    assert client.app.state.service.room.taken == 0  # type: ignore[attr-defined]
+    assert client.app.state.service.room.occupied == 0  # type: ignore[attr-defined]
 
 
 def test_health_is_the_real_thing(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:

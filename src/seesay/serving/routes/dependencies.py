@@ -1,4 +1,4 @@
-"""What routes are given by FastAPI: the application's `Service`."""
+"""Dependencies that FastAPI injects into routes: the application's `Service`."""
 
 from typing import Annotated
 

@@ -11,8 +11,8 @@ router = APIRouter(tags=["library"])
 
 @router.get("/v1/duplicates", response_model=CopiesAnswer, responses={202: {"model": Working}})
 async def duplicates(service: ServiceDep) -> Response:
-    """Pictures that are there more than once, in groups, the largest first; 202 while they are looked for. Nothing is
-    deleted."""
+    """Pictures that the library holds more than once, in groups, the largest first; 202 while they are first compared.
+    Nothing is deleted."""
     groups, looking = await service.photos.run(service.copies.get)
     if groups is None:
         return JSONResponse(Working().model_dump(), 202)

@@ -34,7 +34,7 @@ router = APIRouter(tags=["library"])
 
 @router.post("/v1/export", response_class=StreamingResponse, responses=ZIP, openapi_extra=BODY)
 async def export(request: Request, service: ServiceDep) -> StreamingResponse:
-    """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, commas between. Files that are not there now
+    """A ZIP of the files: JSON {"ids": [...]}, or a form with the field ids, separated by commas. Missing files
     are left out."""
     form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     ids = await _form_ids(request) if form else await _json_ids(request)

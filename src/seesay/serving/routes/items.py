@@ -33,7 +33,7 @@ async def browse(request: BrowseRequest, service: ServiceDep) -> BrowseAnswer:
 
 @router.get("/v1/items/{name}", response_model_exclude_none=True)
 async def item(name: str, service: ServiceDep) -> ItemAnswer:
-    """What is known of one picture, and every file that holds it."""
+    """One picture's facts, and every file that holds it."""
     return await service.photos.run(lambda library: photos.described(library, name))
 
 
@@ -41,12 +41,12 @@ async def item(name: str, service: ServiceDep) -> ItemAnswer:
 async def thumbnail(
     name: str, service: ServiceDep, px: Annotated[int, Query(description=f"longer side: {limits.THUMBNAIL_PX}")] = 320
 ) -> Response:
-    """A JPEG of one of three sizes, kept by the server."""
+    """A JPEG of one of three sizes, cached by the server."""
     if px not in limits.THUMBNAIL_PX:
         raise InputError(f"px: expected one of {', '.join(map(str, limits.THUMBNAIL_PX))}, got {px}")
     if not PICTURE_ID.fullmatch(name):  # it becomes part of a file's name
         raise PictureNotFound("the library holds no picture with this id")
-    cached = await asyncio.to_thread(service.thumbnails.kept, name, px)
+    cached = await asyncio.to_thread(service.thumbnails.cached, name, px)
     if cached is not None:
         return _jpeg(cached)
     path = await service.photos.run(lambda library: photos.file_of(library, name))
@@ -55,7 +55,7 @@ async def thumbnail(
 
 @router.get("/v1/items/{name}/image", response_class=Response, responses=JPEG)
 async def image(name: str, service: ServiceDep) -> Response:
-    """A JPEG of at most 2048 pixels, upright, without EXIF."""
+    """A JPEG of at most 2048 pixels, auto-rotated, without EXIF."""
     path = await service.photos.run(lambda library: photos.file_of(library, name))
     return _jpeg(await _decoded(service, lambda: small(path, limits.VIEW_PX)))
 

@@ -13,7 +13,7 @@ router = APIRouter(tags=["library"])
 
 @router.get("/v1/library")
 async def about(service: ServiceDep) -> LibraryAnswer:
-    """What the library holds, to choose from, and how far indexing is."""
+    """What the library holds, as values for filters, and how far indexing is."""
     counts = await service.photos.run(lambda library: summary(library, service.model))
     names = service.gazetteer.names(counts["places"])
     places = [PlaceCount(name=name, **vars(place)) for name, place in zip(names, counts["places"], strict=True)]
@@ -22,7 +22,7 @@ async def about(service: ServiceDep) -> LibraryAnswer:
 
 @router.post("/v1/index", status_code=202)
 async def index(service: ServiceDep) -> IndexingState:
-    """Looks for new, changed and deleted pictures in the folders that were indexed before."""
+    """Indexes new, changed and deleted pictures in the folders that were indexed before."""
     await service.photos.run(_require_folders)
     service.indexing.start()
     return service.indexing.state()

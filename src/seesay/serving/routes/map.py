@@ -15,8 +15,8 @@ router = APIRouter()
 
 @router.get("/v1/map", response_model=MapAnswer, responses={202: {"model": Working}}, tags=["library"])
 async def chart(service: ServiceDep, language: Literal["en", "zh"] = "en") -> JSONResponse:
-    """Pictures in two dimensions, alike ones together, in named groups; 202 while the first one is drawn. What changes
-    meanwhile is on the next, which is drawn while this one is shown."""
+    """Pictures in two dimensions, similar ones close together, in named groups; 202 while the first map is drawn. Later changes
+    appear on the next map, which is drawn while this one is shown."""
     newest, drawing = await service.photos.run(lambda library: service.charts.get(library, language))
     if newest is None:
         return JSONResponse(Working().model_dump(), 202)
@@ -27,7 +27,7 @@ async def chart(service: ServiceDep, language: Literal["en", "zh"] = "en") -> JS
 async def sheet(
     service: ServiceDep,
     language: Literal["en", "zh"] = "en",
-    chart: Annotated[str | None, Query(description="that of the map; without it the newest")] = None,
+    chart: Annotated[str | None, Query(description="the map's id; default: the newest map")] = None,
 ) -> Response:
     """A JPEG with a tile for each picture of the map."""
     drawn = service.charts.kept(chart)
@@ -40,6 +40,6 @@ async def sheet(
 
 @router.get("/v1/map/progress", tags=["collection"])
 async def progress(service: ServiceDep, language: Literal["en", "zh"] = "en") -> MapProgress:
-    """How far the map is that is being drawn, to be asked while /v1/map answers 202. It starts nothing."""
+    """How far the current map is drawn, for clients that wait while /v1/map answers 202. It starts nothing."""
     drawing, share = service.charts.progress(language)
     return MapProgress(drawing=drawing, share=round(share, 3))

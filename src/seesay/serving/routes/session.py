@@ -14,13 +14,13 @@ router = APIRouter(tags=["upkeep"])
 
 @router.get("/v1/session")
 async def session(request: Request, service: ServiceDep) -> SessionAnswer:
-    """Whether the server takes a key, and whether this client has one."""
+    """Whether the server requires a key, and whether this client has it."""
     return SessionAnswer(key_required=service.keys.needed, signed_in=service.keys.lets_in(dict(request.headers)))
 
 
 @router.post("/v1/session", status_code=204)
 async def sign_in(request: KeyRequest, service: ServiceDep) -> Response:
-    """A cookie for browsers, which cannot send the key with a picture's address."""
+    """Gives a browser a cookie, since it cannot send the key with the address of a picture."""
     if not service.keys.opens(request.key):
         raise wrong_key()
     answer = Response(status_code=204)
@@ -30,7 +30,7 @@ async def sign_in(request: KeyRequest, service: ServiceDep) -> Response:
 
 @router.delete("/v1/session", status_code=204)
 async def sign_out() -> Response:
-    """Takes the browser's cookie away."""
+    """Removes the browser's cookie."""
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer

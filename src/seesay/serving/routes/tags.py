@@ -24,7 +24,7 @@ async def tags(service: ServiceDep) -> TagsAnswer:
 
 @router.post("/v1/tags")
 async def tag(request: TagsRequest, service: ServiceDep) -> Changed:
-    """Adds tags to pictures, and takes others from them: at most 10,000 tags of pictures in all."""
+    """Adds tags to pictures, and removes others: at most 10,000 tags of pictures in all."""
     changes = len(request.ids) * (len(request.add) + len(request.remove))
     check_count("tags of pictures (ids x tags)", changes, limits.TAG_CHANGES)
     async with service.admitted(1 + changes // limits.TAG_CHANGES_PER_TEXT) as deadline:

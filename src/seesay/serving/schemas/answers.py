@@ -1,4 +1,4 @@
-"""What clients are answered (with `wire.py` it makes /openapi.json)."""
+"""Pydantic models of answers. Class names and descriptions appear in /openapi.json."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Fault(BaseModel):
-    """code: a word for programs, which stays when the message is said otherwise. param: the place in the request."""
+    """message: for people. code: for programs; it stays when the message is reworded. param: the place in the request."""
 
     message: str
     type: str
@@ -20,7 +20,7 @@ class ErrorAnswer(BaseModel):
 
 class Embedding(BaseModel):
     """embedding: numbers, or base64 of little-endian float32; null where this item alone failed, and `error` says why.
-    truncated: a text was longer than the model's context and lost its end."""
+    truncated: the text was longer than the model's context, and its end was cut off."""
 
     object: Literal["embedding"] = "embedding"
     index: int
@@ -49,7 +49,7 @@ class SideFault(BaseModel):
 
 
 class SimilarityAnswer(BaseModel):
-    """similarity: cosines, a row for each of `a`; null where one of the two failed."""
+    """similarity: cosines, a row for each item of `a`; null where one of the two items failed."""
 
     similarity: list[list[float | None]]
     errors: list[SideFault]
@@ -71,7 +71,7 @@ class ClassifyAnswer(BaseModel):
 
 
 class PictureFacts(BaseModel):
-    """A picture of the library. copies: further files with the same bytes; available: whether its file is there now."""
+    """A picture of the library. copies: the number of further files with the same bytes. available: a file of it exists now."""
 
     id: str
     name: str
@@ -88,9 +88,9 @@ class PictureFacts(BaseModel):
 
 
 class Found(PictureFacts):
-    """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where
-    pictures are less likely to show what the words say; none where no words are searched for. named: the words are its
-    file's or a folder's name. score: none without a query."""
+    """A picture, or a text with its line in the file of that name; a text's id is no picture's. likely: whether the picture is
+    likely to show what the words say; none without words. named: the words are the name of its file or of a folder around it.
+    score: none without a query."""
 
     kind: Literal["image", "text"] = "image"
     text: str | None = None
@@ -102,8 +102,8 @@ class Found(PictureFacts):
 
 
 class Nothing(BaseModel):
-    """Why a search found nothing: no picture is likely to show it (where only likely ones are wanted), nothing passes the
-    filters, or there is nothing."""
+    """Why a search has no hits: no picture is likely to show it (where only likely ones were requested), nothing passes the
+    filters, or the library is empty."""
 
     reason: Literal["likely", "filters", "library"]
     message: str
@@ -127,7 +127,7 @@ class ItemAnswer(PictureFacts):
 
 
 class BrowseAnswer(BaseModel):
-    """Every picture that passes, in columns. dates: days, "" where not known. names: of files, where the date is not."""
+    """Every picture that passes the filters, in columns. dates: days, "" if unknown. names: of files without a date."""
 
     ids: list[str]
     widths: list[int]
@@ -137,7 +137,7 @@ class BrowseAnswer(BaseModel):
 
 
 class Changed(BaseModel):
-    """changed: tags that were added or taken away, of all pictures."""
+    """changed: the number of tags that were added or removed, over all pictures."""
 
     changed: int
 
@@ -162,8 +162,8 @@ class CameraCount(BaseModel):
 
 
 class PlaceCount(BaseModel):
-    """A place of some kilometres. name: of a town, where one is near and the server knows towns; latitude, longitude: its
-    middle; box: as the filter `place` takes it, south, west, north, east."""
+    """A place of some kilometres. name: of a town, where one is near and the server knows towns. latitude, longitude: its
+    centre. box: south, west, north, east, as the filter `place` takes it."""
 
     name: str | None
     latitude: float
@@ -173,8 +173,8 @@ class PlaceCount(BaseModel):
 
 
 class Last(BaseModel):
-    """What the last look at the folders did. error: why it ended early, with its code. missing: folders that are not there
-    now, by their names; what is known of their pictures is kept."""
+    """What the last indexing run did. error: why it ended early, with its code. missing: the names of folders that do not exist
+    now; what is known of their pictures is kept."""
 
     finished_at: str
     seconds: float
@@ -187,7 +187,7 @@ class Last(BaseModel):
 
 
 class IndexingState(BaseModel):
-    """done, total: files of the look that is going on."""
+    """done, total: files of the current indexing run."""
 
     running: bool
     done: int
@@ -196,7 +196,7 @@ class IndexingState(BaseModel):
 
 
 class SkippedCount(BaseModel):
-    """Files of a kind that looks like pictures or videos and is not read, and what can be done about it."""
+    """Files of a kind that looks like pictures or videos and is not read. advice: what can be done about it."""
 
     kind: str
     files: int
@@ -204,8 +204,8 @@ class SkippedCount(BaseModel):
 
 
 class LibraryAnswer(BaseModel):
-    """Counts of pictures in all, by folder, camera, tag and place. first, last: days between which they were taken. skipped:
-    files in the indexed folders that look like pictures or videos and are not read."""
+    """Counts of pictures: in all, by folder, camera, tag and place. first, last: the days of the oldest and the newest.
+    skipped: files in the indexed folders that look like pictures or videos and are not read."""
 
     pictures: int
     texts: int
@@ -233,8 +233,8 @@ class FailuresAnswer(BaseModel):
 
 
 class Spot(BaseModel):
-    """A picture on the map, from 0 to 1 in both directions. group: its place in `groups`, -1 for none. Its tile of the sheet is
-    the one with its own number, of `width` and `height` pixels."""
+    """A picture on the map. x, y: from 0 to 1. group: its index in `groups`, -1 for none. Its tile of the sheet has the index
+    of the spot, and `width` and `height` pixels."""
 
     id: str
     x: float
@@ -254,8 +254,8 @@ class Group(BaseModel):
 
 
 class MapAnswer(BaseModel):
-    """side, columns: of the sheet's tiles. left_out: pictures that are not on it. chart: names this map when its sheet is asked
-    for. drawing: the library has changed since, and a newer map is under way."""
+    """side, columns: of the sheet's tiles. left_out: the number of pictures that are not on the map. chart: the id of this map,
+    for its sheet. drawing: the library has changed since, and a newer map is being drawn."""
 
     chart: str
     drawing: bool
@@ -267,8 +267,8 @@ class MapAnswer(BaseModel):
 
 
 class CopyFacts(FileFacts):
-    """A file. path: where it lies, told only by a server that no other machine reaches. identical: the same bytes as the first
-    of its group; cosine, distance: of its vector and its hash (0 to 64 bits) to that one's."""
+    """A file. path: only on a server that no other machine reaches. identical: it has the same bytes as the first file of its
+    group. cosine, distance: of its vector and its perceptual hash (0 to 64 bits) to those of that file."""
 
     id: str
     path: str | None
@@ -282,13 +282,13 @@ class CopyFacts(FileFacts):
 
 
 class CopyGroup(BaseModel):
-    """A picture that is there more than once. files: the first is the one that is proposed to be kept."""
+    """A picture that the library holds more than once. files: the first is the proposed keeper."""
 
     files: list[CopyFacts]
 
 
 class CopiesAnswer(BaseModel):
-    """looking: the library has changed since, and is being compared anew."""
+    """looking: the library has changed since, and is being compared again."""
 
     looking: bool
     groups: list[CopyGroup]
@@ -299,7 +299,7 @@ class Working(BaseModel):
 
 
 class MapProgress(BaseModel):
-    """drawing: whether a map is under way. share: of the one in this language, from 0 to 1."""
+    """drawing: a map is being drawn. share: the part of the one in this language that is done, from 0 to 1."""
 
     drawing: bool
     share: float
