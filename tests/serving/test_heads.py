@@ -40,9 +40,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         length, more = length + len(message.get("body", b"")), message.get("more_body", False)
-    said = str(length).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(said)).encode())]})
-    await send({"type": "http.response.body", "body": said})
+    answer = str(length).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(answer)).encode())]})
+    await send({"type": "http.response.body", "body": answer})
 
 
 @pytest.fixture(params=PROTOCOLS)
@@ -64,13 +64,13 @@ def connection(port: int) -> Iterator[socket.socket]:
 
 def ended(connection: socket.socket) -> bytes:
     """What came until the server hung up."""
-    said = b""
+    answer = b""
     try:
         while piece := connection.recv(65536):
-            said += piece
+            answer += piece
     except ConnectionError:
         pass
-    return said
+    return answer
 
 
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> None:
@@ -269,10 +269,10 @@ def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
 def test_a_client_with_nothing_but_requests_waits(held: Held) -> None:
     slow = [held.add("127.0.0.2", SLOW) for _ in range(2)]
     more = held.add("127.0.0.2", ASKED)
-    said = ended(more)
-    assert said.startswith(b"HTTP/1.1 429")
-    assert b"Retry-After: 1" in said
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
+    answer = ended(more)
+    assert answer.startswith(b"HTTP/1.1 429")
+    assert b"Retry-After: 1" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
     assert answered(held.add("127.0.0.3", ASKED)) == b"HTTP/1.1 200"
     assert [answered(each) for each in slow] == [b"HTTP/1.1 200"] * 2
 
@@ -313,9 +313,9 @@ def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyP
     limits = (256, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
 
-    def put(_: int, asked: tuple[int, int]) -> None:
+    def put(_: int, pair: tuple[int, int]) -> None:
         nonlocal limits
-        limits = asked
+        limits = pair
 
     monkeypatch.setattr(resource, "setrlimit", put)
     uvicorn_config(app)

@@ -75,12 +75,12 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
     assert len(paths) > 10
     for path in ("/", "/ui/app.js", "/openapi.json", *paths):
         path = path.replace("/models/{name}", "/models/fake").replace("{name}", name)
-        got, told = connected.ask("GET", path), connected.ask("HEAD", path)
-        assert (got[0], told[0]) == (200, 200), path
-        assert told[2] == b"", path
-        assert {"content-type", "content-length"} <= told[1].keys(), path
+        got, head = connected.ask("GET", path), connected.ask("HEAD", path)
+        assert (got[0], head[0]) == (200, 200), path
+        assert head[2] == b"", path
+        assert {"content-type", "content-length"} <= head[1].keys(), path
         if path not in ("/metrics", "/v1/library"):  # what these say differs from moment to moment
-            assert told[1]["content-length"] == str(len(got[2])) == got[1]["content-length"], path
+            assert head[1]["content-length"] == str(len(got[2])) == got[1]["content-length"], path
     assert {connected.ask("HEAD", path)[0] for path in slow} <= {200, 202, 404}
     assert connected.ask("HEAD", "/v1/embeddings")[0] == 405
     assert connected.ask("HEAD", "/v1/none")[0] == 404
@@ -88,7 +88,7 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "part"),
+    ("byte_range", "status", "part"),
     [
         ("bytes=0-3", 206, slice(0, 4)),
         ("bytes=-4", 206, slice(-4, None)),
@@ -101,10 +101,10 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
         ("bytes", 416, None),
     ],
 )
-def test_ranges(connected: Connected, tmp_path: Path, asked: str, status: int, part: slice | None) -> None:
+def test_ranges(connected: Connected, tmp_path: Path, byte_range: str, status: int, part: slice | None) -> None:
     name = connected.ids()[0]
     whole = (tmp_path / "pictures" / "a" / "red-1.png").read_bytes()
-    got = connected.ask("GET", f"/v1/items/{name}/file", f"Range: {asked}")
+    got = connected.ask("GET", f"/v1/items/{name}/file", f"Range: {byte_range}")
     assert got[0] == status
     if part is not None:
         assert got[2] == whole[part]
@@ -117,8 +117,8 @@ def test_ranges(connected: Connected, tmp_path: Path, asked: str, status: int, p
 
 
 def test_a_bad_range_of_the_pages_files_is_told_as_others_are(connected: Connected) -> None:
-    for asked, status in (("bytes=9000000-", 416), ("bytes=5-2", 400)):
-        got = connected.ask("GET", "/ui/app.js", f"Range: {asked}")
+    for byte_range, status in (("bytes=9000000-", 416), ("bytes=5-2", 400)):
+        got = connected.ask("GET", "/ui/app.js", f"Range: {byte_range}")
         assert got[0] == status
         assert json.loads(got[2])["error"]["code"] == {416: "bad_range", 400: "bad_request"}[status]
 

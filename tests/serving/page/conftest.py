@@ -134,14 +134,14 @@ def labels(page: Page) -> list[str]:
     return found
 
 
-def asked_and_found(page: Page, words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the page asks for when these words are typed, and the hits."""
+def request_and_hits(page: Page, words: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The request that the page sends when these words are typed, and the hits."""
     page.wait_for_selector("body[data-view]", state="attached")
     with page.expect_response(lambda answer: answer.url.endswith("/v1/search")) as got:
         page.fill("#words", words)
     page.wait_for_timeout(100)
-    asked: dict[str, Any] = got.value.request.post_data_json
-    return asked, got.value.json()["results"]
+    request: dict[str, Any] = got.value.request.post_data_json
+    return request, got.value.json()["results"]
 
 
 def nothing_is_likely(page: Page) -> None:
@@ -149,11 +149,11 @@ def nothing_is_likely(page: Page) -> None:
 
     def unlikely(route: Route) -> None:
         answer = route.fetch()
-        told = answer.json()
-        hits = told["results"]
+        body = answer.json()
+        hits = body["results"]
         if route.request.post_data_json.get("likely"):
-            told = {"results": [], "nothing": {"reason": "likely", "message": "none"}, "took_ms": 1}
-        route.fulfill(json=told | {"results": [hit | {"likely": False} for hit in hits] if told["results"] else []})
+            body = {"results": [], "nothing": {"reason": "likely", "message": "none"}, "took_ms": 1}
+        route.fulfill(json=body | {"results": [hit | {"likely": False} for hit in hits] if body["results"] else []})
 
     page.route("**/v1/search", unlikely)
 
@@ -165,8 +165,8 @@ def give(page: Page, kind: str, event: str) -> None:
             const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0)), transfer = new DataTransfer();
             transfer.items.add(new File([bytes], 'mine.jpg', {type: kind}));
             const how = {clipboardData: transfer, dataTransfer: transfer, bubbles: true, cancelable: true};
-            const told = event === 'paste' ? new ClipboardEvent(event, how) : new DragEvent(event, how);
-            document.querySelector('#words').dispatchEvent(told);
+            const dispatched = event === 'paste' ? new ClipboardEvent(event, how) : new DragEvent(event, how);
+            document.querySelector('#words').dispatchEvent(dispatched);
         }""",
         [base64.b64encode(PHOTO.read_bytes()).decode(), kind, event],
     )

@@ -74,10 +74,10 @@ def test_a_hundred_thousand_pictures(visit: Visit) -> None:
         "heights": [2500] * count,
         "dates": [f"{2024 - number // 10_000}-{12 - number % 10_000 // 900:02d}-01" for number in range(count)],
     }
-    asked: list[str] = []
+    urls: list[str] = []
 
     def thumbnail(route: Route) -> None:
-        asked.append(route.request.url)
+        urls.append(route.request.url)
         route.fulfill(body=png(), content_type="image/png")
 
     page.route("**/v1/browse", lambda route: route.fulfill(json=many))
@@ -85,7 +85,7 @@ def test_a_hundred_thousand_pictures(visit: Visit) -> None:
     page.evaluate("location.hash = '#/'")
     expect(page.locator("#status")).to_have_text("100,000 pictures")
     expect(page.locator(".sheet h2").first).to_have_text("December 2024")
-    asked.clear()
+    urls.clear()
     slowest = page.evaluate(
         """async () => {
             let slowest = 0;
@@ -101,7 +101,7 @@ def test_a_hundred_thousand_pictures(visit: Visit) -> None:
     page.wait_for_timeout(400)
     assert slowest < 2000  # a page that lays out all of them anew takes longer by far
     assert cells(page).count() < 200
-    assert len(asked) < 400  # what was passed in a hurry is not fetched: 60 stops of some 50 pictures
+    assert len(urls) < 400  # what was passed in a hurry is not fetched: 60 stops of some 50 pictures
     page.locator(".open").first.focus()
     page.keyboard.press("End")
     page.wait_for_timeout(300)
@@ -135,10 +135,10 @@ def test_short_months_stand_side_by_side(visit: Visit, bundled: Model, tmp_path:
             assert 0 <= box["y"] - placed[name][1] < 12
         found = visit('#/?q=blue&f={"sort":"oldest"}', address=server.address)
         expect(found.locator(".sheet h2").first).to_be_visible()
-        told = [name for name, *_ in found.evaluate(headings)]
-        likely = [name for name in told if "ikely" not in name]
+        shown = [name for name, *_ in found.evaluate(headings)]
+        likely = [name for name in shown if "ikely" not in name]
         assert likely == [name for name in ("March 2021", "April 2021", "July 2022", "January 2023") if name in likely]
-        assert told == [*likely, *[name for name in told if "ikely" in name]]
+        assert shown == [*likely, *[name for name in shown if "ikely" in name]]
         narrow = visit(address=server.address, width=360, height=700)
         expect(narrow.get_by_placeholder("Search photos")).to_be_visible()
         for each in (page, found, narrow):

@@ -4,12 +4,12 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.serving.page.conftest import Visit, asked_and_found, cells, names, search
+from tests.serving.page.conftest import Visit, cells, names, request_and_hits, search
 
 
 def test_the_keys_and_ranges_go_across_a_heading(visit: Visit) -> None:
     page = visit()
-    _, hits = asked_and_found(page, "fruit")
+    _, hits = request_and_hits(page, "fruit")
     count = sum(hit["likely"] for hit in hits)
     page.keyboard.press("ArrowDown")
     for _ in range(count - 1):

@@ -11,11 +11,11 @@ from tests.conftest import PHOTOS
 from tests.serving.page.conftest import (
     PHOTO,
     Visit,
-    asked_and_found,
     cells,
     labels,
     names,
     nothing_is_likely,
+    request_and_hits,
     search,
     serve_library,
 )
@@ -51,22 +51,22 @@ def test_pictures_with_words_and_signs(visit: Visit) -> None:
     expect(cells(page).first).to_be_visible()
     assert names(page)[0] == "dalmatian-1.jpg"
     search(page, "- grass")
-    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as asked:
+    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as request_info:
         page.get_by_role("button", name="With or without it: with").click()
-    body = asked.value.post_data_json
+    body = request_info.value.post_data_json
     assert re.fullmatch(r"- grass - photo:p\d+", body["query"])
     assert body["pictures"][body["query"].split(":")[1]].startswith("data:image/jpeg;base64,")
-    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as asked:
+    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as request_info:
         page.get_by_label("How much it counts").select_option("0.5")
-    assert "- 0.5*photo:" in asked.value.post_data_json["query"]
+    assert "- 0.5*photo:" in request_info.value.post_data_json["query"]
     page.get_by_role("button", name="Remove").first.click()
     expect(page.locator("#chips .chip")).to_have_count(0)
 
 
 def test_less_likely_pictures_stand_below_a_heading(visit: Visit) -> None:
     page = visit()
-    asked, hits = asked_and_found(page, "fruit")
-    assert asked.keys() == {"query", "pictures", "n", "filters"}
+    request, hits = request_and_hits(page, "fruit")
+    assert request.keys() == {"query", "pictures", "n", "filters"}
     count = sum(hit["likely"] for hit in hits)
     assert 5 < count < 50
     expect(page.locator("#status")).to_have_text(f"{count} likely pictures")
@@ -127,12 +127,12 @@ def test_where_nothing_is_likely_the_nearest_are_shown(visit: Visit) -> None:
 
 def test_only_likely_pictures(visit: Visit) -> None:
     page = visit()
-    _, hits = asked_and_found(page, "fruit")
+    _, hits = request_and_hits(page, "fruit")
     likely = [hit["name"] for hit in hits if hit["likely"]]
     page.get_by_role("button", name="Filters").click()
-    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as asked:
+    with page.expect_request(lambda request: request.url.endswith("/v1/search")) as request_info:
         page.get_by_role("dialog").get_by_label("Only likely ones").check()
-    assert asked.value.post_data_json["likely"] is True
+    assert request_info.value.post_data_json["likely"] is True
     page.get_by_role("dialog").get_by_role("button", name="Done").click()
     expect(page.locator("#status")).to_have_text(f"{len(likely)} likely pictures")
     expect(cells(page)).to_have_count(len(likely))
@@ -154,7 +154,7 @@ def test_only_likely_pictures(visit: Visit) -> None:
 
 def test_what_is_called_so_is_marked(visit: Visit) -> None:
     page = visit()
-    _, hits = asked_and_found(page, "animals")
+    _, hits = request_and_hits(page, "animals")
     named = [hit["name"] for hit in hits if hit.get("named")]
     assert len(named) == 33
     first = page.locator(".cell").first
@@ -223,8 +223,8 @@ def test_a_faulty_query_shows_the_place(visit: Visit) -> None:
 def test_what_is_half_typed_waits(visit: Visit) -> None:
     page = visit()
     search(page, "a german shepherd")
-    shown, asked = names(page), list[str]()
-    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/v1/search") else None)
+    shown, requests = names(page), list[str]()
+    page.on("request", lambda request: requests.append(request.url) if request.url.endswith("/v1/search") else None)
     for half in (
         "a dog -",
         'a dog + "cat',
@@ -239,7 +239,7 @@ def test_what_is_half_typed_waits(visit: Visit) -> None:
         page.fill("#words", half)
         page.wait_for_timeout(300)
         assert names(page) == shown, half
-    assert asked == []
+    assert requests == []
     for whole in (
         "a dog - cat",
         '"a - b"',
@@ -257,18 +257,18 @@ def test_what_is_half_typed_waits(visit: Visit) -> None:
 def test_an_input_method_searches_when_it_is_done(visit: Visit) -> None:
     page = visit()
     expect(cells(page).first).to_be_visible()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.post_data or "") if request.url.endswith("/v1/search") else None)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.post_data or "") if request.url.endswith("/v1/search") else None)
     page.focus("#words")
     typing = page.context.new_cdp_session(page)
     for begun in ("g", "gou"):
         typing.send("Input.imeSetComposition", {"text": begun, "selectionStart": len(begun), "selectionEnd": len(begun)})
         page.wait_for_timeout(300)
-    assert asked == []
+    assert requests == []
     typing.send("Input.insertText", {"text": "狗"})
     expect(page.locator("#status")).to_contain_text("likely")
-    assert len(asked) == 1
-    assert "狗" in asked[0]
+    assert len(requests) == 1
+    assert "狗" in requests[0]
 
 
 def test_texts_are_searched_too(visit: Visit, bundled: Model, tmp_path: Path) -> None:

@@ -107,12 +107,12 @@ def test_a_list_of_many_is_asked_for_a_page_at_a_time_and_can_be_stopped(visit: 
     many = {name: [f"{number:012x}" if name == "ids" else value for number in range(5000)] for name, value in
             {"ids": "", "widths": 3, "heights": 2, "dates": ""}.items()}  # fmt: skip
     facts = [{"id": id, "name": f"{id}.jpg", "folder": "f", "width": 3, "height": 2} for id in many["ids"]]
-    asked, held = list[int](), list[Route]()
+    offsets, held = list[int](), list[Route]()
 
     def pages(route: Route) -> None:
         assert "query" not in route.request.post_data_json
         begin = int(route.request.post_data_json.get("cursor", "0"))
-        asked.append(begin)
+        offsets.append(begin)
         if begin == 2000 and not held:
             held.append(route)
             return
@@ -134,11 +134,11 @@ def test_a_list_of_many_is_asked_for_a_page_at_a_time_and_can_be_stopped(visit: 
     expect(page.locator("#selection .note")).to_have_text("2,000 of 5,000")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-    asked.clear()
+    offsets.clear()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a list").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
-    assert asked == [0, 1000, 2000, 3000, 4000]  # and the last twenty, which no search finds, one by one
+    assert offsets == [0, 1000, 2000, 3000, 4000]  # and the last twenty, which no search finds, one by one
     assert lines[-1].startswith("000000001387,f,000000001387.jpg,3,2")
     assert len(lines) == 5001
     assert all(line.endswith(",") for line in lines[1:])  # no score of a search that nobody made

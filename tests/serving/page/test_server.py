@@ -24,10 +24,10 @@ def test_the_server_goes_and_comes_back(visit: Visit, bundled: Model, examples: 
     expect(banner).to_contain_text("The server does not answer")
     page.evaluate("scrollTo(0, 500)")
     page.wait_for_timeout(100)
-    told, field = banner.bounding_box(), page.locator(".field").bounding_box()
-    assert told is not None
+    banner_box, field = banner.bounding_box(), page.locator(".field").bounding_box()
+    assert banner_box is not None
     assert field is not None
-    assert field["y"] >= told["y"] + told["height"]
+    assert field["y"] >= banner_box["y"] + banner_box["height"]
     page.locator(".open:visible").nth(8).click()
     expect(page.locator("#detail .note")).to_contain_text("The server does not answer")
     expect(page.locator("#detail .view")).to_contain_text("This picture cannot be shown")
@@ -156,11 +156,11 @@ def test_why_files_are_unreadable_in_the_page_s_language(visit: Visit, bundled: 
         page.get_by_role("button", name="设置与更多").click()
         page.get_by_role("button", name=f"无法读取的文件（{len(faults)}）").click()
         expect(page.locator("#sheet li")).to_have_count(len(faults))
-        told = page.locator("#sheet li").all_inner_texts()
+        lines = page.locator("#sheet li").all_inner_texts()
         for name, (_, reason) in faults.items():
-            (said,) = (line for line in told if name in line)
-            assert f"{name} {reason}" in said
-        assert not re.search("[a-z]{4,}", re.sub("files / |text|caption", "", " ".join(told)))
+            (line,) = (line for line in lines if name in line)
+            assert f"{name} {reason}" in line
+        assert not re.search("[a-z]{4,}", re.sub("files / |text|caption", "", " ".join(lines)))
         page.close()
     finally:
         own.stop()
