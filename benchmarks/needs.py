@@ -106,7 +106,7 @@ class Need:
 
     def right(self, photo: Photo) -> bool | None:
         """None: it is not known."""
-        if photo.of == FLICKR:
+        if photo.dataset == FLICKR:
             speaking = min((sum(map(bool, map(e.search, photo.captions))) for e in self.expressions), default=0)
             if speaking >= self.least:
                 return True
@@ -114,7 +114,7 @@ class Need:
             return None if speaking or doubtful or FLICKR in self.unjudged else False
         if photo.number in self.classes or self.groceries.intersection(photo.labels):
             return True
-        named = {photo.of, photo.number, *(photo.labels if photo.of == GROCERY else ())}
+        named = {photo.dataset, photo.number, *(photo.labels if photo.dataset == GROCERY else ())}
         return None if self.unjudged & named else False
 
     def mentions(self, photos: Sequence[Photo]) -> list[str]:
@@ -134,8 +134,8 @@ def read_needs(table: Path = TABLE) -> list[Need]:
 
 def faults(needs: Sequence[Need], photos: Sequence[Photo]) -> list[str]:
     """Why these needs cannot be asked of these photos: too few are right, an absent thing is there, a name is of nothing."""
-    labels = {label for photo in photos if photo.of == GROCERY for label in photo.labels}
-    numbers = {photo.number for photo in photos if photo.of == PHOTOS}
+    labels = {label for photo in photos if photo.dataset == GROCERY for label in photo.labels}
+    numbers = {photo.number for photo in photos if photo.dataset == PHOTOS}
     found = []
     for need in needs:
         if need.kind == "absent":

@@ -7,6 +7,7 @@ Everything runs offline. Writes out/results.html with the pictures found.
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -82,7 +83,7 @@ def search_like(library: seesay.Library, path: str) -> Found:
     return Found("", show(library.search(image=path, n=5)), path)
 
 
-def show(hits: list[seesay.Hit]) -> list[seesay.Hit]:
+def show(hits: Sequence[seesay.Hit]) -> Sequence[seesay.Hit]:
     table = results("sure" if hits[0].relevance is not None else "cosine", "picture")
     for hit in hits:
         sure = f"{hit.score:.3f}" if hit.relevance is None else f"{hit.relevance:.0%}"

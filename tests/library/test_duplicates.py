@@ -12,7 +12,7 @@ from seesay.errors import InputError
 from seesay.images.phash import LARGE, bits, turned, waves
 from seesay.library import Filters, Library, duplicates
 from seesay.library.duplicates import alike, one_picture
-from seesay.library.storage.reads import PictureFile
+from seesay.library.storage.rows import PictureFile
 from seesay.model import Model
 from seesay.models.vectors import unit
 from tests.conftest import Paint
@@ -119,7 +119,8 @@ def test_hashes_of_an_older_library_are_made_and_kept(library: Library) -> None:
     found = library.duplicates(progress=lambda done, total: told.append((done, total)))
     assert [group.keeper.path for group in found] == [group.keeper.path for group in expected]
     assert told[0] == (1, 13)
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert len(store.waves()) == 13
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library.map import SEED, STEPS, VARIOUS, grouped, layout, located, named, read_names
-from seesay.library.search.relevance import Absent, Relevance
+from seesay.library.map import SEED, STEPS, VARIOUS, group_names, grouped, layout, located, read_names
+from seesay.library.search.relevance import NullDistribution, Relevance
 from seesay.model import Model
 from seesay.models.vectors import unit
 from seesay.render.map_figure import SIZE_PX, _moved, _on, draw_map, seated
@@ -98,14 +98,14 @@ def test_groups_are_named_by_two_phrases_that_fit_them_beyond_the_rest(
     everywhere = unit(centres.sum(axis=0, keepdims=True))
     meant = np.concatenate([centres, unit(centres + 0.2 * everywhere), unit(centres + 0.5 * everywhere), everywhere])
     phrases = ["dog", "car", "tree", "dogs", "a car", "old tree", "fur", "wheel", "leaf", "photo"]
-    assert named(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
-    assert named(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]
+    assert group_names(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
+    assert group_names(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]
 
 
 def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     vectors, which, centres = heaps
     places = np.stack([which / 3 + 0.1, np.full(90, 0.5)], axis=1)
-    chance = Absent(0.3, 0.1)
+    chance = NullDistribution(0.3, 0.1)
     for ranks, expected in ((vectors @ centres[1], [1 / 3 + 0.1, 0.5]), (-(vectors @ centres.sum(axis=0)), None)):
         got = located(ranks, places, Relevance(chance, float(ranks.max()), typical=0.0))
         assert (got is None) == (expected is None)
@@ -201,9 +201,9 @@ def test_a_group_of_anything_is_called_various() -> None:
     alike = np.tile(meant[4] * 0.9 + meant[5] * 0.4, (5, 1))
     vectors = np.concatenate([meant[:4], meant[:1], alike]).astype(np.float32)
     member = np.array([1] * 5 + [0] * 5)
-    assert named(vectors, member, meant, ["sea", "hills", "a cat", "bread", "snow", "ice"]) == ["snow, ice", VARIOUS]
+    assert group_names(vectors, member, meant, ["sea", "hills", "a cat", "bread", "snow", "ice"]) == ["snow, ice", VARIOUS]
     same = np.tile(meant[:1], (6, 1))
-    assert named(same, np.zeros(6, dtype=int), meant, ["sea", "hills", "a cat", "bread", "snow", "ice"])[0] != VARIOUS
+    assert group_names(same, np.zeros(6, dtype=int), meant, ["sea", "hills", "a cat", "bread", "snow", "ice"])[0] != VARIOUS
 
 
 def test_groups_of_photos_are_called_by_what_they_share(bundled: Model, photos: list[Path], tmp_path: Path) -> None:

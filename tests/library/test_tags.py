@@ -64,11 +64,11 @@ def test_a_tag_goes_where_the_picture_goes(library: Library, tmp_path: Path, pai
 def few_phrases(library: Library, fake: Model, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Random vectors fit some of 911 phrases better than any label."""
     phrases = fake.encode_text(["one", "two", "three"])
-    monkeypatch.setattr("seesay.library.library.phrase_vectors", lambda model: phrases)
-    monkeypatch.setattr("seesay.library.library.neutral_phrases", lambda: ("one", "two", "three"))
+    monkeypatch.setattr("seesay.library.session.read_or_encode_phrases", lambda model: phrases)
+    monkeypatch.setattr("seesay.library.session.neutral_phrases", lambda: ("one", "two", "three"))
     (stored,) = (library.path / "vectors").glob("*/background-*.npz")
     stored.unlink()
-    library._backgrounds.clear()
+    library._cache.backgrounds.clear()
     return phrases
 
 

@@ -12,7 +12,7 @@ from seesay.errors import InputError
 from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
 from seesay.library.map import Label, Map, Spot
-from seesay.library.storage.reads import PictureFile
+from seesay.library.storage.rows import PictureFile
 from seesay.render.gallery import Alike, Classified, Found, write_page
 from seesay.render.map_page import write_map
 from seesay.render.report import Example, Examples, Plot, Report, Table, write_html

@@ -17,8 +17,10 @@ from starlette.testclient import TestClient
 
 from seesay.errors import InputError
 from seesay.images.decoding.formats import READER
-from seesay.library import Library
+from seesay.library import Filters, Library
+from seesay.library.listing import listing, picture
 from seesay.library.map import Map, Spot
+from seesay.library.session import Session
 from seesay.model import Model
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.thumbnails import Thumbnails
@@ -541,18 +543,18 @@ def test_a_map_is_there_while_the_next_is_drawn(
     go = threading.Event()
     go.set()
 
-    def drawn(library: Library, **_: object) -> Map:
-        """Side by side, which takes no time."""
+    def drawn(session: Session, **_: object) -> Map:
+        """All pictures at one position, which takes no time."""
         go.wait(20)
-        items = [library.item(name) for name in library.browse().ids]
-        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+        every = [picture(session.store, name) for name in listing(session.store, Filters(), "newest").ids]
+        return Map(tuple(Spot(each.files[0], 0.5, 0.5, None) for each in every if each), (), (), (), 0)
 
     def settled() -> dict[str, Any]:
         while (answer := client.get("/v1/map")).status_code == 202 or answer.json()["drawing"]:
             time.sleep(0.02)
         return answer.json()  # type: ignore[no-any-return]
 
-    monkeypatch.setattr("seesay.library.map.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.draw_map", drawn)
     first = settled()
     sheet = client.get(f"/v1/map/sheet?chart={first['chart']}").content
     go.clear()
@@ -571,11 +573,11 @@ def test_a_map_is_there_while_the_next_is_drawn(
 def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: queue.Queue[int] = queue.Queue()
 
-    def drawn(library: Library, *, progress: Callable[[int, int], None], **_: object) -> Map:
+    def drawn(session: Session, *, progress: Callable[[int, int], None], **_: object) -> Map:
         while (done := steps.get(timeout=20)) < 10:
             progress(done, 10)
-        items = [library.item(name) for name in library.browse().ids]
-        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+        every = [picture(session.store, name) for name in listing(session.store, Filters(), "newest").ids]
+        return Map(tuple(Spot(each.files[0], 0.5, 0.5, None) for each in every if each), (), (), (), 0)
 
     def share(language: str = "en") -> tuple[bool, float]:
         progress = client.get(f"/v1/map/progress?language={language}").json()
@@ -588,7 +590,7 @@ def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -
             time.sleep(0.02)
         assert share() == wanted
 
-    monkeypatch.setattr("seesay.library.map.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.draw_map", drawn)
     assert share() == (False, 0)
     assert client.get("/v1/map").status_code == 202
     assert share() == (True, 0)

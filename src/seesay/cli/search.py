@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from seesay.cli.filters import as_options, described, filter_options, why_empty
+from seesay.cli.filters import as_options, described, filter_options, nothing_found
 from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
 from seesay.library.search.filters import Filters
+from seesay.system.chinese import is_chinese
 from seesay.system.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.search.ranking import Sort
-    from seesay.library.search.result import Hit
+    from seesay.library.search.result import SearchResult
     from seesay.library.search.search import Score
 
 SORTS = ("score", "newest", "oldest")
@@ -119,14 +120,13 @@ def search(
             score=score,
         )
         space, languages = opened.model.space_id, opened.model.config.languages
-    if "zh" not in languages and any("\u2e80" <= letter <= "\u9fff" for letter in text):
+    if "zh" not in languages and is_chinese(text):
         click.echo(_("seesay: note: this model was not made for Chinese; results may mean little"), err=True)
-    more = len(hits) == n
     if as_json:
         asked = {} if not text else {"text": text}
         asked |= {} if image is None else {"image": image if is_url(image) else os.path.abspath(image)}
         told = {"query": asked, "space_id": space, "results": [hit.to_json() for hit in hits]}
-        echo_json(told | ({"next": hits[-1].cursor} if more else {}))
+        echo_json(told | ({"next": hits.next} if hits.next is not None else {}))
     elif only_paths:
         # Bytes, because a path need not be UTF-8, and a pipe wants exactly the file's name.
         sys.stdout.flush()
@@ -134,11 +134,7 @@ def search(
     elif hits:
         click.echo(_heading(hits, text, image, filters, among, sort))
         _print(hits, dated=sort != "score" or not (text or image), scores=scores)
-    why = (
-        ""
-        if hits
-        else _("nothing found{likely}").format(likely=why_empty(filters, among, behind=cursor is not None, likely=likely))
-    )
+    why = "" if hits.why_empty is None else _("nothing found{likely}").format(likely=nothing_found(hits.why_empty))
     if why:
         click.echo(f"seesay: {why}", err=True)
     if html:
@@ -151,7 +147,7 @@ def search(
     return 0 if hits else 1
 
 
-def _heading(hits: "list[Hit]", text: str, image: str | None, filters: Filters, among: str, sort: "Sort") -> str:
+def _heading(hits: "SearchResult", text: str, image: str | None, filters: Filters, among: str, sort: "Sort") -> str:
     what = f'"{printable(text)}"' if text else ""
     if image is not None:
         what = _("{words} and {image}").format(words=what, image=short(image)) if what else short(image)
@@ -170,7 +166,7 @@ def _heading(hits: "list[Hit]", text: str, image: str | None, filters: Filters, 
     return _("{found} for {what}{where}, {order}:").format(found=found, what=what, where=where, order=orders[sort])
 
 
-def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
+def _print(hits: "SearchResult", *, dated: bool, scores: bool) -> None:
     """A hit a line, with one number: how sure it is, or where nothing tells, the cosine."""
     likely = hits[0].likely
     for hit in hits:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from seesay.images.thumbnail import thumbnail_url
 from seesay.library.duplicates import Copy, Group
-from seesay.library.search.filters import Filters
-from seesay.library.search.ranking import EVERYTHING
+from seesay.library.search.filters import EVERYTHING, Filters
 from seesay.library.search.result import Hit
 from seesay.render import page as pages
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seesay.errors import InputError, LibraryError
-from seesay.library.search.background import search_spec
+from seesay.library.search.encode import word_texts, word_vectors
 from seesay.library.search.query import Query
 from seesay.model import Model
 from seesay.models.vectors import unit
@@ -20,7 +20,6 @@ from seesay.serving.photos.uploads import check_count, fetched, pixels
 from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
 from seesay.system.paths import is_url
-from seesay.tasks.phrasing import averaged, phrasings
 
 Row = np.ndarray | Exception
 Rows = Sequence[Row]
@@ -125,9 +124,8 @@ class ItemEncoder:
 
     def phrased(self, query: str) -> dict[str, list[str]]:
         """Each phrase of words in a query, with the texts that a search encodes for it. Raises InputError."""
-        parts = Query.of(query).parts if query.strip() else ()
-        templates = search_spec(self.model).templates
-        return {part.value: phrasings(part.value, templates) for part in parts if part.what == "words"}
+        parts = Query.parse(query).parts if query.strip() else ()
+        return word_texts(self.model, [part.value for part in parts if part.kind == "words"])
 
     async def encode_words(self, phrased: Mapping[str, Sequence[str]], deadline: float) -> dict[str, np.ndarray]:
         """phrased: of `phrased()` -> per phrase the vector (D,) that a search takes for it. The texts share batches with those
@@ -139,8 +137,7 @@ class ItemEncoder:
         for row in rows:
             if isinstance(row, Exception):
                 raise row
-        means = averaged(unit(np.stack(rows)), list(map(len, phrased.values())))  # type: ignore[arg-type]
-        return dict(zip(phrased, means, strict=True))
+        return word_vectors(phrased, unit(np.stack(rows)))  # type: ignore[arg-type]
 
     @staticmethod
     def cost(items: Sequence[Thing | str]) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from seesay.models.encoder import Encoder
 from seesay.models.vectors import unit
-from seesay.tasks.prompts import is_chinese
+from seesay.system.chinese import is_chinese
 
 SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
 SHORT_CHARACTERS = 6  # and Chinese characters

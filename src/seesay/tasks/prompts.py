@@ -9,6 +9,7 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.models.encoder import Encoder
 from seesay.models.vectors import unit
+from seesay.system.chinese import is_chinese
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
@@ -17,7 +18,6 @@ SHORT = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
 Templates = str | Sequence[str] | None
 SETS = ("short", "imagenet")
 LANGUAGES = tuple(SHORT)
-CHINESE = ("\u3400", "\u9fff")  # first and last
 
 
 def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
@@ -56,11 +56,6 @@ def filled(labels: Sequence[str], templates: Templates = None) -> list[str]:
         for label in labels
         for template in (SHORT["zh" if is_chinese(label) else "en"] if templates is None else templates)
     ]
-
-
-def is_chinese(text: str) -> bool:
-    """Not by a pattern: to compile one of so many letters costs a start 2 ms."""
-    return any(CHINESE[0] <= letter <= CHINESE[1] for letter in text)
 
 
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:

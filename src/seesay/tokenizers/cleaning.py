@@ -9,6 +9,8 @@ import string
 import unicodedata
 from collections.abc import Callable
 
+from seesay.system.chinese import is_ideograph
+
 # Printable ASCII without &, and the white space that ftfy leaves alone: nothing to repair in it (tests/tokenizers check that).
 _plain = re.compile(r"[\t\n\r -%'-~]*").fullmatch
 
@@ -79,7 +81,7 @@ def _spaced(character: str) -> str:
         return "\ue000"  # any other character that no vocabulary has: a lone surrogate could not be passed on
     if category == "Zs":
         return " "
-    return f" {character} " if _is_chinese(ord(character)) else character
+    return f" {character} " if is_ideograph(character) else character
 
 
 def _split(character: str) -> str:
@@ -91,21 +93,6 @@ def _split(character: str) -> str:
     return f" {character} " if category[0] == "P" or ascii_mark else character
 
 
-def _is_chinese(code: int) -> bool:
-    return any(first <= code <= last for first, last in _CHINESE)
-
-
-# CJK ideographs, as BERT counts them: extensions A to E and the compatibility forms; no kana, no hangul.
-_CHINESE = (
-    (0x4E00, 0x9FFF),
-    (0x3400, 0x4DBF),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF),
-    (0xF900, 0xFAFF),
-    (0x2F800, 0x2FA1F),
-)
 _UNMARKED = str.maketrans(dict.fromkeys(string.punctuation) | {"_": " "})
 _SPACED = _Table(_spaced)
 _SPLIT = _Table(_split)

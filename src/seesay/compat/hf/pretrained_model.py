@@ -1,7 +1,7 @@
 """`PreTrainedModel`: base of transformers' models, opened by name with `from_pretrained`."""
 
 import os
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor

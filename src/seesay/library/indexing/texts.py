@@ -1,4 +1,4 @@
-"""Lists of texts: one item per line of a .txt, one per row of a .tsv or .csv."""
+"""Parses lists of texts: one text per line of a .txt, one per row of a .tsv or .csv."""
 
 import csv
 
@@ -12,8 +12,8 @@ MAX_TEXTS = 5_000_000
 def parse_texts(data: bytes, name: str) -> list[tuple[int, str]]:
     """A file's bytes -> [(line, text), ...], empty ones left out; lines count from 1.
 
-    A table's texts stand in the first column whose heading is one of COLUMNS; a table without such a heading must have one
-    single column, which is then all texts. Raises UnreadableText, whose message is the reason alone.
+    A table's texts are in the first column whose heading is one of COLUMNS; a table without such a heading must have a single
+    column, which is then all texts. Raises UnreadableText, whose message is the reason alone.
     """
     try:
         content = data.decode("utf-8-sig")

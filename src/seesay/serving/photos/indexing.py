@@ -1,4 +1,4 @@
-"""The library brought up to date while the server runs, one run at a time."""
+"""`Indexing`: index runs in the background of the server, one at a time."""
 
 import logging
 import threading
@@ -20,6 +20,8 @@ from seesay.serving.schemas.answers import Fault, IndexingState, Last
 
 @dataclass
 class Indexing:
+    """Index runs of the library at `path`. done, total: files of the present run. last: the report of the last one."""
+
     path: Path
     model: Model
     done: int = 0
@@ -31,6 +33,7 @@ class Indexing:
 
     @property
     def running(self) -> bool:
+        """Whether a run is under way."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, paths: Sequence[str] = ()) -> None:
@@ -43,11 +46,13 @@ class Indexing:
             self._thread.start()
 
     def close(self) -> None:
+        """Stops a run that is under way; what it indexed so far is kept."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def state(self) -> IndexingState:
+        """The present and the last run, for clients."""
         return IndexingState(running=self.running, done=self.done, total=self.total, last=self.last)
 
     def _run(self, paths: tuple[str, ...]) -> None:
@@ -62,8 +67,8 @@ class Indexing:
             last.error, last.code = "the server is shutting down", "shutting_down"
         except Exception as raised:  # a thread that dies in silence would leave the page waiting
             fault = raised
-            told = _told(raised)
-            last.error, last.code = told.message, told.code
+            shown = _fault(raised)
+            last.error, last.code = shown.message, shown.code
         last.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
         last.seconds = round(time.monotonic() - begin, 2)
         self.last = last
@@ -76,6 +81,6 @@ class Indexing:
             raise Stopped  # what was indexed so far is kept
 
 
-def _told(fault: Exception) -> Fault:
-    """What clients are told of it: other messages than the library's name paths of this machine."""
+def _fault(fault: Exception) -> Fault:
+    """The fault for clients: messages that are not about the library name paths of this machine."""
     return fault_of(fault) if isinstance(fault, LibraryError) else SERVER_FAULT

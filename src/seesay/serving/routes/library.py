@@ -23,7 +23,7 @@ async def about(service: ServiceDep) -> LibraryAnswer:
 @router.post("/v1/index", status_code=202)
 async def index(service: ServiceDep) -> IndexingState:
     """Indexes new, changed and deleted pictures in the folders that were indexed before."""
-    await service.photos.run(_require_folders)
+    await service.photos.run(lambda library: library.check_exists())
     service.indexing.start()
     return service.indexing.state()
 
@@ -32,12 +32,6 @@ async def index(service: ServiceDep) -> IndexingState:
 async def failures(service: ServiceDep) -> FailuresAnswer:
     """Files that could not be read, and why."""
     return FailuresAnswer(failures=await service.photos.run(_failures))
-
-
-def _require_folders(library: Library) -> None:
-    """Raises NoLibrary where no folder was indexed before."""
-    with library.reading():
-        pass
 
 
 def _failures(library: Library) -> list[Failed]:

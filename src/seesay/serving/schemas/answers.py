@@ -70,7 +70,7 @@ class ClassifyAnswer(BaseModel):
     results: list[Classified]
 
 
-class PictureFacts(BaseModel):
+class PictureAnswer(BaseModel):
     """A picture of the library. copies: the number of further files with the same bytes. available: a file of it exists now."""
 
     id: str
@@ -87,7 +87,7 @@ class PictureFacts(BaseModel):
     available: bool = True
 
 
-class Found(PictureFacts):
+class Found(PictureAnswer):
     """A picture, or a text with its line in the file of that name; a text's id is no picture's. likely: whether the picture is
     likely to show what the words say; none without words. named: the words are the name of its file or of a folder around it.
     score: none without a query."""
@@ -121,7 +121,7 @@ class FileFacts(BaseModel):
     name: str
 
 
-class ItemAnswer(PictureFacts):
+class ItemAnswer(PictureAnswer):
     bytes: int
     files: list[FileFacts]
 
