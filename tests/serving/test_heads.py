@@ -12,17 +12,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seesay.serving.guard import peers
-from seesay.serving.guard.heads import Bounds
+from seesay.serving.guard.heads import BoundedProtocol
 from seesay.serving.limits import HEAD_ARRIVES_S, HEAD_BYTES, KEEP_ALIVE_S, REFUSED_LINGER_BYTES
 from seesay.serving.listening import uvicorn_config
 from tests.serving.conftest import ServerThread
 
 
-class H11(Bounds, H11Protocol):
+class H11(BoundedProtocol, H11Protocol):
     pass
 
 
-class HttpTools(Bounds, HttpToolsProtocol):
+class HttpTools(BoundedProtocol, HttpToolsProtocol):
     pass
 
 
@@ -49,7 +49,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that waits half a second for a head, and holds eight connections."""
     monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 0.5)
-    monkeypatch.setattr(Bounds, "most_connections", 8)
+    monkeypatch.setattr(BoundedProtocol, "most_connections", 8)
     bounds: dict[str, Any] = {"http": PROTOCOLS[request.param], "limit_concurrency": 9, "timeout_keep_alive": 2}
     with ServerThread(lambda port: uvicorn_config(app, port=port, host="0.0.0.0", lifespan="off", **bounds)) as server:
         yield server.port

@@ -72,6 +72,7 @@ class _Job(Generic[B]):
     future: "Future[list[B | Exception]]" = field(default_factory=Future)
 
     def put(self, index: int, result: B | Exception) -> None:
+        """Stores one result, and resolves the future with the last one."""
         self.results[index] = result
         self.remaining -= 1
         if not self.remaining and self.future.set_running_or_notify_cancel():

@@ -33,6 +33,7 @@ class Diverted:
         self._thread.start()
 
     def close(self) -> None:
+        """Restores stderr, and waits a moment for its last lines."""
         sys.stderr.flush()
         os.dup2(self.real.fileno(), STDERR)
         self._thread.join(limits.STDERR_CLOSE_S)  # a child of this process may hold the other end for longer

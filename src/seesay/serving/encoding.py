@@ -43,6 +43,7 @@ class _Pending:
     futures: list[tuple[list[int], "Future[list[Row]]"]] = field(default_factory=list)
 
     async def results(self) -> list[Row]:
+        """Awaits the futures. Vectors are normalised."""
         for indices, future in self.futures:
             rows = await asyncio.wrap_future(future)
             for index, row in zip(indices, rows, strict=True):
@@ -71,6 +72,7 @@ class ItemEncoder:
         self._fetchers = ThreadPoolExecutor(limits.FETCH_THREADS, thread_name_prefix="seesay-fetch")
 
     def close(self) -> None:
+        """Drops URLs that are not being fetched yet, and waits for the others."""
         self._fetchers.shutdown(wait=True, cancel_futures=True)
 
     async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:

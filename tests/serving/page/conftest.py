@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from seesay.library import Library
 from seesay.model import Model
@@ -21,6 +21,7 @@ from tests.serving.conftest import ServerThread
 PHOTO = PHOTOS / "animals" / "dalmatian-1.jpg"
 FOLDER = Path(__file__).parent
 Visit = Callable[..., Page]
+expect.set_options(timeout=20_000)  # milliseconds; on a busy machine the model alone may take Playwright's five seconds
 
 
 def chromium() -> str | None:

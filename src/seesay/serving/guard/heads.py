@@ -48,7 +48,7 @@ CROWDED = _refusal(
 )
 
 
-class Bounds:
+class BoundedProtocol:
     """A mixin for uvicorn's protocols. There `cycle` is the request that was last passed to the application."""
 
     _timer: asyncio.TimerHandle | None = None
@@ -143,5 +143,5 @@ class Bounds:
         self._timer = self.loop.call_later(limits.REFUSED_LINGER_S, self.transport.abort)
 
 
-class BoundedHeads(Bounds, AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one class or another, by what is installed
+class BoundedHeads(BoundedProtocol, AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # one class or another, by what is installed
     """Either of uvicorn's two protocols, bounded: `uvicorn.Config(app, http=BoundedHeads)`."""

@@ -21,6 +21,7 @@ class Keys:
 
     @property
     def needed(self) -> bool:
+        """True if the server has a key."""
         return self._digest is not None
 
     def opens(self, key: str) -> bool:

@@ -27,7 +27,9 @@ class Connection(Protocol):
         """On the event loop's clock; None while a request is answered."""
         ...
 
-    def give_way(self) -> None: ...
+    def give_way(self) -> None:
+        """Closes the connection at once."""
+        ...
 
 
 def most_connections() -> int:

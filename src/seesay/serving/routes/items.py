@@ -12,7 +12,7 @@ from seesay.errors import InputError, PictureNotFound, PictureUnavailable, Unrea
 from seesay.serving import limits
 from seesay.serving.download import Download
 from seesay.serving.photos import photos
-from seesay.serving.photos.thumbnails import small
+from seesay.serving.photos.thumbnails import scaled_jpeg
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.routes.media import FILE, FOREVER, JPEG
 from seesay.serving.schemas.answers import BrowseAnswer, ItemAnswer
@@ -57,7 +57,7 @@ async def thumbnail(
 async def image(name: str, service: ServiceDep) -> Response:
     """A JPEG of at most 2048 pixels, auto-rotated, without EXIF."""
     path = await service.photos.run(lambda library: photos.file_of(library, name))
-    return _jpeg(await _decoded(service, lambda: small(path, limits.VIEW_PX)))
+    return _jpeg(await _decoded(service, lambda: scaled_jpeg(path, limits.VIEW_PX)))
 
 
 @router.get("/v1/items/{name}/file", response_class=FileResponse, responses=FILE)

@@ -15,6 +15,8 @@ class Fault(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
+    """The answer of every request that fails."""
+
     error: Fault
 
 
@@ -30,11 +32,15 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
+    """Counts of tokens."""
+
     prompt_tokens: int
     total_tokens: int
 
 
 class EmbeddingsAnswer(BaseModel):
+    """One embedding per item, in order."""
+
     object: Literal["list"] = "list"
     data: list[Embedding]
     model: str
@@ -42,6 +48,8 @@ class EmbeddingsAnswer(BaseModel):
 
 
 class SideFault(BaseModel):
+    """An item that could not be encoded. side: the list that holds it; index: its position there."""
+
     side: Literal["a", "b"]
     index: int
     message: str
@@ -56,17 +64,23 @@ class SimilarityAnswer(BaseModel):
 
 
 class Score(BaseModel):
+    """A label and its probability."""
+
     label: str
     probability: float
 
 
 class Classified(BaseModel):
+    """The scores of one picture, or why there are none."""
+
     index: int
     scores: list[Score] | None = None
     error: Fault | None = None
 
 
 class ClassifyAnswer(BaseModel):
+    """One result per picture, in order."""
+
     results: list[Classified]
 
 
@@ -110,6 +124,8 @@ class Nothing(BaseModel):
 
 
 class SearchAnswer(BaseModel):
+    """A page of hits. nothing: why there are none; next: the cursor of the next page."""
+
     results: list[Found]
     nothing: Nothing | None = None
     next: str | None = None
@@ -117,11 +133,15 @@ class SearchAnswer(BaseModel):
 
 
 class FileFacts(BaseModel):
+    """A file as clients know it."""
+
     folder: str
     name: str
 
 
 class ItemAnswer(PictureAnswer):
+    """A picture with its facts and files."""
+
     bytes: int
     files: list[FileFacts]
 
@@ -143,20 +163,28 @@ class Changed(BaseModel):
 
 
 class TagCount(BaseModel):
+    """A tag, and how many pictures have it."""
+
     tag: str
     pictures: int
 
 
 class TagsAnswer(BaseModel):
+    """All tags of the library."""
+
     tags: list[TagCount]
 
 
 class FolderCount(BaseModel):
+    """A folder, and how many pictures it holds."""
+
     folder: str
     pictures: int
 
 
 class CameraCount(BaseModel):
+    """A camera, and how many pictures it took."""
+
     camera: str
     pictures: int
 
@@ -225,10 +253,14 @@ class LibraryAnswer(BaseModel):
 
 
 class Failed(FileFacts):
+    """A file that could not be read, and why."""
+
     reason: str
 
 
 class FailuresAnswer(BaseModel):
+    """All files that could not be read."""
+
     failures: list[Failed]
 
 
@@ -247,6 +279,8 @@ class Spot(BaseModel):
 
 
 class Group(BaseModel):
+    """A group of pictures on the map, with its centre."""
+
     name: str
     x: float
     y: float
@@ -295,6 +329,8 @@ class CopiesAnswer(BaseModel):
 
 
 class Working(BaseModel):
+    """The answer is being prepared: ask again."""
+
     state: Literal["working"] = "working"
 
 
@@ -306,6 +342,8 @@ class MapProgress(BaseModel):
 
 
 class ModelLimits(BaseModel):
+    """The limits of a request."""
+
     texts: int
     pictures: int
     urls: int
@@ -316,6 +354,8 @@ class ModelLimits(BaseModel):
 
 
 class ModelAnswer(BaseModel):
+    """A model that the server serves."""
+
     id: str
     object: Literal["model"] = "model"
     created: int
@@ -329,15 +369,21 @@ class ModelAnswer(BaseModel):
 
 
 class ModelsAnswer(BaseModel):
+    """All models that the server serves."""
+
     object: Literal["list"] = "list"
     data: list[ModelAnswer]
 
 
 class SessionAnswer(BaseModel):
+    """Whether a key is required, and whether this client has it."""
+
     key_required: bool
     signed_in: bool
 
 
 class Health(BaseModel):
+    """The result of a health check. why: what is wrong."""
+
     status: Literal["ok", "failing"]
     why: str | None = None

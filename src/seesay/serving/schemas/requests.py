@@ -134,6 +134,8 @@ def _harmless(name: str, value: object) -> bool:
 
 
 class SimilarityRequest(RequestModel):
+    """Two lists of items to compare."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"a": [{"image": PICTURE}], "b": ["something red", "something blue"]}]}
     )
@@ -142,6 +144,8 @@ class SimilarityRequest(RequestModel):
 
 
 class ClassifyRequest(RequestModel):
+    """Pictures, and the labels to classify them by."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]}]}
     )
@@ -200,6 +204,8 @@ def _check_count(value: object) -> object:
 
 
 class SearchRequest(RequestModel):
+    """A query with filters and an order."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -236,12 +242,16 @@ class SearchRequest(RequestModel):
 
 
 class BrowseRequest(RequestModel):
+    """Filters and an order."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"sort": "newest", "filters": {"orientation": "portrait"}}]})
     sort: Literal["newest", "oldest", "name"] = "newest"
     filters: FiltersAsked = FiltersAsked()
 
 
 class TagsRequest(RequestModel):
+    """Tags to add to pictures, and tags to remove from them."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"], "add": ["garden"]}]})
     ids: list[Id] = Field(min_length=1, max_length=limits.TAGGED_IMAGES, fail_fast=True)
     add: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
@@ -249,10 +259,14 @@ class TagsRequest(RequestModel):
 
 
 class ExportRequest(RequestModel):
+    """The pictures of a ZIP."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"]}]})
     ids: list[Id] = Field(min_length=1, max_length=limits.EXPORTED_IMAGES, fail_fast=True)
 
 
 class KeyRequest(RequestModel):
+    """The server's key."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": "the-key-of-the-server"}]})
     key: Name
