@@ -10,7 +10,7 @@ import pytest
 from seesay.errors import DeadlineExceeded, ServerBusy, ShuttingDown
 from seesay.model import Model
 from seesay.serving.batching import Batcher, Room
-from seesay.serving.joined import JoinedEngine
+from seesay.serving.joined_engine import JoinedEngine
 
 
 def test_what_gathers_while_a_batch_runs_makes_the_next() -> None:

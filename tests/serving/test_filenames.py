@@ -76,8 +76,8 @@ def test_downloads_have_any_name(serve: Serve, paint: Paint, tmp_path: Path, fak
         library.index(tmp_path / "pictures")
     client = serve(library=tmp_path / "library")
     ids = client.post("/v1/browse", json={"sort": "name"}).json()["ids"]
-    said = {client.get(f"/v1/items/{name}/file").headers["content-disposition"] for name in ids}
-    assert said == {attachment(name) for name in (NOT_UTF8, "con.png", "照片.png", "a:b.png")}
+    headers = {client.get(f"/v1/items/{name}/file").headers["content-disposition"] for name in ids}
+    assert headers == {attachment(name) for name in (NOT_UTF8, "con.png", "照片.png", "a:b.png")}
     answer = client.post("/v1/export", json={"ids": ids})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as whole:
         assert sorted(whole.namelist()) == ["a_b.png", "con_.png", "照片.png", "�t�.png"]

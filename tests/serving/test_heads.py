@@ -3,27 +3,26 @@
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seesay.serving.guard import peers
-from seesay.serving.guard.heads import Bounds
+from seesay.serving.guard.heads import BoundedProtocol
 from seesay.serving.limits import HEAD_ARRIVES_S, HEAD_BYTES, KEEP_ALIVE_S, REFUSED_LINGER_BYTES
 from seesay.serving.listening import uvicorn_config
+from tests.serving.conftest import ServerThread
 
 
-class H11(Bounds, H11Protocol):
+class H11(BoundedProtocol, H11Protocol):
     pass
 
 
-class HttpTools(Bounds, HttpToolsProtocol):
+class HttpTools(BoundedProtocol, HttpToolsProtocol):
     pass
 
 
@@ -41,27 +40,19 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         length, more = length + len(message.get("body", b"")), message.get("more_body", False)
-    said = str(length).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(said)).encode())]})
-    await send({"type": "http.response.body", "body": said})
+    answer = str(length).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(answer)).encode())]})
+    await send({"type": "http.response.body", "body": answer})
 
 
 @pytest.fixture(params=PROTOCOLS)
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that waits half a second for a head, and holds eight connections."""
     monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 0.5)
-    monkeypatch.setattr(Bounds, "most_connections", 8)
-    config = uvicorn_config(
-        app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    monkeypatch.setattr(BoundedProtocol, "most_connections", 8)
+    bounds: dict[str, Any] = {"http": PROTOCOLS[request.param], "limit_concurrency": 9, "timeout_keep_alive": 2}
+    with ServerThread(lambda port: uvicorn_config(app, port=port, host="0.0.0.0", lifespan="off", **bounds)) as server:
+        yield server.port
 
 
 @pytest.fixture
@@ -73,13 +64,13 @@ def connection(port: int) -> Iterator[socket.socket]:
 
 def ended(connection: socket.socket) -> bytes:
     """What came until the server hung up."""
-    said = b""
+    answer = b""
     try:
         while piece := connection.recv(65536):
-            said += piece
+            answer += piece
     except ConnectionError:
         pass
-    return said
+    return answer
 
 
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> None:
@@ -278,10 +269,10 @@ def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
 def test_a_client_with_nothing_but_requests_waits(held: Held) -> None:
     slow = [held.add("127.0.0.2", SLOW) for _ in range(2)]
     more = held.add("127.0.0.2", ASKED)
-    said = ended(more)
-    assert said.startswith(b"HTTP/1.1 429")
-    assert b"Retry-After: 1" in said
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
+    answer = ended(more)
+    assert answer.startswith(b"HTTP/1.1 429")
+    assert b"Retry-After: 1" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
     assert answered(held.add("127.0.0.3", ASKED)) == b"HTTP/1.1 200"
     assert [answered(each) for each in slow] == [b"HTTP/1.1 200"] * 2
 
@@ -314,7 +305,7 @@ def test_no_more_connections_than_the_process_may_open(monkeypatch: pytest.Monke
     resource = pytest.importorskip("resource")
     for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
-        assert peers.most() == expected
+        assert peers.most_connections() == expected
 
 
 def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,14 +313,14 @@ def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyP
     limits = (256, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
 
-    def put(_: int, asked: tuple[int, int]) -> None:
+    def put(_: int, pair: tuple[int, int]) -> None:
         nonlocal limits
-        limits = asked
+        limits = pair
 
     monkeypatch.setattr(resource, "setrlimit", put)
     uvicorn_config(app)
     assert limits == (1256, resource.RLIM_INFINITY)
-    assert peers.most() == 1000
+    assert peers.most_connections() == 1000
     limits = (256, 512)
     uvicorn_config(app)
-    assert (limits, peers.most()) == ((512, 512), 256)
+    assert (limits, peers.most_connections()) == ((512, 512), 256)

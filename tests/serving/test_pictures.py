@@ -107,12 +107,12 @@ def test_why_a_url_cannot_be_fetched_is_not_told(server: Server, monkeypatch: py
     monkeypatch.setattr("seesay.serving.photos.uploads.public", lambda address: True)
     refused = server.url("/page", sends(b"<p>", kind="text/html"))
     missing = server.url("/none.png", sends(status=404))
-    said = set()
+    messages = set()
     for url in (refused, missing, "http://127.0.0.1:1/a.png", "http://no-such-host.invalid/a.png", "http://10.0.0.1:x/"):
         with pytest.raises(UnreadableImage) as fault:
             fetched(url, "picture 1", OPEN)
-        said.add(str(fault.value))
-    assert len(said) == 1
+        messages.add(str(fault.value))
+    assert len(messages) == 1
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""How errors are answered over HTTP: one table from error class to status and code, and the application's error handlers."""
+"""Errors over HTTP: one table from error class to status and code, and the application's error handlers."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What whoever runs the server decides."""
+"""The settings of a server: address, key, names, and limits that its operator may change."""
 
 import ipaddress
 import re
@@ -12,12 +12,12 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True)
 class Settings:
-    """host: the address to listen at; beyond loopback it takes an api_key. names: under which others reach it there, beside
-    its addresses. allow_urls: clients may name pictures by URL, on public addresses only.
+    """host: the address to listen at; one beyond loopback requires an api_key. names: host names of the server, beside its
+    addresses. allow_urls: clients may name images by URL, at public addresses only.
 
-    Limits of one request: body_bytes, pictures, urls (of them), texts, letters (of a text); of one picture: picture_bytes,
-    pixels. Of all requests at once: bodies_bytes; waiting: texts under way, or a quarter as many pictures; beyond these clients
-    are asked to come again. deadline_s: after which a request that is not answered is given up. Raises InputError.
+    The other fields are limits, of which `limits.py` says more. One request: body_bytes, pictures, urls (of the pictures),
+    texts, letters (of a text). One image: picture_bytes, pixels. All requests at once: bodies_bytes; waiting: texts under way,
+    or a quarter as many images. deadline_s: time to answer a request. Raises InputError.
     """
 
     host: str = "127.0.0.1"
@@ -50,17 +50,17 @@ class Settings:
 
     @property
     def local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """True if only this machine reaches the server."""
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def serves(self, host: str) -> bool:
-        """Whether a request's Host header names this server. By a name of its own that resolves here, a page elsewhere would
-        reach in (DNS rebinding); an address in figures cannot be rebound."""
+        """True if a Host header names this server. Any other name that resolves to it would let a page elsewhere in (DNS
+        rebinding); a numeric address cannot be rebound."""
         name = re.sub(r":\d+$", "", host.strip().lower())
-        if name in LOOPBACK_NAMES or name in (known.lower() for known in self.names):
+        if name in LOOPBACK_NAMES or name in map(str.lower, self.names):
             return True
         try:
             ipaddress.ip_address(name.strip("[]"))

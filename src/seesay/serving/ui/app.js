@@ -1,4 +1,4 @@
-// The page: its parts put together, its views by address, its keys.
+// The page: its parts, its views by address, its keys.
 
 import { $, el, sheet } from "./dom.js";
 import { ApiError, events, get, post } from "./api.js";
@@ -12,11 +12,11 @@ import { Playground } from "./playground.js";
 import { Query } from "./query.js";
 import { Selection } from "./selection.js";
 import { imagesIn, listen, picture } from "./pictures.js";
-import { t, told, translate } from "./words.js";
+import { t, errorMessage, translate } from "./words.js";
 
 let view = "photos",
   library = {};
-const scrolled = {}; // where each view was left
+const scrolled = {}; // view -> its last scroll position
 
 const query = new Query(() => photos.changed());
 const filters = new Filters(() => photos.changed({ now: true }));
@@ -59,7 +59,7 @@ const playground = new Playground(
   files => take(files),
 );
 const menu = new Menu({
-  spoke: () => {
+  languageChanged: () => {
     query.draw();
     filters.draw();
     selection.draw();
@@ -71,20 +71,20 @@ const menu = new Menu({
       playground.draw();
     }
   },
-  news: (told, more) => {
-    library = told;
-    filters.learn(told);
-    selection.canWrite = told.can_write;
+  updated: (summary, more) => {
+    library = summary;
+    filters.update(summary);
+    selection.canWrite = summary.can_write;
     if (!more) return;
     if (query.empty) photos.run({ keep: true });
     if (view !== "photos") route();
   },
 });
 
-// What is asked goes into the address, without a step back for every letter.
+// Puts query and filters into the address, with one step of the history for a while of typing.
 function address() {
-  const kept = new URLSearchParams({ ...query.kept(), ...filters.kept() }).toString();
-  const hash = kept ? `#/?${kept}` : "#/";
+  const parameters = new URLSearchParams({ ...query.toAddress(), ...filters.toAddress() }).toString();
+  const hash = parameters ? `#/?${parameters}` : "#/";
   if (location.hash === hash || (hash === "#/" && !location.hash)) return;
   const typing = Date.now() - (address.last ?? 0) < 2000;
   address.last = Date.now();
@@ -92,13 +92,14 @@ function address() {
 }
 
 function route() {
-  const [path, said] = location.hash.replace(/^#/, "").split("?");
-  const wanted = { "/map": "map", "/try": "try", "/duplicates": "duplicates" }[path] ?? "photos",
-    moved = wanted !== view;
+  const [path, search] = location.hash.replace(/^#/, "").split("?");
+  const target = { "/map": "map", "/try": "try", "/duplicates": "duplicates" }[path] ?? "photos",
+    moved = target !== view;
   if (moved) scrolled[view] = scrollY;
-  view = wanted;
+  view = target;
   if (moved && !menu.place.hidden) menu.toggle(false);
-  if (moved) for (const open of document.querySelectorAll("#detail[open], #filters[open], #sheet[open]")) open.close(); // a step back leaves what lies over the view
+  // A step back closes the dialogs over a view.
+  if (moved) for (const open of document.querySelectorAll("#detail[open], #filters[open], #sheet[open]")) open.close();
   for (const name of ["photos", "map", "try", "duplicates"]) $(`#${name}`).hidden = name !== view;
   for (const link of document.querySelectorAll("nav a"))
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
@@ -111,9 +112,9 @@ function route() {
   else duplicates.hide();
   if (view === "try") playground.show();
   if (view !== "photos") return;
-  const kept = new URLSearchParams(said ?? "");
-  const lost = query.restore(kept);
-  filters.restore(kept);
+  const parameters = new URLSearchParams(search ?? "");
+  const lost = query.restore(parameters);
+  filters.restore(parameters);
   if (moved) photos.grid.layout();
   photos.run().then(() => {
     if (lost) banner(t("lost"), 6000);
@@ -184,7 +185,7 @@ function signIn() {
           dialog.close();
           start();
         } catch (fault) {
-          note.textContent = fault instanceof ApiError && fault.status === 401 ? t("wrongKey") : told(fault);
+          note.textContent = fault instanceof ApiError && fault.status === 401 ? t("wrongKey") : errorMessage(fault);
         }
       },
     },
@@ -223,9 +224,9 @@ addEventListener("keydown", event => {
 
 $("#search").addEventListener("submit", event => {
   event.preventDefault();
-  photos.grid.awaited = matchMedia("(hover: none)").matches;
+  photos.grid.awaited = matchMedia("(hover: none)").matches; // moves the focus, which closes an on-screen keyboard
   photos.changed({ now: true, forced: true });
-}); // where there is no mouse, the keyboard on the screen goes
+});
 $("#words").addEventListener("keydown", event => {
   if (event.key === "ArrowDown" && !event.isComposing && photos.ids.length) {
     event.preventDefault();
@@ -244,8 +245,8 @@ $("#open-filters").onclick = () =>
   filters.open({ searching: !query.empty, inWords: Boolean(query.text) && !query.chips.length });
 $(".skip").onclick = event => {
   event.preventDefault();
-  $("#main").focus();
-}; // addresses after # are views
+  $("#main").focus(); // not by the link: an address after # is a view
+};
 listen($("#drop"), take);
 new ResizeObserver(([{ target }]) =>
   document.documentElement.style.setProperty("--banner", `${target.offsetHeight}px`),

@@ -1,22 +1,22 @@
-// Elements made in one expression. Data only ever becomes text, never markup.
+// Elements built by expressions. Data becomes text, never markup.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 export function el(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "class") made.className = value;
-    else if (name === "text") made.textContent = value;
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name in made && !name.startsWith("aria") && name !== "list") made[name] = value;
-    else made.setAttribute(name, value);
+    if (name === "class") element.className = value;
+    else if (name === "text") element.textContent = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && !name.startsWith("aria") && name !== "list") element[name] = value;
+    else element.setAttribute(name, value);
   }
-  made.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
-  return made;
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  return element;
 }
 
-// Puts others in the place of what is there. A focused control hands the focus to the one that comes to where it was.
+// Replaces the children of `place`. If a control there had the focus, the one at the same position gets it.
 export function refill(place, children, otherwise) {
   const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled),
     at = controls().indexOf(document.activeElement);
@@ -36,20 +36,20 @@ const PATHS = {
   check: "M5 12.5 10 17l9-10",
 };
 
-// A picture on a button; its name is for those who cannot see it.
+// A button with an icon; `label` is its accessible name and tooltip.
 export function icon(name, label, onclick, properties = {}) {
-  const made = button("", onclick, { class: "icon", "aria-label": label, title: label, ...properties });
+  const control = button("", onclick, { class: "icon", "aria-label": label, title: label, ...properties });
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
-  made.append(svg);
-  return made;
+  control.append(svg);
+  return control;
 }
 
-// A dialog that tells something.
+// Opens a dialog with a title and content to read.
 export function sheet(title, close, content) {
   const dialog = $("#sheet");
   dialog.setAttribute("aria-label", title);
@@ -65,22 +65,23 @@ export function sheet(title, close, content) {
   dialog.showModal();
 }
 
+// `work`, called once, `ms` after the last of several calls.
 export function debounce(work, ms) {
   let waiting;
-  return (...given) => {
+  return (...values) => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => work(...given), ms);
+    waiting = setTimeout(() => work(...values), ms);
   };
 }
 
-// What a link with `download` does, for what is here already.
+// Saves a Blob as a download.
 export function save(name, blob) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-// To the clipboard; false where the browser does not let a page do that. Over plain HTTP there is only the old way.
+// Copies to the clipboard; false where the browser refuses. Over plain HTTP only execCommand works.
 export async function copy(text) {
   if (
     await navigator.clipboard?.writeText(text).then(

@@ -1,17 +1,17 @@
-// Pictures that are there more than once: which of them stay is chosen here, and what is done with the rest elsewhere.
+// Pictures that the library holds more than once: people choose which stay, and delete the rest elsewhere.
 
 import { button, copy, el, save } from "./dom.js";
-import { get, thumbnail } from "./api.js";
-import { t, told } from "./words.js";
-import { size } from "./detail.js";
+import { get, pause, thumbnail } from "./api.js";
+import { t, errorMessage } from "./words.js";
+import { fullName, size } from "./detail.js";
 
-const PAGE = 60; // groups that are shown at once
+const PAGE = 60; // groups shown at once
 
 export class Duplicates {
   // open(id)
   constructor(place, { open }) {
     Object.assign(this, { place, open });
-    this.choices = new Map(); // of a file's key -> whether it stays, where that was chosen by hand
+    this.choices = new Map(); // a file's key -> whether it stays, where a person chose
     this.shown = PAGE;
   }
 
@@ -23,22 +23,22 @@ export class Duplicates {
       );
     try {
       for (;;) {
-        const found = await get("/v1/duplicates");
+        const answer = await get("/v1/duplicates");
         if (this.closed) return;
-        if (!found.accepted) {
-          const same = JSON.stringify(found.groups) === JSON.stringify(this.groups);
-          this.groups = found.groups;
+        if (!answer.accepted) {
+          const same = JSON.stringify(answer.groups) === JSON.stringify(this.groups);
+          this.groups = answer.groups;
           if (!same) this.draw();
-          if (!found.looking) return;
+          if (!answer.looking) return;
         }
-        await new Promise(done => setTimeout(done, 700));
+        await pause(700);
         if (this.closed) return;
       }
     } catch (fault) {
       if (fault.status === 0 && this.groups) return;
       this.groups = null;
       this.place.replaceChildren(
-        el("p", { class: "wait", role: "status", text: fault.status === 404 ? t("emptyTitle") : told(fault) }),
+        el("p", { class: "wait", role: "status", text: fault.status === 404 ? t("emptyTitle") : errorMessage(fault) }),
       );
     }
   }
@@ -51,7 +51,7 @@ export class Duplicates {
     return this.choices.get(key(file)) ?? at === 0;
   }
 
-  // Files that need not stay.
+  // The files that do not stay.
   get rest() {
     return this.groups.flatMap(group => group.files.filter((file, at) => !this.stays(file, at)));
   }
@@ -76,7 +76,7 @@ export class Duplicates {
         : "";
     this.sum = el("p", { class: "sum", role: "status" });
     this.note = el("p", { class: "quiet", role: "status" });
-    const paths = () => this.rest.map(written);
+    const paths = () => this.rest.map(shownPath);
     this.take = [
       button(
         t("copyPaths"),
@@ -121,15 +121,15 @@ export class Duplicates {
 
   card(file, at, files, redraw) {
     const stays = this.stays(file, at),
-      only = stays && files.filter((other, its) => this.stays(other, its)).length === 1; // one always stays
-    const change = now => {
-      for (const [of, its] of now) this.choices.set(key(of), its);
+      only = stays && files.filter((other, index) => this.stays(other, index)).length === 1; // one always stays
+    const change = choices => {
+      for (const [each, kept] of choices) this.choices.set(key(each), kept);
       redraw();
       this.count();
       [...this.place.querySelectorAll(".copy input")].find(each => each.dataset.key === key(file))?.focus();
     };
-    const name = [file.folder, file.name].filter(Boolean).join(" / ");
-    const chosen = event => {
+    const name = fullName(file);
+    const toggle = event => {
       if (!only) return change([[file, event.target.checked]]);
       event.target.checked = true;
       this.note.textContent = t("oneStays");
@@ -140,7 +140,7 @@ export class Duplicates {
       "aria-disabled": only && "true",
       "data-key": key(file),
       "aria-label": `${t("keep")}: ${name}`,
-      onchange: chosen,
+      onchange: toggle,
     });
     const alone = only
       ? ""
@@ -168,12 +168,12 @@ export class Duplicates {
           el("label", { class: "check" }, box, el("span", { text: t(stays ? "keep" : "notKept") })),
           alone,
         ),
-        el("strong", { text: file.name, title: written(file) }),
+        el("strong", { text: file.name, title: shownPath(file) }),
         el("span", { class: "quiet", text: file.folder }),
         el(
           "span",
           { class: "quiet" },
-          facts.map((fact, its) => [its ? " · " : "", el("span", { class: "fact", text: fact })]),
+          facts.map((fact, index) => [index ? " · " : "", el("span", { class: "fact", text: fact })]),
         ),
       ),
     );
@@ -181,4 +181,4 @@ export class Duplicates {
 }
 
 const key = file => `${file.folder}/${file.name}`;
-const written = file => file.path ?? [file.folder, file.name].filter(Boolean).join("/");
+const shownPath = file => file.path ?? [file.folder, file.name].filter(Boolean).join("/");

@@ -1,91 +1,93 @@
-// Filters: a form in a dialog, and what is set shown as chips that can be taken away.
+// The filters: a form in a dialog, and those that are set as chips that can be removed.
 
 import { $, button, el, icon, refill } from "./dom.js";
 import { t } from "./words.js";
 
 const SIZES = [500, 1000, 2000, 3000],
   EDGES = [90, 180, 90, 180];
-const text = value => typeof value === "string" && value.trim() !== "",
-  day = value => text(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value),
-  one =
-    (...of) =>
+const isText = value => typeof value === "string" && value.trim() !== "",
+  isDay = value => isText(value) && /^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/.test(value),
+  isOneOf =
+    (...options) =>
     value =>
-      of.includes(value);
+      options.includes(value);
 const SEPARATORS = /[\s_\-.,()[\]+]+/g,
-  namely = value => text(value) && value.replace(SEPARATORS, "") !== ""; // of names, which the library looks past
+  isName = value => isText(value) && value.replace(SEPARATORS, "") !== ""; // the library ignores them in names
 const isBox = value =>
   Array.isArray(value) &&
   value.length === 4 &&
   value.every((side, at) => Number.isFinite(side) && Math.abs(side) <= EDGES[at]) &&
   value[0] <= value[2];
-// Whether a value is such as the server takes: an address can say anything.
-const FINE = new Map(
+// Checks values before they are sent: an address can hold anything.
+const VALID = new Map(
   Object.entries({
-    folder: text,
-    after: day,
-    before: day,
-    camera: text,
-    orientation: one("landscape", "portrait", "square"),
+    folder: isText,
+    after: isDay,
+    before: isDay,
+    camera: isText,
+    orientation: isOneOf("landscape", "portrait", "square"),
     min_px: value => Number.isInteger(value) && value > 0,
-    tags: value => Array.isArray(value) && value.length > 0 && value.every(text),
-    names: value => Array.isArray(value) && value.length > 0 && value.every(namely),
+    tags: value => Array.isArray(value) && value.length > 0 && value.every(isText),
+    names: value => Array.isArray(value) && value.length > 0 && value.every(isName),
     place: isBox,
     min_score: value => Math.abs(value) <= 1,
-    sort: one("score", "newest", "oldest", "name"),
-    kind: one("text"),
-    likely: one(true),
+    sort: isOneOf("score", "newest", "oldest", "name"),
+    kind: isOneOf("text"),
+    likely: isOneOf(true),
   }),
 );
 
-// A place as people read it.
-const called = place => place.name ?? t("here", place.latitude, place.longitude);
+// The name of a place for people.
+const placeTitle = place => place.name ?? t("here", place.latitude, place.longitude);
 
 export class Filters {
-  // changed(): other pictures pass now
+  // changed(): other pictures pass the filters now.
   constructor(changed) {
     this.changed = changed;
     this.dialog = $("#filters");
-    this.set = {}; // as the server takes them, and `sort`, `kind` and `likely`
-    this.library = null; // what there is to filter by, once the server told
+    this.set = {}; // in the server's form, with `sort`, `kind` and `likely`
+    this.library = null; // the library's summary, from which values are chosen
     this.dialog.addEventListener("click", event => {
       if (event.target === this.dialog) this.dialog.close();
     });
   }
 
-  // A dialog that was opened before the server told is drawn anew.
-  learn(library) {
+  // Takes a new summary of the library, and redraws a dialog that was opened before the first one.
+  update(library) {
     const first = !this.library,
       before = this.placeName(this.set.place);
     this.library = library;
-    if (this.placeName(this.set.place) !== before) this.draw(); // its name is known now
-    if (first && this.dialog.open) this.open(this.asking);
+    if (this.placeName(this.set.place) !== before) this.draw(); // the place has a name now
+    if (first && this.dialog.open) this.open(this.context);
   }
 
-  get asked() {
+  // As the server takes them, without `sort`, `kind` and `likely`.
+  get request() {
     const { sort, kind, likely, ...filters } = this.set;
     return filters;
   }
 
   get any() {
-    return Object.keys(this.asked).length > 0;
+    return Object.keys(this.request).length > 0;
   }
 
   get texts() {
     return this.set.kind === "text";
   }
 
-  kept() {
+  // The parameters of the page's address.
+  toAddress() {
     return Object.keys(this.set).length ? { f: JSON.stringify(this.set) } : {};
   }
 
-  restore(kept) {
-    let said = {};
+  restore(parameters) {
+    let values = {};
     try {
-      said = JSON.parse(kept.get("f") ?? "{}") ?? {};
+      values = JSON.parse(parameters.get("f") ?? "{}") ?? {};
     } catch {
       /* none */
     }
-    this.set = Object.fromEntries(Object.entries(said).filter(([name, value]) => FINE.get(name)?.(value)));
+    this.set = Object.fromEntries(Object.entries(values).filter(([name, value]) => VALID.get(name)?.(value)));
     this.draw();
   }
 
@@ -102,7 +104,8 @@ export class Filters {
     this.changed();
   }
 
-  told(name, value) {
+  // A filter as its chip shows it.
+  describe(name, value) {
     const words = {
       folder: value,
       after: `${t("from")} ${value}`,
@@ -121,24 +124,24 @@ export class Filters {
     return words[name] ?? `${name} ${value}`;
   }
 
-  // That of the library's places which a box is, or else its sides.
+  // The name of the library's place with this box, or else the sides of the box.
   placeName(box) {
     if (!Array.isArray(box)) return "";
-    const known = this.library?.places.find(each => String(each.box) === String(box));
-    return known ? called(known) : `${t("place")} ${box.join(t("comma"))}`;
+    const match = this.library?.places.find(each => String(each.box) === String(box));
+    return match ? placeTitle(match) : `${t("place")} ${box.join(t("comma"))}`;
   }
 
-  // The library's place with that point, and what it is called.
+  // The library's place around a point, with its title; none if there is none.
   placeAt(latitude, longitude) {
     const place = this.library?.places.find(
       ({ box: [south, west, north, east] }) => south <= latitude && latitude <= north && west <= longitude && longitude <= east,
     );
-    return place && { ...place, called: called(place) };
+    return place && { ...place, title: placeTitle(place) };
   }
 
   draw() {
     const chips = Object.entries(this.set).map(([name, value]) => {
-      const shown = this.told(name, value);
+      const shown = this.describe(name, value);
       return el(
         "span",
         { class: "chip set" },
@@ -151,18 +154,20 @@ export class Filters {
     $("#open-filters").classList.toggle("on", chips.length > 0);
   }
 
-  // searching: something is; inWords: it is words alone, so that what is found may be likely or not.
-  open(asking) {
-    const { searching, inWords } = (this.asking = asking);
-    const choose = (name, first, options, chosen = value => this.change(name, value)) =>
+  // searching: there is a query; inWords: it is words alone, so that hits are likely or not.
+  open(context) {
+    const { searching, inWords } = (this.context = context);
+    const choose = (name, first, options, apply = value => this.change(name, value)) =>
       el(
         "select",
-        { name, onchange: event => chosen(event.target.value) },
+        { name, onchange: event => apply(event.target.value) },
         el("option", { value: "", text: first }),
-        options.map(([value, text]) => el("option", { value, text, selected: String(this.current(name)) === String(value) })),
+        options.map(([value, title]) =>
+          el("option", { value, text: title, selected: String(this.current(name)) === String(value) }),
+        ),
       );
     const field = (label, control) => el("label", { class: "row" }, el("span", { text: label }), control);
-    const day = name =>
+    const dateInput = name =>
       el("input", {
         type: "date",
         name,
@@ -183,13 +188,13 @@ export class Filters {
       { name: "sort", onchange: event => this.change("sort", event.target.value === orders[0] ? null : event.target.value) },
       orders.map(each => el("option", { value: each, text: t(each), selected: each === (this.set.sort ?? orders[0]) })),
     );
-    const own = this.set.place && !places.some(each => String(each.box) === String(this.set.place));
+    const ownBox = this.set.place && !places.some(each => String(each.box) === String(this.set.place));
     const anywhere = choose(
       "place",
       t("anyPlace"),
       [
-        ...(own ? [[String(this.set.place), t("box")]] : []),
-        ...places.map(each => [String(each.box), `${called(each)} (${each.pictures})`]),
+        ...(ownBox ? [[String(this.set.place), t("box")]] : []),
+        ...places.map(each => [String(each.box), `${placeTitle(each)} (${each.pictures})`]),
       ],
       value => {
         this.change("place", value ? value.split(",").map(Number) : null);
@@ -241,11 +246,11 @@ export class Filters {
             name: "names",
             placeholder: t("fileNameHint"),
             value: (this.set.names ?? []).join(" "),
-            onchange: event => this.change("names", namely(event.target.value) ? [event.target.value.trim()] : null),
+            onchange: event => this.change("names", isName(event.target.value) ? [event.target.value.trim()] : null),
           }),
         ),
-        field(t("from"), day("after")),
-        field(t("until"), day("before")),
+        field(t("from"), dateInput("after")),
+        field(t("until"), dateInput("before")),
         cameras.length
           ? field(
               t("camera"),
@@ -278,7 +283,7 @@ export class Filters {
         field(t("order"), order),
         el(
           "details",
-          { open: Boolean(own) },
+          { open: Boolean(ownBox) },
           el("summary", { text: t("more") }),
           field(t("box"), box),
           el("p", { id: "place-why", text: t("placeWhy") }),
@@ -288,7 +293,7 @@ export class Filters {
           { class: "foot" },
           button(t("reset"), () => {
             this.clear();
-            this.open(asking);
+            this.open(context);
           }),
           el("button", { class: "primary", text: t("apply") }),
         ),
@@ -303,11 +308,11 @@ export class Filters {
   }
 
   place(input) {
-    const said = input.value.trim(),
-      sides = said.split(/[,，、]/).map(side => (side.trim() ? Number(side) : NaN)),
-      fine = isBox(sides);
-    input.setCustomValidity(fine || !said ? "" : t("placeWhy"));
+    const typed = input.value.trim(),
+      sides = typed.split(/[,，、]/).map(side => (side.trim() ? Number(side) : NaN)),
+      valid = isBox(sides);
+    input.setCustomValidity(valid || !typed ? "" : t("placeWhy"));
     input.reportValidity();
-    if (fine || !said) this.change("place", fine ? sides : null);
+    if (valid || !typed) this.change("place", valid ? sides : null);
   }
 }

@@ -1,20 +1,20 @@
-// A justified grid of any number of pictures, of which only those near the window are in the document.
+// A justified grid of any number of pictures; only those near the window are in the document.
 //
-// Rows are laid out in typed arrays, so that 100,000 pictures take some milliseconds; what scrolls past in a hurry is never loaded.
+// Rows are laid out in typed arrays, so that 100,000 pictures take some milliseconds. What scrolls past quickly is never loaded.
 
 import { el } from "./dom.js";
 import { sharp, thumbnail } from "./api.js";
 import { t } from "./words.js";
 
-const GAP = 4,
-  HEADING_PX = 44,
-  BESIDE_PX = 28,
-  TITLE_PX = 150,
-  SETTLED_MS = 70;
-const TALL = width => (width < 560 ? 118 : width < 1100 ? 170 : 210);
+const GAP = 4;
+const HEADING_PX = 44;
+const BESIDE_PX = 28; // between groups in one row
+const TITLE_PX = 150; // the least width of a group
+const SETTLED_MS = 70; // without scrolling, before thumbnails are loaded
+const rowHeight = width => (width < 560 ? 118 : width < 1100 ? 170 : 210);
 
 export class Grid {
-  // open(index), toggle(index, range, from), near(): the end is near
+  // open(index); toggle(index, range, from); near(): the end of the list comes into view.
   constructor(place, { open, toggle, near }) {
     Object.assign(this, { place, open, toggle, near });
     this.items = { ids: [], aspects: new Float32Array(0), groups: null, name: () => "" };
@@ -33,9 +33,9 @@ export class Grid {
     place.addEventListener("keydown", event => this.key(event));
   }
 
-  // items: ids; aspects (width over height); groups: a heading, or none, for each or null; beside(heading): whether such groups
-  // may stand side by side where they are short; name(index); mark(index): what is said
-  // on the picture, or nothing. keep: what was shown mostly stays, perhaps elsewhere. Where the focus is here, or is `awaited`, it stays here.
+  // items: ids; aspects (width over height); groups: a heading per picture, or null; beside(heading): short groups with this
+  // heading may share a row; name(index); mark(index): a note on the picture, or nothing.
+  // keep: most pictures stay, though perhaps at other positions. The focus stays in the grid if it is there, or `awaited`.
   show(items, { keep = false } = {}) {
     const focused = this.awaited || this.place.contains(document.activeElement),
       before = this.items.ids[this.active];
@@ -66,7 +66,7 @@ export class Grid {
       { aspects, groups, beside } = this.items,
       n = aspects.length;
     if (!width) return;
-    const tall = TALL(width);
+    const tall = rowHeight(width);
     this.x = new Float32Array(n);
     this.w = new Float32Array(n);
     this.row = new Int32Array(n);
@@ -143,7 +143,7 @@ export class Grid {
     });
   }
 
-  // The first row whose end lies below y.
+  // The first row that ends below y.
   rowAt(y) {
     let low = 0,
       high = this.tops.length - 1;
@@ -190,7 +190,7 @@ export class Grid {
     if (this.canvas.offsetHeight - begin < 3 * screen) this.near?.();
   }
 
-  // The heading over a picture; whoever comes to that by the keys hears it, too.
+  // The heading over a picture, which also describes it to screen readers.
   title(index, cell) {
     const { top, left, text } = this.titles.get(index),
       title = el("h2", { id: `from-${index}`, text, title: text });
@@ -249,7 +249,7 @@ export class Grid {
     return cell;
   }
 
-  // Opens the picture; where some are selected already, or with a key held, it joins or leaves them.
+  // Opens the picture; with a modifier key, or when some are selected, it toggles its selection instead.
   press(event, index) {
     if (event.shiftKey || event.ctrlKey || event.metaKey || this.selected.size) this.toggle(index, event.shiftKey);
     else this.open(index);
@@ -264,7 +264,7 @@ export class Grid {
 
   drop(cell) {
     const image = cell.querySelector("img");
-    if (!image.classList.contains("there")) image.removeAttribute("src"); // a request that nobody waits for any more
+    if (!image.classList.contains("there")) image.removeAttribute("src"); // cancels the request
     cell.remove();
   }
 
@@ -296,7 +296,7 @@ export class Grid {
     this.cells.get(index)?.querySelector(".open").focus({ preventScroll: true });
   }
 
-  // The picture in the next or previous row that lies most nearly below or above.
+  // The picture in the row `step` further whose centre is nearest.
   beyond(index, step) {
     const row = this.row[index] + step;
     if (row < 0 || row >= this.tops.length) return index;
@@ -338,7 +338,7 @@ export class Grid {
     }
   }
 
-  // Shows what is selected.
+  // Marks the selected pictures.
   mark(selected) {
     this.selected = selected;
     this.place.classList.toggle("selecting", selected.size > 0);

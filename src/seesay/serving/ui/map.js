@@ -1,15 +1,15 @@
-// The library as a map: alike pictures lie together, groups have names. Drawn on a canvas, moved by hand, wheel or keys.
+// The library as a map: similar pictures close together, groups with names. Drawn on a canvas, moved by hand, wheel or keys.
 
 import { button, debounce, el, icon } from "./dom.js";
-import { get, thumbnail } from "./api.js";
-import { language, t, told } from "./words.js";
+import { get, pause, thumbnail } from "./api.js";
+import { language, t, errorMessage } from "./words.js";
 
 const MOST_ZOOM = 40;
 
 export class Chart {
-  // open(id); empty(): whether there is no picture at all
-  constructor(place, given) {
-    Object.assign(this, { place }, given);
+  // open(id); empty(): true if the library holds no picture.
+  constructor(place, callbacks) {
+    Object.assign(this, { place }, callbacks);
     this.view = { x: 0.5, y: 0.5, zoom: 1 };
   }
 
@@ -27,7 +27,8 @@ export class Chart {
         if (this.closed) return;
       }
       const sheet = new Image();
-      sheet.src = `/v1/map/sheet?language=${language}&chart=${map.chart ?? Date.now()}`; // the same tiles lie elsewhere after a change
+      // By its chart: after a change the tiles are in other positions.
+      sheet.src = `/v1/map/sheet?language=${language}&chart=${map.chart ?? Date.now()}`;
       await sheet.decode();
       for (const group of map.groups) group.name = group.name.replace(/,\s*/g, t("comma"));
       Object.assign(this, { map, sheet });
@@ -36,7 +37,7 @@ export class Chart {
       if (fault.status === 0 && this.map) return;
       this.map = null;
       const few = this.empty() ? "emptyTitle" : /at least \d+ pictures/.test(fault.message) && "fewForMap";
-      this.place.replaceChildren(el("p", { class: "wait", role: "status", text: few ? t(few) : told(fault) }));
+      this.place.replaceChildren(el("p", { class: "wait", role: "status", text: few ? t(few) : errorMessage(fault) }));
     }
   }
 
@@ -44,10 +45,10 @@ export class Chart {
     this.closed = true;
   }
 
-  // Waits until nothing is being drawn, or for as long as nobody looks; the bar follows.
+  // Waits until nothing is being drawn, or the view is left; updates the bar.
   async drawn(bar) {
     for (;;) {
-      await new Promise(done => setTimeout(done, 400));
+      await pause(400);
       if (this.closed) return;
       const { drawing, share } = await get(`/v1/map/progress?language=${language}`);
       if (!drawing) return;
@@ -69,7 +70,7 @@ export class Chart {
       placeholder: t("find"),
       "aria-label": t("find"),
       oninput: debounce(() => {
-        this.wanted = find.value.trim().toLowerCase();
+        this.term = find.value.trim().toLowerCase();
         this.redraw();
       }, 100),
     });
@@ -87,7 +88,7 @@ export class Chart {
     const left = this.map.left_out ? el("p", { class: "left-out", text: t("leftOut", this.map.left_out) }) : null;
     this.place.replaceChildren(this.canvas, tools, this.card, left ?? "");
     this.over = this.left = -1;
-    this.wanted = "";
+    this.term = "";
     this.listen();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     this.resize();
@@ -118,7 +119,7 @@ export class Chart {
   down(y) {
     return this.height / 2 + (y - this.view.y) * (this.height - 90) * this.view.zoom;
   }
-  // Pictures grow more slowly than the room between them, so that nearer is also wider.
+  // The size of a picture. It grows more slowly than the distances, so that zooming in separates them.
   get side() {
     return Math.min(
       200,
@@ -135,9 +136,9 @@ export class Chart {
       const x = this.across(spot.x),
         y = this.down(spot.y);
       if (at === this.over || x < -side || y < -side || x > this.width + side || y > this.height + side) return;
-      const found =
-        !this.wanted || `${spot.name} ${spot.date} ${map.groups[spot.group]?.name ?? ""}`.toLowerCase().includes(this.wanted);
-      pen.globalAlpha = found ? 1 : 0.12;
+      const matches =
+        !this.term || `${spot.name} ${spot.date} ${map.groups[spot.group]?.name ?? ""}`.toLowerCase().includes(this.term);
+      pen.globalAlpha = matches ? 1 : 0.12;
       this.tile(spot, at, x, y, side);
     });
     pen.globalAlpha = 1;
@@ -154,7 +155,7 @@ export class Chart {
       }
       this.tile(spot, this.over, x, y, px);
     }
-    const taken = [];
+    const placed = [];
     pen.font = `600 14px ${style.fontFamily}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
@@ -164,8 +165,8 @@ export class Chart {
         y = this.down(group.y);
       if (middle < -half || middle > this.width + half) continue;
       const x = Math.min(Math.max(middle, half + 4), this.width - half - 4); // whole, if near the edge
-      if (taken.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 26)) continue;
-      taken.push({ x, y, half });
+      if (placed.some(other => Math.abs(other.x - x) < other.half + half && Math.abs(other.y - y) < 26)) continue;
+      placed.push({ x, y, half });
       pen.globalAlpha = 0.88;
       pen.fillStyle = paper;
       pen.beginPath();
@@ -230,7 +231,7 @@ export class Chart {
     return -1;
   }
 
-  // The nearest to a place on the screen; with a direction, the nearest that lies more that way than aside.
+  // The picture nearest to a point of the screen; with a direction, the nearest one in that quarter.
   nearest(x, y, [right, below] = [0, 0]) {
     let best = -1,
       least = Infinity;
@@ -249,7 +250,7 @@ export class Chart {
     return best;
   }
 
-  // By keys from one picture to the next; the map follows where it would be out of sight.
+  // Moves to the next picture in a direction; the map follows if that one is out of sight.
   walk(way) {
     const from = this.map.spots[this.over],
       next = from ? this.nearest(this.across(from.x), this.down(from.y), way) : this.nearest(this.width / 2, this.height / 2);

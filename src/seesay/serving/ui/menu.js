@@ -1,14 +1,16 @@
-// The menu: language, colours, the library brought up to date; and how far that is.
+// The menu: language, colours, indexing and its progress.
 
 import { $, button, el, refill, sheet } from "./dom.js";
 import { call, get, post } from "./api.js";
-import { language, reason, speak, t, told } from "./words.js";
+import { fullName } from "./detail.js";
+import { language, reason, setLanguage, t, errorMessage } from "./words.js";
 
 const BUSY_MS = 1000,
   IDLE_MS = 20000;
 
-export function colours(chosen) {
-  if (chosen) localStorage.setItem("theme", chosen);
+// Applies the colour scheme, after storing another one if it is given.
+export function colours(choice) {
+  if (choice) localStorage.setItem("theme", choice);
   const theme = localStorage.getItem("theme") ?? "system";
   document.documentElement.dataset.theme = theme;
   $("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
@@ -16,9 +18,9 @@ export function colours(chosen) {
 }
 
 export class Menu {
-  // spoke(): the language changed; news(library, more): what the library holds now, and whether it holds more
-  constructor({ spoke, news }) {
-    Object.assign(this, { spoke, news });
+  // languageChanged(); updated(library, more): the library's summary, and whether its pictures have changed.
+  constructor({ languageChanged, updated }) {
+    Object.assign(this, { languageChanged, updated });
     this.button = $("#menu-button");
     this.place = $("#menu");
     this.bar = $("#indexing");
@@ -66,9 +68,9 @@ export class Menu {
           ["zh", "中文"],
         ],
         language,
-        chosen => {
-          speak(chosen);
-          this.spoke();
+        code => {
+          setLanguage(code);
+          this.languageChanged();
           this.draw();
         },
       ),
@@ -102,10 +104,9 @@ export class Menu {
   async index() {
     try {
       await post("/v1/index", {});
-      this.asked = true;
       this.watch();
     } catch (fault) {
-      this.note = told(fault);
+      this.note = errorMessage(fault);
       this.draw();
     }
   }
@@ -118,23 +119,14 @@ export class Menu {
       el(
         "ul",
         { class: "failures" },
-        failures
-          .slice(0, 500)
-          .map(each =>
-            el(
-              "li",
-              {},
-              el("strong", { text: [each.folder, each.name].filter(Boolean).join(" / ") }),
-              ` ${reason(each.reason)}`,
-            ),
-          ),
+        failures.slice(0, 500).map(each => el("li", {}, el("strong", { text: fullName(each) }), ` ${reason(each.reason)}`)),
       ),
     );
   }
 
-  // What looks like pictures and videos and is not read, by kind, with what can be done about it.
+  // Files that look like pictures or videos and are not read, by kind, with advice.
   skipped() {
-    const own = t("kinds");
+    const translated = t("kinds");
     sheet(
       t("passedOver", this.passed),
       t("close"),
@@ -142,14 +134,14 @@ export class Menu {
         "ul",
         { class: "failures" },
         this.library.skipped.map(each => {
-          const [kind, advice] = own[each.kind] ?? [each.kind, each.advice];
+          const [kind, advice] = translated[each.kind] ?? [each.kind, each.advice];
           return el("li", {}, el("strong", { text: `${each.files} × ${kind}` }), ` ${advice}`);
         }),
       ),
     );
   }
 
-  // Again and again, oftener while something happens.
+  // Polls the library's summary, more often while it is indexing.
   async watch() {
     clearTimeout(this.waiting);
     let busy = false;
@@ -159,11 +151,11 @@ export class Menu {
       busy = library.indexing.running;
       this.library = library;
       this.progress(library.indexing, before?.indexing);
-      this.news(library, before !== undefined && before.pictures !== library.pictures);
+      this.updated(library, before !== undefined && before.pictures !== library.pictures);
       if (!this.place.hidden && JSON.stringify({ ...before, indexing: 0 }) !== JSON.stringify({ ...library, indexing: 0 }))
         this.draw();
     } catch {
-      /* the banner tells */
+      /* the banner says so */
     }
     this.waiting = setTimeout(() => this.watch(), busy ? BUSY_MS : IDLE_MS);
   }
@@ -178,7 +170,7 @@ export class Menu {
     text.textContent = t("indexing", now.done, now.total);
     if (before?.running && !now.running && now.last) {
       this.note = now.last.error
-        ? `${t("indexFailed")} ${told({ code: now.last.code, message: now.last.error })}`
+        ? `${t("indexFailed")} ${errorMessage({ code: now.last.code, message: now.last.error })}`
         : t("indexed", now.last.added, now.last.removed);
       if (!this.place.hidden) this.draw();
     }

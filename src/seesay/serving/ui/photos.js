@@ -1,15 +1,15 @@
-// The view of pictures: all of them, or those that are searched for.
+// The view of pictures: all of them, or the hits of a search.
 
 import { $, button, debounce, el } from "./dom.js";
 import { post } from "./api.js";
 import { Grid } from "./grid.js";
 import { Texts } from "./texts.js";
-import { language, t, told } from "./words.js";
+import { language, t, errorMessage } from "./words.js";
 
-const PAGE = 120,
-  TYPING_MS = 200,
-  QUOTED = 40; // letters of what is searched for in a heading
-// What a server says of a query that it cannot read, in the page's words.
+const PAGE = 120;
+const TYPING_MS = 200;
+const QUOTED = 40; // letters of the query in a heading
+// The server's messages on a malformed query -> the page's.
 const FAULTS = [
   [/quotation mark has no end/, "openQuote"],
   [/^a name has no weight/, "nameWeight"],
@@ -19,27 +19,27 @@ const FAULTS = [
 const UNTAGGED = /no picture is tagged (['"])(.*?)\1(?:; did you mean (['"])(.*)\3\?)?/;
 
 export class Photos {
-  // query, filters: what is asked; address(): what is asked changed; open(id, index); selection
+  // query, filters; address(): updates the page's address; open(id, index). `selection` is set later.
   constructor({ query, filters, address, open }) {
     Object.assign(this, { query, filters, address });
-    this.known = new Map(); // id -> what a search told of it
+    this.hits = new Map(); // id -> the facts of a search's hit
     this.ids = [];
     this.grid = new Grid($("#grid"), {
       open: index => open(this.ids[index], index),
       toggle: (index, range, from) => this.selection.toggle(this.ids, index, range, from),
       near: () => this.filters.texts || this.further(),
     });
-    this.texts = new Texts($("#texts"), { chosen: text => this.pictured(text), further: () => this.further() });
+    this.texts = new Texts($("#texts"), { chosen: text => this.showPicturesFor(text), further: () => this.further() });
     this.soon = debounce(() => this.run(), TYPING_MS);
     this.status = $("#status");
     this.empty = $("#empty");
   }
 
   facts(id) {
-    return this.known.get(id);
+    return this.hits.get(id);
   }
 
-  // Something that is asked changed: the address follows, and the pictures.
+  // Updates the address and the pictures after a change of the query or the filters.
   changed({ now = false, forced = false } = {}) {
     if (forced || !this.query.unfinished) this.address();
     return now ? this.run({ forced }) : this.soon();
@@ -52,24 +52,28 @@ export class Photos {
       query: this.query.toString(),
       pictures: this.query.pictures,
       n: PAGE,
-      filters: this.filters.asked,
+      filters: this.filters.request,
       ...(kind ? { kind } : { ...(dated && { sort }), ...(likely && { likely }) }),
       ...more,
     };
   }
 
-  // Of a query that is half typed the last hits stay, unless it is forced.
+  // Runs the query. While it is half typed the last hits stay, unless forced.
   async run({ keep = false, forced = false } = {}) {
     if (this.query.unfinished && !forced && this.request) return;
     this.request?.abort();
     const { signal } = (this.request = new AbortController());
-    this.asked = JSON.stringify([this.query.toString(), this.filters.set]);
+    this.requested = JSON.stringify([this.query.toString(), this.filters.set]);
     this.cursor = null;
     const late = setTimeout(() => {
       this.status.textContent = t("searching");
     }, 400);
     try {
-      await (this.filters.texts ? this.read(signal) : this.query.empty ? this.browse(signal, keep) : this.search(signal));
+      await (this.filters.texts
+        ? this.searchTexts(signal)
+        : this.query.empty
+          ? this.browse(signal, keep)
+          : this.search(signal));
     } catch (fault) {
       if (fault.name !== "AbortError" && fault.status !== 0) this.fail(fault);
     } finally {
@@ -77,35 +81,35 @@ export class Photos {
     }
   }
 
-  // Texts instead of pictures.
-  async read(signal) {
+  // Searches texts instead of pictures.
+  async searchTexts(signal) {
     const { results, next, nothing } = this.query.empty
       ? { results: [], nothing: { reason: "ask" } }
       : await post("/v1/search", this.body(), { signal });
     this.renew();
     this.clear();
-    this.listed(results, next, false);
-    this.tell(this.status.textContent, nothing?.reason === "library" ? "texts" : nothing?.reason);
+    this.showTexts(results, next, false);
+    this.report(this.status.textContent, nothing?.reason === "library" ? "texts" : nothing?.reason);
   }
 
-  listed(results, next, added) {
+  showTexts(results, next, added) {
     this.cursor = next ?? null;
     this.texts.show(results, { added, more: Boolean(next) });
     this.status.textContent = t("countedTexts", this.texts.count, Boolean(next));
   }
 
-  // The pictures that fit a text.
-  pictured(text) {
+  // Searches for the pictures that fit a text.
+  showPicturesFor(text) {
     delete this.filters.set.kind;
     this.filters.draw();
-    this.query.say(text);
+    this.query.setWords(text);
     this.changed({ now: true });
   }
 
   async browse(signal, keep) {
     const { sort } = this.filters.set,
       order = sort === "score" ? undefined : sort;
-    const { min_score: _, ...filters } = this.filters.asked;
+    const { min_score: _, ...filters } = this.filters.request;
     const { ids, widths, heights, dates, names } = await post(
       "/v1/browse",
       { filters, ...(order && { sort: order }) },
@@ -120,35 +124,36 @@ export class Photos {
         aspects: aspects(widths, heights),
         groups: dated ? months(dates) : null,
         beside: () => true,
-        name: index => names?.[index] || this.known.get(ids[index])?.name || dates[index] || `${t("picture")} ${index + 1}`,
+        name: index => names?.[index] || this.hits.get(ids[index])?.name || dates[index] || `${t("picture")} ${index + 1}`,
       },
       { keep },
     );
-    this.tell(t("count", ids.length), ids.length ? null : this.filters.any ? "filters" : "library");
+    this.report(t("count", ids.length), ids.length ? null : this.filters.any ? "filters" : "library");
   }
 
   async search(signal) {
     const { results, next, nothing } = await post("/v1/search", this.body(), { signal });
-    this.renew(results.length === this.ids.length && results.every((hit, at) => hit.id === this.ids[at])); // asked again, as when the page begins
+    const same = results.length === this.ids.length && results.every((hit, at) => hit.id === this.ids[at]);
+    this.renew(same); // as when the page begins
     this.take(results, next);
-    this.tell(this.status.textContent, nothing?.reason === "filters" && !this.filters.any ? "names" : nothing?.reason);
+    this.report(this.status.textContent, nothing?.reason === "filters" && !this.filters.any ? "names" : nothing?.reason);
   }
 
-  // What is shown is exchanged: a score belongs to its search, and what is asked anew begins at the top.
+  // Before other pictures are shown: forgets the scores of the last search, and scrolls to the top for another query.
   renew(keep = false) {
-    for (const facts of this.known.values()) for (const name of ["score", "relevance", "likely", "named"]) delete facts[name];
+    for (const facts of this.hits.values()) for (const name of ["score", "relevance", "likely", "named"]) delete facts[name];
     this.texts.show([]);
     if (!keep) this.selection.last = null;
-    if (this.shown && this.shown !== this.asked) scrollTo({ top: 0 });
-    this.shown = this.asked;
+    if (this.shown && this.shown !== this.requested) scrollTo({ top: 0 });
+    this.shown = this.requested;
   }
 
-  // Below the likely ones, or where there are none instead of them, come those that are less likely.
+  // Shows hits: the likely ones first, then a heading and the less likely ones.
   take(results, next, more = false) {
-    for (const hit of results) this.known.set(hit.id, hit);
+    for (const hit of results) this.hits.set(hit.id, hit);
     this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
     this.cursor = next ?? null;
-    const hits = this.ids.map(id => this.known.get(id)),
+    const hits = this.ids.map(id => this.hits.get(id)),
       from = hits.findIndex(hit => hit.likely === false),
       likely = from < 0 ? hits.length : from;
     const heading = likely ? t("lessLikely") : t("nearest", this.words),
@@ -173,7 +178,7 @@ export class Photos {
       hits[0]?.likely === undefined ? t("count", hits.length, Boolean(next)) : t("likely", likely, from < 0 && Boolean(next));
   }
 
-  // What is searched for, as a heading says it.
+  // The query's words for a heading.
   get words() {
     const words = this.query.text.replace(/^"([^"]*)"$/, "$1");
     return words.length > QUOTED ? `${words.slice(0, QUOTED).trim()}…` : words;
@@ -187,7 +192,7 @@ export class Photos {
     try {
       const { results, next } = await post("/v1/search", this.body({ cursor }), { signal });
       if (this.filters.texts) {
-        this.listed(results, next, true);
+        this.showTexts(results, next, true);
         return;
       }
       this.take(results, next, true);
@@ -198,10 +203,11 @@ export class Photos {
     }
   }
 
-  tell(status, empty) {
+  // Shows the status; or, for a reason, why there is nothing.
+  report(status, empty) {
     this.status.textContent = empty ? "" : status;
     this.empty.hidden = !empty;
-    const way = {
+    const explanations = {
       likely: () => [
         el("h2", { text: t("nothing") }),
         el("p", { text: t("noneLikely", this.words) }),
@@ -217,17 +223,17 @@ export class Photos {
       ask: () => [el("p", { text: t("askTexts") })],
       texts: () => [el("h2", { text: t("nothing") }), el("p", { text: t("noTexts") })],
       names: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingNamed") })],
-      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), this.unfiltered()],
+      filters: () => [el("h2", { text: t("nothing") }), el("p", { text: t("nothingFiltered") }), this.clearFiltersButton()],
       library: () => [
         el("h2", { text: t("emptyTitle") }),
         el("p", { text: t("emptyWhy") }),
         el("pre", { text: t("emptyHow") }),
       ],
     }[empty];
-    if (way) this.empty.replaceChildren(...way());
+    if (explanations) this.empty.replaceChildren(...explanations());
   }
 
-  unfiltered() {
+  clearFiltersButton() {
     return button(t("clearFilters"), () => {
       this.grid.awaited = true;
       this.filters.clear();
@@ -243,7 +249,7 @@ export class Photos {
     this.renew();
     this.clear();
     if (fault.status === 404) {
-      this.tell("", "library");
+      this.report("", "library");
       return;
     }
     this.status.textContent = "";
@@ -253,28 +259,28 @@ export class Photos {
       this.empty.replaceChildren(
         el("h2", { text: t("nothing") }),
         el("p", { text: t("untagged", untagged[2], untagged[4]) }),
-        this.unfiltered(),
+        this.clearFiltersButton(),
       );
       return;
     }
     const [why, ...place] = fault.message.split("\n"),
-      own = place.length ? FAULTS.find(([said]) => said.test(why))?.[1] : /leave no time/.test(why) && "noTime";
+      name = place.length ? FAULTS.find(([pattern]) => pattern.test(why))?.[1] : /leave no time/.test(why) && "noTime";
     this.empty.replaceChildren(
       el("h2", { text: t(place.length ? "faulty" : "failed") }),
-      el("p", { text: own ? t(own) : place.length ? why : told(fault) }),
+      el("p", { text: name ? t(name) : place.length ? why : errorMessage(fault) }),
       place.length && !this.query.chips.length ? el("pre", { text: place.join("\n").replace(/^ {4}/gm, "") }) : "",
     );
   }
 }
 
-// The month of each day, as a heading; days that are not known are one group.
+// The month of each day, as a heading; unknown days share one.
 function months(days) {
   const month = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" }),
-    named = new Map([["", t("undated")]]);
+    headings = new Map([["", t("undated")]]);
   return days.map(day => {
     const key = day.slice(0, 7);
-    if (!named.has(key)) named.set(key, month.format(new Date(`${key}-01T00:00:00Z`)));
-    return named.get(key);
+    if (!headings.has(key)) headings.set(key, month.format(new Date(`${key}-01T00:00:00Z`)));
+    return headings.get(key);
   });
 }
 

@@ -2,8 +2,8 @@
 
 import { button, debounce, el, icon } from "./dom.js";
 import { post, thumbnail } from "./api.js";
-import { bars } from "./detail.js";
-import { t, told } from "./words.js";
+import { bars, mostLikely } from "./detail.js";
+import { t, errorMessage } from "./words.js";
 
 const OFFERED = 8;
 const lines = area =>
@@ -17,10 +17,10 @@ const lines = area =>
   ].slice(0, 60);
 
 export class Playground {
-  // offered(): ids of some of the library's pictures; take(files): reads them, and adds them
+  // offered(): ids of the library's pictures; take(files): reads and adds them.
   constructor(place, offered, take) {
     Object.assign(this, { place, offered, take });
-    this.images = []; // {item: what is sent, src: what is shown}; the first is classified
+    this.images = []; // {item: as it is sent, src: as it is shown, small: in the table}; the first is classified
     this.classify = debounce(() => this.classifyNow(), 250);
     this.compare = debounce(() => this.compareNow(), 250);
   }
@@ -142,14 +142,14 @@ export class Playground {
     this.draw();
   }
 
-  async ask(path, body, then) {
+  async request(path, body, then) {
     this[path]?.abort();
     const { signal } = (this[path] = new AbortController());
     try {
       then(await post(path, body, { signal }));
       this.note.textContent = "";
     } catch (fault) {
-      if (fault.name !== "AbortError") this.note.textContent = told(fault);
+      if (fault.name !== "AbortError") this.note.textContent = errorMessage(fault);
     }
   }
 
@@ -160,13 +160,9 @@ export class Playground {
       this.note.textContent = t("addLine");
       return;
     }
-    this.ask("/v1/classify", { images: [this.images[0].item], labels }, ({ results: [result] }) => {
+    this.request("/v1/classify", { images: [this.images[0].item], labels }, ({ results: [result] }) => {
       if (result.error) this.note.textContent = result.error.message;
-      else
-        bars(
-          [...result.scores].sort((a, b) => b.probability - a.probability),
-          this.list,
-        );
+      else bars(mostLikely(result.scores), this.list);
     });
   }
 
@@ -177,22 +173,22 @@ export class Playground {
       this.table.replaceChildren();
       return;
     }
-    this.ask("/v1/similarity", { a: images.map(image => image.item), b: texts }, ({ similarity }) =>
+    this.request("/v1/similarity", { a: images.map(image => image.item), b: texts }, ({ similarity }) =>
       this.matrix(images, texts, similarity),
     );
   }
 
-  // Coloured from the least to the largest of its cosines.
+  // A table of cosines, coloured from the smallest to the largest.
   matrix(images, texts, cosines) {
-    const known = cosines.flat().filter(value => value !== null),
-      low = Math.min(...known),
-      span = Math.max(...known) - low || 1;
+    const numbers = cosines.flat().filter(value => value !== null),
+      low = Math.min(...numbers),
+      span = Math.max(...numbers) - low || 1;
     const cell = value => {
-      const made = el("td", { text: value === null ? "–" : value.toFixed(2).replace(/^-(?=[0.]+$)/, "") });
+      const td = el("td", { text: value === null ? "–" : value.toFixed(2).replace(/^-(?=[0.]+$)/, "") });
       if (value !== null) {
-        made.style.background = `color-mix(in oklab, var(--heat) ${Math.round((100 * (value - low)) / span)}%, var(--paper))`;
+        td.style.background = `color-mix(in oklab, var(--heat) ${Math.round((100 * (value - low)) / span)}%, var(--paper))`;
       }
-      return made;
+      return td;
     };
     const head = images.map((image, at) =>
       el(

@@ -1,12 +1,12 @@
-// What is searched for: the words as typed, with pictures beside them, each with a sign and a weight.
+// The query: words as typed, and pictures as chips, each with a sign and a weight.
 
 import { $, el, icon, refill } from "./dom.js";
 import { thumbnail } from "./api.js";
 import { t } from "./words.js";
 
-const SIGNS = /[-+−–＋－*＊×:："“”„「」『』«»‘’＂]/; // of the grammar: words that hold one are quoted
+const SIGNS = /[-+−–＋－*＊×:："“”„「」『』«»‘’＂]/; // of the grammar: words with one of them are quoted
 const WEIGHTS = [0.25, 0.5, 1, 2, 4];
-const MOST_PICTURES = 16; // that a server takes
+const MOST_PICTURES = 16; // that the server accepts
 const QUOTES = [`""`, "＂＂", "“”", "„“”", "「」", "『』", "«»", "»«", "‘’"],
   STRAIGHT = `"[^"]*|＂[^＂]*`; // of the others, one without an end is a letter
 const BEGIN = String.raw`(?:^[-+−–]?|(?<=\s)[-+−–]|[＋－])\s*(?:[\d.]+\s*[*＊×]\s*)?`,
@@ -15,7 +15,7 @@ const QUOTED = new RegExp(`(${BEGIN})(?:${QUOTES.map(([, ...end], at) => `${OPEN
 const UNFINISHED = new RegExp(String.raw`${BEGIN}(?:(?:name[:：])?(?:${STRAIGHT})|name[:：]|like[:：][0-9a-f]{0,11})?$`, "i");
 
 export class Query {
-  // changed(): something is searched for anew
+  // changed(): the query is another one now.
   constructor(changed) {
     this.changed = changed;
     this.input = $("#words");
@@ -34,20 +34,21 @@ export class Query {
     return !this.text && !this.chips.length;
   }
 
-  // Whether more is bound to come: it ends in a sign or within quotation marks.
+  // True while more must follow: it ends in a sign or within quotation marks.
   get unfinished() {
     return Boolean(this.text) && UNFINISHED.test(this.text.replace(QUOTED, "$1x"));
   }
 
   // In the server's grammar.
   toString() {
-    const told = this.chips.map(({ kind, value, sign, weight }) => [
+    const parts = this.chips.map(({ kind, value, sign, weight }) => [
       sign,
       `${weight === 1 ? "" : `${weight}*`}${kind}:${value}`,
     ]);
-    let said = this.text;
-    for (const [sign, part] of told) said = said ? `${said} ${sign < 0 ? "-" : "+"} ${part}` : sign < 0 ? `- ${part}` : part;
-    return said;
+    let query = this.text;
+    for (const [sign, part] of parts)
+      query = query ? `${query} ${sign < 0 ? "-" : "+"} ${part}` : sign < 0 ? `- ${part}` : part;
+    return query;
   }
 
   get pictures() {
@@ -58,7 +59,7 @@ export class Query {
     return this.chips.filter(chip => chip.kind === "photo").length >= MOST_PICTURES;
   }
 
-  // False where there is no room for it.
+  // Returns false if there are too many pictures already.
   add(chip) {
     if (chip.kind === "photo" && this.full) return false;
     if (chip.kind === "like" && this.chips.some(other => other.value === chip.value)) return true;
@@ -75,15 +76,15 @@ export class Query {
     this.changed();
   }
 
-  // These words instead of all that was there.
-  say(words) {
+  // Replaces the query by words.
+  setWords(words) {
     this.chips = [];
     this.input.value = SIGNS.test(words) ? `"${words.replaceAll('"', "")}"` : words;
     this.draw();
   }
 
-  // What of it fits into an address: the words and the library's own pictures.
-  kept() {
+  // The parameters of the page's address: words, and the library's own pictures.
+  toAddress() {
     const like = this.chips
       .filter(chip => chip.kind === "like")
       .map(({ value, sign, weight }) => `${sign < 0 ? "-" : ""}${weight}*${value}`)
@@ -95,17 +96,18 @@ export class Query {
     };
   }
 
-  restore(kept) {
-    if (kept.get("q") !== this.text) this.input.value = kept.get("q") ?? "";
-    const photos = kept.has("photo") ? this.chips.filter(chip => chip.kind === "photo") : [];
-    const like = (kept.get("like") ?? "")
+  // Reads them again. Returns true if pictures that were sent along are lost.
+  restore(parameters) {
+    if (parameters.get("q") !== this.text) this.input.value = parameters.get("q") ?? "";
+    const photos = parameters.has("photo") ? this.chips.filter(chip => chip.kind === "photo") : [];
+    const like = (parameters.get("like") ?? "")
       .split(",")
-      .map(said => /^(-?)([\d.]+)\*([0-9a-f]{12})$/.exec(said))
+      .map(part => /^(-?)([\d.]+)\*([0-9a-f]{12})$/.exec(part))
       .filter(Boolean)
       .map(([, minus, weight, value]) => ({ kind: "like", value, sign: minus ? -1 : 1, weight: Number(weight) }));
     this.chips = [...photos, ...like];
     this.draw();
-    return kept.has("photo") && !photos.length; // something was lost
+    return parameters.has("photo") && !photos.length; // something was lost
   }
 
   draw() {
@@ -117,7 +119,7 @@ export class Query {
   }
 
   chip(chip) {
-    const again = () => {
+    const update = () => {
       this.draw();
       this.changed();
     };
@@ -126,7 +128,7 @@ export class Query {
       `${t("toggleSign")}: ${t(chip.sign < 0 ? "without" : "including")}`,
       () => {
         chip.sign = -chip.sign;
-        again();
+        update();
       },
     );
     const weight = el(
@@ -136,14 +138,14 @@ export class Query {
         title: t("weight"),
         onchange: event => {
           chip.weight = Number(event.target.value);
-          again();
+          update();
         },
       },
       WEIGHTS.map(value => el("option", { value, text: `×${value}`, selected: value === chip.weight })),
     );
     const remove = icon("close", t("remove"), () => {
       this.chips = this.chips.filter(other => other !== chip);
-      again();
+      update();
       this.input.focus();
     });
     const image = el("img", {

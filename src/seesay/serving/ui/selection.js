@@ -1,26 +1,27 @@
-// Pictures that are chosen together, and what can be done with them.
+// The selected pictures: exported, listed, copied, tagged.
 
 import { $, button, copy, el, icon, refill, save } from "./dom.js";
 import { get, post } from "./api.js";
-import { t, told } from "./words.js";
+import { tagInput } from "./detail.js";
+import { t, errorMessage } from "./words.js";
 
-const MOST_ZIPPED = 1000,
-  ASKED = 200,
-  AT_ONCE = 6,
-  PAGE = 1000,
-  TAGGED_AT_ONCE = 2000;
+const MOST_ZIPPED = 1000;
+const ONE_BY_ONE = 200; // with more unknown pictures, pages of the whole library are fetched instead
+const AT_ONCE = 6; // requests
+const PAGE = 1000;
+const TAGGED_AT_ONCE = 2000;
 
 export class Selection {
-  // facts(id): what the page knows of a picture; all(): every id shown; changed(ids); tagged(); left(): the focus goes elsewhere
-  constructor(given) {
-    Object.assign(this, given);
+  // facts(id): of a picture, as far as known; all(): every id that is shown; changed(ids); tagged(); left(): takes the focus.
+  constructor(callbacks) {
+    Object.assign(this, callbacks);
     this.ids = new Set();
     this.bar = $("#selection");
     this.canWrite = false;
-    this.last = null; // the picture from which a range goes
+    this.last = null; // the id at which a range begins
   }
 
-  // range: from the last one, or else from the index `from`.
+  // range: selects everything from the last one to this, or from the index `from` if there is no last one.
   toggle(ids, index, range, from = index) {
     const last = ids.indexOf(this.last),
       other = !range ? index : last < 0 ? from : last,
@@ -68,7 +69,7 @@ export class Selection {
     ]);
   }
 
-  // What may take a while: it can be stopped, and ends with a word on how it went.
+  // Runs work that may take a while: it can be stopped, and its result (or error) is shown.
   async work(work) {
     const { signal } = (this.working = new AbortController());
     const pressed = document.activeElement.textContent,
@@ -76,41 +77,41 @@ export class Selection {
         if (this.bar.contains(document.activeElement))
           [...this.bar.querySelectorAll("button")].find(each => each.textContent === text)?.focus();
       };
-    let said = "";
+    let note = "";
     this.draw(t("fetching"));
     focus(t("stop"));
     try {
-      said = (await work(signal)) ?? "";
+      note = (await work(signal)) ?? "";
     } catch (fault) {
-      if (fault.name !== "AbortError") said = told(fault);
+      if (fault.name !== "AbortError") note = errorMessage(fault);
     }
     this.working = null;
-    this.draw(said);
+    this.draw(note);
     focus(pressed);
   }
 
-  // What is known of the pictures that are selected. The rest is asked for: some one by one, many a page of the library at a time.
+  // The facts of the selected pictures. Unknown ones are fetched: a few one by one, many a page of the library at a time.
   async rows(signal) {
     const ids = [...this.ids],
-      found = new Map(ids.map(id => [id, this.facts(id)])),
-      unknown = () => ids.filter(id => !found.get(id));
-    const learn = (id, facts) => {
-      found.set(id, facts);
-      this.note.textContent = t("fetched", ids.length - --left, ids.length);
+      rows = new Map(ids.map(id => [id, this.facts(id)])),
+      unknown = () => ids.filter(id => !rows.get(id));
+    const put = (id, facts) => {
+      rows.set(id, facts);
+      this.note.textContent = t("fetched", ids.length - --remaining, ids.length);
     };
     let missing = unknown(),
-      left = missing.length,
+      remaining = missing.length,
       cursor;
-    if (left > ASKED)
+    if (remaining > ONE_BY_ONE)
       do {
         const { results, next } = await post("/v1/search", { n: PAGE, ...(cursor && { cursor }) }, { signal });
-        for (const facts of results) if (found.has(facts.id) && !found.get(facts.id)) learn(facts.id, facts);
+        for (const facts of results) if (rows.has(facts.id) && !rows.get(facts.id)) put(facts.id, facts);
         cursor = next;
-      } while (cursor && left);
+      } while (cursor && remaining);
     missing = unknown();
-    const ask = async () => {
+    const fetchMissing = async () => {
       for (let id; (id = missing.pop());)
-        learn(
+        put(
           id,
           await get(`/v1/items/${id}`, { signal }).catch(fault => {
             if ([404, 410].includes(fault.status)) return { id };
@@ -118,8 +119,8 @@ export class Selection {
           }),
         );
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, ask));
-    return ids.map(id => found.get(id));
+    await Promise.all(Array.from({ length: AT_ONCE }, fetchMissing));
+    return ids.map(id => rows.get(id));
   }
 
   zip() {
@@ -164,7 +165,7 @@ export class Selection {
   }
 
   tag() {
-    const input = el("input", { "aria-label": t("addTag"), placeholder: t("addTag"), maxLength: 100 });
+    const input = tagInput();
     const form = el(
       "form",
       {
@@ -182,7 +183,7 @@ export class Selection {
             this.draw(t("tagged", this.ids.size));
             this.tagged();
           } catch (fault) {
-            this.draw(told(fault));
+            this.draw(errorMessage(fault));
           }
         },
         onkeydown: event => {

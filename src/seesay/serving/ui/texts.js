@@ -1,10 +1,10 @@
-// Texts of the library that a search found: a list, best first, each of them a way to the pictures that fit it.
+// The texts of the library that a search found, best first. Pressing one shows the pictures that fit it.
 
 import { button, el } from "./dom.js";
 import { t } from "./words.js";
 
 export class Texts {
-  // chosen(text): its pictures are wanted; further(): more texts are
+  // chosen(text): one was pressed; further(): fetches more.
   constructor(place, { chosen, further }) {
     Object.assign(this, { place, chosen });
     this.list = el("ol");

@@ -1,4 +1,4 @@
-// All that the page says, in both languages.
+// Every message of the page, in both languages.
 
 const EN = {
   skip: "Skip to the pictures",
@@ -97,7 +97,8 @@ const EN = {
   here: (latitude, longitude) =>
     `${Math.abs(latitude).toFixed(2)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(2)}° ${longitude < 0 ? "W" : "E"}`,
   placeWhy:
-    "South, west, north, east in degrees, such as 47.2, 8.3, 47.5, 8.8. South and north from -90 to 90, west and east from -180 to 180.",
+    "South, west, north, east in degrees, such as 47.2, 8.3, 47.5, 8.8. " +
+    "South and north from -90 to 90, west and east from -180 to 180.",
   more: "More",
   apply: "Done",
   reset: "Reset",
@@ -160,7 +161,9 @@ const EN = {
   everything: "Everything",
   duplicates: "Duplicates",
   duplicatesWhy:
-    "Pictures that are there more than once: the same bytes, or the same picture resized, recompressed, turned or marked. Nothing is deleted here: choose what stays, copy the paths of the rest, and delete those with the programs you trust. Then look for new pictures.",
+    "Pictures that are there more than once: the same bytes, or the same picture resized, recompressed, turned or marked. " +
+    "Nothing is deleted here: choose what stays, copy the paths of the rest, " +
+    "and delete those with the programs you trust. Then look for new pictures.",
   comparing: "Comparing pictures …",
   noDuplicates: "No picture is there twice",
   noDuplicatesWhy: "Neither the same bytes, nor the same picture resized, recompressed or turned.",
@@ -401,7 +404,8 @@ const ZH = {
   everything: "全部",
   duplicates: "重复图片",
   duplicatesWhy:
-    "出现不止一次的图片：内容完全相同，或同一张图片经过缩放、重新压缩、旋转或标注。这里不会删除任何文件：请选择要保留的，复制其余文件的路径，用您信任的程序删除，然后查找新图片。",
+    "出现不止一次的图片：内容完全相同，或同一张图片经过缩放、重新压缩、旋转或标注。" +
+    "这里不会删除任何文件：请选择要保留的，复制其余文件的路径，用您信任的程序删除，然后查找新图片。",
   comparing: "正在比较图片……",
   noDuplicates: "没有重复的图片",
   noDuplicatesWhy: "既没有内容相同的文件，也没有经过缩放、重新压缩或旋转的同一张图片。",
@@ -438,41 +442,43 @@ const ZH = {
   ],
 };
 
-const NARROW = matchMedia("(max-width: 560px)"); // where a hint is cut
+const NARROW = matchMedia("(max-width: 560px)"); // where the long hint would be cut off
 NARROW.addEventListener("change", () => translate(document));
 
 const ALL = { en: EN, zh: ZH };
-const kept = localStorage.getItem("language");
+const stored = localStorage.getItem("language");
 export let language =
-  kept in ALL
-    ? kept
-    : (navigator.languages ?? [navigator.language]).some(one => /^zh/i.test(one)) && !/^en/i.test(navigator.language)
+  stored in ALL
+    ? stored
+    : (navigator.languages ?? [navigator.language]).some(tag => /^zh/i.test(tag)) && !/^en/i.test(navigator.language)
       ? "zh"
       : "en";
 
-export function t(name, ...given) {
-  const said = ALL[language][name];
-  return typeof said === "function" ? said(...given) : said;
+// A message in the page's language, such as t("count", 3).
+export function t(name, ...values) {
+  const message = ALL[language][name];
+  return typeof message === "function" ? message(...values) : message;
 }
 
-// What went wrong, for people: by the server's code or kind of fault where the page has words for it.
-export function told(fault) {
+// An error for people, by its code or type where the page has words for it.
+export function errorMessage(fault) {
   const own = t("faults");
   return fault.status === 0 ? t("gone") : (own[fault.code] ?? own[fault.type] ?? (fault.message || t("failed")));
 }
 
-// Why a file could not be read, as the library says it: in the page's language where it has words for it.
-export function reason(said) {
-  const [known, own] = t("reasons").find(([known]) => known.test(said)) ?? [];
-  return own ? own.replace(/\$(\d)/g, (_, at) => known.exec(said)[at]) : said;
+// The library's message on an unreadable file, in the page's language where the page has words for it.
+export function reason(message) {
+  const [pattern, translation] = t("reasons").find(([each]) => each.test(message)) ?? [];
+  return translation ? translation.replace(/\$(\d)/g, (_, group) => pattern.exec(message)[group]) : message;
 }
 
-export function speak(chosen) {
-  language = chosen;
-  localStorage.setItem("language", chosen);
+export function setLanguage(code) {
+  language = code;
+  localStorage.setItem("language", code);
   translate(document);
 }
 
+// Fills elements with data-t (text), data-t-label (accessible name) and data-t-hint (placeholder).
 export function translate(root) {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   for (const each of root.querySelectorAll("[data-t]")) each.textContent = t(each.dataset.t);
