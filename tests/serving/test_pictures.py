@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.images.decoding.memory import DECODED, PIECE
+from seesay.images.decoding.memory import BLOCK, DECODING
 from seesay.model import Model
 from seesay.serving.photos.uploads import fetched, pixels, public
 from seesay.serving.settings import Settings
@@ -239,5 +239,5 @@ def test_pictures_made_to_keep_a_decoder_busy_cost_themselves_only(serve: Serve)
     assert "scans; at most 100 are decoded" in first["error"]["message"]
     assert "is damaged or cut short" in second["error"]["message"]
     assert third["embedding"] is not None
-    assert DECODED.taken == 0
-    assert Image.core.get_block_size() == PIECE  # type: ignore[attr-defined]
+    assert DECODING.reserved == 0
+    assert Image.core.get_block_size() == BLOCK  # type: ignore[attr-defined]

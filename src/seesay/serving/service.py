@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seesay.errors import DeadlineExceeded, ModelNotServed
-from seesay.images.decoding.memory import give_back_large_pictures
+from seesay.images.decoding.memory import allocate_large_blocks
 from seesay.model import Model
 from seesay.serving import limits
 from seesay.serving.batching import Room
@@ -31,7 +31,7 @@ class Service:
     """library: its folder, None for the user's own. cache: a folder for thumbnails, None for none."""
 
     def __init__(self, model: Model, settings: Settings, library: Path | None, cache: Path | None) -> None:
-        give_back_large_pictures()
+        allocate_large_blocks()
         self.settings = settings
         self.room = Room(settings.waiting)
         self.metrics = Metrics(self.room)
