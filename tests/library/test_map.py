@@ -16,7 +16,7 @@ from seesay.library.map import SEED, STEPS, VARIOUS, group_names, grouped, layou
 from seesay.library.search.relevance import NullDistribution, Relevance
 from seesay.model import Model
 from seesay.models.vectors import normalize
-from seesay.render.map_figure import SIZE_PX, _moved, _on, draw_map, seated
+from seesay.render.map_figure import SIZE_PX, Box, _moved, _overlapping, draw_map, nearest_cells
 from seesay.render.map_page import write_map
 from tests.conftest import COLOURS, Paint
 
@@ -115,20 +115,20 @@ def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarr
 
 def test_photos_sit_in_cells_of_their_own() -> None:
     places = np.random.default_rng(0).random((200, 2)) * (640, 480)
-    seats = seated(places, 32, (640, 480))
+    seats = nearest_cells(places, 32, (640, 480))
     assert len(set(map(tuple, seats.tolist()))) == 200
     assert np.median(np.linalg.norm(seats - places, axis=1)) < 32
-    assert seated(np.array([[100.0, 100.0], [101.0, 100.0]]), 20, (200, 200)).tolist() == [[90, 90], [110, 90]]
-    assert len(seated(places, 200, (640, 480))) == 200
+    assert nearest_cells(np.array([[100.0, 100.0], [101.0, 100.0]]), 20, (200, 200)).tolist() == [[90, 90], [110, 90]]
+    assert len(nearest_cells(places, 200, (640, 480))) == 200
 
 
 def test_a_word_moves_below_others_and_above_at_the_edge() -> None:
-    taken = [(100.0, 100.0, 80.0, 20.0), (100.0, 121.0, 80.0, 20.0)]
-    moved = _moved(taken, (110.0, 95.0, 60.0, 20.0))
+    taken = [Box(100.0, 100.0, 80.0, 20.0), Box(100.0, 121.0, 80.0, 20.0)]
+    moved = _moved(taken, Box(110.0, 95.0, 60.0, 20.0))
     assert moved == (110.0, 142.0, 60.0, 20.0)
-    assert not _on(taken, moved)
+    assert not _overlapping(taken, moved)
     edge = SIZE_PX[1] - 12.0
-    assert _moved([(100.0, edge, 80.0, 20.0)], (100.0, edge, 60.0, 20.0)) == (100.0, edge - 21, 60.0, 20.0)
+    assert _moved([Box(100.0, edge, 80.0, 20.0)], Box(100.0, edge, 60.0, 20.0)) == (100.0, edge - 21, 60.0, 20.0)
 
 
 def test_a_map_of_photos_its_page_and_its_picture(bundled: Model, photos: list[Path], tmp_path: Path) -> None:

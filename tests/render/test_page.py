@@ -14,7 +14,7 @@ from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
 from seesay.library.map import Label, Map, Spot
 from seesay.library.storage.rows import PictureFile
-from seesay.render.gallery import Alike, Classified, Found, write_page
+from seesay.render.gallery import ClassificationSection, DuplicatesSection, SearchSection, write_page
 from seesay.render.map_page import write_map
 from seesay.render.report import write_html
 from tests.conftest import Paint
@@ -47,10 +47,10 @@ def test_a_gallery(paint: Paint, tmp_path: Path) -> None:
     other = Hit(0.4, path, camera=ODD, kind="text", line=1, text=ODD)
     copy = Copy(path, 4, 3, 400, None, True, 0.9, 1)
     sections = [
-        Found(ODD, [hit, other], path, Filters(camera=ODD)),
-        Found("x", [], why=ODD),
-        Classified(path, {ODD: 0.5}),
-        Alike(Group(copy, (copy,))),
+        SearchSection(ODD, [hit, other], path, Filters(camera=ODD)),
+        SearchSection("x", [], why=ODD),
+        ClassificationSection(path, {ODD: 0.5}),
+        DuplicatesSection(Group(copy, (copy,))),
     ]
     page = shown(write_page(tmp_path / "page.html", sections, title=ODD))
     # title twice; query, camera, facet, tag, text; why; label

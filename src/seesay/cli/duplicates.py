@@ -53,9 +53,9 @@ def duplicates(
     else:
         _print(groups)
     if html:
-        from seesay.render.gallery import Alike, write_page
+        from seesay.render.gallery import DuplicatesSection, write_page
 
-        page = write_page(html, [Alike(group) for group in groups], title="SeeSay: duplicates")
+        page = write_page(html, [DuplicatesSection(group) for group in groups], title="SeeSay: duplicates")
         click.echo(_("wrote {page}").format(page=short(str(page))), err=True)
     return 0
 

@@ -138,10 +138,10 @@ def search(
     if why:
         click.echo(f"seesay: {why}", err=True)
     if html:
-        from seesay.render.gallery import Found, write_page
+        from seesay.render.gallery import SearchSection, write_page
 
         page = write_page(
-            html, [Found(text, hits, image, filters, why)], title=f"SeeSay: {text or image or described(filters)}"
+            html, [SearchSection(text, hits, image, filters, why)], title=f"SeeSay: {text or image or described(filters)}"
         )
         click.echo(_("wrote {page}").format(page=short(str(page))), err=True)
     return 0 if hits else 1

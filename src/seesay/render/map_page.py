@@ -1,4 +1,4 @@
-"""A map of a library as one HTML file that holds everything: small pictures in one large one, places, names, a script."""
+"""The map of a library as one self-contained HTML page: a contact sheet, positions, names and a script."""
 
 import base64
 from pathlib import Path
@@ -12,10 +12,10 @@ from seesay.system.progress import Progress
 
 
 def write_map(file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: Progress | None = None) -> Path:
-    """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
+    """Writes the page and returns its absolute path. Missing folders are made. Raises InputError if it cannot be written."""
     columns, side = grid(len(drawn.spots))
     tiles, sizes = contact_sheet(thumbnails([spot.file.path for spot in drawn.spots], side, progress), columns, side)
-    known = {
+    data = {
         "side": side,
         "columns": columns,
         "spots": [
@@ -33,5 +33,5 @@ def write_map(file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: 
         "groups": [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups],
         "words": [{"name": printable(w.text), "x": w.x, "y": w.y} for w in drawn.words],
     }
-    picture = "data:image/jpeg;base64," + base64.b64encode(tiles).decode()
-    return write_page(file, "map.html", "map", title=title, known=known, sheet=picture)
+    sheet = "data:image/jpeg;base64," + base64.b64encode(tiles).decode()
+    return write_page(file, "map.html", "map", title=title, data=data, sheet=sheet)
