@@ -26,7 +26,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads, "_free", Counted())
-    monkeypatch.setattr(threads, "_MOST", 4)
+    monkeypatch.setattr(threads, "_DEFAULT", 4)
     torch.set_num_threads(4)
     threads._last.threads = 4
     yield count
