@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,12 +31,12 @@ if TYPE_CHECKING:
 HEAL_ROWS = 1000  # an index further behind the database than this is synchronised by a reader, unless a writer is at work
 
 
-@dataclass
 class SessionCache:
     """Open indexes and backgrounds of a library by the token of their space, shared by its sessions."""
 
-    indexes: dict[str, VectorIndex] = field(default_factory=dict)
-    backgrounds: dict[str, tuple[object, Background]] = field(default_factory=dict)  # with the `file_state` they were read at
+    def __init__(self) -> None:
+        self.indexes: dict[str, VectorIndex] = {}
+        self.backgrounds: dict[str, tuple[object, Background]] = {}  # with the `file_state` of their file when it was read
 
 
 class _Indexed(NamedTuple):

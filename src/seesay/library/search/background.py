@@ -162,8 +162,7 @@ class Background:
         write_arrays(file, hubs=self.hubs, spreads=self.spreads, nearest=self.nearest, **counts)
 
 
-@dataclass(frozen=True)
-class PhraseStatistics:
+class PhraseStatistics(NamedTuple):
     """How all pictures of a search compare with the neutral phrases.
 
     hubs, spreads: (N,) float32. nulls: the null distribution of each form; None where there is no picture.

@@ -94,7 +94,7 @@ def search(
         result = _browse(session, narrowed)
     if result.why_empty is None:
         return result
-    why = replace(result.why_empty, filters=options.filters, names=tuple(part.value for part in names))
+    why = result.why_empty._replace(filters=options.filters, names=tuple(part.value for part in names))
     return replace(result, why_empty=why)
 
 
