@@ -1,4 +1,4 @@
-"""Searches a library: a query's vectors against all of a kind, ranked, filtered and marked, into a `SearchResult`."""
+"""Searches a library: compares a query's vectors with all of a kind, then ranks, filters and marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
