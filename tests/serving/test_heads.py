@@ -73,6 +73,15 @@ def ended(connection: socket.socket) -> bytes:
     return answer
 
 
+def read_until(connection: socket.socket, end: bytes) -> None:
+    """Reads an answer, in however many pieces it comes; fails when nothing more comes for ten seconds."""
+    answer = b""
+    while not answer.endswith(end):
+        piece = connection.recv(65536)
+        assert piece, f"the server hung up after {answer!r}"
+        answer += piece
+
+
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> None:
     until = time.monotonic() + seconds
     try:
@@ -110,7 +119,7 @@ def test_a_head_that_trickles_in_ends(connection: socket.socket) -> None:
 
 def test_a_second_head_that_trickles_in_ends(connection: socket.socket) -> None:
     connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab" + HEAD)
-    assert connection.recv(65536).endswith(b"2")
+    read_until(connection, b"2")
     begin = time.monotonic()
     trickle(connection, b"a", 5)
     assert ended(connection) == b""
@@ -135,12 +144,12 @@ def test_bodies_of_any_size_and_pace_pass(connection: socket.socket) -> None:
     for _ in range(10):
         time.sleep(0.08)
         connection.sendall(b"abc")
-    assert connection.recv(65536).endswith(b"30")
+    read_until(connection, b"30")
     connection.sendall(HEAD + b"Content-Length: 3000000\r\n\r\n" + b"a" * 3_000_000)
-    assert connection.recv(65536).endswith(b"3000000")
+    read_until(connection, b"3000000")
     pieces = b"".join(b"%x\r\n%s\r\n" % (100, b"a" * 100) for _ in range(5000))
     connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n")
-    assert connection.recv(65536).endswith(b"500000")
+    read_until(connection, b"500000")
 
 
 def test_an_idle_connection_is_kept(connection: socket.socket) -> None:
@@ -184,7 +193,7 @@ def test_a_second_head_over_64_kb_is_431_too(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab")
-        assert connection.recv(65536).endswith(b"2")
+        read_until(connection, b"2")
         connection.sendall(HEAD + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n")
         assert ended(connection).startswith(b"HTTP/1.1 431")
 
@@ -204,20 +213,20 @@ class Held:
         self.open: list[socket.socket] = []
 
     def add(self, address: str, sent: bytes = b"") -> socket.socket:
-        one = socket.create_connection(("127.0.0.1", self.port), source_address=(address, 0))
-        one.settimeout(5)
-        one.sendall(sent)
-        self.open.append(one)
-        time.sleep(0.02)  # the next is younger
-        return one
+        connection = socket.create_connection(("127.0.0.1", self.port), source_address=(address, 0))
+        connection.settimeout(5)
+        connection.sendall(sent)
+        self.open.append(connection)
+        time.sleep(0.05)  # the next is younger
+        return connection
 
 
 @pytest.fixture
 def held(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 15)
-    made = Held(port)
-    yield made
-    for each in made.open:
+    connections = Held(port)
+    yield connections
+    for each in connections.open:
         each.close()
 
 
@@ -231,8 +240,8 @@ def is_open(connection: socket.socket) -> bool:
         return False
 
 
-ASKED = b"GET /at-once HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SLOW = ASKED.replace(b"at-once", b"slow")
+AT_ONCE = b"GET /at-once HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SLOW = AT_ONCE.replace(b"at-once", b"slow")
 
 
 def answered(connection: socket.socket) -> bytes:
@@ -244,7 +253,7 @@ def test_connections_that_do_nothing_give_way_to_the_clients_own(held: Held) -> 
     """A client has a quarter of the eight places."""
     first, second, third = (held.add("127.0.0.2") for _ in range(3))
     assert [is_open(each) for each in (first, second, third)] == [False, True, True]
-    other = held.add("127.0.0.3", ASKED)
+    other = held.add("127.0.0.3", AT_ONCE)
     assert answered(other) == b"HTTP/1.1 200"
     assert is_open(second)
 
@@ -254,7 +263,7 @@ def test_connections_that_do_nothing_starve_nobody(held: Held) -> None:
         for _ in range(3):
             held.add(f"127.0.0.{last}")
     assert sum(map(is_open, held.open)) <= 8
-    assert answered(held.add("127.0.0.77", ASKED)) == b"HTTP/1.1 200"
+    assert answered(held.add("127.0.0.77", AT_ONCE)) == b"HTTP/1.1 200"
 
 
 def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
@@ -268,18 +277,18 @@ def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
 
 def test_a_client_with_nothing_but_requests_waits(held: Held) -> None:
     slow = [held.add("127.0.0.2", SLOW) for _ in range(2)]
-    more = held.add("127.0.0.2", ASKED)
+    more = held.add("127.0.0.2", AT_ONCE)
     answer = ended(more)
     assert answer.startswith(b"HTTP/1.1 429")
     assert b"Retry-After: 1" in answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
-    assert answered(held.add("127.0.0.3", ASKED)) == b"HTTP/1.1 200"
+    assert answered(held.add("127.0.0.3", AT_ONCE)) == b"HTTP/1.1 200"
     assert [answered(each) for each in slow] == [b"HTTP/1.1 200"] * 2
 
 
 def test_connections_are_kept_for_a_while(connection: socket.socket) -> None:
     assert KEEP_ALIVE_S == 30
-    connection.sendall(ASKED)
+    connection.sendall(AT_ONCE)
     assert answered(connection) == b"HTTP/1.1 200"
     begin = time.monotonic()
     ended(connection)
