@@ -30,6 +30,7 @@ class MeasuredModel:
 
     @classmethod
     def of(cls, name: str, model: Model) -> "MeasuredModel":
+        """The record of a model that the caller calls `name`."""
         return cls(name, model.space_id, model.build_id)
 
 
