@@ -98,7 +98,7 @@ def measure(quick: bool, sizes: tuple[int, ...], tiles: tuple[int, ...]) -> Resu
 
 
 def available() -> int:
-    """Bytes that the system could give now."""
+    """The bytes of memory that are available now."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
 

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def core_seconds() -> float:
-    """Of this process and its workers; of this process alone where the system does not tell."""
+    """Core seconds of this process and its workers; of this process alone if the system does not say."""
     ticks = 0
     for worker in multiprocessing.active_children():
         try:
@@ -78,7 +78,7 @@ def webdataset(pattern: str) -> Iterator[np.ndarray]:
 
 
 def webdataset_workers(pattern: str) -> Iterator[np.ndarray]:
-    """As its documentation has it: batches made in the workers of torch's DataLoader."""
+    """The library's documented setup: batches made in the workers of torch's DataLoader."""
     from torch.utils.data import DataLoader
 
     batches = pipeline(pattern).batched(BATCH, partial=False)
@@ -93,7 +93,7 @@ def pipeline(pattern: str) -> Any:
 
 
 def levels(image: Any) -> np.ndarray:
-    """What torchvision's RandomResizedCrop does with a PIL image, then channels first."""
+    """torchvision's RandomResizedCrop of a PIL image, with channels first."""
     from PIL import Image
 
     left, top, width, height = crop(*image.size)

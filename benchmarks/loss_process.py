@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def vectors(count: int) -> list[torch.Tensor]:
-    """Images, texts at cosines of about 0.2 to them, as a trained CLIP has them, and the scale."""
+    """(images, texts at cosines of about 0.2 to them, as in a trained CLIP, scale)."""
     torch.manual_seed(0)
     images = F.normalize(torch.randn(count, DIM), dim=-1)
     texts = F.normalize(images + 0.2 * torch.randn(count, DIM), dim=-1)
@@ -56,7 +56,7 @@ def plain(images: torch.Tensor, texts: torch.Tensor, scale: torch.Tensor) -> Any
 
 
 def held(what: str) -> int:
-    """Bytes that the kernel counts for this process."""
+    """The memory of this process in bytes, as the kernel counts it."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(what + ":"))
     return int(line.split()[1]) * 1024
 

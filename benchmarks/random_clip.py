@@ -1,4 +1,4 @@
-"""A random ViT-B/32 CLIP of full size, written once for every contender: as SeeSay, transformers and OpenCLIP read it."""
+"""Writes a random full-size ViT-B/32 CLIP in the formats of SeeSay, transformers and OpenCLIP."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ SOT, EOT = 49406, 49407
 
 
 def make(folder: Path) -> ImageConfig:
-    """Folders float32, int8, transformers and open_clip below `folder`; the image tower's configuration."""
+    """Writes float32, int8, transformers and open_clip in `folder`; returns the image tower's configuration."""
     found = architecture(NAME)
     assert isinstance(found.text, ClipTextConfig)
     config = ModelConfig(
@@ -64,7 +64,7 @@ def pixels(count: int, px: int) -> np.ndarray:
 
 
 def texts(count: int, words: int) -> np.ndarray:
-    """ids (count, words + 2) of texts of so many words."""
+    """Ids (count, words + 2) of random texts of so many words."""
     ids = np.random.default_rng(1).integers(1000, 40000, (count, words + 2))
     ids[:, 0], ids[:, -1] = SOT, EOT
     return ids
