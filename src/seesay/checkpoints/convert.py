@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Literal
 
 from seesay.checkpoints.containers.weights import weights_file
 from seesay.checkpoints.formats import writer
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.checkpoints.hub.files import DESCRIPTIONS
 from seesay.checkpoints.overrides import Said
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
+from seesay.system.cache import cache_dir
 from seesay.system.files import lock_file
 from seesay.system.schema import to_json
 

@@ -22,22 +22,12 @@ from seesay._version import __version__
 from seesay.checkpoints.hub.files import DESCRIPTIONS, WEIGHTS, chosen
 from seesay.checkpoints.hub.transfer import digest, transfer
 from seesay.errors import DownloadError, ModelError
+from seesay.system.cache import cache_dir
 from seesay.system.files import write_atomically
 from seesay.system.network import env_flag, offline
-from seesay.system.paths import absolute
 
 MAIN = "main"
 ASK_S = 10.0  # until a hub answers which commit a branch stands for
-
-
-def cache_dir() -> Path:
-    """$SEESAY_CACHE, else `seesay` in the platform's directory for caches."""
-    folder = os.environ.get("SEESAY_CACHE")
-    if folder:
-        return Path(absolute(folder))
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("seesay", appauthor=False))
 
 
 # From URLs

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from seesay.checkpoints.hub.catalog import cached_as, catalog, find
-from seesay.checkpoints.hub.download import cache_dir, repos_fetched
+from seesay.checkpoints.hub.download import repos_fetched
 from seesay.errors import InputError, ModelError
 from seesay.models.config import read_config
+from seesay.system.cache import cache_dir
 
 
 @dataclass(frozen=True)
