@@ -28,7 +28,7 @@ import numpy as np
 
 from seesay.checkpoints.convert import convert
 from seesay.checkpoints.inspect import inspect
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
 from seesay.model import load
@@ -36,7 +36,7 @@ from seesay.tokenizers.from_files import END, START, byte_alphabet, clip_json
 from tests.parity.test_checkpoints import DATA
 
 TIME_S = 20  # for one, which takes some hundredths of a second
-SAID = Said(activation="gelu", image_heads=4, text_heads=3, preprocessing="openai")
+OVERRIDES = Overrides(activation="gelu", image_heads=4, text_heads=3, preprocessing="openai")
 MANY = 2**62
 ODD = (None, True, -1, 0, 1, 1.5, MANY, 1e308, float("nan"), "", "x", "../x", "/etc/passwd", "\ud800", [], {}, [[]], [MANY] * 3)
 
@@ -285,8 +285,8 @@ def _looked_into(path: Path) -> None:
 
 
 def _in_torch(path: Path) -> None:
-    said = SAID if path.name == "epoch_2.pt" else Said()
-    checkpoint = open_checkpoint(path, said)
+    overrides = OVERRIDES if path.name == "epoch_2.pt" else Overrides()
+    checkpoint = open_checkpoint(path, overrides)
     checkpoint.tokenizer()
     clip = checkpoint.model()
     assert clip.config == replace(clip.config)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from seesay.checkpoints.hub.catalog import architecture, catalog, find
 from seesay.checkpoints.hub.locate import locate
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
 from seesay.models.families.vit.config import VitConfig
@@ -179,7 +179,7 @@ def test_a_conversion_is_prepared_as_its_authors_do(tmp_path: Path) -> None:
     save_file(state, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "processor_config.json").write_text(json.dumps({"image_processor": processor}))
-    known = open_checkpoint(folder, Said(entry=entry)).description
+    known = open_checkpoint(folder, Overrides(entry=entry)).description
     assert known.image_spec == entry.preprocess
     published = architecture(entry.architecture)
     assert (known.tokenizer, known.tokenizer_spec) == (published.vocabulary, published.tokenizer_spec)

@@ -18,21 +18,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 
 Facts = dict[str, Any]
 
 
 @dataclass
 class Built:
-    """`facts`: by the names that `by_name.said_by_ours` uses. `architecture`: its name in SeeSay's catalogue, if it has one."""
+    """`facts`: by the names that `by_name.stated_facts` uses. `architecture`: its name in SeeSay's catalogue, if it has one."""
 
     name: str
     model: nn.Module
     facts: Facts
     files: dict[str, str] = field(default_factory=dict)
     kind: str = "safetensors"
-    said: Said = field(default_factory=Said)
+    overrides: Overrides = field(default_factory=Overrides)
     architecture: str = ""
 
 
@@ -296,7 +296,7 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
         model,
         facts,
         {"config.json": saved},
-        said=Said(preprocessing="chinese-clip" if chinese else "openai"),
+        overrides=Overrides(preprocessing="chinese-clip" if chinese else "openai"),
     )
 
 

@@ -61,7 +61,7 @@ def checkpoint_of(built: Built) -> Checkpoint:
         for name, text in built.files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         path = Path(folder) / "weights"
-        return read_checkpoint(path, Weights(path, built.kind, Meta(entries)), built.said)
+        return read_checkpoint(path, Weights(path, built.kind, Meta(entries)), built.overrides)
 
 
 def differences(built: Built) -> list[str]:
@@ -75,7 +75,7 @@ def differences(built: Built) -> list[str]:
     found = [f"{name} is left out: {why}" for name, why in checkpoint.account.ignored.items() if name not in numbers]
     shown, ours = shown_by_theirs(built.model), shown_by_ours(clip)
     theirs = dict.fromkeys(ours) | shown | built.facts  # what only ours show differs, too
-    ours |= said_by_ours(checkpoint)
+    ours |= stated_facts(checkpoint)
     found += [f"{fact}: theirs {theirs[fact]}, ours {ours.get(fact)}" for fact in theirs if ours.get(fact) != theirs[fact]]
     if built.architecture:
         d, known = checkpoint.description, catalog().architectures[built.architecture]
@@ -128,7 +128,7 @@ def activation_name(function: Any) -> str:
     return next((name for name, ours in ACTIVATIONS.items() if torch.allclose(given, ours(PROBE), atol=1e-6)), repr(function))
 
 
-def said_by_ours(checkpoint: Checkpoint) -> Facts:
+def stated_facts(checkpoint: Checkpoint) -> Facts:
     d = checkpoint.description
     facts: Facts = {}
     if d.image_spec is not None:
@@ -200,7 +200,7 @@ def tag_differences(model: CatalogModel) -> list[str]:
     }
     if theirs.get("quick_gelu") and model.id not in GELU_ALL_THE_SAME:
         facts["activation"] = (model.activation, "quick_gelu")
-    return [f"{model.id}: {fact} {ours}, theirs {said}" for fact, (ours, said) in facts.items() if ours != said]
+    return [f"{model.id}: {fact} {ours}, theirs {published}" for fact, (ours, published) in facts.items() if ours != published]
 
 
 def check(library: str, models: Iterable[Built]) -> int:

@@ -108,8 +108,8 @@ def open_clip_resized(folder: Path) -> Made:
     open_clip.model.resize_text_pos_embed(state, model)
     model.load_state_dict(state)
     ids = text_ids(VOCABULARY, 12, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    said = {"image_px": 48, "context_length": 12}
-    return run(model, folder, px=48, ids=ids) | {"file": "", "said": said, "gradients": "not of the positions"}
+    overrides = {"image_px": 48, "context_length": 12}
+    return run(model, folder, px=48, ids=ids) | {"file": "", "overrides": overrides, "gradients": "not of the positions"}
 
 
 @fixture
@@ -149,8 +149,8 @@ def open_clip_training(folder: Path) -> Made:
     optimizer = torch.optim.AdamW(model.parameters())
     saved = {"epoch": 2, "name": "tiny", "state_dict": state, "optimizer": optimizer.state_dict()}
     torch.save(saved, folder / "epoch_2.pt")
-    said = {"activation": "gelu", "image_heads": 4, "text_heads": 3, "preprocessing": "openai"}
-    return run(model, folder) | {"file": "epoch_2.pt", "said": said}
+    overrides = {"activation": "gelu", "image_heads": 4, "text_heads": 3, "preprocessing": "openai"}
+    return run(model, folder) | {"file": "epoch_2.pt", "overrides": overrides}
 
 
 def with_hf_text(config: Any, *, proj: str, pooler: str) -> nn.Module:

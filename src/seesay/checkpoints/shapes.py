@@ -1,9 +1,9 @@
-"""What a tower's shapes say about it, by our names; and what they cannot say, asked for by name."""
+"""Configurations of towers from their tensors' shapes, by native names, and from overrides for what shapes cannot show."""
 
 import re
 from collections.abc import Mapping
 
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig, TextConfig
 from seesay.models.families.bert.config import BertConfig
@@ -58,12 +58,12 @@ def square(positions: int, what: str) -> int:
     return side
 
 
-def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> ImageConfig | None:
+def image_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> ImageConfig | None:
     """heads_of: the width of a head where the source has one rule for all models."""
     if "image.patch_embedding.weight" in shapes:
         width, _, patch, _ = shape(shapes, "image.patch_embedding.weight", 4)
-        heads = _heads("image_heads", said, width, heads_of, "activation")
-        assert said.activation
+        heads = _heads("image_heads", overrides, width, heads_of, "activation")
+        assert overrides.activation
         return VitConfig(
             kind="vit",
             image_px=patch * square(shape(shapes, "image.position_embedding", 2)[0], "the image tower"),
@@ -72,7 +72,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
             depth=depth(shapes, "image"),
             heads=heads,
             mlp_width=shape(shapes, "image.blocks.0.mlp.up.weight", 2)[0],
-            activation=said.activation,
+            activation=overrides.activation,
             layer_norm_eps=CLIP_EPS,
             norm_before="image.norm_before.weight" in shapes,
             layer_scale="image.blocks.0.scale1.weight" in shapes,
@@ -80,7 +80,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
         )
     if "image.pool.position_embedding" in shapes:
         cells, pooled = shape(shapes, "image.pool.position_embedding", 2)
-        heads = _heads("image_heads", said, pooled, heads_of)
+        heads = _heads("image_heads", overrides, pooled, heads_of)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=32 * square(cells, "the image tower"),
@@ -91,12 +91,12 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
     return None
 
 
-def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> TextConfig | None:
+def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> TextConfig | None:
     """A CLIP text tower is taken as causal and pooled at its last vocabulary entry; BERT as pooled at its first token."""
     if "text.token_embedding.weight" in shapes:
         vocabulary, width = shape(shapes, "text.token_embedding.weight", 2)
-        heads = _heads("text_heads", said, width, heads_of, "activation")
-        activation = said.text_activation or said.activation
+        heads = _heads("text_heads", overrides, width, heads_of, "activation")
+        activation = overrides.text_activation or overrides.activation
         assert activation
         return ClipTextConfig(
             kind="clip-text",
@@ -115,7 +115,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
         )
     if "text.embeddings.word.weight" in shapes:
         vocabulary, width = shape(shapes, "text.embeddings.word.weight", 2)
-        heads = _heads("text_heads", said, width, heads_of)
+        heads = _heads("text_heads", overrides, width, heads_of)
         return BertConfig(
             kind="bert",
             width=width,
@@ -124,7 +124,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             mlp_width=shape(shapes, "text.blocks.0.mlp.up.weight", 2)[0],
             vocabulary=vocabulary,
             positions=shape(shapes, "text.embeddings.position.weight", 2)[0],
-            activation=said.text_activation or "gelu",
+            activation=overrides.text_activation or "gelu",
             layer_norm_eps=BERT_EPS,
             pooling="cls",
             head="linear",
@@ -133,9 +133,9 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
     return None
 
 
-def _heads(name: str, said: Said, width: int, heads_of: int | None, *needed: str) -> int:
+def _heads(name: str, overrides: Overrides, width: int, heads_of: int | None, *needed: str) -> int:
     """As said, or by the source's rule; asked for, together with what else is `needed`, where there is neither."""
-    heads: int | None = getattr(said, name) or (width // heads_of if heads_of else None)
-    said.require(*needed, *([] if heads else [name]))
+    heads: int | None = getattr(overrides, name) or (width // heads_of if heads_of else None)
+    overrides.require(*needed, *([] if heads else [name]))
     assert heads
     return heads

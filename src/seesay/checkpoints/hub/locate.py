@@ -55,10 +55,10 @@ def _missing(name: str) -> str:
 def from_hub(repo: str) -> Path:
     """The folder of a repository ("owner/name"). Raises DownloadError, and before weights are fetched CheckpointError for the
     families that are not read."""
-    from seesay.checkpoints.formats import unsupported as families
+    from seesay.checkpoints.formats.registry import refuse_unsupported
     from seesay.checkpoints.hub.download import hub_folder
 
-    return hub_folder(repo, check=families.refuse)
+    return hub_folder(repo, check=refuse_unsupported)
 
 
 def _trained(path: Path) -> Path:
