@@ -141,9 +141,9 @@ def test_what_transformers_fetched_is_used(hub: HubServer, seesay: Seesay, tmp_p
         assert seesay(LOADED.format(name), **environment) == printed
     seesay(FETCHED.format(["config.json"], "someone/else"))  # by another program: not ours to list or remove
     cached = "from seesay.checkpoints.hub.inventory import *\nprint(*[one.kind for one in {}])"
-    assert seesay(cached.format("cached()")).split() == ["repository", "prepared"]
+    assert seesay(cached.format("cache_entries()")).split() == ["repository", "prepared"]
     assert seesay(cached.format(f"remove({name!r})")).split() == ["repository", "prepared"]
-    assert seesay(cached.format("cached()")).split() == []
+    assert seesay(cached.format("cache_entries()")).split() == []
     assert "is not in the cache" in seesay(LOADED.format(name), SEESAY_OFFLINE="1")
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from seesay.checkpoints.hub import transfer
-from seesay.checkpoints.hub.download import url_file
-from seesay.checkpoints.hub.files import chosen
+from seesay.checkpoints.hub.files import select_files
+from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError, ModelError
 from tests.hub_server import HubServer, sha256
 
@@ -28,7 +28,8 @@ PREAMBLE = """
 import sys
 import seesay.checkpoints.hub.transfer
 seesay.checkpoints.hub.transfer.PAUSE_S = 0.01
-from seesay.checkpoints.hub.download import hub_file, hub_folder, url_file
+from seesay.checkpoints.hub.repository import hub_file, hub_folder
+from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError
 """
 Python = Callable[..., list[str]]
@@ -389,16 +390,16 @@ CONFIGS = ["config.json", "tokenizer.json"]
         (["../model.safetensors", "/model.safetensors", "odd.safetensors"], ["odd.safetensors"]),
     ],
 )
-def test_one_set_of_weights_is_chosen(names: list[str], expected: list[str]) -> None:
-    assert chosen([*names, *CONFIGS, "README.md", "1/config.json"]) == sorted([*expected, *CONFIGS])
+def test_one_set_of_weights_is_select_files(names: list[str], expected: list[str]) -> None:
+    assert select_files([*names, *CONFIGS, "README.md", "1/config.json"]) == sorted([*expected, *CONFIGS])
 
 
 def test_weights_that_cannot_be_chosen_are_listed() -> None:
     with pytest.raises(DownloadError, match=r"o/r has several weights to choose from: a\.pt, b\.pt\. Name the file"):
-        chosen(["b.pt", "a.pt"], repo="o/r")
+        select_files(["b.pt", "a.pt"], repo="o/r")
     with pytest.raises(DownloadError, match=r"o/r has no weights that SeeSay reads .*it has config\.json, tf_model\.h5$"):
-        chosen(["tf_model.h5", "config.json"], repo="o/r")
-    assert chosen(["a/x.onnx", "x.onnx"], ["a/*.onnx"], ()) == ["a/x.onnx"]
+        select_files(["tf_model.h5", "config.json"], repo="o/r")
+    assert select_files(["a/x.onnx", "x.onnx"], ["a/*.onnx"], ()) == ["a/x.onnx"]
 
 
 def test_a_log_is_told_how_far_a_download_is(

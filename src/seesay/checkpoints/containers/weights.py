@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seesay.checkpoints.containers.border import reading
 from seesay.checkpoints.containers.graph_weights import read_weights
 from seesay.checkpoints.containers.torchscript import Archive, is_archive
-from seesay.checkpoints.hub.files import chosen
+from seesay.checkpoints.hub.files import select_files
 from seesay.errors import CheckpointError, DownloadError, MissingExtra
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def weights_file(path: Path) -> Path:
         if (path / index).is_file() and not (path / index.removesuffix(INDEX)).is_file():
             return path / index
     try:
-        (file,) = chosen([file.name for file in path.iterdir()], patterns=(), repo=str(path))
+        (file,) = select_files([file.name for file in path.iterdir()], patterns=(), repo=str(path))
     except DownloadError as error:
         raise CheckpointError(str(error)) from None
     return path / file
