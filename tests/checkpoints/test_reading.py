@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.containers.weights import TensorInfo, Weights
 from seesay.checkpoints.inspect import inspect
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint, read_checkpoint
@@ -423,7 +423,7 @@ def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> No
         "bert.encoder.layer.0.intermediate.dense.weight": (4096, 1024),
     }
     path = Path("clip_cn_vit-h-14.pt")
-    weights = Weights(path, "torch file", Meta({name: Entry(shape, "float16") for name, shape in rows.items()}))
+    weights = Weights(path, "torch file", Meta({name: TensorInfo(shape, "float16") for name, shape in rows.items()}))
     description = read_checkpoint(path, weights, Overrides()).description
     assert isinstance(description.image, VitConfig)
     assert isinstance(description.text, BertConfig)

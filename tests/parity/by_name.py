@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.containers.weights import TensorInfo, Weights
 from seesay.checkpoints.formats import open_clip
 from seesay.checkpoints.hub.catalog import CatalogModel, catalog
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
@@ -45,7 +45,7 @@ PROBE = torch.linspace(-4, 4, 801)
 class Meta:
     """Names and shapes of a model without numbers, as the content of a file."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TensorInfo]
 
     def read(self, name: str) -> Tensor:
         raise AssertionError(f"{name} was read, where names and shapes should do")
@@ -54,7 +54,7 @@ class Meta:
 def checkpoint_of(built: Built) -> Checkpoint:
     """The same way in as for a file."""
     entries = {
-        name: Entry(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        name: TensorInfo(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
         for name, tensor in built.model.state_dict().items()
     }
     with TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
-"""A checkpoint as a SeeSay folder: one weights file, graphs that point into it and are proven against torch, vocabulary, spec.
+"""Converts a checkpoint into a SeeSay folder (cached by `prepared`), or into a folder for another library.
 
-Made once and cached, so that whatever format a model came in, it opens in a second from then on and needs no torch.
+A SeeSay folder opens in a second and without torch, whatever format the checkpoint had.
 """
 
 import hashlib
@@ -25,19 +25,22 @@ from seesay.system.cache import cache_dir
 from seesay.system.files import lock_file
 from seesay.system.schema import to_json
 
-GRAPHS = 4  # raised when exported graphs or what is read of a checkpoint change, so that folders in caches are made anew
+GRAPHS = 4  # increased when exported graphs or the reading of checkpoints change, so that cached folders are made anew
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written, and the largest difference from torch of unit embeddings, per tower (and "dense")."""
+    """The folder written, and the largest difference of unit embeddings from torch by tower, and for "dense"."""
 
     folder: Path
     differences: dict[str, float]
 
 
 def prepared(path: Path, overrides: Overrides | None = None) -> Path:
-    """The SeeSay folder of a checkpoint, from the cache or made now (seconds to a minute; needs the extra `torch`)."""
+    """The SeeSay folder of a checkpoint, from the cache or converted now (seconds to a minute; needs the extra `torch`).
+
+    Raises CheckpointError, ModelError, MissingExtra.
+    """
     folder = cache_dir() / "models" / _fingerprint(path, overrides)
     if (folder / "config.json").is_file():
         return folder
@@ -59,7 +62,7 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
 
 
 def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") -> Conversion:
-    """Writes a SeeSay folder. float32: weights once, in model.safetensors; narrower ones: in the graphs.
+    """Writes a new SeeSay folder. Weights are stored once: float32 in model.safetensors, quantized ones in the graphs.
 
     Raises CheckpointError, ModelError; InputError where the folder exists already.
     """
@@ -81,9 +84,9 @@ def convert_to(checkpoint: Checkpoint, folder: Path, target: str) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside, renamed at the end: no half-written one is ever found under the right name.
+    """A temporary folder that is renamed to `folder` at the end, so that a half-written one is never used.
 
-    Raises InputError where there is one already, or none can be made.
+    Raises InputError where `folder` exists already or cannot be written.
     """
     if folder.exists():
         raise InputError(f"{folder} exists already; name a new folder")
@@ -94,7 +97,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         yield unfinished
-        for file in unfinished.iterdir():  # safetensors keeps its files from everyone but their owner
+        for file in unfinished.iterdir():  # safetensors makes its files readable by their owner only
             file.chmod(unfinished.stat().st_mode & 0o666)
         unfinished.rename(folder)
     finally:

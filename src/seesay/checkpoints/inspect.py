@@ -1,4 +1,4 @@
-"""What a checkpoint's file is, tower by tower, without running it; from its header alone where the format has one."""
+"""Describes a checkpoint's file, tower by tower, without running it; from its header alone where there is one."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.size import parameters
 from seesay.system.schema import to_json
 
-GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # to read what shapes show; the guesses are not shown
+GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # lets shapes be read; these values are not shown
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """`faults` holds what keeps the file from being used; `unknown` what it does not say and the caller must."""
+    """The description of a file. faults: why it cannot be used. unknown: the message about facts that the caller must pass."""
 
     file: Path
     kind: str
@@ -43,9 +43,9 @@ class Inspection:
 
 
 def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
-    """Never fails for a file that can be opened: what cannot be known is said. Raises CheckpointError, MissingExtra."""
+    """Describes any file that can be opened, whatever is wrong with it. Raises CheckpointError, MissingExtra."""
     if is_model_folder(path):
-        return _of_model_folder(path, read_config(path))
+        return _inspect_model_folder(path, read_config(path))
     weights = open_weights(path)
     try:
         recognised = recognise(weights)
@@ -87,7 +87,7 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     return f"{name}, comes with SeeSay" if name else None
 
 
-def _of_model_folder(folder: Path, config: ModelConfig) -> Inspection:
+def _inspect_model_folder(folder: Path, config: ModelConfig) -> Inspection:
     whole = (folder / "model.safetensors").is_file()
     files = ["model.safetensors"] if whole else ["image.onnx", "text.onnx"]
     size = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
@@ -135,7 +135,7 @@ def _facts(weights: Weights, **more: Any) -> Inspection:
 
 
 def _shown(make: Callable[[shapes.Shapes, Overrides], object], tensor_shapes: shapes.Shapes) -> dict[str, Any] | None:
-    """What the shapes of a tower's tensors show; None where there is none, or they fit no tower."""
+    """The facts that a tower's shapes show; None where there is no tower, or its shapes fit none."""
     try:
         config = make(tensor_shapes, GUESSED)
     except (CheckpointError, InputError):

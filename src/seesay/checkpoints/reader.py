@@ -1,4 +1,4 @@
-"""Opening any checkpoint of the CLIP family: what it is, what it says, what is missing, and the model that it holds."""
+"""Opens a checkpoint of any supported format: `open_checkpoint`, and the `Checkpoint` from which a model is made."""
 
 import hashlib
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from seesay.models.clip import Clip
 
-STORED = ("float32", "float16", "bfloat16", "float64")
+FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint, its weights still in the file."""
+    """An opened checkpoint, its weights still in the file. folder_config: of a SeeSay folder, which needs no description."""
 
     path: Path
     format: Format
@@ -41,10 +41,11 @@ class Checkpoint:
 
     @property
     def shapes(self) -> Shapes:
+        """The tensors' shapes by native names."""
         return native_shapes(self.weights, self.account)
 
     def tokenizer(self) -> bytes | None:
-        """The tokenizer.json; None for a picture tower alone, and where a text tower came without its vocabulary."""
+        """The tokenizer.json; None for an image tower alone, and where a text tower comes without a vocabulary."""
         name = self.description.tokenizer
         if name != "folder":
             return None if name is None else vocabulary(name)
@@ -54,7 +55,7 @@ class Checkpoint:
             return None
 
     def state(self) -> "dict[str, Tensor]":
-        """Every tensor by our names, float32 (and the batch norms' counters int64), positions resized where that was said."""
+        """Every tensor by native names: float32, batch norms' counters int64; positions resized where overrides ask for it."""
         state = {
             name: _read(self.weights, origin) for name, origin in self.account.origins.items() if name not in self._unused()
         }
@@ -71,12 +72,12 @@ class Checkpoint:
         return state
 
     def _resized(self) -> set[str]:
-        """Tables of positions that the caller wants at another resolution or length."""
+        """Names of position tables that overrides resize."""
         image = {"image.position_embedding", "image.pool.position_embedding"} if self.overrides.image_px else set()
         return image | ({"text.position_embedding"} if self.overrides.context_length else set())
 
     def _unused(self) -> set[str]:
-        """Weights that the text tower's configuration leaves out."""
+        """Names of weights that the text tower's configuration leaves out."""
         text = self.description.text
         return set() if text is None else {f"text.{name}" for name in text.unused_weights}
 
@@ -85,21 +86,21 @@ class Checkpoint:
         clip, state = self.check_towers(), self.state()
         import torch
 
-        if self.folder_config is not None:  # the configuration holds them too, and a folder of graphs nowhere else
+        if self.folder_config is not None:  # a folder of graphs has these numbers in its configuration only
             numbers = {"logit_scale": self.folder_config.logit_scale, "logit_bias": self.folder_config.logit_bias}
             state |= {name: torch.tensor(value) for name, value in numbers.items() if value is not None}
         elif self.description.image is None or self.description.text is None:
             state.setdefault("logit_scale", torch.zeros(()))
         clip.load_state_dict(state, assign=True)
         clip.config = self._config(
-            scale=float(state["logit_scale"]),
+            logit_scale=float(state["logit_scale"]),
             bias=float(state["logit_bias"]) if "logit_bias" in state else None,
             space=digest(state.items()),
         )
         return clip.eval()
 
     def check_towers(self) -> "Clip":
-        """The towers without weights, once names and shapes are found to fit them. Raises CheckpointError, MissingExtra."""
+        """The towers without weights, after checking tensor names and shapes. Raises CheckpointError, MissingExtra."""
         try:
             import torch
         except ImportError:
@@ -112,29 +113,15 @@ class Checkpoint:
         return clip
 
     def check(self, expected: Shapes) -> None:
-        """Closes the account: nothing missing, nothing left over, every shape as expected."""
-        found = dict(self.shapes)
-        for name in self._unused():
-            found.pop(name, None)
-        optional = {name for name in expected if name.endswith("num_batches_tracked")}
-        if self.folder_config is not None or self.description.image is None or self.description.text is None:
-            optional |= {"logit_scale", "logit_bias"}
-        faults = [f"missing: {name}" for name in expected if name not in found and name not in optional]
-        faults += [f"left over: {self.account.origins[name].foreign}" for name in found if name not in expected]
-        faults += [
-            f"{origin.foreign}: stored as {dtype}, expected one of {', '.join(STORED)}"
-            for name, origin in self.account.origins.items()
-            if name in expected
-            and not name.endswith("num_batches_tracked")
-            and (dtype := self.weights.names[origin.foreign].dtype) not in STORED
-        ]
-        faults += [f"left over: {name}" for name in self.account.unmatched]
-        faults += [
-            f"{self.account.origins[name].foreign}: shape {found[name]}, expected {expected[name]}"
-            for name in expected
-            if name in found
-            and found[name] != expected[name]
-            and not (name in self._resized() and found[name][1:] == expected[name][1:])
+        """Closes the account: nothing missing, nothing left over, every shape and dtype as expected. Raises CheckpointError."""
+        unused = self._unused()
+        stored = {name: shape for name, shape in self.shapes.items() if name not in unused}
+        faults = [
+            *self._missing(stored, expected),
+            *(f"left over: {self.account.origins[name].foreign}" for name in stored if name not in expected),
+            *self._wrong_dtypes(expected),
+            *(f"left over: {name}" for name in self.account.unmatched),
+            *self._wrong_shapes(stored, expected),
         ]
         if faults:
             listed = "\n".join(f"  {fault}" for fault in faults[:12])
@@ -143,11 +130,36 @@ class Checkpoint:
                 f"{self.weights.path} ({self.format.title}) does not fit {self.description.source}:\n{listed}{more}"
             )
 
-    def config(self) -> ModelConfig:
-        """What the model is, but for what only its weights say: the scale and the bias of its logits, and its space."""
-        return self._config(scale=0.0, bias=0.0 if "logit_bias" in self.account.origins else None, space="")
+    def _missing(self, stored: Shapes, expected: Shapes) -> list[str]:
+        optional = {name for name in expected if name.endswith("num_batches_tracked")}
+        if self.folder_config is not None or self.description.image is None or self.description.text is None:
+            optional |= {"logit_scale", "logit_bias"}
+        return [f"missing: {name}" for name in expected if name not in stored and name not in optional]
 
-    def _config(self, *, scale: float, bias: float | None, space: str) -> ModelConfig:
+    def _wrong_dtypes(self, expected: Shapes) -> list[str]:
+        return [
+            f"{origin.foreign}: stored as {dtype}, expected one of {', '.join(FLOATS)}"
+            for name, origin in self.account.origins.items()
+            if name in expected
+            and not name.endswith("num_batches_tracked")
+            and (dtype := self.weights.names[origin.foreign].dtype) not in FLOATS
+        ]
+
+    def _wrong_shapes(self, stored: Shapes, expected: Shapes) -> list[str]:
+        """Positions that are resized may differ in number."""
+        return [
+            f"{self.account.origins[name].foreign}: shape {stored[name]}, expected {expected[name]}"
+            for name in expected
+            if name in stored
+            and stored[name] != expected[name]
+            and not (name in self._resized() and stored[name][1:] == expected[name][1:])
+        ]
+
+    def config(self) -> ModelConfig:
+        """The model's configuration without what only its weights show: the logits' scale and bias, and the space id."""
+        return self._config(logit_scale=0.0, bias=0.0 if "logit_bias" in self.account.origins else None, space="")
+
+    def _config(self, *, logit_scale: float, bias: float | None, space: str) -> ModelConfig:
         if self.folder_config is not None:
             return self.folder_config
         d, overrides, entry = self.description, self.overrides, self.overrides.entry
@@ -160,7 +172,7 @@ class Checkpoint:
             text=d.text,
             image_spec=d.image_spec,
             tokenizer_spec=d.tokenizer_spec,
-            logit_scale=scale,
+            logit_scale=logit_scale,
             logit_bias=bias,
             score="softmax" if bias is None else "sigmoid",
             precision={name: "float32" for name, tower in (("image", d.image), ("text", d.text)) if tower is not None},
@@ -204,17 +216,20 @@ def native_shapes(weights: Weights, accounted: Account) -> Shapes:
 
 
 def digest(state: "Iterable[tuple[str, Tensor]]") -> str:
-    """SHA-256 over names, shapes and float32 values in the order of names: the same for one model in any format."""
-    total = hashlib.sha256()
+    """SHA-256 over native names, shapes and float32 values, sorted by name: equal for one model in any format."""
+    sha256 = hashlib.sha256()
     for name, tensor in sorted(state):
         if tensor.is_floating_point():
-            total.update(f"{name}{tuple(tensor.shape)}".encode())
-            total.update(tensor.detach().contiguous().numpy().data)
-    return total.hexdigest()
+            sha256.update(f"{name}{tuple(tensor.shape)}".encode())
+            sha256.update(tensor.detach().contiguous().numpy().data)
+    return sha256.hexdigest()
 
 
 def space_of(config: ModelConfig, weights: str) -> str:
-    """Padding that no vector sees is left out, and so is how the tokenizer is stored: formats differ in both."""
+    """The space id of a model whose weights have this digest.
+
+    Padding that changes no vector is left out, and so is the tokenizer's file, since formats differ in both.
+    """
     spec = config.tokenizer_spec
     if spec is not None and spec.padding == "longest":
         spec = replace(spec, pad_id=0)

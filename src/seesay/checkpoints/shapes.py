@@ -12,36 +12,38 @@ from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers.vocabulary import PIECES
 
-CLIP_EPS, BERT_EPS = 1e-5, 1e-12  # of every model that publishes bare weights
+CLIP_EPS = 1e-5  # of every model whose bare weights are published
+BERT_EPS = 1e-12
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def depth(shapes: Shapes, tower: str) -> int:
+    """The number of a tower's blocks. Raises CheckpointError where one in between is missing."""
     numbers = {int(m[1]) for name in shapes if (m := re.match(rf"{tower}\.blocks\.(\d{{1,6}})\.", name))}
-    deep = 1 + max(numbers, default=-1)
-    if deep != len(numbers):
+    count = 1 + max(numbers, default=-1)
+    if count != len(numbers):
         raise CheckpointError(
-            f"the {tower} tower has {len(numbers)} layers, and the last is number {deep - 1}: some are missing"
+            f"the {tower} tower has {len(numbers)} layers, and the last is number {count - 1}: some are missing"
         )
-    return deep
+    return count
 
 
 def shape(shapes: Shapes, name: str, sides: int) -> tuple[int, ...]:
-    """Of a tensor without which nothing can be known. Raises CheckpointError where it is missing or has other sides."""
-    found = shapes.get(name)
-    if found is None or len(found) != sides or not all(found):
-        raise CheckpointError(f"{name}: expected a tensor of {sides} sides, got {'none' if found is None else found}")
-    return found
+    """The shape of a required tensor. Raises CheckpointError where it is missing, empty or has another number of sides."""
+    stored = shapes.get(name)
+    if stored is None or len(stored) != sides or not all(stored):
+        raise CheckpointError(f"{name}: expected a tensor of {sides} sides, got {'none' if stored is None else stored}")
+    return stored
 
 
 def stages(shapes: Shapes) -> tuple[int, int, int, int]:
-    """Blocks in each stage of a ResNet."""
-    found = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
-    return len(found[0]), len(found[1]), len(found[2]), len(found[3])
+    """The number of blocks in each stage of a ResNet."""
+    blocks = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
+    return len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3])
 
 
 def dimension(shapes: Shapes) -> int:
-    """Of the shared space."""
+    """The dimension of the shared space. Raises CheckpointError where no tensor shows it."""
     for name in ("image.projection.weight", "image.pool.out.weight", "text.projection.weight", "text.projection.down.weight"):
         if name in shapes:
             return shape(shapes, name, 2)[0]
@@ -52,6 +54,7 @@ def dimension(shapes: Shapes) -> int:
 
 
 def square(positions: int, what: str) -> int:
+    """The side of a square grid with so many positions, one of them the class token's. Raises CheckpointError."""
     side: int = round(max(positions - 1, 0) ** 0.5)
     if side < 1 or side * side != positions - 1:
         raise CheckpointError(f"{what} has {positions} positions, which are not one and a square grid")
@@ -134,7 +137,7 @@ def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = Non
 
 
 def _heads(name: str, overrides: Overrides, width: int, heads_of: int | None, *needed: str) -> int:
-    """As said, or by the source's rule; asked for, together with what else is `needed`, where there is neither."""
+    """The overrides' heads, or by the rule's head width. Raises CheckpointError without either, or a `needed` override."""
     heads: int | None = getattr(overrides, name) or (width // heads_of if heads_of else None)
     overrides.require(*needed, *([] if heads else [name]))
     assert heads
