@@ -8,7 +8,7 @@ import difflib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from seesay.errors import ModelError
 from seesay.images.spec import ImageSpec
@@ -109,7 +109,7 @@ def find(name: str) -> CatalogModel | None:
 
 
 def architecture(name: str, activation: Activation | None = None) -> Architecture:
-    """The architecture of that name; `activation` replaces that of a ViT and of a CLIP text tower. Raises ModelError."""
+    """The architecture of that name; `activation` replaces its towers' as far as they have one in common. Raises ModelError."""
     architectures = catalog().architectures
     if name not in architectures:
         near = difflib.get_close_matches(name, architectures, n=3)
@@ -121,9 +121,5 @@ def architecture(name: str, activation: Activation | None = None) -> Architectur
     pair = architectures[name]
     if activation is None:
         return pair
-    towers: dict[str, Any] = {}
-    for tower, kind in (("image", "vit"), ("text", "clip-text")):
-        config = getattr(pair, tower)
-        if config.kind == kind:
-            towers[tower] = replace(config, activation=activation)
-    return replace(pair, **towers)
+    text = pair.text.overridden(activation=activation) if pair.text.follows_image_activation else pair.text
+    return replace(pair, image=pair.image.overridden(activation=activation), text=text)
