@@ -1,4 +1,4 @@
-"""What people really have on disk: wrappers, prefixes, shards, half precision, missing parts, damaged and hostile files."""
+"""Checkpoints as people have them: wrappers, prefixes, shards, half precision, missing parts, damaged files."""
 
 import json
 import shutil
@@ -235,8 +235,8 @@ def test_a_processor_is_read_from_either_file(tmp_path: Path, name: str) -> None
     assert old is not None
     assert old == new
     folder = hf_folder(tmp_path, f"{name}-5")
-    said = json.loads((folder / "processor_config.json").read_text())["image_processor"]
-    (folder / "preprocessor_config.json").write_text(json.dumps(said | {"image_mean": [0, 0, 0]}))
+    processor = json.loads((folder / "processor_config.json").read_text())["image_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor | {"image_mean": [0, 0, 0]}))
     assert open_checkpoint(folder).description.image_spec == old
     (folder / "processor_config.json").write_text('{"processor_class": "CLIPProcessor"}')  # as some had it in version 4
     assert open_checkpoint(folder).description.image_spec == replace(old, mean=(0.0, 0.0, 0.0))
@@ -250,9 +250,9 @@ def test_a_processor_is_read_from_either_file(tmp_path: Path, name: str) -> None
 )
 def test_preprocessing_that_is_not_known_is_refused(tmp_path: Path, key: str, value: object) -> None:
     folder = hf_folder(tmp_path)
-    said = json.loads((folder / "processor_config.json").read_text())
-    said["image_processor"][key] = value
-    (folder / "processor_config.json").write_text(json.dumps(said))
+    processor = json.loads((folder / "processor_config.json").read_text())
+    processor["image_processor"][key] = value
+    (folder / "processor_config.json").write_text(json.dumps(processor))
     with pytest.raises(CheckpointError, match=f"processor_config.{key} = {value}"):
         open_checkpoint(folder)
 
@@ -276,7 +276,7 @@ def test_unknown_settings_are_refused_together(tmp_path: Path) -> None:
 
 
 def tokenizer_folder(tmp_path: Path, fixture: str, tokenizer: str, text_cfg: dict[str, object] | None = None) -> Path:
-    """A fixture with a tokenizer of `tests/parity/make_hf_tokenizers.py` beside, and what else its text_cfg says."""
+    """A fixture with a tokenizer of `tests/parity/make_hf_tokenizers.py` beside it, and more values in its text_cfg."""
     folder = hf_folder(tmp_path, fixture)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(HF_FOLDERS / tokenizer / name, folder)
@@ -376,9 +376,9 @@ def test_another_familys_configuration_names_it(tmp_path: Path, kind: str, what:
         CheckpointError, match=rf"model.safetensors: this is {what}.*which this version of SeeSay does not read"
     ):
         open_checkpoint(folder)
-    found = inspect(folder)
-    assert what in str(found.faults)
-    assert (found.format, found.unknown) == (None, None)
+    inspection = inspect(folder)
+    assert what in str(inspection.faults)
+    assert (inspection.format, inspection.unknown) == (None, None)
 
 
 def test_chinese_clips_image_tower_alone(tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_it_is_told_apart_and_described(folder: Path) -> None:
     checkpoint = open_checkpoint(folder)
     assert checkpoint.format is TOY
     assert (checkpoint.description.image, checkpoint.description.text) == (original.image, original.text)
-    found = inspect(folder)
-    assert (found.format, found.unknown, found.faults) == ("Toy", None, None)
+    inspection = inspect(folder)
+    assert (inspection.format, inspection.unknown, inspection.faults) == ("Toy", None, None)
     (folder / "toy.json").write_text(json.dumps({"eye": {"width": 0}}))
     with pytest.raises(CheckpointError, match=r"(?s)eye.width: expected a whole number.*mouth.heads: expected"):
         open_checkpoint(folder)

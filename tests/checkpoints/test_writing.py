@@ -1,4 +1,4 @@
-"""Models written for other libraries: read back bit for bit, and refused where the target cannot say it."""
+"""Models written for other libraries: read back bit for bit, or refused where the format cannot express them."""
 
 import json
 from dataclasses import replace
@@ -49,14 +49,14 @@ def test_what_is_written_is_read_back_bit_for_bit(name: str, target: str, tmp_pa
     checkpoint, expected = open_fixture(name)
     checkpoint = square_crop(checkpoint)
     convert_to(checkpoint, tmp_path / "made", target)
-    made = open_checkpoint(tmp_path / "made")
-    assert made.format.writer is not None
-    assert made.format.writer.target == target
-    ours, again = checkpoint.model(), made.model()
-    assert (again.config.image, again.config.text) == (ours.config.image, ours.config.text)
-    assert again.state_dict().keys() == ours.state_dict().keys()
-    for key, tensor in ours.state_dict().items():
-        if key != "logit_scale" or (ours.config.image and ours.config.text):
+    reread = open_checkpoint(tmp_path / "made")
+    assert reread.format.writer is not None
+    assert reread.format.writer.target == target
+    original, again = checkpoint.model(), reread.model()
+    assert (again.config.image, again.config.text) == (original.config.image, original.config.text)
+    assert again.state_dict().keys() == original.state_dict().keys()
+    for key, tensor in original.state_dict().items():
+        if key != "logit_scale" or (original.config.image and original.config.text):
             assert torch.equal(tensor, again.state_dict()[key]), key
     with torch.no_grad():
         worst = compare(again, expected, None)
@@ -99,8 +99,8 @@ def test_vocabularies_are_written_for_transformers(tmp_path: Path) -> None:
             )
     texts = ["A photo of a cat, it's 3 o'clock!", "naïve café", "两只狗在雪地里奔跑", "a\u3000b"]
     for folder, name in (("english", "clip"), ("chinese", "chinese_clip")):
-        theirs = Tokenizer(tmp_path / folder / "tokenizer.json", TokenizerSpec(77, SPECS[name].pad_id, "longest"))
-        np.testing.assert_array_equal(theirs(texts).ids, Tokenizer(vocabulary(name), SPECS[name])(texts).ids)  # type: ignore[arg-type]
+        of_transformers = Tokenizer(tmp_path / folder / "tokenizer.json", TokenizerSpec(77, SPECS[name].pad_id, "longest"))
+        np.testing.assert_array_equal(of_transformers(texts).ids, Tokenizer(vocabulary(name), SPECS[name])(texts).ids)  # type: ignore[arg-type]
     assert json.loads((tmp_path / "english" / "tokenizer_config.json").read_text())["tokenizer_class"] == "CLIPTokenizer"
     assert len(json.loads((tmp_path / "english" / "vocab.json").read_text())) == 49408
     assert len((tmp_path / "chinese" / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")) == 21128

@@ -1,4 +1,4 @@
-"""Every architecture that the original libraries build by name, on torch's "meta" device: shapes and settings, no numbers.
+"""Builds every architecture that the original libraries name, on torch's "meta" device: shapes and settings, no numbers.
 
 One generator per library gives `Built`s: the original's module, the files that would lie beside its weights, and what the
 original says of itself where its modules do not show it.
@@ -87,7 +87,7 @@ def open_clip() -> Iterator[Built]:
 
 
 def _of_open_clip(model: Any) -> Facts:
-    """Of models made by `create_model`, which sets `preprocess_cfg` on the image tower."""
+    """Facts of a model made by `create_model`, which sets `preprocess_cfg` on the image tower."""
     visual, preprocess = model.visual, model.visual.preprocess_cfg
     facts = {
         "image size": _one(visual.image_size),

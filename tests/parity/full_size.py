@@ -167,13 +167,13 @@ def table(names: list[str]) -> bool:
             print(f"{library} is not installed here; {title} is left out")
             continue
         with TemporaryDirectory() as folder:
-            made = step("make", name, Path(folder))
+            fixture = step("make", name, Path(folder))
             r = step("check", name, Path(folder))
         good &= bool(r["finite"]) and r["unit"] <= UNIT and r["hidden"] <= RELATIVE  # graphs: verify raises
         seconds = " | ".join(f"{r[f'{part} seconds']:.1f}" for part in ("open", "run", "write", "verify"))
         print(
             f"| {title} | {r['parameters'] / 1e6:.1f} M | {r['unit']:.1e} | {r['hidden']:.1e} | {r['graphs']:.1e} "
-            f"| {made['seconds']:.1f} | {seconds} | {made['peak bytes'] / 1e9:.1f} GB | {r['peak bytes'] / 1e9:.1f} GB |",
+            f"| {fixture['seconds']:.1f} | {seconds} | {fixture['peak bytes'] / 1e9:.1f} GB | {r['peak bytes'] / 1e9:.1f} GB |",
             flush=True,
         )
     print(f"asked for: unit <= {UNIT:.0e}, hidden states <= {RELATIVE:.0e} of their largest value, graphs <= 1e-05")

@@ -37,10 +37,10 @@ def unit(x: torch.Tensor | np.ndarray) -> np.ndarray:
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def relative(ours: Any, theirs: np.ndarray) -> float:
-    ours = np.asarray(ours, dtype=np.float64)
-    assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+def relative(actual: Any, reference: np.ndarray) -> float:
+    actual = np.asarray(actual, dtype=np.float64)
+    assert actual.shape == reference.shape, (actual.shape, reference.shape)
+    return float(np.abs(actual - reference).max() / np.abs(reference).max())
 
 
 def compare(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str, Origin] | None) -> dict[str, float]:
@@ -48,11 +48,11 @@ def compare(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str, O
     # np.maximum below, because Python's max(0.0, nan) is 0.0
     worst: dict[str, float] = {"unit": 0.0, "hidden": 0.0, "logits": 0.0, "gradients": 0.0}
     vectors: dict[str, torch.Tensor] = {}
-    for part, given in (("image", "pixels"), ("text", "ids")):
+    for part, inputs_name in (("image", "pixels"), ("text", "ids")):
         if part not in expected:
             continue
         tower = getattr(clip, part)
-        inputs = torch.from_numpy(expected[given])
+        inputs = torch.from_numpy(expected[inputs_name])
         vectors[part] = tower(inputs)
         worst["unit"] = float(np.maximum(worst["unit"], np.abs(unit(vectors[part].detach()) - unit(expected[part])).max()))
         hidden = tower.hidden_states(inputs)
@@ -88,9 +88,9 @@ def _gradients(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str
     assert stored.keys() <= foreign.keys()
     for name, value in stored.items():
         parts = [gradient for _, gradient in sorted(foreign[name], key=lambda pair: pair[0])]
-        ours = summary(name, np.concatenate(parts) if len(parts) > 1 else parts[0])
+        actual = summary(name, np.concatenate(parts) if len(parts) > 1 else parts[0])
         # A key's bias gets no gradient at all but rounding; hence a floor at a hundredth of the largest gradient.
-        worst = float(np.maximum(worst, np.abs(ours - value).max() / max(value[0], 1e-2 * largest)))
+        worst = float(np.maximum(worst, np.abs(actual - value).max() / max(value[0], 1e-2 * largest)))
     return worst
 
 
