@@ -105,9 +105,9 @@ def _with_preprocessing(description: Description, overrides: Overrides) -> Descr
     """With the caller's preprocessing. Raises CheckpointError where an image tower is left without any."""
     if description.image is None:
         return description
-    given = overrides.preprocessing
-    if given is not None:
-        spec = given if isinstance(given, ImageSpec) else preset(given, description.image.image_px)
+    rule = overrides.preprocessing
+    if rule is not None:
+        spec = rule if isinstance(rule, ImageSpec) else preset(rule, description.image.image_px)
         return replace(description, image_spec=spec)
     if description.image_spec is None:
         raise CheckpointError(

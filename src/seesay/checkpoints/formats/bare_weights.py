@@ -13,7 +13,7 @@ from seesay.tokenizers.vocabulary import PIECES, VocabularyName
 
 @dataclass(frozen=True)
 class ShapeRule:
-    """What shapes cannot show, as a format's authors have it in all of their models.
+    """The facts that shapes cannot show, where all models of a format's authors share them.
 
     source: for messages. defaults: what the caller need not pass. image_head_width, text_head_width: in features, None where
     the caller must pass the number of heads. image_head_widths: exceptions by width of the image tower.

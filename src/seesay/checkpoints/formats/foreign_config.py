@@ -52,7 +52,7 @@ class ForeignConfig:
         return float(numbers[0]), float(numbers[1]), float(numbers[2])
 
     def choice(self, key: str, options: Mapping[Any, Any], default: Any = None) -> Any:
-        """What `options` has for the value."""
+        """The option that the value stands for."""
         value = self.values.get(key, default)
         if isinstance(value, list | dict) or value not in options:
             self._fault(key, f"{value!r} is not one of {', '.join(map(repr, options))}")

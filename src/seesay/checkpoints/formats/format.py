@@ -1,4 +1,4 @@
-"""`Format`: how checkpoints of one format are told apart, read, described and written, as one record."""
+"""`Format`: a record of everything that SeeSay needs to recognise, read, describe and write one checkpoint format."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from seesay.models.config import ModelConfig
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a description can be made from before tensors are read. shapes: of the tensors, by native names."""
+    """The facts from which a checkpoint is described before its tensors are read. shapes: by native tensor names."""
 
     weights: Weights
     shapes: Shapes
@@ -54,7 +54,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Format:
-    """A checkpoint format; `registry.FORMATS` lists them.
+    """A checkpoint format, listed in `registry.FORMATS`.
 
     name: for code. title: for people, and stored as a model's provenance.
     recognises: whether weights are of this format, given that no format before it in the registry claims them.

@@ -1,4 +1,4 @@
-"""The checkpoint formats that SeeSay reads, in the order in which they are asked, and those that it writes."""
+"""Lists the checkpoint formats, in the order in which they are tried, and recognises the format of weights."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ FORMATS: list[Format] = [
 
 
 def register(new: Format) -> None:
-    """Adds a format, asked before all others."""
+    """Adds a format, which is tried before all others."""
     FORMATS.insert(0, new)
 
 

@@ -47,7 +47,7 @@ def sizes(s: ForeignConfig) -> dict[str, Any]:
 
 
 def bert_config(values: Mapping[str, Any], *, pooling: Any, head: Any, at: str, faults: list[str]) -> BertConfig:
-    """A BERT, RoBERTa or XLM-R text tower, told apart by `model_type`; also used by OpenCLIP's text towers."""
+    """A BERT, RoBERTa or XLM-R text tower, by its `model_type`; also used by OpenCLIP's text towers."""
     defaults, position_ids = ForeignConfig(values, at, faults).choice("model_type", BERT_KINDS)
     s = ForeignConfig(defaults | dict(values), at, faults)
     s.refuse("position_embedding_type", lambda v: v in (None, "absolute"), "only absolute positions are known")

@@ -1,4 +1,4 @@
-"""Model families that no format here reads, told apart so that an error can name them."""
+"""Recognises model families that no format reads, so that an error can name them."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path

@@ -18,7 +18,7 @@ def endpoint() -> str:
 
 
 def hub_offline() -> bool:
-    """No hub may be asked, by SeeSay's setting or the hub library's."""
+    """True if no hub may be asked, by SeeSay's setting or the hub library's."""
     return offline() or env_flag("HF_HUB_OFFLINE") or env_flag("TRANSFORMERS_OFFLINE")
 
 

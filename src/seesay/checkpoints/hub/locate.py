@@ -66,7 +66,7 @@ def from_hub(repo: str) -> Path:
 def fetch_weights(entry: "CatalogModel", name: str) -> Path:
     """The file with an entry's weights, or its folder where files beside them are needed too. Fetched once.
 
-    name: the one that was asked for. A repository's name stands for that repository, unless its authors' own file is cached
+    name: the one that the caller used. A repository's name stands for that repository, unless its authors' own file is cached
     already. Raises DownloadError.
     """
     from seesay.checkpoints.hub.repository import cached_names, hub_file, hub_folder

@@ -141,8 +141,8 @@ class _Download:
 
     def _failure(self, fault: _Interrupted) -> str:
         size = self._size()
-        kept = f". {size / 2**20:.1f} MB are kept; run the same again to go on from there" if size else ""
-        return f"{self.url}: {fault}{kept}" + (f". {self.hint}" if self.hint else "")
+        note = f". {size / 2**20:.1f} MB are kept; run the same again to go on from there" if size else ""
+        return f"{self.url}: {fault}{note}" + (f". {self.hint}" if self.hint else "")
 
     @contextmanager
     def _open(self, start: int, version: str) -> Iterator[http.client.HTTPResponse]:
