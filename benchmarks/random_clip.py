@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seesay.checkpoints.convert import new_folder, write
-from seesay.checkpoints.formats import writer
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats import registry, writing
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.hub.catalog import architecture
-from seesay.checkpoints.overrides import preset
+from seesay.checkpoints.preprocessing import preset
 from seesay.models.clip import Clip
 from seesay.models.config import ImageConfig, ModelConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
@@ -52,10 +53,10 @@ def make(folder: Path) -> ImageConfig:
                 parameter.normal_(std=0.1)
     for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
         with new_folder(folder / place) as unfinished:
-            write(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
-    for target, place in (("hf", "transformers"), ("open_clip", "open_clip")):
-        with new_folder(folder / place) as unfinished:
-            writer.write(clip, vocabulary("clip"), unfinished, target)  # type: ignore[arg-type]
+            write_folder(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
+    for target in ("transformers", "open_clip"):
+        with new_folder(folder / target) as unfinished:
+            writing.write(clip, vocabulary("clip"), unfinished, registry.writer(target))
     return found.image
 
 

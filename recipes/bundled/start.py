@@ -13,7 +13,8 @@ import seesay
 from recipes.bundled import sources, teacher
 from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Places
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
-from seesay.checkpoints import convert as conversion
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig, Source, read_config
@@ -112,8 +113,8 @@ def write_model(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], 
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)
     clip.config = replace(config, space_id=space_of(config, digest(sorted(state.items()))))
-    with conversion.new_folder(folder) as unfinished:
-        conversion.write(clip.eval(), tokenizer, unfinished, "float32")
+    with new_folder(folder) as unfinished:
+        write_folder(clip.eval(), tokenizer, unfinished, "float32")
 
 
 def text_tower(folder: Path) -> tuple[Bert, bytes]:

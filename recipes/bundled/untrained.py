@@ -15,7 +15,8 @@ import torch
 from recipes.bundled import sources, teacher
 from recipes.bundled.places import PROMPTS, classes
 from recipes.bundled.start import provenance
-from seesay.checkpoints import convert as conversion
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
@@ -60,8 +61,8 @@ def write(folder: Path, work: Path) -> None:
     state["logit_scale"] = torch.tensor(LOGIT_SCALE)
     clip.load_state_dict(state, assign=True)
     clip.config = replace(config, space_id=space_of(config, digest(sorted(state.items()))))
-    with conversion.new_folder(folder) as unfinished:
-        conversion.write(clip.eval(), teacher.tokenizer_json(), unfinished, "float32")
+    with new_folder(folder) as unfinished:
+        write_folder(clip.eval(), teacher.tokenizer_json(), unfinished, "float32")
 
 
 def main() -> None:

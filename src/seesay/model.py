@@ -29,7 +29,7 @@ from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
     from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
@@ -409,13 +409,13 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
     return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
 
 
-def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Said":
-    from seesay.checkpoints.overrides import Said
+def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
 
-    names = {field.name for field in dataclasses.fields(Said)} - {"entry"}
+    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
     if unknown := sorted(values.keys() - names):
         raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
-    return Said(**values, entry=entry)
+    return Overrides(**values, entry=entry)
 
 
 def _each_item(items: object) -> Iterator["ImageInput"]:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import seesay
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.engines.fake import FakeEngine
 from seesay.errors import InputError
 from seesay.evaluation.features import picture_features, text_features
 from seesay.model import Model
+from seesay.system.cache import cache_dir
 from tests.conftest import Paint, is_root
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.errors import InputError, TruncatedText, UnreadableImage
 from seesay.images.read import ImageInput
 from seesay.model import IMAGE_BATCH, Model
+from seesay.system.cache import cache_dir
 from seesay.system.cpu import available_cores
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.paths import absolute, is_url, printable

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from seesay._version import __version__
-from seesay.checkpoints.convert import new_folder, write
+from seesay.checkpoints.convert import new_folder
 from seesay.checkpoints.export import TOLERANCE
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.evaluation.retrieval import DIRECTIONS
 from seesay.models.card import Card, Score
@@ -60,7 +61,7 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
     if folder.exists():
         folder.rename(old)
     with new_folder(folder) as unfinished:
-        write(clip.eval(), vocabulary, unfinished, "float32")
+        write_folder(clip.eval(), vocabulary, unfinished, "float32")
         text = json.dumps(to_json(card), indent=1, ensure_ascii=False)
         (unfinished / "card.json").write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)

@@ -238,7 +238,7 @@ def phrase_key(spec: SearchSpec) -> str:
 
 def read_or_encode_phrases(model: "Model") -> np.ndarray:
     """(B, D) unit vectors of the neutral phrases, read from the model's folder or the cache; else encoded and cached."""
-    from seesay.checkpoints.hub.download import cache_dir
+    from seesay.system.cache import cache_dir
 
     spec = search_spec(model)
     key = phrase_key(spec)

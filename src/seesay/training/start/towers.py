@@ -8,7 +8,8 @@ from torch import nn
 
 from seesay.checkpoints.hub.catalog import architecture
 from seesay.checkpoints.hub.locate import locate
-from seesay.checkpoints.overrides import Said, preset
+from seesay.checkpoints.overrides import Overrides
+from seesay.checkpoints.preprocessing import preset
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
 from seesay.images.spec import ImageSpec
@@ -129,7 +130,7 @@ class _Opened:
     def checkpoint(self, said: str) -> Checkpoint:
         if said not in self.checkpoints:
             path, entry = locate(self.recipe.model_named(said))
-            self.checkpoints[said] = open_checkpoint(path, Said(entry=entry) if entry else None)
+            self.checkpoints[said] = open_checkpoint(path, Overrides(entry=entry) if entry else None)
         return self.checkpoints[said]
 
     def of(self, said: str | None, tower: str) -> Clip | None:

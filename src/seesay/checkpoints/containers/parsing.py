@@ -1,4 +1,4 @@
-"""The border to other libraries' parsers, which on damaged and hostile files raise whatever they stumble over."""
+"""Turns whatever a parser raises on a damaged or hostile file into a CheckpointError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from seesay.errors import CheckpointError, SeeSayError, first_sentence
 
 
 @contextmanager
-def reading(file: Path, kind: str) -> Iterator[None]:
-    """Whatever goes wrong inside becomes a CheckpointError that names the file and what it should be; errors of ours pass."""
+def parsing(file: Path, kind: str) -> Iterator[None]:
+    """Any exception inside becomes a CheckpointError with the file and its kind; SeeSay's own errors pass unchanged."""
     try:
         yield
     except SeeSayError:
