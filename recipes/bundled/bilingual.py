@@ -21,7 +21,7 @@ from seesay.models.families.bert.tower import Bert
 from seesay.models.vectors import normalize
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
-from seesay.training.run.state import CheckpointFolder
+from seesay.training.run.checkpoints import CheckpointFolder
 
 RATE, BATCH, PART = 5e-4, 384, 64
 SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass

@@ -38,7 +38,7 @@ from seesay.models.families.bert.tower import Bert
 from seesay.models.vectors import normalize as normalized
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
-from seesay.training.run.state import CheckpointFolder
+from seesay.training.run.checkpoints import CheckpointFolder
 
 STEPS, RATE, WARMUP, DECAY = 400, 4e-4, 10, 0.05
 CAPTIONS, PLACES, NAMES = 112, 416, 176  # in a batch
