@@ -1,4 +1,4 @@
-"""Towers that learn in a branch, from views whose locked part is made once; texts that are drawn to known places."""
+"""Towers that train a branch on views with stored features of the frozen part; texts with target vectors."""
 
 import zlib
 from dataclasses import replace
@@ -57,21 +57,21 @@ def test_a_branch_learns_from_views_made_once_and_leaves_the_classes_alone(world
         name.split(".")[1] for name in before if name.startswith("image.") and not torch.equal(before[name], after[name])
     }
     assert changed == {"branch", "projection"}
-    # A run that goes on finds what was kept, though the branch has learnt since.
-    kept_at = (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns
+    # A resumed run reuses the stored features, though the branch was trained since.
+    stored_at = (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns
     on = recipe("data.views=3", "checkpoints.every=15", "steps=42", towers=BRANCH, more=VIEWS + VALIDATION)
     train(on, resume=True)
-    assert (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns == kept_at
-    # What was kept and what the picture itself gives, up to the 16 bits in which maps are kept.
+    assert (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns == stored_at
+    # Stored features give what the image itself gives, up to their 16 bits.
     parts.clip.eval()
     file = world / "images" / "train-red-square-0.png"
-    kept = parts.images.prepare(file, np.random.default_rng(5))
+    stored = parts.images.prepare(file, np.random.default_rng(5))
     view = int(np.random.default_rng(5).integers(3))
     seed = (view, zlib.crc32(str(file).encode()))
     levels = parts.images.levels(file, np.random.default_rng(seed))
     with torch.inference_mode():
-        one, other = (torch.nn.functional.normalize(parts.images.embed([value]), dim=1) for value in (kept, levels))
-    assert kept.dtype == np.float16
+        one, other = (torch.nn.functional.normalize(parts.images.embed([value]), dim=1) for value in (stored, levels))
+    assert stored.dtype == np.float16
     assert float((one * other).sum()) > 0.9999
 
 
@@ -118,8 +118,8 @@ def test_a_new_projection_takes_the_way_through_the_branch(world: Path, recipe: 
 
 
 def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
-    places = np.eye(24, dtype=np.float32)[:3]
-    np.savez(world / "places.npz", vectors=2 * places, text=np.array(["one", "two", "three"]))
+    targets = np.eye(24, dtype=np.float32)[:3]
+    np.savez(world / "places.npz", vectors=2 * targets, text=np.array(["one", "two", "three"]))
     run_recipe = recipe(
         "steps=60", "optimizer.learning_rate=1e-2", towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\nweight = 3.0\n'
     )
@@ -127,7 +127,7 @@ def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
     first, last = [], []
     for step in range(6):
         texts, vectors = parts.text_targets[0].at(step)
-        assert sorted(texts) == ["one", "three", "two"]  # a pass is a step here
+        assert sorted(texts) == ["one", "three", "two"]  # an epoch is a step here
         assert {text: int(vector.argmax()) for text, vector in zip(texts, vectors, strict=True)} == {
             "one": 0,
             "two": 1,
@@ -136,8 +136,8 @@ def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
         (first if step < 3 else last).append(texts)
     assert first != last
     Trainer(parts).run()
-    made = torch.nn.functional.normalize(parts.texts.embed(["one", "two", "three"]), dim=1)
-    assert float((made.detach() * torch.from_numpy(places)).sum(1).min()) > 0.8
+    vectors_now = torch.nn.functional.normalize(parts.texts.embed(["one", "two", "three"]), dim=1)
+    assert float((vectors_now.detach() * torch.from_numpy(targets)).sum(1).min()) > 0.8
 
 
 @pytest.mark.parametrize(

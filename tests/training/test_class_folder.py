@@ -20,9 +20,9 @@ def folder(paint: Paint, tmp_path: Path) -> Path:
 def test_a_class_is_its_folder_and_its_pictures_have_a_template(folder: Path) -> None:
     source = ClassFolder(path="pictures", templates=("{}", "a {}!")).open(folder)
     assert len(source) == 4
-    found = [(Path(str(s.image)).name, s.label, s.text) for s in source.once()]
-    assert found[:2] == [("c.PNG", "cat", "cat"), ("c.PNG", "cat", "a cat!")]
-    assert {name: label for name, label, _ in found} == {
+    samples = [(Path(str(s.image)).name, s.label, s.text) for s in source.once()]
+    assert samples[:2] == [("c.PNG", "cat", "cat"), ("c.PNG", "cat", "a cat!")]
+    assert {name: label for name, label, _ in samples} == {
         "c.PNG": "cat",
         "notes.txt.png": "cat",
         "a.png": "hot dog",

@@ -82,25 +82,25 @@ def test_other_errors_are_not_swallowed() -> None:
 
 
 def test_no_more_than_a_batch_is_prepared_ahead_and_closing_stops_the_threads() -> None:
-    made = 0
+    prepared = 0
     lock = threading.Lock()
 
     def count(sample: Sample, rng: np.random.Generator) -> int:
-        nonlocal made
+        nonlocal prepared
         with lock:
-            made += 1
-        return made
+            prepared += 1
+        return prepared
 
     running = iter(Loader(Numbers(1000), count, batch=10, seed=0, threads=3))
     for number in range(1, 4):
         next(running)
         time.sleep(0.1)
-        assert made <= 10 * number + 10
+        assert prepared <= 10 * number + 10
     running.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("seesay")]
-    before = made
+    before = prepared
     time.sleep(0.05)
-    assert made == before
+    assert prepared == before
 
 
 def test_encoded_bytes_are_let_go() -> None:

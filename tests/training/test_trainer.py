@@ -411,6 +411,20 @@ def test_checkpoints_are_the_last_few_and_the_best(world: Path, recipe: Make) ->
     assert json.loads((world / "run" / "recipe.json").read_text())["steps"] == 10
 
 
+def test_the_keys_of_a_checkpoint_stay_so_that_earlier_runs_resume(world: Path, recipe: Make) -> None:
+    train(recipe("steps=2", "optimizer.ema=0.9", "loss.class_weight=0.1", more=VALIDATION.replace("20", "1")))
+    state = CheckpointFolder(world / "run" / "checkpoints", 2).last()
+    assert state is not None
+    top = (
+        "format step position weights objective optimizer scaler ema random validation validated best searches unread left_out"
+    )
+    assert list(state) == top.split()
+    assert list(state["objective"]) == ["classifier.weight", "classifier.bias"]
+    assert list(state["ema"]) == ["steps", "values"]
+    assert list(state["searches"][0]) == ["text", "right", "found"]
+    assert list(state["unread"]) == list(state["left_out"]) == ["reasons", "examples"]
+
+
 def test_two_processes_do_not_train_into_one_folder(world: Path, recipe: Make) -> None:
     from filelock import FileLock
 

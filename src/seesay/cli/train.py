@@ -1,4 +1,4 @@
-"""`seesay train`: a recipe run to its end, or on from where it was."""
+"""`seesay train`: runs a recipe to its end, or resumes it."""
 
 import sys
 from gettext import gettext as _

@@ -1,4 +1,4 @@
-"""Numbers that keep apart what one seed of a recipe is used for: part of `np.random.default_rng((seed, epoch, PURPOSE))`.
+"""Purposes of a recipe's seed, which keep its random draws apart: part of `np.random.default_rng((seed, epoch, PURPOSE))`.
 
 0 would not keep anything apart: numpy's seed sequences ignore zeros at their end.
 """

@@ -90,6 +90,7 @@ class _ShardImage:
     captions: WeightedCaptions
 
     def sample(self, text: str) -> Sample:
+        """The sample with one of the captions."""
         return Sample(self.image, text, self.image_id, self.label, self.name)
 
 

@@ -1,4 +1,4 @@
-"""Texts with known target vectors, which a text tower learns beside the contrastive loss.
+"""Texts with given target vectors, which a text tower learns beside the contrastive loss.
 
 That is how a text tower learns another language from pairs of texts (a text of the other language with the vector of its
 meaning; Reimers & Gurevych 2020, arXiv 2004.09813), and how it retains what contrast with few images would make it forget.

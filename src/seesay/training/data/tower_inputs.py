@@ -82,8 +82,8 @@ class ImageInputs:
     def levels(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
         """Levels (3, H, W) uint8, augmented if there is a generator. Raises UnreadableImage."""
         augmentation = NO_AUGMENTATION if rng is None else self.augment
-        picture = read(image, decode="fast", enough_px=augmentation.enough_px(self.spec), alpha=self.spec.alpha)
-        return augment(picture, self.spec, augmentation, rng if rng is not None else np.random.default_rng(0))
+        decoded = read(image, decode="fast", enough_px=augmentation.enough_px(self.spec), alpha=self.spec.alpha)
+        return augment(decoded, self.spec, augmentation, rng if rng is not None else np.random.default_rng(0))
 
     def embed(self, values: Sequence[np.ndarray]) -> Tensor:
         """Results of `prepare`, all of one kind -> projections (B, dim), not normalized."""

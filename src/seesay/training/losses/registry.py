@@ -1,4 +1,4 @@
-"""Losses by the name that a recipe gives them, and what a recipe's model needs to know about each."""
+"""Records of losses, with what a model needs to know about its loss, and their registry by name."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Softmax over every row and every column of all logits, kept as sums so that no logit matrix is held."""
+"""Softmax over every row and every column of all logits, stored as sums so that no logit matrix is held."""
 
 import math
 from dataclasses import dataclass

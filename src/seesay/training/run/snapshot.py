@@ -1,4 +1,4 @@
-"""The content of a checkpoint: taken from the parts of a run, and restored into them."""
+"""The content of a checkpoint: read from the parts of a run, and restored into them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far a run is, and what it has measured so far."""
+"""The state of a run: its step, its position in the data, and its measurements so far."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Which parameters of a model a recipe trains."""
+"""Freezes the parameters of a model that its recipe does not train."""
 
 from typing import Any
 

@@ -74,12 +74,16 @@ def build(recipe: Recipe) -> BuiltModel:
         clip = Clip(config)
     clip.image, clip.text = image, text
     _set_logits(clip, recipe.loss, start)
-    if model.image.patch_dropout:
-        if not hasattr(image, "patch_dropout"):
-            raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {image_config.kind}")
-        image.patch_dropout = model.image.patch_dropout
+    _set_patch_dropout(image, model.image.patch_dropout, image_config.kind)
     set_training(clip, recipe)
     return BuiltModel(clip, vocabulary_content, Tokenizer(vocabulary_content, tokenizer_spec))
+
+
+def _set_patch_dropout(tower: Any, share: float, kind: str) -> None:
+    if share:
+        if not hasattr(tower, "patch_dropout"):
+            raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {kind}")
+        tower.patch_dropout = share
 
 
 def _set_logits(clip: Clip, config: Loss, start: Clip | None) -> None:
