@@ -31,6 +31,7 @@ from seesay.system.schema import from_json
 from seesay.training.data.loader import Loader
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import read_log
+from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer
 
 STEPS, BATCH, WARMUP, RATE = 50, 32, 10, 5e-4
@@ -96,8 +97,8 @@ def losses(
         "data": {"batch": BATCH, "sources": [source], "identities": False},
         "optimizer": {"learning_rate": RATE, "warmup": WARMUP},
     }
-    trainer = Trainer(from_json(Recipe, values, "the recipe"))
-    trainer.clip.to(dtype)
+    trainer = Trainer(set_up(from_json(Recipe, values, "the recipe")))
+    trainer.parts.clip.to(dtype)
     model.to(dtype)
     batches = [(pixels.to(dtype), ids) for pixels, ids in fed(trainer)]
     trainer.run()
@@ -125,11 +126,11 @@ def add_model_config_of(folder: Path, config: dict[str, Any]) -> None:
 
 def fed(trainer: Trainer) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The batches that our loop is going to see, pixels (B, 3, H, W) and ids (B, 77) as OpenCLIP pads them."""
-    spec = trainer.clip.config.image_spec
+    spec = trainer.parts.clip.config.image_spec
     assert spec is not None
-    loader = Loader(trainer.source, trainer.prepare, batch=BATCH, seed=trainer.recipe.seed)
+    loader = Loader(trainer.parts.source, trainer.step.prepare, batch=BATCH, seed=trainer.recipe.seed)
     for _, batch in zip(range(STEPS), loader, strict=False):
-        pixels = normalize(np.stack([value.picture for value in batch.values]), spec)
+        pixels = normalize(np.stack([value.image for value in batch.values]), spec)
         yield torch.from_numpy(pixels), open_clip.tokenize([sample.text for sample in batch.samples])
 
 

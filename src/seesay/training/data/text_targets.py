@@ -1,7 +1,7 @@
-"""Texts whose places in the space are known: each step draws some of them there, beside the contrast.
+"""Texts with given target vectors, which a text tower learns beside the contrastive loss.
 
-That is how a text tower learns another language from pairs of texts (the other language's text, with the vector of its meaning;
-Reimers & Gurevych 2020, arXiv 2004.09813), and how it keeps what contrast with few pictures would make it forget.
+That is how a text tower learns another language from pairs of texts (a text of the other language with the vector of its
+meaning; Reimers & Gurevych 2020, arXiv 2004.09813), and how it retains what contrast with few images would make it forget.
 """
 
 from pathlib import Path
@@ -10,12 +10,11 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.system.paths import printable
+from seesay.training.data.seeds import TARGETS
 
-DRAW = 5  # what the seed is used for; mix.py and listing.py have those before
 
-
-class AnchoredTexts:
-    """texts (N,) and unit vectors (N, D) float32; passes over them in an order drawn by the seed, a step's part at a time."""
+class TextTargets:
+    """texts (N,) and unit vectors (N, D) float32, in epochs whose order the seed draws, a batch per step."""
 
     def __init__(self, file: Path, dim: int, batch: int, seed: int) -> None:
         self.texts, self.vectors = _read(file, dim)
@@ -23,15 +22,15 @@ class AnchoredTexts:
         self._order: tuple[int, np.ndarray] | None = None
 
     def at(self, step: int) -> tuple[list[str], np.ndarray]:
-        """Those of one step, the same however the run came there."""
-        chosen = [self._place(number) for number in range(step * self.batch, (step + 1) * self.batch)]
-        return [self.texts[i] for i in chosen], self.vectors[chosen]
+        """The batch of one step: texts (B,) and vectors (B, D). It depends on the step alone, so that runs can resume."""
+        indices = [self._index(number) for number in range(step * self.batch, (step + 1) * self.batch)]
+        return [self.texts[i] for i in indices], self.vectors[indices]
 
-    def _place(self, number: int) -> int:
-        turn, at = divmod(number, len(self.texts))
-        if self._order is None or self._order[0] != turn:
-            self._order = (turn, np.random.default_rng((self.seed, turn, DRAW)).permutation(len(self.texts)))
-        return int(self._order[1][at])
+    def _index(self, number: int) -> int:
+        epoch, position = divmod(number, len(self.texts))
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng((self.seed, epoch, TARGETS)).permutation(len(self.texts)))
+        return int(self._order[1][position])
 
 
 def _read(file: Path, dim: int) -> tuple[list[str], np.ndarray]:
@@ -48,10 +47,10 @@ def _read(file: Path, dim: int) -> tuple[list[str], np.ndarray]:
             f"loss.anchors: {printable(file)}: expected vectors of {dim} dimensions, one for each text, "
             f"got {vectors.shape} for {len(texts)} texts"
         )
-    kept = [i for i, text in enumerate(texts) if text]  # pictures have none
-    if not kept:
+    rows = [i for i, text in enumerate(texts) if text]  # those of images have none
+    if not rows:
         raise InputError(f"loss.anchors: {printable(file)} has no texts; write it with seesay embed texts.txt -o {file.name}")
-    lengths = np.linalg.norm(vectors[kept], axis=1, keepdims=True)
+    lengths = np.linalg.norm(vectors[rows], axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or not lengths.all():
         raise InputError(f"loss.anchors: {printable(file)} has vectors of no length")
-    return [texts[i] for i in kept], vectors[kept] / lengths
+    return [texts[i] for i in rows], vectors[rows] / lengths

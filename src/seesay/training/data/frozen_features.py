@@ -1,4 +1,4 @@
-"""What a locked tower makes of each picture or text, made once: training its projection then costs no tower at all."""
+"""Features of a frozen tower, computed once per image or text, so that training its projection never runs the tower."""
 
 import hashlib
 import json
@@ -27,13 +27,13 @@ from seesay.system.files import read_arrays, write_arrays
 from seesay.system.prefetch import prefetch
 
 BATCH = 16
-VIEW = "\n"  # in a key, between a picture's file and the number of the view of it
-Progress = Callable[[int], None]  # told how many more are done
+VIEW = "\n"  # separates an image's path from the number of its view in a key
+Advance = Callable[[int], None]  # called with the number of items that were just finished
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """Features (N, F), float32 or of a trunk float16, by key; `faults` are the keys that have none, with the reason."""
+class FrozenFeatures:
+    """Features by key: `values` (N, F), float32, or float16 of a trunk. rows: key -> row. faults: key -> why it has none."""
 
     rows: dict[str, int]
     values: np.ndarray
@@ -47,48 +47,54 @@ class Frozen:
         return row
 
 
-def make_frozen(
+def frozen_features(
     keys: Sequence[str],
     prepare: Callable[[str], Any],
-    features: Callable[[list[Any]], np.ndarray],
+    encode: Callable[[list[Any]], np.ndarray],
     file: Path,
     identity: str,
-    progress: Progress,
-) -> Frozen:
-    """`features` of what `prepare` makes of every key, in fixed batches, so that they are the same bits however often they are
-    made. Read from `file` where it was made of the same keys, files and weights (`identity`). A key whose preparation raises
-    UnreadableImage has none."""
-    wanted = _digest(identity, keys)
+    advance: Advance,
+) -> FrozenFeatures:
+    """Features of every key: `encode` of a batch of what `prepare` returns for each key.
+
+    Batches are fixed, so that the features are the same bits each time. They are read from `file` if it was made of the same
+    keys, files and weights (`identity`), and stored there otherwise. Keys whose preparation raises UnreadableImage get a fault.
+    """
+    digest = _digest(identity, keys)
     stored = read_arrays(file)
-    if stored is not None and str(stored["digest"]) == wanted:
-        progress(len(keys))
-        known = json.loads(stored["keys"].tobytes())
-        return Frozen({key: row for row, key in enumerate(known["good"])}, stored["values"], known["faults"])
+    if stored is not None and str(stored["digest"]) == digest:
+        advance(len(keys))
+        entries = json.loads(stored["keys"].tobytes())
+        return FrozenFeatures(_rows(entries["good"]), stored["values"], entries["faults"])
     good: list[str] = []
     faults: dict[str, str] = {}
     values: list[np.ndarray] = []
     batch: list[Any] = []
     for key, result in zip(keys, _prepared(keys, prepare), strict=True):
-        progress(1)
+        advance(1)
         if isinstance(result, UnreadableImage):
             faults[key] = result.reason
             continue
         good.append(key)
         batch.append(result)
         if len(batch) == BATCH:
-            values.append(features(batch))
+            values.append(encode(batch))
             batch = []
     if batch:
-        values.append(features(batch))
-    made = Frozen({key: row for row, key in enumerate(good)}, np.concatenate(values) if values else np.empty((0, 0)), faults)
-    known_keys = json.dumps({"good": good, "faults": faults}).encode()  # an array of str would pad each to the longest
-    write_arrays(file, digest=np.array(wanted), keys=np.frombuffer(known_keys, dtype=np.uint8), values=made.values)
-    return made
+        values.append(encode(batch))
+    features = FrozenFeatures(_rows(good), np.concatenate(values) if values else np.empty((0, 0)), faults)
+    content = json.dumps({"good": good, "faults": faults}).encode()  # an array of str would pad each to the longest
+    write_arrays(file, digest=np.array(digest), keys=np.frombuffer(content, dtype=np.uint8), values=features.values)
+    return features
+
+
+def _rows(keys: Sequence[str]) -> dict[str, int]:
+    return {key: row for row, key in enumerate(keys)}
 
 
 def frozen_identity(tower: nn.Module, spec: object, after: int = 1) -> str:
-    """Of everything that frozen values depend on, the picture or text aside: the weights of all but the last `after` groups,
-    which take those values and may learn."""
+    """A digest of everything but the image or text that frozen features depend on: the preparation (`spec`), and the weights of
+    all but the last `after` groups, whose input the features are and which may learn."""
     total = hashlib.sha256(repr(spec).encode())
     learning = {name for group in tower.groups()[-after:] for name in names_in(tower, group)}  # type: ignore[operator]
     for name, tensor in tower.state_dict().items():
@@ -99,8 +105,10 @@ def frozen_identity(tower: nn.Module, spec: object, after: int = 1) -> str:
 
 
 def cache_encoder(clip: Clip, side: Literal["image", "text"], device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """`Tower.cache_values` of one of the towers: pixels or ids -> (N, F). On a CPU ONNX Runtime computes them, in a third of
-    torch's time."""
+    """`Tower.cache_values` of one of the towers, as a function: pixels or ids -> (N, F).
+
+    On a CPU ONNX Runtime computes them, in a third of torch's time.
+    """
     tower: Tower = getattr(clip, side)
     if device.type != "cpu":
 
@@ -115,31 +123,32 @@ def cache_encoder(clip: Clip, side: Literal["image", "text"], device: torch.devi
         onnx.save(cache_graph(tower.config, weights), Path(folder) / f"{side}.onnx")
         engine = OnnxEngine(Path(folder))
         encode = engine.encode_pixels if side == "image" else engine.encode_tokens
-        encode(_any_input(tower.config, side))  # opened while its file is there
+        encode(_sample_input(tower.config, side))  # opens the graph while its file exists
     return lambda inputs: encode(inputs).astype(tower.cache_dtype, copy=False)
 
 
-def _any_input(config: Any, side: str) -> np.ndarray:
+def _sample_input(config: Any, side: str) -> np.ndarray:
     if side == "image":
         return np.zeros((1, 3, config.image_px, config.image_px), dtype=np.float32)
     return sample_ids(config, np.random.default_rng(0))[0]
 
 
 def _prepared(keys: Sequence[str], prepare: Callable[[str], Any]) -> Iterator[Any]:
-    def one(key: str) -> Any:
+    def prepared(key: str) -> Any:
         try:
             return prepare(key)
         except UnreadableImage as error:
             return error
 
-    return prefetch(one, keys, threads=available_cores(), ahead=4 * BATCH)
+    return prefetch(prepared, keys, threads=available_cores(), ahead=4 * BATCH)
 
 
 def _digest(identity: str, keys: Sequence[str]) -> str:
+    """A digest of the keys, of the sizes and times of files among them, and of `identity`."""
     total = hashlib.sha256(identity.encode())
     for key in keys:
         total.update(key.encode("utf-8", "surrogatepass"))
-        with suppress(OSError, ValueError):  # a text, a URL, a picture that is not there
+        with suppress(OSError, ValueError):  # a text, a URL, a missing file
             about = os.stat(key.partition(VIEW)[0])
             total.update(f"{about.st_size} {about.st_mtime_ns}".encode())
     return total.hexdigest()
