@@ -25,7 +25,7 @@ TextConfig = Annotated[TextTowerConfig, ByKind(partial(config_types, "text"))]
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """Where weights came from. package: where they were published, with its version."""
 
     name: str
@@ -73,7 +73,7 @@ class ModelConfig:
     precision: dict[str, str]
     languages: tuple[str, ...]
     licence: str
-    provenance: tuple[Source, ...]
+    provenance: tuple[WeightSource, ...]
     space_id: str
     search: SearchSpec | None = None
 

@@ -14,9 +14,9 @@ from seesay.checkpoints.convert import new_folder, write
 from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.reader import digest, space_of
 from seesay.evaluation.retrieval import DIRECTIONS
-from seesay.models.card import Card, Score
+from seesay.models.card import Card, CardScore
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig, Source
+from seesay.models.config import ModelConfig, WeightSource
 from seesay.system.schema import to_json
 from seesay.training.data.left_out import LeftOut
 from seesay.training.data.mix import SourceConfig
@@ -52,7 +52,7 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
         config,
         logit_scale=float(state["logit_scale"]),
         logit_bias=float(state["logit_bias"]) if "logit_bias" in state else None,
-        provenance=(*config.provenance, Source(recipe.name, f"seesay {__version__} train", config.licence, made)),
+        provenance=(*config.provenance, WeightSource(recipe.name, f"seesay {__version__} train", config.licence, made)),
     )
     clip.config = replace(config, space_id=space_of(config, made))
     folder, old = recipe.folder / "model", recipe.folder / "model.old"
@@ -69,13 +69,13 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
 
 def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, steps: int, best: Record | None) -> Card:
     """What is known of a model that a recipe made. `best`: the validation whose weights were taken, if there was one."""
-    scores: tuple[Score, ...] = ()
+    scores: tuple[CardScore, ...] = ()
     taken = f"step {steps}"
     if best is not None:
         task = best["data"]
         taken = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
-            Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
+            CardScore(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
             for way, title in DIRECTIONS.items()
             for k, share in best[way].items()
         )

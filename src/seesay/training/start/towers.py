@@ -13,7 +13,7 @@ from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
 from seesay.images.spec import ImageSpec
 from seesay.models.clip import Clip, make_tower
-from seesay.models.config import ImageConfig, ModelConfig, Source, TextConfig
+from seesay.models.config import ImageConfig, ModelConfig, TextConfig, WeightSource
 from seesay.models.initialise import initialise
 from seesay.models.layers.groups import freeze, freeze_rows, names_in, partly_frozen
 from seesay.models.layers.init import initialise_projection
@@ -146,7 +146,7 @@ class _Opened:
         said = (self.recipe.model.licence, *(clip.config.licence for clip in self.clips.values()))
         return "; ".join(dict.fromkeys(licence for licence in said if licence != "unknown")) or "unknown"
 
-    def provenance(self) -> tuple[Source, ...]:
+    def provenance(self) -> tuple[WeightSource, ...]:
         return tuple(dict.fromkeys(source for clip in self.clips.values() for source in clip.config.provenance))
 
 
