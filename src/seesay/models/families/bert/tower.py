@@ -1,4 +1,7 @@
-"""BERT text tower (Devlin et al. 2018): Chinese-CLIP's, MiniLM, and as RoBERTa and XLM-R those of multilingual OpenCLIP."""
+"""BERT text tower: Chinese-CLIP's, MiniLM's, and as RoBERTa and XLM-R that of multilingual OpenCLIP.
+
+Devlin et al. 2018.
+"""
 
 import torch
 import torch.nn.functional as F

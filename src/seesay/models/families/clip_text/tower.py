@@ -1,4 +1,7 @@
-"""CLIP's text tower (Radford et al. 2021): a pre-norm transformer, pooled at the end-of-text token."""
+"""CLIP's text tower: a pre-norm transformer, pooled at the end-of-text token.
+
+Radford et al. 2021.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite image tower: the bundled model's has class names and a branch; others are trained with a projection."""
+"""EfficientNet-Lite image tower: the bundled model's, with class names and a branch, or with a projection to train."""
 
 from typing import Literal
 

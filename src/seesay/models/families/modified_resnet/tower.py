@@ -1,4 +1,7 @@
-"""CLIP's ResNet image tower (Radford et al. 2021): RN50, RN101, RN50x4, x16, x64."""
+"""CLIP's ResNet image tower: RN50, RN101, RN50x4, x16, x64.
+
+Radford et al. 2021.
+"""
 
 import torch
 import torch.nn.functional as F

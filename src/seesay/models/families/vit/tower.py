@@ -1,4 +1,4 @@
-"""Vision Transformer image tower, as OpenAI's CLIP (Radford et al. 2021) and its successors use it."""
+"""Vision Transformer image tower, as OpenAI's CLIP and its successors use it."""
 
 import torch
 from torch import Tensor, nn
