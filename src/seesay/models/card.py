@@ -17,7 +17,7 @@ class CardScore:
 
 @dataclass(frozen=True)
 class CardFidelity:
-    """What quantizing weights costs against float32, on real photos and captions."""
+    """The error that quantized weights cause, against float32, on real photos and captions."""
 
     part: str
     stored_as: str

@@ -26,7 +26,7 @@ TextConfig = Annotated[TextTowerConfig, ByKind(partial(config_types, "text"))]
 
 @dataclass(frozen=True)
 class WeightSource:
-    """Where weights came from. package: where they were published, with its version."""
+    """The origin of weights. package: the publication, with its version."""
 
     name: str
     package: str

@@ -49,7 +49,7 @@ class Family:
 
     @property
     def modality(self) -> Modality:
-        """What its towers encode."""
+        """Images or texts: the input of its towers."""
         return "image" if issubclass(self.config, ImageTowerConfig) else "text"
 
     def make_tower(self, config: TowerConfig, dim: int) -> "Tower":

@@ -57,7 +57,7 @@ class Bert(TextTower):
             self.centre = nn.Parameter(torch.zeros(dim))
 
     def features(self, ids: Tensor) -> Tensor:
-        """What enters the head: (B, width)."""
+        """The input of the head: (B, width)."""
         *blocks, _ = self.blocks
         mask = self._mask(ids)
         x = self.embeddings(ids)
@@ -69,7 +69,7 @@ class Bert(TextTower):
         return self.pool(states[-2], ids)
 
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """What enters the last block (B, L, width) -> features (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, width)."""
         last, mask = self.blocks[-1], self._mask(ids)
         if self.config.pooling == "mean":
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)

@@ -92,7 +92,7 @@ class EfficientNetLite(ImageTower):
             self.projection = projection(config.head, last, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What enters the head: (B, channels); with a branch (B, 2 * channels), the branch's and then the classes'."""
+        """The input of the head: (B, channels); with a branch (B, 2 * channels), the branch's and then the classes'."""
         if self.config.branch:
             return self._branched(*self._trunk(pixels))
         return self.hidden_states(pixels)[-1].mean(dim=(2, 3))

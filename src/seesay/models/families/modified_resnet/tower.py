@@ -96,7 +96,7 @@ class ModifiedResNet(ImageTower):
         self.pool = AttentionPool(config.grid**2, inputs, config.heads, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What enters the attention pooling: (B, cells, channels)."""
+        """The input of the attention pooling: (B, cells, channels)."""
         return _cells(self.hidden_states(pixels)[-1])
 
     def project(self, features: Tensor) -> Tensor:
