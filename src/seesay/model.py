@@ -112,13 +112,8 @@ class Model:
         return Logits(self.config.logit_scale, self.config.logit_bias, self.config.score)
 
     @property
-    def logit_scale(self) -> float:
-        """The logarithm of `scale`, as checkpoints store it."""
-        return self.config.logit_scale
-
-    @property
     def scale(self) -> float:
-        """The factor of cosines before softmax or sigmoid."""
+        """The factor of cosines before softmax or sigmoid; `logits.logit_scale` is its logarithm."""
         return self.logits.scale
 
     @cached_property
