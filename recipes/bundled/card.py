@@ -11,8 +11,8 @@ from recipes.bundled import scores
 from recipes.bundled.packages import PACKAGES
 from seesay.evaluation.datasets import read_captions, read_labels
 from seesay.model import Model
-from seesay.models.card import Card, Fidelity, Score
-from seesay.models.config import Source
+from seesay.models.card import Card, CardFidelity, CardScore
+from seesay.models.config import WeightSource
 from seesay.models.vectors import normalize
 from seesay.tasks.prompts import label_embeddings
 
@@ -21,14 +21,14 @@ BATCH_TOLERANCE = 1e-4  # as stated in the card; the largest measured is printed
 LICENCE = "SeeSay bundled model licence: research and personal use (src/seesay/bundled/LICENSE)"
 WITHOUT = "without Flickr8k"
 SOURCES = (
-    *(Source(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
-    Source("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
+    *(WeightSource(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
+    WeightSource("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
 )
 PUBLISHED = (
-    Score("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
-    Score("zero-shot ImageNet-1k", "top-1", 0.7796, "OpenCLIP ViT-H/14, LAION-2B"),
-    Score("Flickr30k", "text to image R@1", 0.5878, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
-    Score("Flickr30k", "text to image R@1", 0.7764, "OpenCLIP ViT-H/14, LAION-2B"),
+    CardScore("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
+    CardScore("zero-shot ImageNet-1k", "top-1", 0.7796, "OpenCLIP ViT-H/14, LAION-2B"),
+    CardScore("Flickr30k", "text to image R@1", 0.5878, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
+    CardScore("Flickr30k", "text to image R@1", 0.7764, "OpenCLIP ViT-H/14, LAION-2B"),
 )
 
 
@@ -75,20 +75,20 @@ def measured_card(reference: Path, stored: Path, data: Path, variant: Path | Non
     return MeasuredCard(card, _logit_scale(quantized, data))
 
 
-def _without_captions(variant: Path, data: Path, work: Path) -> Iterator[Score]:
+def _without_captions(variant: Path, data: Path, work: Path) -> Iterator[CardScore]:
     for entry in scores.scores(seesay.load(variant), data, work):
         yield replace(entry.score, note=f"{WITHOUT}; {entry.score.note}")
         print(f"{entry.key:23} {entry.score.value:.4f}  {WITHOUT}", flush=True)
 
 
-def _fidelity(reference_model: Model, quantized: Model, folder: Path, data: Path, part: str) -> Fidelity:
+def _fidelity(reference_model: Model, quantized: Model, folder: Path, data: Path, part: str) -> CardFidelity:
     def vectors(model: Model) -> np.ndarray:
         if part == "image":
             return model.encode_image([data / "caltech101" / "images" / name for name in _caltech(data)])
         return model.encode_text([*read_captions(data / "flickr8k" / "captions.tsv", split="val").texts])
 
     cosine = (vectors(reference_model) * vectors(quantized)).sum(axis=1)
-    return Fidelity(
+    return CardFidelity(
         part=part,
         stored_as=quantized.config.precision[part],
         megabytes=round((folder / f"{part}.onnx").stat().st_size / 1e6, 1),

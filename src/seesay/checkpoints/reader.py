@@ -16,7 +16,7 @@ from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
 from seesay.errors import CheckpointError, MissingExtra, ModelError
-from seesay.models.config import ModelConfig, Source, is_model_folder, make_space_id, read_config
+from seesay.models.config import ModelConfig, WeightSource, is_model_folder, make_space_id, read_config
 from seesay.tokenizers import tokenizer_json, vocabulary
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Checkpoint:
             precision={name: "float32" for name, tower in (("image", d.image), ("text", d.text)) if tower is not None},
             languages=overrides.languages or (entry.languages if entry else d.languages),
             licence=licence,
-            provenance=(Source(self.weights.path.name, self.format.title, licence, space),) if space else (),
+            provenance=(WeightSource(self.weights.path.name, self.format.title, licence, space),) if space else (),
             space_id="",
         )
         return replace(config, space_id=space_of(config, space)) if space else config

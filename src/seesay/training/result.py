@@ -15,9 +15,9 @@ from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.evaluation.retrieval import DIRECTIONS
-from seesay.models.card import Card, Score
+from seesay.models.card import Card, CardScore
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig, Source
+from seesay.models.config import ModelConfig, WeightSource
 from seesay.system.schema import to_json
 from seesay.training.data import SourceConfig
 from seesay.training.data.skipped import SkippedSamples
@@ -53,7 +53,10 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
         config,
         logit_scale=float(state["logit_scale"]),
         logit_bias=float(state["logit_bias"]) if "logit_bias" in state else None,
-        provenance=(*config.provenance, Source(recipe.name, f"seesay {__version__} train", config.licence, weights_digest)),
+        provenance=(
+            *config.provenance,
+            WeightSource(recipe.name, f"seesay {__version__} train", config.licence, weights_digest),
+        ),
     )
     clip.config = replace(config, space_id=space_of(config, weights_digest))
     folder, old = recipe.folder / "model", recipe.folder / "model.old"
@@ -70,13 +73,13 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
 
 def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, steps: int, best: Record | None) -> Card:
     """The card of a trained model. best: the log record of the validation that chose the weights, if any."""
-    scores: tuple[Score, ...] = ()
+    scores: tuple[CardScore, ...] = ()
     chosen = f"step {steps}"
     if best is not None:
         task = best["data"]
         chosen = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
-            Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
+            CardScore(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
             for way, title in DIRECTIONS.items()
             for k, share in best[way].items()
         )

@@ -5,7 +5,7 @@ from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError
 from seesay.models.clip import Clip
-from seesay.models.config import Source
+from seesay.models.config import WeightSource
 from seesay.training.recipe import Recipe
 
 
@@ -37,6 +37,6 @@ class StartModels:
         licences = (self.recipe.model.licence, *(clip.config.licence for clip in self._clips.values()))
         return "; ".join(dict.fromkeys(licence for licence in licences if licence != "unknown")) or "unknown"
 
-    def provenance(self) -> tuple[Source, ...]:
+    def provenance(self) -> tuple[WeightSource, ...]:
         """The sources of all models opened so far."""
         return tuple(dict.fromkeys(source for clip in self._clips.values() for source in clip.config.provenance))

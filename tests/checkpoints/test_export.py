@@ -52,11 +52,11 @@ def test_the_dense_output_is_computed_only_on_request(tmp_path: Path) -> None:
     write_graphs(checkpoint.model(), tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / "image.onnx", providers=["CPUExecutionProvider"])
     pixels = expected["pixels"]
-    embedding, unasked = session.run(None, {"pixels": pixels})
-    again, asked = session.run(None, {"pixels": pixels, "with_dense": np.array(True)})
+    embedding, empty = session.run(None, {"pixels": pixels})
+    again, dense = session.run(None, {"pixels": pixels, "with_dense": np.array(True)})
     np.testing.assert_array_equal(embedding, again)
-    assert len(unasked) == 0
-    assert len(asked) == len(pixels)
+    assert len(empty) == 0
+    assert len(dense) == len(pixels)
 
 
 def test_many_pictures_are_the_same_as_one_by_one(tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ def test_rows_of_zeros_stay_zeros_in_int8() -> None:
     weights = {"layer.weight": np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)}
     g = GraphBuilder(weights, "int8-rows")
     g.linear("x", "layer", output="y")
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 16])
-    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 8])
-    graph = g.model("zeros", [given], [made]).SerializeToString()
+    inputs = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 16])
+    outputs = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 8])
+    graph = g.model("zeros", [inputs], [outputs]).SerializeToString()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     x = np.zeros((3, 16), np.float32)
     x[1] = np.linspace(-1e-30, 1e-30, 16)

@@ -20,7 +20,7 @@ CONFIG = EfficientNetLiteConfig(
 )
 
 
-def unit(x: np.ndarray) -> np.ndarray:
+def normalize(x: np.ndarray) -> np.ndarray:
     return np.asarray(x / np.linalg.norm(x, axis=-1, keepdims=True))
 
 
@@ -45,11 +45,11 @@ def test_eight_bits_are_near_float32_and_see_no_batch_mates(tower: EfficientNetL
     engine = OnnxEngine(tmp_path)
     with torch.inference_mode():
         exact, dense = (x.numpy() for x in tower.with_dense(torch.from_numpy(pixels)))
-    made = engine.encode_pixels(pixels)
-    assert (unit(made) * unit(exact)).sum(axis=1).min() > 0.99
-    assert (unit(engine.encode_dense(pixels)) * unit(dense)).sum(axis=-1).mean() > 0.98
+    quantized = engine.encode_pixels(pixels)
+    assert (normalize(quantized) * normalize(exact)).sum(axis=1).min() > 0.99
+    assert (normalize(engine.encode_dense(pixels)) * normalize(dense)).sum(axis=-1).mean() > 0.98
     alone = np.concatenate([engine.encode_pixels(one[None]) for one in pixels])
-    np.testing.assert_allclose(unit(alone), unit(made), atol=1e-6)
+    np.testing.assert_allclose(normalize(alone), normalize(quantized), atol=1e-6)
     # What torch reads of the graph is what the graph holds.
     read = read_weights(tmp_path / "image.onnx")
     assert read.keys() == weights.keys()
