@@ -39,7 +39,7 @@ def test_every_form_of_an_error_is_told_by_its_own_translation(chinese: None) ->
         count = message.count("\0")
         for number in range(count):
             message = message.replace("\0", f"«{number}»", 1)
-        assert language.told(message) == language._filled(text, [f"«{number}»" for number in range(count)]), message
+        assert language.translate(message) == language._fill(text, [f"«{number}»" for number in range(count)]), message
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_json_and_errors_for_programs_stay_english(run: Run, album: Path, chines
 
 
 def test_what_no_form_fits_is_told_as_it_is(chinese: None) -> None:
-    assert language.told("something else entirely") == "something else entirely"
-    assert language.told("a.png: no such file") == "a.png: 没有这个文件"
-    assert language.told("a.png: no such file\n    photo:a.png\n    ^") == "a.png: 没有这个文件\n    photo:a.png\n    ^"
+    assert language.translate("something else entirely") == "something else entirely"
+    assert language.translate("a.png: no such file") == "a.png: 没有这个文件"
+    assert language.translate("a.png: no such file\n    photo:a.png\n    ^") == "a.png: 没有这个文件\n    photo:a.png\n    ^"

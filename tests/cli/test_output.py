@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from seesay.cli import output
+from seesay.cli import progress
 from tests.cli.conftest import Run
 
 
 def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with output.progress_bar("Indexing", quiet=False) as show:
+    with progress.progress_bar("Indexing", quiet=False) as show:
         assert show is not None
         show(0, 90_000)
         for done in range(1, 1281):
@@ -23,7 +23,7 @@ def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, ca
     assert capsys.readouterr().err.splitlines() == [
         f"seesay: Indexing: {done} of 90,000, 32/s, 47 min left" for done in ("320", "640", "960", "1,280")
     ]
-    with output.progress_bar("Indexing", quiet=True) as nothing:
+    with progress.progress_bar("Indexing", quiet=True) as nothing:
         assert nothing is None
 
 
@@ -47,11 +47,11 @@ def test_commands_tell_a_log_how_far_they_are(
 def test_work_without_a_measure_says_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with output.working("writing"):
+    with progress.working("writing"):
         pass
     assert capfd.readouterr().err == ""
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.05)
-    with output.working("writing"):
+    with progress.working("writing"):
         time.sleep(0.5)
     lines = capfd.readouterr().err.splitlines()
     assert 3 <= len(lines) <= 10

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seesay.cli.language import told
-from seesay.cli.output import echo_json, json_option
+from seesay.cli.language import translate
+from seesay.cli.options import json_option
+from seesay.cli.output import echo_json
 from seesay.errors import MissingExtra
 from seesay.system.progress import EVERY_S
 
@@ -82,7 +83,7 @@ def _print(result: "Result") -> None:
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{ways[way]:15}{shares}   ({_('step {step}').format(step=result.best['step'])})")
     for line in (*result.left_out.lines("training"), *result.unread.lines("validation")):
-        click.echo(told(line))
+        click.echo(translate(line))
     if result.model:
         click.echo(_("model          {model}").format(model=result.model))
     click.echo(_("report         {report}").format(report=result.report))
@@ -154,7 +155,7 @@ def _watching(quiet: bool) -> "Iterator[Watch]":
             self.says(_("step {step}: {scores}").format(step=record["step"], scores=", ".join([*ways, *unread])))
 
         def says(self, note: str) -> None:
-            self.bars.console.print(Text(told(note))) if not quiet else self.line(told(note))
+            self.bars.console.print(Text(translate(note))) if not quiet else self.line(translate(note))
 
         def line(self, text: str) -> None:
             if quiet:
