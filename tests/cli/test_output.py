@@ -38,9 +38,9 @@ def test_commands_tell_a_log_how_far_they_are(
         run("index", album)
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.0)
     monkeypatch.setattr("seesay.cli.embed.FEW", 2)
-    told = run(*(album if word == "ALBUM" else word for word in command))
-    assert told.code == 0
-    lines = [line for line in told.err.splitlines() if " of 4" in line]
+    output = run(*(album if word == "ALBUM" else word for word in command))
+    assert output.code == 0
+    lines = [line for line in output.err.splitlines() if " of 4" in line]
     assert len(lines) == {"index": 3, "embed": 3}.get(command[0], 0)
 
 
@@ -61,8 +61,8 @@ def test_work_without_a_measure_says_that_it_goes_on(
 @pytest.mark.parametrize("group", [(), ("models",), ("eval",)])
 def test_help_lists_commands_with_whole_sentences(run: Run, group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    told = run(*group, "--help").out
-    listed = " ".join(told[told.index("Commands:") :].split())
+    output = run(*group, "--help").out
+    listed = " ".join(output[output.index("Commands:") :].split())
     assert "..." not in listed
     if not group:
         assert (

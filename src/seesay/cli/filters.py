@@ -99,7 +99,7 @@ def describe(filters: Filters) -> str:
 
 
 def why_empty(filters: Filters, among: str, *, behind: bool, likely: bool) -> str:
-    """What may be why nothing was found."""
+    """A guess at why nothing was found, to follow "nothing found"."""
     if behind:
         last = filters == Filters()
         return _(" behind that hit: it was the last one") if last else _(" behind that hit that passes these filters")

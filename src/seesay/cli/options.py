@@ -42,6 +42,7 @@ def _parameter_names(options: Sequence[Option]) -> list[str]:
 
 
 def library_option(command: F) -> F:
+    """Adds --library, the folder of the library."""
     return click.option(
         "--library",
         metavar="PATH",
@@ -58,6 +59,7 @@ def model_option(command: F) -> F:
 
 
 def preprocessing_option(command: F) -> F:
+    """Adds --preprocessing, which `open_model` reads from the context."""
     return click.option(
         "--preprocessing",
         type=click.Choice(["openai", "chinese-clip"]),
@@ -76,4 +78,5 @@ def open_model(name: str | None) -> "Model":
 
 
 def json_option(command: F) -> F:
+    """Adds --json, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md), for scripts.")(command)

@@ -27,6 +27,7 @@ class Suitable:
     texts_per_s: float
 
     def to_json(self) -> dict[str, Any]:
+        """The model as --json prints it."""
         return {
             "id": self.name,
             "score": self.score and self.score._asdict(),

@@ -47,6 +47,7 @@ def folder_megabytes(model: "Model") -> float:
 
 
 def has_card(model: "Model") -> bool:
+    """True for a model whose folder has a card.json."""
     return model.folder is not None and (model.folder / "card.json").is_file()
 
 

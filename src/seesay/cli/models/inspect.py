@@ -83,5 +83,6 @@ def _print(inspection: "Inspection") -> None:
 
 
 def _tower(tower: dict[str, Any]) -> str:
-    known = {key: value for key, value in tower.items() if key != "kind" and value is not None and value is not False}
-    return f"{tower['kind']}: " + ", ".join(f"{key} {value}" for key, value in known.items() if not isinstance(value, list))
+    """A tower's kind and its values in one line."""
+    values = {key: value for key, value in tower.items() if key != "kind" and value is not None and value is not False}
+    return f"{tower['kind']}: " + ", ".join(f"{key} {value}" for key, value in values.items() if not isinstance(value, list))
