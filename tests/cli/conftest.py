@@ -1,10 +1,15 @@
-"""Commands run in this process through the same door as the console script; a few tests start real processes."""
+"""Commands run in this process through the console script's entry point; a few tests start real processes.
 
+Every JSON document that a test makes a command print is validated against its schema in docs/schemas.
+"""
+
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from seesay.cli.main import _run
@@ -19,6 +24,14 @@ class Result:
 
 
 Run = Callable[..., Result]
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+def check_schema(arguments: tuple[str, ...], document: str) -> None:
+    """Raises ValidationError if the output of a command with --json is not as its schema says."""
+    words = 2 if arguments[0] in ("models", "eval") else 1
+    schema = json.loads((SCHEMAS / f"{'-'.join(arguments[:words])}.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(document), schema)
 
 
 @pytest.fixture
@@ -29,6 +42,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
         code = _run()
         sys.stdout.flush()
         out, err = capfdbinary.readouterr()
+        if "--json" in arguments and out:
+            check_schema(tuple(map(str, arguments)), out.decode())
         return Result(code, out.decode("utf-8", "surrogateescape"), err.decode())
 
     return call

@@ -37,11 +37,11 @@ def test_list_and_info_know_published_models(run: Run) -> None:
 
 
 def test_choose_fits_language_and_memory_and_says_what_is_estimated(run: Run) -> None:
-    found = json.loads(run("models", "choose", "--language", "zh", "--ram", "2G", "--json").out)
-    assert found["ram_mb"] == 2000
-    assert found["models"][0]["id"] == "chinese-clip/ViT-L-14-336"
-    assert all(model["estimated_memory_mb"] <= 2000 for model in found["models"])
-    assert all(model["estimated_images_per_s"] > 0 for model in found["models"])
+    result = json.loads(run("models", "choose", "--language", "zh", "--ram", "2G", "--json").out)
+    assert result["ram_mb"] == 2000
+    assert result["models"][0]["id"] == "chinese-clip/ViT-L-14-336"
+    assert all(model["estimated_memory_mb"] <= 2000 for model in result["models"])
+    assert all(model["estimated_images_per_s"] > 0 for model in result["models"])
     assert "estimates" in run("models", "choose", "--ram", "1G").out
     for bad in ("lots", "1M"):
         refused = run("models", "choose", "--ram", bad)
@@ -54,8 +54,8 @@ def test_inspect_says_what_a_file_is(run: Run) -> None:
     assert result.code == 0
     for part in ("TorchScript archive", "activation quick_gelu", "heads 2", "none beside the weights", "accounted for"):
         assert part in result.out
-    found = json.loads(run("models", "inspect", DATA / "hf-chinese-clip-5", "--json").out)
-    assert (found["format"], found["text"]["kind"], found["dim"]) == ("Hugging Face ChineseCLIPModel", "bert", 24)
+    result = json.loads(run("models", "inspect", DATA / "hf-chinese-clip-5", "--json").out)
+    assert (result["format"], result["text"]["kind"], result["dim"]) == ("Hugging Face ChineseCLIPModel", "bert", 24)
 
 
 def test_inspect_says_what_a_file_leaves_open(run: Run) -> None:
@@ -142,9 +142,9 @@ def test_an_image_tower_alone(run: Run, album: Path, tmp_path: Path, name: str) 
     assert seesay.load(tmp_path / "theirs").space_id == seesay.load(folder).space_id
     assert run("embed", album, "--model", source, "-o", tmp_path / "vectors.npz").code == 0
     assert run("index", album, "--model", source).code == 0
-    found = run("search", "--image", album / "red" / "red.png", "--model", source)
-    assert found.code == 0
-    assert "red.png" in found.out.splitlines()[0]
+    result = run("search", "--image", album / "red" / "red.png", "--model", source)
+    assert result.code == 0
+    assert "red.png" in result.out.splitlines()[0]
     for refused in (("search", "red"), ("classify", album / "red" / "red.png", "--labels", "a,b"), ("map", "-o", "map.html")):
         result = run(*refused, "--model", source)
         assert result.code == 2
@@ -184,10 +184,10 @@ def test_how_pictures_are_prepared_is_said_in_a_shell(run: Run, album: Path, tmp
         vectors[how] = np.load(tmp_path / f"{how}.npz")
         assert str(vectors[how]["space_id"]) == seesay.load(source, preprocessing=how).space_id
     assert str(vectors["openai"]["space_id"]) != str(vectors["chinese-clip"]["space_id"])
-    said = ("--model", source, "--preprocessing", "openai")
-    assert run("index", album, *said).code == 0
-    assert run("search", "--image", picture, *said).code == 0
-    assert run("duplicates", *said).code == 0
+    options = ("--model", source, "--preprocessing", "openai")
+    assert run("index", album, *options).code == 0
+    assert run("search", "--image", picture, *options).code == 0
+    assert run("duplicates", *options).code == 0
     assert "says everything itself; leave out preprocessing" in run("search", "red", "--preprocessing", "openai").err
     assert "is not one of 'openai', 'chinese-clip'" in run("search", "red", "--preprocessing", "x").err
 

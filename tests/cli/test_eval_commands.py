@@ -56,12 +56,12 @@ def bad_rows(labels: Path) -> Path:
 def test_retrieval_prints_the_fixed_keys(run: Run, captions: Path) -> None:
     result = run("eval", "retrieval", "--data", captions, "--lang", "en", "--split", "val", "--json")
     assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert found["text_to_image"].keys() == found["image_to_text"].keys() == {"R@1", "R@5", "R@10"}
-    assert found["text_to_image"] == found["image_to_text"] == {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0}
-    assert (found["pictures"], found["texts"], found["language"], found["split"]) == (4, 8, "en", "val")
-    assert found["intervals"]["image_to_text"]["R@1"] == [1.0, 1.0]
-    assert found["failed"] == []
+    scores = json.loads(result.out)
+    assert scores["text_to_image"].keys() == scores["image_to_text"].keys() == {"R@1", "R@5", "R@10"}
+    assert scores["text_to_image"] == scores["image_to_text"] == {"R@1": 1.0, "R@5": 1.0, "R@10": 1.0}
+    assert (scores["pictures"], scores["texts"], scores["language"], scores["split"]) == (4, 8, "en", "val")
+    assert scores["intervals"]["image_to_text"]["R@1"] == [1.0, 1.0]
+    assert scores["failed"] == []
 
 
 def test_a_choice_made_for_the_user_is_said(run: Run, captions: Path) -> None:
@@ -76,10 +76,10 @@ def test_a_choice_made_for_the_user_is_said(run: Run, captions: Path) -> None:
 
 
 def test_zero_shot_prints_the_fixed_keys(run: Run, labels: Path, tmp_path: Path) -> None:
-    found = json.loads(run("eval", "zero-shot", "--data", labels, "--json").out)
-    assert (found["top1"], found["top5"], found["mean_per_class_recall"]) == (1.0, 1.0, 1.0)
-    assert found["per_class"][0] == {"name": "dalmatian", "pictures": 2, "recall": 1.0}
-    assert found["confusion"] == [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 2]]
+    scores = json.loads(run("eval", "zero-shot", "--data", labels, "--json").out)
+    assert (scores["top1"], scores["top5"], scores["mean_per_class_recall"]) == (1.0, 1.0, 1.0)
+    assert scores["per_class"][0] == {"name": "dalmatian", "pictures": 2, "recall": 1.0}
+    assert scores["confusion"] == [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 2]]
 
     names = tmp_path / "names.txt"
     names.write_text("pizza\nsunflower\nmotorbike\ndalmatian\nsubmarine\nsock\n")
@@ -95,9 +95,9 @@ def test_zero_shot_prints_the_fixed_keys(run: Run, labels: Path, tmp_path: Path)
 def test_pictures_that_cannot_be_read_are_left_out(run: Run, bad_rows: Path) -> None:
     result = run("eval", "zero-shot", "--data", bad_rows, "--json")
     assert result.code == 1
-    found = json.loads(result.out)
-    assert (found["pictures"], found["top1"]) == (8, 1.0)
-    assert [Path(f["path"]).name for f in found["failed"]] == ["bad.jpg", "none.jpg"]
+    scores = json.loads(result.out)
+    assert (scores["pictures"], scores["top1"]) == (8, 1.0)
+    assert [Path(f["path"]).name for f in scores["failed"]] == ["bad.jpg", "none.jpg"]
     assert "none.jpg: no such file" in result.err
 
 
@@ -107,10 +107,10 @@ def test_several_models_stand_side_by_side(
     monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
     other = make_open_clip(tmp_path / "tiny")
     both = ("--model", "bundled", "--model", other)
-    found = json.loads(run("eval", "zero-shot", "--data", labels, *both, "--json").out)
-    assert found.keys() == {"models"}
-    assert [one["model"] for one in found["models"]] == ["bundled", str(other)]
-    assert all(one.keys() >= {"top1", "top5", "space_id"} for one in found["models"])
+    scores = json.loads(run("eval", "zero-shot", "--data", labels, *both, "--json").out)
+    assert scores.keys() == {"models"}
+    assert [one["model"] for one in scores["models"]] == ["bundled", str(other)]
+    assert all(one.keys() >= {"top1", "top5", "space_id"} for one in scores["models"])
     page, text = tmp_path / "page.html", tmp_path / "scores.md"
     result = run("eval", "retrieval", "--data", captions, "--lang", "en", *both, "--report", page, "--markdown", text)
     assert result.code == 0
@@ -127,8 +127,8 @@ def test_linear_probe_learns_from_one_table_and_is_measured_on_another(run: Run,
     arguments = ("eval", "linear-probe", "--train", train, "--data", test, "--label-column", "kind")
     result = run(*arguments, "--shots", 1, "--json")
     assert result.code == 1, "one picture is not there"
-    found = json.loads(result.out)
-    assert (found["top1"], found["train_pictures"], found["pictures"], found["shots"]) == (1.0, 4, 4, 1)
+    scores = json.loads(result.out)
+    assert (scores["top1"], scores["train_pictures"], scores["pictures"], scores["shots"]) == (1.0, 4, 4, 1)
     assert "Fit" in run(*arguments).out
 
 
@@ -142,17 +142,17 @@ def test_linear_probe_without_its_extra_says_so_first(run: Run, labels: Path, mo
 
 def test_robustness_of_labels_and_of_captions(run: Run, labels: Path, captions: Path) -> None:
     chosen = ("--corruption", "noise", "--corruption", "grey", "--severity", 1, "--severity", 5, "--json")
-    found = json.loads(run("eval", "robustness", "--data", labels, *chosen).out)
-    assert found["clean"]["top1"] == 1.0
-    assert list(found["corruptions"]) == ["noise", "grey"]
-    assert [one["severity"] for one in found["corruptions"]["noise"]] == [1, 5]
-    scores = [one["top1"] for row in found["corruptions"].values() for one in row]
-    assert found["mean"]["top1"] == pytest.approx(sum(scores) / 4)
-    assert found["corruptions"]["noise"][1]["top1"] < 1.0
+    scores = json.loads(run("eval", "robustness", "--data", labels, *chosen).out)
+    assert scores["clean"]["top1"] == 1.0
+    assert list(scores["corruptions"]) == ["noise", "grey"]
+    assert [one["severity"] for one in scores["corruptions"]["noise"]] == [1, 5]
+    scores = [one["top1"] for row in scores["corruptions"].values() for one in row]
+    assert scores["mean"]["top1"] == pytest.approx(sum(scores) / 4)
+    assert scores["corruptions"]["noise"][1]["top1"] < 1.0
 
-    found = json.loads(run("eval", "robustness", "--data", captions, "--split", "val", *chosen[2:6], *chosen[-1:]).out)
-    assert found["clean"].keys() == {"text_to_image R@1", "image_to_text R@1", "intervals"}
-    assert list(found["corruptions"]) == ["grey"]
+    scores = json.loads(run("eval", "robustness", "--data", captions, "--split", "val", *chosen[2:6], *chosen[-1:]).out)
+    assert scores["clean"].keys() == {"text_to_image R@1", "image_to_text R@1", "intervals"}
+    assert list(scores["corruptions"]) == ["grey"]
 
 
 @pytest.mark.parametrize("command", ["zero-shot", "robustness", "linear-probe"])

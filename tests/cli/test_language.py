@@ -39,7 +39,7 @@ def test_every_form_of_an_error_is_told_by_its_own_translation(chinese: None) ->
         count = message.count("\0")
         for number in range(count):
             message = message.replace("\0", f"«{number}»", 1)
-        assert language.told(message) == language._filled(text, [f"«{number}»" for number in range(count)]), message
+        assert language.translate(message) == language._fill(text, [f"«{number}»" for number in range(count)]), message
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_form_of_an_error_is_told_by_its_own_translation(chinese: None) ->
 )
 def test_the_environment_says_which_language(environment: dict[str, str], speaks: bool) -> None:
     usual = {name: value for name, value in os.environ.items() if name not in ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES")}
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "seesay", "search", "--library", "/nowhere/at all", "dog"],
         capture_output=True,
         text=True,
@@ -65,20 +65,20 @@ def test_the_environment_says_which_language(environment: dict[str, str], speaks
         env={**usual, "PYTHONUTF8": "1", **environment},
         check=False,
     )
-    assert told.returncode == 2
-    assert ("没有图库" in told.stderr) is speaks
-    assert ("there is no library" in told.stderr) is not speaks
+    assert output.returncode == 2
+    assert ("没有图库" in output.stderr) is speaks
+    assert ("there is no library" in output.stderr) is not speaks
 
 
 def test_help_is_in_chinese_whole_and_within_the_terminal(run: Run, chinese: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for command in ((), ("index",), ("search",), ("models",), ("models", "convert"), ("eval", "linear-probe")):
-        told = run(*command, "--help").out
-        assert "用法" in told
-        assert "显示这段说明并退出" in told
-        assert "Options" not in told
-        columns = [sum(1 + bool(CHINESE.match(letter)) for letter in line) for line in told.splitlines()]
-        assert max(columns) <= 100, told
+        output = run(*command, "--help").out
+        assert "用法" in output
+        assert "显示这段说明并退出" in output
+        assert "Options" not in output
+        columns = [sum(1 + bool(CHINESE.match(letter)) for letter in line) for line in output.splitlines()]
+        assert max(columns) <= 100, output
 
 
 def test_a_session_in_chinese(run: Run, album: Path, chinese: None, bundled: Model) -> None:
@@ -104,11 +104,11 @@ def test_json_and_errors_for_programs_stay_english(run: Run, album: Path, chines
     assert json.loads(run("index", album, "--json").out)["failed"][0]["reason"] == "is empty (0 bytes)"
     facts = json.loads(run("doctor", "--json").out)
     assert facts["library"]["failed"][0]["reason"] == "is empty (0 bytes)"
-    found = json.loads(run("search", "red", "--json").out)
-    assert not CHINESE.search(json.dumps(found["results"], ensure_ascii=False).replace(str(album), ""))
+    document = json.loads(run("search", "red", "--json").out)
+    assert not CHINESE.search(json.dumps(document["results"], ensure_ascii=False).replace(str(album), ""))
 
 
 def test_what_no_form_fits_is_told_as_it_is(chinese: None) -> None:
-    assert language.told("something else entirely") == "something else entirely"
-    assert language.told("a.png: no such file") == "a.png: 没有这个文件"
-    assert language.told("a.png: no such file\n    photo:a.png\n    ^") == "a.png: 没有这个文件\n    photo:a.png\n    ^"
+    assert language.translate("something else entirely") == "something else entirely"
+    assert language.translate("a.png: no such file") == "a.png: 没有这个文件"
+    assert language.translate("a.png: no such file\n    photo:a.png\n    ^") == "a.png: 没有这个文件\n    photo:a.png\n    ^"

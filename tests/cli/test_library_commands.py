@@ -224,17 +224,17 @@ def test_forget_and_doctor(run: Run, album: Path, monkeypatch: pytest.MonkeyPatc
     assert facts["library"]["failed"][0]["reason"] == "is empty (0 bytes)"
     assert facts["problems"] == []
     assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
-    told = run("doctor").out
-    assert "  4 pictures, 0 lists of texts, 1 unreadable files\n" in told
-    assert f"  {album}\n" in told, "absolute, for whoever reads it elsewhere"
-    assert f"  cannot read {album / 'bad.jpg'}: is empty (0 bytes)\n" in told
+    output = run("doctor").out
+    assert "  4 pictures, 0 lists of texts, 1 unreadable files\n" in output
+    assert f"  {album}\n" in output, "absolute, for whoever reads it elsewhere"
+    assert f"  cannot read {album / 'bad.jpg'}: is empty (0 bytes)\n" in output
     shutil.copy(album / "red/red.png", album / "again.png")
     monkeypatch.chdir(album)
     run("index", ".")
-    told = run("doctor").out
-    assert "  4 pictures in 5 files (copies are one picture), 0 lists of texts, 1 unreadable files\n" in told
-    assert f"  {album}\n" in told
-    assert re.search(r"vectors by model bundled \(space \w+\): 4 of pictures\n", told)
+    output = run("doctor").out
+    assert "  4 pictures in 5 files (copies are one picture), 0 lists of texts, 1 unreadable files\n" in output
+    assert f"  {album}\n" in output
+    assert re.search(r"vectors by model bundled \(space \w+\): 4 of pictures\n", output)
     (album / "again.png").unlink()
     run("index")
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
@@ -267,8 +267,8 @@ def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     run("index", album)
     assert run("tag").err == "seesay: no tags yet; try: seesay tag --label receipt --dry-run\n"
     assert run("tag", "--label", "warm", album / "red", album / "green").out == "warm: 2 pictures more\n"
-    found = run("search", "anything", "--tag", "warm", "--paths").out.splitlines()
-    assert {Path(path).stem for path in found} == {"red", "green"}
+    document = run("search", "anything", "--tag", "warm", "--paths").out.splitlines()
+    assert {Path(path).stem for path in document} == {"red", "green"}
     assert "(tagged warm)" in run("search", "anything", "--tag", "warm").out
     tried = json.loads(run("tag", "--label", "red", "--label", "blue", "--min", "0.01", "--dry-run", "--json").out)
     assert tried["dry_run"]
@@ -321,9 +321,9 @@ def test_a_map_as_page_picture_and_json(run: Run, photos: list[Path], tmp_path: 
     assert sum(int(line.split()[0]) for line in result.out.splitlines()) == 60
     assert (tmp_path / "map.html").stat().st_size > 50_000
     assert (tmp_path / "map.png").stat().st_size > 50_000
-    told = json.loads(run("map", "--json", "--word", "水上的船").out)
-    assert len(told["pictures"]) == len(photos)
-    assert told["words"][0]["word"] == "水上的船"
+    output = json.loads(run("map", "--json", "--word", "水上的船").out)
+    assert len(output["pictures"]) == len(photos)
+    assert output["words"][0]["word"] == "水上的船"
     assert run("map", "-o", tmp_path / "map.pdf").code == 2
     assert "elsewhere; is it indexed?" in run("map", "--under", tmp_path / "elsewhere").err
 
@@ -333,17 +333,17 @@ def test_a_map_shows_how_far_its_layout_and_its_page_are(
 ) -> None:
     paint("yellow.png", "yellow")
     run("index", album)
-    told: dict[str, list[tuple[int, int]]] = {}
+    output: dict[str, list[tuple[int, int]]] = {}
 
     @contextmanager
     def bar(what: str, **_: object) -> Iterator[Callable[[int, int], None]]:
-        told[what] = []
-        yield lambda done, total: told[what].append((done, total))
+        output[what] = []
+        yield lambda done, total: output[what].append((done, total))
 
     monkeypatch.setattr("seesay.cli.map.progress_bar", bar)
     assert run("map", "-o", tmp_path / "map.html").code == 0
-    assert list(told) == ["Laying out the map", "Drawing"]
-    for steps in told.values():
+    assert list(output) == ["Laying out the map", "Drawing"]
+    for steps in output.values():
         assert steps == sorted(steps)
         assert steps[-1][0] == steps[-1][1]
 
@@ -351,8 +351,8 @@ def test_a_map_shows_how_far_its_layout_and_its_page_are(
 def test_a_query_may_begin_with_a_minus(run: Run, album: Path) -> None:
     run("index", album)
     for query in ("-people", "- people", "-noise", "-hat"):
-        found = json.loads(run("search", query, "-n2", "--json").out)
-        assert (found["query"]["text"], len(found["results"])) == (query, 2)
+        document = json.loads(run("search", query, "-n2", "--json").out)
+        assert (document["query"]["text"], len(document["results"])) == (query, 2)
     following = json.loads(run("search", "red", "--behind", "-500/9999", "--min-score", "-1", "--json").out)
     assert following["results"] == []
     assert "No such option" in run("search", "red", "-x").err
@@ -413,9 +413,9 @@ def test_folders_are_kept_out_for_good(run: Run, album: Path) -> None:
     assert "is left out from now on; to take that back: seesay index" in kept.err
     assert run("index").out.startswith("3 unchanged in ")
     assert run("index", "--exclude", album / "blue").out.startswith("2 unchanged, 1 removed in ")
-    told = run("doctor").out
-    assert f"left out: {album / 'blue'}\n" in told
-    assert f"left out: {album / 'red'}\n" in told
+    output = run("doctor").out
+    assert f"left out: {album / 'blue'}\n" in output
+    assert f"left out: {album / 'red'}\n" in output
     assert run("index", album / "red").out.startswith("1 encoded in ")
 
 

@@ -20,20 +20,20 @@ def test_classify_ranks_labels(run: Run, photos: list[Path]) -> None:
     assert result.code == 0
     assert result.out.splitlines()[1].split()[-1] == "pizza"
     assert {line.split()[-1] for line in result.out.splitlines()[1:]} == {"dog", "pizza", "狗", "helicopter"}
-    found = json.loads(run("classify", pizza, "--labels", "狗、披萨", "--json").out)
-    assert found["labels"] == ["狗", "披萨"]
-    assert found["results"][0]["best"] == "披萨"
-    assert sum(found["results"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    document = json.loads(run("classify", pizza, "--labels", "狗、披萨", "--json").out)
+    assert document["labels"] == ["狗", "披萨"]
+    assert document["results"][0]["best"] == "披萨"
+    assert sum(document["results"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_classify_with_a_bad_picture_does_the_rest(run: Run, album: Path) -> None:
     bad = album / "bad.jpg"
     bad.write_text("x")
     result = run("classify", album / "red/red.png", bad, album / "none.png", "--labels", "red,blue", "--json")
-    found = json.loads(result.out)
+    document = json.loads(result.out)
     assert result.code == 1
-    assert [r["path"] for r in found["results"]] == [str(album / "red/red.png")]
-    assert [f["path"] for f in found["failed"]] == [str(bad), str(album / "none.png")]
+    assert [r["path"] for r in document["results"]] == [str(album / "red/red.png")]
+    assert [f["path"] for f in document["failed"]] == [str(bad), str(album / "none.png")]
     assert "none.png: no such file" in result.err
 
 
@@ -51,12 +51,12 @@ def test_classify_compares_models(run: Run, album: Path, photos: list[Path], mon
     assert [line.split()[0] for line in lines[1:]] == ["pizza", "dog"]
     assert [len(line.split()) for line in lines[1:]] == [3, 3]
 
-    found = json.loads(run("classify", pizza, bad, "--labels", "dog,pizza", *models, "--json").out)
-    assert found.keys() == {"labels", "models", "failed"}
-    assert [answers["model"] for answers in found["models"]] == ["bundled", str(other)]
-    assert found["models"][0]["space_id"] != found["models"][1]["space_id"]
-    assert [f["path"] for f in found["failed"]] == [str(bad)]
-    for answers in found["models"]:
+    document = json.loads(run("classify", pizza, bad, "--labels", "dog,pizza", *models, "--json").out)
+    assert document.keys() == {"labels", "models", "failed"}
+    assert [answers["model"] for answers in document["models"]] == ["bundled", str(other)]
+    assert document["models"][0]["space_id"] != document["models"][1]["space_id"]
+    assert [f["path"] for f in document["failed"]] == [str(bad)]
+    for answers in document["models"]:
         (alone,) = json.loads(run("classify", pizza, "--labels", "dog,pizza", "--model", answers["model"], "--json").out)[
             "results"
         ]
@@ -66,9 +66,9 @@ def test_classify_compares_models(run: Run, album: Path, photos: list[Path], mon
 
 def test_similarity_is_the_models_matrix(run: Run, album: Path, bundled: Model, tmp_path: Path) -> None:
     a, b = album / "red/red.png", album / "blue/blue.png"
-    found = json.loads(run("similarity", a, b, "--text", "a tomato", "--json").out)
-    assert (found["rows"], found["columns"]) == ([str(a), str(b)], ["a tomato"])
-    np.testing.assert_allclose(found["cosine"], bundled.similarity([a, b], "a tomato"), atol=1e-5)
+    document = json.loads(run("similarity", a, b, "--text", "a tomato", "--json").out)
+    assert (document["rows"], document["columns"]) == ([str(a), str(b)], ["a tomato"])
+    np.testing.assert_allclose(document["cosine"], bundled.similarity([a, b], "a tomato"), atol=1e-5)
     assert np.shape(json.loads(run("similarity", a, b, "--json").out)["cosine"]) == (2, 2)
     table = run("similarity", "--text", "a tomato", "--text", "[bold]a dog[/bold]").out
     assert "1.000" in table
@@ -108,9 +108,9 @@ def test_a_url_is_taken_wherever_a_picture_is(run: Run, album: Path, tmp_path: P
     red = (album / "red/red.png").read_bytes()
     url, gone = server.url("/red.png?size=1", sends(red)), server.url("/gone.png", sends(status=404))
     classified = run("classify", url, gone, "--labels", "red,blue", "--json")
-    found = json.loads(classified.out)
-    assert (classified.code, found["results"][0]["path"]) == (1, url)
-    assert found["failed"] == [{"path": gone, "reason": "the server answered 404 Not Found"}]
+    document = json.loads(classified.out)
+    assert (classified.code, document["results"][0]["path"]) == (1, url)
+    assert document["failed"] == [{"path": gone, "reason": "the server answered 404 Not Found"}]
     assert run("classify", url, "--labels", "red,blue").out.splitlines()[0] == url
     alike = json.loads(run("similarity", url, album / "red/red.png", "--json").out)
     assert alike["rows"][0] == url
@@ -168,9 +168,9 @@ READ = {".npz": read_npz, ".jsonl": read_jsonl, ".parquet": read_parquet}
 def test_embed_tells_what_of_a_folder_is_not_read(run: Run, album: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mov", "c.psd"):
         (album / name).write_bytes(b"x")
-    told = run("embed", album, "-o", tmp_path / "v.npz").err
-    assert "  2 × video: not read by this version" in told
-    assert "  1 × picture of another kind: convert it" in told
+    output = run("embed", album, "-o", tmp_path / "v.npz").err
+    assert "  2 × video: not read by this version" in output
+    assert "  1 × picture of another kind: convert it" in output
     assert json.loads(run("embed", album, "-o", tmp_path / "v.npz", "--json").out)["skipped"] == {
         "video": 2,
         "picture of another kind": 1,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from seesay.cli import output
+from seesay.cli import progress
 from tests.cli.conftest import Run
 
 
 def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with output.progress_bar("Indexing", quiet=False) as show:
+    with progress.progress_bar("Indexing", quiet=False) as show:
         assert show is not None
         show(0, 90_000)
         for done in range(1, 1281):
@@ -23,7 +23,7 @@ def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, ca
     assert capsys.readouterr().err.splitlines() == [
         f"seesay: Indexing: {done} of 90,000, 32/s, 47 min left" for done in ("320", "640", "960", "1,280")
     ]
-    with output.progress_bar("Indexing", quiet=True) as nothing:
+    with progress.progress_bar("Indexing", quiet=True) as nothing:
         assert nothing is None
 
 
@@ -38,20 +38,20 @@ def test_commands_tell_a_log_how_far_they_are(
         run("index", album)
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.0)
     monkeypatch.setattr("seesay.cli.embed.FEW", 2)
-    told = run(*(album if word == "ALBUM" else word for word in command))
-    assert told.code == 0
-    lines = [line for line in told.err.splitlines() if " of 4" in line]
+    output = run(*(album if word == "ALBUM" else word for word in command))
+    assert output.code == 0
+    lines = [line for line in output.err.splitlines() if " of 4" in line]
     assert len(lines) == {"index": 3, "embed": 3}.get(command[0], 0)
 
 
 def test_work_without_a_measure_says_that_it_goes_on(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with output.working("writing"):
+    with progress.working("writing"):
         pass
     assert capfd.readouterr().err == ""
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.05)
-    with output.working("writing"):
+    with progress.working("writing"):
         time.sleep(0.5)
     lines = capfd.readouterr().err.splitlines()
     assert 3 <= len(lines) <= 10
@@ -61,8 +61,8 @@ def test_work_without_a_measure_says_that_it_goes_on(
 @pytest.mark.parametrize("group", [(), ("models",), ("eval",)])
 def test_help_lists_commands_with_whole_sentences(run: Run, group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    told = run(*group, "--help").out
-    listed = " ".join(told[told.index("Commands:") :].split())
+    output = run(*group, "--help").out
+    listed = " ".join(output[output.index("Commands:") :].split())
     assert "..." not in listed
     if not group:
         assert (

@@ -23,12 +23,12 @@ def test_the_originals_numbers(name: str) -> None:
     pixels, ids = torch.from_numpy(expected["pixels"]), torch.from_numpy(expected["ids"])
     assert relative(model.get_image_features(pixel_values=pixels).detach(), expected["image"]) <= RELATIVE
     assert relative(model.get_text_features(ids, token_type_ids=torch.zeros_like(ids)).detach(), expected["text"]) <= RELATIVE
-    made = model(input_ids=ids, pixel_values=pixels, return_loss=True)
-    assert relative(made.logits_per_image.detach(), expected["logits"]) <= RELATIVE
-    assert relative(made["text_embeds"].detach(), unit(expected["text"])) <= RELATIVE
-    assert torch.equal(made.logits_per_text, made.logits_per_image.T)
-    torch.testing.assert_close(made.loss, contrastive(made.logits_per_image))
-    assert made[1] is made.logits_per_image
+    outputs = model(input_ids=ids, pixel_values=pixels, return_loss=True)
+    assert relative(outputs.logits_per_image.detach(), expected["logits"]) <= RELATIVE
+    assert relative(outputs["text_embeds"].detach(), unit(expected["text"])) <= RELATIVE
+    assert torch.equal(outputs.logits_per_text, outputs.logits_per_image.T)
+    torch.testing.assert_close(outputs.loss, contrastive(outputs.logits_per_image))
+    assert outputs[1] is outputs.logits_per_image
     without = model(ids, pixels)
     assert without.loss is None
     assert without[0] is without.logits_per_image
@@ -39,10 +39,10 @@ def test_the_originals_numbers(name: str) -> None:
 def test_the_tokenizer_gives_transformers_ids(tiny: dict[str, Path]) -> None:
     """49407 pads, as in its vocabulary of CLIP; 0 in Chinese-CLIP's. The ids are those of transformers 5.23."""
     tokenizer = CLIPTokenizerFast.from_pretrained(tiny["hf"], use_fast=True)
-    made = tokenizer(["a dog", "a dog on grass"], padding=True, return_tensors="pt")
-    assert made.input_ids.tolist() == [[49406, 320, 1929, 49407, 49407, 49407], [49406, 320, 1929, 525, 5922, 49407]]
-    assert made["attention_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]]
-    assert made.input_ids.dtype == torch.int64
+    outputs = tokenizer(["a dog", "a dog on grass"], padding=True, return_tensors="pt")
+    assert outputs.input_ids.tolist() == [[49406, 320, 1929, 49407, 49407, 49407], [49406, 320, 1929, 525, 5922, 49407]]
+    assert outputs["attention_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]]
+    assert outputs.input_ids.dtype == torch.int64
     assert tokenizer("a dog") == {"input_ids": [49406, 320, 1929, 49407], "attention_mask": [1, 1, 1, 1]}
     assert tokenizer(["a dog", "a"])["input_ids"] == [[49406, 320, 1929, 49407], [49406, 320, 49407]]
     assert tokenizer(["a dog", "a"], padding=True)["input_ids"][1] == [49406, 320, 49407, 49407]
@@ -56,14 +56,14 @@ def test_the_tokenizer_gives_transformers_ids(tiny: dict[str, Path]) -> None:
 
 def test_what_the_tokenizer_refuses(tiny: dict[str, Path]) -> None:
     tokenizer = CLIPTokenizerFast.from_pretrained(tiny["hf"])
-    for given, said in (
+    for given, section in (
         ({"text": ["a dog", "a"], "return_tensors": "pt"}, "pass padding=True"),
         ({"text": "dog " * 80}, "longer than 77 tokens; pass truncation=True"),
         ({"text": "a dog", "padding": "left"}, "padding is True, 'longest', 'max_length' or False, got 'left'"),
         ({"text": "a dog", "return_tensors": "tf"}, "return_tensors is 'pt', 'np' or None, got 'tf'"),
         ({"text": [1, 2]}, "expected a string or a list of strings"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=section):
             tokenizer(**given)  # type: ignore[arg-type]
 
 
@@ -155,14 +155,14 @@ def test_one_tower_gives_the_originals_numbers(kind: str, name: str, output: str
     model = getattr(hf, kind).from_pretrained(DATA / name)
     expected = open_fixture(name)[1]
     part, given = ("text", "ids") if "Text" in kind else ("image", "pixels")
-    made = model(torch.from_numpy(expected[given]), output_hidden_states=True)
-    assert relative(made[output].detach(), expected[part]) <= RELATIVE
-    for number, states in enumerate(made.hidden_states):
+    outputs = model(torch.from_numpy(expected[given]), output_hidden_states=True)
+    assert relative(outputs[output].detach(), expected[part]) <= RELATIVE
+    for number, states in enumerate(outputs.hidden_states):
         assert relative(states.detach(), expected[f"{part}.hidden.{number}"]) <= RELATIVE
-    last = made.last_hidden_state if part == "image" else None
+    last = outputs.last_hidden_state if part == "image" else None
     if last is not None:
-        assert torch.equal(last, made.hidden_states[-1])
-    assert made[0] is made[next(iter(made))]
+        assert torch.equal(last, outputs.hidden_states[-1])
+    assert outputs[0] is outputs[next(iter(outputs))]
     assert "hidden_states" not in [
         name for name, value in model(torch.from_numpy(expected[given])).items() if value is not None
     ]
@@ -174,23 +174,23 @@ def test_the_last_states_of_a_text_tower_are_normed_and_padding_is_not_seen() ->
     """transformers 5.24 gives the same to the bit (checked beside it); pooled is the state at the end of text."""
     model = hf.CLIPTextModel.from_pretrained(DATA / "hf-text-5")
     ids = torch.from_numpy(open_fixture("hf-text-5")[1]["ids"])
-    made, end = model(ids), (ids == 299).int().argmax(dim=1)
-    torch.testing.assert_close(made.last_hidden_state[torch.arange(len(ids)), end], made.pooler_output)
+    outputs, end = model(ids), (ids == 299).int().argmax(dim=1)
+    torch.testing.assert_close(outputs.last_hidden_state[torch.arange(len(ids)), end], outputs.pooler_output)
     mask = (torch.arange(ids.shape[1]) <= end[:, None]).long()
     masked = model(ids, attention_mask=mask)
     kept = mask[..., None].bool()
-    torch.testing.assert_close(masked.last_hidden_state * kept, made.last_hidden_state * kept)
+    torch.testing.assert_close(masked.last_hidden_state * kept, outputs.last_hidden_state * kept)
 
 
 def test_a_tower_that_is_not_there_says_so(tiny: dict[str, Path]) -> None:
-    for kind, name, said in (
+    for kind, name, section in (
         (hf.CLIPTextModel, DATA / "hf-vision-5", "has no text tower"),
         (hf.CLIPVisionModel, DATA / "hf-text-5", "has no image tower"),
         (hf.CLIPTextModelWithProjection, DATA / "hf-text-5", "has no projection; CLIPTextModel takes it as it is"),
         (hf.CLIPVisionModelWithProjection, DATA / "hf-vision-5", "has no projection; CLIPVisionModel takes it as it is"),
         (hf.CLIPVisionModel, "bundled", "is no ViT"),
     ):
-        with pytest.raises(MissingCapability, match=said):
+        with pytest.raises(MissingCapability, match=section):
             kind.from_pretrained(name)
 
 
@@ -210,10 +210,10 @@ def test_a_configuration_says_what_the_file_says(name: str) -> None:
     config, file = hf.CLIPConfig.from_pretrained(DATA / name), json.loads((DATA / name / "config.json").read_text())
     assert (config.model_type, config.projection_dim) == (file["model_type"], file["projection_dim"])
     for part, keys in (("text_config", {"hidden_size", "vocab_size"}), ("vision_config", {"image_size", "patch_size"})):
-        said = getattr(config, part)
-        assert keys <= said.keys()
-        assert {key: said[key] for key in keys} == {key: file[part][key] for key in keys}
-        assert said.num_hidden_layers == 2
+        section = getattr(config, part)
+        assert keys <= section.keys()
+        assert {key: section[key] for key in keys} == {key: file[part][key] for key in keys}
+        assert section.num_hidden_layers == 2
     with pytest.raises(ModelError, match="cannot express this model"):
         hf.AutoConfig.from_pretrained("bundled")
 

@@ -70,51 +70,51 @@ LABELS = ["a diagram", "a dog", "a cat"]
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_openai_usage_on_a_tiny_checkpoint(tiny: dict[str, Path]) -> None:
-    made = run(published.OPENAI_USAGE, CAT)
+    namespace = run(published.OPENAI_USAGE, CAT)
     model = seesay.load(tiny["openai"], engine="torch")
-    np.testing.assert_allclose(made["probs"], probabilities(model, CAT, LABELS, model.scale), atol=1e-5)
-    torch.testing.assert_close(made["logits_per_text"], made["logits_per_image"].T)
+    np.testing.assert_allclose(namespace["probs"], probabilities(model, CAT, LABELS, model.scale), atol=1e-5)
+    torch.testing.assert_close(namespace["logits_per_text"], namespace["logits_per_image"].T)
     expected = model.encode_text(LABELS, normalize=False)
-    np.testing.assert_allclose(made["text_features"].numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(namespace["text_features"].numpy(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("picture", "best"), [(CAT, "a cat"), (DOG, "a dog")])
 def test_openai_usage_on_the_bundled_model(picture: Path, best: str) -> None:
-    made = run(published.OPENAI_USAGE, picture, {"ViT-B/32": "bundled"})
-    assert LABELS[made["probs"].argmax()] == best
-    assert made["probs"].max() > 0.7
+    namespace = run(published.OPENAI_USAGE, picture, {"ViT-B/32": "bundled"})
+    assert LABELS[namespace["probs"].argmax()] == best
+    assert namespace["probs"].max() > 0.7
 
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_openai_zero_shot_on_a_tiny_checkpoint(tiny: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    made = run(published.OPENAI_ZERO_SHOT, CAT)
+    namespace = run(published.OPENAI_ZERO_SHOT, CAT)
     model = seesay.load(tiny["openai"], engine="torch")
     expected = probabilities(model, CAT, [f"a photo of a {c}" for c in CIFAR.classes], 100)
-    np.testing.assert_allclose(made["similarity"].numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(namespace["similarity"].numpy(), expected, atol=1e-4)
     assert capsys.readouterr().out.count("%") == 5
 
 
 @pytest.mark.parametrize(("picture", "best"), [(CAT, "cat"), (DOG, "dog"), (PHOTOS / "food" / "pizza-1.jpg", "pizza")])
 def test_openai_zero_shot_on_the_bundled_model(picture: Path, best: str) -> None:
-    made = run(published.OPENAI_ZERO_SHOT, picture, {"ViT-B/32": "bundled"})
-    assert CIFAR.classes[made["similarity"].argmax()] == best
+    namespace = run(published.OPENAI_ZERO_SHOT, picture, {"ViT-B/32": "bundled"})
+    assert CIFAR.classes[namespace["similarity"].argmax()] == best
 
 
 @pytest.mark.usefixtures("on_the_shelf")
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_open_clip_usage_on_a_tiny_checkpoint(tiny: dict[str, Path]) -> None:
-    made = run(published.OPEN_CLIP_USAGE, CAT)
+    namespace = run(published.OPEN_CLIP_USAGE, CAT)
     expected = probabilities(seesay.load(tiny["open_clip"], engine="torch"), CAT, LABELS, 100)
-    np.testing.assert_allclose(made["text_probs"].numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(namespace["text_probs"].numpy(), expected, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
 @pytest.mark.parametrize(("picture", "best"), [(CAT, "a cat"), (DOG, "a dog")])
 def test_open_clip_usage_on_the_bundled_model(picture: Path, best: str) -> None:
     names = {"'ViT-B-32', pretrained='laion2b_s34b_b79k'": "'bundled'", "get_tokenizer('ViT-B-32')": "get_tokenizer('bundled')"}
-    made = run(published.OPEN_CLIP_USAGE, picture, names)
-    assert LABELS[made["text_probs"].argmax()] == best
-    assert made["text_probs"].max() > 0.99
+    namespace = run(published.OPEN_CLIP_USAGE, picture, names)
+    assert LABELS[namespace["text_probs"].argmax()] == best
+    assert namespace["text_probs"].max() > 0.99
 
 
 PROMPTS = ["a photo of a cat", "a photo of a dog"]
@@ -124,51 +124,51 @@ NAME = "openai/clip-vit-base-patch32"
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_card_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "find", lambda name: None)  # this one has a tokenizer and preprocessing of its own
-    made = run(published.HF_CARD, CAT)
+    namespace = run(published.HF_CARD, CAT)
     model = seesay.load(tiny["hf"], engine="torch")
     expected = probabilities(model, CAT, PROMPTS, model.scale)
-    np.testing.assert_allclose(made["probs"].detach().numpy(), expected, atol=1e-5)
-    assert made["probs"].requires_grad
+    np.testing.assert_allclose(namespace["probs"].detach().numpy(), expected, atol=1e-5)
+    assert namespace["probs"].requires_grad
 
 
 @pytest.mark.parametrize(("picture", "best"), [(CAT, 0), (DOG, 1)])
 def test_hf_card_on_the_bundled_model(bundled: Model, picture: Path, best: int) -> None:
-    made = run(published.HF_CARD, picture, {NAME: "bundled"})
-    assert made["probs"][0].argmax() == best
-    assert made["probs"].max() > 0.8
+    namespace = run(published.HF_CARD, picture, {NAME: "bundled"})
+    assert namespace["probs"][0].argmax() == best
+    assert namespace["probs"].max() > 0.8
 
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_features_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "find", lambda name: None)
-    made = run(published.HF_FEATURES, CAT)
+    namespace = run(published.HF_FEATURES, CAT)
     expected = seesay.load(tiny["hf"], engine="torch").similarity(CAT, PROMPTS)
-    np.testing.assert_allclose(made["similarity"].detach().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(namespace["similarity"].detach().numpy(), expected, atol=1e-5)
 
 
 def test_hf_features_on_the_bundled_model() -> None:
-    made = run(published.HF_FEATURES, CAT, {NAME: "bundled"})
+    namespace = run(published.HF_FEATURES, CAT, {NAME: "bundled"})
     expected = seesay.load(engine="torch").similarity(CAT, PROMPTS)
-    np.testing.assert_allclose(made["similarity"].detach().numpy(), expected, atol=1e-5)
-    assert made["similarity"][0, 0] > made["similarity"][0, 1]
+    np.testing.assert_allclose(namespace["similarity"].detach().numpy(), expected, atol=1e-5)
+    assert namespace["similarity"][0, 0] > namespace["similarity"][0, 1]
 
 
 @pytest.mark.usefixtures("on_the_shelf")
 def test_hf_chinese_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "find", lambda name: None)
-    made = run(published.HF_CHINESE, CAT)
+    namespace = run(published.HF_CHINESE, CAT)
     model = seesay.load(tiny["hf_chinese"], engine="torch")
-    expected = probabilities(model, CAT, made["texts"], model.scale)
-    np.testing.assert_allclose(made["probs"].detach().numpy(), expected, atol=1e-5)
+    expected = probabilities(model, CAT, namespace["texts"], model.scale)
+    np.testing.assert_allclose(namespace["probs"].detach().numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("picture", "best"), [(CAT, 0), (DOG, 1)])
 def test_the_teaching_form(picture: Path, best: int) -> None:
-    made = run(published.TEACHING, picture)
-    assert made["similarity"][0, best] > 0.99
+    namespace = run(published.TEACHING, picture)
+    assert namespace["similarity"][0, best] > 0.99
 
 
 def test_the_teaching_form_with_another_model(tiny: dict[str, Path]) -> None:
-    made = run(published.TEACHING, CAT, {"CLIP.pretrained()": f"CLIP.pretrained({str(tiny['openai'])!r}, device='cpu')"})
+    namespace = run(published.TEACHING, CAT, {"CLIP.pretrained()": f"CLIP.pretrained({str(tiny['openai'])!r}, device='cpu')"})
     expected = probabilities(seesay.load(tiny["openai"], engine="torch"), CAT, ["a cat", "a dog"], 100)
-    np.testing.assert_allclose(made["similarity"].detach().numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(namespace["similarity"].detach().numpy(), expected, atol=1e-4)

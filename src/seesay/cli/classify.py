@@ -1,4 +1,4 @@
-"""`seesay classify`: which of these labels fits a picture; with several models, each one's answer side by side."""
+"""`seesay classify`: says which label fits each picture; compares several models side by side."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from gettext import gettext as _
 import click
 import numpy as np
 
-from seesay.cli.output import bar, echo_failures, echo_json, failed_json, json_option, open_model, preprocessing_option, short
+from seesay.cli.options import json_option, open_model, preprocessing_option
+from seesay.cli.output import bar, echo_failures, echo_json, failures_json, short
 from seesay.library.indexing.report import Failure
 
 SHOWN_LABELS = 10
@@ -16,8 +17,8 @@ Probabilities = dict[str, float]  # by label
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One model's, by picture."""
+class Predictions:
+    """The probabilities that one model gives, by picture, and the pictures that it could not read."""
 
     model: str | None
     space_id: str
@@ -46,21 +47,21 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
     names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
     if not names:
         raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
-    asked = [_answers(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]
-    failed = list({failure.path: failure for answers in asked for failure in answers.failed}.values())
+    predictions = [_predict(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]
+    failed = list({failure.path: failure for one in predictions for failure in one.failed}.values())
     if as_json:
-        echo_json({"labels": names, **_json(asked), "failed": failed_json(failed)})
-    elif len(asked) == 1:
-        for path, probabilities in asked[0].results.items():
+        echo_json({"labels": names, **_json(predictions), "failed": failures_json(failed)})
+    elif len(predictions) == 1:
+        for path, probabilities in predictions[0].results.items():
             _print(path, probabilities)
     else:
-        for path in dict.fromkeys(path for answers in asked for path in answers.results):
-            _print_side_by_side(path, names, asked)
+        for path in dict.fromkeys(path for one in predictions for path in one.results):
+            _print_side_by_side(path, names, predictions)
     echo_failures(failed)
     return 1 if failed else 0
 
 
-def _answers(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Answers:
+def _predict(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Predictions:
     from seesay.tasks import zero_shot
 
     opened = open_model(model)
@@ -73,28 +74,28 @@ def _answers(model: str | None, images: Sequence[str], labels: list[str], templa
     vectors = np.stack([vector for _, vector in rows]) if rows else np.empty((0, opened.dim), dtype=np.float32)
     table = zero_shot.classify(opened, vectors, labels, templates or None)
     results = {path: dict(zip(labels, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
-    return Answers(model, opened.space_id, results, failed)
+    return Predictions(model, opened.space_id, results, failed)
 
 
-def _json(asked: list[Answers]) -> dict[str, object]:
-    """Of one model as it is; of several as a list."""
-    listed: list[dict[str, object]] = [
+def _json(predictions: list[Predictions]) -> dict[str, object]:
+    """The results of one model, or a list of those of several."""
+    documents: list[dict[str, object]] = [
         {
-            "space_id": answers.space_id,
+            "space_id": one.space_id,
             "results": [
                 {
                     "path": path,
                     "best": max(p.items(), key=lambda pair: pair[1])[0],
                     "probabilities": {k: round(v, 6) for k, v in p.items()},
                 }
-                for path, p in answers.results.items()
+                for path, p in one.results.items()
             ],
         }
-        for answers in asked
+        for one in predictions
     ]
-    if len(asked) == 1:
-        return listed[0]
-    return {"models": [{"model": answers.model, **one} for answers, one in zip(asked, listed, strict=True)]}
+    if len(predictions) == 1:
+        return documents[0]
+    return {"models": [{"model": one.model, **document} for one, document in zip(predictions, documents, strict=True)]}
 
 
 def _print(path: str, probabilities: Probabilities) -> None:
@@ -104,17 +105,17 @@ def _print(path: str, probabilities: Probabilities) -> None:
         click.echo(f"  {probability:6.1%}  {bar(probability, 30)}  {label}")
 
 
-def _print_side_by_side(path: str, labels: list[str], asked: list[Answers]) -> None:
-    """A column per model, the likeliest labels over all of them first, each model's best in bold."""
+def _print_side_by_side(path: str, labels: list[str], predictions: list[Predictions]) -> None:
+    """Prints a column per model, the likeliest labels over all models first, each model's best in bold."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    columns = [answers.results.get(path, {}) for answers in asked]  # a URL may have answered only once
+    columns = [one.results.get(path, {}) for one in predictions]  # empty if a URL could not be fetched again
     table = Table(box=None, pad_edge=False)
     table.add_column(Text(short(path), style="bold"))
-    for answers in asked:
-        table.add_column(Text(short(answers.model or "")), justify="right", max_width=24)
+    for one in predictions:
+        table.add_column(Text(short(one.model or "")), justify="right", max_width=24)
     ranked = sorted(labels, key=lambda label: -sum(column.get(label, 0.0) for column in columns))
     for label in ranked[:SHOWN_LABELS]:
         cells = [

@@ -1,19 +1,19 @@
-"""A group of commands as help lists it."""
+"""`Commands`: a group whose help lists every command with its whole first sentence."""
 
 import re
 from gettext import gettext as _
 
 import click
 
-from seesay.cli.language import helped
+from seesay.cli.language import with_translated_help
 
 
 class Commands(click.Group):
-    """Lists its commands each with its whole first sentence, where click would cut that to the terminal's width."""
+    """A group of commands. Its help has whole sentences, where click would cut them to the terminal's width."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
-        return None if command is None else helped(command)
+        return None if command is None else with_translated_help(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]

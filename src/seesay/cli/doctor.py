@@ -1,4 +1,4 @@
-"""`seesay doctor`: is everything in order here, and what does the library hold?"""
+"""`seesay doctor`: checks the installation, the bundled model and the library."""
 
 import os
 import platform
@@ -6,12 +6,14 @@ import time
 from gettext import gettext as _
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import click
 
 from seesay._version import __version__
-from seesay.cli.language import told
-from seesay.cli.output import echo_json, json_option, library_option
+from seesay.cli.language import translate
+from seesay.cli.options import json_option, library_option
+from seesay.cli.output import echo_error, echo_json
 from seesay.errors import NoLibrary, SeeSayError
 from seesay.system.paths import printable
 
@@ -24,7 +26,7 @@ PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "torch")
 def doctor(library: str | None, as_json: bool) -> int:
     """Check this installation: versions, the bundled model (by running it), the library and the files it could not read."""
     problems: list[str] = []
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "seesay": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -48,7 +50,7 @@ def _version(package: str) -> str | None:
 
 
 def _check_model(problems: list[str]) -> dict[str, object]:
-    """Runs both towers once: a wheel for the wrong machine or a damaged download shows here."""
+    """Runs both towers once, which fails for a wheel of another machine or a damaged download. Adds to `problems`."""
     import numpy as np
 
     from seesay.model import load
@@ -78,6 +80,7 @@ def _check_model(problems: list[str]) -> dict[str, object]:
 
 
 def _check_library(library: str | None, problems: list[str]) -> dict[str, object]:
+    """Counts and faults of the library, for --json. Adds to `problems`."""
     from seesay.library import Library
 
     opened = Library(library)
@@ -102,65 +105,68 @@ def _check_library(library: str | None, problems: list[str]) -> dict[str, object
     }
 
 
-def _print(facts: dict[str, object]) -> None:
-    model, library, packages = facts["model"], facts["library"], facts["packages"]
-    assert isinstance(model, dict)
-    assert isinstance(library, dict)
-    assert isinstance(packages, dict)
+def _print(facts: dict[str, Any]) -> None:
     click.echo(f"SeeSay {facts['seesay']}, Python {facts['python']}, {facts['platform']}")
-    click.echo("  " + ", ".join(f"{name} {version or _('not installed')}" for name, version in packages.items()))
-    if model:
-        click.echo(
-            _("Model {name}: space {space_id}, build {build_id}, {cores} cores").format(
-                name=model["name"], space_id=model["space_id"][:8], build_id=model["build_id"], cores=model["cores"]
-            )
-        )
-        click.echo(
-            _("  opened and ran: text {first_text_ms} ms, picture {first_image_ms} ms").format(
-                first_text_ms=model["first_text_ms"], first_image_ms=model["first_image_ms"]
-            )
-        )
-    if not library.get("exists"):
+    click.echo("  " + ", ".join(f"{name} {version or _('not installed')}" for name, version in facts["packages"].items()))
+    if facts["model"]:
+        _print_model(facts["model"])
+    library = facts["library"]
+    if library.get("exists"):
+        _print_library(library)
+    else:
         click.echo(
             _("Library {library}: none yet. Make one with: seesay index FOLDER").format(library=printable(library["path"]))
         )
-    else:
-        files, pictures = library["files"], library["contents"].get("image", 0)
-        copies = (
-            ""
-            if files.get("image", 0) == pictures
-            else _(" in {image} files (copies are one picture)").format(image=files["image"])
-        )
-        click.echo(
-            _("Library {library}: {megabytes} MB").format(library=printable(library["path"]), megabytes=library["megabytes"])
-            + ("" if library["writable"] else _(", read-only"))
-        )
-        click.echo(
-            _("  {pictures} pictures{copies}, {text} lists of texts, {failed} unreadable files").format(
-                pictures=pictures, copies=copies, text=files.get("text", 0), failed=files.get("failed", 0)
-            )
-        )
-        for root in library["roots"]:
-            click.echo(f"  {printable(root['path'])}")
-        for path in library["excluded"]:
-            click.echo(_("  left out: {value}").format(value=printable(path)))
-        for space in library["spaces"]:
-            names = {"image": _("pictures"), "text": _("texts")}
-            vectors = ", ".join(
-                _("{count} of {what}").format(count=count, what=names[kind]) for kind, count in space["vectors"].items()
-            ) or _("none")
-            click.echo(
-                _("  vectors by model {model} (space {space_id}): {vectors}").format(
-                    model=space["model"], space_id=space["space_id"][:8], vectors=vectors
-                )
-            )
-        for failed in library["failed"]:
-            click.echo(
-                _("  cannot read {failed}: {reason}").format(failed=printable(failed["path"]), reason=told(failed["reason"]))
-            )
-    problems = facts["problems"]
-    assert isinstance(problems, list)
-    for problem in problems:
-        click.echo(_("seesay: problem: {problem}").format(problem=told(problem)), err=True)
-    if not problems:
+    for problem in facts["problems"]:
+        echo_error(_("problem: {problem}").format(problem=translate(problem)))
+    if not facts["problems"]:
         click.echo(_("All in order."))
+
+
+def _print_model(model: dict[str, Any]) -> None:
+    click.echo(
+        _("Model {name}: space {space_id}, build {build_id}, {cores} cores").format(
+            name=model["name"], space_id=model["space_id"][:8], build_id=model["build_id"], cores=model["cores"]
+        )
+    )
+    click.echo(
+        _("  opened and ran: text {first_text_ms} ms, picture {first_image_ms} ms").format(
+            first_text_ms=model["first_text_ms"], first_image_ms=model["first_image_ms"]
+        )
+    )
+
+
+def _print_library(library: dict[str, Any]) -> None:
+    files, pictures = library["files"], library["contents"].get("image", 0)
+    is_one_each = files.get("image", 0) == pictures
+    copies = "" if is_one_each else _(" in {image} files (copies are one picture)").format(image=files["image"])
+    click.echo(
+        _("Library {library}: {megabytes} MB").format(library=printable(library["path"]), megabytes=library["megabytes"])
+        + ("" if library["writable"] else _(", read-only"))
+    )
+    click.echo(
+        _("  {pictures} pictures{copies}, {text} lists of texts, {failed} unreadable files").format(
+            pictures=pictures, copies=copies, text=files.get("text", 0), failed=files.get("failed", 0)
+        )
+    )
+    for root in library["roots"]:
+        click.echo(f"  {printable(root['path'])}")
+    for path in library["excluded"]:
+        click.echo(_("  left out: {value}").format(value=printable(path)))
+    for space in library["spaces"]:
+        _print_space(space)
+    for failure in library["failed"]:
+        click.echo(
+            _("  cannot read {failed}: {reason}").format(failed=printable(failure["path"]), reason=translate(failure["reason"]))
+        )
+
+
+def _print_space(space: dict[str, Any]) -> None:
+    """Prints how many vectors of one model the library holds."""
+    kinds = {"image": _("pictures"), "text": _("texts")}
+    counts = (_("{count} of {what}").format(count=count, what=kinds[kind]) for kind, count in space["vectors"].items())
+    click.echo(
+        _("  vectors by model {model} (space {space_id}): {vectors}").format(
+            model=space["model"], space_id=space["space_id"][:8], vectors=", ".join(counts) or _("none")
+        )
+    )

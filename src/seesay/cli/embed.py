@@ -1,4 +1,4 @@
-"""`seesay embed`: vectors of pictures and texts into a file."""
+"""`seesay embed`: writes the vectors of pictures and texts to a file."""
 
 import json
 import os
@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import numpy as np
 
-from seesay.cli.output import (
-    echo_failures,
-    echo_json,
-    echo_skipped,
-    failed_json,
-    json_option,
-    model_option,
-    open_model,
-    progress_bar,
-    short,
-)
+from seesay.cli.options import json_option, model_option, open_model
+from seesay.cli.output import echo_failures, echo_json, echo_skipped, failures_json, short
+from seesay.cli.progress import progress_bar
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.indexing.report import Failure
 from seesay.system.files import atomic_write
@@ -31,11 +23,11 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 
-FEW = 20  # pictures that need no bar
+FEW = 20  # pictures; fewer get no bar
 
 
 class Row(NamedTuple):
-    """What a vector is of: a picture (path) or a text (text, and its path and line where it came from a list)."""
+    """A vector (D,) and its source: a picture's path, or a text, with its path and line if it came from a list."""
 
     path: str | None
     line: int | None
@@ -72,19 +64,14 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
         echo_skipped(skipped)
         echo_failures(failed)
         raise InputError(_("no picture or text to embed was found; {output} was not written").format(output=output))
-    written = Path(output)
-    try:
-        with atomic_write(written) as draft:
-            WRITERS[suffix](draft, rows, opened)
-    except OSError as error:
-        raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
+    _write(Path(output), rows, opened)
     if as_json:
         counts = {"written": len(rows), "dim": opened.dim, "space_id": opened.space_id, "build_id": opened.build_id}
-        echo_json({"output": str(written.absolute()), **counts, "failed": failed_json(failed), "skipped": dict(skipped)})
+        echo_json({"output": str(Path(output).absolute()), **counts, "failed": failures_json(failed), "skipped": dict(skipped)})
     else:
         click.echo(
             _("wrote {rows} vectors of {dim} dimensions to {written}").format(
-                rows=len(rows), dim=opened.dim, written=short(str(written))
+                rows=len(rows), dim=opened.dim, written=short(output)
             )
         )
         echo_skipped(skipped)
@@ -92,7 +79,17 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
     return 1 if failed else 0
 
 
+def _write(output: Path, rows: list[Row], model: "Model") -> None:
+    """Writes the file in the format of its suffix. A reader sees the old file or the whole new one. Raises InputError."""
+    try:
+        with atomic_write(output) as draft:
+            WRITERS[output.suffix.lower()](draft, rows, model)
+    except OSError as error:
+        raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
+
+
 def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skipped: Counter[str]) -> Iterator[Row]:
+    """The rows of all inputs, those of texts first. Adds to `failed`, and to `skipped` files of kinds that are not read."""
     from seesay.library.indexing.crawl import Crawl, is_text_list
     from seesay.library.indexing.texts import parse_texts
 
@@ -102,7 +99,7 @@ def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skippe
             pictures.append(path)
         elif os.path.isdir(path):
             crawl = Crawl(path)
-            pictures += [os.path.join(path, found.path) for found in crawl]
+            pictures += [os.path.join(path, file.path) for file in crawl]
             failed += crawl.blind
             skipped.update(crawl.by_kind())
         elif is_text_list(path):
@@ -152,8 +149,8 @@ def _write_jsonl(file: Path, rows: list[Row], model: "Model") -> None:
     with file.open("w", encoding="utf-8", errors="surrogatepass") as stream:
         for row in rows:
             facts = {"path": row.path, "line": row.line, "text": row.text}
-            known = {name: value for name, value in facts.items() if value is not None}
-            record = {**known, "space_id": model.space_id, "vector": [float(x) for x in row.vector]}
+            source = {name: value for name, value in facts.items() if value is not None}
+            record = {**source, "space_id": model.space_id, "vector": [float(x) for x in row.vector]}
             stream.write(json.dumps(record) + "\n")
 
 

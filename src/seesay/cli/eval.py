@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from seesay.cli.commands import Commands
-from seesay.cli.language import told
-from seesay.cli.output import echo_failures, echo_json, json_option, open_model, preprocessing_option
+from seesay.cli.language import translate
+from seesay.cli.options import json_option, open_model, preprocessing_option
+from seesay.cli.output import echo_failures, echo_json
 from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress, progress_lines
 
@@ -216,14 +217,14 @@ def _measure(
 
     _check_page(shared.report)
     for note in data.notes:
-        click.echo(_("seesay: note: {note}").format(note=told(note)), err=True)
+        click.echo(_("seesay: note: {note}").format(note=translate(note)), err=True)
     runs: list[R] = []
     for name in dict.fromkeys(shared.models) or (None,):
         model = open_model(name)
         with _progress(quiet=shared.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
-            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].model.name}: {told(note)}"), err=True)
+            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].model.name}: {translate(note)}"), err=True)
     report = describe(runs, str(shared.data), shared.report is not None)
     _write_files(shared, report)
     if shared.as_json:
@@ -266,14 +267,16 @@ def _print(report: "Report") -> None:
 
     console = Console(highlight=False)
     for fact in report.facts:
-        console.print(Text(told(fact)), soft_wrap=True)
+        console.print(Text(translate(fact)), soft_wrap=True)
     for table in report.tables:
         if not table.rows:
             continue
-        console.print(Text(f"\n{told(table.title)}", style="bold"), soft_wrap=True)
+        console.print(Text(f"\n{translate(table.title)}", style="bold"), soft_wrap=True)
         drawn = Table(box=None, pad_edge=False)
         for number, column in enumerate(table.columns):
-            drawn.add_column(Text(told(column)), justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
+            drawn.add_column(
+                Text(translate(column)), justify="right" if number else "left", no_wrap=number > 0, overflow="fold"
+            )
         for row in table.rows[: table.shown]:
             drawn.add_row(*map(Text, row))
         console.print(drawn)

@@ -1,8 +1,7 @@
-"""The options that narrow a search by what is known of a picture and not by what it shows."""
+"""The options that narrow a search by what is known of a picture: date, place, camera, tag, name, size, folder."""
 
-import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from gettext import gettext as _
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seesay.cli.language import told
+from seesay.cli.language import translate
+from seesay.cli.options import Option, record
 from seesay.cli.output import short
 from seesay.errors import InputError
 from seesay.library.search.filters import ORIENTATIONS, Filters
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions
-    """Four numbers with commas between them."""
+    """Four numbers with commas between them: south, west, north, east."""
 
     name = "box"
 
@@ -39,39 +39,38 @@ class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in ol
         return south, west, north, east
 
 
-OPTIONS = (
-    click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder."),
-    click.option("--name", "names", metavar="NAME", multiple=True, help="A part of the file's or a folder's name."),
-    click.option("--after", metavar="DATE", help="Taken then or later: 2024, 2024-05, 2024-05-17."),
-    click.option("--before", metavar="DATE", help="Taken then or earlier; the whole of that year, month or day."),
+under_option = click.option("--under", metavar="FOLDER", type=click.Path(), help="Only below this folder.")
+tag_option = click.option("--tag", "tag", metavar="TAG", multiple=True, help="Tagged so (seesay tag); may be repeated.")
+after_option = click.option("--after", metavar="DATE", help="Taken then or later: 2024, 2024-05, 2024-05-17.")
+before_option = click.option("--before", metavar="DATE", help="Taken then or earlier; the whole of that year, month or day.")
+
+
+def filter_options(*options: Option) -> Option:
+    """Adds filter options to a command, which gets them as one argument `filters`. Raises InputError that names the option."""
+    return record("filters", _filters, options)
+
+
+def _filters(**values: Any) -> Filters:
+    with naming_options():
+        return Filters(**{name: None if value == () else value for name, value in values.items()})
+
+
+all_filter_options = filter_options(
+    under_option,
+    click.option("--name", metavar="NAME", multiple=True, help="A part of the file's or a folder's name."),
+    after_option,
+    before_option,
     click.option("--camera", metavar="NAME", help="Taken with it; a part of its name."),
     click.option("--place", metavar="SOUTH,WEST,NORTH,EAST", type=Box(), help="Taken inside this box, in degrees."),
     click.option("--orientation", type=click.Choice(list(ORIENTATIONS)), help="Which side is longer."),
     click.option("--min-px", metavar="N", type=click.IntRange(min=1), help="Shorter side of at least so many pixels."),
-    click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tagged so (seesay tag); may be repeated."),
+    tag_option,
     click.option("--min-score", metavar="COSINE", type=click.FloatRange(-1, 1), help="Only what is at least so near."),
 )
 
 
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options to a command, which gets them as one argument `filters`."""
-
-    @functools.wraps(command)
-    def run(**given: Any) -> Any:
-        said = {name: given.pop(name) for name in ("under", "after", "before", "camera", "place", "orientation", "min_px")}
-        said |= {"min_score": given.pop("min_score"), "tag": given.pop("tags") or None, "name": given.pop("names") or None}
-        with as_options():
-            filters = Filters(**said)
-        return command(filters=filters, **given)
-
-    wrapped: Callable[..., Any] = run
-    for option in reversed(OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
 @contextmanager
-def as_options() -> Iterator[None]:
+def naming_options() -> Iterator[None]:
     """Names the option in the message of an InputError about a parameter: "--min-px: ..." for "min_px: ..."."""
     try:
         yield
@@ -79,26 +78,27 @@ def as_options() -> Iterator[None]:
         if fault.parameter is None or fault.reason == str(fault):
             raise
         option = f"--{fault.parameter.replace('_', '-')}"
-        raise InputError(_("{option}: {reason}").format(option=option, reason=told(fault.reason))) from fault
+        raise InputError(_("{option}: {reason}").format(option=option, reason=translate(fault.reason))) from fault
 
 
-def described(filters: Filters) -> str:
-    """Such as "below trips, tagged dog, 2024 or later", for a heading."""
-    told = []
-    if filters.under is not None:
-        told.append(_("below {under}").format(under=short(os.fspath(filters.under))))
-    told += [_("named {name}").format(name=printable(name)) for name in filters.names]
-    told += [_("not named {name}").format(name=printable(name)) for name in filters.other_names]
-    told += [_("tagged {tag}").format(tag=printable(tag)) for tag in filters.tags]
-    told += [_("{after} or later").format(after=filters.after)] if filters.after else []
-    told += [_("{before} or earlier").format(before=filters.before)] if filters.before else []
-    told += [_("taken with {camera}").format(camera=printable(filters.camera))] if filters.camera else []
-    told += [_("taken inside that box")] if filters.place else []
+def describe(filters: Filters) -> str:
+    """The filters for a heading, such as "below trips, tagged dog, 2024 or later"."""
     shapes = {"landscape": _("landscape"), "portrait": _("portrait"), "square": _("square")}
-    told += [shapes[filters.orientation]] if filters.orientation else []
-    told += [_("at least {min_px} pixels").format(min_px=filters.min_px)] if filters.min_px else []
-    told += [_("cosine at least {min_score:g}").format(min_score=filters.min_score)] if filters.min_score is not None else []
-    return _(", ").join(told)
+    under, score = filters.under, filters.min_score
+    parts = [
+        _("below {under}").format(under=short(os.fspath(under))) if under is not None else "",
+        *(_("named {name}").format(name=printable(name)) for name in filters.names),
+        *(_("not named {name}").format(name=printable(name)) for name in filters.other_names),
+        *(_("tagged {tag}").format(tag=printable(tag)) for tag in filters.tags),
+        _("{after} or later").format(after=filters.after) if filters.after else "",
+        _("{before} or earlier").format(before=filters.before) if filters.before else "",
+        _("taken with {camera}").format(camera=printable(filters.camera)) if filters.camera else "",
+        _("taken inside that box") if filters.place else "",
+        shapes[filters.orientation] if filters.orientation else "",
+        _("at least {min_px} pixels").format(min_px=filters.min_px) if filters.min_px else "",
+        _("cosine at least {min_score:g}").format(min_score=score) if score is not None else "",
+    ]
+    return _(", ").join(filter(None, parts))
 
 
 def nothing_found(why: "WhyEmpty") -> str:

@@ -1,10 +1,11 @@
-"""`seesay forget`: take a folder out of the library."""
+"""`seesay forget`: removes folders or files from the library."""
 
 from gettext import gettext as _
 
 import click
 
-from seesay.cli.output import echo_json, json_option, library_option, short
+from seesay.cli.options import json_option, library_option
+from seesay.cli.output import echo_error, echo_json, echo_note, short
 from seesay.system.paths import absolute, below
 
 
@@ -25,19 +26,18 @@ def forget(paths: tuple[str, ...], keep_out: bool, library: str | None, as_json:
     else:
         click.echo(_("{counts} files forgotten").format(counts=sum(counts.values())))
     for path, count in counts.items():
-        where = short(path)
-        holder = next((root for root in roots if below(absolute(path), root)), None)
-        if keep_out:
-            click.echo(
-                _("seesay: {where} is left out from now on; to take that back: seesay index {where}").format(where=where),
-                err=True,
-            )
-        elif not count:
-            click.echo(_("seesay: {where}: nothing indexed there").format(where=where), err=True)
-        elif holder:
-            back = _("indexing that brings it back (seesay forget --keep-out prevents it)")
-            click.echo(
-                _("seesay: note: {where} lies in {holder}; {back}").format(where=where, holder=short(holder), back=back),
-                err=True,
-            )
+        _print_consequence(path, count, roots, keep_out)
     return 0 if keep_out or all(counts.values()) else 1
+
+
+def _print_consequence(path: str, count: int, roots: list[str], keep_out: bool) -> None:
+    """Says on stderr whether a forgotten path may come back, or that nothing was indexed there."""
+    where = short(path)
+    parent = next((root for root in roots if below(absolute(path), root)), None)
+    if keep_out:
+        echo_error(_("{where} is left out from now on; to take that back: seesay index {where}").format(where=where))
+    elif not count:
+        echo_error(_("{where}: nothing indexed there").format(where=where))
+    elif parent:
+        back = _("indexing that brings it back (seesay forget --keep-out prevents it)")
+        echo_note(_("{where} lies in {parent}; {back}").format(where=where, parent=short(parent), back=back))

@@ -1,24 +1,14 @@
-"""`seesay index`: bring folders into the library, or up to date."""
+"""`seesay index`: adds folders to the library, or brings them up to date."""
 
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.language import told
-from seesay.cli.output import (
-    SHOWN_FAILURES,
-    echo_failures,
-    echo_json,
-    echo_skipped,
-    failed_json,
-    json_option,
-    library_option,
-    model_option,
-    open_model,
-    progress_bar,
-    short,
-)
+from seesay.cli.language import translate
+from seesay.cli.options import json_option, library_option, model_option, open_model
+from seesay.cli.output import SHOWN_FAILURES, echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
+from seesay.cli.progress import progress_bar
 from seesay.system.paths import printable
 
 if TYPE_CHECKING:
@@ -54,6 +44,7 @@ def index(
 
 
 def _print(report: "IndexReport", library: str) -> None:
+    """Prints the counts that are not zero; files with faults, kinds not read and missing folders as notes on stderr."""
     counts = {
         _("encoded"): report.encoded,
         _("known already (copies, renames)"): report.reused,
@@ -65,26 +56,21 @@ def _print(report: "IndexReport", library: str) -> None:
         _("failed before (seesay doctor lists them)"): len(report.failed) - len(new),
     }
     parts = [_("{count} {what}").format(count=count, what=name) for name, count in counts.items() if count]
-    said = _(", ").join(parts) or _("no pictures found")
+    summary = _(", ").join(parts) or _("no pictures found")
     rate = _(" ({seconds:.0f} pictures/s)").format(seconds=report.encoded / report.seconds) if report.encoded > 50 else ""
     click.echo(
-        _("{said} in {seconds:.1f} s{rate}. Library: {library}").format(
-            said=said, seconds=report.seconds, rate=rate, library=printable(library)
+        _("{summary} in {seconds:.1f} s{rate}. Library: {library}").format(
+            summary=summary, seconds=report.seconds, rate=rate, library=printable(library)
         )
     )
     echo_skipped(report.skipped)
     for noted in report.noted[:SHOWN_FAILURES]:
-        click.echo(_("seesay: note: {path}: {reason}").format(path=short(noted.path), reason=told(noted.reason)), err=True)
+        echo_note(_("{path}: {reason}").format(path=short(noted.path), reason=translate(noted.reason)))
     if (more := len(report.noted) - SHOWN_FAILURES) > 0:
-        click.echo(_("seesay: note: ... and {count} more; --json lists all").format(count=more), err=True)
+        echo_note(_("... and {count} more; --json lists all").format(count=more))
     for root in report.missing:
         where = short(root)
-        click.echo(
-            _("seesay: note: {where} is not there now; its index is kept. To drop it: seesay forget {where}").format(
-                where=where
-            ),
-            err=True,
-        )
+        echo_note(_("{where} is not there now; its index is kept. To drop it: seesay forget {where}").format(where=where))
     echo_failures(new)
 
 
@@ -98,7 +84,7 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "removed": report.removed,
         "texts": report.texts,
         "failed": [{"path": failure.path, "reason": failure.reason, "known": failure.known} for failure in report.failed],
-        "noted": failed_json(report.noted),
+        "noted": failures_json(report.noted),
         "missing": report.missing,
         "skipped": dict(report.skipped),
         "seconds": round(report.seconds, 3),

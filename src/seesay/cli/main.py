@@ -15,7 +15,8 @@ import click
 from seesay._version import __version__
 from seesay.cli import language
 from seesay.cli.commands import Commands
-from seesay.cli.language import helped
+from seesay.cli.language import translate, with_translated_help
+from seesay.cli.output import echo_error, echo_note
 from seesay.errors import SeeSayError, UnreadableImage
 from seesay.system.paths import printable
 
@@ -38,7 +39,7 @@ COMMANDS = (
 
 
 class LazyGroup(Commands):
-    """Imports a command's module when it is needed: a search must not pay for the others."""
+    """A group that imports the module of a command when it is called: a search must not pay for the others."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,7 +49,7 @@ class LazyGroup(Commands):
             return None
         command = getattr(importlib.import_module(f"seesay.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
-        return helped(command)
+        return with_translated_help(command)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -66,7 +67,7 @@ def seesay() -> None:
 def main() -> None:
     """Entry point of the console script."""
     warnings.showwarning = _show_warning
-    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF and the like: what matters is reported per file
+    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF and the like; damage that matters is reported per file
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 must not end a search
@@ -74,25 +75,24 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Runs the command that sys.argv says, and flushes what it printed; the exit code."""
-    language.choose()
-    code = _told()
+    """Runs the command in sys.argv and flushes its output. Returns the exit code."""
+    language.install()
+    code = _run_command()
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
     except OSError as error:
         _drop_output()
-        click.echo(
-            _("seesay: cannot write the output: {error}").format(error=language.told(error.strerror or str(error))), err=True
-        )
+        echo_error(_("cannot write the output: {error}").format(error=translate(error.strerror or str(error))))
         return 2
     return code
 
 
-def _told() -> int:
+def _run_command() -> int:
+    """Runs the command, and turns errors into messages. Returns the exit code."""
     try:
-        code = helped(seesay).main(standalone_mode=False)
+        code = with_translated_help(seesay).main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "", err=True)
         return 2
@@ -100,25 +100,25 @@ def _told() -> int:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo(_("seesay: stopped"), err=True)
+        echo_error(_("stopped"))
         return 130
     except SeeSayError as error:
-        click.echo(f"seesay: {language.told(str(error))}", err=True)
+        echo_error(translate(str(error)))
         return 1 if isinstance(error, UnreadableImage) else 2
-    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
+    except BrokenPipeError:  # the reader of our output (head, less) has ended
         _drop_output()
         return 0
-    except OSError as error:  # the system's, of whatever was read or written: a full disk, no permission
+    except OSError as error:  # the system's, such as a full disk or no permission
         where = f"{printable(error.filename)}: " if isinstance(error.filename, str) else ""
-        click.echo(f"seesay: {where}{language.told(error.strerror or str(error))}", err=True)
+        echo_error(f"{where}{translate(error.strerror or str(error))}")
         return 2
     return code if isinstance(code, int) else 0
 
 
 def _drop_output() -> None:
-    """What stdout still holds cannot be written; Python would try again at its end."""
+    """Discards the output that cannot be written; Python would try again when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *rest: object, **more: object) -> None:
-    click.echo(_("seesay: note: {message}").format(message=language.told(str(message))), err=True)
+    echo_note(translate(str(message)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from seesay.cli.output import library_option, model_option, open_model
+from seesay.cli.options import library_option, model_option, open_model
 from seesay.errors import MissingExtra
 
 

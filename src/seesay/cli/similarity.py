@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import echo_json, json_option, model_option, open_model, short
+from seesay.cli.options import json_option, model_option, open_model
+from seesay.cli.output import echo_json, short
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""`seesay tag`: name pictures, by hand or by what they look like."""
+"""`seesay tag`: tags pictures, by hand or by a rule on what they show."""
 
 from gettext import gettext as _
 from gettext import ngettext
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.output import bar, echo_json, json_option, library_option, model_option, open_model, short
+from seesay.cli.options import json_option, library_option, model_option, open_model
+from seesay.cli.output import bar, echo_error, echo_json, short
 from seesay.library.search.filters import Filters
 
 if TYPE_CHECKING:
     from seesay.library import Library
     from seesay.library.tags import Tagged
 
-SHOWN = 5
+SHOWN_PICTURES = 5  # of each label
 
 
 @click.command()
@@ -44,35 +45,36 @@ def tag(
     """
     from seesay.library import Library
 
-    of_rules = under is not None or dry_run or least is not None
-    if not labels and (paths or remove or of_rules):
+    has_rule_options = under is not None or dry_run or least is not None
+    if not labels and (paths or remove or has_rule_options):
         raise click.UsageError(_("Say which tag: --label NAME."))
-    if paths and of_rules:
+    if paths and has_rule_options:
         raise click.UsageError(_("--min, --under and --dry-run are for tagging by rule, without files."))
-    if remove and of_rules:
+    if remove and has_rule_options:
         raise click.UsageError(
             _("--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules.")
         )
     by_rule = bool(labels) and not paths and not remove
     with Library(library, open_model(model) if by_rule else None) as opened:
         if not labels:
-            return _list(opened, as_json)
+            return _print_counts(opened, as_json)
         if by_rule:
             filters = Filters(under=under)
-            found = opened.tags.by_rule(labels, least=0.5 if least is None else least, filters=filters, dry_run=dry_run)
-            return _tell(found, dry_run, as_json)
+            tagged = opened.tags.by_rule(labels, least=0.5 if least is None else least, filters=filters, dry_run=dry_run)
+            return _print_tagged(tagged, dry_run, as_json)
         change = opened.tags.remove if remove else opened.tags.add
         counts = {label: change(label, *paths) for label in labels}
     if as_json:
         echo_json({"removed" if remove else "tagged": counts})
         return 0
     for label, count in counts.items():
-        told = _("{label}: {pictures} less") if remove else _("{label}: {pictures} more")
-        click.echo(told.format(label=label, pictures=_pictures(count)))
+        form = _("{label}: {pictures} less") if remove else _("{label}: {pictures} more")
+        click.echo(form.format(label=label, pictures=_pictures(count)))
     return 0
 
 
-def _list(library: "Library", as_json: bool) -> int:
+def _print_counts(library: "Library", as_json: bool) -> int:
+    """Lists the tags and how many pictures have each. Returns the exit code."""
     counts = library.tags.counts()
     if as_json:
         echo_json({"tags": counts})
@@ -80,29 +82,31 @@ def _list(library: "Library", as_json: bool) -> int:
     for name, count in counts.items():
         click.echo(f"{count:7,}  {name}")
     if not counts:
-        click.echo(_("seesay: no tags yet; try: seesay tag --label receipt --dry-run"), err=True)
+        echo_error(_("no tags yet; try: seesay tag --label receipt --dry-run"))
     return 0
 
 
-def _tell(found: "dict[str, list[Tagged]]", dry_run: bool, as_json: bool) -> int:
+def _print_tagged(pictures_by_label: "dict[str, list[Tagged]]", dry_run: bool, as_json: bool) -> int:
+    """Shows the pictures that a rule tagged, the surest first. Returns the exit code."""
     if as_json:
-        listed = {
-            label: [{"path": each.path, "probability": each.probability} for each in tagged] for label, tagged in found.items()
+        document = {
+            label: [{"path": each.path, "probability": each.probability} for each in pictures]
+            for label, pictures in pictures_by_label.items()
         }
-        echo_json({"dry_run": dry_run, "tagged": listed})
+        echo_json({"dry_run": dry_run, "tagged": document})
         return 0
-    for label, tagged in found.items():
-        click.echo(click.style(f"{label}: {_pictures(len(tagged))}", bold=True))
-        for each in tagged[:SHOWN]:
+    for label, pictures in pictures_by_label.items():
+        click.echo(click.style(f"{label}: {_pictures(len(pictures))}", bold=True))
+        for each in pictures[:SHOWN_PICTURES]:
             click.echo(f"  {each.probability:4.0%}  {bar(each.probability)}  {short(each.path)}")
-        if len(tagged) > SHOWN:
+        if len(pictures) > SHOWN_PICTURES:
             click.echo(
                 _("  ... and {shown} more, down to {probability:.0%}").format(
-                    shown=len(tagged) - SHOWN, probability=tagged[-1].probability
+                    shown=len(pictures) - SHOWN_PICTURES, probability=pictures[-1].probability
                 )
             )
     if dry_run:
-        click.echo(_("seesay: nothing was tagged; without --dry-run it will be"), err=True)
+        echo_error(_("nothing was tagged; without --dry-run it will be"))
     return 0
 
 

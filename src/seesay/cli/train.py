@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.language import told
-from seesay.cli.output import echo_json, json_option
+from seesay.cli.language import translate
+from seesay.cli.options import json_option
+from seesay.cli.output import echo_json
 from seesay.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _print(result: "Result") -> None:
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{ways[way]:15}{shares}   ({_('step {step}').format(step=result.best['step'])})")
     for line in (*result.skipped.lines("training"), *result.validation_skipped.lines("validation")):
-        click.echo(told(line))
+        click.echo(translate(line))
     if result.model:
         click.echo(_("model          {model}").format(model=result.model))
     click.echo(_("report         {report}").format(report=result.report))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from seesay.cli.language import told
+from seesay.cli.language import translate
 from seesay.system.progress import EVERY_S
 from seesay.training.run.observer import Observer
 
@@ -82,7 +82,7 @@ class TrainingDisplay(Observer):
 
     def note(self, message: str) -> None:
         """Prints above the bars."""
-        self._line(told(message)) if self.quiet else self.bars.console.print(Text(told(message)))
+        self._line(translate(message)) if self.quiet else self.bars.console.print(Text(translate(message)))
 
     def should_stop(self) -> bool:
         """Whether a signal came."""

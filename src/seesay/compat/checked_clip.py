@@ -42,23 +42,28 @@ class CheckedClip(Clip):
 
     @property
     def preprocess(self) -> Preprocess:
+        """The model's own preprocessing."""
         assert self.config.image_spec is not None, "an image tower never comes without its preprocessing"
         return Preprocess(self.config.image_spec)
 
     @property
     def context_length(self) -> int:
+        """Tokens that texts are padded to; 0 for a model without texts."""
         return 0 if self.tokenizer is None else self.tokenizer.context
 
     @property
     def vocab_size(self) -> int:
+        """Number of ids; 0 for a model without texts."""
         return 0 if self.config.text is None else self.config.text.vocabulary
 
     @property
     def dtype(self) -> torch.dtype:
+        """The dtype of the parameters."""
         return self.logit_scale.dtype
 
     @property
     def device(self) -> torch.device:
+        """The device of the parameters."""
         return self.logit_scale.device
 
     def project_image(self, pixels: Tensor) -> Tensor:

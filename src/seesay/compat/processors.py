@@ -66,6 +66,7 @@ class TextTokenizer:
 
     @property
     def ignores_case(self) -> bool:
+        """True if the vocabulary does not distinguish capitals."""
         return bool(np.array_equal(self(["A Dog"]).ids, self(["a dog"]).ids))
 
 

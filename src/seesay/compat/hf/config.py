@@ -16,6 +16,7 @@ class CLIPConfig(AttributeDict):
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str]) -> "CLIPConfig":
+        """The configuration of any name that `seesay.load` takes."""
         return cls(_nested(hugging_face.model_config(find_checkpoint(name).config())))
 
 

@@ -65,6 +65,7 @@ class AutoModel:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], **options: Any) -> PreTrainedModel:
+        """The model of any name that `seesay.load` takes; `options` as in `CLIPModel.from_pretrained`."""
         checkpoint = find_checkpoint(name)
         description = checkpoint.description
         kind = CLIPTextModel if description.image is None else CLIPVisionModel if description.text is None else CLIPModel

@@ -71,6 +71,7 @@ class CLIPImageProcessor:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, use_fast: bool = True) -> "CLIPImageProcessor":
+        """The image processor of any name that `seesay.load` takes. There is one, whatever `use_fast` says."""
         return cls(find_input_spec(name))
 
     def __call__(self, images: Any, *, return_tensors: str | None = None) -> AttributeDict:
@@ -91,6 +92,7 @@ class CLIPProcessor:
 
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str], *, use_fast: bool = True) -> "CLIPProcessor":
+        """The processor of any name that `seesay.load` takes. There is one, whatever `use_fast` says."""
         return cls(find_input_spec(name))
 
     def __call__(
@@ -121,6 +123,7 @@ class AutoProcessor:
     def from_pretrained(
         cls, name: str | os.PathLike[str], *, use_fast: bool = True
     ) -> CLIPProcessor | CLIPImageProcessor | CLIPTokenizerFast:
+        """The processor that fits the model of this name."""
         spec = find_input_spec(name)
         if spec.image_spec is None:
             return CLIPTokenizerFast(spec)

@@ -1,0 +1,127 @@
+"""`seesay models info`: shows a model's card, or the published facts about a model of the catalogue."""
+
+import os
+from gettext import gettext as _
+from typing import TYPE_CHECKING
+
+import click
+
+from seesay.cli.models.facts import catalog_json, folder_megabytes, has_card, model_json, parameter_count
+from seesay.cli.options import json_option
+from seesay.cli.output import echo_json
+
+if TYPE_CHECKING:
+    from seesay.checkpoints.hub.catalog import CatalogModel
+    from seesay.model import Model
+    from seesay.models.card import Card
+
+
+@click.command()
+@click.argument("model", default="bundled")
+@json_option
+def info(model: str, as_json: bool) -> int:
+    """Show a model's card: what it is, its scores and where they were published, its limits.
+
+    Nothing is fetched for the models of the catalogue.
+    """
+    from seesay.checkpoints.hub.catalog import find
+    from seesay.checkpoints.hub.locate import locate
+    from seesay.model import load
+    from seesay.models.config import is_model_folder
+
+    is_path = model != "bundled" and os.path.exists(model)
+    if is_path and not is_model_folder(locate(model)[0]):
+        raise click.UsageError(
+            _("{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}").format(model=model)
+        )
+    published = None if is_path else find(model)
+    if published is not None:
+        if as_json:
+            echo_json(catalog_json(published))
+        else:
+            _print_published(published)
+        return 0
+    opened = load(model)
+    if as_json:
+        from seesay.system.schema import to_json
+
+        echo_json({**model_json(opened), "card": to_json(opened.card) if has_card(opened) else None})
+    else:
+        _print_model(opened)
+    return 0
+
+
+def _print_published(model: "CatalogModel") -> None:
+    click.echo(click.style(model.id, bold=True) + f"  {model.architecture}, {model.activation}")
+    click.echo(_("also called {aliases}").format(aliases=", ".join(model.aliases)))
+    click.echo(
+        _("{millions:.0f} million parameters, languages {languages}").format(
+            millions=parameter_count(model) / 1e6, languages=", ".join(model.languages)
+        )
+    )
+    licence = (
+        f"{model.licence.name} ({model.licence.source})" if model.licence.name else _("not stated by any source known here")
+    )
+    seen = _(", {samples_seen} samples seen").format(samples_seen=model.samples_seen) if model.samples_seen else ""
+    click.echo(
+        _("licence {licence}\ntrained on {trained_on}{seen}").format(licence=licence, trained_on=model.trained_on, seen=seen)
+    )
+    source = model.source.url or _("{repo} on the hub").format(repo=model.source.repo)
+    click.echo(_("from {source}\n\nPublished scores:").format(source=source))
+    for score in model.scores:
+        click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.source})")
+    click.echo(_("\nUse it: --model {id}").format(id=model.id))
+
+
+def _print_model(model: "Model") -> None:
+    """Prints a model's identity, and its card if it has one."""
+    click.echo(
+        click.style(f"{model.name}", bold=True)
+        + _("  {dim} dimensions, {megabytes:.0f} MB").format(dim=model.dim, megabytes=folder_megabytes(model))
+    )
+    identity = _("space {space_id}\nbuild {build_id}\nlicence {licence}\n").format(
+        space_id=model.space_id, build_id=model.build_id, licence=model.config.licence
+    )
+    if has_card(model):
+        _print_card(model.card, identity)
+    else:
+        click.echo(
+            _(
+                "{identity}\nNo card.json beside it says what it was trained on, how good it is, and what its limits are."
+            ).format(identity=identity)
+        )
+
+
+def _print_card(card: "Card", identity: str) -> None:
+    click.echo(f"{card.summary}\n")
+    for title, sentences in ((_("Good at:"), card.strengths), (_("Bad at:"), card.limits)):
+        if sentences:
+            click.echo("\n  - ".join([title, *sentences]) + "\n")
+    click.echo(_("{identity}\nTraining: {training}").format(identity=identity, training=card.training))
+    if card.sources:
+        click.echo(_("Sources:"))
+    for source in card.sources:
+        click.echo(f"  {source.name} ({source.licence}), {source.package}")
+    tables = {
+        _("Measured"): card.scores,
+        _("Measured, of variants"): card.variants,
+        _("Published, of larger models, for comparison"): card.published,
+    }
+    for title, scores in tables.items():
+        if scores:
+            click.echo(f"\n{title}:")
+        for score in scores:
+            click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.note})")
+    if card.fidelity:
+        click.echo(_("\nStored narrowly, against float32:"))
+    for part in card.fidelity:
+        click.echo(
+            _("  {part}: {stored_as}, {megabytes} MB, cosine mean {cosine_mean:.5f}, least {cosine_min:.5f} ({note})").format(
+                part=part.part,
+                stored_as=part.stored_as,
+                megabytes=part.megabytes,
+                cosine_mean=part.cosine_mean,
+                cosine_min=part.cosine_min,
+                note=part.note,
+            )
+        )

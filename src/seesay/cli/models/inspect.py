@@ -1,0 +1,88 @@
+"""`seesay models inspect`: says what a checkpoint is, without running it."""
+
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seesay.cli.language import translate
+from seesay.cli.models.overrides import override_options
+from seesay.cli.options import json_option
+from seesay.cli.output import echo_error, echo_json
+
+if TYPE_CHECKING:
+    from seesay.checkpoints.inspect import Inspection
+    from seesay.checkpoints.overrides import Overrides
+
+
+@click.command()
+@click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@override_options
+@json_option
+def inspect(file: Path, overrides: "Overrides", as_json: bool) -> int:
+    """Say what a checkpoint is, tower by tower, without running it, and what it leaves open.
+
+    Exit code 1 if it cannot be used as it is.
+    """
+    from seesay.checkpoints import inspect as checkpoints
+    from seesay.checkpoints.hub.catalog import find
+    from seesay.system.schema import to_json
+
+    if not file.exists() and (str(file) == "bundled" or find(str(file))):
+        raise click.UsageError(
+            _("{file} is a model's name, not a file; what it is says: seesay models info {file}").format(file=file)
+        )
+    inspection = checkpoints.inspect(file, overrides)
+    if as_json:
+        echo_json({**to_json(inspection), "file": str(inspection.file)})
+    else:
+        _print(inspection)
+    return 1 if inspection.unknown or inspection.faults else 0
+
+
+def _print(inspection: "Inspection") -> None:
+    dtypes = ", ".join(inspection.dtypes)
+    click.echo(click.style(str(inspection.file), bold=True) + f"  {inspection.kind}, {inspection.megabytes} MB")
+    click.echo(_("format         {format}").format(format=inspection.format or _("not known")))
+    numbers = _("{parameters:.1f} million numbers, {dtypes}").format(parameters=inspection.parameters / 1e6, dtypes=dtypes)
+    click.echo(
+        _("tensors        {tensors}, {numbers}").format(tensors=inspection.tensors, numbers=numbers)
+        if inspection.tensors
+        else _("tensors        in its graphs, {numbers}").format(numbers=numbers)
+    )
+    for name, tower in ((_("image tower"), inspection.image), (_("text tower"), inspection.text)):
+        if tower:
+            click.echo(f"{name:14} {_tower(tower)}")
+    if inspection.dim:
+        click.echo(_("shared space   {dim} dimensions").format(dim=inspection.dim))
+    if spec := inspection.preprocessing:
+        how = {
+            "shortest": _("shorter side to {resize_px}, centre").format(resize_px=spec["resize_px"]),
+            "squash": _("squashed to"),
+            "longest": _("longer side to"),
+        }
+        click.echo(
+            _("pictures       {resize} {size_px} px, {interpolation}").format(
+                resize=how[spec["resize"]], size_px=spec["size_px"], interpolation=spec["interpolation"]
+            )
+        )
+    if inspection.text and inspection.dim:
+        from seesay.tokenizers.from_files import FILES
+
+        none = _("none beside the weights: without {files} it encodes no text").format(files=FILES)
+        click.echo(_("tokenizer      {tokenizer}").format(tokenizer=inspection.tokenizer or none))
+    for name, why in inspection.ignored.items():
+        click.echo(_("left out       {name}: {why}").format(name=name, why=why))
+    for note in inspection.notes:
+        click.echo(_("note           {note}").format(note=note))
+    if fault := inspection.unknown or inspection.faults:
+        echo_error(translate(fault))
+    else:
+        click.echo(_("Every tensor is accounted for."))
+
+
+def _tower(tower: dict[str, Any]) -> str:
+    """A tower's kind and its values in one line."""
+    values = {key: value for key, value in tower.items() if key != "kind" and value is not None and value is not False}
+    return f"{tower['kind']}: " + ", ".join(f"{key} {value}" for key, value in values.items() if not isinstance(value, list))

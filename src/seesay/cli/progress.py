@@ -1,0 +1,55 @@
+"""Progress on stderr: bars on a terminal, a line now and then in a log, nothing for scripts."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from gettext import gettext as _
+
+from seesay.system.progress import Progress, progress_lines, waiting_lines
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Names work of unknown length while the block runs: a spinner on a terminal, a line now and then in a log."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(f"{what} ..."):
+            yield
+    else:
+        with waiting_lines(what):
+            yield
+
+
+@contextmanager
+def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> Iterator[Progress | None]:
+    """Yields a callable that shows (done, total) with rate and time left; None if `quiet`.
+
+    first: the description of the work before the total is known, "Looking for files" by default.
+    """
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield progress_lines(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn(_("left")),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(first or _("Looking for files"), total=None, rate="")
+
+        def show(done: int, total: int) -> None:
+            speed = bars.tasks[0].speed
+            bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield show
