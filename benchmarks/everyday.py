@@ -157,7 +157,7 @@ def _present(result: Result, answers: list[Answer], photos: int) -> None:
 
 
 def _means(answers: Sequence[Answer]) -> dict[str, float | None]:
-    """In the order of the table's columns."""
+    """The means, in the order of the table's columns."""
     qualities = [a.quality for a in answers if a.quality is not None]
     marks = [likely for a in answers for likely, right in zip(a.likely, a.right, strict=True) if right]
     return {

@@ -1,4 +1,4 @@
-"""How many pictures a second are indexed, and what decode="fast" costs in accuracy.
+"""Indexing throughput, and the accuracy that decode="fast" costs.
 
     SEESAY_DATA=... python benchmarks/index_throughput.py [--quick] [--json]
 
@@ -35,7 +35,7 @@ STAGES = ("read", "decode", "encode", "store")
 
 
 class Run:
-    """Indexes one folder again and again, each time into a new library; the last one is kept."""
+    """Indexes one folder repeatedly, each time into a new library; the last one remains."""
 
     def __init__(self, model: seesay.Model, photos: Path, library: Path) -> None:
         self.model, self.photos, self.library = model, photos, library

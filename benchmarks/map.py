@@ -1,4 +1,4 @@
-"""How long the layout of a map takes, alone and where other processes keep cores busy.
+"""Time of a map's layout, alone and while other processes keep cores busy.
 
     python benchmarks/map.py [--quick] [--json] [--vectors 614]
 
@@ -67,7 +67,7 @@ def measure(quick: bool, vectors: tuple[int, ...]) -> Result:
 
 
 def left_alone(vectors: np.ndarray) -> np.ndarray:
-    """`layout` as it would be without a word about threads."""
+    """`layout` with the default number of threads."""
     reduced = PCA(COMPONENTS, random_state=SEED).fit_transform(vectors.astype(np.float64))
     places = TSNE(2, perplexity=PERPLEXITY, init="pca", random_state=SEED).fit_transform(reduced)
     low, high = places.min(axis=0), places.max(axis=0)

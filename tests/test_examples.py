@@ -226,14 +226,14 @@ def test_the_first_recipe_of_the_page_on_training_runs_as_written(tmp_path: Path
     monkeypatch.chdir(tmp_path)
     result = train(read_recipe(tmp_path / "first.toml"))
     assert result.model is not None
-    assert not result.left_out
+    assert not result.skipped
 
 
 # In the order of the page's table.
 PARTS_OF_A_RECIPE = (
     ("Recipe",),
     ("ModelRecipe",),
-    ("ImageTower", "TextTower"),
+    ("ImageTowerRecipe", "TextTowerRecipe"),
     ("Data", "Augment"),
     ("Manifest", "ClassTable", "ClassFolder", "Shards"),
     ("Loss", "Distillation", "Anchors"),

@@ -29,7 +29,7 @@ from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
     from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
@@ -40,7 +40,7 @@ TEXT_BATCH = 64
 
 
 class TextTokenizer(Protocol):
-    """What a Model needs of a tokenizer: texts -> ids."""
+    """The part of a tokenizer that a Model needs: texts -> ids."""
 
     spec: TokenizerSpec
 
@@ -112,18 +112,13 @@ class Model:
         return Logits(self.config.logit_scale, self.config.logit_bias, self.config.score)
 
     @property
-    def logit_scale(self) -> float:
-        """The logarithm of `scale`, as checkpoints store it."""
-        return self.config.logit_scale
-
-    @property
     def scale(self) -> float:
-        """The factor of cosines before softmax or sigmoid."""
+        """The factor of cosines before softmax or sigmoid; `logits.logit_scale` is its logarithm."""
         return self.logits.scale
 
     @cached_property
     def card(self) -> "Card":
-        """What the model is good for and bad at, with measured scores. Raises ModelError where it has no card."""
+        """The model card: strengths, limits and measured scores. Raises ModelError where it has no card."""
         from seesay.models.card import Card
 
         if self.folder is None or not (self.folder / "card.json").is_file():
@@ -293,14 +288,14 @@ class Model:
     # Both
 
     def image_hidden_states(self, items: "ImageInput | Iterable[ImageInput]") -> list[np.ndarray]:
-        """Images -> what enters the image tower's first block and what leaves each: of a ViT (N, 1 + patches, width) each.
+        """Images -> the input of the image tower's first block and the output of each: of a ViT (N, 1 + patches, width) each.
 
         Raises MissingCapability where the engine does not offer them; engine="torch" does.
         """
         return self.engine.hidden_pixels(self.preprocess(items))
 
     def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
-        """Texts -> what enters the text tower's first block and what leaves each: (N, L, width) each. Raises
+        """Texts -> the input of the text tower's first block and the output of each: (N, L, width) each. Raises
         MissingCapability."""
         return self.engine.hidden_tokens(self.tokenize(texts))
 
@@ -409,13 +404,13 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
     return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
 
 
-def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Said":
-    from seesay.checkpoints.overrides import Said
+def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
 
-    names = {field.name for field in dataclasses.fields(Said)} - {"entry"}
+    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
     if unknown := sorted(values.keys() - names):
         raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
-    return Said(**values, entry=entry)
+    return Overrides(**values, entry=entry)
 
 
 def _each_item(items: object) -> Iterator["ImageInput"]:

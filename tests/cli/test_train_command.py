@@ -17,17 +17,17 @@ def test_a_recipe_trains_a_model_that_other_commands_use(world: Path, recipe: Ma
     recipe(more=VALIDATION.replace('language = "en"\n', ""))
     done = run("train", "recipe.toml", "--set", "steps=25", "--set", "out=here", "--json")
     assert done.code == 0
-    said = json.loads(done.out)
-    assert (said["step"], said["steps"], said["left_out"]["reasons"]) == (25, 25, {})
+    output = json.loads(done.out)
+    assert (output["step"], output["steps"], output["left_out"]["reasons"]) == (25, 25, {})
     assert "seesay: step 25 of 25: loss" in done.err
     assert "those in en are used (--set validation.language=zh)" in done.err
     shown = run("models", "info", "here")
     assert "Recipe world" in shown.out
     assert "text to image R@1" in shown.out
-    assert set(said["best"]["text_to_image"]) == {"R@1", "R@5", "R@10"}
-    assert Path(said["report"]).is_file()
-    measured = run("eval", "retrieval", "--data", "captions.tsv", "--split", "val", "--model", said["model"], "--json")
-    assert json.loads(measured.out)["text_to_image"].keys() == said["best"]["text_to_image"].keys()
+    assert set(output["best"]["text_to_image"]) == {"R@1", "R@5", "R@10"}
+    assert Path(output["report"]).is_file()
+    measured = run("eval", "retrieval", "--data", "captions.tsv", "--split", "val", "--model", output["model"], "--json")
+    assert json.loads(measured.out)["text_to_image"].keys() == output["best"]["text_to_image"].keys()
     again = run("train", "recipe.toml", "--set", "out=here")
     assert again.code == 2
     assert "holds a run that has come to step 25. --resume goes on" in again.err

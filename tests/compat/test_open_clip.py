@@ -162,13 +162,13 @@ def test_a_file_of_weights_with_its_architecture(
     tiny: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The architecture says what the file does not; its own activation counts, as in the original."""
-    from seesay.checkpoints import resolve as sources
+    from seesay.checkpoints import resolve
     from seesay.checkpoints.hub import catalog
     from seesay.checkpoints.reader import open_checkpoint
 
     known = open_checkpoint(tiny["open_clip"]).description
     small = catalog.Architecture(known.dim, known.image, known.text, "open_clip", known.tokenizer_spec)  # type: ignore[arg-type]
-    monkeypatch.setattr(sources, "architecture", lambda name, activation=None: {"ViT-B-32": small}[name])
+    monkeypatch.setattr(resolve, "architecture", lambda name, activation=None: {"ViT-B-32": small}[name])
     file = tmp_path / "open_clip_model.safetensors"
     shutil.copy(tiny["open_clip"] / file.name, file)
     model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32", pretrained=file)

@@ -36,9 +36,9 @@ def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Pat
     pixels = bundled.preprocess(photos[3])
     embedding, dense = reference.image_embedding(weights, pixels[0], bundled.config.image.stages)
     onnx.save(image_graph(bundled.config.image, bundled.dim, weights, "float32"), tmp_path / "image.onnx")
-    wide = OnnxEngine(tmp_path)
-    np.testing.assert_allclose(normalize(wide.encode_pixels(pixels)[0]), normalize(embedding), atol=1e-5)
-    np.testing.assert_allclose(wide.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
+    full_precision = OnnxEngine(tmp_path)
+    np.testing.assert_allclose(normalize(full_precision.encode_pixels(pixels)[0]), normalize(embedding), atol=1e-5)
+    np.testing.assert_allclose(full_precision.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
     assert float(normalize(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
     assert (normalize(dense) * normalize(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
 
@@ -47,11 +47,11 @@ def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -
     """The structure exactly, on its own weights in float32; then the stored graph, whose activations are 8-bit, by cosine."""
     weights = read_weights(BUNDLED / "text.onnx")
     onnx.save(text_graph(bundled.config.text, bundled.dim, weights, "float32"), tmp_path / "text.onnx")
-    wide = OnnxEngine(tmp_path)
+    full_precision = OnnxEngine(tmp_path)
     for text in TEXTS:
         ids, config = bundled.tokenize(text), bundled.config.text
         expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth, config.gate)
-        np.testing.assert_allclose(wide.encode_tokens(ids)[0], expected, atol=1e-5)
+        np.testing.assert_allclose(full_precision.encode_tokens(ids)[0], expected, atol=1e-5)
         assert float(normalize(expected) @ bundled.encode_text(text)[0]) > 0.999
 
 
@@ -65,22 +65,22 @@ def test_weights_left_in_the_file_give_the_same_to_the_bit(bundled: Model, tower
     options.log_severity_level = 3
     whole = runtime().InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     if tower == "image":
-        given = random_pixels(2, bundled.image_spec.size_px)
-        np.testing.assert_array_equal(bundled.engine.encode_pixels(given), whole.run(["embedding"], {"pixels": given})[0])
+        inputs = random_pixels(2, bundled.image_spec.size_px)
+        np.testing.assert_array_equal(bundled.engine.encode_pixels(inputs), whole.run(["embedding"], {"pixels": inputs})[0])
     else:
-        given = bundled.tokenize(TEXTS)
-        np.testing.assert_array_equal(bundled.engine.encode_tokens(given), whole.run(["embedding"], {"input_ids": given})[0])
+        inputs = bundled.tokenize(TEXTS)
+        np.testing.assert_array_equal(bundled.engine.encode_tokens(inputs), whole.run(["embedding"], {"input_ids": inputs})[0])
 
 
 def test_what_has_no_large_weights_or_is_no_graph_is_opened_as_it_is(bundled: Model, tmp_path: Path) -> None:
     weights = read_weights(BUNDLED / "text.onnx")
-    wide = text_graph(bundled.config.text, bundled.dim, weights, "float32")
-    onnx.save(wide, tmp_path / "wide.onnx")
-    onnx.save(wide, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
+    full_precision = text_graph(bundled.config.text, bundled.dim, weights, "float32")
+    onnx.save(full_precision, tmp_path / "float32.onnx")
+    onnx.save(full_precision, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
     content = (BUNDLED / "text.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     (tmp_path / "words.onnx").write_text("no graph at all")
-    for name in ("wide", "outside", "cut", "words"):
+    for name in ("float32", "outside", "cut", "words"):
         assert structure(tmp_path / f"{name}.onnx") is None, name
 
 

@@ -35,13 +35,13 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_threads_follow_the_free_cores(free: list[int]) -> None:
-    mine = Threads()
+    threads = Threads()
     for count in (4, 1, 3):
         free[0] = count
-        mine.apply()
+        threads.apply()
         assert torch.get_num_threads() == count
     free[0] = 64  # torch's own default is the most: it knows hyper-threads
-    mine.apply()
+    threads.apply()
     assert torch.get_num_threads() == 4
 
 

@@ -1,4 +1,4 @@
-"""Augmentation: off, it is preprocess; on, its draws have the distribution that torchvision documents."""
+"""Augmentation: without random changes it equals to_pixels; its crops have the distribution that torchvision documents."""
 
 import io
 import math

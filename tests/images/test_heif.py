@@ -1,4 +1,4 @@
-"""Pictures of phones: HEIC by an optional library, AVIF by Pillow's own. The files in data/ were made of `scene(96, 64)`."""
+"""Phone pictures: HEIC by an optional library, AVIF by Pillow. The files in data/ were made of `scene(96, 64)`."""
 
 from pathlib import Path
 

@@ -31,4 +31,4 @@ def test_numpy_and_torch_are_scaled_alike() -> None:
 
 def test_the_scale_is_the_exponential_of_the_logit_scale() -> None:
     model = seesay.fake_model()
-    assert (model.logit_scale, model.scale) == (3.0, pytest.approx(np.exp(3.0)))
+    assert (model.logits.logit_scale, model.scale) == (3.0, pytest.approx(np.exp(3.0)))

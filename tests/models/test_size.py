@@ -21,10 +21,14 @@ def count(tower: Any) -> int:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_parameters_are_counted_without_building(name: str) -> None:
-    found: Architecture = ARCHITECTURES[name]
+    architecture: Architecture = ARCHITECTURES[name]
     with torch.device("meta"):
-        assert estimate.parameters(found.image, found.dim) == count(make_tower(found.image, found.dim))
-        assert estimate.parameters(found.text, found.dim) == count(make_tower(found.text, found.dim))
+        assert estimate.parameters(architecture.image, architecture.dim) == count(
+            make_tower(architecture.image, architecture.dim)
+        )
+        assert estimate.parameters(architecture.text, architecture.dim) == count(
+            make_tower(architecture.text, architecture.dim)
+        )
 
 
 def test_parameters_of_the_other_towers() -> None:
@@ -41,6 +45,6 @@ def test_parameters_of_the_other_towers() -> None:
 )
 def test_operations_are_those_published(name: str, image: float, text: float) -> None:
     """Known counts (multiply-accumulates at 224 pixels and 77 tokens); the small parts left out are below 10 %."""
-    found = ARCHITECTURES[name]
-    assert estimate.operations(found.image, found.dim) == pytest.approx(image, rel=0.1)
-    assert estimate.operations(found.text, found.dim, tokens=77) == pytest.approx(text, rel=0.1)
+    architecture = ARCHITECTURES[name]
+    assert estimate.operations(architecture.image, architecture.dim) == pytest.approx(image, rel=0.1)
+    assert estimate.operations(architecture.text, architecture.dim, tokens=77) == pytest.approx(text, rel=0.1)

@@ -93,22 +93,22 @@ def in_mode(mode: str) -> Image.Image:
 
 @cache
 def pictures() -> dict[str, Image.Image]:
-    """Name -> RGB or grey picture."""
-    found = {f"{width} x {height}": drawn(width, height) for width, height in SIZES}
-    found["grey"] = in_mode("L")
+    """RGB and grey images by name."""
+    by_name = {f"{width} x {height}": drawn(width, height) for width, height in SIZES}
+    by_name["grey"] = in_mode("L")
     photos = sorted(file for file in PHOTOS.rglob("*") if file.suffix in (".jpg", ".png", ".webp"))
     for file in photos[::9]:
-        found[file.relative_to(PHOTOS).as_posix()] = read(file, alpha="drop").image
-    return found
+        by_name[file.relative_to(PHOTOS).as_posix()] = read(file, alpha="drop").image
+    return by_name
 
 
 def pictures_for(name: str) -> dict[str, Image.Image]:
-    """What an original is compared on: those that convert to RGB first take other modes as well."""
+    """The images on which an original is compared: those that convert to RGB first take other modes as well."""
     return pictures() | ({mode: in_mode(mode) for mode in MODES if mode != "I;16"} if name.startswith("transformers") else {})
 
 
 def ours(image: Image.Image, spec: ImageSpec) -> np.ndarray:
-    """Any picture -> (3, size_px, size_px) float32, as `Model` makes them."""
+    """Pixels (3, size_px, size_px) float32 of any image, as `Model` computes them."""
     return load_pixels(image, spec)[0]
 
 

@@ -35,14 +35,14 @@ def swapped(one: str, other: str) -> Mutation:
     """Two rows of a table exchanged, everywhere they apply."""
 
     def mutate(checkpoint: Checkpoint) -> Clip:
-        places = dict(checkpoint.account.places)
+        origins = dict(checkpoint.account.origins)
         hits = 0
-        for name in checkpoint.account.places:
-            if one in name and (partner := name.replace(one, other)) in places:
-                places[name], places[partner] = checkpoint.account.places[partner], checkpoint.account.places[name]
+        for name in checkpoint.account.origins:
+            if one in name and (partner := name.replace(one, other)) in origins:
+                origins[name], origins[partner] = checkpoint.account.origins[partner], checkpoint.account.origins[name]
                 hits += 1
         assert hits
-        return replace(checkpoint, account=replace(checkpoint.account, places=places)).model()
+        return replace(checkpoint, account=replace(checkpoint.account, origins=origins)).model()
 
     return mutate
 

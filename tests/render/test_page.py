@@ -1,4 +1,4 @@
-"""Pages are filled in one pass: what is put in is text, whatever it looks like."""
+"""Pages are filled in one pass: values stay text, even if they look like markup or templates."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The figure of cosines: readable files, and letters that no font has are told."""
+"""The figure of a similarity matrix: readable files, and a report of letters that no font has."""
 
 from pathlib import Path
 

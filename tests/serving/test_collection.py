@@ -1,5 +1,6 @@
 """The library over HTTP: searched, browsed, tagged, exported, without a word about this machine."""
 
+import dataclasses
 import io
 import queue
 import re
@@ -21,9 +22,11 @@ from seesay.library import Filters, Library
 from seesay.library.listing import listing, picture
 from seesay.library.map import Map, Spot
 from seesay.library.session import Session
+from seesay.library.storage.rows import ItemFacts, PictureFacts
 from seesay.model import Model
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.thumbnails import Thumbnails
+from seesay.serving.schemas.answers import Found, PictureAnswer
 from tests.conftest import Paint
 from tests.serving.conftest import Serve, data_uri
 
@@ -651,3 +654,9 @@ def test_thumbnails_are_kept_within_bounds_while_it_runs(tmp_path: Path, paint: 
     while len(list((tmp_path / "cache").rglob("*.jpg"))) > 12 and time.monotonic() < until:
         time.sleep(0.02)
     assert 9 <= len(list((tmp_path / "cache").rglob("*.jpg"))) <= 12
+
+
+def test_an_answer_has_every_fact_that_the_library_stores_of_a_picture() -> None:
+    stored = {field.name for field in dataclasses.fields(PictureFacts)}
+    assert stored <= PictureAnswer.model_fields.keys()
+    assert {field.name for field in dataclasses.fields(ItemFacts)} <= Found.model_fields.keys()

@@ -7,23 +7,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from seesay.cli.language import told
 from seesay.cli.output import echo_json, json_option, working
 
 if TYPE_CHECKING:
-    from seesay.checkpoints.convert import Storage
+    from seesay.checkpoints.formats.seesay import Storage
     from seesay.checkpoints.inspect import Inspection
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
     from seesay.evaluation.fidelity import Fidelity
 
 F = TypeVar("F", bound=Callable[..., Any])
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
-TARGETS = {"transformers": "hf", "open_clip": "open_clip"}
 
 
-def said_options(command: F) -> F:
-    """What a checkpoint may not say about itself."""
+class TargetFormat(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A choice of `seesay` and the formats that have a writer; the registry is imported when the option is used or shown."""
+
+    name = "format"
+
+    def _choice(self) -> click.Choice[str]:
+        from seesay.checkpoints.formats.registry import writers
+
+        return click.Choice(["seesay", *writers()])
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return self._choice().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._choice().get_metavar(param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+
+def override_options(command: F) -> F:
+    """Options for facts that a checkpoint's file may lack."""
     for option in (
         click.option("--text-heads", type=int, metavar="N", help="Attention heads of the text tower."),
         click.option("--image-heads", type=int, metavar="N", help="Attention heads of the image tower."),
@@ -37,9 +57,9 @@ def said_options(command: F) -> F:
 
 @click.command()
 @click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
-@said_options
+@override_options
 @json_option
-def inspect(file: Path, as_json: bool, **said: Any) -> int:
+def inspect(file: Path, as_json: bool, **overrides: Any) -> int:
     """Say what a checkpoint is, tower by tower, without running it, and what it leaves open.
 
     Exit code 1 if it cannot be used as it is.
@@ -52,7 +72,7 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
         raise click.UsageError(
             _("{file} is a model's name, not a file; what it is says: seesay models info {file}").format(file=file)
         )
-    found = look(file, _said(said))
+    found = look(file, _overrides(overrides))
     if as_json:
         echo_json({**to_json(found), "file": str(found.file)})
     else:
@@ -66,7 +86,7 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["seesay", *TARGETS]),
+    type=TargetFormat(),
     default="seesay",
     show_default=True,
     help="Whose format. Others are refused where they cannot express the model exactly.",
@@ -89,7 +109,7 @@ def inspect(file: Path, as_json: bool, **said: Any) -> int:
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the table's pictures. Default: images/ beside it.")
 @click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
 @click.option("--split", help="Rows to use, where the table has a column split.")
-@said_options
+@override_options
 @json_option
 def convert(
     source: str,
@@ -101,7 +121,7 @@ def convert(
     lang: str | None,
     split: str | None,
     as_json: bool,
-    **said: Any,
+    **overrides: Any,
 ) -> int:
     """Write a model in another form: any checkpoint, folder or name becomes a new FOLDER that stands alone.
 
@@ -111,7 +131,6 @@ def convert(
 
     from seesay.checkpoints.convert import convert as write
     from seesay.checkpoints.convert import convert_to
-    from seesay.checkpoints.formats.writer import Target
     from seesay.checkpoints.hub.locate import locate
     from seesay.checkpoints.reader import open_checkpoint
     from seesay.evaluation.datasets import read_either
@@ -126,7 +145,7 @@ def convert(
     pairs = [read_either(table, images, language=lang, split=split) for table in tables]  # before the long work
     path, entry = locate(source)
     with working(_("reading")):
-        checkpoint = open_checkpoint(path, replace(_said(said), entry=entry))
+        checkpoint = open_checkpoint(path, replace(_overrides(overrides), entry=entry))
     result: dict[str, Any] = {
         "folder": str(folder),
         "format": target,
@@ -135,9 +154,8 @@ def convert(
     if checkpoint.description.text is not None and checkpoint.tokenizer() is None:
         result["notes"].append(f"{source} has no vocabulary beside it; put {FILES} into {folder}, or it encodes no text")
     if target != "seesay":
-        kind: Target = "hf" if target == "transformers" else "open_clip"
         with working(_("writing")):
-            convert_to(checkpoint, folder, kind)
+            convert_to(checkpoint, folder, target)
         before, after = (to_json(c.description.image_spec) or {} for c in (checkpoint, open_checkpoint(folder)))
         if changed := [f"{key} {after[key]} (was {was})" for key, was in before.items() if after[key] != was]:
             result["notes"].append(
@@ -175,10 +193,10 @@ def convert(
     return 0
 
 
-def _said(given: dict[str, Any]) -> "Said":
-    from seesay.checkpoints.overrides import Said
+def _overrides(values: dict[str, Any]) -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
 
-    return Said(**given)
+    return Overrides(**values)
 
 
 def _print(found: "Inspection") -> None:

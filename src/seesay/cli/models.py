@@ -13,7 +13,7 @@ from seesay.cli.output import echo_json, json_option, short
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
-    from seesay.checkpoints.hub.inventory import Cached
+    from seesay.checkpoints.hub.inventory import CacheEntry
     from seesay.model import Model
 
 HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "MUGE text to image")}
@@ -103,7 +103,7 @@ def info(model: str, as_json: bool) -> int:
 @json_option
 def cached(as_json: bool) -> int:
     """List the models that are kept on this machine and what they take: fetched ones, checkpoints prepared for fast starts."""
-    from seesay.checkpoints.hub.inventory import cached as kept
+    from seesay.checkpoints.hub.inventory import cache_entries as kept
 
     _echo_cached(kept(), as_json, _("in all"))
     return 0
@@ -123,7 +123,7 @@ def remove(names: tuple[str, ...], as_json: bool) -> int:
     return 0
 
 
-def _echo_cached(found: "list[Cached]", as_json: bool, total: str) -> None:
+def _echo_cached(found: "list[CacheEntry]", as_json: bool, total: str) -> None:
     size_mb = sum(one.size_bytes for one in found) / 1e6
     if as_json:
         listed = [

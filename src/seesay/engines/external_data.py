@@ -82,7 +82,7 @@ def _pair(data: mmap.mmap, at: int, end: int) -> tuple[str, str]:
 
 
 def _fault(folder: Path, reference: dict[str, str]) -> str | None:
-    """What is wrong with a reference, or None."""
+    """The fault of a reference, or None."""
     name = reference.get("location", "")
     parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
     if not name or ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or "\0" in name:

@@ -26,7 +26,7 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What this engine can compute; callers raise MissingCapability for anything else."""
+        """The outputs that this engine can compute."""
         ...
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ class Engine(Protocol):
         return
 
     def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """pixels (B, 3, H, W) -> what enters the image tower's first block and what leaves each, in the tower's own shapes.
+        """pixels (B, 3, H, W) -> the input of the image tower's first block and the output of each, in the tower's own shapes.
 
         Raises MissingCapability where the engine does not offer "hidden_states".
         """

@@ -25,13 +25,13 @@ class Captions:
     split: str | None = None
     notes: tuple[str, ...] = ()
 
-    def only(self, kept: np.ndarray) -> "Captions":
+    def only(self, numbers: np.ndarray) -> "Captions":
         """The pictures of these numbers (K,), renumbered in this order, with their texts."""
         number = np.full(len(self.images), -1, dtype=np.int64)
-        number[kept] = np.arange(len(kept))
+        number[numbers] = np.arange(len(numbers))
         owner = number[self.owner]
         texts = tuple(text for text, of in zip(self.texts, owner, strict=True) if of >= 0)
-        return replace(self, images=tuple(self.images[i] for i in kept), texts=texts, owner=owner[owner >= 0])
+        return replace(self, images=tuple(self.images[i] for i in numbers), texts=texts, owner=owner[owner >= 0])
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Labels:
     split: str | None = None
     notes: tuple[str, ...] = ()
 
-    def only(self, kept: np.ndarray) -> "Labels":
+    def only(self, numbers: np.ndarray) -> "Labels":
         """The pictures of these numbers (K,), in this order, with all names."""
-        return replace(self, images=tuple(self.images[i] for i in kept), labels=self.labels[kept])
+        return replace(self, images=tuple(self.images[i] for i in numbers), labels=self.labels[numbers])
 
 
 def read_captions(

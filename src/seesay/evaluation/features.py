@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.errors import InputError, TruncatedText, UnreadableImage
 from seesay.images.read import ImageInput
 from seesay.model import IMAGE_BATCH, Model
+from seesay.system.cache import cache_dir
 from seesay.system.cpu import available_cores
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.paths import absolute, is_url, printable
@@ -32,10 +32,10 @@ TEXTS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class PictureFeatures:
-    """vectors: (K, D) float32, of unit length, of the readable pictures; kept: (K,) int64, their numbers among all pictures."""
+    """vectors: (K, D) float32, of unit length, of the readable pictures; readable: (K,) int64, their numbers among all."""
 
     vectors: np.ndarray
-    kept: np.ndarray
+    readable: np.ndarray
     failed: dict[str, str]  # path or URL -> why it could not be read
 
 
@@ -71,9 +71,9 @@ def picture_features(
         if file is not None and cacheable:
             failed = json.dumps(features.failed)
             write_arrays(
-                file, vectors=features.vectors, kept=features.kept, failed=np.frombuffer(failed.encode(), dtype=np.uint8)
+                file, vectors=features.vectors, kept=features.readable, failed=np.frombuffer(failed.encode(), dtype=np.uint8)
             )
-    if not len(features.kept):
+    if not len(features.readable):
         path, reason = next(iter(features.failed.items()))
         raise InputError(f"none of {len(images)} pictures can be read; the first, {printable(path)}: {reason}")
     return features
@@ -106,7 +106,7 @@ def _encode_pictures(
     model: Model, images: Sequence[Path | str], alter: Alter | None, progress: NamedProgress | None
 ) -> tuple[PictureFeatures, bool]:
     """(features, whether they may be cached): not with a transient fault, which another run may not meet."""
-    rows, kept, failed, cacheable = [], [], {}, True
+    rows, readable, failed, cacheable = [], [], {}, True
     items = iter(images) if alter is None else _altered(images, alter)
     for number, result in enumerate(model.each_image(items)):
         if isinstance(result, UnreadableImage):
@@ -114,11 +114,11 @@ def _encode_pictures(
             cacheable = cacheable and not result.transient
         else:
             rows.append(result)
-            kept.append(number)
+            readable.append(number)
         if progress:
             progress("pictures", number + 1, len(images))
     vectors = np.stack(rows) if rows else np.empty((0, model.dim), dtype=np.float32)
-    return PictureFeatures(vectors, np.array(kept, dtype=np.int64), failed), cacheable
+    return PictureFeatures(vectors, np.array(readable, dtype=np.int64), failed), cacheable
 
 
 def _altered(images: Sequence[Path | str], alter: Alter) -> Iterator[ImageInput]:
@@ -147,16 +147,16 @@ def _cached_pictures(file: Path, count: int, dim: int) -> PictureFeatures | None
     stored = read_arrays(file)
     if stored is None:
         return None
-    vectors, kept, failed = (stored.get(name) for name in ("vectors", "kept", "failed"))
-    if vectors is None or kept is None or failed is None or not _fits(vectors, len(kept), dim):
+    vectors, readable, failed = (stored.get(name) for name in ("vectors", "kept", "failed"))
+    if vectors is None or readable is None or failed is None or not _fits(vectors, len(readable), dim):
         return None
     try:
         reasons = json.loads(failed.tobytes())
     except ValueError:
         return None
-    if len(kept) > count or not np.isin(kept, np.arange(count)).all() or not isinstance(reasons, dict):
+    if len(readable) > count or not np.isin(readable, np.arange(count)).all() or not isinstance(reasons, dict):
         return None
-    return PictureFeatures(vectors, kept, reasons)
+    return PictureFeatures(vectors, readable, reasons)
 
 
 def _fits(vectors: np.ndarray | None, rows: int, dim: int) -> bool:

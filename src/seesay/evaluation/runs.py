@@ -30,6 +30,7 @@ class MeasuredModel:
 
     @classmethod
     def of(cls, name: str, model: Model) -> "MeasuredModel":
+        """The record of a model that the caller calls `name`."""
         return cls(name, model.space_id, model.build_id)
 
 
@@ -153,7 +154,7 @@ class RobustnessRun(Run):
 def run_retrieval(name: str, model: Model, captions: Captions, progress: NamedProgress | None = None) -> RetrievalRun:
     """Recall in both directions. Raises InputError where no picture can be read."""
     pictures = picture_features(model, captions.images, progress=progress)
-    captions = captions.only(pictures.kept)
+    captions = captions.only(pictures.readable)
     texts = text_features(model, captions.texts, progress=progress)
     return RetrievalRun(
         model=MeasuredModel.of(name, model),
@@ -171,7 +172,7 @@ def run_zero_shot(
 ) -> ClassificationRun:
     """Classification by the classes' names. Raises InputError where no picture can be read."""
     pictures = picture_features(model, data.images, progress=progress)
-    data = data.only(pictures.kept)
+    data = data.only(pictures.readable)
     classes = _class_vectors(model, data.names, templates, progress)
     score = score_classification(pictures.vectors @ classes.vectors.T, data.labels, data.names)
     return ClassificationRun(
@@ -197,7 +198,7 @@ def run_linear_probe(
 ) -> ProbeRun:
     """`train` and `data` have the same names (`datasets.with_same_names`)."""
     training, test = (picture_features(model, part.images, progress=progress) for part in (train, data))
-    train, data = train.only(training.kept), data.only(test.kept)
+    train, data = train.only(training.readable), data.only(test.readable)
     probe = linear_probe(
         training.vectors, train.labels, test.vectors, data.labels, data.names, shots=shots, seed=seed, progress=progress
     )
@@ -231,7 +232,7 @@ def run_robustness(
 ) -> RobustnessRun:
     """Top-1 of labels, or recall at 1 of captions, on the pictures as they are and under each corruption."""
     pictures = picture_features(model, data.images, progress=progress)
-    readable = data.only(pictures.kept)
+    readable = data.only(pictures.readable)
     if isinstance(readable, Captions):
         texts = text_features(model, readable.texts, progress=progress)
         score = _recall_at_1(texts.vectors, readable.owner)

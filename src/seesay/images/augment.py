@@ -1,4 +1,4 @@
-"""Augmentation for training: random crop, flip, colour jitter and greyscale; without them, evaluation's preprocessing."""
+"""Augmentation for training: random crop, flip, colour jitter and greyscale; without any, evaluation's frame."""
 
 import math
 from dataclasses import dataclass

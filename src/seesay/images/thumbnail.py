@@ -46,13 +46,13 @@ def thumbnail_url(source: Source, px: int = URL_PX) -> str:
 def thumbnails(paths: Sequence[str | Path], px: int, progress: Progress | None = None) -> Iterator[Image.Image | None]:
     """`thumbnail` of each file in order, decoded ahead on all cores; None for one that cannot be read."""
 
-    def made(path: str | Path) -> Image.Image | None:
+    def small(path: str | Path) -> Image.Image | None:
         try:
             return thumbnail(path, px)
         except UnreadableImage:
             return None
 
-    for done, image in enumerate(prefetch(made, paths, threads=available_cores(), ahead=32), start=1):
+    for done, image in enumerate(prefetch(small, paths, threads=available_cores(), ahead=32), start=1):
         yield image
         if progress is not None:
             progress(done, len(paths))

@@ -1,4 +1,4 @@
-"""Finds pictures that a library has more than once: the same bytes, or the same picture resized, recompressed, turned, marked.
+"""Finds pictures that a library has more than once, also resized, recompressed, turned or marked.
 
 Two measures decide together: the perceptual hash, which compares layout and not content, and the cosine of the vectors, which
 does the opposite. Their errors are in docs/benchmarks.md. Nothing is deleted: every group has a proposed keeper, and the user

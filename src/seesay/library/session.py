@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,20 +31,21 @@ if TYPE_CHECKING:
 HEAL_ROWS = 1000  # an index further behind the database than this is synchronised by a reader, unless a writer is at work
 
 
-@dataclass
 class SessionCache:
     """Open indexes and backgrounds of a library by the token of their space, shared by its sessions."""
 
-    indexes: dict[str, VectorIndex] = field(default_factory=dict)
-    backgrounds: dict[str, tuple[object, Background]] = field(default_factory=dict)  # with the `file_state` they were read at
+    def __init__(self) -> None:
+        self.indexes: dict[str, VectorIndex] = {}
+        self.backgrounds: dict[str, tuple[object, Background]] = {}  # with the `file_state` of their file when it was read
 
 
 class _Indexed(NamedTuple):
-    """The rows that an index has: every vector with an id up to `last_id`."""
+    """The rows of an index: every vector with an id up to `last_id`. behind: how many ids the database has given out since."""
 
     view: VectorView
     last_id: int
     generation: int
+    behind: int
 
 
 class Session:
@@ -111,23 +111,23 @@ class Session:
 
     def vectors(self, kind: Kind) -> Vectors:
         """All vectors of a kind: those of the index, and those that the database has beyond it."""
-        last = self.store.last_vector_id()
-        indexed = self._indexed(kind, last)
-        if last - indexed.last_id > HEAL_ROWS and self._synchronise():
-            indexed = self._indexed(kind, last)
+        indexed = self._indexed(kind)
+        if indexed.behind > HEAL_ROWS and self._synchronise():
+            indexed = self._indexed(kind)
         newest = None
-        if indexed.last_id < last:
+        if indexed.behind:
             rows = self.store.vectors_after(indexed.last_id, self.space)
             newest = ArrayView.from_rows(rows, kind, self.space.dim)
         return Vectors(indexed.view, newest if newest is not None and len(newest.ids) else None, indexed.generation)
 
-    def _indexed(self, kind: Kind, last: int) -> "_Indexed":
+    def _indexed(self, kind: Kind) -> _Indexed:
         """The rows of a kind in the index; none, where it is damaged or ahead of the database."""
         state = self.index.state()
+        last = self.store.last_vector_id()  # read after the state: a writer that commits in between leaves the index behind
         view = self.index.view(kind, state) if state.last_id <= last else None
         if view is None:
-            return _Indexed(ArrayView.from_rows((), kind, self.space.dim), 0, state.generation)
-        return _Indexed(view, state.last_id, state.generation)
+            return _Indexed(ArrayView.from_rows((), kind, self.space.dim), 0, state.generation, last)
+        return _Indexed(view, state.last_id, state.generation, last - state.last_id)
 
     def _synchronise(self) -> bool:
         """Brings the index up to the database. False where somebody else is writing or the disk is read-only: answers are right

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from seesay.models.config import Source
+from seesay.models.config import WeightSource
 
 
 @dataclass(frozen=True)
-class Score:
+class CardScore:
     """One measured score. value: a fraction in 0..1. note: how it was measured."""
 
     task: str
@@ -16,8 +16,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """What quantizing weights costs against float32, on real photos and captions."""
+class CardFidelity:
+    """The error that quantized weights cause, against float32, on real photos and captions."""
 
     part: str
     stored_as: str
@@ -35,12 +35,12 @@ class Card:
     summary: str
     languages: tuple[str, ...]
     licence: str
-    sources: tuple[Source, ...]
+    sources: tuple[WeightSource, ...]
     training: str
-    scores: tuple[Score, ...]
-    published: tuple[Score, ...]
-    fidelity: tuple[Fidelity, ...]
+    scores: tuple[CardScore, ...]
+    published: tuple[CardScore, ...]
+    fidelity: tuple[CardFidelity, ...]
     batch_tolerance: float
     limits: tuple[str, ...]
-    variants: tuple[Score, ...] = ()
+    variants: tuple[CardScore, ...] = ()
     strengths: tuple[str, ...] = ()

@@ -25,8 +25,8 @@ TextConfig = Annotated[TextTowerConfig, ByKind(partial(config_types, "text"))]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where weights came from. package: where they were published, with its version."""
+class WeightSource:
+    """The origin of weights. package: the publication, with its version."""
 
     name: str
     package: str
@@ -73,7 +73,7 @@ class ModelConfig:
     precision: dict[str, str]
     languages: tuple[str, ...]
     licence: str
-    provenance: tuple[Source, ...]
+    provenance: tuple[WeightSource, ...]
     space_id: str
     search: SearchSpec | None = None
 

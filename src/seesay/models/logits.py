@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Score = Literal["softmax", "sigmoid"]
+ScoreKind = Literal["softmax", "sigmoid"]
 
 
 def scaled(cosines: Any, scale: Any, bias: Any = None) -> Any:
@@ -20,7 +20,7 @@ class Logits:
 
     logit_scale: float
     bias: float | None
-    score: Score
+    score: ScoreKind
 
     @property
     def scale(self) -> float:

@@ -1,13 +1,13 @@
 """The families of towers by `kind`: the one place that knows which there are.
 
-To add a family, put a folder beside those in `models/families` and add a line to `FAMILIES`; code outside the package calls
-`register`. The folder's modules, of which only the first is imported here:
+To add a family, put a folder beside those in `models/families` and `register` it at the end of this file; code outside the
+package calls `register` too. The folder's modules, of which only the first is imported here:
 
   config.py  the configuration, a frozen dataclass with a literal `kind` (`ImageTowerConfig` or `TextTowerConfig`)
   tower.py   the tower in torch, a class (config, dim) -> `ImageTower` or `TextTower`
   graph.py   add_tower(g: GraphBuilder, config, dim): the same as ONNX nodes, from "pixels" or "input_ids" to "embedding";
              an image tower adds the output "dense" on request. Optional: cache_graph(config, weights), see `models.graphs`
-  init.py    initialise(tower): its first weights, in place
+  init.py    initialise(tower): draws its first weights, in place
   size.py    parameters(config, dim) and operations(config, dim, tokens)
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """One family of towers. package: its folder's import name; tower: its class in `tower.py`."""
+    """One family of towers. package: its folder's import name; tower: the name of its class in `tower.py`."""
 
     config: type[TowerConfig]
     package: str
@@ -43,11 +43,13 @@ class Family:
 
     @property
     def kind(self) -> str:
+        """The literal `kind` of its configuration."""
         kind: str = get_args(get_type_hints(self.config)["kind"])[0]
         return kind
 
     @property
     def modality(self) -> Modality:
+        """Images or texts: the input of its towers."""
         return "image" if issubclass(self.config, ImageTowerConfig) else "text"
 
     def make_tower(self, config: TowerConfig, dim: int) -> "Tower":

@@ -1,4 +1,4 @@
-"""How large and how slow a model will be, from its configuration alone: counted parameters, estimated memory and speed."""
+"""Estimates a model's size, memory and speed from its configuration alone."""
 
 import time
 

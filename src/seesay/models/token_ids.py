@@ -1,4 +1,4 @@
-"""Checks of token ids before they enter a text tower, which would crash on wrong ones, or return a wrong vector."""
+"""Checks token ids before they enter a text tower, which would crash on wrong ones or return a wrong vector."""
 
 import numpy as np
 

@@ -36,8 +36,8 @@ class Box(NamedTuple):
     height: float
 
 
-def draw_map(file: Path, drawn: Map, progress: Progress | None = None) -> str:
-    """Writes the figure and returns the letters that no font of this system has, which are drawn as boxes.
+def draw_map(file: Path, library_map: Map, progress: Progress | None = None) -> str:
+    """Writes the figure and returns the letters that no font of this system has, which are library_map as boxes.
 
     Raises InputError, MissingExtra.
     """
@@ -47,13 +47,13 @@ def draw_map(file: Path, drawn: Map, progress: Progress | None = None) -> str:
     except ImportError:
         raise MissingExtra("a map", "map") from None
     width, height = SIZE_PX
-    families, unknown = families_for("".join(label.text for label in (*drawn.groups, *drawn.words)))
+    families, unknown = families_for("".join(label.text for label in (*library_map.groups, *library_map.words)))
     with matplotlib.rc_context({"font.family": families}):
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.imshow(np.asarray(_photos(drawn, progress)), extent=(0, width, height, 0), interpolation="none")
+        axes.imshow(np.asarray(_photos(library_map, progress)), extent=(0, width, height, 0), interpolation="none")
         axes.set_axis_off()
-        _write_names(axes, drawn)
+        _write_names(axes, library_map)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
@@ -64,13 +64,13 @@ def draw_map(file: Path, drawn: Map, progress: Progress | None = None) -> str:
     return unknown
 
 
-def _write_names(axes: Any, drawn: Map) -> None:
+def _write_names(axes: Any, library_map: Map) -> None:
     """Writes names inside the map's edges and none over another: a group's is left out if it has no room, a word moves."""
     width, height = SIZE_PX
     placed: list[Box] = []
-    words = [(word, f"“{printable(word.text)}”", 13.0, "white", ACCENT) for word in drawn.words]
+    words = [(word, f"“{printable(word.text)}”", 13.0, "white", ACCENT) for word in library_map.words]
     groups = [
-        (group, printable(group.text), min(16.0, 8 + 0.5 * group.pictures**0.5), "black", PAPER) for group in drawn.groups
+        (group, printable(group.text), min(16.0, 8 + 0.5 * group.pictures**0.5), "black", PAPER) for group in library_map.groups
     ]
     for label, text, size, ink, paper in words + groups:
         style = {"boxstyle": "round,pad=0.25", "facecolor": paper, "edgecolor": "none", "alpha": 0.9}
@@ -115,14 +115,14 @@ def _moved(placed: Sequence[Box], box: Box) -> Box:
     return moved
 
 
-def _photos(drawn: Map, progress: Progress | None) -> Image.Image:
+def _photos(library_map: Map, progress: Progress | None) -> Image.Image:
     width, height = SIZE_PX
-    side = int(np.clip(np.sqrt(width * height / (CELLS_PER_PHOTO * len(drawn.spots))), SMALLEST_PX, LARGEST_PX))
+    side = int(np.clip(np.sqrt(width * height / (CELLS_PER_PHOTO * len(library_map.spots))), SMALLEST_PX, LARGEST_PX))
     sheet = Image.new("RGB", SIZE_PX, PAPER)
-    positions = nearest_cells(np.array([(spot.x * width, spot.y * height) for spot in drawn.spots]), side, SIZE_PX)
+    positions = nearest_cells(np.array([(spot.x * width, spot.y * height) for spot in library_map.spots]), side, SIZE_PX)
     inner = side - 2 * EDGE_PX if side > 6 * EDGE_PX else side
-    images = thumbnails([spot.file.path for spot in drawn.spots], inner, progress)
-    for spot, (x, y), image in zip(drawn.spots, positions.tolist(), images, strict=True):
+    images = thumbnails([spot.file.path for spot in library_map.spots], inner, progress)
+    for spot, (x, y), image in zip(library_map.spots, positions.tolist(), images, strict=True):
         if image is None:
             continue
         left, top = x - image.width // 2, y - image.height // 2

@@ -11,10 +11,10 @@ from seesay.system.paths import printable
 from seesay.system.progress import Progress
 
 
-def write_map(file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: Progress | None = None) -> Path:
+def write_map(file: str | Path, library_map: Map, *, title: str = "SeeSay", progress: Progress | None = None) -> Path:
     """Writes the page and returns its absolute path. Missing folders are made. Raises InputError if it cannot be written."""
-    columns, side = grid(len(drawn.spots))
-    tiles, sizes = contact_sheet(thumbnails([spot.file.path for spot in drawn.spots], side, progress), columns, side)
+    columns, side = grid(len(library_map.spots))
+    tiles, sizes = contact_sheet(thumbnails([spot.file.path for spot in library_map.spots], side, progress), columns, side)
     data = {
         "side": side,
         "columns": columns,
@@ -28,10 +28,10 @@ def write_map(file: str | Path, drawn: Map, *, title: str = "SeeSay", progress: 
                 "url": Path(spot.file.path).as_uri(),
                 "date": (spot.file.taken_at or "")[:10],
             }
-            for spot, size in zip(drawn.spots, sizes, strict=True)
+            for spot, size in zip(library_map.spots, sizes, strict=True)
         ],
-        "groups": [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups],
-        "words": [{"name": printable(w.text), "x": w.x, "y": w.y} for w in drawn.words],
+        "groups": [{"name": printable(g.text), "x": g.x, "y": g.y, "pictures": g.pictures} for g in library_map.groups],
+        "words": [{"name": printable(w.text), "x": w.x, "y": w.y} for w in library_map.words],
     }
     sheet = "data:image/jpeg;base64," + base64.b64encode(tiles).decode()
     return write_page(file, "map.html", "map", title=title, data=data, sheet=sheet)

@@ -46,22 +46,8 @@ def draw(cosine: np.ndarray, rows: Sequence[Label], columns: Sequence[Label], fi
         height, width = cosine.shape
         figure = Figure(figsize=(CELL_IN * width, CELL_IN * height))
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.imshow(cosine, cmap="viridis", aspect="auto")
-        axes.set_axis_off()
-        middle = (cosine.min() + cosine.max()) / 2
-        for (row, column), value in np.ndenumerate(cosine):
-            colour = "black" if value > middle else "white"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, parse_math=False)
-        for at, label in enumerate(rows):
-            if isinstance(label, str):
-                axes.text(-0.6, at, _wrapped(label), ha="right", va="center", parse_math=False)
-            else:
-                _draw_picture(figure, label, (-0.95 / width, (height - at - 0.95) / height, 0.9 / width, 0.9 / height))
-        for at, label in enumerate(columns):
-            if isinstance(label, str):
-                axes.text(at, -0.6, _wrapped(label), ha="left", va="bottom", rotation=35, parse_math=False)
-            else:
-                _draw_picture(figure, label, ((at + 0.05) / width, 1 + 0.05 / height, 0.9 / width, 0.9 / height))
+        _draw_cells(axes, cosine)
+        _draw_labels(figure, axes, rows, columns)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
@@ -70,6 +56,29 @@ def draw(cosine: np.ndarray, rows: Sequence[Label], columns: Sequence[Label], fi
         except OSError as error:
             raise InputError(f"cannot write the figure to {printable(str(file))}: {error.strerror or error}") from None
     return unknown
+
+
+def _draw_cells(axes: Any, cosine: np.ndarray) -> None:
+    axes.imshow(cosine, cmap="viridis", aspect="auto")
+    axes.set_axis_off()
+    middle = (cosine.min() + cosine.max()) / 2
+    for (row, column), value in np.ndenumerate(cosine):
+        colour = "black" if value > middle else "white"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, parse_math=False)
+
+
+def _draw_labels(figure: Any, axes: Any, rows: Sequence[Label], columns: Sequence[Label]) -> None:
+    height, width = len(rows), len(columns)
+    for at, label in enumerate(rows):
+        if isinstance(label, str):
+            axes.text(-0.6, at, _wrapped(label), ha="right", va="center", parse_math=False)
+        else:
+            _draw_picture(figure, label, (-0.95 / width, (height - at - 0.95) / height, 0.9 / width, 0.9 / height))
+    for at, label in enumerate(columns):
+        if isinstance(label, str):
+            axes.text(at, -0.6, _wrapped(label), ha="left", va="bottom", rotation=35, parse_math=False)
+        else:
+            _draw_picture(figure, label, ((at + 0.05) / width, 1 + 0.05 / height, 0.9 / width, 0.9 / height))
 
 
 def picture_labels(sources: Sequence[str]) -> list[Image.Image]:

@@ -1,1 +1,1 @@
-"""What people do with a shared space: functions over arrays and an Encoder, without files or printing."""
+"""Tasks in a shared space: functions over arrays and an Encoder, without files or printing."""

@@ -1,4 +1,4 @@
-"""The page of a run: how loss, temperature and recall went, and what a few texts find now."""
+"""The report of a run: curves of loss, temperature and recall, and example searches, as one HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,22 +11,22 @@ from seesay.training.recipe import Recipe
 from seesay.training.run.log import Record, read_log
 from seesay.training.validation import Search
 
-FOLDED = 400  # points that a curve shows; more would be a smear
+POINTS = 400  # largest number of points of a curve
 
 
 def write_report(recipe: Recipe, searches: Sequence[Search], facts: Sequence[str]) -> Path:
-    """`report.html` in the run's folder, from its log. Raises InputError, MissingExtra."""
+    """Writes `report.html` into the run's folder, from its log; `facts` come first. Raises InputError, MissingExtra."""
     records = read_log(recipe.folder / "log.jsonl")
     steps = [record for record in records if "loss" in record]
     checks = [record for record in records if "text_to_image" in record]
-    drawn: list[Plot] = [
+    figures: list[Plot] = [
         _curves("Loss", steps, _losses(steps), "loss"),
         _curves("Temperature", steps, ["temperature"], "temperature"),
         _curves("Learning rate", steps, ["learning_rate"], "learning rate"),
     ]
-    drawn += [_recall(f"{title}: recall on the validation data", checks, way) for way, title in DIRECTIONS.items() if checks]
+    figures += [_recall(f"{title}: recall on the validation data", checks, way) for way, title in DIRECTIONS.items() if checks]
     tables = (_table(checks),) if checks else (_summary(steps),)
-    report = Report(recipe.name, tuple(facts), tables, tuple(drawn), (_examples(searches),) if searches else ())
+    report = Report(recipe.name, tuple(facts), tables, tuple(figures), (_examples(searches),) if searches else ())
     file = recipe.folder / "report.html"
     write_html(file, report)
     return file
@@ -37,8 +37,8 @@ def _losses(steps: Sequence[Record]) -> list[str]:
 
 
 def _curves(title: str, steps: Sequence[Record], names: Sequence[str], y: str) -> LinePlot:
-    """Means over stretches of steps, so that a long run stays a line."""
-    stretch = max(1, -(-len(steps) // FOLDED))
+    """A line plot of means over stretches of steps, so that a long run remains legible."""
+    stretch = max(1, -(-len(steps) // POINTS))
     parts = [steps[start : start + stretch] for start in range(0, len(steps), stretch)]
     xs = [part[-1]["step"] for part in parts]
     series = {name: (xs, [sum(record[name] for record in part) / len(part) for part in parts]) for name in names}
@@ -81,8 +81,8 @@ def _summary(steps: Sequence[Record]) -> Table:
 def _examples(searches: Sequence[Search]) -> Examples:
     examples = []
     for search in searches:
-        place = search.found.index(search.right) + 1 if search.right in search.found else None
-        note = f"its own picture in place {place}" if place else f"its own picture is not among the first {len(search.found)}"
-        answers = tuple(Answer(Path(picture), picture == search.right) for picture in search.found)
+        rank = search.results.index(search.target) + 1 if search.target in search.results else None
+        note = f"its own picture in place {rank}" if rank else f"its own picture is not among the first {len(search.results)}"
+        answers = tuple(Answer(Path(image), image == search.target) for image in search.results)
         examples.append(Example(search.text, note, answers))
     return Examples("What texts of the validation data find", tuple(examples))

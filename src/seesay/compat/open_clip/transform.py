@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seesay.checkpoints.overrides import CLIP_MEAN, CLIP_STD
+from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
 from seesay.compat.processors import Preprocess
 from seesay.errors import InputError
 from seesay.images.augment import random_crop

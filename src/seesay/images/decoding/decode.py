@@ -234,7 +234,7 @@ def _open_heif(name: str) -> None:
 
 
 def _reason_not_read(data: bytes) -> str:
-    known = ", ".join(SHOWN)
+    formats = ", ".join(SHOWN)
     if data[4:8] == b"ftyp":
-        return f"is a video, which is not read; convert it to one of {known}"
-    return f"is not a picture that SeeSay reads ({known})"
+        return f"is a video, which is not read; convert it to one of {formats}"
+    return f"is not a picture that SeeSay reads ({formats})"

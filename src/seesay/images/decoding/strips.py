@@ -1,4 +1,4 @@
-"""Processing large pictures in strips: a whole copy, with alpha or as floats, would take more memory than the picture."""
+"""Processing large pictures in strips, whose copies with alpha or as floats take little memory."""
 
 from PIL import Image
 

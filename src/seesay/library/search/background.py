@@ -1,8 +1,8 @@
-"""Cosines of a library's pictures with neutral phrases, measured when it is indexed, and how they correct a query's cosines.
+"""`Background`: how near a library's pictures are to neutral phrases, which corrects a query's cosines.
 
-Some pictures are near to every query (hubs, Radovanovic et al. 2010). So each picture is compared with many neutral phrases
-(neutral.txt) once, and two numbers of it are stored: the mean cosine with its nearest phrases (`hubs`), and the standard
-deviation over all of them (`spreads`). They correct a query's cosines into ranks,
+Some pictures are near to every query (hubs, Radovanovic et al. 2010). So when a library is indexed, each picture is compared
+with many neutral phrases (neutral.txt), and two numbers of it are stored: the mean cosine with its nearest phrases (`hubs`),
+and the standard deviation over all of them (`spreads`). They correct a query's cosines into ranks,
 
     rank = (cosine - hub * mean of the nearest) / deviation ** spread
 
@@ -162,8 +162,7 @@ class Background:
         write_arrays(file, hubs=self.hubs, spreads=self.spreads, nearest=self.nearest, **counts)
 
 
-@dataclass(frozen=True)
-class PhraseStatistics:
+class PhraseStatistics(NamedTuple):
     """How all pictures of a search compare with the neutral phrases.
 
     hubs, spreads: (N,) float32. nulls: the null distribution of each form; None where there is no picture.
@@ -239,7 +238,7 @@ def phrase_key(spec: SearchSpec) -> str:
 
 def read_or_encode_phrases(model: "Model") -> np.ndarray:
     """(B, D) unit vectors of the neutral phrases, read from the model's folder or the cache; else encoded and cached."""
-    from seesay.checkpoints.hub.download import cache_dir
+    from seesay.system.cache import cache_dir
 
     spec = search_spec(model)
     key = phrase_key(spec)

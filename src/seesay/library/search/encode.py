@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 
-@dataclass(frozen=True)
-class PartVectors:
+class PartVectors(NamedTuple):
     """Vectors (D,) of a query's parts that the caller has already.
 
     photos: by the NAME in `photo:NAME`; unless None, a query opens no file and no URL. words: by the words, as `word_vectors`
@@ -31,11 +30,10 @@ class PartVectors:
     """
 
     photos: Mapping[str, np.ndarray] | None = None
-    words: Mapping[str, np.ndarray] = field(default_factory=dict)
+    words: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class EncodedQuery:
+class EncodedQuery(NamedTuple):
     """The vectors of a query, and how it is compared with a library's.
 
     form: of a query whose terms are all words, so that its cosines are corrected and its hits marked on `scale`; None for

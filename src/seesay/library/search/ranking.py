@@ -66,15 +66,12 @@ def unmarked(rank: float) -> Mark:
     return Mark()
 
 
-@dataclass(frozen=True)
 class Ranking:
     """Makes hits of candidates: applies filters, drops deleted ones and equal texts, adds facts, paths and marks."""
 
-    reads: Reads
-    space: Space
-    kind: Kind
-    filters: Filters = EVERYTHING
-    mark: Marking = unmarked
+    def __init__(self, reads: Reads, space: Space, kind: Kind, filters: Filters = EVERYTHING, mark: Marking = unmarked) -> None:
+        self.reads, self.space, self.kind = reads, space, kind
+        self.filters, self.mark = filters, mark
 
     def by_score(self, candidates: Candidates, n: int, cursor: str | None = None) -> list[Hit]:
         """The n highest ranks. cursor: of a hit of this order, to continue behind it. Raises InputError for another one."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 from seesay.library.search.filters import EVERYTHING, Filters
 from seesay.library.storage.rows import ItemFacts
@@ -65,8 +65,7 @@ class Hit(ItemFacts):
         return printable(os.path.basename(self.path))
 
 
-@dataclass(frozen=True)
-class WhyEmpty:
+class WhyEmpty(NamedTuple):
     """Why a search has no hits.
 
     reason: "end", there is nothing behind the cursor; "likely", something passes the filters, but nothing is likely to show

@@ -1,4 +1,4 @@
-"""Searches a library: a query's vectors against all of a kind, ranked, filtered and marked, into a `SearchResult`."""
+"""Searches a library: compares a query's vectors with all of a kind, then ranks, filters and marks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,7 +94,7 @@ def search(
         result = _browse(session, narrowed)
     if result.why_empty is None:
         return result
-    why = replace(result.why_empty, filters=options.filters, names=tuple(part.value for part in names))
+    why = result.why_empty._replace(filters=options.filters, names=tuple(part.value for part in names))
     return replace(result, why_empty=why)
 
 

@@ -1,4 +1,4 @@
-"""Brings a vector index up to the database that it is derived from; only for the holder of the library's lock."""
+"""Brings a vector index up to the database that it is derived from. Only for the holder of the library's lock."""
 
 import numpy as np
 

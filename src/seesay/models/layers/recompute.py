@@ -1,4 +1,7 @@
-"""Gradient checkpointing (Chen et al. 2016): blocks compute activations again instead of keeping them."""
+"""Gradient checkpointing: blocks compute activations again instead of keeping them.
+
+Chen et al. 2016.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial

@@ -14,9 +14,7 @@ class Tower(nn.Module):
 
     block_types: the modules that `recompute_blocks` computes again for the gradients. channels_last: whether training lays out
     weights and pixels with channels last, which convolutions are faster with. Training may compute once what the frozen groups
-    of a tower make of an input: `cache_values`, which `from_cache` takes on to the embedding. cached_groups: how many of the
-    last groups then still run (1: the projection alone); None where such values would be larger than the inputs. cache_dtype:
-    how they are stored.
+    of a tower make of an input: `cache_values`, which `from_cache` takes on to the embedding.
     """
 
     config: TowerConfig
@@ -27,7 +25,7 @@ class Tower(nn.Module):
         return self.project(self.features(inputs))
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Inputs -> what enters the projection, (B, width) unless the family says otherwise."""
+        """Inputs -> the input of the projection, (B, width) unless the family says otherwise."""
         raise NotImplementedError
 
     def project(self, features: Tensor) -> Tensor:
@@ -39,7 +37,7 @@ class Tower(nn.Module):
         raise NotImplementedError
 
     def hidden_states(self, inputs: Tensor) -> list[Tensor]:
-        """What enters the first block and what leaves each, in the tower's own shapes."""
+        """The input of the first block and the output of each, in the tower's own shapes."""
         raise NotImplementedError
 
     def pool_states(self, states: list[Tensor], inputs: Tensor) -> Tensor:
@@ -57,10 +55,12 @@ class Tower(nn.Module):
 
     @property
     def cached_groups(self) -> int | None:
+        """The number of last groups that run on cached values; None where nothing is worth caching."""
         return 1
 
     @property
     def cache_dtype(self) -> Literal["float32", "float16"]:
+        """The type of cached values."""
         return "float32"
 
     def cache_values(self, inputs: Tensor) -> Tensor:
@@ -88,5 +88,5 @@ class TextTower(Tower):
     config: TextTowerConfig
 
     def last_state(self, states: list[Tensor]) -> Tensor:
-        """What hidden states end in, (B, L, width): after the last norm, if the tower has one."""
+        """The last of the hidden states, (B, L, width), after the last norm if the tower has one."""
         return states[-1]

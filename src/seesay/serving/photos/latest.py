@@ -1,4 +1,4 @@
-"""`Latest`: slow results about a library, computed in the background, one at a time, and cached until the library changes."""
+"""`Latest`: slow results about a library, computed in the background and cached until it changes."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`Photos`: the library in threads of its own, and answers in which clients see ids and folder names instead of paths."""
+"""`Photos`: the library in threads of its own; clients see ids and folder names instead of paths."""
 
 import asyncio
 import threading

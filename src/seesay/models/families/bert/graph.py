@@ -37,7 +37,7 @@ def add_tower(g: GraphBuilder, config: BertConfig, dim: int) -> None:
 
 
 def _embeddings(g: GraphBuilder, config: BertConfig, present: str, length: str) -> str:
-    """What enters the first block: (B * L, W)."""
+    """The input of the first block: (B * L, W)."""
     if config.position_ids == "after-padding":
         count = g.node("CumSum", present, g.constant(1, np.int64))
         numbers = g.node("Cast", g.node("Mul", count, present), to=TensorProto.INT64)

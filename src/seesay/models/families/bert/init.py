@@ -1,4 +1,4 @@
-"""First weights of BERT, as Devlin et al. 2018 draw them."""
+"""First weights of BERT (the standard deviation is that of Devlin and others, 2018)."""
 
 from torch import nn
 

@@ -1,4 +1,7 @@
-"""BERT text tower (Devlin et al. 2018): Chinese-CLIP's, MiniLM, and as RoBERTa and XLM-R those of multilingual OpenCLIP."""
+"""BERT text tower: Chinese-CLIP's, MiniLM's, and as RoBERTa and XLM-R that of multilingual OpenCLIP.
+
+Devlin et al. 2018.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +57,7 @@ class Bert(TextTower):
             self.centre = nn.Parameter(torch.zeros(dim))
 
     def features(self, ids: Tensor) -> Tensor:
-        """What enters the head: (B, width)."""
+        """The input of the head: (B, width)."""
         *blocks, _ = self.blocks
         mask = self._mask(ids)
         x = self.embeddings(ids)
@@ -66,7 +69,7 @@ class Bert(TextTower):
         return self.pool(states[-2], ids)
 
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """What enters the last block (B, L, width) -> features (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, width)."""
         last, mask = self.blocks[-1], self._mask(ids)
         if self.config.pooling == "mean":
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)

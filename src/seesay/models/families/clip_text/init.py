@@ -1,4 +1,4 @@
-"""First weights of CLIP's text transformer, as CLIP draws them (Radford et al. 2021)."""
+"""First weights of CLIP's text transformer, as its published code draws them."""
 
 from seesay.models.families.clip_text.tower import ClipText
 from seesay.models.layers.init import initialise_blocks, initialise_projection, normal

@@ -1,4 +1,7 @@
-"""CLIP's text tower (Radford et al. 2021): a pre-norm transformer, pooled at the end-of-text token."""
+"""CLIP's text tower: a pre-norm transformer, pooled at the end-of-text token.
+
+Radford et al. 2021.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +33,7 @@ class ClipText(TextTower):
         self.projection = projection(config.projection, width, dim)
 
     def features(self, ids: Tensor) -> Tensor:
-        """What enters the projection: (B, width)."""
+        """The input of the projection: (B, width)."""
         *blocks, _ = self.blocks
         x = self._embed(ids)
         for block in blocks:
@@ -44,7 +47,7 @@ class ClipText(TextTower):
         return self.norm_after(states[-1])  # type: ignore[no-any-return]
 
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """What enters the last block (B, L, width) -> features (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, width)."""
         last = self.blocks[-1]
         if self.config.pooling == "last":
             index = torch.full_like(ids[:, 0], ids.shape[1] - 1)

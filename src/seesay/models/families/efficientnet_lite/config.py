@@ -43,7 +43,7 @@ class EfficientNetLiteConfig(ImageTowerConfig):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of every block: only the first of a stage strides."""
+        """The stride of every block: only the first of a stage has one above 1."""
         return tuple(stride if repeat == 0 else 1 for repeats, _, stride in self.stages for repeat in range(repeats))
 
     @property

@@ -51,7 +51,7 @@ class Maps:
         return x
 
     def block(self, x: str, prefix: str, stride: int) -> str:
-        """An inverted bottleneck (see `tower.Block`)."""
+        """An inverted bottleneck (see `tower.InvertedBottleneck`)."""
         weights = self.g.weights
         expands = f"{prefix}.expand.weight" in weights
         inside = self.relu6(self.conv(x, f"{prefix}.expand")) if expands else x

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite image tower: the bundled model's has class names and a branch; others are trained with a projection."""
+"""EfficientNet-Lite image tower: the bundled model's, with class names and a branch, or with a projection to train."""
 
 from typing import Literal
 
@@ -32,7 +32,7 @@ class Conv(nn.Conv2d):
         return self.norm(F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups))  # type: ignore[no-any-return]
 
 
-class Block(nn.Module):
+class InvertedBottleneck(nn.Module):
     """An inverted bottleneck: expand, depthwise convolution, project; with a residual where shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, norm: str) -> None:
@@ -52,7 +52,7 @@ class Block(nn.Module):
 class Branch(nn.Module):
     """The last blocks and the last convolution once more: (B, inputs, rows, columns) -> (B, channels, rows, columns)."""
 
-    def __init__(self, blocks: list[Block], head: Conv) -> None:
+    def __init__(self, blocks: list[InvertedBottleneck], head: Conv) -> None:
         super().__init__()
         self.blocks, self.head = nn.ModuleList(blocks), head
 
@@ -66,7 +66,7 @@ class EfficientNetLite(ImageTower):
     """pixels (B, 3, image_px, image_px) -> (B, dim)."""
 
     config: EfficientNetLiteConfig
-    block_types = (Block,)
+    block_types = (InvertedBottleneck,)
     channels_last = True
 
     def __init__(self, config: EfficientNetLiteConfig, dim: int) -> None:
@@ -79,20 +79,20 @@ class EfficientNetLite(ImageTower):
             for repeat in range(repeats):
                 shapes.append((inputs, width, kernel, stride if repeat == 0 else 1, 1 if stage == 0 else EXPANSION))
                 inputs = width
-        self.blocks = nn.ModuleList(Block(*shape, config.norm) for shape in shapes)
+        self.blocks = nn.ModuleList(InvertedBottleneck(*shape, config.norm) for shape in shapes)
         self.head = Conv(inputs, last, 1, config.norm)
         if config.head == "conse":
             self.classifier = nn.Linear(last, config.classes)
             self.class_embedding = nn.Parameter(torch.zeros(config.classes, dim))
         if config.branch:
-            own = [Block(*shape, config.norm) for shape in shapes[-config.branch :]]
+            own = [InvertedBottleneck(*shape, config.norm) for shape in shapes[-config.branch :]]
             self.branch = Branch(own, Conv(inputs, last, 1, config.norm))
             self.projection = projection("linear", 2 * last, dim)
         elif config.head != "conse":
             self.projection = projection(config.head, last, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What enters the head: (B, channels); with a branch (B, 2 * channels), the branch's and then the classes'."""
+        """The input of the head: (B, channels); with a branch (B, 2 * channels), the branch's and then the classes'."""
         if self.config.branch:
             return self._branched(*self._trunk(pixels))
         return self.hidden_states(pixels)[-1].mean(dim=(2, 3))

@@ -1,4 +1,4 @@
-"""First weights of CLIP's ResNet, as CLIP draws them (Radford et al. 2021)."""
+"""First weights of CLIP's ResNet, as its published code draws them."""
 
 from torch import nn
 

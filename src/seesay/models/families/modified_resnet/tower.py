@@ -1,4 +1,7 @@
-"""CLIP's ResNet image tower (Radford et al. 2021): RN50, RN101, RN50x4, x16, x64."""
+"""CLIP's ResNet image tower: RN50, RN101, RN50x4, x16, x64.
+
+Radford et al. 2021.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +96,7 @@ class ModifiedResNet(ImageTower):
         self.pool = AttentionPool(config.grid**2, inputs, config.heads, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What enters the attention pooling: (B, cells, channels)."""
+        """The input of the attention pooling: (B, cells, channels)."""
         return _cells(self.hidden_states(pixels)[-1])
 
     def project(self, features: Tensor) -> Tensor:

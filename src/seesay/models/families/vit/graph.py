@@ -45,7 +45,7 @@ def add_tower(g: GraphBuilder, config: VitConfig, dim: int) -> None:
 
 
 def _tokens(g: GraphBuilder, config: VitConfig) -> str:
-    """What enters the first block: (B * (1 + patches), W)."""
+    """The input of the first block: (B * (1 + patches), W)."""
     patch, width = config.patch_px, config.width
     patches = g.node("Conv", "pixels", g.weight("patch_embedding.weight"), strides=[patch, patch])
     patches = g.node("Transpose", g.node("Reshape", patches, g.ints(0, width, config.grid**2)), perm=[0, 2, 1])  # (B, N, W)

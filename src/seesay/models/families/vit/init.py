@@ -1,4 +1,4 @@
-"""First weights of a Vision Transformer, as CLIP draws them (Radford et al. 2021)."""
+"""First weights of a Vision Transformer, as CLIP's published code draws them."""
 
 from seesay.models.families.vit.tower import Vit
 from seesay.models.layers.init import initialise_blocks, initialise_projection, normal

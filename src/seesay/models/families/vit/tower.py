@@ -1,4 +1,4 @@
-"""Vision Transformer image tower, as OpenAI's CLIP (Radford et al. 2021) and its successors use it."""
+"""Vision Transformer image tower, as OpenAI's CLIP and its successors use it."""
 
 import torch
 from torch import Tensor, nn
@@ -36,14 +36,14 @@ class Vit(ImageTower):
         self.projection = projection(config.projection, width, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """What enters the projection: (B, width)."""
+        """The input of the projection: (B, width)."""
         return self.pool(self._before_last(pixels))
 
     def pool_states(self, states: list[Tensor], pixels: Tensor) -> Tensor:
         return self.pool(states[-2])
 
     def pool(self, x: Tensor) -> Tensor:
-        """What enters the last block (B, 1 + N, W) -> features (B, W)."""
+        """The input of the last block (B, 1 + N, W) -> features (B, W)."""
         last = self.blocks[-1]
         if self.config.pooling == "cls":
             class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
@@ -62,7 +62,7 @@ class Vit(ImageTower):
         return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
-        """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
+        """The input of the first block, then the output of each: depth + 1 times (B, 1 + grid * grid, width)."""
         states = [self._embed(pixels)]
         for block in self.blocks:
             states.append(block(states[-1]))
@@ -79,7 +79,7 @@ class Vit(ImageTower):
         return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
     def _before_last(self, pixels: Tensor) -> Tensor:
-        """What enters the last block: (B, 1 + N, W)."""
+        """The input of the last block: (B, 1 + N, W)."""
         *blocks, _ = self.blocks
         x = self._embed(pixels)
         for block in blocks:
@@ -87,7 +87,7 @@ class Vit(ImageTower):
         return x
 
     def _embed(self, pixels: Tensor) -> Tensor:
-        """What enters the first block: (B, 1 + N, W)."""
+        """The input of the first block: (B, 1 + N, W)."""
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
         first = self.class_embedding.expand(patches.shape[0], 1, -1)
         x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
