@@ -4,12 +4,13 @@ import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, TimeoutError, expect, sync_playwright
 
 from seesay.library import Library
 from seesay.model import Model
@@ -105,6 +106,11 @@ def visit(browser: Browser, running: ServerThread) -> Iterator[Visit]:
     assert messages == []
 
 
+FIRST_IS = """id => [...document.querySelectorAll('.cell')]
+    .map(cell => [cell.getBoundingClientRect(), cell.dataset.id])
+    .sort(([a], [b]) => a.top - b.top || a.left - b.left)[0]?.[1] === id"""
+
+
 def cells(page: Page) -> Any:
     return page.locator(".cell")
 
@@ -120,9 +126,14 @@ def names(page: Page) -> list[str]:
 
 
 def search(page: Page, words: str) -> None:
+    """Types words, and waits until the hits are shown: at the latest for two seconds, as a view may show none of them."""
     page.wait_for_selector("body[data-view]", state="attached")  # when the page begins it asks once more for what is typed
-    with page.expect_response(lambda answer: answer.url.endswith("/v1/search")):
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/search")) as got:
         page.fill("#words", words)
+    hits = got.value.json().get("results")
+    if hits:
+        with suppress(TimeoutError):
+            page.wait_for_function(FIRST_IS, arg=hits[0]["id"], timeout=2000)
     page.wait_for_timeout(100)
 
 
