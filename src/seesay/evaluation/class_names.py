@@ -19,15 +19,16 @@ class Classes(NamedTuple):
     number: Mapping[str, int]
 
 
-def classes_of_labels(labels: Iterable[str], source: str) -> Classes:
-    """Classes that are called as their labels are, with spaces for underscores. source: a table and column, for messages.
+def classes_of_labels(labels: Iterable[str], table: Path, column: str) -> Classes:
+    """Classes that are called as their labels are, with spaces for underscores. table, column: of the labels, for messages.
 
     Labels that are whole numbers come first, by value. Raises InputError.
     """
     labels = sorted(labels, key=_numbers_first)
     names = tuple(label.replace("_", " ") for label in labels)
     if len(set(names)) < len(names):
-        raise InputError(f"{source} spells {_repeated(names)!r} with a space and with an underscore; choose one")
+        twice = _repeated(names)
+        raise InputError(f"{printable(table)}: {column} spells {twice!r} with a space and with an underscore; choose one")
     return Classes(names, {label: i for i, label in enumerate(labels)})
 
 
@@ -37,22 +38,22 @@ def classes_of_file(labels: Iterable[str], file: Path) -> Classes:
     names = read_names(file)
     if isinstance(names, dict):
         number = {label: i for i, label in enumerate(names)}
-        _check_named(labels, number.__contains__, f"{printable(file)} names no class for", f"it names {listed(names)}")
+        _check_named(labels, number.__contains__, f"{printable(file)} names no class for", "it names", names)
         return Classes(tuple(names.values()), number)
     if all(_whole(label) for label in labels):
         _check_named(
             labels,
             lambda label: 0 <= int(label) < len(names),
             f"{printable(file)} has {len(names)} names, for the labels 0 to {len(names) - 1}, and none for",
-            "where labels do not count from 0, give a .tsv or .csv with the columns label and name. The first is "
-            + listed(names),
+            "where labels do not count from 0, give a .tsv or .csv with the columns label and name. The first is",
+            names,
         )
         return Classes(names, {label: int(label) for label in labels})
     if len(set(names)) < len(names):
         raise InputError(f"{printable(file)} has {_repeated(names)!r} twice; labels that are names need each once")
     number = {name: i for i, name in enumerate(names)}
     number |= {label: number[label.replace("_", " ")] for label in labels if label.replace("_", " ") in number}
-    _check_named(labels, number.__contains__, f"{printable(file)} has no name", f"it has {listed(names)}")
+    _check_named(labels, number.__contains__, f"{printable(file)} has no name", "it has", names)
     return Classes(names, number)
 
 
@@ -97,10 +98,12 @@ def _names_table(file: Path) -> dict[str, str]:
     return names
 
 
-def _check_named(labels: Sequence[str], has_name: Callable[[str], bool], problem: str, advice: str) -> None:
-    """Raises InputError with the labels that have no name, between what is wrong and what there is."""
+def _check_named(
+    labels: Sequence[str], has_name: Callable[[str], bool], problem: str, advice: str, names: Iterable[str]
+) -> None:
+    """Raises InputError with the labels that have no name, after the `problem`, and with the names, after the `advice`."""
     if unnamed := [label for label in labels if not has_name(label)]:
-        raise InputError(f"{problem} {listed(unnamed)}; {advice}")
+        raise InputError(f"{problem} {listed(unnamed)}; {advice} {listed(names)}")
 
 
 def listed(values: Iterable[str]) -> str:

@@ -110,10 +110,7 @@ def read_labels(
         if labels.setdefault(name, label) != label:
             raise InputError(f"{printable(table)}: {name} has the labels {labels[name]!r} and {label!r}; one is expected")
     distinct = set(labels.values())
-    if names is None:
-        classes = classes_of_labels(distinct, f"{printable(table)}: {column}")
-    else:
-        classes = classes_of_file(distinct, names)
+    classes = classes_of_labels(distinct, table, column) if names is None else classes_of_file(distinct, names)
     pictures = tuple(picture_of(table, name, images) for name in labels)
     numbers = np.array([classes.number[label] for label in labels.values()], dtype=np.int64)
     return Labels(pictures, numbers, classes.names, split, tuple(notes))

@@ -114,10 +114,11 @@ def _per_class_table(runs: Sequence[ClassificationRun], order: Sequence[int]) ->
 
 def _per_class_plot(runs: Sequence[ClassificationRun], order: Sequence[int]) -> BarPlot:
     names = runs[0].score.names
-    title = "Recall of each class"
+    selection = ""
     if len(order) > BARS:
-        title += f" (the {BARS // 2} lowest and the {BARS // 2} highest of {len(order)} classes)"
+        selection = f" (the {BARS // 2} lowest and the {BARS // 2} highest of {len(order)} classes)"
         order = [*order[: BARS // 2], *order[-BARS // 2 :]]
+    title = f"Recall of each class{selection}"
     return BarPlot(title, {names[i]: {run.model.name: float(run.score.recall[i]) for run in runs} for i in order}, x="recall")
 
 

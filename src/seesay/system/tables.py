@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seesay.errors import InputError, MissingExtra
+from seesay.errors import InputError, MissingExtra, UnreadableText
 from seesay.system.paths import is_url, printable
 
 Row = dict[str, Any]  # column -> value; a string in TSV and CSV
@@ -24,7 +24,7 @@ def read_table(file: Path, columns: Collection[str] = ()) -> list[Row]:
         raise InputError(f"{printable(file)}: expected a table that ends in {', '.join(READERS)}")
     try:
         rows = reader(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, UnreadableText) as error:
         raise InputError(f"{printable(file)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not rows:
         raise InputError(f"{printable(file)} has no rows")
@@ -53,7 +53,7 @@ def delimited_rows(content: str, suffix: str) -> list[tuple[int, list[str]]]:
 
     Tabs separate as they stand, without quotes, because a lone quote in a caption must not swallow the lines after it. CSV is
     quoted as in RFC 4180; its separator is the semicolon if the first line has some and no comma, as spreadsheets in much of
-    Europe write it. Raises csv.Error, which names the line.
+    Europe write it. Raises UnreadableText with the line.
     """
     first = content.split("\n", 1)[0]
     delimiter = "\t" if suffix == ".tsv" else ";" if ";" in first and "," not in first else ","
@@ -62,7 +62,7 @@ def delimited_rows(content: str, suffix: str) -> list[tuple[int, list[str]]]:
     try:
         return [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
-        raise csv.Error(f"line {reader.line_num}: {error}") from None
+        raise UnreadableText(f"line {reader.line_num}: {error}") from None
 
 
 def _delimited(file: Path) -> list[Row]:

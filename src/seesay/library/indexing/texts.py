@@ -1,7 +1,5 @@
 """Parses lists of texts: one text per line of a .txt, one per row of a .tsv or .csv."""
 
-import csv
-
 from seesay.errors import UnreadableText
 from seesay.system.tables import delimited_rows
 
@@ -34,10 +32,7 @@ def parse_texts(data: bytes, name: str) -> list[tuple[int, str]]:
 
 
 def _table(content: str, suffix: str) -> list[tuple[int, str]]:
-    try:
-        rows = delimited_rows(content, suffix)
-    except csv.Error as error:
-        raise UnreadableText(str(error)) from None
+    rows = delimited_rows(content, suffix)
     if not rows:
         return []
     heading = [cell.strip().lower() for cell in rows[0][1]]
