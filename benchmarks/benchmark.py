@@ -1,4 +1,4 @@
-"""What every benchmark has: its options, its result, and the two forms in which that is printed."""
+"""The frame of every benchmark: command-line options, the result, and its output as text and JSON."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio, us to peer, that should be at most `limit`."""
+    """A ratio of ours to the peer's measurement that must be at most `limit`."""
 
     what: str
     value: float
@@ -43,7 +43,7 @@ class Goal:
 
 @dataclass
 class Result:
-    """What a script measured. details: what only `--json FILE` tells, as it is too much for a page."""
+    """The measurements of one script. details: data too long for a page, which only `--json FILE` writes."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)

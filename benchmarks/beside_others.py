@@ -1,4 +1,4 @@
-"""How much longer torch takes where other processes keep cores busy.
+"""Slowdown of torch while other processes keep cores busy.
 
     python benchmarks/beside_others.py [--quick] [--json]
 
@@ -87,7 +87,7 @@ def measure(quick: bool) -> Result:
 
 @contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes that take a core each."""
+    """Runs so many processes that each take one core."""
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield

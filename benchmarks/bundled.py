@@ -1,4 +1,4 @@
-"""How fast the bundled model's picture tower is: against a random ViT-B/32 in float32, both in ONNX Runtime.
+"""Speed of the bundled model's image tower, compared with a random ViT-B/32 in float32, both in ONNX Runtime.
 
     python benchmarks/bundled.py [--quick] [--json]
 

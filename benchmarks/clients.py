@@ -1,4 +1,4 @@
-"""Clients of a server, in a process of their own: each keeps its connection and asks again as soon as it is answered.
+"""Clients of a server in a separate process: each keeps its connection and sends its next request when one is answered.
 
 Bare HTTP/1.1 on sockets: a client library would take more of the cores than some of the servers do.
 """
@@ -55,13 +55,13 @@ class Load:
     search: bool = False
 
     def all_texts(self) -> list[str]:
-        """Of a load of texts only."""
+        """Whether a load consists of texts only."""
         return [text for said in self.inputs for text in json.loads(said)]
 
 
 @dataclass(frozen=True)
 class Report:
-    """seconds: that each answered request took; lost: those that got another answer than 200, or none."""
+    """seconds: of each answered request; lost: number of requests without an answer of status 200."""
 
     seconds: list[float]
     lost: int
@@ -89,7 +89,7 @@ def short_texts() -> Load:
 
 
 def photos_and_words() -> Load:
-    """Two texts for each photo."""
+    """A load of two texts for each photo."""
     photos = sorted(PHOTOS.rglob("*.jpg"))
     pictures = [json.dumps([{"image": base64.b64encode(photo.read_bytes()).decode()}]) for photo in photos]
     draw = random.Random(0)
@@ -98,14 +98,14 @@ def photos_and_words() -> Load:
 
 
 def searches(words: tuple[int, int]) -> Load:
-    """20,000 queries of so many words, from and to, no two alike."""
+    """20,000 different queries, with a number of words between two bounds."""
     draw = random.Random(0)
     made = dict.fromkeys(" ".join(draw.choices(WORDS, k=draw.randint(*words))) for _ in range(40_000))
     return Load(tuple(map(json.dumps, list(made)[:20_000])), search=True)
 
 
 def load_of(load: Load, port: int, path: str, model: str, clients: int, seconds: float) -> Report:
-    """Runs so many clients for a time."""
+    """Runs a number of clients for a time."""
     bodies = [f'{{"query":{said}}}' if load.search else f'{{"model":"{model}","input":{said}}}' for said in load.inputs]
     random.Random(0).shuffle(bodies)
     sign = '"results"' if load.search else '"embedding"'

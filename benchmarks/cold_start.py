@@ -1,4 +1,4 @@
-"""How long one search takes as a process, from nothing.
+"""Time of one search as a new process.
 
     python benchmarks/cold_start.py [--quick] [--json]
 
@@ -62,7 +62,7 @@ def _make(library: Path) -> int:
 
 
 def _environment(compiled: Path) -> dict[str, str]:
-    """As after an installation, which compiles every module; a checkout need not be compiled, and a shell may forbid it."""
+    """An environment in which modules get compiled, as an installation does; a shell may forbid it for a checkout."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPYCACHEPREFIX": str(compiled)}
 

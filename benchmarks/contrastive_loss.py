@@ -4,9 +4,9 @@
 
 Us: `seesay.training.losses.info_nce`, whose logits exist a tile at a time. Peer: the formula of OpenCLIP's ClipLoss in one
 process (logits per image and logits per text, a product each, then two cross-entropies), in the same torch. Unit vectors of 512
-dimensions, float32, scale 100. Each in a process of its own, in turns. Memory is the most that a process held during the call
-beyond what it held before, in its worst turn; both need the gradients (128 MiB at 32,768). A size for which too little memory
-is free for the plain formula is left out. Of several tiles the first is the one that is compared. Linux only.
+dimensions, float32, scale 100. Each runs in a process of its own, in turns. Memory is the peak of a process during the call
+beyond what it held before, in its worst turn; both need the gradients (128 MiB at 32,768). A size is left out if too little
+memory is free for the plain formula. With several tile sizes the first one is compared. Linux only.
 
 Goal, at the largest size: a tenth of the memory, 1/1.3 of the time.
 """
@@ -22,10 +22,12 @@ from seesay.training.losses.tiles import TILE
 SIZES = (8192, 16384, 32768)
 QUICK_SIZES = (2048, 4096)
 MEMORY_GOAL, TIME_GOAL = 1 / 10, 1 / 1.3
-PLAIN_MATRICES = 4.5  # N x N, that the plain formula holds at once (4.1), with something to spare
+PLAIN_MATRICES = 4.5  # N x N matrices that the plain formula holds at once: 4.1 measured, and a margin
 
 
 class Contender:
+    """One implementation in its process; `extra` collects the peak bytes of its runs."""
+
     def __init__(self, kind: str) -> None:
         self._process = Peer("loss_process.py", kind, ours=True)
         self.extra: list[int] = []
@@ -98,7 +100,7 @@ def measure(quick: bool, sizes: tuple[int, ...], tiles: tuple[int, ...]) -> Resu
 
 
 def available() -> int:
-    """Bytes that the system could give now."""
+    """Bytes of memory that are available now."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024
 

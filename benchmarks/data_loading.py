@@ -1,4 +1,4 @@
-"""How many pictures a second training gets from tar shards, and the memory that this takes.
+"""Throughput and memory of loading training pictures from tar shards.
 
     SEESAY_DATA=... python benchmarks/data_loading.py [--quick] [--json]
 
@@ -77,7 +77,7 @@ def some_photos() -> tuple[str, list[Path]]:
 
 
 def shards(files: Sequence[Path], folder: Path) -> str:
-    """The pattern of SHARDS tar files with these photos, over and over until there are enough to shuffle."""
+    """Writes SHARDS tar files of these photos, repeated until there are enough to shuffle; returns their pattern."""
     folder.mkdir()
     repeated = list(files) * -(-2 * SHUFFLE // len(files))
     for shard in range(SHARDS):
@@ -104,7 +104,7 @@ def compete(pattern: str, count: int, rounds: int) -> dict[str, Turns]:
 
 
 def alone(name: str, pattern: str, count: int) -> tuple[float, float, float]:
-    """(seconds, seconds of cores, peak megabytes) of one contender in a process of its own."""
+    """Runs one contender in a process of its own -> (seconds, core seconds, peak megabytes)."""
     command = [sys.executable, str(HERE / "loaders.py"), name, pattern, str(WARM_UP), str(count)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | {"OMP_NUM_THREADS": "1"})
     peak, done = 0.0, threading.Event()
@@ -126,7 +126,7 @@ def alone(name: str, pattern: str, count: int) -> tuple[float, float, float]:
 
 
 def megabytes(pid: int) -> float:
-    """Memory of a process and of those below it, shared pages divided among those that share them; 0 where that is not told."""
+    """Memory of a process and its descendants, with shared pages divided among their users; 0 if the system does not say."""
     total = 0.0
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

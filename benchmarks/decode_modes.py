@@ -1,4 +1,4 @@
-"""What decode="fast" changes against "exact": pixels, vectors, time of reading, and retrieval."""
+"""Differences of decode="fast" from "exact": pixels, vectors, reading time and retrieval."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ KS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Difference:
-    """Over `count` pictures. Pixels in levels 0..255 of what the tower sees; cosines between the vectors of both modes."""
+    """Differences over `count` pictures: of the tower's pixels in levels 0..255; cosines between the vectors of both modes."""
 
     count: int
     pixels_mean: float
@@ -37,7 +37,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Recall:
-    """Text to image. `lost` and `won`: captions whose photo is among the first k in one mode only (exact; fast)."""
+    """Text-to-image recall. lost, won: captions whose photo is among the first k only in exact, or only in fast mode."""
 
     k: int
     captions: int
@@ -52,7 +52,7 @@ class Recall:
 
 
 def compare(model: "Model", files: list[Path]) -> tuple[Difference, np.ndarray, np.ndarray]:
-    """(the difference, exact vectors (N, D), fast vectors (N, D)). Each picture is read in both modes, in turns."""
+    """Reads each picture in both modes, in turns -> (difference, exact vectors (N, D), fast vectors (N, D))."""
     modes = {"exact": model.with_decode("exact"), "fast": model.with_decode("fast")}
     seconds = dict.fromkeys(modes, 0.0)
     vectors: dict[str, list[np.ndarray]] = {"exact": [], "fast": []}
@@ -97,5 +97,5 @@ def recall(model: "Model", captions: list[list[str]], exact: np.ndarray, fast: n
 
 
 def _ranks(cosines: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """How many photos are nearer to a caption than its own."""
+    """The number of photos that are nearer to each caption than its own."""
     return np.asarray((cosines > cosines[np.arange(len(owner)), owner][:, None]).sum(axis=1))

@@ -1,4 +1,4 @@
-"""Which pictures are found to be one: edited copies of photos, and photos that are different.
+"""Precision and recall of finding duplicates among edited copies of photos and different photos.
 
     SEESAY_DATA=... python benchmarks/duplicates.py [--quick] [--json]
 
@@ -45,7 +45,7 @@ def _jpeg(image: Image.Image) -> Image.Image:
 
 
 def _crop(image: Image.Image, share: float) -> Image.Image:
-    """A part of its width and height, not from the middle."""
+    """A crop of a share of width and height, off the centre."""
     width, height = round(image.width * share), round(image.height * share)
     left, top = (image.width - width) // 4, (image.height - height) // 4
     return image.crop((left, top, left + width, top + height))
@@ -142,13 +142,13 @@ class _Pictures:
         self.peer = np.where(np.array(peers), np.float32(1), np.float32(-1))
 
     def compared(self, others: "_Pictures", own: slice = slice(None)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Cosines, our distances and imagehash's, (N, M) each."""
+        """(cosines, our distances, imagehash's distances), (N, M) each."""
         turns = np.where(bits(turned(self.waves[own])), np.float32(1), np.float32(-1))
         same = np.maximum.reduce([turn @ others.signs.T for turn in turns])
         return self.vectors[own] @ others.vectors.T, 32 - same / 2, 32 - self.peer[own] @ others.peer.T / 2
 
     def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Of each two once."""
+        """Every pair once."""
         for start in range(0, len(self.vectors), ROWS):
             own = slice(start, start + ROWS)
             told = self.compared(self, own)

@@ -1,4 +1,4 @@
-"""How fast pictures and texts become vectors: a random full-size ViT-B/32, against OpenCLIP and transformers.
+"""Encoding speed of a random full-size ViT-B/32, compared with OpenCLIP and transformers.
 
     SEESAY_PEERS=/path/to/python python benchmarks/encode.py [--quick] [--json]
 
@@ -115,7 +115,7 @@ def record(result: Result, name: str, times: dict[str, Times], rows: list[tuple[
 
 
 def matrix_product() -> Callable[[], float]:
-    """Seconds of one product of the shape PRODUCT in ONNX Runtime."""
+    """The seconds of one matrix product of the shape PRODUCT in ONNX Runtime."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,22 +1,22 @@
-"""Whether people find what they look for: everyday queries in English and Chinese over a mixed library of 2,296 photos.
+"""Search quality for everyday queries in English and Chinese over a mixed library of 2,296 photos.
 
     SEESAY_DATA=... python benchmarks/everyday.py [--model PATH] [--library PATH] [--quick] [--json [FILE]]
 
-The library: Flickr8k's val part, photos-1k and the val part of the grocery set, as someone has photos of people, of things and
-of food. `everyday.tsv` has the queries, the same needs in both languages, and which photos are right by captions and labels.
-Every query goes through `Library.search` as it is typed.
+The library: Flickr8k's val part, photos-1k and the val part of the grocery set, since people have photos of people, of things
+and of food. `everyday.tsv` has the queries, the same needs in both languages, and the rules by which captions and labels make a
+photo right. Every query goes through `Library.search` as it is typed.
 
-any@3 is the share of queries with something right among the first three pictures; P@10 the share of right ones among the first
-ten ("at best": what it would be if all that can be right were, as some things are on three photos only); nDCG@10 with gains of
-1 and 0. Photos that cannot be judged, such as most of photos-1k where the query is "people", are passed over first (condensed
-lists). Of the first 15, as they are shown: the share of queries with something marked likely, and the share of right photos
-that are marked unlikely. For absent things, those that no caption and no label speaks of: the share with nothing marked likely.
+any@3: share of queries with a right photo among the first three. P@10: share of right photos among the first ten ("at best":
+the highest possible, since some things are on three photos only). nDCG@10 has gains of 1 and 0. Photos that cannot be judged,
+such as most of photos-1k for the query "people", are removed first (condensed lists). Of the first 15, as shown: the share of
+queries with something marked likely, and the share of right photos marked unlikely. For absent things, which no caption and no
+label mentions: the share with nothing marked likely.
 
-Then what is taken away (subtraction.py), and thirteen ways to type a noun (phrasings.py). `--library` keeps the library,
-`--model` asks another model, and `--json FILE` writes what was shown for every query.
+Then queries with negative terms (subtraction.py), and thirteen ways to type a noun (phrasings.py). `--library` keeps the
+library, `--model` tests another model, and `--json FILE` writes the photos shown for every query.
 
 Goals: anything is likely for at most a quarter of the absent queries, at most 10 % of the right photos are unlikely, nothing is
-likely for at most 15 % of the things that are there, and 65 % of the first ten show the one thing and not the one taken away.
+likely for at most 15 % of the present things, and 65 % of the first ten show the positive and not the negative term.
 """
 
 import tempfile
@@ -38,15 +38,15 @@ import seesay
 from seesay.library.search.result import Hit
 
 SHOWN = 15  # pictures that a person sees
-PAGE = 100  # further ones, asked for where too few of those can be judged
-QUICK = 6  # one need of as many in a quick run
+PAGE = 100  # further ones, searched for where too few of those can be judged
+QUICK = 6  # a quick run tests every sixth need
 NAMES = {"en": "English", "zh": "Chinese"}
 CALLED = {"word": "a word", "phrase": "a phrase", "absent": "absent"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one query found. shown: the photos that a person sees, best first; likely and right: of each, whether it is so."""
+    """The outcome of one query. shown: numbers of the photos that a person sees, best first. likely, right: of each of them."""
 
     need: Need
     language: str
@@ -57,10 +57,12 @@ class Answer:
 
     @property
     def query(self) -> str:
+        """The query as it was typed."""
         return self.need.queries[self.language]
 
 
 def measure(quick: bool, model: str | None, library: str | None) -> Result:
+    """Runs the benchmark. model: a model to load; library: a folder to keep the library in."""
     result = Result()
     data = pictures.data()
     if data is None:
@@ -93,19 +95,20 @@ def _measure(result: Result, mixed: MixedLibrary, *, quick: bool) -> None:
 
 
 def answer(mixed: MixedLibrary, need: Need, language: str, judgement: Judgement) -> Answer:
+    """Searches for one need in one language."""
     query = need.queries[language]
     hits = mixed.library.search(query, n=SHOWN)
     shown = _numbers(mixed, hits)
     verdicts = [None if number in judgement.unjudged else number in judgement.right for number in shown]
-    found = None
+    measured = None
     if need.kind != "absent":
         ranking = condensed(_pages(mixed, query, hits), judgement.unjudged)
-        found = quality([number in judgement.right for number in ranking], len(judgement.right))
-    return Answer(need, language, shown, [hit.likely is True for hit in hits], verdicts, found)
+        measured = quality([number in judgement.right for number in ranking], len(judgement.right))
+    return Answer(need, language, shown, [hit.likely is True for hit in hits], verdicts, measured)
 
 
 def _pages(mixed: MixedLibrary, query: str, hits: Sequence[Hit]) -> Iterator[list[int]]:
-    """These hits, and page by page what comes behind them."""
+    """The photos of these hits, then of further pages."""
     while hits:
         yield _numbers(mixed, hits)
         hits = mixed.library.search(query, n=PAGE, cursor=hits[-1].cursor)
@@ -132,19 +135,21 @@ def _present(result: Result, answers: list[Answer], photos: int) -> None:
         own = [a for a in answers if a.language == language]
         groups = {CALLED[kind]: [a for a in own if a.need.kind == kind] for kind in KINDS if kind != "absent"} | {"all": own}
         for name, group in groups.items():
-            told = _means(group)
-            result.figures[f"{language}_{name.removeprefix('a ')}"] = told
-            if name == "all" and told["something_likely"] is not None and told["right_but_unlikely"] is not None:
+            means = _means(group)
+            result.figures[f"{language}_{name.removeprefix('a ')}"] = means
+            if name == "all" and means["something_likely"] is not None and means["right_but_unlikely"] is not None:
                 what = f"things that are there, {NAMES[language]}"
-                result.goals.append(Goal(f"{what}: share with nothing likely", 1 - told["something_likely"], 0.15))
-                result.goals.append(Goal(f"{what}: share of right photos unlikely", told["right_but_unlikely"], 0.10))
-            rows.append((f"{NAMES[language]}, {name}", str(len(group)), *map(_percent, told.values())))
+                result.goals.append(Goal(f"{what}: share with nothing likely", 1 - means["something_likely"], 0.15))
+                result.goals.append(Goal(f"{what}: share of right photos unlikely", means["right_but_unlikely"], 0.10))
+            rows.append((f"{NAMES[language]}, {name}", str(len(group)), *map(_percent, means.values())))
     for topic in TOPICS:
-        of = [[a for a in answers if a.need.topic == topic and a.language == language] for language in LANGUAGES]
-        means = [_means(group) for group in of]
-        result.figures[f"topic_{topic}"] = {language: own["any"] for language, own in zip(LANGUAGES, means, strict=True)}
-        figures = [_percent(own[key]) for key in ("any", "precision", "ndcg") for own in means]
-        by_topic.append((topic, str(len(of[0])), *figures))
+        groups_by_language = [
+            [a for a in answers if a.need.topic == topic and a.language == language] for language in LANGUAGES
+        ]
+        topic_means = [_means(group) for group in groups_by_language]
+        result.figures[f"topic_{topic}"] = {language: own["any"] for language, own in zip(LANGUAGES, topic_means, strict=True)}
+        figures = [_percent(own[key]) for key in ("any", "precision", "ndcg") for own in topic_means]
+        by_topic.append((topic, str(len(groups_by_language[0])), *figures))
     needs = len(answers) // len(LANGUAGES)
     result.tables.append(Table(f"{needs} things that are there, in a library of {photos} photos", header, rows))
     header = ("topic", "needs", *(f"{name} {code}" for name in (f"any@{ANY}", f"P@{CUT}", f"nDCG@{CUT}") for code in LANGUAGES))
@@ -152,7 +157,7 @@ def _present(result: Result, answers: list[Answer], photos: int) -> None:
 
 
 def _means(answers: Sequence[Answer]) -> dict[str, float | None]:
-    """In the order of the table's columns."""
+    """The means, in the order of the table's columns."""
     qualities = [a.quality for a in answers if a.quality is not None]
     marks = [likely for a in answers for likely, right in zip(a.likely, a.right, strict=True) if right]
     return {
@@ -169,15 +174,15 @@ def _absent(result: Result, answers: list[Answer]) -> None:
     rows: list[tuple[str, ...]] = []
     for language in LANGUAGES:
         own = [a for a in answers if a.language == language]
-        told = {
+        shares = {
             "nothing_likely": _mean([not any(a.likely) for a in own]),
             "likely": _mean([sum(a.likely) / SHOWN for a in own]),
         }
-        result.figures[f"{language}_absent"] = told
-        if told["nothing_likely"] is not None:
+        result.figures[f"{language}_absent"] = shares
+        if shares["nothing_likely"] is not None:
             what = f"things that are not there, {NAMES[language]}: share with anything likely"
-            result.goals.append(Goal(what, 1 - told["nothing_likely"], 0.25))
-        rows.append((NAMES[language], str(len(own)), *map(_percent, told.values())))
+            result.goals.append(Goal(what, 1 - shares["nothing_likely"], 0.25))
+        rows.append((NAMES[language], str(len(own)), *map(_percent, shares.values())))
     header = ("queries", "number", "nothing likely", f"likely among the first {SHOWN}")
     result.tables.append(Table("Things that are not there", header, rows))
 
@@ -208,7 +213,7 @@ def _to_json(answer: Answer, mixed: MixedLibrary, judgement: Judgement) -> dict[
         "unjudged": len(judgement.unjudged),
         "quality": None if answer.quality is None else asdict(answer.quality),
         "shown": [
-            {"photo": f"{photo.of}/{photo.file.name}", "shows": photo.shown, "right": right, "likely": likely}
+            {"photo": f"{photo.dataset}/{photo.file.name}", "shows": photo.shown, "right": right, "likely": likely}
             for photo, right, likely in zip((mixed.photos[n] for n in answer.shown), answer.right, answer.likely, strict=True)
         ],
     }

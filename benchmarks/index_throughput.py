@@ -1,4 +1,4 @@
-"""How many pictures a second are indexed, and what decode="fast" costs in accuracy.
+"""Indexing throughput, and the accuracy that decode="fast" costs.
 
     SEESAY_DATA=... python benchmarks/index_throughput.py [--quick] [--json]
 
@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from rounds import Times, interleave
 
 import seesay
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import load_pixels
 from seesay.library import IndexReport
 
 US, PEER = "Library.index", "sequential loop"
@@ -35,7 +35,7 @@ STAGES = ("read", "decode", "encode", "store")
 
 
 class Run:
-    """Indexes one folder again and again, each time into a new library; the last one is kept."""
+    """Indexes one folder repeatedly, each time into a new library; the last one remains."""
 
     def __init__(self, model: seesay.Model, photos: Path, library: Path) -> None:
         self.model, self.photos, self.library = model, photos, library
@@ -54,7 +54,7 @@ class Run:
         for file in sorted(self.photos.iterdir()):
             with Image.open(file) as image:
                 upright = ImageOps.exif_transpose(image).convert("RGB")
-            self.model.encode_pixels(preprocess([upright], spec))
+            self.model.encode_pixels(load_pixels(upright, spec)[0][None])
 
 
 def measure(quick: bool) -> Result:

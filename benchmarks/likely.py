@@ -1,12 +1,12 @@
-"""How honest the mark of likely hits is: absent things that are marked, and true hits that are not.
+"""Errors of the relevance mark: absent things that are marked likely, and true hits that are not.
 
     SEESAY_DATA=... python benchmarks/likely.py [--quick] [--json]
 
-Caltech101's classes are dealt at random, one half into a library, the other half left out; ten times. Every class's name is
-a query, put to the model as a search puts it. A query for an absent class is right if nothing is marked likely. Of a present
-class the true hits are its pictures among the first 15; lost are those that are marked unlikely. Peer: one cosine for all
-queries from which hits are likely, the one that is right for as many absent classes. Then the same for queries that take
-another class away, one that is present. A broad library and what people type are measured by everyday.py.
+A random half of Caltech101's classes is put into a library, ten times. Every class's name is a query, encoded as in a search. A
+query for an absent class is right if nothing is marked likely. The true hits of a present class are its pictures among the
+first 15; lost are those that are marked unlikely. Peer: one cosine threshold for all queries, the one that is right for as many
+absent classes. Then the same with another, present class as a negative term. everyday.py measures a broad library and real
+queries.
 
 Goals: for at most a quarter of the absent queries anything is likely, and at most 10 % of the true hits are unlikely.
 """
@@ -20,7 +20,15 @@ from benchmark import Goal, Result, Table, run
 
 import seesay
 from seesay.evaluation.datasets import read_labels
-from seesay.library.search.background import NEAREST, Background, Form, corrections, form_of, phrase_vectors, search_spec
+from seesay.library.search.background import (
+    NEAREST,
+    Background,
+    Form,
+    corrections,
+    form_of,
+    read_or_encode_phrases,
+    search_spec,
+)
 from seesay.library.search.relevance import Relevance, Scale
 from seesay.library.search.terms import Terms
 from seesay.models.config import SearchSpec
@@ -33,8 +41,11 @@ SHOWN = 15  # pictures of a class
 
 @dataclass(frozen=True)
 class Split:
-    """What one library did. Shares of absent queries with nothing likely (right), of true hits unlikely (lost), of false hits
-    likely (noise); the absent queries' best cosines, the true hits' cosines."""
+    """The outcome in one library.
+
+    right: share of absent queries with nothing likely. lost: of true hits marked unlikely. noise: of false hits marked likely.
+    tops: the best cosine of each absent query. hits: the cosines of true hits.
+    """
 
     right: float
     lost: float
@@ -54,7 +65,7 @@ def measure(quick: bool) -> Result:
     vectors, labels = model.encode_image(list(labelled.images)), np.asarray(labelled.labels)
     names = [name.replace("_", " ") for name in labelled.names]
     spec = search_spec(model)
-    queries, phrases = query_embeddings(model, names, spec.templates), phrase_vectors(model)
+    queries, phrases = query_embeddings(model, names, spec.templates), read_or_encode_phrases(model)
     forms = [form_of([phrase(name)]) for name in names]
     count = 2 if quick else SPLITS
     rows: list[tuple[str, ...]] = []
@@ -67,8 +78,14 @@ def measure(quick: bool) -> Result:
         threshold = float(np.quantile(tops, right))
         peer_lost = float((hits < threshold).mean())
         what, prefix = ("a class less another", "less_") if less else ("a class", "")
-        told = {"right": right, "lost": lost, "false_hits_likely": noise, "threshold": threshold, "threshold_lost": peer_lost}
-        result.figures |= {prefix + name: round(value, 4) for name, value in told.items()}
+        figures = {
+            "right": right,
+            "lost": lost,
+            "false_hits_likely": noise,
+            "threshold": threshold,
+            "threshold_lost": peer_lost,
+        }
+        result.figures |= {prefix + name: round(value, 4) for name, value in figures.items()}
         rows.append((what, "by the query", f"{right:.1%}", f"{lost:.1%}", f"{noise:.1%}"))
         rows.append((what, f"cosine {threshold:.3f} for all", f"{right:.1%}", f"{peer_lost:.1%}", ""))
         result.goals += [
@@ -91,29 +108,29 @@ def _split(
     *,
     less: bool,
 ) -> Split:
-    """less: each query takes another, present class away."""
+    """Tests all classes in a library of half of them. less: each query has another, present class as a negative term."""
     classes = len(queries)
     present = np.isin(np.arange(classes), np.random.default_rng(seed).permutation(classes)[: classes // 2])
     inside, own = vectors[present[labels]], labels[present[labels]]
     background = Background.empty(0, len(phrases)).extended(inside, phrases, spec)
-    absent = background.absent
-    assert absent is not None  # there are pictures
+    nulls = background.nulls
+    assert nulls is not None  # there are pictures
     right, true, lost, false, noise = [], 0, 0, 0, 0
     tops: list[float] = []
     hits: list[float] = []
     others = np.random.default_rng(seed + 1000)
     for at, query in enumerate(queries):
-        form, scale = (Form.LESS, forms[at][1]) if less else forms[at]
-        rule = corrections(spec)[form]
+        form, scale = (Form.DIFFERENCE, forms[at][1]) if less else forms[at]
+        correction = corrections(spec)[form]
         cosines = inside @ query
-        highest = ranks = rule.ranks(cosines, background.hubs, background.spreads)
+        highest = ranks = correction.ranks(cosines, background.hubs, background.spreads)
         if less:
             other = queries[others.choice([other for other in np.flatnonzero(present) if other != at])]
-            taken = rule.ranks(inside @ other, background.hubs, background.spreads)
-            ranks = highest - Terms(query, ((other, 1.0),)).penalty([taken])
+            negative = correction.ranks(inside @ other, background.hubs, background.spreads)
+            ranks = highest - Terms(query, ((other, 1.0),)).penalty([negative])
         best = top_k(ranks, SHOWN)
-        usual = rule.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
-        likely = ranks[best] >= Relevance(absent[form], float(highest.max()), float(usual), scale).least
+        typical = correction.typical(background.hubs, background.spreads)[top_k(highest, NEAREST)].mean()
+        likely = ranks[best] >= Relevance(nulls[form], float(highest.max()), float(typical), scale).threshold
         if not present[at]:
             right.append(not likely.any())
             tops.append(float(cosines.max()))

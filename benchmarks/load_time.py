@@ -1,4 +1,4 @@
-"""From a checkpoint on disk to the first vector of a picture and a text, in a new process, against transformers.
+"""Time from a checkpoint on disk to the first vectors in a new process, compared with transformers.
 
     SEESAY_PEERS=/path/to/python python benchmarks/load_time.py [--quick] [--json]
 

@@ -1,13 +1,11 @@
 """The contenders of data_loading.py, each alone in a process: `python loaders.py NAME PATTERN WARM_UP PICTURES`.
 
-Prints the seconds that PICTURES pictures took after WARM_UP others, when no pipeline has anything ready any more, and the
-seconds of cores that this process and its workers used meanwhile.
+Prints the seconds for PICTURES images after WARM_UP others, by when no pipeline has prefetched images left, and the CPU seconds
+that this process and its workers used for them.
 """
 
-import math
 import multiprocessing
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ BATCH = 32
 SHUFFLE = 500
 SCALE = (0.5, 1.0)
 WORKERS = 2
+RNG = np.random.default_rng()
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def main() -> None:
 
 
 def core_seconds() -> float:
-    """Of this process and its workers; of this process alone where the system does not tell."""
+    """CPU seconds of this process and its workers; without /proc, of this process alone."""
     ticks = 0
     for worker in multiprocessing.active_children():
         try:
@@ -51,6 +50,7 @@ def seesay(pattern: str) -> Iterator[np.ndarray]:
 
 
 def seesay_exact(pattern: str) -> Iterator[np.ndarray]:
+    """The same with exact decoding."""
     return ours(pattern, "exact")
 
 
@@ -60,15 +60,16 @@ def ours(pattern: str, decode: Any) -> Iterator[np.ndarray]:
     from seesay.images.spec import ImageSpec
     from seesay.training.data.loader import Loader
     from seesay.training.data.samples import Sample
-    from seesay.training.data.shards import Shards, open_shards
+    from seesay.training.data.shards import Shards
 
     spec = ImageSpec(SIZE_PX, "shortest", SIZE_PX, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    how = Augment(crop_scale=SCALE)
+    crops = Augment(crop_scale=SCALE)
 
     def prepare(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-        return augment(read(sample.image, decode=decode, enough_px=how.enough_px(spec), name=sample.name), spec, how, rng)
+        image = read(sample.image, decode=decode, enough_px=crops.enough_px(spec), name=sample.name)
+        return augment(image, spec, crops, rng)
 
-    source = open_shards(Shards(shards=(pattern,), shuffle=SHUFFLE), Path("/"))
+    source = Shards(shards=(pattern,), shuffle=SHUFFLE).open(Path("/"))
     return (np.stack(batch.values) for batch in Loader(source, prepare, batch=BATCH, seed=0, threads=WORKERS))
 
 
@@ -78,7 +79,7 @@ def webdataset(pattern: str) -> Iterator[np.ndarray]:
 
 
 def webdataset_workers(pattern: str) -> Iterator[np.ndarray]:
-    """As its documentation has it: batches made in the workers of torch's DataLoader."""
+    """The library's documented setup: batches made in the workers of torch's DataLoader."""
     from torch.utils.data import DataLoader
 
     batches = pipeline(pattern).batched(BATCH, partial=False)
@@ -93,23 +94,15 @@ def pipeline(pattern: str) -> Any:
 
 
 def levels(image: Any) -> np.ndarray:
-    """What torchvision's RandomResizedCrop does with a PIL image, then channels first."""
+    """torchvision's RandomResizedCrop of a PIL image, with channels first."""
     from PIL import Image
 
-    left, top, width, height = crop(*image.size)
+    from seesay.images.augment import random_crop
+
+    image_width, image_height = image.size
+    left, top, width, height = random_crop(image_width, image_height, SCALE, RNG)
     cut = image.crop((left, top, left + width, top + height)).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(cut).transpose(2, 0, 1))
-
-
-def crop(width: int, height: int) -> tuple[int, int, int, int]:
-    for _ in range(10):
-        area = width * height * random.uniform(*SCALE)
-        aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
-        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < w <= width and 0 < h <= height:
-            return random.randint(0, width - w), random.randint(0, height - h), w, h
-    side = min(width, height)
-    return (width - side) // 2, (height - side) // 2, side, side
 
 
 CONTENDERS: dict[str, Callable[[str], Iterator[np.ndarray]]] = {

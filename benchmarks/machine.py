@@ -1,4 +1,4 @@
-"""The machine that a benchmark runs on, and how much of it other processes used meanwhile."""
+"""Describes the machine of a benchmark, and measures how much of it other processes use meanwhile."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ class Machine:
 
 
 class OthersLoad:
-    """From its making on, the mean number of cores that processes other than this one and its children kept busy.
+    """Measures the mean number of cores that processes other than this one and its children keep busy from now on.
 
     It counts what the kernel counts: busy time of all cores, less that of this process and of its children that have ended.
     So it is to be asked while no child is running. Time taken by other guests of the same host ("steal") counts as others'.
@@ -40,7 +40,7 @@ class OthersLoad:
         self._start = _snapshot()
 
     def cores(self) -> float | None:
-        """None where the system does not tell."""
+        """The mean number of cores; None if the system does not say."""
         now = _snapshot()
         if self._start is None or now is None:
             return None

@@ -1,4 +1,4 @@
-"""How long the layout of a map takes, alone and where other processes keep cores busy.
+"""Time of a map's layout, alone and while other processes keep cores busy.
 
     python benchmarks/map.py [--quick] [--json] [--vectors 614]
 
@@ -21,7 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from seesay.library.map import COMPONENTS, PERPLEXITY, SEED, layout
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.system.cpu import available_cores
 
 BESIDE, ALONE = 0.5, 1.0
@@ -67,7 +67,7 @@ def measure(quick: bool, vectors: tuple[int, ...]) -> Result:
 
 
 def left_alone(vectors: np.ndarray) -> np.ndarray:
-    """`layout` as it would be without a word about threads."""
+    """`layout` with the default number of threads."""
     reduced = PCA(COMPONENTS, random_state=SEED).fit_transform(vectors.astype(np.float64))
     places = TSNE(2, perplexity=PERPLEXITY, init="pca", random_state=SEED).fit_transform(reduced)
     low, high = places.min(axis=0), places.max(axis=0)
@@ -76,8 +76,8 @@ def left_alone(vectors: np.ndarray) -> np.ndarray:
 
 def about_centres(count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    centres = unit(rng.standard_normal((CENTRES, DIM)).astype(np.float32))
-    return unit(centres[np.arange(count) % CENTRES] + SPREAD * rng.standard_normal((count, DIM)).astype(np.float32))
+    centres = normalize(rng.standard_normal((CENTRES, DIM)).astype(np.float32))
+    return normalize(centres[np.arange(count) % CENTRES] + SPREAD * rng.standard_normal((count, DIM)).astype(np.float32))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A library such as people have: photos of people, things and groceries, 2,296 of them, with what is known of each.
+"""`MixedLibrary`: 2,296 photos of people, things and groceries, a library such as people have, with captions or labels.
 
 Flickr8k's val part (1,000 photos, five captions each), photos-1k (1,000 photos, one of every ImageNet class, in ImageNet's
 order) and the val part of the grocery set (296 photos, each of a fine and a coarse class).
@@ -19,17 +19,20 @@ FLICKR, PHOTOS, GROCERY = SETS = ("flickr8k", "photos-1k", "grocery")
 
 @dataclass(frozen=True)
 class Photo:
-    """captions: of Flickr8k's. number: of photos-1k's, its ImageNet class. labels: its class, in grocery fine and coarse."""
+    """A photo of one of the sets.
+
+    captions: in Flickr8k. number: its ImageNet class, in photos-1k. labels: its class; in grocery the fine and the coarse one.
+    """
 
     file: Path
-    of: str  # one of SETS
+    dataset: str  # one of SETS
     captions: tuple[str, ...] = ()
     number: int | None = None
     labels: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
-        """What it shows, in a few words."""
+        """A caption or label of the photo."""
         return self.captions[0] if self.captions else self.labels[0]
 
 
@@ -39,37 +42,37 @@ def photos(data: Path) -> list[Photo]:
     for row in _rows(data / FLICKR / "captions.tsv"):
         if row["split"] == "val" and row["lang"] == "en":
             captions.setdefault(data / FLICKR / "images" / row["image"], []).append(row["text"])
-    found = [Photo(file, FLICKR, tuple(texts)) for file, texts in captions.items()]
+    every = [Photo(file, FLICKR, tuple(texts)) for file, texts in captions.items()]
     things = sorted(_rows(data / PHOTOS / "labels.tsv"), key=lambda row: row["wnid"])  # ImageNet's order
     for number, row in enumerate(things):
-        found.append(Photo(data / PHOTOS / "images" / row["image"], PHOTOS, number=number, labels=(row["en"],)))
+        every.append(Photo(data / PHOTOS / "images" / row["image"], PHOTOS, number=number, labels=(row["en"],)))
     with (data / GROCERY / "classes.csv").open(encoding="utf-8", newline="") as stream:
         names = {
             row["Class ID (int)"]: (row["Class Name (str)"], row["Coarse Class Name (str)"]) for row in csv.DictReader(stream)
         }
     groceries = _rows(data / GROCERY / "val.tsv")
-    return [*found, *(Photo(data / GROCERY / "images" / row["image"], GROCERY, labels=names[row["fine"]]) for row in groceries)]
+    return [*every, *(Photo(data / GROCERY / "images" / row["image"], GROCERY, labels=names[row["fine"]]) for row in groceries)]
 
 
 @dataclass(frozen=True)
 class MixedLibrary:
-    """The photos, and the library that they are in."""
+    """The photos, and a library of them."""
 
     photos: list[Photo]
     library: Library
 
     @classmethod
     def made(cls, data: Path, folder: Path, model: Model) -> "MixedLibrary":
-        """In a folder, where whatever an earlier call left is used again, also by another model."""
-        found, links = photos(data), folder / "photos"
+        """Made in a folder; what an earlier call made there is used again, also with another model."""
+        every, links = photos(data), folder / "photos"
         if not links.exists():
-            linked((photo.file for photo in found), links)
+            linked((photo.file for photo in every), links)
         library = Library(folder / "library", model)
         library.index(links)
-        return cls(found, library)
+        return cls(every, library)
 
     def number(self, path: str) -> int:
-        """Of a hit's path, the place of its photo among the photos (`pictures.linked` begins a link's name with it)."""
+        """The position in `photos` of a hit's path, with which the names of links begin (`pictures.linked`)."""
         return int(Path(path).name.split("-")[0])
 
 

@@ -1,4 +1,4 @@
-"""What people look for in photos, in English and Chinese, and which photos of the mixed library are right (`everyday.tsv`).
+"""Queries in English and Chinese, and the photos of the mixed library that are right for each (`everyday.tsv`).
 
 A row is a need: what is typed, and what makes a photo right. Its columns:
 
@@ -42,7 +42,7 @@ FEWEST = 3  # right photos of a need
 
 @dataclass(frozen=True)
 class Judgement:
-    """Of a need, numbers of photos: those that are right, and those of which it is not known."""
+    """Numbers of the photos that are right for a need, and of those that are not judged."""
 
     right: frozenset[int]
     unjudged: frozenset[int]
@@ -64,7 +64,7 @@ class Need:
 
     @classmethod
     def of(cls, row: dict[str, str]) -> "Need":
-        """Raises ValueError where a row is not as it should be."""
+        """The need of a row. Raises ValueError for a wrong row."""
         if row["kind"] not in KINDS:
             raise ValueError(f"{row['key']}: kind is one of {', '.join(KINDS)}, got {row['kind']!r}")
         if row["topic"] not in (("",) if row["kind"] == "absent" else TOPICS):
@@ -105,8 +105,8 @@ class Need:
         return Judgement(frozenset(right), frozenset(unjudged))
 
     def right(self, photo: Photo) -> bool | None:
-        """None: it is not known."""
-        if photo.of == FLICKR:
+        """Whether a photo is right; None if it is not judged."""
+        if photo.dataset == FLICKR:
             speaking = min((sum(map(bool, map(e.search, photo.captions))) for e in self.expressions), default=0)
             if speaking >= self.least:
                 return True
@@ -114,17 +114,17 @@ class Need:
             return None if speaking or doubtful or FLICKR in self.unjudged else False
         if photo.number in self.classes or self.groceries.intersection(photo.labels):
             return True
-        named = {photo.of, photo.number, *(photo.labels if photo.of == GROCERY else ())}
+        named = {photo.dataset, photo.number, *(photo.labels if photo.dataset == GROCERY else ())}
         return None if self.unjudged & named else False
 
     def mentions(self, photos: Sequence[Photo]) -> list[str]:
-        """Captions and class names that speak of it."""
+        """The captions and class names that mention it."""
         texts = (text for photo in photos for text in (*photo.captions, *photo.labels))
         return [text for text in texts if any(expression.search(text.replace("-", " ")) for expression in self.expressions)]
 
 
 def read_needs(table: Path = TABLE) -> list[Need]:
-    """Raises ValueError where the table is not as it should be."""
+    """Reads the table. Raises ValueError for a wrong row."""
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or tuple(rows[0]) != COLUMNS:
@@ -133,9 +133,9 @@ def read_needs(table: Path = TABLE) -> list[Need]:
 
 
 def faults(needs: Sequence[Need], photos: Sequence[Photo]) -> list[str]:
-    """Why these needs cannot be asked of these photos: too few are right, an absent thing is there, a name is of nothing."""
-    labels = {label for photo in photos if photo.of == GROCERY for label in photo.labels}
-    numbers = {photo.number for photo in photos if photo.of == PHOTOS}
+    """Faults of needs for these photos: too few are right, an absent thing is present, a name matches nothing."""
+    labels = {label for photo in photos if photo.dataset == GROCERY for label in photo.labels}
+    numbers = {photo.number for photo in photos if photo.dataset == PHOTOS}
     found = []
     for need in needs:
         if need.kind == "absent":
@@ -153,7 +153,7 @@ def _whole_words(expression: str) -> re.Pattern[str]:
 
 
 def _numbers(given: str) -> frozenset[int]:
-    """ "1,3-5" is 1, 3, 4 and 5."""
+    """The numbers of a list such as "1,3-5": 1, 3, 4 and 5."""
     numbers: set[int] = set()
     for item in filter(None, given.split(",")):
         first, _, last = item.partition("-")

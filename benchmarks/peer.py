@@ -1,4 +1,4 @@
-"""A contender in a process of its own that works when told to, one line a task: a peer, in another interpreter, or one of ours.
+"""Contenders in separate processes, which answer a line per task: peers in another interpreter, or ours.
 
 Its script says in one line which libraries it has, then answers every line with one.
 """
@@ -13,7 +13,7 @@ from seesay.system.cpu import available_cores
 
 
 class Worker:
-    """A process that answers every line with one. Raises SystemExit with `ended` where it ends early."""
+    """A process that answers every line with one. Raises SystemExit with `ended` if it ends early."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], ended: str, stderr: int | None = None) -> None:
         self._ended = ended

@@ -1,4 +1,4 @@
-"""How far a search depends on the way in which a thing is typed: thirteen ways each to type the nouns of `phrasings.tsv`.
+"""Dependence of a search on the wording: thirteen wordings of each noun in `phrasings.tsv`.
 
 Columns of the table: noun, plural, zh, and measure, the Chinese measure word that stands between a number and the noun.
 """
@@ -44,7 +44,7 @@ class Noun:
 
 
 def read_nouns(table: Path = TABLE) -> list[Noun]:
-    """Raises ValueError where the table is not as it should be."""
+    """Reads the table of nouns. Raises ValueError for a wrong row."""
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
     if not rows or tuple(rows[0]) != COLUMNS:
@@ -53,7 +53,7 @@ def read_nouns(table: Path = TABLE) -> list[Noun]:
 
 
 def compare(result: Result, search: Callable[[str], Sequence[int]], *, quick: bool) -> None:
-    """Asks all of them. search: of a query, the numbers of the first pictures."""
+    """Searches for all wordings. search: query -> numbers of the first pictures."""
     nouns = read_nouns()[: QUICK if quick else None]
     told = {}
     for noun in nouns:

@@ -1,4 +1,4 @@
-"""The pictures that benchmarks use: evaluation sets under $SEESAY_DATA where that is set, the examples otherwise."""
+"""Pictures for benchmarks: evaluation sets in $SEESAY_DATA if that is set, else the examples."""
 
 import csv
 import os
@@ -26,7 +26,7 @@ def examples() -> list[Path]:
 
 
 def photos_1k() -> tuple[str, list[Path]]:
-    """(its name, its files): one photo per ImageNet class, or else the examples."""
+    """(name, files) of a set: one photo per ImageNet class, or else the examples."""
     folder = data()
     photos = _photos(folder / "photos-1k" / "images") if folder else []
     return ("photos-1k", photos) if photos else ("examples/photos", examples())
@@ -47,7 +47,7 @@ def flickr_val() -> dict[Path, list[str]] | None:
 
 
 def linked(files: Iterable[Path], folder: Path) -> Path:
-    """A folder that holds just these files, as links."""
+    """Makes a folder of links to these files."""
     folder.mkdir(parents=True)
     for number, file in enumerate(files):  # the same name may occur in two folders
         (folder / f"{number:04d}-{file.name}").symlink_to(file.absolute())
@@ -55,7 +55,7 @@ def linked(files: Iterable[Path], folder: Path) -> Path:
 
 
 def enlarge(files: Iterable[Path], folder: Path, size: tuple[int, int], *, quality: int, noise: bool) -> list[Path]:
-    """JPEGs of `size`, made from these photos by a central cut and bicubic enlargement; noise as of a camera's sensor."""
+    """Makes JPEGs of `size` from photos by central crop and bicubic enlargement, with noise as of a camera's sensor."""
     folder.mkdir(exist_ok=True)
     width, height = size
     grain = np.random.default_rng(0).normal(0, NOISE_LEVELS, (height, width, 3)).astype(np.int16) if noise else None
@@ -72,7 +72,7 @@ def enlarge(files: Iterable[Path], folder: Path, size: tuple[int, int], *, quali
 
 
 def mosaics(files: list[Path], folder: Path, size: tuple[int, int], count: int, *, tile_px: int = 250) -> list[Path]:
-    """JPEGs of `size` tiled with photos at about their own resolution: pictures with real detail in every pixel."""
+    """Makes JPEGs of `size` tiled with photos at about their own resolution, so that every pixel has real detail."""
     folder.mkdir(exist_ok=True)
     width, height = size
     made, number = [], 0

@@ -1,4 +1,4 @@
-"""What sums of words and pictures, filters, tags, orders and the cut-off add to a plain search.
+"""Time that sums of words and pictures, filters, tags, orders and relevance add to a plain search.
 
     python benchmarks/query_latency.py [--quick] [--json]
 
@@ -6,8 +6,8 @@ A library as if of 200,000 photos over ten years, from four cameras, in 200 fold
 the bundled model's space. Every kind of query runs in turns with the plain one, those with a photo with a search by that photo
 alone; words and photos are encoded with the bundled model.
 
-Then what relevance costs: the same vector searched for by corrected ranks, with hits marked, and by cosine alone, with nothing
-else between; over a library as if of 1,000 photos too.
+Then the cost of relevance: the same vector is searched for by corrected ranks, with marked hits, and by cosine alone, in turns;
+also in a library as if of 1,000 photos.
 
 Goals: each query takes at most 1.3 times as long as the plain search; ranks and marks take at most 2 ms over 1,000 photos, 5 ms
 over 200,000.
@@ -27,13 +27,15 @@ from rounds import interleave
 import seesay
 from seesay.images.metadata import Metadata
 from seesay.library import Filters
-from seesay.library.indexing.indexer import sync_matrix
 from seesay.library.search.background import Form
-from seesay.library.search.search import Options, Score, ranked
+from seesay.library.search.encode import EncodedQuery
+from seesay.library.search.search import Options, Score, search_encoded
 from seesay.library.search.terms import Terms
 from seesay.library.storage.store import Store
+from seesay.library.vectors import open_index
+from seesay.library.vectors.sync import sync
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 GOAL = 1.3
 RELEVANCE_MS, RELEVANCE_MS_MANY = 2.0, 5.0
@@ -60,11 +62,11 @@ def measure(quick: bool) -> Result:
             times = interleave(searches, rounds, warm_ups=2)
             relevance.append(_relevance(result, library, photos, rounds))
     rows: list[tuple[str, ...]] = []
-    for name, taken in times.items():
+    for name, measured in times.items():
         plain = PHOTO if "photo" in name else PLAIN
-        ratio = taken.over(times[plain])
-        rows.append((name, f"{1e3 * taken.median:.1f}", f"{1e3 * taken.best:.1f}", f"{ratio:.2f}"))
-        result.figures[name] = {**taken.to_json(1e3), "ratio": round(ratio, 3)}
+        ratio = measured.over(times[plain])
+        rows.append((name, f"{1e3 * measured.median:.1f}", f"{1e3 * measured.best:.1f}", f"{ratio:.2f}"))
+        result.figures[name] = {**measured.to_json(1e3), "ratio": round(ratio, 3)}
         if name != plain:
             result.goals.append(Goal(f"{name}, times {'a photo alone' if plain == PHOTO else 'the plain search'}", ratio, GOAL))
     header = ("query", "median ms", "best", "ratio")
@@ -75,22 +77,27 @@ def measure(quick: bool) -> Result:
 
 
 def _relevance(result: Result, library: seesay.Library, photos: int, rounds: int) -> tuple[str, ...]:
-    """What ranks and marks take beyond the same search by cosine. That is little beside the product, whose time varies more
-    from round to round than this takes, so it is told by the best of each."""
-    terms = Terms(library.model.encode_text([PLAIN])[0])
-    with library.reading() as store:
-        vectors = library.vectors(store, library.space(store), "image")
+    """Measures what ranks and marks add to the same search by cosine.
+
+    It is little beside the product, whose time varies more from round to round, so the bests of both are compared.
+    """
+    query = EncodedQuery(Terms(library.model.encode_text([PLAIN])[0]), Form.SENTENCE)
     scores: tuple[Score, ...] = ("rank", "cosine")
-    runs: dict[str, Callable[[], object]] = {
-        each: partial(ranked, library, terms, Options(score=each), form=Form.SENTENCE) for each in scores
-    }
-    times = interleave({**runs, "product": lambda: vectors.cosines(terms.positive)}, rounds, warm_ups=2)
+
+    def search(options: Options) -> None:
+        with library.session() as session:
+            search_encoded(session, query, options)
+
+    with library.session() as session:
+        vectors = session.vectors("image")
+    runs: dict[str, Callable[[], object]] = {each: partial(search, Options(score=each)) for each in scores}
+    times = interleave({**runs, "product": lambda: vectors.cosines(query.terms.positive)}, rounds, warm_ups=2)
     used = {score: _processor_s(run, rounds) for score, run in runs.items()}
-    by_clock, by_processor = (1e3 * (took["rank"] - took["cosine"]) for took in ({s: times[s].best for s in scores}, used))
+    by_clock, by_processor = (1e3 * (by["rank"] - by["cosine"]) for by in ({s: times[s].best for s in scores}, used))
     result.figures[f"relevance over {photos} photos"] = {
         "milliseconds": round(by_clock, 3),
         "processor_milliseconds": round(by_processor, 3),
-        **{name: taken.to_json(1e3) for name, taken in times.items()},
+        **{name: measured.to_json(1e3) for name, measured in times.items()},
     }
     limit = RELEVANCE_MS if photos == SMALL else RELEVANCE_MS_MANY
     result.goals.append(Goal(f"what ranks and marks add to a search of {photos:,} photos, ms", by_clock, limit))
@@ -99,7 +106,7 @@ def _relevance(result: Result, library: seesay.Library, photos: int, rounds: int
 
 
 def _processor_s(run: Callable[[], object], rounds: int) -> float:
-    """The least of this thread's processor time that a run took."""
+    """The processor time of this thread in the fastest run."""
     used = []
     for _ in range(rounds):
         begin = time.thread_time()
@@ -136,7 +143,7 @@ def _searches(library: seesay.Library, hit: str, photos: Path) -> dict[str, Call
 
 
 def fill(folder: Path, model: Model, photos: int) -> None:
-    """Makes a library as if of so many photos."""
+    """Writes a library as if of so many photos."""
     generator = np.random.default_rng(0)
     store = Store(folder, create=True)
     space = store.ensure_space(model.space_id, model.dim, model.name)
@@ -145,19 +152,19 @@ def fill(folder: Path, model: Model, photos: int) -> None:
         tagged = []
         for number in range(photos):
             year, month, day, hour = 2015 + number % 10, 1 + number // 10 % 12, 1 + number // 120 % 28, number // 3360 % 24
-            taken = f"{year}-{month:02d}-{day:02d}T{hour:02d}:00:00"
+            taken_at = f"{year}-{month:02d}-{day:02d}T{hour:02d}:00:00"
             latitude, longitude = generator.uniform(-60, 70), generator.uniform(-180, 180)
             path = f"{number * 200 // photos:04d}/photo-{number:07d}.jpg"
             sizes = (4000, 3000) if generator.random() < 0.7 else (3000, 4000)
-            exif = Metadata(1, taken, CAMERAS[generator.integers(4)], latitude, longitude)
+            exif = Metadata(1, taken_at, CAMERAS[generator.integers(4)], latitude, longitude)
             content = store.put_content(hashlib.sha256(path.encode()).digest(), "image", *sizes, exif)
-            vector = unit(generator.standard_normal(model.dim).astype(np.float32))
+            vector = normalize(generator.standard_normal(model.dim).astype(np.float32))
             store.put_vector(store.put_item(content), space, model.build_id, vector.tobytes())
             store.put_file(root, path, 2_000_000, 0, content)
             if number % 1000 == 0:
                 tagged.append((content, "receipt", None))
         store.put_tags(tagged)
-    sync_matrix(store, space)
+    sync(open_index(store.vector_folder(space), space.dim), store, space)
     store.close()
 
 

@@ -1,4 +1,4 @@
-"""A random ViT-B/32 CLIP of full size, written once for every contender: as SeeSay, transformers and OpenCLIP read it."""
+"""Writes a random full-size ViT-B/32 CLIP in the formats of SeeSay, transformers and OpenCLIP."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seesay.checkpoints.convert import new_folder, write
-from seesay.checkpoints.formats import writer
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats import registry, writing
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.hub.catalog import architecture
-from seesay.checkpoints.overrides import preset
+from seesay.checkpoints.preprocessing import preset
 from seesay.models.clip import Clip
 from seesay.models.config import ImageConfig, ModelConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
@@ -20,7 +21,7 @@ SOT, EOT = 49406, 49407
 
 
 def make(folder: Path) -> ImageConfig:
-    """Folders float32, int8, transformers and open_clip below `folder`; the image tower's configuration."""
+    """Writes float32, int8, transformers and open_clip in `folder`; returns the image tower's configuration."""
     found = architecture(NAME)
     assert isinstance(found.text, ClipTextConfig)
     config = ModelConfig(
@@ -52,10 +53,10 @@ def make(folder: Path) -> ImageConfig:
                 parameter.normal_(std=0.1)
     for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
         with new_folder(folder / place) as unfinished:
-            write(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
-    for target, place in (("hf", "transformers"), ("open_clip", "open_clip")):
-        with new_folder(folder / place) as unfinished:
-            writer.write(clip, vocabulary("clip"), unfinished, target)  # type: ignore[arg-type]
+            write_folder(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
+    for target in ("transformers", "open_clip"):
+        with new_folder(folder / target) as unfinished:
+            writing.write(clip, vocabulary("clip"), unfinished, registry.writer(target))
     return found.image
 
 
@@ -64,7 +65,7 @@ def pixels(count: int, px: int) -> np.ndarray:
 
 
 def texts(count: int, words: int) -> np.ndarray:
-    """ids (count, words + 2) of texts of so many words."""
+    """Ids (count, words + 2) of random texts of so many words."""
     ids = np.random.default_rng(1).integers(1000, 40000, (count, words + 2))
     ids[:, 0], ids[:, -1] = SOT, EOT
     return ids

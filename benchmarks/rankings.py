@@ -1,4 +1,4 @@
-"""How good a ranking is, in which not every picture is judged: any@k, P@k and nDCG@k of its condensed list.
+"""Quality of a ranking with unjudged pictures: any@k, P@k and nDCG@k of its condensed list.
 
 A condensed list is the ranking without the pictures that nobody judged (Sakai, Alternatives to Bpref, SIGIR 2007): those behind
 move up, and nothing is held against a ranking that is not known to be wrong. Gains are 1 for a right picture and 0 for others.
@@ -15,7 +15,7 @@ CUT = 10
 
 @dataclass(frozen=True)
 class Quality:
-    """Of one ranking. first: the place of the first right picture in the condensed list, from 1; None where there is none."""
+    """Scores of one ranking. first: rank of the first right picture in the condensed list, from 1; None if there is none."""
 
     any: bool  # right pictures among the first ANY
     precision: float  # the share of right ones among the first CUT
@@ -25,7 +25,7 @@ class Quality:
 
 
 def quality(gains: Sequence[bool], right: int) -> Quality:
-    """Of a condensed list, CUT pictures or more. gains: whether each is right. right: how many there are at all."""
+    """The scores of a condensed list of CUT pictures or more. gains: whether each is right; right: how many exist."""
     if right < 1:
         raise ValueError("a ranking cannot be judged where nothing is right")
     found = [place for place, gain in enumerate(gains, start=1) if gain]
@@ -40,7 +40,7 @@ def quality(gains: Sequence[bool], right: int) -> Quality:
 
 
 def condensed(pages: Iterable[Sequence[int]], unjudged: Collection[int], least: int = CUT) -> list[int]:
-    """The judged pictures of as many pages as it takes to have `least`, or of all of them."""
+    """The judged pictures of the first pages that together have `least`, or of all pages."""
     judged: list[int] = []
     for page in pages:
         judged += [picture for picture in page if picture not in unjudged]
@@ -50,7 +50,7 @@ def condensed(pages: Iterable[Sequence[int]], unjudged: Collection[int], least: 
 
 
 def agreement(rankings: Sequence[Sequence[int]]) -> int:
-    """How many of the first CUT pictures those two rankings share that share the fewest."""
+    """The least number of pictures that two of the rankings share among their first CUT."""
     return min(len(set(a[:CUT]) & set(b[:CUT])) for a, b in combinations(rankings, 2))
 
 

@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def measured(name: str, quick: bool) -> dict[str, Any]:
-    """Runs one script; what it prints is passed on, but for its last line, the figures."""
+    """Runs one script and prints its output, except the last line, which has the figures."""
     command = [sys.executable, str(HERE / f"{name}.py"), "--json", *(["--quick"] if quick else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"})
     if done.returncode:
@@ -108,7 +108,7 @@ def page(runs: dict[str, dict[str, Any]]) -> str:
 
 
 def setting(runs: dict[str, dict[str, Any]]) -> str:
-    """Every machine that something was measured on, with what."""
+    """Lists the machines, each with what was measured on it."""
     settings: dict[tuple[str, ...], list[str]] = {}
     for name, run in runs.items():
         machine = run["machine"]
@@ -142,7 +142,7 @@ def cores(run: dict[str, Any]) -> str:
 
 
 def fast_decoding(run: dict[str, Any]) -> str:
-    """What the figures say about the mode in which the library decodes."""
+    """A sentence on the fast decode mode, from the figures."""
     name, large = next(iter(run["decode"].items()))
     worst_name, worst = min(run["decode"].items(), key=lambda entry: entry[1]["cosine_mean"])
     text = (

@@ -1,4 +1,4 @@
-"""Timing of contenders in turns, so that whatever else the machine does meets all of them alike."""
+"""Times contenders in turns, so that other work on the machine affects all of them alike."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of every round."""
+    """The seconds of each round."""
 
     seconds: tuple[float, ...]
 
@@ -21,7 +21,7 @@ class Times:
         return min(self.seconds)
 
     def over(self, peer: "Times") -> float:
-        """How many times as long as the peer, by the medians."""
+        """The ratio of the median to the peer's."""
         return self.median / peer.median
 
     def to_json(self, unit: float = 1.0) -> dict[str, float]:

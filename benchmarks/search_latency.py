@@ -1,10 +1,10 @@
-"""How long an exact search takes, against the product that it cannot do without.
+"""Time of an exact search, compared with the matrix product that it consists of.
 
     python benchmarks/search_latency.py [--quick] [--json]
 
-Us: the ten nearest of N vectors x 384 in a library's memory-mapped matrix: `Matrix.published`, `Matrix.rows`, the product with
-the query, `top_k`. Peer: only the product, `vectors @ query`, of the same float32 numbers in memory. Both run in turns with all
-pages touched. Then whole searches by vector through `Library` and SQLite, down to the hits with their paths.
+Us: the ten nearest of N vectors x 384 in a library's vector index: `state`, `view`, the cosines with the query, `top_k`. Peer:
+only the product, `vectors @ query`, of the same float32 numbers in memory. Both run in turns with all pages touched. Then whole
+searches by vector through `Library` and SQLite, down to the hits with their paths.
 
 Goal: ours takes at most 1.2 times as long as the product, for 10,000, 100,000 and 1,000,000 vectors.
 """
@@ -23,10 +23,11 @@ from benchmark import Goal, Result, Table, run
 from rounds import Times, interleave
 
 import seesay
-from seesay.library.indexing.indexer import sync_matrix
 from seesay.library.storage.store import Store
-from seesay.library.vectors.matrix import Matrix
-from seesay.models.vectors import top_k, unit
+from seesay.library.vectors import open_index
+from seesay.library.vectors.index import VectorIndex, VectorRow
+from seesay.library.vectors.sync import sync
+from seesay.models.vectors import normalize, top_k
 
 GOAL = 1.2
 DIM = 384
@@ -34,7 +35,7 @@ K = 10
 ROUNDS = {10_000: 1000, 100_000: 200, 1_000_000: 40}
 CHUNK = 50_000
 WARM_UPS = 3  # the first one touches every page
-STEPS = ("published, rows", "product", "top_k")
+STEPS = ("state, view", "product", "top_k")
 US, PEER = "exact search", "product"
 WHOLE = "Library.search_vector"
 COMPARED = ("vectors", "rounds", "search median ms", "best", "product median ms", "best", "ratio of medians", "of bests")
@@ -43,14 +44,14 @@ COMPARED = ("vectors", "rounds", "search median ms", "best", "product median ms"
 def measure(quick: bool) -> Result:
     result = Result()
     rounds = {count: number // (5 if quick else 1) for count, number in ROUNDS.items() if count <= 100_000 or not quick}
-    query = unit(np.random.default_rng(1).standard_normal(DIM))
+    query = normalize(np.random.default_rng(1).standard_normal(DIM))
     rows, steps = [], []
     for count, number in rounds.items():
         with tempfile.TemporaryDirectory(prefix="seesay-bench-", ignore_cleanup_errors=True) as folder:
             vectors = _vectors(count)
-            matrix = Matrix(Path(folder), DIM)
-            matrix.rebuild(((i + 1, "image", row.tobytes()) for i, row in enumerate(vectors)), count)
-            search = _Search(matrix, query)
+            index = open_index(Path(folder), DIM)
+            index.add((VectorRow(i + 1, "image", row.tobytes()) for i, row in enumerate(vectors)), count)
+            search = _Search(index, query)
             times = interleave({US: search, PEER: partial(np.matmul, vectors, query)}, number, warm_ups=WARM_UPS)
         rows.append(_compared(result, count, times))
         medians = {step: 1e3 * statistics.median(seconds[WARM_UPS:]) for step, seconds in search.seconds.items()}
@@ -73,25 +74,27 @@ def _vectors(count: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     vectors = np.empty((count, DIM), dtype=np.float32)
     for start in range(0, count, CHUNK):
-        vectors[start : start + CHUNK] = unit(generator.standard_normal((min(CHUNK, count - start), DIM), dtype=np.float32))
+        vectors[start : start + CHUNK] = normalize(
+            generator.standard_normal((min(CHUNK, count - start), DIM), dtype=np.float32)
+        )
     return vectors
 
 
 class _Search:
-    """One exact search, step by step; it keeps the seconds that each step took."""
+    """One exact search, step by step; `seconds` has the time of each step."""
 
-    def __init__(self, matrix: Matrix, query: np.ndarray) -> None:
-        self._matrix, self._query = matrix, query
+    def __init__(self, index: VectorIndex, query: np.ndarray) -> None:
+        self._index, self._query = index, query
         self.seconds: dict[str, list[float]] = {step: [] for step in STEPS}
 
     def __call__(self) -> np.ndarray:
         clock = [time.perf_counter()]
-        rows = self._matrix.rows("image", self._matrix.published())
+        view = self._index.view("image", self._index.state())
         clock.append(time.perf_counter())
-        assert rows is not None
-        scores = rows.vectors @ self._query
+        assert view is not None
+        scores = view.cosines(self._query)
         clock.append(time.perf_counter())
-        best: np.ndarray = rows.ids[top_k(scores, K)]
+        best: np.ndarray = view.ids[top_k(scores, K)]
         clock.append(time.perf_counter())
         for step, (started, ended) in zip(STEPS, pairwise(clock), strict=True):
             self.seconds[step].append(ended - started)
@@ -125,7 +128,7 @@ def _whole(result: Result, count: int, query: np.ndarray, rounds: int) -> tuple[
 
 
 def _fill(folder: Path, model: seesay.Model, vectors: np.ndarray) -> None:
-    """A library as if `vectors` were those of pictures, each with a file of its own."""
+    """Writes a library as if `vectors` were those of pictures, each with a file of its own."""
     store = Store(folder, create=True)
     space = store.ensure_space(model.space_id, model.dim, model.name)
     root = store.add_root(str(folder / "photos"))
@@ -134,7 +137,7 @@ def _fill(folder: Path, model: seesay.Model, vectors: np.ndarray) -> None:
             content = store.put_content(hashlib.sha256(path.encode()).digest(), "image", 4000, 3000)
             store.put_vector(store.put_item(content), space, model.build_id, vector)
             store.put_file(root, path, 2_000_000, 0, content)
-    sync_matrix(store, space)
+    sync(open_index(store.vector_folder(space), space.dim), store, space)
     store.close()
 
 

@@ -1,21 +1,21 @@
-"""What a server takes: 64 clients at once, each asking again as soon as it is answered.
+"""The throughput of `seesay serve` under 64 clients, each sending its next request as soon as one is answered.
 
     python benchmarks/serve_load.py [--quick] [--json]
 
-Us: `seesay serve`. Peers: the simplest FastAPI handler over the same graphs, which encodes each request by itself
-(simple_server.py); and, where SEESAY_INFINITY names its command, infinity-emb (torch on the CPU), which batches too. Every
-contender serves from a process of its own, in turns; the clients share the machine's cores with it. Mixed: two requests in
-three are a text of four to twelve words, the third a photo of some 480 pixels. Short texts: of four words. The random CLIP is
-a ViT-B/32 of full size, the same weights for all, float32 where nothing else is said. "The tower alone" is what the text tower
-takes in batches of 64 with nothing around it; "its products alone" is numpy (OpenBLAS) multiplying matrices of the shapes in
-its layers, and nothing else: about what these cores can do at all in float32.
+Peers: the simplest FastAPI handler over the same graphs, which encodes each request by itself (simple_server.py); and, where
+SEESAY_INFINITY names its command, infinity-emb (torch on the CPU), which batches too. Every contender serves from a process of
+its own, in turns; the clients share the machine's cores with it. Mixed: two requests in three are a text of four to twelve
+words, the third a photo of some 480 pixels. Short texts: of four words. The random CLIP is a ViT-B/32 of full size, the same
+weights for all, float32 unless stated otherwise. "The tower alone" is the text tower in batches of 64 with nothing around it;
+"its products alone" is numpy (OpenBLAS) multiplying matrices of the shapes in its layers, and nothing else: about the limit of
+these cores in float32.
 
-Searches: 32 clients look for words in a library of 2,000 random vectors, no two queries alike, and get 50 hits each, as clients
-do that say no number; beside them others ask for embeddings of just the texts that such a search encodes: of a sentence one, of
-up to three words four, its phrasings, in one request. So what is compared is the library's part of a search.
+Searches: 32 clients search in words in a library of 2,000 random vectors, no two queries alike, and get 50 hits each, the
+default; in other turns they request embeddings of just the texts that such a search encodes: one for a sentence, four for up to
+three words, its phrasings, in one request. So the library's part of a search is what is compared.
 
-Goals: 1.5 times the requests that the simple handler answers, 4 times infinity's on short texts; none lost; memory flat; 0.8
-times as many searches as requests for the embeddings of their texts.
+Goals: 1.5 times the requests of the simple handler, 4 times infinity's on short texts; none lost; constant memory; 0.8 times as
+many searches as requests for the embeddings of their texts.
 """
 
 import json
@@ -43,16 +43,21 @@ from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tasks.phrasing import phrasings
 
 CLIENTS = 64
-TURNS, TURN_S, QUICK_S = 3, 20.0, 3.0
+TURNS = 3
+TURN_S = 20.0
+QUICK_S = 3.0
 WARM_UP_S = 3.0
-OVER_SIMPLE, OVER_INFINITY, OVER_EMBEDDINGS = 1.5, 4.0, 0.8
-SEARCHERS, PHOTOS = 32, 2000
+OVER_SIMPLE = 1.5
+OVER_INFINITY = 4.0
+OVER_EMBEDDINGS = 0.8
+SEARCHERS = 32
+PHOTOS = 2000
 HERE = Path(__file__).parent
 
 
 @dataclass
 class Server:
-    """A contender that runs: where it listens, what it uses."""
+    """A contender's process, with its reports of load and its memory in megabytes after each turn."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -148,7 +153,7 @@ def _search(result: Result, seconds: float) -> None:
             port = servers["seesay"].port
             for name, load in loads.items():
                 texts = Load(
-                    tuple(json.dumps(phrasings(json.loads(said), search_spec(model).templates)) for said in load.inputs)
+                    tuple(json.dumps(phrasings(json.loads(words), search_spec(model).templates)) for words in load.inputs)
                 )
                 turns = {
                     f"searches, {name}": (load, "/v1/search"),
@@ -156,19 +161,21 @@ def _search(result: Result, seconds: float) -> None:
                 }
                 reports: dict[str, list[Report]] = {title: [] for title in turns}
                 for turn in range(TURNS + 1):
-                    for title, (asked, path) in turns.items():
-                        took = seconds if turn else min(WARM_UP_S, seconds)
-                        reports[title].append(load_of(asked, port, path, "bundled", SEARCHERS, took))
-                ours, theirs = (Report.joined(some[1:]) for some in reports.values())
-                each = sum(len(json.loads(said)) for said in texts.inputs) / len(texts.inputs)
-                for title, total in zip(turns, (ours, theirs), strict=True):
+                    for title, (each, path) in turns.items():
+                        duration = seconds if turn else min(WARM_UP_S, seconds)
+                        reports[title].append(load_of(each, port, path, "bundled", SEARCHERS, duration))
+                with_search, embeddings = (Report.joined(turns_of[1:]) for turns_of in reports.values())
+                texts_each = sum(len(json.loads(phrases)) for phrases in texts.inputs) / len(texts.inputs)
+                for title, total in zip(turns, (with_search, embeddings), strict=True):
                     quantiles = (f"{1e3 * total.quantile(at):.0f}" for at in (0.5, 0.99))
-                    ratio = f"{total.rate / theirs.rate:.2f}"
-                    rows.append((title, f"{total.rate:.0f}", f"{each * total.rate:.0f}", *quantiles, str(total.lost), ratio))
-                    result.figures[f"search, {title}"] = total.to_json() | {"texts_each": round(each, 2)}
+                    ratio = f"{total.rate / embeddings.rate:.2f}"
+                    rows.append(
+                        (title, f"{total.rate:.0f}", f"{texts_each * total.rate:.0f}", *quantiles, str(total.lost), ratio)
+                    )
+                    result.figures[f"search, {title}"] = total.to_json() | {"texts_each": round(texts_each, 2)}
                 what = f"embeddings of the texts of searches for {name}, times searches"
-                result.goals.append(Goal(f"{what}, a second", theirs.rate / ours.rate, 1 / OVER_EMBEDDINGS))
-                result.goals.append(Goal(f"searches for {name}: lost", ours.lost, 0))
+                result.goals.append(Goal(f"{what}, a second", embeddings.rate / with_search.rate, 1 / OVER_EMBEDDINGS))
+                result.goals.append(Goal(f"searches for {name}: lost", with_search.lost, 0))
     header = ("requests", "a second", "texts a second", "p50 ms", "p99 ms", "lost", "ratio")
     result.tables.append(Table(f"{SEARCHERS} clients, {TURNS} x {seconds:.0f} s in turns, bundled model", header, rows))
 
@@ -178,11 +185,11 @@ def _tower_alone(path: Path | None, load: Load, seconds: float) -> float:
     model, texts = seesay.load(path), load.all_texts()
     model.encode_text(texts[:64])
     done, begin = 0, time.perf_counter()
-    while (taken := time.perf_counter() - begin) < seconds:
+    while (elapsed := time.perf_counter() - begin) < seconds:
         at = done % (len(texts) - 64)
         model.encode_text(texts[at : at + 64])
         done += 64
-    return done / taken
+    return done / elapsed
 
 
 def _products_alone(path: Path, load: Load, seconds: float) -> float:
@@ -192,21 +199,21 @@ def _products_alone(path: Path, load: Load, seconds: float) -> float:
     assert isinstance(config, ClipTextConfig)
     tokens = model.tokenizer(load.all_texts()[:64]).ids.size
     width, inner = config.width, config.mlp_width
-    made = {side: np.ones((tokens, side), dtype=np.float32) for side in (width, inner)}
+    inputs = {side: np.ones((tokens, side), dtype=np.float32) for side in (width, inner)}
     shapes = [(width, 3 * width), (width, width), (width, inner), (inner, width)]  # attention in and out, MLP in and out
     weights = [np.ones(shape, dtype=np.float32) for shape in shapes]
     done, begin = 0, time.perf_counter()
-    while (taken := time.perf_counter() - begin) < seconds:
+    while (elapsed := time.perf_counter() - begin) < seconds:
         for _ in range(config.depth):
             for weight in weights:
-                made[len(weight)] @ weight
+                inputs[len(weight)] @ weight
         done += 64
-    return done / taken
+    return done / elapsed
 
 
 @contextmanager
 def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Server]]:
-    """All of them, listening; they wait while others have their turn."""
+    """All contenders, listening; each waits while others have their turn."""
     ours = [] if models is None else ["--model", str(models / "float32")]
     name = "bundled" if models is None else "random"
     commands = {
@@ -226,8 +233,15 @@ def _servers(models: Path | None, *, infinity: bool) -> Iterator[dict[str, Serve
             "cpu",
             "--no-bettertransformer",
         ]
-        said = [*shlex.split(os.environ["SEESAY_INFINITY"]), *options, "--host", "127.0.0.1", "--served-model-name", "random"]
-        commands["infinity-emb"] = (said, "/embeddings", "random")
+        command = [
+            *shlex.split(os.environ["SEESAY_INFINITY"]),
+            *options,
+            "--host",
+            "127.0.0.1",
+            "--served-model-name",
+            "random",
+        ]
+        commands["infinity-emb"] = (command, "/embeddings", "random")
     with tempfile.TemporaryDirectory(prefix="seesay-bench-") as home, _running(commands, Path(home)) as servers:
         yield servers
 

@@ -1,4 +1,4 @@
-"""What anybody writes first: a FastAPI handler that encodes what a request brings. Requests run in FastAPI's threads."""
+"""The simplest server: a FastAPI handler that encodes each request by itself, in FastAPI's threads."""
 
 import argparse
 import base64

@@ -1,4 +1,4 @@
-"""How long tokenizing many short captions takes, against OpenCLIP's tokenizer.
+"""Time to tokenize many short captions, compared with OpenCLIP's tokenizer.
 
     SEESAY_DATA=... SEESAY_PEERS=/path/to/python python benchmarks/tokenizing.py [--quick] [--json]
 
@@ -86,7 +86,7 @@ def row(run: str, names: list[str], seconds: dict[str, dict[str, float]]) -> tup
 
 
 def captions(count: int) -> tuple[str, list[str]]:
-    """(where they are from, distinct short English texts)."""
+    """(their source, distinct short English texts)."""
     folder = data()
     table = folder / "flickr8k" / "captions.tsv" if folder else None
     if table is not None and table.is_file():
@@ -100,7 +100,7 @@ def captions(count: int) -> tuple[str, list[str]]:
 
 
 def in_batches(tokenizer: Tokenizer, texts: list[str], batch: int) -> str:
-    """Tokenizes all, and names the last batch's ids by their digest."""
+    """Tokenizes all texts in batches; returns a digest of the last batch's ids."""
     for start in range(0, len(texts), batch):
         ids = tokenizer(texts[start : start + batch]).ids
     return hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()

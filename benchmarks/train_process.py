@@ -1,7 +1,7 @@
 """One contender of train_step.py, run by the peers' interpreter: `python train_process.py open_clip|padded|trimmed BATCH`.
 
-Says its name, then answers every line with the loss of one training step. "open_clip" is its model, its ClipLoss and the
-optimizer of its trainer; the other two are ours, with texts padded to the context as OpenCLIP's are, and with padding left out.
+Prints its name, then answers every line with the loss of one training step. "open_clip" is OpenCLIP's model, ClipLoss and
+trainer's optimizer; the other two are ours, with texts padded to the context as OpenCLIP's are, and without padding.
 """
 
 import sys
@@ -81,8 +81,9 @@ def ours(levels: np.ndarray, texts: list[str], *, padded: bool) -> Callable[[], 
     from seesay.training.data.loader import Batch
     from seesay.training.data.samples import Sample
     from seesay.training.recipe import Recipe
-    from seesay.training.start.towers import set_training
-    from seesay.training.trainer import Prepared, Trainer
+    from seesay.training.setup import set_up
+    from seesay.training.start.freezing import set_training
+    from seesay.training.step import Prepared, TrainingStep
 
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "captions.tsv"
@@ -97,11 +98,12 @@ def ours(levels: np.ndarray, texts: list[str], *, padded: bool) -> Callable[[], 
             "data": {"batch": len(texts), "sources": [{"kind": "manifest", "path": str(table)}]},
             "optimizer": {"learning_rate": 1e-6},
         }
-        trainer = Trainer(from_json(Recipe, values, "the recipe"))
-    set_training(trainer.clip, trainer.recipe)
+        parts = set_up(from_json(Recipe, values, "the recipe"))
+    set_training(parts.clip, parts.recipe)
     samples = [Sample(Path(f"{i}.jpg"), text, str(i), None, str(i)) for i, text in enumerate(texts)]
-    batch = Batch(samples, [Prepared(picture) for picture in levels], len(samples))
-    return lambda: float(trainer.learn(batch)["loss"])
+    batch = Batch(samples, [Prepared(image) for image in levels], len(samples))
+    train = TrainingStep(parts)
+    return lambda: float(train(batch)["loss"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A training step of ViT-B/32 (forward, backward, AdamW) against OpenCLIP's.
+"""Speed of a training step of ViT-B/32 (forward, backward, AdamW), compared with OpenCLIP's.
 
     SEESAY_PEERS=python benchmarks/train_step.py [--batch 32] [--quick] [--json]
 

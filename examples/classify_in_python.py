@@ -16,7 +16,7 @@ for photo, probabilities in zip(photos, model.classify(photos, labels), strict=T
 
 # The same by hand: unit vectors, cosines, and the model's own temperature.
 images, words = model.encode_image(photos), model.encode_text(labels)
-print(images.shape, words.shape, "cosines:", (images @ words.T).round(2)[0], "logit scale:", round(model.logit_scale, 2))
+print(images.shape, words.shape, "cosines:", (images @ words.T).round(2)[0], "scale:", round(model.scale, 2))
 
 # Any two kinds can be compared.
 print("pictures with each other:", model.similarity(photos[0], photos[1]).round(3))

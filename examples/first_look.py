@@ -7,6 +7,7 @@ Everything runs offline. Writes out/results.html with the pictures found.
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 import seesay
-from seesay.render.gallery import Classified, Found, write_page
+from seesay.render.gallery import ClassificationSection, SearchSection, write_page
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
@@ -72,17 +73,17 @@ def index(library: seesay.Library, folder: Path) -> None:
     )
 
 
-def search(library: seesay.Library, query: str) -> Found:
+def search(library: seesay.Library, query: str) -> SearchSection:
     heading(f'Search "{query}"')
-    return Found(query, show(library.search(query, n=5)))
+    return SearchSection(query, show(library.search(query, n=5)))
 
 
-def search_like(library: seesay.Library, path: str) -> Found:
+def search_like(library: seesay.Library, path: str) -> SearchSection:
     heading(f"Search with {Path(path).name}")
-    return Found("", show(library.search(image=path, n=5)), path)
+    return SearchSection("", show(library.search(image=path, n=5)), path)
 
 
-def show(hits: list[seesay.Hit]) -> list[seesay.Hit]:
+def show(hits: Sequence[seesay.Hit]) -> Sequence[seesay.Hit]:
     table = results("sure" if hits[0].relevance is not None else "cosine", "picture")
     for hit in hits:
         sure = f"{hit.score:.3f}" if hit.relevance is None else f"{hit.relevance:.0%}"
@@ -91,7 +92,7 @@ def show(hits: list[seesay.Hit]) -> list[seesay.Hit]:
     return hits
 
 
-def classify(model: seesay.Model, path: str) -> Classified:
+def classify(model: seesay.Model, path: str) -> ClassificationSection:
     (probabilities,) = model.classify(path, LABELS)
     ranked = sorted(zip(LABELS, map(float, probabilities), strict=True), key=lambda pair: -pair[1])
     heading(f"What is {Path(path).name}?", "no training: only these labels' words")
@@ -99,7 +100,7 @@ def classify(model: seesay.Model, path: str) -> Classified:
     for label, probability in ranked[:5]:
         table.add_row(f"{probability:.1%}", label)
     console.print(table)
-    return Classified(path, dict(ranked))
+    return ClassificationSection(path, dict(ranked))
 
 
 if __name__ == "__main__":

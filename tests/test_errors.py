@@ -33,7 +33,7 @@ def test_an_input_error_says_which_parameter_and_what_came() -> None:
 
 def test_an_input_error_about_a_text_has_its_position() -> None:
     with pytest.raises(InputError) as raised:
-        Query.of("dog + ")
+        Query.parse("dog + ")
     assert (raised.value.parameter, raised.value.got, raised.value.position) == ("query", "dog + ", 6)
 
 

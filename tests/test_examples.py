@@ -1,4 +1,4 @@
-"""The examples run as they stand, and the README's commands as it prints them."""
+"""The examples run, and so do the commands of the README and the tutorial, with the outputs shown there."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 
 import pytest
@@ -51,24 +52,54 @@ def test_every_example_photo_is_attributed(photos: list[Path]) -> None:
     assert sum(path.stat().st_size for path in photos) < 6_000_000
 
 
-def readme_commands(file: str) -> list[str]:
-    """The shell lines that run seesay, without their comments."""
-    lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
-    return [line.removeprefix("$ ").split("#")[0].strip() for line in lines if re.match(r"(\$ |mkdir .*)?seesay ", line)]
+class Command(NamedTuple):
+    """A line of a page that is typed into a shell, and the lines that the page shows as its output."""
+
+    line: str
+    output: list[str]
 
 
-def readme_python(file: str) -> str:
-    return re.findall(r"```python\n(.*?)```", (PROJECT / file).read_text(encoding="utf-8"), flags=re.DOTALL)[0]
+def blocks(page: str, language: str = "") -> list[list[str]]:
+    """The lines of each of a page's code blocks in this language."""
+    pieces = re.split(r"^```(.*)\n", (PROJECT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # Text, mark, block, mark of the end, text, ...
+    return [block.splitlines() for mark, block in zip(pieces[1::4], pieces[2::4], strict=True) if mark == language]
+
+
+def commands(page: str) -> list[Command]:
+    """The commands in a page's code blocks, without comments: after `$` with their output, otherwise those of seesay alone."""
+    found: list[Command] = []
+    for block in blocks(page):
+        for line in block:
+            if line.startswith("$ ") or re.match(r"(mkdir .*)?seesay ", line):
+                found.append(Command(line.removeprefix("$ ").split("#")[0].strip(), []))
+            elif block[0].startswith("$ "):
+                found[-1].output.append(line)
+    return found
+
+
+def python(page: str) -> list[str]:
+    (block,) = blocks(page, "python")
+    return block
 
 
 def test_both_readmes_say_the_same_commands_and_code() -> None:
-    assert readme_commands("README.zh-CN.md") == readme_commands("README.md")
-    assert len(readme_commands("README.md")) >= 12
+    assert commands("README.zh-CN.md") == commands("README.md")
+    assert len(commands("README.md")) >= 12
 
     def code(file: str) -> list[str]:
-        return [line.split("#")[0].rstrip() for line in readme_python(file).splitlines()]
+        return [line.split("#")[0].rstrip() for line in python(file)]
 
     assert code("README.zh-CN.md") == code("README.md")
+
+
+def test_both_readmes_show_the_same_scores() -> None:
+    def scores(file: str) -> list[str]:
+        return re.findall(r"\d+\.\d \(\d+\.\d-\d+\.\d\)", (PROJECT / file).read_text(encoding="utf-8"))
+
+    assert scores("README.zh-CN.md") == scores("README.md")
+    card = (PROJECT / "src" / "seesay" / "bundled" / "card.json").read_text(encoding="utf-8")
+    assert not [score for score in scores("README.md") if f"{score.split('(')[1].rstrip(')')} %" not in card]
 
 
 RECIPE = """
@@ -90,9 +121,10 @@ learning_rate = 1e-5
 
 @pytest.fixture
 def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the README's commands speak of: pictures, one of them dated, a list of captions."""
+    """The files that the pages' commands name: the example photos, pictures, one of them dated, a list of captions."""
     photos = sorted(few.iterdir())
-    for place in ("Pictures", "Pictures/old", "Pictures/2024", "photos/2024"):
+    shutil.copytree(PHOTOS, tmp_path / "examples" / "photos")
+    for place in ("Pictures", "Pictures/old", "Pictures/2024"):
         (tmp_path / place).mkdir(parents=True)
         for photo in photos[:6]:
             shutil.copy(photo, tmp_path / place)
@@ -132,16 +164,52 @@ def serves(command: str, home: Path) -> None:
     process.communicate(timeout=60)
 
 
-def test_every_command_of_the_readme_runs_as_written(home: Path) -> None:
-    for command in readme_commands("README.md"):
-        if command.startswith("seesay serve"):
-            serves(command, home)
+def words_and_numbers(output: str) -> list[str]:
+    """An output without bars, durations and the library's folder, all of which differ from machine to machine."""
+    output = re.sub(r" in [\d.]+ s( \(\d+ pictures/s\))?\. Library: .*", "", output)
+    return re.sub(r"[\u2588-\u258f]+", " ", output).split()
+
+
+def same(shown: str, printed: str) -> bool:
+    """Percentages may differ by 3 and cosines by 0.02, since processors round 8-bit products differently; all else is equal."""
+    if not all(re.fullmatch(r"-?\d+(\.\d+)?%?", word) for word in (shown, printed)):
+        return shown == printed
+    tolerance = 3 if shown.endswith("%") else 0.02 if "." in shown else 0
+    return shown[-1:].isdigit() == printed[-1:].isdigit() and (
+        abs(float(shown.rstrip("%")) - float(printed.rstrip("%"))) <= tolerance
+    )
+
+
+def check_output(command: Command, run: subprocess.CompletedProcess[str]) -> None:
+    notes = [line for line in command.output if line.startswith("seesay: ")]
+    assert all(note in run.stderr for note in notes), f"{command.line}\n{run.stderr}"
+    shown = words_and_numbers("\n".join(line for line in command.output if line not in notes))
+    printed = words_and_numbers(run.stdout)
+    assert len(shown) == len(printed), f"{command.line}\n{run.stdout}"
+    assert all(map(same, shown, printed)), f"{command.line}\n{run.stdout}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_every_command_runs_as_written_and_prints_what_is_shown(page: str, home: Path) -> None:
+    ends = []
+    for command in commands(page):
+        if command.line.startswith("seesay serve"):
+            serves(command.line, home)
             continue
-        run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-        assert (run.returncode, "Traceback" in run.stderr) == (0, False), f"{command}\n{run.stderr}"
-    assert (home / "found.html").is_file()
-    assert (home / "vectors.npz").is_file()
-    assert list((home / "best").iterdir())
+        run = subprocess.run(command.line, shell=True, capture_output=True, text=True, check=False)
+        assert (run.returncode, "Traceback" in run.stderr) == (0, False), f"{command.line}\n{run.stderr}"
+        if command.output:
+            check_output(command, run)
+        ends += [(home / name).exists() for name in re.findall(r"(?:--html|-o) (\S+)", command.line)]
+        if "cp {} best/" in command.line:
+            assert list((home / "best").iterdir())
+    assert ends
+    assert all(ends)
+
+
+def test_the_server_of_the_readme_serves(home: Path) -> None:
+    assert "`seesay serve ~/Pictures`" in (PROJECT / "README.md").read_text(encoding="utf-8")
+    serves("seesay serve ~/Pictures", home)
 
 
 def training_recipes() -> list[str]:
@@ -158,14 +226,14 @@ def test_the_first_recipe_of_the_page_on_training_runs_as_written(tmp_path: Path
     monkeypatch.chdir(tmp_path)
     result = train(read_recipe(tmp_path / "first.toml"))
     assert result.model is not None
-    assert not result.left_out
+    assert not result.skipped
 
 
 # In the order of the page's table.
 PARTS_OF_A_RECIPE = (
     ("Recipe",),
     ("ModelRecipe",),
-    ("ImageTower", "TextTower"),
+    ("ImageTowerRecipe", "TextTowerRecipe"),
     ("Data", "Augment"),
     ("Manifest", "ClassTable", "ClassFolder", "Shards"),
     ("Loss", "Distillation", "Anchors"),
@@ -194,16 +262,49 @@ def test_the_page_on_training_names_every_key_and_its_recipe_is_read(tmp_path: P
         assert not [key for key in sorted(keys - of_their_own) if f"`{key}`" not in text], names
 
 
-def test_the_python_of_the_readme_runs_as_written(home: Path) -> None:
-    run = subprocess.run([sys.executable, "-c", readme_python("README.md")], capture_output=True, text=True, check=False)
+def test_the_python_of_the_readme_prints_what_its_comments_say(home: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", "\n".join(python("README.md"))], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count(str(home / "photos" / "2024")) == 5
+    comments = " ".join(line.split("#")[1] for line in python("README.md") if line.startswith("print("))
+    shown, printed = ([float(number) for number in re.findall(r"-?\d+\.\d+", text)] for text in (comments, run.stdout))
+    assert len(shown) == 2 * 2 + 3
+    assert printed == pytest.approx(shown, abs=0.03)
 
 
-@pytest.mark.parametrize(
-    "file", ["README.md", "README.zh-CN.md", *sorted(str(p.relative_to(PROJECT)) for p in (PROJECT / "docs").glob("*.md"))]
-)
+def test_the_python_of_the_tutorial_runs_as_written(home: Path) -> None:
+    (home / "examples" / "photos").rename(home / "my-photos")
+    index = subprocess.run(["seesay", "index", "my-photos"], capture_output=True, text=True, check=False)
+    assert index.returncode == 0, index.stderr
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(python("docs/tutorial.md"))], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(f" True {home / 'my-photos' / 'vehicles'}") == 3
+
+
+PAGES = [
+    *PROJECT.glob("*.md"),
+    *(PROJECT / "docs").glob("*.md"),
+    *(PROJECT / "recipes").glob("*/README.md"),
+    PROJECT / "tests" / "parity" / "README.md",
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which a page's headings are linked to: lower case, letters, digits and hyphens."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("file", sorted(str(page.relative_to(PROJECT)) for page in PAGES))
 def test_links_lead_somewhere(file: str) -> None:
-    path = PROJECT / file
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+    page = PROJECT / file
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+        other = page.parent / target if target else page
+        assert other.exists(), target
+        assert not heading or heading in anchors(other), f"{target}#{heading}"
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = re.findall(r"\]\(([^)#]+)\)", (PROJECT / "docs" / "index.md").read_text(encoding="utf-8"))
+    assert {page.name for page in (PROJECT / "docs").glob("*.md")} - {"index.md"} <= set(listed)

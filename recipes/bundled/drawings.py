@@ -1,7 +1,7 @@
-"""Drawings with names: emoji of three makers and public-domain clip art, laid on backgrounds as pictures to learn from.
+"""Drawings with names as training images: emoji of three makers and public-domain clip art, on backgrounds.
 
-Every drawing becomes `VIEWS` pictures: alone or several of it, on white, on a colour, or on a blurred photo. Written as a
-manifest for the trainer, drawings.jsonl beside images/. A concept (an emoji, whoever drew it) is one identity.
+Every drawing yields `VIEWS` images: alone or repeated, on white, on a colour, or on a blurred photo. They are written with a
+manifest for the trainer, drawings.jsonl beside images/. A concept (an emoji of any maker) is one identity.
 """
 
 import json
@@ -22,7 +22,7 @@ from recipes.bundled.packages import fetch
 SIDE = 260
 VIEWS = {"fluent": 4, "google": 2, "twitter": 2, "clipart": 2}
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SCORED = ("Caltech 101", "Grocery Store")  # sets that the model is scored on: none of their photos may teach it
+SCORED = ("Caltech 101", "Grocery Store")  # evaluation sets, whose photos must not be used for training
 FLAGS = 9  # emojibase's group: 260 countries' flags would outweigh everything else
 DC = "{http://purl.org/dc/elements/1.1/}"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -30,6 +30,8 @@ RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 @dataclass(frozen=True)
 class Drawing:
+    """A drawing with its names, the best first, and its tags."""
+
     file: Path
     maker: str
     concept: str
@@ -38,11 +40,12 @@ class Drawing:
 
 
 def drawings(work: Path) -> list[Drawing]:
+    """All drawings."""
     return [*_emoji(work), *_clip_art(work)]
 
 
 def emoji_names(work: Path) -> list[tuple[str, str]]:
-    """(Chinese, English)"""
+    """Names of emoji as (Chinese, English)."""
     return sorted({(d.names[1][1], d.names[0][1]) for d in _emoji(work) if len(d.names) > 1})
 
 
@@ -56,31 +59,31 @@ def _emoji(work: Path) -> Iterator[Drawing]:
     for code, english in tables["en"].items():
         if english.get("group", FLAGS) == FLAGS:
             continue
-        said = [(lang, tables[lang][code]) for lang in tables if code in tables[lang]]
-        names = tuple((lang, e["label"].replace(":", ",")) for lang, e in said)
-        tags = tuple((lang, tag) for lang, e in said for tag in e.get("tags", ()))
+        entries_by_language = [(lang, tables[lang][code]) for lang in tables if code in tables[lang]]
+        names = tuple((lang, e["label"].replace(":", ",")) for lang, e in entries_by_language)
+        tags = tuple((lang, tag) for lang, e in entries_by_language for tag in e.get("tags", ()))
         for maker, folder in makers.items():
-            spelled = (code.lower(), code.lower().replace("-fe0f", ""), code.lower() + "-fe0f")
-            files = (folder / f"{name}.{kind}" for name in spelled for kind in ("webp", "png"))
+            spellings = (code.lower(), code.lower().replace("-fe0f", ""), code.lower() + "-fe0f")
+            files = (folder / f"{name}.{kind}" for name in spellings for kind in ("webp", "png"))
             if (file := next((f for f in files if f.exists()), None)) is not None:
                 yield Drawing(file, maker, f"emoji:{code}", names, tags)
 
 
 def _clip_art(work: Path) -> Iterator[Drawing]:
-    pictures = fetch("openclipart-png", work) / "usr/share/openclipart/png"
-    described = fetch("openclipart-svg", work) / "usr/share/openclipart/svg"
-    for file in sorted(pictures.rglob("*.png")):
-        at = file.relative_to(pictures)
-        title, keywords = _describe(described / at.with_suffix(".svg"))
+    images = fetch("openclipart-png", work) / "usr/share/openclipart/png"
+    descriptions = fetch("openclipart-svg", work) / "usr/share/openclipart/svg"
+    for file in sorted(images.rglob("*.png")):
+        relative = file.relative_to(images)
+        title, keywords = _describe(descriptions / relative.with_suffix(".svg"))
         words = [("en", w) for w in keywords]
         if name := _name(title):
-            yield Drawing(file, "clipart", f"clipart:{at}", (("en", name),), tuple(words))
+            yield Drawing(file, "clipart", f"clipart:{relative}", (("en", name),), tuple(words))
         elif words:
-            yield Drawing(file, "clipart", f"clipart:{at}", (words[0],), tuple(words[1:]))
+            yield Drawing(file, "clipart", f"clipart:{relative}", (words[0],), tuple(words[1:]))
 
 
 def _describe(file: Path) -> tuple[str, list[str]]:
-    """(title, keywords); nothing where the file has none, or is no XML."""
+    """(title, keywords) of an SVG file; empty if it has none or is not XML."""
     try:
         root = ElementTree.parse(file).getroot()
     except (OSError, ElementTree.ParseError):
@@ -89,8 +92,8 @@ def _describe(file: Path) -> tuple[str, list[str]]:
     if work is None:
         return "", []
     title = work.findtext(f"{DC}title") or ""
-    found = [(e.text or "").strip().lower() for e in work.iter(f"{RDF}li")]
-    return title, [w for w in dict.fromkeys(found) if re.fullmatch(r"[a-z][a-z \-]{2,24}", w) and w not in DULL]
+    keywords = [(e.text or "").strip().lower() for e in work.iter(f"{RDF}li")]
+    return title, [w for w in dict.fromkeys(keywords) if re.fullmatch(r"[a-z][a-z \-]{2,24}", w) and w not in DULL]
 
 
 DULL = {
@@ -118,18 +121,15 @@ DULL = {
 
 
 def _name(title: str) -> str:
-    """The title as words, or nothing where it is a number, a person or a sentence."""
+    """The title as words; empty if it is a number, a person or a sentence."""
     title = re.sub(r"[_\-]+|\b(architetto|francesco|rollandin|01|02|03)\b", " ", title.lower())
     title = re.sub(r"[^a-z ]|\b(clip ?art|svg|icon|by \w+)\b", " ", title)
     words = title.split()
     return " ".join(words) if 1 <= len(words) <= 5 and len("".join(words)) > 2 else ""
 
 
-# Pictures
-
-
 def render(file: Path, rng: np.random.Generator) -> Image.Image:
-    """The drawing on a background, (SIDE, SIDE) RGB: mostly alone, sometimes a heap of it."""
+    """The drawing on a background, (SIDE, SIDE) RGB: usually alone, sometimes a heap of copies."""
     drawing = Image.open(file).convert("RGBA")
     drawing = drawing.crop(drawing.getbbox() or (0, 0, *drawing.size))
     canvas = _background(rng)
@@ -141,8 +141,8 @@ def render(file: Path, rng: np.random.Generator) -> Image.Image:
         one = one.rotate(rng.uniform(-180, 180) if heap else rng.normal(0, 8), Image.Resampling.BICUBIC, expand=True)
         free = [SIDE - s for s in one.size]
         spread = 0.2 if heap else 0.0
-        at = [int(f / 2 + rng.uniform(-0.5 - spread, 0.5 + spread) * max(abs(f), SIDE * spread)) for f in free]
-        canvas.paste(one, (at[0], at[1]), one)
+        position = [int(f / 2 + rng.uniform(-0.5 - spread, 0.5 + spread) * max(abs(f), SIDE * spread)) for f in free]
+        canvas.paste(one, (position[0], position[1]), one)
     return canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 1.5))) if rng.random() < 0.2 else canvas
 
 
@@ -162,35 +162,38 @@ def _background(rng: np.random.Generator) -> Image.Image:
 
 @cache
 def backgrounds() -> tuple[Image.Image, ...]:
+    """The photos that serve as backgrounds."""
     return tuple(Image.open(file).convert("RGB") for file in example_photos())
 
 
 def example_photos() -> list[Path]:
-    """Those of examples/photos that are of no set in `SCORED`."""
+    """The photos in examples/photos that come from none of the sets in `SCORED`."""
     rows = (line.split(" | ") for line in (EXAMPLES / "ATTRIBUTION.md").read_text(encoding="utf-8").splitlines())
-    named = [(row[0].strip("| `"), row[2]) for row in rows if len(row) > 3 and row[0].startswith("| `")]
-    return sorted(EXAMPLES / "photos" / name for name, source in named if not source.startswith(SCORED))
+    sources = [(row[0].strip("| `"), row[2]) for row in rows if len(row) > 3 and row[0].startswith("| `")]
+    return sorted(EXAMPLES / "photos" / name for name, source in sources if not source.startswith(SCORED))
 
 
 def write(work: Path, seed: int = 0) -> Path:
-    """drawings.jsonl and its images/, made once. Returns the manifest."""
+    """Writes drawings.jsonl and its images/, once. Returns the manifest."""
     folder = work / "drawings"
     manifest = folder / "drawings.jsonl"
     if manifest.exists():
         return manifest
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    found = drawings(work)
+    all_drawings = drawings(work)
     jobs = (
-        (drawing, number, view, folder, seed) for number, drawing in enumerate(found) for view in range(VIEWS[drawing.maker])
+        (drawing, number, view, folder, seed)
+        for number, drawing in enumerate(all_drawings)
+        for view in range(VIEWS[drawing.maker])
     )
     rows = []
     with ProcessPoolExecutor() as pool:
         while part := list(islice(jobs, 2000)):
             rows += [row for row in pool.map(_write_one, part, chunksize=50) if row is not None]
-            print(f"{len(rows)} pictures of {len(found)} drawings", flush=True)
-    whole = manifest.with_suffix(".part")
-    whole.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    whole.rename(manifest)
+            print(f"{len(rows)} pictures of {len(all_drawings)} drawings", flush=True)
+    draft = manifest.with_suffix(".part")
+    draft.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    draft.rename(manifest)
     return manifest
 
 
@@ -199,10 +202,10 @@ def _write_one(job: tuple[Drawing, int, int, Path, int]) -> dict[str, object] | 
     name = f"{number:05d}-{view}.jpg"
     if not (folder / "images" / name).exists():
         try:
-            picture = render(drawing.file, np.random.default_rng((seed, number, view)))
-        except (OSError, Image.DecompressionBombError):  # damaged, or as large as a poster: one drawing less
+            image = render(drawing.file, np.random.default_rng((seed, number, view)))
+        except (OSError, Image.DecompressionBombError):  # damaged, or as large as a poster: the drawing is skipped
             return None
-        picture.save(folder / "images" / name, quality=90)
+        image.save(folder / "images" / name, quality=90)
     texts = [{"text": text, "lang": lang, "weight": 1.0} for lang, text in drawing.names]
     texts += [{"text": text, "lang": lang, "weight": 0.6 / len(drawing.tags)} for lang, text in drawing.tags]
     return {"image": name, "texts": texts, "identity": drawing.concept}

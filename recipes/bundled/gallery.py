@@ -1,4 +1,4 @@
-"""docs/gallery.md: what the bundled model finds in examples/photos for queries in both languages, failures among them.
+"""Writes docs/gallery.md: the bundled model's results in examples/photos for queries in both languages, failures included.
 
 `python -m recipes.bundled.gallery`
 """
@@ -11,8 +11,10 @@ from PIL import Image
 import seesay
 
 ROOT = Path(__file__).parents[2]
-PHOTOS, PAGE = ROOT / "examples" / "photos", ROOT / "docs" / "gallery.md"
-SHOWN, HEIGHT = 5, 150
+PHOTOS = ROOT / "examples" / "photos"
+PAGE = ROOT / "docs" / "gallery.md"
+SHOWN = 5
+HEIGHT = 150
 QUERIES = {
     "English": (
         "a boat on the water",
@@ -64,23 +66,23 @@ def main() -> None:
             best = np.argsort(-cosines, kind="stable")[:SHOWN]
             name = f"{language.lower()}-{number:02d}.jpg"
             _strip([files[i] for i in best]).save(folder / name, quality=80)
-            found = ", ".join(f"{files[i].stem} {cosines[i]:.2f}" for i in best)
-            lines += ["", f"**{query}**", "", f"![{found}](images/gallery/{name})"]
+            caption = ", ".join(f"{files[i].stem} {cosines[i]:.2f}" for i in best)
+            lines += ["", f"**{query}**", "", f"![{caption}](images/gallery/{name})"]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(PAGE)
 
 
 def _strip(files: list[Path]) -> Image.Image:
-    pictures = []
+    photos = []
     for file in files:
         with Image.open(file) as photo:
             width = min(round(photo.width * HEIGHT / photo.height), 2 * HEIGHT)
-            pictures.append(photo.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS))
-    strip = Image.new("RGB", (sum(p.width + 4 for p in pictures) - 4, HEIGHT), "white")
-    at = 0
-    for picture in pictures:
-        strip.paste(picture, (at, 0))
-        at += picture.width + 4
+            photos.append(photo.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS))
+    strip = Image.new("RGB", (sum(p.width + 4 for p in photos) - 4, HEIGHT), "white")
+    left = 0
+    for thumbnail in photos:
+        strip.paste(thumbnail, (left, 0))
+        left += thumbnail.width + 4
     return strip
 
 

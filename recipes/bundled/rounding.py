@@ -1,6 +1,7 @@
-"""Weights on levels such that what comes out of a layer changes least, rather than each weight (GPTQ, Frantar et al. 2022,
-arXiv 2210.17323): what rounding one weight does wrong, those that are still to be rounded make good, as far as their inputs go
-together on pictures."""
+"""Rounding of weights to levels so that a layer's output changes least (GPTQ, Frantar et al. 2022, arXiv 2210.17323).
+
+The error of rounding one weight is compensated by those not rounded yet, as far as their inputs correlate on images.
+"""
 
 from collections.abc import Iterator
 
@@ -8,31 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seesay.engines.graph_builder import WEIGHT_LEVELS
 from seesay.models.families.efficientnet_lite.tower import Conv, EfficientNetLite
+from seesay.models.graph_builder import WEIGHT_LEVELS
 
-CELLS = 32  # of a map that are looked at, in each picture
-DAMPING = 0.01  # of the mean square of an input
+CELLS = 32  # sampled cells of each feature map
+DAMPING = 0.01  # relative to the mean square of an input
 BATCH = 16
 
 
 def rounded(tower: EfficientNetLite, pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """The weights of all convolutions of single cells, by name; `pixels` (N, 3, image_px, image_px)."""
+    """Rounded weights of all 1 x 1 convolutions, by name; `pixels` (N, 3, image_px, image_px)."""
     layers = {name: layer for name, layer in tower.named_modules() if isinstance(layer, Conv) and layer.kernel_size == (1, 1)}
     moments: dict[str, Tensor] = {}
 
-    def watch(name: str) -> None:
-        def see(layer: Conv, inputs: tuple[Tensor]) -> None:
+    def record_inputs(name: str) -> None:
+        def hook(layer: Conv, inputs: tuple[Tensor]) -> None:
             cells = inputs[0].flatten(2)
-            chosen = torch.randint(cells.shape[2], (CELLS,), generator=generator)
-            rows = cells[:, :, chosen].transpose(1, 2).flatten(0, 1).double()
+            columns = torch.randint(cells.shape[2], (CELLS,), generator=generator)
+            rows = cells[:, :, columns].transpose(1, 2).flatten(0, 1).double()
             moments[name] = moments.get(name, 0) + rows.T @ rows
 
-        layers[name].register_forward_pre_hook(see)
+        layers[name].register_forward_pre_hook(hook)
 
     generator = torch.Generator().manual_seed(0)
     for name in layers:
-        watch(name)
+        record_inputs(name)
     with torch.inference_mode():
         for start in range(0, len(pixels), BATCH):
             tower(torch.from_numpy(pixels[start : start + BATCH]))
@@ -48,20 +49,20 @@ def nearest(weight: np.ndarray, moments: np.ndarray, largest: int) -> np.ndarray
     The largest weight stays, so that whoever reads the result finds the same scale.
     """
     order = np.argsort(-np.diag(moments))
-    together = moments[np.ix_(order, order)]
-    together += np.eye(len(order)) * (DAMPING * np.diag(moments).mean() + np.finfo(np.float64).tiny)
-    shares = np.linalg.cholesky(np.linalg.inv(together)).T  # upper; shares.T @ shares is the inverse
-    left = weight[:, order]
+    ordered = moments[np.ix_(order, order)]
+    ordered += np.eye(len(order)) * (DAMPING * np.diag(moments).mean() + np.finfo(np.float64).tiny)
+    shares = np.linalg.cholesky(np.linalg.inv(ordered)).T  # upper; shares.T @ shares is the inverse
+    remaining = weight[:, order]
     scale = np.abs(weight).max(axis=1).astype(np.float32) / np.float32(largest)
     scale[scale == 0] = 1
-    pinned = np.abs(left).argmax(axis=1)
-    signs = np.sign(left[np.arange(len(left)), pinned])
+    largest_column = np.abs(remaining).argmax(axis=1)
+    signs = np.sign(remaining[np.arange(len(remaining)), largest_column])
     for i in range(len(order)):
-        levels = np.clip(np.rint(left[:, i] / scale), -largest, largest)
-        levels = np.where(pinned == i, signs * largest, levels)
-        missed = (left[:, i] - levels * scale) / shares[i, i]
-        left[:, i:] -= np.outer(missed, shares[i, i:])
-        left[:, i] = levels * scale
-    result = np.empty_like(left)
-    result[:, order] = left
+        levels = np.clip(np.rint(remaining[:, i] / scale), -largest, largest)
+        levels = np.where(largest_column == i, signs * largest, levels)
+        error = (remaining[:, i] - levels * scale) / shares[i, i]
+        remaining[:, i:] -= np.outer(error, shares[i, i:])
+        remaining[:, i] = levels * scale
+    result = np.empty_like(remaining)
+    result[:, order] = remaining
     return result.astype(np.float32)

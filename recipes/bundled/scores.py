@@ -15,17 +15,17 @@ import seesay
 from recipes.bundled import materials, nouns
 from recipes.bundled.dictionary import entries
 from recipes.bundled.words import Word, scored_words
-from seesay.evaluation.bootstrap import of_means
+from seesay.evaluation.bootstrap import mean_intervals
 from seesay.evaluation.datasets import Labels, read_captions, read_labels
 from seesay.evaluation.features import picture_features
 from seesay.evaluation.runs import run_retrieval, run_zero_shot
 from seesay.model import Model
-from seesay.models.card import Score
+from seesay.models.card import CardScore
 from seesay.tasks.prompts import TEMPLATES, TEMPLATES_ZH
 
 NAMES = Path(__file__).parents[1]
 BY_WORD = ("any of first 3", "P@10", "mAP")
-CALTECH = {  # labels that no one would say
+CALTECH = {  # labels that are unusual in language
     "Faces": "human face",
     "Faces easy": "human face",
     "Leopards": "leopard",
@@ -41,22 +41,22 @@ CALTECH = {  # labels that no one would say
 
 
 @dataclass(frozen=True)
-class Found:
-    """One figure; `key` is short, for comparing models."""
+class KeyedScore:
+    """A score with a short key, for comparing models."""
 
     key: str
-    score: Score
+    score: CardScore
 
 
-def scores(model: Model, data: Path, work: Path) -> Iterator[Found]:
-    """work: where the recipe's packages are, or are fetched to: dictionaries tell which words count."""
+def scores(model: Model, data: Path, work: Path) -> Iterator[KeyedScore]:
+    """All scores. work: the folder of the recipe's packages, whose dictionaries define the scored words."""
     for language, shown in (("en", "English"), ("zh", "Chinese")):
         captions = read_captions(data / "flickr8k" / "captions.tsv", language=language, split="val")
         retrieval = run_retrieval("", model, captions)
-        for way, direction in retrieval.found.directions.items():
+        for way, direction in retrieval.retrieval.directions.items():
             for metric, value in direction.recall.items():
                 key = f"{language} {'t2i' if way.startswith('text') else 'i2t'} {metric}"
-                yield Found(
+                yield KeyedScore(
                     key,
                     _score(
                         f"Flickr8k val, {shown}", f"{way.replace('_', ' ')} {metric}", value, direction.bounds[metric], FLICKR
@@ -65,43 +65,43 @@ def scores(model: Model, data: Path, work: Path) -> Iterator[Found]:
     yield from _by_words(model, data, work)
     for key, labels, templates, note in _labelled(data):
         run = run_zero_shot("", model, labels, templates)
-        yield Found(key, _score(f"zero-shot {key}", "top-1", run.score.top1, run.bounds["top1"], note))
+        yield KeyedScore(key, _score(f"zero-shot {key}", "top-1", run.score.top1, run.bounds["top1"], note))
 
 
-def _by_words(model: Model, data: Path, work: Path) -> Iterator[Found]:
-    """A search of one word finds the photos of which two captions or more say it (words.py: which words)."""
+def _by_words(model: Model, data: Path, work: Path) -> Iterator[KeyedScore]:
+    """Scores of one-word searches; a photo is relevant if two of its captions contain the word (`words.scored_words`)."""
     captions = materials.captions(data / "flickr8k" / "captions.tsv", "val")
-    pictures = picture_features(model, [data / "flickr8k" / "images" / image for image in captions]).vectors
+    images = picture_features(model, [data / "flickr8k" / "images" / image for image in captions]).vectors
     words = scored_words(captions, entries(work), nouns.nouns(work))
     for language, shown in (("en", "English"), ("zh", "Chinese")):
-        asked = [word for word in words if word.language == language]
-        values = np.array(list(found_by(model, asked, pictures)))
-        bounds = of_means(values)
-        note = f"{len(asked)} words that two captions of a photo agree on, by the word alone"
+        language_words = [word for word in words if word.language == language]
+        values = np.array(list(word_metrics(model, language_words, images)))
+        bounds = mean_intervals(values)
+        note = f"{len(language_words)} words that two captions of a photo agree on, by the word alone"
         for metric, value, interval in zip(BY_WORD, values.mean(axis=0), bounds, strict=True):
             key = f"{language} words {metric}"
-            yield Found(key, _score(f"Flickr8k val, single words, {shown}", metric, float(value), interval, note))
+            yield KeyedScore(key, _score(f"Flickr8k val, single words, {shown}", metric, float(value), interval, note))
 
 
-def found_by(model: Model, words: Sequence[Word], pictures: np.ndarray) -> Iterator[tuple[float, float, float]]:
-    """As `BY_WORD`, for each word."""
-    cosines = model.encode_text([word.text for word in words]) @ pictures.T
+def word_metrics(model: Model, words: Sequence[Word], images: np.ndarray) -> Iterator[tuple[float, float, float]]:
+    """The metrics of `BY_WORD`, for each word."""
+    cosines = model.encode_text([word.text for word in words]) @ images.T
     for word, row in zip(words, cosines, strict=True):
-        right = np.isin(np.argsort(-row, kind="stable"), word.photos)
-        precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-        yield float(right[:3].any()), float(right[:10].mean()), float(precision[right].mean())
+        hits = np.isin(np.argsort(-row, kind="stable"), word.photos)
+        precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+        yield float(hits[:3].any()), float(hits[:10].mean()), float(precision[hits].mean())
 
 
-# As Radford et al. 2021 have prompts for every set. Of a dozen kinds tried on the train part these are the best.
+# Radford et al. 2021 use prompts for each set, too. Of a dozen tried on the train part these are the best.
 IN_SHOPS = ("a pile of {}s", "{}s for sale", "a box of {}s", "a package of {}", "a carton of {}")
 FLICKR = "1,000 photos, five captions each"
 
 
 def _labelled(data: Path) -> Iterator[tuple[str, Labels, tuple[str, ...], str]]:
-    seen = "one photo per ImageNet class, 1,000 names; in-domain: the image tower was trained on ImageNet"
+    note_in_domain = "one photo per ImageNet class, 1,000 names; in-domain: the image tower was trained on ImageNet"
     table = data / "photos-1k" / "labels.tsv"
-    yield "photos-1k en", read_labels(table, column="en"), TEMPLATES, seen
-    yield "photos-1k zh", read_labels(table, column="zh"), TEMPLATES_ZH, seen
+    yield "photos-1k en", read_labels(table, column="en"), TEMPLATES, note_in_domain
+    yield "photos-1k zh", read_labels(table, column="zh"), TEMPLATES_ZH, note_in_domain
     yield "caltech101", caltech(data), TEMPLATES, "1,515 photos, 101 names"
     yield "cifar10", read_labels(data / "cifar10" / "labels.tsv"), TEMPLATES, "2,000 photos of 32 x 32 pixels, 10 names"
     parts = [_grocery(data, part) for part in ("train", "val")]
@@ -113,24 +113,25 @@ def _labelled(data: Path) -> Iterator[tuple[str, Labels, tuple[str, ...], str]]:
 
 
 def _grocery(data: Path, part: str) -> Labels:
-    found = read_labels(data / "grocery" / f"{part}.tsv", column="coarse", names=NAMES / "grocery" / "coarse.txt")
-    return Labels(found.images, found.labels, tuple(name.lower() for name in found.names))
+    labels = read_labels(data / "grocery" / f"{part}.tsv", column="coarse", names=NAMES / "grocery" / "coarse.txt")
+    return Labels(labels.images, labels.labels, tuple(name.lower() for name in labels.names))
 
 
 def caltech(data: Path) -> Labels:
-    return _called(read_labels(data / "caltech101" / "labels.tsv"), CALTECH)
+    """Caltech101 with common names."""
+    return _renamed(read_labels(data / "caltech101" / "labels.tsv"), CALTECH)
 
 
-def _called(labels: Labels, names: dict[str, str]) -> Labels:
-    """The labels under other names; of two with one name the numbers become one."""
-    called = [names.get(name, name) for name in labels.names]
-    distinct = list(dict.fromkeys(called))
-    number = np.array([distinct.index(name) for name in called])
+def _renamed(labels: Labels, names: dict[str, str]) -> Labels:
+    """The labels with other names; labels of the same name are merged."""
+    names_by_label = [names.get(name, name) for name in labels.names]
+    distinct = list(dict.fromkeys(names_by_label))
+    number = np.array([distinct.index(name) for name in names_by_label])
     return Labels(labels.images, number[labels.labels], tuple(distinct))
 
 
-def _score(task: str, metric: str, value: float, bounds: Sequence[float], note: str) -> Score:
-    return Score(task, metric, round(value, 4), f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f} %; {note}")
+def _score(task: str, metric: str, value: float, bounds: Sequence[float], note: str) -> CardScore:
+    return CardScore(task, metric, round(value, 4), f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f} %; {note}")
 
 
 def main() -> None:
@@ -140,11 +141,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/bundled"), help="where the recipe's packages are")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = list(scores(seesay.load(options.folder), options.data, options.work))
+    rows = list(scores(seesay.load(options.folder), options.data, options.work))
     if options.json:
-        print(json.dumps({f.key: f.score.value for f in found}, indent=1))
+        print(json.dumps({f.key: f.score.value for f in rows}, indent=1))
     else:
-        for f in found:
+        for f in rows:
             print(f"{f.key:23} {100 * f.score.value:5.1f}   {f.score.note.split(';')[0]}")
 
 

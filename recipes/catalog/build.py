@@ -1,9 +1,9 @@
-"""Writes `architectures` of checkpoints/hub/catalog.json from what OpenCLIP and Chinese-CLIP ship as model configurations.
+"""Writes `architectures` of checkpoints/hub/catalog.json from the model configurations in OpenCLIP and Chinese-CLIP.
 
     python -m recipes.catalog.build          (with open_clip_torch and cn_clip installed)
 
-Only those that the catalogue's models or people's own training runs use: OpenCLIP's with native towers or a BERT-like text
-tower, and Chinese-CLIP's pairs. The `models` part is written by hand, each fact with its source, and stays as it is.
+It takes OpenCLIP's architectures with native towers or a BERT-like text tower, and Chinese-CLIP's pairs. The part `models` is
+written by hand, each fact with its source, and stays unchanged.
 """
 
 import importlib.util
@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import seesay
 from seesay.checkpoints.formats import open_clip
-from seesay.checkpoints.hub.catalog import Architecture
+from seesay.checkpoints.hub.catalog import FILE, Architecture
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig
 from seesay.models.families.bert.config import BertConfig
@@ -23,8 +22,7 @@ from seesay.models.families.vit.config import VitConfig
 from seesay.system.schema import to_json
 from seesay.tokenizers import SPECS
 
-CATALOG = Path(seesay.__file__).parent / "catalog.json"
-CHINESE_PAIRS = {
+CHINESE_PAIRS = {  # image tower -> text tower
     "RN50": "RBT3-chinese",
     "ViT-B-16": "RoBERTa-wwm-ext-base-chinese",
     "ViT-L-14": "RoBERTa-wwm-ext-base-chinese",
@@ -34,17 +32,18 @@ CHINESE_PAIRS = {
 
 
 def main() -> None:
-    catalog = json.loads(CATALOG.read_text(encoding="utf-8"))
-    found = dict([*from_open_clip(), *from_chinese_clip()])
-    missing = {model["architecture"] for model in catalog["models"]} - found.keys()
+    catalog = json.loads(FILE.read_text(encoding="utf-8"))
+    architectures = dict([*from_open_clip(), *from_chinese_clip()])
+    missing = {model["architecture"] for model in catalog["models"]} - architectures.keys()
     if missing:
         raise SystemExit(f"no configuration for {', '.join(sorted(missing))}")
-    catalog["architectures"] = {name: to_json(found[name]) for name in sorted(found)}
-    CATALOG.write_text(json.dumps(catalog, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"wrote {len(found)} architectures beside {len(catalog['models'])} models")
+    catalog["architectures"] = {name: to_json(architectures[name]) for name in sorted(architectures)}
+    FILE.write_text(json.dumps(catalog, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"wrote {len(architectures)} architectures beside {len(catalog['models'])} models")
 
 
 def configs(package: str, *parts: str) -> Path:
+    """A folder inside an installed package, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise SystemExit(f"{package} is not installed")
@@ -52,10 +51,11 @@ def configs(package: str, *parts: str) -> Path:
 
 
 def from_open_clip() -> Iterator[tuple[str, Architecture]]:
+    """OpenCLIP's architectures by name."""
     for file in sorted(configs("open_clip", "model_configs").glob("*.json")):
         try:
             described = open_clip.describe(json.loads(file.read_text(encoding="utf-8")), None, file.name)
-        except CheckpointError:  # towers that are not read
+        except CheckpointError:  # unsupported towers
             continue
         assert described.image
         assert described.text
@@ -68,6 +68,7 @@ def from_open_clip() -> Iterator[tuple[str, Architecture]]:
 
 
 def from_chinese_clip() -> Iterator[tuple[str, Architecture]]:
+    """Chinese-CLIP's architectures by name, IMAGE@TEXT as in cn_clip."""
     folder = configs("cn_clip", "clip", "model_configs")
     for vision, text in CHINESE_PAIRS.items():
         v, t = (json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in (vision, text))
@@ -78,6 +79,7 @@ def from_chinese_clip() -> Iterator[tuple[str, Architecture]]:
 
 
 def chinese_image(v: dict[str, Any]) -> ImageConfig:
+    """An image tower from one of cn_clip's vision configurations."""
     width, head = v["vision_width"], v.get("vision_head_width", 64)
     if isinstance(v["vision_layers"], str):
         stages = tuple(json.loads(v["vision_layers"]))
@@ -96,6 +98,7 @@ def chinese_image(v: dict[str, Any]) -> ImageConfig:
 
 
 def chinese_text(t: dict[str, Any]) -> BertConfig:
+    """A text tower from one of cn_clip's text configurations."""
     return BertConfig(
         kind="bert",
         width=t["text_hidden_size"],

@@ -1,10 +1,10 @@
 """Writes the two packaged vocabularies, src/seesay/tokenizers/vocabularies/*.json: `python -m recipes.tokenizers.build`.
 
-Both are read from the packages that publish them (requirements.txt), without importing those: the byte-pair merges of OpenAI's
-CLIP, and the WordPiece vocabulary of Google's Chinese BERT as Chinese-CLIP ships it. The result is the same bytes at every run.
+Both are read from the packages that publish them (requirements.txt), without importing these: the byte-pair merges of OpenAI's
+CLIP, and the WordPiece vocabulary of Google's Chinese BERT as Chinese-CLIP ships it. Every run writes the same bytes.
 
-The files cut *cleaned* text into ids; cleaning, with lower-casing, is `seesay.tokenizers.cleaning`, since neither original's
-can be said in a tokenizer.json (ftfy; Unicode tables of another age).
+The files split *cleaned* text into ids. Cleaning, with lower-casing, is `seesay.tokenizers.cleaning`, since a tokenizer.json
+can express neither of the originals (ftfy; older Unicode tables).
 """
 
 import gzip
@@ -18,21 +18,21 @@ from typing import Any
 from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.vocabulary import FOLDER, OPENAI_SPECIALS
 
-MERGES = 49152 - 256 - 2  # the file has more; CLIP uses as many as make its vocabulary 49,408
+MERGES = 49152 - 256 - 2  # CLIP uses these many of the file's merges, for a vocabulary of 49,408
 END = "</w>"
 
-# The special tokens may stand in running text, where the originals read them as one token, though only where their pattern
-# begins to match. Added tokens of the `tokenizers` library would be found anywhere, so merges must join the parts that the
-# ordinary ones leave. A part of marks never meets a part of letters in any other word, so nothing else can match these.
+# Special tokens may occur in running text, where the originals read each as one token, but only where their pattern begins to
+# match. Added tokens of the `tokenizers` library would match anywhere, so merges must join the parts that the ordinary merges
+# leave. In no other word does a part of punctuation meet a part of letters, so these merges match nothing else.
 SPECIALS = {
     "<|startoftext|>": ("<", "|", "star", "tof", "text", "|", ">" + END),
     "<|endoftext|>": ("<", "|", "endof", "text", "|", ">" + END),
     "<start_of_text>": ("<", "start", "_", "of", "_", "text", ">" + END),
     "<end_of_text>": ("<", "end", "_", "of", "_", "text", ">" + END),
 }
-# The originals match without regard to case, with the `regex` package. The text is in lower case by then, so that this shows
-# in two characters only: the long s folds to a letter that occurs here, and U+0345, a mark that folds to the letter iota, is
-# matched by nothing.
+# The originals match with the `regex` package, ignoring case. The text is in lower case by then, so this matters for two
+# characters only: the long s folds to a letter in this pattern, and U+0345, a mark that folds to the letter iota, matches
+# nothing.
 PATTERN = r"|'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}\x{345}]+"
 
 
@@ -45,6 +45,7 @@ def main() -> None:
 
 
 def package_file(package: str, name: str) -> Path:
+    """A file inside an installed package, without importing it."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise SystemExit(f"{package} is not installed; see recipes/tokenizers/README.md")
@@ -58,6 +59,7 @@ def write(name: str, content: dict[str, Any]) -> None:
 
 
 def clip(merges: list[tuple[str, str]]) -> dict[str, Any]:
+    """CLIP's tokenizer.json."""
     alphabet = list(byte_alphabet().values())
     names = [*alphabet, *(letter + END for letter in alphabet), *(a + b for a, b in merges)]
     vocabulary = {name: number for number, name in enumerate(names)}
@@ -66,9 +68,9 @@ def clip(merges: list[tuple[str, str]]) -> dict[str, Any]:
     for (special, parts), token in zip(SPECIALS.items(), (start, end, start, end), strict=True):
         for left, right in joins(parts):
             assert left + right not in vocabulary
-            # What is not whole yet gets a number that no text can come out with.
-            whole = left + right == special + END
-            vocabulary[left + right] = token if whole else len(vocabulary) + 2
+            # An incomplete token gets an id that no text can produce.
+            complete = left + right == special + END
+            vocabulary[left + right] = token if complete else len(vocabulary) + 2
             merges = [*merges, (left, right)]
     return {
         "version": "1.0",
@@ -106,19 +108,20 @@ def clip(merges: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def joins(parts: Sequence[str]) -> list[tuple[str, str]]:
-    """Merges that join the parts, beginning where marks meet letters."""
+    """Merges that join the parts, beginning where punctuation meets letters."""
     first = next(i for i, (left, right) in enumerate(pairwise(parts)) if right.isalpha() and not left.isalpha())
-    done, pairs = parts[first], []
+    joined, pairs = parts[first], []
     for part in parts[first + 1 :]:
-        pairs.append((done, part))
-        done += part
+        pairs.append((joined, part))
+        joined += part
     for part in reversed(parts[:first]):
-        pairs.append((part, done))
-        done = part + done
+        pairs.append((part, joined))
+        joined = part + joined
     return pairs
 
 
 def chinese(lines: list[str]) -> dict[str, Any]:
+    """Chinese BERT's tokenizer.json; lines: one piece each."""
     vocabulary = {name: number for number, name in enumerate(lines)}
     assert len(vocabulary) == 21128
     return {
@@ -141,7 +144,7 @@ def chinese(lines: list[str]) -> dict[str, Any]:
 
 
 def around(first: str, first_id: int, last: str, last_id: int) -> dict[str, Any]:
-    """A post-processor: one token before the text and one after it."""
+    """A post-processor that adds one token before a text and one after it."""
     return {
         "type": "TemplateProcessing",
         "single": [

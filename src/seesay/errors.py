@@ -15,7 +15,15 @@ SeeSayError
 │   └── SpaceMismatch       it holds vectors of another space than this model's
 ├── TrainingError           a training run cannot continue: its loss or weights are no longer finite
 ├── MissingName             a compat module lacks a name of the package that it stands for
-└── MissingExtra            an optional dependency is not installed
+├── MissingExtra            an optional dependency is not installed
+└── ServerError             the HTTP server cannot answer a request
+    ├── ServerBusy          more is under way than it takes on: try again later
+    ├── DeadlineExceeded    the request was not answered in time
+    ├── ShuttingDown        it takes no more work
+    ├── AlreadyIndexing     it is indexing its folders already
+    ├── ModelNotServed      it serves another model than the one asked for
+    └── PictureNotFound     its library holds no picture with this id
+        └── PictureUnavailable  the picture is known, but its file is missing or unreadable now
 
 Warnings: SkippedInput (inputs left out with on_error="skip") and TruncatedText (texts cut to the model's context).
 
@@ -133,3 +141,39 @@ class SkippedInput(UserWarning):
 
 class TruncatedText(UserWarning):
     """Some texts are longer than the model's context and were truncated."""
+
+
+class ServerError(SeeSayError):
+    """The HTTP server cannot answer a request."""
+
+
+class ServerBusy(ServerError):
+    """More is under way than the server takes on; `retry_after_s` is when to try again, in seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"the server is busy; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(ServerError):
+    """The request was not answered within the server's deadline."""
+
+
+class ShuttingDown(ServerError):
+    """The server is shutting down and takes no more work."""
+
+
+class AlreadyIndexing(ServerError):
+    """The server is indexing its folders already."""
+
+
+class ModelNotServed(ServerError):
+    """The server serves another model than the one asked for."""
+
+
+class PictureNotFound(ServerError):
+    """The server's library holds no picture with this id."""
+
+
+class PictureUnavailable(PictureNotFound):
+    """The library knows the picture, but its file is missing or cannot be read now."""

@@ -1,4 +1,4 @@
-"""`Model`: the class most people hold. Paths, pictures and strings in, unit vectors of one shared space out."""
+"""`Model`, the main class: images and texts in, unit vectors of one shared space out; and `load`, which opens one."""
 
 import copy
 import dataclasses
@@ -13,13 +13,13 @@ import numpy as np
 
 from seesay.checkpoints.hub.locate import locate
 from seesay.engines import Engine, OnnxEngine
-from seesay.engines.protocol import HiddenStates
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.logits import Logits
 from seesay.models.token_ids import check_ids
-from seesay.models.vectors import unit
-from seesay.system.cpu import available_cores, checked_threads
+from seesay.models.vectors import normalize as normalized
+from seesay.system.cpu import available_cores, check_threads
 from seesay.system.paths import is_url
 from seesay.system.schema import from_json, read_object
 from seesay.tasks import zero_shot
@@ -29,26 +29,28 @@ from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
     from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
     from seesay.models.card import Card
 
-IMAGE_BATCH = 16  # pictures per run of the image tower; larger batches gain nothing on a CPU
+IMAGE_BATCH = 16  # images per run of the image tower; larger batches gain nothing on a CPU
 TEXT_BATCH = 64
 
 
 class TextTokenizer(Protocol):
+    """The part of a tokenizer that a Model needs: texts -> ids."""
+
     spec: TokenizerSpec
 
     def __call__(self, texts: list[str]) -> Tokens: ...
 
 
 class Model:
-    """An image tower and a text tower with one space. Made by `seesay.load()`.
+    """An image tower and a text tower with one space; `seesay.load()` opens one. Safe to call from several threads.
 
-    Safe to call from several threads. `decode` is how JPEGs are decoded: "exact", or "fast" (see `images.read`).
+    decode: how JPEGs are decoded, "exact" or "fast" (see `images.read`). folder: the model folder, if there is one.
     """
 
     def __init__(
@@ -71,10 +73,12 @@ class Model:
 
     @property
     def name(self) -> str:
+        """The model's name, as its configuration has it."""
         return self.config.name
 
     @property
     def dim(self) -> int:
+        """Dimensions of the shared space."""
         return self.config.dim
 
     @property
@@ -84,37 +88,37 @@ class Model:
 
     @property
     def build_id(self) -> str:
-        """Provenance of a vector: engine, precision of the towers (of those that the model has), decode mode."""
-        precision = "+".join(stored for tower in ("image", "text") if (stored := self.config.precision.get(tower)))
+        """Provenance of a vector: engine, precision of the model's towers, decode mode."""
+        precision = "+".join(self.config.precision[tower] for tower in ("image", "text") if self.config.precision.get(tower))
         return f"{self.engine.name}/{precision}/{self.decode}"
 
     @property
     def image_spec(self) -> ImageSpec:
+        """How images are preprocessed. Raises MissingCapability for a model of texts only."""
         if self.config.image_spec is None:
             raise MissingCapability(f"model {self.name!r} has no image tower: it encodes texts only")
         return self.config.image_spec
 
     @property
     def tokenizer(self) -> TextTokenizer:
+        """Texts -> ids. Raises MissingCapability for a model of images only."""
         if self._tokenizer is None:
             raise MissingCapability(f"model {self.name!r} has no text tower: it encodes pictures only")
         return self._tokenizer
 
     @property
-    def logit_scale(self) -> float:
-        return float(np.exp(self.config.logit_scale))
+    def logits(self) -> Logits:
+        """The scale and bias of the model's cosines, and whether softmax or sigmoid follows."""
+        return Logits(self.config.logit_scale, self.config.logit_bias, self.config.score)
 
     @property
-    def logit_bias(self) -> float:
-        return self.config.logit_bias or 0.0
-
-    @property
-    def score(self) -> Literal["softmax", "sigmoid"]:
-        return self.config.score
+    def scale(self) -> float:
+        """The factor of cosines before softmax or sigmoid; `logits.logit_scale` is its logarithm."""
+        return self.logits.scale
 
     @cached_property
     def card(self) -> "Card":
-        """What the model is good for and bad at, with measured scores."""
+        """The model card: strengths, limits and measured scores. Raises ModelError where it has no card."""
         from seesay.models.card import Card
 
         if self.folder is None or not (self.folder / "card.json").is_file():
@@ -123,22 +127,22 @@ class Model:
 
     def with_decode(self, decode: "Decode") -> "Model":
         """The same model, sharing its engine, with another decode mode."""
-        other = copy.copy(self)
-        other.decode = decode
-        return other
+        model = copy.copy(self)
+        model.decode = decode
+        return model
 
     def with_engine(self, engine: Engine) -> "Model":
         """The same model with its towers run by another engine of the same space."""
-        other = copy.copy(self)
-        other.engine = engine
-        return other
+        model = copy.copy(self)
+        model.engine = engine
+        return model
 
-    def sharing(self, at_once: int = 1) -> "Model":
-        """The same model for a program whose other threads want the cores too: a server, or one that decodes meanwhile.
-        at_once: how many runs share them. Itself where its engine is not ONNX Runtime."""
-        return self.with_engine(self.engine.sharing(at_once)) if isinstance(self.engine, OnnxEngine) else self
+    def sharing(self, concurrent_runs: int = 1) -> "Model":
+        """The same model for a program whose other threads need the cores too: a server, or one that decodes meanwhile.
+        concurrent_runs: how many runs share them, where the engine can (see `Engine.sharing`)."""
+        return self.with_engine(self.engine.sharing(concurrent_runs))
 
-    # Pictures
+    # Images
 
     def encode_image(
         self,
@@ -147,11 +151,11 @@ class Model:
         normalize: bool = True,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> np.ndarray:
-        """Pictures -> (N, D) float32 unit vectors; raw projections with normalize=False.
+        """Images -> (N, D) float32 unit vectors; raw projections with normalize=False.
 
         An item is a path (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3); one
-        item, or any iterable of them. Only URLs given here are fetched, within the limits of `images.fetch`. on_error "skip"
-        leaves out what cannot be read and names it in a SkippedInput warning; "raise" stops at the first with UnreadableImage.
+        item, or any iterable of them. Only these URLs are fetched, within the limits of `images.fetch`. on_error "skip" leaves
+        out items that cannot be read and names them in a SkippedInput warning; "raise" stops at the first with UnreadableImage.
         """
         if on_error not in ("raise", "skip"):
             raise InputError(
@@ -176,14 +180,14 @@ class Model:
     def each_image(
         self, items: "ImageInput | Iterable[ImageInput]", *, normalize: bool = True
     ) -> Iterator[np.ndarray | UnreadableImage]:
-        """One result per item, in order: its vector (D,), or the UnreadableImage that says why there is none.
+        """Yields one result per item, in order: its vector (D,), or the UnreadableImage that says why there is none.
 
         Decoding runs ahead in threads while the tower computes; memory stays bounded however many items there are.
         """
-        from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which costs 8 ms to import
+        from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which takes 8 ms to import
 
         batch: list[np.ndarray | UnreadableImage] = []
-        numbered = enumerate(_each(items))
+        numbered = enumerate(_each_item(items))
         for result in prefetch(self._try_pixels, numbered, threads=available_cores(), ahead=2 * IMAGE_BATCH):
             batch.append(result)
             if len(batch) == IMAGE_BATCH:
@@ -192,17 +196,17 @@ class Model:
         yield from self._finish(batch, normalize)
 
     def encode_dense(self, items: "ImageInput | Iterable[ImageInput]", *, normalize: bool = True) -> np.ndarray:
-        """Pictures -> (N, rows, columns, D) float32: features per cell of the picture, in the shared space."""
+        """Images -> (N, rows, columns, D) float32: features per cell of the image, in the shared space."""
         pixels = self.preprocess(items)
         batches = [self.engine.encode_dense(pixels[i : i + IMAGE_BATCH]) for i in range(0, len(pixels), IMAGE_BATCH)]
         if not batches:
             raise InputError("expected at least one picture, got none")
         dense = np.concatenate(batches)
-        return unit(dense) if normalize else dense
+        return normalized(dense) if normalize else dense
 
     def preprocess(self, items: "ImageInput | Iterable[ImageInput]") -> np.ndarray:
-        """Pictures -> pixels (N, 3, H, W) float32, what the image tower takes."""
-        pixels = [self._pixels(item, index) for index, item in enumerate(_each(items))]
+        """Images -> pixels (N, 3, H, W) float32, the input of the image tower."""
+        pixels = [self._pixels(item, index) for index, item in enumerate(_each_item(items))]
         size = self.image_spec.size_px
         return np.stack(pixels) if pixels else np.empty((0, 3, size, size), dtype=np.float32)
 
@@ -221,63 +225,62 @@ class Model:
             return fault
 
     def _finish(self, batch: list[np.ndarray | UnreadableImage], normalize: bool) -> Iterator[np.ndarray | UnreadableImage]:
-        good = [pixels for pixels in batch if isinstance(pixels, np.ndarray)]
-        vectors = iter(self.encode_pixels(np.stack(good), normalize=normalize) if good else ())
+        pixels = [result for result in batch if isinstance(result, np.ndarray)]
+        vectors = iter(self.encode_pixels(np.stack(pixels), normalize=normalize) if pixels else ())
         for result in batch:
             yield result if isinstance(result, UnreadableImage) else next(vectors)
 
     def encode_pixels(self, pixels: np.ndarray, *, normalize: bool = True) -> np.ndarray:
         """pixels (B, 3, H, W) float32, as from `preprocess` -> (B, D) float32."""
         raw = self.engine.encode_pixels(pixels)
-        return unit(raw) if normalize else raw
+        return normalized(raw) if normalize else raw
 
     # Texts
 
-    def expect_text(self) -> None:
-        """Says that a text will be encoded soon: its tower is opened meanwhile, where the engine can."""
-        if isinstance(self.engine, OnnxEngine):
-            self.engine.expect("text")
+    def preload_text(self) -> None:
+        """Begins to open the text tower in the background, where the engine can, because a text will be encoded soon."""
+        self.engine.preload("text")
 
     def encode_text(self, texts: str | Sequence[str], *, normalize: bool = True) -> np.ndarray:
         """One text or a list -> (N, D) float32 unit vectors; raw projections with normalize=False.
 
-        A text longer than the model's context loses its end, which one TruncatedText warning reports.
+        Texts longer than the model's context are truncated, which one TruncatedText warning reports.
         """
         texts = _texts(texts)
-        self.expect_text()  # while the vocabulary is read
+        self.preload_text()  # while the vocabulary is read
         raw = np.empty((len(texts), self.dim), dtype=np.float32)
         # Texts of similar length share a batch, so that little time goes into padding. Padding never changes a vector.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        cut: list[int] = []
+        truncated: list[int] = []
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
             tokens = self.tokenizer([texts[i] for i in rows])
             raw[rows] = self.encode_tokens(tokens.ids, normalize=False)
-            cut += [row for row, truncated in zip(rows, tokens.truncated, strict=True) if truncated]
-        self._report(cut, texts)
-        return unit(raw) if normalize else raw
+            truncated += [row for row, is_truncated in zip(rows, tokens.truncated, strict=True) if is_truncated]
+        self._warn_truncated(truncated, texts)
+        return normalized(raw) if normalize else raw
 
     def encode_tokens(self, ids: np.ndarray, *, normalize: bool = True) -> np.ndarray:
         """ids (B, L) int64, as from `tokenize` -> (B, D) float32. Raises ModelError for ids of another vocabulary."""
         if self.config.text is not None:
             check_ids(ids, self.config.text)
         raw = self.engine.encode_tokens(ids)
-        return unit(raw) if normalize else raw
+        return normalized(raw) if normalize else raw
 
     def tokenize(self, texts: str | Sequence[str]) -> np.ndarray:
         """One text or a list -> ids (N, L) int64, padded."""
         texts = _texts(texts)
         tokens = self.tokenizer(texts)
-        self._report(np.flatnonzero(tokens.truncated), texts)
+        self._warn_truncated(np.flatnonzero(tokens.truncated), texts)
         return tokens.ids
 
-    def _report(self, cut: Iterable[int], texts: list[str]) -> None:
-        cut = sorted(cut)
-        if cut:
+    def _warn_truncated(self, rows: Iterable[int], texts: list[str]) -> None:
+        rows = sorted(rows)
+        if rows:
             length = self.tokenizer.spec.context_length
             warnings.warn(
-                f"{len(cut)} of {len(texts)} texts are longer than {length} tokens and lost their end; "
-                f"the first begins {texts[cut[0]][:40]!r}",
+                f"{len(rows)} of {len(texts)} texts are longer than {length} tokens and lost their end; "
+                f"the first begins {texts[rows[0]][:40]!r}",
                 TruncatedText,
                 stacklevel=3,
             )
@@ -285,29 +288,23 @@ class Model:
     # Both
 
     def image_hidden_states(self, items: "ImageInput | Iterable[ImageInput]") -> list[np.ndarray]:
-        """What enters the image tower's first layer and what leaves each, for pictures: ViT (N, 1 + patches, width) each.
+        """Images -> the input of the image tower's first block and the output of each: of a ViT (N, 1 + patches, width) each.
 
-        Raises MissingCapability where the engine cannot give them; engine="torch" can.
+        Raises MissingCapability where the engine does not offer them; engine="torch" does.
         """
-        return self._hidden().hidden_pixels(self.preprocess(items))
+        return self.engine.hidden_pixels(self.preprocess(items))
 
     def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
-        """What enters the text tower's first layer and what leaves each, for texts: (N, L, width) each. As for pictures."""
-        return self._hidden().hidden_tokens(self.tokenize(texts))
-
-    def _hidden(self) -> HiddenStates:
-        if "hidden_states" not in self.engine.capabilities or not isinstance(self.engine, HiddenStates):
-            raise MissingCapability(
-                f"the {self.engine.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
-            )
-        return self.engine
+        """Texts -> the input of the text tower's first block and the output of each: (N, L, width) each. Raises
+        MissingCapability."""
+        return self.engine.hidden_tokens(self.tokenize(texts))
 
     def similarity(self, a: object, b: object) -> np.ndarray:
-        """Cosines (len(a), len(b)) float32 between any two of: pictures, texts, vectors.
+        """Cosines (len(a), len(b)) float32 between any two of: images, texts, vectors.
 
-        Each side is one item or a list, mixed as you like. A str that begins with http:// or https:// is a picture's URL, one
-        that ends like a picture file (.jpg, .png, ...) is a file, any other str is a text; Path, bytes, PIL images and uint8
-        arrays are pictures; float arrays (N, D) are vectors.
+        Each side is one item or a list, which may be mixed. A str that begins with http:// or https:// is an image's URL, one
+        that ends like an image file (.jpg, .png, ...) is a file, any other str is a text; Path, bytes, PIL images and uint8
+        arrays are images; float arrays (N, D) are vectors.
         """
         return np.asarray(self._vectors(a) @ self._vectors(b).T)
 
@@ -319,7 +316,7 @@ class Model:
     ) -> np.ndarray:
         """Zero-shot classification -> probabilities (N, len(labels)) float32.
 
-        `templates` hold one {} each, where the label goes; a label's vector is the mean over its prompts. Without any, a label
+        templates: with one {} each in place of the label; a label's vector is the mean over its prompts. Without any, a label
         in Chinese gets Chinese ones, others English ones.
         """
         return zero_shot.classify(
@@ -330,13 +327,13 @@ class Model:
         if isinstance(side, np.ndarray) and np.issubdtype(side.dtype, np.floating):
             if side.shape[-1] != self.dim or side.ndim not in (1, 2):
                 raise InputError(f"expected vectors (N, {self.dim}), got an array {side.shape}")
-            return unit(np.atleast_2d(side))
-        items = list(_each(side))
-        pictures = [i for i, item in enumerate(items) if not _is_text(item)]
+            return normalized(np.atleast_2d(side))
+        items = list(_each_item(side))
+        images = [i for i, item in enumerate(items) if not _is_text(item)]
         texts = [i for i, item in enumerate(items) if _is_text(item)]
         vectors = np.empty((len(items), self.dim), dtype=np.float32)
-        if pictures:
-            vectors[pictures] = self.encode_image([items[i] for i in pictures])
+        if images:
+            vectors[images] = self.encode_image([items[i] for i in images])
         if texts:
             vectors[texts] = self.encode_text([str(items[i]) for i in texts])
         return vectors
@@ -349,28 +346,28 @@ def load(
     threads: int | None = None,
     engine: Literal["onnx", "torch"] = "onnx",
     device: str = "cpu",
-    **said: Any,
+    **overrides: Any,
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
-    it opens without. engine "torch" runs the towers in torch on `device`. `threads`: of the engine, by default as many as this
-    process may use cores; in torch on a CPU, as there are free ones. What a checkpoint does not say about itself is passed by
-    name: architecture, or activation, image_heads, text_heads; preprocessing; also name, licence, languages (see
-    `checkpoints.Said`).
+    it opens without. engine "torch" runs the towers in torch on `device`. threads: of the engine, by default as many as this
+    process may use cores; in torch on a CPU, as many as there are free cores. overrides: facts that a checkpoint's file does
+    not state: architecture, or activation, image_heads, text_heads; preprocessing; also name, licence, languages (see
+    `checkpoints.overrides`).
     Raises InputError, ModelError, DownloadError.
     """
     if engine not in ("onnx", "torch"):
         raise InputError(
             f"engine is 'onnx' or 'torch', got {engine!r}", parameter="engine", expected="'onnx' or 'torch'", got=engine
         )
-    checked_threads(threads)
+    check_threads(threads)
     path, entry = locate(model)
     source = path
     if engine == "torch":
         from seesay.checkpoints.reader import open_checkpoint
 
-        return _torch_model(open_checkpoint(path, _said(said, entry)), device, threads, decode)
+        return _torch_model(open_checkpoint(path, _overrides(overrides, entry)), device, threads, decode)
     if device != "cpu":
         raise InputError(
             f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here",
@@ -381,16 +378,16 @@ def load(
     if not _is_ready(path):
         from seesay.checkpoints.convert import prepared
 
-        path = prepared(path, _said(said, entry))
-    elif said:
-        raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(said)}")
+        path = prepared(path, _overrides(overrides, entry))
+    elif overrides:
+        raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
     tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec, source)
     return Model(config, tokenizer, OnnxEngine(path, threads=threads), folder=path, decode=decode)
 
 
 def _is_ready(path: Path) -> bool:
-    """Whether this is a SeeSay folder with its graphs."""
+    """True for a SeeSay folder with its graphs."""
     graphs = any((path / f"{tower}.onnx").is_file() for tower in ("image", "text"))
     return is_model_folder(path) and (graphs or not (path / "model.safetensors").is_file())
 
@@ -402,22 +399,22 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
     spec, vocabulary = clip.config.tokenizer_spec, checkpoint.tokenizer()
     tokenizer = None
     if spec is not None:
-        given = checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary
-        tokenizer = LazyTokenizer(given, spec, checkpoint.path)
+        source = checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary
+        tokenizer = LazyTokenizer(source, spec, checkpoint.path)
     return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
 
 
-def _said(given: dict[str, Any], entry: "CatalogModel | None") -> "Said":
-    from seesay.checkpoints.overrides import Said
+def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
 
-    known = {field.name for field in dataclasses.fields(Said)} - {"entry"}
-    if unknown := sorted(given.keys() - known):
-        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(known))}")
-    return Said(**given, entry=entry)
+    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
+    if unknown := sorted(values.keys() - names):
+        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
+    return Overrides(**values, entry=entry)
 
 
-def _each(items: object) -> Iterator["ImageInput"]:
-    """One item or many -> many."""
+def _each_item(items: object) -> Iterator["ImageInput"]:
+    """Yields one item, or each of many."""
     from PIL import Image
 
     if isinstance(items, str | os.PathLike | bytes | Image.Image) or (isinstance(items, np.ndarray) and items.ndim == 3):

@@ -1,4 +1,4 @@
-"""For tests of whatever stands on a Model: a whole model without weights."""
+"""A model without weights, for tests of code that uses a Model."""
 
 from seesay.engines.fake import FAKE_IMAGE_SPEC, FakeEngine, FakeTokenizer
 from seesay.model import Model
@@ -8,7 +8,7 @@ from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConf
 
 
 def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:
-    """A deterministic model that sees colours and knows their names: encode_text("red") is near a red picture."""
+    """A deterministic model that sees colours and knows their names: encode_text("red") is near a red image."""
     positions, pieces = FakeTokenizer.spec.context_length, FakeTokenizer.vocabulary
     config = ModelConfig(
         format_version=1,
@@ -26,6 +26,6 @@ def fake_model(dim: int = 16, *, space_id: str = "fa4e" * 8) -> Model:
         licence="Apache-2.0",
         provenance=(),
         space_id=space_id,
-        search=SearchSpec({}, hub=0.0, spread=0.0, sentence_hub=0.0),  # it knows colours and no phrasings
+        search=SearchSpec({}, hub=0.0, spread=0.0, sentence_hub=0.0),  # phrasings mean nothing to it
     )
     return Model(config, FakeTokenizer(), FakeEngine(dim))

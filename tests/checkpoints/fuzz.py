@@ -28,7 +28,7 @@ import numpy as np
 
 from seesay.checkpoints.convert import convert
 from seesay.checkpoints.inspect import inspect
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
 from seesay.model import load
@@ -36,7 +36,7 @@ from seesay.tokenizers.from_files import END, START, byte_alphabet, clip_json
 from tests.parity.test_checkpoints import DATA
 
 TIME_S = 20  # for one, which takes some hundredths of a second
-SAID = Said(activation="gelu", image_heads=4, text_heads=3, preprocessing="openai")
+OVERRIDES = Overrides(activation="gelu", image_heads=4, text_heads=3, preprocessing="openai")
 MANY = 2**62
 ODD = (None, True, -1, 0, 1, 1.5, MANY, 1e308, float("nan"), "", "x", "../x", "/etc/passwd", "\ud800", [], {}, [[]], [MANY] * 3)
 
@@ -109,8 +109,8 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _places(part)
 
 
-def _holds(value: Any, wanted: Any) -> bool:
-    return value is wanted or any(_holds(inside[key], wanted) for inside, key in _places(value) if inside[key] is not value)
+def _holds(value: Any, needle: Any) -> bool:
+    return value is needle or any(_holds(inside[key], needle) for inside, key in _places(value) if inside[key] is not value)
 
 
 # Containers
@@ -204,8 +204,8 @@ KINDS: dict[str, Change] = {
 
 
 def sources(place: Path) -> dict[str, tuple[Path, Path]]:
-    """By name, a whole checkpoint's folder and what of it is to be opened. One of each format, and SeeSay's folders."""
-    made = {}
+    """Undamaged checkpoints by name, one of each format and SeeSay's folders: the folder, and the file in it to open."""
+    by_name = {}
     for name, file in (
         *((name, "") for name in ("hf-clip-5", "hf-clip-4", "hf-clip-gelu-5", "hf-chinese-clip-5", "hf-vision-5", "hf-text-5")),
         *((name, "") for name in ("open-clip-native", "open-clip-resnet", "open-clip-roberta-linear")),
@@ -215,7 +215,7 @@ def sources(place: Path) -> dict[str, tuple[Path, Path]]:
         ("cn-clip-vit", "model.pt"),
     ):
         shutil.copytree(DATA / name, place / name, ignore=shutil.ignore_patterns("expected.npz", "facts.json"))
-        made[name] = (place / name, Path(file))
+        by_name[name] = (place / name, Path(file))
     for file in (DATA / "hf-tokenizers" / "roberta").glob("tokenizer*"):
         shutil.copy(file, place / "open-clip-roberta-linear")
     import torch
@@ -230,7 +230,7 @@ def sources(place: Path) -> dict[str, tuple[Path, Path]]:
     shutil.copytree(place / "hf-clip-5", old, ignore=shutil.ignore_patterns("*.safetensors"))
     state = load_file(place / "hf-clip-5" / "model.safetensors")
     torch.save(state, old / "pytorch_model.bin", _use_new_zipfile_serialization=False)
-    made["old"] = (old, Path())
+    by_name["old"] = (old, Path())
     shards = place / "shards"
     shutil.copytree(place / "hf-clip-5", shards)
     state = load_file(shards / "model.safetensors")
@@ -239,20 +239,20 @@ def sources(place: Path) -> dict[str, tuple[Path, Path]]:
     for shard in set(names.values()):
         save_file({name: tensor for name, tensor in state.items() if names[name] == shard}, shards / shard)
     (shards / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
-    made["shards"] = (shards, Path())
+    by_name["shards"] = (shards, Path())
     for storage in ("float32", "int8", "int8-rows"):
         folder = place / f"seesay-{storage}"
         convert(open_checkpoint(DATA / "openai-vit-archive" / "model.pt"), folder, storage)  # type: ignore[arg-type]
         (folder / "tokenizer.json").write_bytes(spelling(300))
-        made[f"seesay-{storage}"] = (folder, Path())
-    return made
+        by_name[f"seesay-{storage}"] = (folder, Path())
+    return by_name
 
 
 def spelling(pieces: int) -> bytes:
     """The tokenizer.json of a CLIP model that knows no words: so many ids, of letters and of a text's two ends."""
     letters = [*byte_alphabet().values()]
-    known = [*letters, *(f"{letter}</w>" for letter in letters)][: pieces - 2]
-    return clip_json(json.dumps({piece: number for number, piece in enumerate([*known, START, END])}), "#version: 0.2")
+    listed = [*letters, *(f"{letter}</w>" for letter in letters)][: pieces - 2]
+    return clip_json(json.dumps({piece: number for number, piece in enumerate([*listed, START, END])}), "#version: 0.2")
 
 
 def make(number: int, wholes: dict[str, tuple[Path, Path]], target: Path) -> tuple[str, Path]:
@@ -285,8 +285,8 @@ def _looked_into(path: Path) -> None:
 
 
 def _in_torch(path: Path) -> None:
-    said = SAID if path.name == "epoch_2.pt" else Said()
-    checkpoint = open_checkpoint(path, said)
+    overrides = OVERRIDES if path.name == "epoch_2.pt" else Overrides()
+    checkpoint = open_checkpoint(path, overrides)
     checkpoint.tokenizer()
     clip = checkpoint.model()
     assert clip.config == replace(clip.config)
@@ -318,7 +318,7 @@ def _in_time() -> Iterator[None]:
 
 def main() -> int:
     count, first = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    seen: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     bad = 0
     with tempfile.TemporaryDirectory() as place:
         wholes = sources(Path(place))
@@ -326,14 +326,14 @@ def main() -> int:
             target = Path(place) / "changed"
             what, opened = make(number, wholes, target)
             try:
-                seen[outcome(opened)] += 1
+                outcomes[outcome(opened)] += 1
             except (Exception, Late) as error:
                 bad += 1
                 where = traceback.extract_tb(error.__traceback__)
-                ours = [frame for frame in where if "/seesay/" in frame.filename][-1:]
-                print(f"{what}: {type(error).__name__}: {str(error)[:200]} at {ours}", flush=True)
+                frames = [frame for frame in where if "/seesay/" in frame.filename][-1:]
+                print(f"{what}: {type(error).__name__}: {str(error)[:200]} at {frames}", flush=True)
             shutil.rmtree(target)
-    print(dict(seen), f"{bad} otherwise")
+    print(dict(outcomes), f"{bad} otherwise")
     return 1 if bad else 0
 
 

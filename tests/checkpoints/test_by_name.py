@@ -6,7 +6,7 @@ import pytest
 
 from seesay.checkpoints.formats.open_clip import describe
 from seesay.checkpoints.hub.catalog import Architecture, catalog
-from seesay.checkpoints.overrides import preset
+from seesay.checkpoints.preprocessing import preset
 from seesay.errors import CheckpointError
 from tests.parity.architectures import REFUSED
 from tests.parity.by_name import STORED

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from seesay.checkpoints.hub.catalog import architecture, catalog, find
 from seesay.checkpoints.hub.locate import locate
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
 from seesay.models.families.vit.config import VitConfig
@@ -97,7 +97,7 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture
 def seesay(hub: HubServer, tmp_path: Path) -> Seesay:
-    """What a program prints, or the last line of the error that ends it; hubs are looked for once, when it starts."""
+    """Runs a program in a new process, as hubs are configured at its start; returns its output or its error's last line."""
     places = {"HF_HOME": str(tmp_path / "hf"), "SEESAY_CACHE": str(tmp_path / "cache"), "HF_ENDPOINT": hub.url}
 
     def run(code: str, **environment: str) -> str:
@@ -126,7 +126,7 @@ def test_a_repository_is_found_by_its_bare_name(hub: HubServer, seesay: Seesay) 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
 def test_what_transformers_fetched_is_used(hub: HubServer, seesay: Seesay, tmp_path: Path, file: str) -> None:
-    """By the name under which transformers knows it, whichever of its weights are here; nothing is asked of its authors."""
+    """By transformers' name, whichever of its weights are cached; no request goes to its authors."""
     folder, name = tmp_path / "made", "openai/clip-vit-base-patch32"
     shutil.copytree(DATA / "hf-clip-5", folder)
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
@@ -141,9 +141,9 @@ def test_what_transformers_fetched_is_used(hub: HubServer, seesay: Seesay, tmp_p
         assert seesay(LOADED.format(name), **environment) == printed
     seesay(FETCHED.format(["config.json"], "someone/else"))  # by another program: not ours to list or remove
     cached = "from seesay.checkpoints.hub.inventory import *\nprint(*[one.kind for one in {}])"
-    assert seesay(cached.format("cached()")).split() == ["repository", "prepared"]
+    assert seesay(cached.format("cache_entries()")).split() == ["repository", "prepared"]
     assert seesay(cached.format(f"remove({name!r})")).split() == ["repository", "prepared"]
-    assert seesay(cached.format("cached()")).split() == []
+    assert seesay(cached.format("cache_entries()")).split() == []
     assert "is not in the cache" in seesay(LOADED.format(name), SEESAY_OFFLINE="1")
 
 
@@ -179,10 +179,10 @@ def test_a_conversion_is_prepared_as_its_authors_do(tmp_path: Path) -> None:
     save_file(state, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "processor_config.json").write_text(json.dumps({"image_processor": processor}))
-    known = open_checkpoint(folder, Said(entry=entry)).description
-    assert known.image_spec == entry.preprocess
+    described = open_checkpoint(folder, Overrides(entry=entry)).description
+    assert described.image_spec == entry.preprocess
     published = architecture(entry.architecture)
-    assert (known.tokenizer, known.tokenizer_spec) == (published.vocabulary, published.tokenizer_spec)
+    assert (described.tokenizer, described.tokenizer_spec) == (published.vocabulary, published.tokenizer_spec)
     unknown = open_checkpoint(folder).description
     assert unknown.image_spec == replace(entry.preprocess, alpha="white", crop="floored")
     assert unknown.tokenizer == "folder"
@@ -190,7 +190,7 @@ def test_a_conversion_is_prepared_as_its_authors_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:someone/clip"])
 def test_a_name_loads_from_a_hub_and_then_offline(name: str, tmp_path: Path) -> None:
-    """A tiny checkpoint stands in for the published one: what a repository says of itself wins over the catalogue."""
+    """A tiny checkpoint replaces the published one: a repository's own configuration wins over the catalogue."""
     repository = name.removeprefix("hf-hub:")
     code = f"import seesay; m = seesay.load({name!r}); print(m.name, m.config.licence, m.config.languages, m.dim)"
     with HubServer() as hub:

@@ -123,10 +123,10 @@ def test_convert_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
         "text.onnx",
         "tokenizer.json",
     }
-    made = seesay.load(tmp_path / "made")
+    converted = seesay.load(tmp_path / "made")
     source = seesay.load(DATA / "cn-clip-vit" / "model.pt")
-    assert made.space_id == source.space_id
-    assert made.folder == tmp_path / "made"
+    assert converted.space_id == source.space_id
+    assert converted.folder == tmp_path / "made"
     with pytest.raises(InputError, match="exists already"):
         convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made")
     for graph in ("image.onnx", "text.onnx"):  # as a trainer leaves it: the weights, and no graphs
@@ -140,20 +140,22 @@ def test_convert_writes_a_folder_that_stands_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("storage", ["int8", "int8-rows"])
 def test_int8_keeps_the_space_and_most_of_the_direction(tmp_path: Path, storage: Storage) -> None:
     conversion = convert(open_checkpoint(DATA / "cn-clip-vit" / "model.pt"), tmp_path / "made", storage)
-    made, expected = seesay.load(tmp_path / "made"), tower_inputs("cn-clip-vit")
-    assert made.build_id == f"onnx/{storage}+{storage}/exact"
-    assert made.space_id == open_checkpoint(DATA / "cn-clip-vit" / "model.pt").model().config.space_id
-    cosines = (made.encode_pixels(expected["pixels"]) * unit(expected["image"])).sum(axis=1)
+    converted, expected = seesay.load(tmp_path / "made"), tower_inputs("cn-clip-vit")
+    assert converted.build_id == f"onnx/{storage}+{storage}/exact"
+    assert converted.space_id == open_checkpoint(DATA / "cn-clip-vit" / "model.pt").model().config.space_id
+    cosines = (converted.encode_pixels(expected["pixels"]) * unit(expected["image"])).sum(axis=1)
     assert 0.99 < cosines.min() < 0.999999
     assert conversion.differences["image"] > UNIT
     # No vector depends on what shares its batch.
     pixels, ids = expected["pixels"], expected["ids"]
     loud = np.concatenate([pixels[:1], 40 * pixels[1:]])
-    np.testing.assert_allclose(made.encode_pixels(loud)[0], made.encode_pixels(pixels[:1])[0], atol=1e-6)
-    np.testing.assert_allclose(made.engine.encode_tokens(ids)[1], made.engine.encode_tokens(ids[1:2])[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(converted.encode_pixels(loud)[0], converted.encode_pixels(pixels[:1])[0], atol=1e-6)
+    np.testing.assert_allclose(
+        converted.engine.encode_tokens(ids)[1], converted.engine.encode_tokens(ids[1:2])[0], rtol=1e-5, atol=1e-6
+    )
     # And torch reads the very weights that the graphs use.
     reread = seesay.load(tmp_path / "made", engine="torch")
-    assert (reread.encode_pixels(pixels) * made.encode_pixels(pixels)).sum(axis=1).min() > 0.999
+    assert (reread.encode_pixels(pixels) * converted.encode_pixels(pixels)).sum(axis=1).min() > 0.999
 
 
 def test_a_configuration_that_is_not_one(tmp_path: Path) -> None:
@@ -171,5 +173,5 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_written_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
-    made = convert(open_checkpoint(ARCHIVE), tmp_path / "made").folder
-    assert {file.stat().st_mode & 0o666 for file in made.iterdir()} == {made.stat().st_mode & 0o666}
+    converted = convert(open_checkpoint(ARCHIVE), tmp_path / "made").folder
+    assert {file.stat().st_mode & 0o666 for file in converted.iterdir()} == {converted.stat().st_mode & 0o666}

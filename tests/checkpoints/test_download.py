@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from seesay.checkpoints.hub import transfer
-from seesay.checkpoints.hub.download import url_file
-from seesay.checkpoints.hub.files import chosen
+from seesay.checkpoints.hub.files import select_files
+from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError, ModelError
 from tests.hub_server import HubServer, sha256
 
@@ -28,7 +28,8 @@ PREAMBLE = """
 import sys
 import seesay.checkpoints.hub.transfer
 seesay.checkpoints.hub.transfer.PAUSE_S = 0.01
-from seesay.checkpoints.hub.download import hub_file, hub_folder, url_file
+from seesay.checkpoints.hub.repository import hub_file, hub_folder
+from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError
 """
 Python = Callable[..., list[str]]
@@ -171,17 +172,17 @@ def test_two_processes_at_once_download_once(hub: HubServer, environment: dict[s
     url = hub.plain("/files/a.pt", WEIGHTS[:300_000])
     calls = script(FOLDER, f"url_file({url!r}, sha256={sha256(WEIGHTS[:300_000])!r}, name='a.pt')")
     running = [subprocess.Popen(calls, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in running]
-    assert said[0] == said[1]
-    assert "error" not in said[0]
+    outputs = [process.communicate(timeout=60)[0] for process in running]
+    assert outputs[0] == outputs[1]
+    assert "error" not in outputs[0]
     assert sorted(path for path, _ in hub.downloads()) == ["/files/a.pt", f"/storage/{sha256(WEIGHTS)}"]
 
 
 def test_a_damaged_transfer_is_told_and_leaves_nothing_behind(hub: HubServer, python: Python, tmp_path: Path) -> None:
     hub.damages = 1
-    (said,) = python(MODEL)
-    assert "the file that came is not the one expected" in said
-    assert f"expected {sha256(WEIGHTS)}" in said
+    (outputs,) = python(MODEL)
+    assert "the file that came is not the one expected" in outputs
+    assert f"expected {sha256(WEIGHTS)}" in outputs
     assert not [path for path in (tmp_path / "hf").rglob("*") if path.is_file() and path.stat().st_size > 1000]
     assert Path(python(MODEL)[0]).read_bytes() == WEIGHTS
 
@@ -193,8 +194,8 @@ def test_a_damaged_copy_in_the_cache_is_fetched_again(hub: HubServer, python: Py
     weights.resolve().write_bytes(b"x" + WEIGHTS[1:])
     configuration.resolve().write_bytes(b"{}")
     for cut_off in ({"SEESAY_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
-        (said,) = python(large, **cut_off)
-        assert said.startswith(f"error: model.safetensors of {REPO} is damaged in the cache ({weights}")
+        (outputs,) = python(large, **cut_off)
+        assert outputs.startswith(f"error: model.safetensors of {REPO} is damaged in the cache ({weights}")
     assert python(large, small) == [str(weights), str(configuration)]
     assert (weights.read_bytes(), configuration.read_bytes()) == (WEIGHTS, CONFIGURATION)
     assert len(hub.downloads()) == 2
@@ -226,8 +227,8 @@ def test_what_a_hub_refuses_is_said_with_what_to_do(hub: HubServer, python: Pyth
         "hub_file('a b', 'x')": "'a b' names no repository on a hub; expected owner/name",
         f"hub_folder({REPO!r}, ['*.onnx'], weights=())": f"{REPO} has none of the files asked for; it has config.json, model.",
     }
-    for said, (call, expected) in zip(python(*cases), cases.items(), strict=True):
-        assert said.startswith(f"error: {expected}"), call
+    for outputs, (call, expected) in zip(python(*cases), cases.items(), strict=True):
+        assert outputs.startswith(f"error: {expected}"), call
     assert "is gated" in python("hub_folder('owner/gated')", HF_TOKEN="bad")[0]
 
 
@@ -245,7 +246,7 @@ def test_the_token_goes_to_the_hub_and_to_no_other_host(hub: HubServer, python: 
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Plain URLs need no hub library, so their tests run here. The folder in which their files lie."""
+    """The cache folder of files from URLs. They need no hub library, so their tests run in this process."""
     monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(transfer, "PAUSE_S", 0.001)
     return tmp_path / "cache" / "files"
@@ -274,9 +275,9 @@ def test_servers_that_ignore_ranges_are_heard_from_the_start(hub: HubServer, pla
 
 def test_what_was_left_of_another_file_does_no_harm(hub: HubServer, plain: Path) -> None:
     """Left longer, as long, shorter, or whole: the hash decides."""
-    for i, left in enumerate((b"x" * 600_000, b"x" * len(WEIGHTS), b"x" * 1000, WEIGHTS)):
+    for i, content in enumerate((b"x" * 600_000, b"x" * len(WEIGHTS), b"x" * 1000, WEIGHTS)):
         plain.mkdir(parents=True, exist_ok=True)
-        (plain / f"{i}.pt.part").write_bytes(left)
+        (plain / f"{i}.pt.part").write_bytes(content)
         path = url_file(hub.plain(f"/{i}.pt", WEIGHTS), sha256=sha256(WEIGHTS), name=f"{i}.pt")
         assert path.read_bytes() == WEIGHTS
     assert len([path for path, _ in hub.downloads() if path == "/3.pt"]) == 1
@@ -389,16 +390,16 @@ CONFIGS = ["config.json", "tokenizer.json"]
         (["../model.safetensors", "/model.safetensors", "odd.safetensors"], ["odd.safetensors"]),
     ],
 )
-def test_one_set_of_weights_is_chosen(names: list[str], expected: list[str]) -> None:
-    assert chosen([*names, *CONFIGS, "README.md", "1/config.json"]) == sorted([*expected, *CONFIGS])
+def test_one_set_of_weights_is_select_files(names: list[str], expected: list[str]) -> None:
+    assert select_files([*names, *CONFIGS, "README.md", "1/config.json"]) == sorted([*expected, *CONFIGS])
 
 
 def test_weights_that_cannot_be_chosen_are_listed() -> None:
     with pytest.raises(DownloadError, match=r"o/r has several weights to choose from: a\.pt, b\.pt\. Name the file"):
-        chosen(["b.pt", "a.pt"], repo="o/r")
+        select_files(["b.pt", "a.pt"], repo="o/r")
     with pytest.raises(DownloadError, match=r"o/r has no weights that SeeSay reads .*it has config\.json, tf_model\.h5$"):
-        chosen(["tf_model.h5", "config.json"], repo="o/r")
-    assert chosen(["a/x.onnx", "x.onnx"], ["a/*.onnx"], ()) == ["a/x.onnx"]
+        select_files(["tf_model.h5", "config.json"], repo="o/r")
+    assert select_files(["a/x.onnx", "x.onnx"], ["a/*.onnx"], ()) == ["a/x.onnx"]
 
 
 def test_a_log_is_told_how_far_a_download_is(

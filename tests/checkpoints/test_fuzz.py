@@ -1,4 +1,4 @@
-"""200 checkpoints with something wrong in them (fuzz.py makes any number): a model, or a ModelError that says why not."""
+"""200 damaged checkpoints of fuzz.py: each opens as a model or raises a ModelError that gives the reason."""
 
 from pathlib import Path
 

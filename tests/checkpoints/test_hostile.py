@@ -108,7 +108,7 @@ def test_a_pickle_that_takes_forever_does_not(tmp_path: Path, pickled: bytes) ->
 
 
 def test_an_archive_of_modules_that_hold_each_other_twice(tmp_path: Path) -> None:
-    """Thirty of them: 2**30 names, were they all told."""
+    """Thirty levels, which would be 2**30 names."""
     one = b"c__torch__\nM\n)\x81q\x00"
     more = b"".join(b"c__torch__\nM\n)\x81}(U\x01ah%cU\x01bh%cubq%c" % (n, n, n + 1) for n in range(30))
     with pytest.raises(CheckpointError, match="more than 100000 modules and tensors"):
@@ -129,7 +129,7 @@ def test_an_archive_that_repeats_one_number_without_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["openai-vit-archive/model.pt", "hf-clip-gelu-5/pytorch_model.bin"])
 def test_a_zip_that_says_it_unpacks_to_far_more_is_not_unpacked(tmp_path: Path, name: str) -> None:
-    """Neither by zipfile nor by torch, which makes room for what a member says of itself."""
+    """Neither by zipfile nor by torch, which allocates the size that a member declares."""
     file = tmp_path / "model.pt"
     file.write_bytes((DATA / name).read_bytes())
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -197,7 +197,7 @@ def test_json_that_is_nested_without_end(tmp_path: Path, file: str) -> None:
 
 
 def test_a_layer_of_a_number_that_no_tower_has(tmp_path: Path) -> None:
-    """How deep a tower is, is told by the names of its tensors, where nothing else tells it."""
+    """Without a configuration, tensor names alone show how deep a tower is."""
     weights = open_weights(DATA / "openai-vit-archive" / "model.pt")
     state = {name: weights.read(name).float() for name in weights.names}
     state["visual.transformer.resblocks.999999.ln_1.weight"] = torch.ones(32)
@@ -218,12 +218,12 @@ def graphs(tmp_path: Path) -> Path:
 
 
 def moved(folder: Path, **place: str) -> None:
-    """The first weight of the image graph that lies outside it lies elsewhere."""
+    """Moves the first external weight of the image graph to another position."""
     model = onnx.load(folder / "image.onnx", load_external_data=False)
     tensor = next(tensor for tensor in model.graph.initializer if tensor.external_data)
-    said = {entry.key: entry.value for entry in tensor.external_data} | place
+    entries = {entry.key: entry.value for entry in tensor.external_data} | place
     del tensor.external_data[:]
-    for key, value in said.items():
+    for key, value in entries.items():
         tensor.external_data.add(key=key, value=value)
     onnx.save(model, folder / "image.onnx")
 
@@ -279,7 +279,7 @@ def test_a_graph_reaches_no_part_that_its_file_has_not(graphs: Path, place: dict
 
 
 def test_weights_are_looked_for_wherever_a_graph_may_hold_them(graphs: Path) -> None:
-    """In branches, attributes and functions too; and where a place is said twice, by either."""
+    """Also in branches, attributes and functions; of a position given twice, both are checked."""
     whole = onnx.load(graphs / "image.onnx", load_external_data=False)
     outside = onnx.TensorProto(name="x", dims=[1], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
     outside.external_data.add(key="location", value="../secret")

@@ -1,4 +1,4 @@
-"""Configurations with one value out of place: an error that says so, or a model, and nothing else."""
+"""Configurations with one odd value: each raises an error that names it, or opens as a model."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What people really have on disk: wrappers, prefixes, shards, half precision, missing parts, damaged and hostile files."""
+"""Checkpoints as people have them: wrappers, prefixes, shards, half precision, missing parts, damaged files."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.containers.weights import TensorInfo, Weights
 from seesay.checkpoints.inspect import inspect
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint, read_checkpoint
 from seesay.errors import CheckpointError, ModelError
 from seesay.models.families.bert.config import BertConfig
@@ -22,12 +22,12 @@ from tests.parity.by_name import Meta
 from tests.parity.originals import HF_FOLDERS
 from tests.parity.test_checkpoints import DATA, RELATIVE, UNIT, compare, open_fixture
 
-SAID = Said(activation="quick_gelu", image_heads=2, text_heads=2, preprocessing="openai")
+OVERRIDES = Overrides(activation="quick_gelu", image_heads=2, text_heads=2, preprocessing="openai")
 
 
-def same_numbers(path: Path, fixture: str, said: Said | None = None) -> None:
+def same_numbers(path: Path, fixture: str, overrides: Overrides | None = None) -> None:
     _, expected = open_fixture(fixture)
-    checkpoint = open_checkpoint(path, said)
+    checkpoint = open_checkpoint(path, overrides)
     with torch.no_grad():
         worst = compare(checkpoint.model(), expected, None)
     assert worst["unit"] <= UNIT
@@ -68,14 +68,14 @@ def test_openai_state_dict_with_its_three_numbers_needs_nothing_said(tmp_path: P
 def test_bare_state_dict_takes_what_the_caller_says(tmp_path: Path) -> None:
     numbers = ("input_resolution", "context_length", "vocab_size")
     torch.save({name: tensor for name, tensor in archive_state().items() if name not in numbers}, tmp_path / "model.pt")
-    same_numbers(tmp_path / "model.pt", "openai-vit-archive", SAID)
+    same_numbers(tmp_path / "model.pt", "openai-vit-archive", OVERRIDES)
     with pytest.raises(
         CheckpointError,
         match=r"activation, image_heads, text_heads, preprocessing.*Pass activation='gelu' or 'quick_gelu'",
     ):
         open_checkpoint(tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="Pass preprocessing='openai'"):
-        open_checkpoint(tmp_path / "model.pt", replace(SAID, preprocessing=None))
+        open_checkpoint(tmp_path / "model.pt", replace(OVERRIDES, preprocessing=None))
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod.", "_orig_mod.module."])
@@ -175,7 +175,7 @@ def test_one_model_in_two_formats_is_one_space(tmp_path: Path) -> None:
     torch.save({"state_dict": archive_state()}, tmp_path / "again.pt")
     archive, again = (open_checkpoint(p).model() for p in (DATA / "openai-vit-archive" / "model.pt", tmp_path / "again.pt"))
     assert archive.config.space_id == again.config.space_id
-    other = open_checkpoint(tmp_path / "again.pt", Said(activation="gelu")).model()
+    other = open_checkpoint(tmp_path / "again.pt", Overrides(activation="gelu")).model()
     assert other.config.space_id != archive.config.space_id
 
 
@@ -207,9 +207,9 @@ def test_a_config_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_an_architecture_that_is_said_wins_over_the_config(tmp_path: Path) -> None:
     for name in ("hf-clip-5", "open-clip-native"):
         with pytest.raises(CheckpointError, match="the architecture ViT-B-16 of the catalogue"):
-            open_checkpoint(DATA / name, Said(architecture="ViT-B-16"))
+            open_checkpoint(DATA / name, Overrides(architecture="ViT-B-16"))
         with pytest.raises(ModelError, match="no architecture 'nonsense'"):
-            open_checkpoint(DATA / name, Said(architecture="nonsense"))
+            open_checkpoint(DATA / name, Overrides(architecture="nonsense"))
     config = hf_folder(tmp_path) / "config.json"
     values = json.loads(config.read_text())
     values["text_config"]["eos_token_id"] = 999_999
@@ -235,8 +235,8 @@ def test_a_processor_is_read_from_either_file(tmp_path: Path, name: str) -> None
     assert old is not None
     assert old == new
     folder = hf_folder(tmp_path, f"{name}-5")
-    said = json.loads((folder / "processor_config.json").read_text())["image_processor"]
-    (folder / "preprocessor_config.json").write_text(json.dumps(said | {"image_mean": [0, 0, 0]}))
+    processor = json.loads((folder / "processor_config.json").read_text())["image_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor | {"image_mean": [0, 0, 0]}))
     assert open_checkpoint(folder).description.image_spec == old
     (folder / "processor_config.json").write_text('{"processor_class": "CLIPProcessor"}')  # as some had it in version 4
     assert open_checkpoint(folder).description.image_spec == replace(old, mean=(0.0, 0.0, 0.0))
@@ -250,9 +250,9 @@ def test_a_processor_is_read_from_either_file(tmp_path: Path, name: str) -> None
 )
 def test_preprocessing_that_is_not_known_is_refused(tmp_path: Path, key: str, value: object) -> None:
     folder = hf_folder(tmp_path)
-    said = json.loads((folder / "processor_config.json").read_text())
-    said["image_processor"][key] = value
-    (folder / "processor_config.json").write_text(json.dumps(said))
+    processor = json.loads((folder / "processor_config.json").read_text())
+    processor["image_processor"][key] = value
+    (folder / "processor_config.json").write_text(json.dumps(processor))
     with pytest.raises(CheckpointError, match=f"processor_config.{key} = {value}"):
         open_checkpoint(folder)
 
@@ -276,7 +276,7 @@ def test_unknown_settings_are_refused_together(tmp_path: Path) -> None:
 
 
 def tokenizer_folder(tmp_path: Path, fixture: str, tokenizer: str, text_cfg: dict[str, object] | None = None) -> Path:
-    """A fixture with a tokenizer of `tests/parity/make_hf_tokenizers.py` beside, and what else its text_cfg says."""
+    """A fixture with a tokenizer of `tests/parity/make_hf_tokenizers.py` beside it, and more values in its text_cfg."""
     folder = hf_folder(tmp_path, fixture)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(HF_FOLDERS / tokenizer / name, folder)
@@ -376,9 +376,9 @@ def test_another_familys_configuration_names_it(tmp_path: Path, kind: str, what:
         CheckpointError, match=rf"model.safetensors: this is {what}.*which this version of SeeSay does not read"
     ):
         open_checkpoint(folder)
-    found = inspect(folder)
-    assert what in str(found.faults)
-    assert (found.format, found.unknown) == (None, None)
+    inspection = inspect(folder)
+    assert what in str(inspection.faults)
+    assert (inspection.format, inspection.unknown) == (None, None)
 
 
 def test_chinese_clips_image_tower_alone(tmp_path: Path) -> None:
@@ -423,8 +423,8 @@ def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> No
         "bert.encoder.layer.0.intermediate.dense.weight": (4096, 1024),
     }
     path = Path("clip_cn_vit-h-14.pt")
-    weights = Weights(path, "torch file", Meta({name: Entry(shape, "float16") for name, shape in rows.items()}))
-    description = read_checkpoint(path, weights, Said()).description
+    weights = Weights(path, "torch file", Meta({name: TensorInfo(shape, "float16") for name, shape in rows.items()}))
+    description = read_checkpoint(path, weights, Overrides()).description
     assert isinstance(description.image, VitConfig)
     assert isinstance(description.text, BertConfig)
     assert (description.image.heads, description.text.heads) == (16, 16)
@@ -432,4 +432,4 @@ def test_chinese_clips_huge_model_has_wide_heads_in_its_image_tower_only() -> No
 
 def test_chinese_clips_pictures_are_prepared_its_way_also_where_the_architecture_is_said() -> None:
     with pytest.raises(CheckpointError, match="12 layers in the image tower, the weights have 2"):  # not: how are pictures ...
-        open_checkpoint(DATA / "cn-clip-vit" / "model.pt", Said(architecture="ViT-B-16@RoBERTa-wwm-ext-base-chinese"))
+        open_checkpoint(DATA / "cn-clip-vit" / "model.pt", Overrides(architecture="ViT-B-16@RoBERTa-wwm-ext-base-chinese"))

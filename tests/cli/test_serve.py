@@ -55,7 +55,7 @@ def answers(address: str) -> None:
 def test_folders_are_indexed_while_it_serves_and_it_ends_gracefully(start: Start, paint: Paint, tmp_path: Path) -> None:
     for number in range(3):
         paint(f"red-{number}.png", "red")
-    process, address = start(str(tmp_path / "pictures"))
+    process, address = start(str(tmp_path / "pictures"), SEESAY_CACHE=str(tmp_path / "cache"))
     answers(address)
     for _ in range(400):
         told = httpx2.get(f"{address}/v1/library").json()
@@ -65,6 +65,8 @@ def test_folders_are_indexed_while_it_serves_and_it_ends_gracefully(start: Start
     assert told["indexing"]["last"]["added"] == 3
     found = httpx2.post(f"{address}/v1/search", json={"query": "something secret"}).json()["results"]
     assert len(found) == 3
+    assert httpx2.get(f"{address}/v1/items/{found[0]['id']}/thumbnail").status_code == 200
+    assert list((tmp_path / "cache" / "thumbnails").iterdir())
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=30)
     lines = [json.loads(line) for line in log.splitlines()]

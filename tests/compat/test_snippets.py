@@ -72,7 +72,7 @@ LABELS = ["a diagram", "a dog", "a cat"]
 def test_openai_usage_on_a_tiny_checkpoint(tiny: dict[str, Path]) -> None:
     namespace = run(published.OPENAI_USAGE, CAT)
     model = seesay.load(tiny["openai"], engine="torch")
-    np.testing.assert_allclose(namespace["probs"], probabilities(model, CAT, LABELS, model.logit_scale), atol=1e-5)
+    np.testing.assert_allclose(namespace["probs"], probabilities(model, CAT, LABELS, model.scale), atol=1e-5)
     torch.testing.assert_close(namespace["logits_per_text"], namespace["logits_per_image"].T)
     expected = model.encode_text(LABELS, normalize=False)
     np.testing.assert_allclose(namespace["text_features"].numpy(), expected, atol=1e-4)
@@ -126,7 +126,7 @@ def test_hf_card_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pytest
     monkeypatch.setattr(lookup, "find", lambda name: None)  # this one has a tokenizer and preprocessing of its own
     namespace = run(published.HF_CARD, CAT)
     model = seesay.load(tiny["hf"], engine="torch")
-    expected = probabilities(model, CAT, PROMPTS, model.logit_scale)
+    expected = probabilities(model, CAT, PROMPTS, model.scale)
     np.testing.assert_allclose(namespace["probs"].detach().numpy(), expected, atol=1e-5)
     assert namespace["probs"].requires_grad
 
@@ -158,7 +158,7 @@ def test_hf_chinese_on_a_tiny_checkpoint(tiny: dict[str, Path], monkeypatch: pyt
     monkeypatch.setattr(lookup, "find", lambda name: None)
     namespace = run(published.HF_CHINESE, CAT)
     model = seesay.load(tiny["hf_chinese"], engine="torch")
-    expected = probabilities(model, CAT, namespace["texts"], model.logit_scale)
+    expected = probabilities(model, CAT, namespace["texts"], model.scale)
     np.testing.assert_allclose(namespace["probs"].detach().numpy(), expected, atol=1e-5)
 
 

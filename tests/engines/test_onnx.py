@@ -15,13 +15,12 @@ from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
 from seesay.engines.graph_file import structure
-from seesay.engines.image_graphs import image_graph
 from seesay.engines.onnx import runtime
 from seesay.engines.protocol import Engine
-from seesay.engines.text_graphs import text_graph
 from seesay.errors import ModelError
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.graphs import image_graph, text_graph
+from seesay.models.vectors import normalize
 from tests.engines import reference
 
 TEXTS = ["a", "a photo of a dog on grass", "word " * 60, "Two people walk along a beach at sunset, café in the back."]
@@ -37,23 +36,23 @@ def test_image_tower_equals_the_numpy_reference(bundled: Model, photos: list[Pat
     pixels = bundled.preprocess(photos[3])
     embedding, dense = reference.image_embedding(weights, pixels[0], bundled.config.image.stages)
     onnx.save(image_graph(bundled.config.image, bundled.dim, weights, "float32"), tmp_path / "image.onnx")
-    wide = OnnxEngine(tmp_path)
-    np.testing.assert_allclose(unit(wide.encode_pixels(pixels)[0]), unit(embedding), atol=1e-5)
-    np.testing.assert_allclose(wide.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
-    assert float(unit(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
-    assert (unit(dense) * unit(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
+    full_precision = OnnxEngine(tmp_path)
+    np.testing.assert_allclose(normalize(full_precision.encode_pixels(pixels)[0]), normalize(embedding), atol=1e-5)
+    np.testing.assert_allclose(full_precision.encode_dense(pixels)[0], dense, rtol=1e-4, atol=1e-4)
+    assert float(normalize(embedding) @ bundled.encode_pixels(pixels)[0]) > 0.97
+    assert (normalize(dense) * normalize(bundled.engine.encode_dense(pixels)[0])).sum(axis=-1).mean() > 0.95
 
 
 def test_text_tower_equals_the_numpy_reference(bundled: Model, tmp_path: Path) -> None:
     """The structure exactly, on its own weights in float32; then the stored graph, whose activations are 8-bit, by cosine."""
     weights = read_weights(BUNDLED / "text.onnx")
     onnx.save(text_graph(bundled.config.text, bundled.dim, weights, "float32"), tmp_path / "text.onnx")
-    wide = OnnxEngine(tmp_path)
+    full_precision = OnnxEngine(tmp_path)
     for text in TEXTS:
         ids, config = bundled.tokenize(text), bundled.config.text
         expected = reference.text_embedding(weights, ids[0].tolist(), config.heads, config.depth, config.gate)
-        np.testing.assert_allclose(wide.encode_tokens(ids)[0], expected, atol=1e-5)
-        assert float(unit(expected) @ bundled.encode_text(text)[0]) > 0.999
+        np.testing.assert_allclose(full_precision.encode_tokens(ids)[0], expected, atol=1e-5)
+        assert float(normalize(expected) @ bundled.encode_text(text)[0]) > 0.999
 
 
 @pytest.mark.parametrize("tower", ["image", "text"])
@@ -66,22 +65,22 @@ def test_weights_left_in_the_file_give_the_same_to_the_bit(bundled: Model, tower
     options.log_severity_level = 3
     whole = runtime().InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     if tower == "image":
-        given = random_pixels(2, bundled.image_spec.size_px)
-        np.testing.assert_array_equal(bundled.engine.encode_pixels(given), whole.run(["embedding"], {"pixels": given})[0])
+        inputs = random_pixels(2, bundled.image_spec.size_px)
+        np.testing.assert_array_equal(bundled.engine.encode_pixels(inputs), whole.run(["embedding"], {"pixels": inputs})[0])
     else:
-        given = bundled.tokenize(TEXTS)
-        np.testing.assert_array_equal(bundled.engine.encode_tokens(given), whole.run(["embedding"], {"input_ids": given})[0])
+        inputs = bundled.tokenize(TEXTS)
+        np.testing.assert_array_equal(bundled.engine.encode_tokens(inputs), whole.run(["embedding"], {"input_ids": inputs})[0])
 
 
 def test_what_has_no_large_weights_or_is_no_graph_is_opened_as_it_is(bundled: Model, tmp_path: Path) -> None:
     weights = read_weights(BUNDLED / "text.onnx")
-    wide = text_graph(bundled.config.text, bundled.dim, weights, "float32")
-    onnx.save(wide, tmp_path / "wide.onnx")
-    onnx.save(wide, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
+    full_precision = text_graph(bundled.config.text, bundled.dim, weights, "float32")
+    onnx.save(full_precision, tmp_path / "float32.onnx")
+    onnx.save(full_precision, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
     content = (BUNDLED / "text.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     (tmp_path / "words.onnx").write_text("no graph at all")
-    for name in ("wide", "outside", "cut", "words"):
+    for name in ("float32", "outside", "cut", "words"):
         assert structure(tmp_path / f"{name}.onnx") is None, name
 
 
@@ -95,15 +94,15 @@ def test_what_is_expected_is_opened_once_and_its_faults_reach_whoever_needs_it(t
     model = seesay.load()
     assert isinstance(model.engine, OnnxEngine)
     for _ in range(3):
-        model.expect_text()
+        model.preload_text()
     vectors = model.encode_text(TEXTS)
     assert list(model.engine._sessions) == ["text"]
     np.testing.assert_array_equal(vectors, seesay.load().encode_text(TEXTS))
     broken = OnnxEngine(tmp_path)
-    broken.expect("text")
+    broken.preload("text")
     with pytest.raises(ModelError, match=r"has no text\.onnx"):
         broken.encode_tokens(np.zeros((1, 3), dtype=np.int64))
-    seesay.fake_model().expect_text()
+    seesay.fake_model().preload_text()
 
 
 def test_every_weight_of_the_graphs_is_reachable_by_name(bundled: Model) -> None:

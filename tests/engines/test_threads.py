@@ -26,7 +26,7 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads, "_free", Counted())
-    monkeypatch.setattr(threads, "_MOST", 4)
+    monkeypatch.setattr(threads, "_DEFAULT", 4)
     torch.set_num_threads(4)
     threads._last.threads = 4
     yield count
@@ -35,13 +35,13 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 def test_threads_follow_the_free_cores(free: list[int]) -> None:
-    mine = Threads()
+    threads = Threads()
     for count in (4, 1, 3):
         free[0] = count
-        mine.apply()
+        threads.apply()
         assert torch.get_num_threads() == count
     free[0] = 64  # torch's own default is the most: it knows hyper-threads
-    mine.apply()
+    threads.apply()
     assert torch.get_num_threads() == 4
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from seesay.errors import InputError
-from seesay.evaluation.datasets import aligned, read_captions, read_labels
+from seesay.evaluation.datasets import read_captions, read_labels, with_same_names
 
 CAPTIONS = """image\tsplit\tlang\ttext
 a.jpg\tval\ten\ta dog
@@ -144,6 +144,6 @@ def test_labels_that_cannot_be_counted_are_refused(tmp_path: Path, rows: str, me
 def test_two_tables_share_one_list_of_names(tmp_path: Path) -> None:
     first = read_labels(write(tmp_path / "a.tsv", "image\tlabel\na\tx\nb\tz\n"))
     second = read_labels(write(tmp_path / "b.tsv", "image\tlabel\na\ty\nb\tz\n"))
-    one, two = aligned(first, second)
+    one, two = with_same_names(first, second)
     assert one.names == two.names == ("x", "z", "y")
     assert (one.labels.tolist(), two.labels.tolist()) == ([0, 1], [2, 1])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import seesay
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.engines.fake import FakeEngine
 from seesay.errors import InputError
 from seesay.evaluation.features import picture_features, text_features
 from seesay.model import Model
+from seesay.system.cache import cache_dir
 from tests.conftest import Paint, is_root
 
 
@@ -53,7 +53,7 @@ def test_a_second_look_encodes_nothing(counted: Counted, paint: Paint) -> None:
     assert counted.progress == [("pictures", 1, 2), ("pictures", 2, 2)]
     np.testing.assert_array_equal(first.vectors, counted.model.encode_image(images))
     np.testing.assert_array_equal(first.vectors, second.vectors)
-    assert second.kept.tolist() == [0, 1]
+    assert second.readable.tolist() == [0, 1]
 
 
 def test_a_changed_file_another_space_and_another_build_are_encoded_again(counted: Counted, paint: Paint) -> None:
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_is_left_out_and_said_also_from_the_cache(counted: C
     bad.write_text("x")
     for _ in range(2):
         found = picture_features(counted.model, [bad, good, good.with_name("none.png")])
-        assert found.kept.tolist() == [1]
+        assert found.readable.tolist() == [1]
         assert found.vectors.shape == (1, counted.model.dim)
         assert list(found.failed) == [str(bad), str(good.with_name("none.png"))]
         assert found.failed[str(good.with_name("none.png"))] == "no such file"

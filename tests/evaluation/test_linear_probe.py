@@ -6,7 +6,7 @@ import pytest
 
 from seesay.errors import InputError, MissingExtra
 from seesay.evaluation.linear_probe import COARSE, linear_probe
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 pytest.importorskip("sklearn")
 
@@ -15,7 +15,7 @@ def clusters(count: int, spread: float, seed: int, classes: int = 4, dim: int = 
     centres = np.random.default_rng(9).standard_normal((classes, dim))
     generator = np.random.default_rng(seed)
     labels = np.arange(count) % classes
-    return unit(centres[labels] + spread * generator.standard_normal((count, dim))), labels
+    return normalize(centres[labels] + spread * generator.standard_normal((count, dim))), labels
 
 
 NAMES = ["a", "b", "c", "d"]

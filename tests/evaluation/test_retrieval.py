@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seesay.errors import InputError
 from seesay.evaluation.retrieval import recalls
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 
 
 def slow_ranks(queries: np.ndarray, targets: np.ndarray, right: list[set[int]]) -> list[int]:
@@ -46,9 +46,9 @@ def test_ranks_are_those_of_a_stable_sort_with_ties_and_several_captions(case: t
 def test_chunks_do_not_show(chunk: int) -> None:
     """Real numbers, and every picture twice: the two have to stay equal wherever a chunk ends."""
     generator = np.random.default_rng(1)
-    half = unit(generator.standard_normal((50, 96)))
+    half = normalize(generator.standard_normal((50, 96)))
     images = np.concatenate([half, half])
-    texts = unit(images[generator.integers(100, size=333)] + generator.standard_normal((333, 96)) / 8)
+    texts = normalize(images[generator.integers(100, size=333)] + generator.standard_normal((333, 96)) / 8)
     owner = generator.integers(100, size=333)
     whole, parts = recalls(images, texts, owner), recalls(images, texts, owner, chunk=chunk)
     assert np.array_equal(whole.text_to_image.ranks, parts.text_to_image.ranks)

@@ -1,4 +1,4 @@
-"""Augmentation: off, it is preprocess; on, its draws have the distribution that torchvision documents."""
+"""Augmentation: without random changes it equals to_pixels; its crops have the distribution that torchvision documents."""
 
 import io
 import math
@@ -16,7 +16,7 @@ from PIL import Image
 from seesay.errors import InputError
 from seesay.images.augment import Augment, augment, random_crop
 from seesay.images.decoding.decode import Picture
-from seesay.images.preprocess import normalize, preprocess
+from seesay.images.preprocess import normalize, to_pixels
 from seesay.images.read import read
 from tests.images.test_preprocess import CLIP, noise
 
@@ -42,13 +42,13 @@ def test_without_chance_it_is_preprocess_bit_for_bit(size: tuple[int, int], resi
     pictures = [read(noise(*size)), read(noise(*size))]
     levels = np.stack([augment(picture, spec, Augment(), generator()) for picture in pictures])
     assert (levels.shape, levels.dtype, levels.flags.c_contiguous) == ((2, 3, 224, 224), np.uint8, True)
-    np.testing.assert_array_equal(normalize(levels, spec), preprocess([picture.image for picture in pictures], spec))
+    np.testing.assert_array_equal(normalize(levels, spec), np.stack([to_pixels(picture, spec) for picture in pictures]))
 
 
 def test_without_chance_a_fast_decode_is_preprocess_bit_for_bit() -> None:
     picture = read(jpeg(1603, 2401), decode="fast", enough_px=Augment().enough_px(CLIP))
     assert picture.image.width < picture.width
-    expected = preprocess([picture.image], CLIP, originals=[(picture.width, picture.height)])
+    expected = to_pixels(picture, CLIP)[None]
     np.testing.assert_array_equal(normalize(augment(picture, CLIP, Augment(), generator())[None], CLIP), expected)
 
 

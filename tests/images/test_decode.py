@@ -1,4 +1,4 @@
-"""Files whose pixels are good and whose rest is not; colours, frames and depths as a viewer shows them."""
+"""Damaged files with good pixels; colours, frames and bit depths as a viewer shows them."""
 
 import io
 import struct

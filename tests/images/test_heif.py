@@ -1,4 +1,4 @@
-"""Pictures of phones: HEIC by an optional library, AVIF by Pillow's own. The files in data/ were made of `scene(96, 64)`."""
+"""Phone pictures: HEIC by an optional library, AVIF by Pillow. The files in data/ were made of `scene(96, 64)`."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from PIL import Image
 
 from seesay.errors import UnreadableImage
 from seesay.images.decoding import formats
-from seesay.images.decoding.decode import Wanted, decoded
+from seesay.images.decoding.decode import DecodeOptions, decode_picture
 from seesay.images.decoding.formats import heif, is_read, passed_over
 from seesay.images.decoding.headers import format_of
-from seesay.images.decoding.memory import DECODED
+from seesay.images.decoding.memory import DECODING
 from seesay.images.metadata import Metadata
 from seesay.images.read import read
 from tests.images.files import BLACK, alike, encode, scene
@@ -49,7 +49,7 @@ def test_a_library_with_known_faults_is_not_used(monkeypatch: pytest.MonkeyPatch
         assert not is_read(".heic")
         assert passed_over(".heic") == "HEIC picture"
         with pytest.raises(UnreadableImage, match="is a HEIC picture; read with: pip install pi-heif-decoder") as caught:
-            decoded((DATA / "turned-by-its-container.heic").read_bytes(), "a", Wanted(), DECODED.holding)
+            decode_picture((DATA / "turned-by-its-container.heic").read_bytes(), "a", DecodeOptions(), DECODING.reserve)
         assert caught.value.transient  # it can be read as soon as the library is there
     finally:
         heif.cache_clear()

@@ -1,4 +1,4 @@
-"""Decoding in processes that can be given up, and the memory that decoded pictures may take together."""
+"""Decoding in processes that can be killed, and the memory that decoded pictures may take together."""
 
 import io
 import os
@@ -13,41 +13,41 @@ from PIL import Image
 
 from seesay.errors import UnreadableImage
 from seesay.images.decoding import isolated
-from seesay.images.decoding.decode import Wanted, decoded
-from seesay.images.decoding.isolated import Decoders, needed
-from seesay.images.decoding.memory import DECODED, Budget
+from seesay.images.decoding.decode import DecodeOptions, decode_picture
+from seesay.images.decoding.isolated import Decoders, needs_process
+from seesay.images.decoding.memory import DECODING, Budget
 from seesay.images.read import read
 from tests.images.files import encode, scene
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
 def test_plain_photos_are_decoded_in_threads(format: str) -> None:
-    assert not needed(encode(scene(), format))
+    assert not needs_process(encode(scene(), format))
 
 
 @pytest.mark.parametrize("format", ["TIFF", "AVIF", "JPEG2000", "PPM"])
 def test_formats_whose_work_is_not_bounded_by_their_size_are_decoded_apart(format: str) -> None:
-    assert needed(encode(scene(), format))
+    assert needs_process(encode(scene(), format))
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
 def test_large_pictures_are_decoded_apart(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "LARGE_PIXELS", 160 * 104 - 1)
-    assert needed(encode(scene(), format))
+    assert needs_process(encode(scene(), format))
     monkeypatch.setattr(isolated, "LARGE_PIXELS", 160 * 104)
-    assert not needed(encode(scene(), format))
+    assert not needs_process(encode(scene(), format))
 
 
 def test_a_webp_that_claims_a_large_canvas_is_decoded_apart() -> None:
     head = b"VP8X" + (10).to_bytes(4, "little") + b"\0\0\0\0" + (9999).to_bytes(3, "little") * 2
-    assert needed(b"RIFF" + (len(head) + 4).to_bytes(4, "little") + b"WEBP" + head)
+    assert needs_process(b"RIFF" + (len(head) + 4).to_bytes(4, "little") + b"WEBP" + head)
 
 
 def test_a_picture_decoded_apart_is_the_one_decoded_here() -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "Canon"
     data = encode(scene(), "TIFF", exif=exif)
-    here, apart = decoded(data, "a", Wanted(), DECODED.holding), read(data)
+    here, apart = decode_picture(data, "a", DecodeOptions(), DECODING.reserve), read(data)
     np.testing.assert_array_equal(np.asarray(apart.image), np.asarray(here.image))
     assert (apart.width, apart.height, apart.metadata, apart.note) == (here.width, here.height, here.metadata, here.note)
 
@@ -63,7 +63,7 @@ def test_one_process_serves_one_picture_after_the_other() -> None:
     decoders = Decoders(most=1)
     try:
         for _ in range(3):
-            decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding)
+            decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve)
         assert len(decoders._idle) == 1
     finally:
         decoders.close()
@@ -79,10 +79,10 @@ def test_what_takes_too_long_is_given_up_and_the_next_is_decoded() -> None:
     try:
         started = time.monotonic()
         with pytest.raises(UnreadableImage, match="took longer than 1 s to decode, and was given up") as caught:
-            decoders.decode(slow(), "slow", Wanted(), DECODED.holding)
+            decoders.decode(slow(), "slow", DecodeOptions(), DECODING.reserve)
         assert caught.value.transient
         assert time.monotonic() - started < 30
-        assert decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding).width == 160
+        assert decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve).width == 160
     finally:
         decoders.close()
 
@@ -94,9 +94,9 @@ def test_a_decoder_that_dies_costs_its_picture_only(monkeypatch: pytest.MonkeyPa
     decoders = Decoders(most=1)
     try:
         with pytest.raises(UnreadableImage, match="is damaged: its decoder broke down"):
-            decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding)
+            decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve)
         monkeypatch.undo()
-        assert decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding).width == 160
+        assert decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve).width == 160
     finally:
         decoders.close()
 
@@ -104,35 +104,35 @@ def test_a_decoder_that_dies_costs_its_picture_only(monkeypatch: pytest.MonkeyPa
 def test_a_process_that_cannot_be_started_costs_its_picture_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(UnreadableImage, match="a: no process to decode it could be started") as caught:
-        Decoders(most=1).decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding)
+        Decoders(most=1).decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve)
     assert caught.value.transient
 
 
 def test_without_an_interpreter_all_is_decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "POSSIBLE", False)
-    assert not needed(encode(scene(), "TIFF"))
+    assert not needs_process(encode(scene(), "TIFF"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 def test_ctrl_c_is_not_for_the_process_that_decodes() -> None:
     decoders = Decoders(most=1)
     try:
-        decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding)
+        decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve)
         decoders._idle[0]._process.send_signal(signal.SIGINT)
-        assert decoders.decode(encode(scene(), "TIFF"), "a", Wanted(), DECODED.holding).width == 160
+        assert decoders.decode(encode(scene(), "TIFF"), "a", DecodeOptions(), DECODING.reserve).width == 160
     finally:
         decoders.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system bounds no memory of a process")
 def test_a_process_takes_no_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seesay.images import isolated; "
+    program = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seesay.images.decoding import isolated; "
     monkeypatch.setattr(isolated, "PROGRAM", program + "isolated.MEMORY = 700 * 2**20; isolated.work()")
     decoders = Decoders(most=1)
     large = encode(Image.new("RGB", (12000, 12000)), "TIFF", compression="tiff_lzw")
     try:
         with pytest.raises(UnreadableImage, match="does not fit into memory|decoder broke down"):
-            decoders.decode(large, "large", Wanted(), DECODED.holding)
+            decoders.decode(large, "large", DecodeOptions(), DECODING.reserve)
     finally:
         decoders.close()
 
@@ -157,9 +157,9 @@ def test_threads_share_the_budget_and_none_waits_for_ever() -> None:
 
     def work(size: int) -> None:
         nonlocal most
-        with budget.holding(size):
+        with budget.reserve(size):
             with lock:
-                most = max(most, budget.taken)
+                most = max(most, budget.reserved)
             time.sleep(0.01)
 
     threads = [threading.Thread(target=work, args=(size,)) for size in (40, 50, 30, 60, 100, 10, 250, 70) * 2]
@@ -167,16 +167,16 @@ def test_threads_share_the_budget_and_none_waits_for_ever() -> None:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert budget.taken == 0
+    assert budget.reserved == 0
     assert most == 250  # more than all of it goes alone
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system forks no processes")
 def test_a_forked_process_has_all_of_the_budget() -> None:
-    with DECODED.holding(DECODED.bytes):
+    with DECODING.reserve(DECODING.bytes):
         pid = os.fork()
         if not pid:
-            with DECODED.holding(DECODED.bytes):
+            with DECODING.reserve(DECODING.bytes):
                 os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
 
@@ -185,7 +185,7 @@ def test_memory_is_given_back_after_a_fault() -> None:
     for data in (b"II*\0" + bytes(50), encode(scene(), "JPEG")[:300]):
         with pytest.raises(UnreadableImage):
             read(data)
-    assert DECODED.taken == 0
+    assert DECODING.reserved == 0
 
 
 def test_what_a_worker_is_sent_and_sends_is_bounded_by_its_lengths() -> None:

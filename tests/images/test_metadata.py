@@ -1,4 +1,4 @@
-"""Dates, places, cameras and sides, as cameras, phones, scanners and editors write them."""
+"""Dates, places, cameras and orientations as cameras, phones, scanners and editors write them."""
 
 import io
 import struct

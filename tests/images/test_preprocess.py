@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from seesay.errors import UnreadableImage
-from seesay.images.preprocess import frame, load_pixels, preprocess
+from seesay.images.preprocess import frame, load_pixels
 from seesay.images.spec import ImageSpec
 
 CLIP = ImageSpec(224, "shortest", 224, "bicubic", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -38,7 +38,7 @@ def reference(image: Image.Image, spec: ImageSpec) -> np.ndarray:
 def test_equals_the_reference(size: tuple[int, int], resize: str, margin: int) -> None:
     spec = ImageSpec(224, resize, 224 + margin, "bicubic", CLIP.mean, CLIP.std)  # type: ignore[arg-type]
     image = noise(*size)
-    (got,) = preprocess([image], spec)
+    got = load_pixels(image, spec)[0]
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, reference(image, spec), atol=2e-6)
 
@@ -108,12 +108,6 @@ def test_a_fast_decode_shows_the_same_part_of_the_picture(size: tuple[int, int])
     got, expected = (np.asarray(frame(p.image, CLIP, (p.width, p.height)), dtype=float) for p in (fast, exact))
     assert np.abs(got - expected).mean() < 0.6
     assert np.abs(got - expected).max() <= 6
-
-
-def test_many_pictures_become_one_batch() -> None:
-    pixels = preprocess([noise(300, 200), noise(200, 300)], CLIP)
-    assert pixels.shape == (2, 3, 224, 224)
-    assert preprocess([], CLIP).shape == (0, 3, 224, 224)
 
 
 @pytest.mark.parametrize(

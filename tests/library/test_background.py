@@ -16,16 +16,16 @@ from seesay.library.search.background import (
     Correction,
     Form,
     corrections,
-    measured,
+    measure,
     neutral_phrases,
     phrase_key,
-    phrase_vectors,
+    read_or_encode_phrases,
     search_spec,
 )
-from seesay.library.vectors.view import Vectors
+from seesay.library.session import Session
 from seesay.model import Model
 from seesay.models.config import SearchSpec
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from seesay.tasks.phrasing import query_embeddings
 from tests.conftest import Paint
 
@@ -33,7 +33,7 @@ SPEC = SearchSpec({"en": ("{}",)}, hub=0.3, spread=0.5, sentence_hub=0.2)
 
 
 def random_unit(seed: int, *shape: int) -> np.ndarray:
-    return unit(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
+    return normalize(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
 
 
 def slow(vectors: np.ndarray, phrases: np.ndarray) -> tuple[list[float], list[float], list[list[float]]]:
@@ -95,13 +95,9 @@ def test_rows_that_come_later_and_rows_that_go(tmp_path: Path) -> None:
     assert Background.read(tmp_path / "kept.npz") is None
 
 
-def test_a_background_belongs_to_its_matrix() -> None:
+def test_a_background_belongs_to_its_index() -> None:
     made = Background.empty(2, 30).extended(random_unit(1, 5, 8), random_unit(2, 30, 8), SPEC)
-
-    def matrix(rows: int, generation: int) -> Vectors:
-        return Vectors([(np.arange(rows), random_unit(1, rows, 8))], generation)
-
-    assert [made.covers(matrix(*case)) for case in ((5, 2), (9, 2), (4, 2), (5, 3))] == [True, True, False, False]
+    assert [made.is_prefix(*case) for case in ((2, 5), (2, 9), (2, 4), (3, 5))] == [True, True, False, False]
 
 
 def test_ranks_take_off_what_hubs_share_and_divide_by_the_spread() -> None:
@@ -125,7 +121,7 @@ def test_it_is_kept_when_indexing_and_continued_by_readers(
     reader = Library(tmp_path / "library", fake)
     before = reader.search("red")
     paint("blue.png", "blue")
-    monkeypatch.setattr(Library, "_keep_background", lambda *_: None)  # as while the run goes on
+    monkeypatch.setattr(Session, "save_background", lambda *_: None)  # as while the run goes on
     library.index()
     assert [hit.name for hit in reader.search("blue")] == ["blue.png", "red.png"]
     monkeypatch.undo()
@@ -159,13 +155,12 @@ def test_the_newest_pictures_are_ranked_like_the_others(bundled: Model, photos: 
     whole = library.search("a bird", n=40)
     (pointer,) = (tmp_path / "library" / "vectors").glob("*/current.json")
     text = pointer.read_text()
-    with library.reading() as store:
-        ids = library.vectors(store, library.space(store), "image").ids
+    with library.session() as session:
+        ids = session.vectors("image").ids
     pointer.write_text(text.replace(f'"last_id": {ids[-1]}', f'"last_id": {ids[29]}').replace('"image": 40', '"image": 30'))
     partial = Library(tmp_path / "library", bundled)
-    with partial.reading() as store:
-        parts = partial.vectors(store, partial.space(store), "image").parts
-        assert [len(part[0]) for part in parts] == [30, 10]
+    with partial.session() as session:
+        assert [len(part.ids) for part in session.vectors("image").parts] == [30, 10]
     got = partial.search("a bird", n=40)
     assert [hit.id for hit in got] == [hit.id for hit in whole]
     assert [hit.score for hit in got] == pytest.approx([hit.score for hit in whole], abs=1e-6)
@@ -180,8 +175,8 @@ def test_phrases_come_from_the_model_or_the_cache(fake: Model, monkeypatch: pyte
         return real(model, queries, templates)
 
     monkeypatch.setattr(background, "query_embeddings", counted)
-    first = phrase_vectors(fake)
-    np.testing.assert_array_equal(phrase_vectors(fake), first)
+    first = read_or_encode_phrases(fake)
+    np.testing.assert_array_equal(read_or_encode_phrases(fake), first)
     assert asked == [len(neutral_phrases())]
     other = phrase_key(SearchSpec({"en": ("{}",)}, hub=0.1))
     assert len({other, phrase_key(search_spec(fake)), phrase_key(SPEC)}) == 3
@@ -193,7 +188,7 @@ def test_the_bundled_model_brings_its_phrases(bundled: Model) -> None:
     some = slice(0, 911, 90)
     made = query_embeddings(bundled, neutral_phrases()[some], search_spec(bundled).templates)
     # Older onnxruntimes have other kernels for 8 bits: their vectors are this near.
-    assert (unit(stored["vectors"].astype(np.float32))[some] * made).sum(axis=1).min() > 0.9995
+    assert (normalize(stored["vectors"].astype(np.float32))[some] * made).sum(axis=1).min() > 0.9995
 
 
 def test_there_are_many_phrases_and_none_twice() -> None:
@@ -203,5 +198,5 @@ def test_there_are_many_phrases_and_none_twice() -> None:
 
 def test_measured_takes_all_phrases_where_they_are_few() -> None:
     cosines = random_unit(5, 4, 3)
-    hubs, _ = measured(cosines)
+    hubs, _ = measure(cosines)
     np.testing.assert_allclose(hubs, cosines.mean(axis=1), atol=1e-6)

@@ -12,9 +12,9 @@ from seesay.errors import InputError
 from seesay.images.phash import LARGE, bits, turned, waves
 from seesay.library import Filters, Library, duplicates
 from seesay.library.duplicates import alike, one_picture
-from seesay.library.storage.reads import PictureFile
+from seesay.library.storage.rows import PictureFile
 from seesay.model import Model
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
 from tests.conftest import Paint
 
 TURNS = [
@@ -60,7 +60,7 @@ def test_pairs_are_those_of_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> No
     base = 1000 * rng.standard_normal((12, 8, 8)).astype(np.float32)
     hashes = np.concatenate([base, base + 50 * rng.standard_normal(base.shape).astype(np.float32)])
     hashes[5] = turned(hashes[4])[5]
-    vectors = unit(rng.standard_normal((24, 6)).astype(np.float32))
+    vectors = normalize(rng.standard_normal((24, 6)).astype(np.float32))
     vectors[7] = vectors[3]
     monkeypatch.setattr(duplicates, "ROWS", 5)
     monkeypatch.setattr(duplicates, "COLUMNS", 7)
@@ -119,7 +119,8 @@ def test_hashes_of_an_older_library_are_made_and_kept(library: Library) -> None:
     found = library.duplicates(progress=lambda done, total: told.append((done, total)))
     assert [group.keeper.path for group in found] == [group.keeper.path for group in expected]
     assert told[0] == (1, 13)
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert len(store.waves()) == 13
 
 

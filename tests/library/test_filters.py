@@ -13,7 +13,8 @@ from PIL.ExifTags import GPS, IFD, Base
 from seesay.errors import InputError
 from seesay.library import Filters, Library
 from seesay.library.search import ranking as module
-from seesay.library.storage.reads import Passing, Reads
+from seesay.library.storage.reads import Reads
+from seesay.library.storage.rows import Selection
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -87,14 +88,14 @@ def test_filters_by_folder_and_score(library: Library, tmp_path: Path) -> None:
     assert names(library, under=tmp_path / "pictures" / "b", orientation="square") == {"samoa"}
     scores = sorted((hit.score for hit in library.search("red")), reverse=True)
     assert len(library.search("red", filters=Filters(min_score=scores[1]))) == 2
-    assert library.search("red", filters=Filters(min_score=1)) == []
+    assert not library.search("red", filters=Filters(min_score=1))
 
 
 def test_texts_have_no_camera(library: Library, tmp_path: Path) -> None:
     (tmp_path / "captions.txt").write_text("red\nblue\n", encoding="utf-8")
     library.index(tmp_path / "captions.txt")
     assert len(library.search("red", kind="text")) == 2
-    assert library.search("red", kind="text", filters=Filters(camera="canon")) == []
+    assert not library.search("red", kind="text", filters=Filters(camera="canon"))
     assert len(library.search("red", kind="text", filters=Filters(under=tmp_path))) == 2
 
 
@@ -109,13 +110,13 @@ def test_a_search_that_asks_the_database_first_finds_the_same(
     found = library.search("blue", n=10, filters=filters)
     assert len(found) == 10
     looked_up: list[int | None] = []
-    real, everything = Reads.passing, library.stats()["spaces"][0]["vectors"]["image"]
+    real, everything = Reads.select, library.stats()["spaces"][0]["vectors"]["image"]
 
-    def passing(*arguments: Any, among: np.ndarray | None = None) -> Passing:
+    def select(*arguments: Any, among: np.ndarray | None = None) -> Selection:
         looked_up.append(None if among is None else len(among))
         return real(*arguments, among)
 
-    monkeypatch.setattr(Reads, "passing", passing)
+    monkeypatch.setattr(Reads, "select", select)
     monkeypatch.setattr(module, "FEW", 0)  # as if so few did not pass
     cases = ((4, 2, 10, [4, None]), (100, 50, 10, [100, everything]), (100, 3, 3, [100, 300]), (256, 16, 1, [256]))
     for first, further, n, asked in cases:
@@ -176,7 +177,7 @@ def test_hits_by_date_page_by_page(library: Library) -> None:
     for sort in ("newest", "oldest"):
         whole = library.search("red", filters=everything, sort=sort)
         for at, hit in enumerate(whole):
-            assert library.search("red", filters=everything, sort=sort, cursor=hit.cursor) == whole[at + 1 :]
+            assert library.search("red", filters=everything, sort=sort, cursor=hit.cursor).hits == whole[at + 1 :]
     some = library.search("red", filters=Filters(min_score=-1, after="2024"), sort="newest", n=1)
     assert [hit.name for hit in some] == ["samoa.jpg"]
     second = library.search("red", filters=everything, sort="newest")[1]

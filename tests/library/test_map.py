@@ -12,11 +12,11 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.library import Filters, Library
-from seesay.library.map import SEED, STEPS, VARIOUS, grouped, layout, located, named, read_names
-from seesay.library.search.relevance import Absent, Relevance
+from seesay.library.map import SEED, STEPS, VARIOUS, group_names, grouped, layout, located, read_names
+from seesay.library.search.relevance import NullDistribution, Relevance
 from seesay.model import Model
-from seesay.models.vectors import unit
-from seesay.render.map_figure import SIZE_PX, _moved, _on, draw_map, seated
+from seesay.models.vectors import normalize
+from seesay.render.map_figure import SIZE_PX, Box, _moved, _overlapping, draw_map, nearest_cells
 from seesay.render.map_page import write_map
 from tests.conftest import COLOURS, Paint
 
@@ -28,9 +28,9 @@ SIZES = (40, 30, 20)
 def heaps() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """vectors (90, 32) about three centres, which centre (90,), centres (3, 32)"""
     rng = np.random.default_rng(0)
-    centres = unit(rng.standard_normal((3, 32)).astype(np.float32))
+    centres = normalize(rng.standard_normal((3, 32)).astype(np.float32))
     which = np.repeat(np.arange(3), SIZES)
-    return unit(centres[which] + 0.08 * rng.standard_normal((90, 32)).astype(np.float32)), which, centres
+    return normalize(centres[which] + 0.08 * rng.standard_normal((90, 32)).astype(np.float32)), which, centres
 
 
 def test_alike_pictures_lie_together_and_are_one_group(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -86,26 +86,26 @@ def test_a_layout_can_be_stopped_where_it_tells(heaps: tuple[np.ndarray, np.ndar
 
 
 def test_the_same_picture_throughout_and_very_few_have_a_map() -> None:
-    same = np.tile(unit(np.ones((1, 8), dtype=np.float32)), (7, 1))
+    same = np.tile(normalize(np.ones((1, 8), dtype=np.float32)), (7, 1))
     assert np.array_equal(layout(same), np.full((7, 2), 0.5))
-    assert layout(unit(np.random.default_rng(0).standard_normal((5, 8)).astype(np.float32))).shape == (5, 2)
+    assert layout(normalize(np.random.default_rng(0).standard_normal((5, 8)).astype(np.float32))).shape == (5, 2)
 
 
 def test_groups_are_named_by_two_phrases_that_fit_them_beyond_the_rest(
     heaps: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     vectors, which, centres = heaps
-    everywhere = unit(centres.sum(axis=0, keepdims=True))
-    meant = np.concatenate([centres, unit(centres + 0.2 * everywhere), unit(centres + 0.5 * everywhere), everywhere])
+    everywhere = normalize(centres.sum(axis=0, keepdims=True))
+    meant = np.concatenate([centres, normalize(centres + 0.2 * everywhere), normalize(centres + 0.5 * everywhere), everywhere])
     phrases = ["dog", "car", "tree", "dogs", "a car", "old tree", "fur", "wheel", "leaf", "photo"]
-    assert named(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
-    assert named(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]
+    assert group_names(vectors, which, meant, phrases) == ["dog, fur", "car, wheel", "tree, leaf"]
+    assert group_names(vectors, which, centres[:1], ["dog"]) == ["dog", VARIOUS, VARIOUS]
 
 
 def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     vectors, which, centres = heaps
     places = np.stack([which / 3 + 0.1, np.full(90, 0.5)], axis=1)
-    chance = Absent(0.3, 0.1)
+    chance = NullDistribution(0.3, 0.1)
     for ranks, expected in ((vectors @ centres[1], [1 / 3 + 0.1, 0.5]), (-(vectors @ centres.sum(axis=0)), None)):
         got = located(ranks, places, Relevance(chance, float(ranks.max()), typical=0.0))
         assert (got is None) == (expected is None)
@@ -115,20 +115,20 @@ def test_a_word_lies_where_most_of_its_hits_are_or_nowhere(heaps: tuple[np.ndarr
 
 def test_photos_sit_in_cells_of_their_own() -> None:
     places = np.random.default_rng(0).random((200, 2)) * (640, 480)
-    seats = seated(places, 32, (640, 480))
+    seats = nearest_cells(places, 32, (640, 480))
     assert len(set(map(tuple, seats.tolist()))) == 200
     assert np.median(np.linalg.norm(seats - places, axis=1)) < 32
-    assert seated(np.array([[100.0, 100.0], [101.0, 100.0]]), 20, (200, 200)).tolist() == [[90, 90], [110, 90]]
-    assert len(seated(places, 200, (640, 480))) == 200
+    assert nearest_cells(np.array([[100.0, 100.0], [101.0, 100.0]]), 20, (200, 200)).tolist() == [[90, 90], [110, 90]]
+    assert len(nearest_cells(places, 200, (640, 480))) == 200
 
 
 def test_a_word_moves_below_others_and_above_at_the_edge() -> None:
-    taken = [(100.0, 100.0, 80.0, 20.0), (100.0, 121.0, 80.0, 20.0)]
-    moved = _moved(taken, (110.0, 95.0, 60.0, 20.0))
+    taken = [Box(100.0, 100.0, 80.0, 20.0), Box(100.0, 121.0, 80.0, 20.0)]
+    moved = _moved(taken, Box(110.0, 95.0, 60.0, 20.0))
     assert moved == (110.0, 142.0, 60.0, 20.0)
-    assert not _on(taken, moved)
+    assert not _overlapping(taken, moved)
     edge = SIZE_PX[1] - 12.0
-    assert _moved([(100.0, edge, 80.0, 20.0)], (100.0, edge, 60.0, 20.0)) == (100.0, edge - 21, 60.0, 20.0)
+    assert _moved([Box(100.0, edge, 80.0, 20.0)], Box(100.0, edge, 60.0, 20.0)) == (100.0, edge - 21, 60.0, 20.0)
 
 
 def test_a_map_of_photos_its_page_and_its_picture(bundled: Model, photos: list[Path], tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_a_group_of_anything_is_called_various() -> None:
     alike = np.tile(meant[4] * 0.9 + meant[5] * 0.4, (5, 1))
     vectors = np.concatenate([meant[:4], meant[:1], alike]).astype(np.float32)
     member = np.array([1] * 5 + [0] * 5)
-    assert named(vectors, member, meant, ["sea", "hills", "a cat", "bread", "snow", "ice"]) == ["snow, ice", VARIOUS]
+    assert group_names(vectors, member, meant, ["sea", "hills", "a cat", "bread", "snow", "ice"]) == ["snow, ice", VARIOUS]
     same = np.tile(meant[:1], (6, 1))
-    assert named(same, np.zeros(6, dtype=int), meant, ["sea", "hills", "a cat", "bread", "snow", "ice"])[0] != VARIOUS
+    assert group_names(same, np.zeros(6, dtype=int), meant, ["sea", "hills", "a cat", "bread", "snow", "ice"])[0] != VARIOUS
 
 
 def test_groups_of_photos_are_called_by_what_they_share(bundled: Model, photos: list[Path], tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from seesay.library import Library
-from seesay.library.vectors.matrix import Matrix
 from seesay.model import Model
 from tests.conftest import Paint
 
@@ -66,7 +65,7 @@ def test_search_is_right_whatever_happens_to_the_matrix(library: Library, damage
 
 def test_a_reader_brings_a_lost_matrix_back(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(matrix_folder(library))
-    monkeypatch.setattr("seesay.library.library.HEAL_ROWS", 5)
+    monkeypatch.setattr("seesay.library.session.HEAL_ROWS", 5)
     assert len(answers(library)) == 30
     assert json.loads((matrix_folder(library) / "current.json").read_text())["rows"]["image"] == 30
 
@@ -74,18 +73,21 @@ def test_a_reader_brings_a_lost_matrix_back(library: Library, monkeypatch: pytes
 def test_many_deletions_make_a_new_generation_and_old_readers_are_unharmed(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seesay.library.indexing.indexer.SMALL_MATRIX", 10)
+    monkeypatch.setattr("seesay.library.vectors.sync.FEW_ROWS", 10)
     reader = Library(library.path, library.model)
     before = reader.search("red", n=30)
     assert len(before) == 30
-    (_, rows), *_ = reader._matrices[next(iter(reader._matrices))]._open.values()
-    kept = rows.vectors.copy()
+    with reader.session() as session:
+        index = session.index
+    view = index.view("image", index.state())
+    assert view is not None
+    before_rows = view.read(0, 30).copy()
     for i in range(20):
         (tmp_path / "pictures" / f"{i}.png").unlink()
     library.index()
     state = json.loads((matrix_folder(library) / "current.json").read_text())
     assert state["rows"]["image"] == 10
-    np.testing.assert_array_equal(rows.vectors, kept)
+    np.testing.assert_array_equal(view.read(0, 30), before_rows)
     assert len(reader.search("red", n=30)) == 10
 
 
@@ -96,26 +98,3 @@ def test_few_deletions_are_tombstones(library: Library, tmp_path: Path) -> None:
     assert json.loads((matrix_folder(library) / "current.json").read_text())["rows"]["image"] == 30
     assert len(library.search("red", n=18)) == 18
     assert len(library.search("red", n=1)) == 1
-
-
-def test_nothing_is_seen_before_it_is_published(tmp_path: Path) -> None:
-    matrix = Matrix(tmp_path, 4)
-    rows = [(i, "image", np.full(4, i, dtype="<f4").tobytes()) for i in range(1, 6)]
-    matrix.extend(rows[:3], 3)
-
-    def broken():  # type: ignore[no-untyped-def]
-        yield rows[3]
-        raise RuntimeError("killed here")
-
-    with pytest.raises(RuntimeError):
-        matrix.extend(broken(), 5)
-    state = matrix.published()
-    assert (state.last_id, state.rows["image"]) == (3, 3)
-    seen = matrix.rows("image", state)
-    assert seen is not None
-    assert seen.ids.tolist() == [1, 2, 3]
-    matrix.extend(rows[3:], 5)
-    whole = matrix.rows("image", matrix.published())
-    assert whole is not None
-    assert whole.ids.tolist() == [1, 2, 3, 4, 5]
-    np.testing.assert_array_equal(whole.vectors[:, 0], [1, 2, 3, 4, 5])

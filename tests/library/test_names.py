@@ -147,9 +147,10 @@ def test_a_tag_that_no_picture_has_names_the_nearest(library: Library, tmp_path:
 @pytest.mark.parametrize("filters", [{"name": "img"}, {"name": ("mallorca", "2023")}, {"not_name": "work"}, {"name": "新"}])
 def test_names_are_the_same_looked_at_one_by_one(library: Library, filters: dict[str, object]) -> None:
     wanted = Filters(**filters)  # type: ignore[arg-type]
-    with library.reading() as store:
-        space = library.space(store)
-        everything = store.passing(Filters(), space, "image").vectors
-        by_names, one_by_one = store.passing(wanted, space, "image"), store.passing(wanted, space, "image", among=everything)
+    with library.session() as session:
+        store = session.store
+        space = session.space
+        everything = store.select(Filters(), space, "image").vectors
+        by_names, one_by_one = store.select(wanted, space, "image"), store.select(wanted, space, "image", among=everything)
         assert 0 < len(by_names.vectors) < len(everything)
         assert by_names.vectors.tolist() == one_by_one.vectors.tolist() == sorted(store.items(everything.tolist(), wanted))

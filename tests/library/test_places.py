@@ -32,7 +32,8 @@ def indexed(paint: Paint, fake: Model, tmp_path: Path, spots: list[tuple[float, 
 def test_pictures_near_each_other_are_one_place(paint: Paint, fake: Model, tmp_path: Path) -> None:
     around = [(ZURICH[0] + dy, ZURICH[1] + dx) for dy, dx in ((0, 0), (0.05, 0.05), (-0.07, 0.02), (0.01, -0.09))]
     with indexed(paint, fake, tmp_path, [*around, SYDNEY, SYDNEY, SUVA, (-18.2, -179.95)]) as library:
-        with library.reading() as store:
+        with library.session() as session:
+            store = session.store
             found = places(store)
             assert len(places(store, most=1)) == 1
         assert [place.pictures for place in found] == [4, 2, 1, 1]
@@ -44,13 +45,15 @@ def test_pictures_near_each_other_are_one_place(paint: Paint, fake: Model, tmp_p
 
 
 def test_a_library_without_places(paint: Paint, fake: Model, tmp_path: Path) -> None:
-    with indexed(paint, fake, tmp_path, []) as library, library.reading() as store:
+    with indexed(paint, fake, tmp_path, []) as library, library.session() as session:
+        store = session.store
         assert places(store) == []
 
 
 def test_a_long_road_is_several_places(paint: Paint, fake: Model, tmp_path: Path) -> None:
     road = [(46 + at / 20, 8.0) for at in range(40)]  # 220 km
-    with indexed(paint, fake, tmp_path, road) as library, library.reading() as store:
+    with indexed(paint, fake, tmp_path, road) as library, library.session() as session:
+        store = session.store
         found = places(store)
     assert sum(place.pictures for place in found) == 40
     assert len(found) >= 5

@@ -87,8 +87,8 @@ def test_every_sentence_of_the_grammar_is_read_and_written_back() -> None:
         if not SENTENCE.fullmatch(sentence):  # a part that was made alone may see in the next what it must not have ahead
             continue
         read += 1
-        query = Query.of(sentence)
-        assert Query.of(str(query)) == query, sentence
+        query = Query.parse(sentence)
+        assert Query.parse(str(query)) == query, sentence
         assert SENTENCE.fullmatch(str(query)), sentence
     assert read > 5000
 
@@ -155,20 +155,20 @@ def test_every_sentence_of_the_grammar_is_read_and_written_back() -> None:
 def test_what_is_read(text: str, parts: list[tuple[str, str, float]] | None) -> None:
     if parts is None:
         with pytest.raises(InputError):
-            Query.of(text)
+            Query.parse(text)
         return
-    read = Query.of(text)
-    assert [(part.what, part.value, part.weight) for part in read.parts] == parts
-    assert Query.of(str(read)) == read
-    assert str(Query.of(str(read))) == str(read)
+    read = Query.parse(text)
+    assert [(part.kind, part.value, part.weight) for part in read.parts] == parts
+    assert Query.parse(str(read)) == read
+    assert str(Query.parse(str(read))) == str(read)
     assert SENTENCE.fullmatch(text)
 
 
 def test_words_alone_are_written_as_they_were() -> None:
-    assert str(Query.of("a dog on grass")) == "a dog on grass"
-    assert Query.of("a dog").words == "a dog"
-    assert Query.of("- a dog").words is None
-    assert Query.of("2*a dog").words is None
+    assert str(Query.parse("a dog on grass")) == "a dog on grass"
+    assert Query.parse("a dog").words == "a dog"
+    assert Query.parse("- a dog").words is None
+    assert Query.parse("2*a dog").words is None
 
 
 def test_whatever_is_written_is_read_back() -> None:
@@ -189,7 +189,7 @@ def test_whatever_is_written_is_read_back() -> None:
                 parts.append(Part(kind, value, weight))  # type: ignore[arg-type]
         if parts:
             query = Query(tuple(parts))
-            assert Query.of(str(query)) == query, str(query)
+            assert Query.parse(str(query)) == query, str(query)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_whatever_is_written_is_read_back() -> None:
 )
 def test_faults_are_pointed_at(text: str, place: int | None, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        Query.of(text)
+        Query.parse(text)
     assert message in str(caught.value)
     if place is not None:
         *_, shown, pointer = str(caught.value).splitlines()
@@ -233,19 +233,19 @@ def test_faults_are_pointed_at(text: str, place: int | None, message: str) -> No
 
 def test_a_fault_in_a_long_query_is_shown_with_what_is_around_it() -> None:
     with pytest.raises(InputError) as caught:
-        Query.of("a dog on grass " * 20 + '+ "snow" and ' + "草地上的马 " * 20)
+        Query.parse("a dog on grass " * 20 + '+ "snow" and ' + "草地上的马 " * 20)
     _, shown, pointer = str(caught.value).splitlines()
     assert shown == '    …grass a dog on grass + "snow" and 草地上的马 草地上的马 草地…'
     assert shown[pointer.index("^") :].startswith("and")
     with pytest.raises(InputError) as caught:
-        Query.of("草地上的马" * 20 + " + ")
+        Query.parse("草地上的马" * 20 + " + ")
     _, shown, pointer = str(caught.value).splitlines()
     assert shown.startswith("    …")
     assert len(pointer) - 1 == len(shown) + sum(letter in "草地上的马" for letter in shown), "two columns each"
 
 
 def test_a_part_points_at_its_place() -> None:
-    first, second = Query.of("a dog - photo:x.jpg").parts
+    first, second = Query.parse("a dog - photo:x.jpg").parts
     assert first == Part("words", "a dog")
     assert str(second.fault("no such file")) == "no such file\n    a dog - photo:x.jpg\n            ^"
     assert str(Part("photo", "x.jpg").fault("no such file")) == "no such file"

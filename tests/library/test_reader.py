@@ -52,7 +52,8 @@ def as_by_an_older_reader(library: Library) -> None:
 
 
 def vectors(library: Library) -> dict[str, tuple[int, bytes]]:
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         rows = store.db.execute(
             """SELECT f.path, v.id, v.vector FROM files f JOIN items i ON i.content_id = f.content_id
                JOIN vectors v ON v.item_id = i.id"""
@@ -160,17 +161,21 @@ def test_what_is_not_read_is_told_by_kind(library: Library, folder: Path) -> Non
     os.symlink(below, folder / "linked")
     told = {LIVE_PHOTO: 1, RAW_BESIDE: 1, VIDEO: 2, RAW_PHOTO: 1, formats.JPEG_XL: 1, formats.OTHER: 1, LINKED: 1}
     assert library.index(folder).skipped == told
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert store.skipped() == told
     (below / "raw.CR3").unlink()
     library.index(below)  # a part: the rest is known from before
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert store.skipped() == {kind: count for kind, count in told.items() if kind != RAW_PHOTO}
     library.forget(below)
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert store.skipped() == {LIVE_PHOTO: 1, RAW_BESIDE: 1, VIDEO: 1, LINKED: 1}
     library.forget(folder)
-    with library.reading() as store:
+    with library.session() as session:
+        store = session.store
         assert store.skipped() == {}
 
 

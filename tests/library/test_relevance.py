@@ -10,7 +10,8 @@ from PIL import Image
 
 from seesay.library import Library
 from seesay.library.search.background import NEAREST
-from seesay.library.search.relevance import PHRASES, SENTENCE, WORDS, Absent, Relevance, Scale
+from seesay.library.search.relevance import SENTENCE, WORD, WORDS, NullDistribution, Relevance, Scale
+from seesay.library.search.result import WhyEmpty
 from seesay.model import Model
 
 
@@ -19,21 +20,21 @@ def test_what_is_absent_is_told_from_what_is_there_however_much_that_is(present:
     rng = np.random.default_rng(0)
     there = int(911 * present)
     best = rng.permutation(np.concatenate([rng.normal(-0.02, 0.03, 911 - there), rng.normal(0.2, 0.08, there)]))
-    absent = Absent.among(best)
-    assert absent.mean == pytest.approx(-0.02, abs=0.015)
-    assert absent.deviation == pytest.approx(0.03, abs=0.012)
-    assert Absent.among(np.zeros(1)).deviations(0.1) > WORDS.found
+    null = NullDistribution.fitted(best)
+    assert null.mean == pytest.approx(-0.02, abs=0.015)
+    assert null.deviation == pytest.approx(0.03, abs=0.012)
+    assert NullDistribution.fitted(np.zeros(1)).deviations(0.1) > WORD.best
 
 
-@pytest.mark.parametrize("scale", [WORDS, PHRASES, SENTENCE])
+@pytest.mark.parametrize("scale", [WORD, WORDS, SENTENCE])
 def test_relevance_grows_with_the_deviations_from_what_is_absent(scale: Scale) -> None:
-    absent = Absent(0.01, 0.05)
-    found = Relevance(absent, best=0.21 + 0.05 * (scale.found + 0.01), typical=0.2, scale=scale)
-    for deviations in (-1e9, -1.0, 0.0, scale.even, 20.0, 1e9):
-        expected = np.exp(-np.logaddexp(0, (scale.even - deviations) / scale.slope))
-        assert found.probability(0.21 + 0.05 * deviations) == pytest.approx(expected, abs=1e-9)
-    assert absent.deviations(found.least - 0.2) == pytest.approx(scale.kept)
-    assert Relevance(absent, best=0.21 + 0.05 * (scale.found - 0.01), typical=0.2, scale=scale).least == float("inf")
+    null = NullDistribution(0.01, 0.05)
+    present = Relevance(null, best=0.21 + 0.05 * (scale.best + 0.01), typical=0.2, scale=scale)
+    for deviations in (-1e9, -1.0, 0.0, scale.midpoint, 20.0, 1e9):
+        expected = np.exp(-np.logaddexp(0, (scale.midpoint - deviations) / scale.slope))
+        assert present.probability(0.21 + 0.05 * deviations) == pytest.approx(expected, abs=1e-9)
+    assert null.deviations(present.threshold - 0.2) == pytest.approx(scale.hit)
+    assert Relevance(null, best=0.21 + 0.05 * (scale.best - 0.01), typical=0.2, scale=scale).threshold == float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_the_nearest_are_shown_and_the_likely_ones_marked(library: Library) -> N
     shares = [hit.relevance or 0 for hit in cats]
     assert shares == sorted(shares, reverse=True)
     likely = library.search("a cat", n=200, likely=True)
-    assert likely == [hit for hit in library.search("a cat", n=200) if hit.likely]
+    assert list(likely) == [hit for hit in library.search("a cat", n=200) if hit.likely]
     pages = [library.search("a cat", n=1, likely=True)]
     while pages[-1]:
         pages.append(library.search("a cat", n=1, likely=True, cursor=pages[-1][-1].cursor))
@@ -65,7 +66,9 @@ def test_what_is_not_there_is_shown_as_unlikely(library: Library, query: str) ->
     hits = library.search(query)
     assert len(hits) == 10
     assert not any(hit.likely for hit in hits)
-    assert library.search(query, likely=True) == []
+    unlikely = library.search(query, likely=True)
+    assert not unlikely
+    assert unlikely.why_empty == WhyEmpty("likely", "image")
 
 
 def test_queries_that_are_no_words_are_not_marked(library: Library, photos: list[Path]) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +65,11 @@ def test_a_tag_goes_where_the_picture_goes(library: Library, tmp_path: Path, pai
 def few_phrases(library: Library, fake: Model, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Random vectors fit some of 911 phrases better than any label."""
     phrases = fake.encode_text(["one", "two", "three"])
-    monkeypatch.setattr("seesay.library.library.phrase_vectors", lambda model: phrases)
-    monkeypatch.setattr("seesay.library.library.neutral_phrases", lambda: ("one", "two", "three"))
+    monkeypatch.setattr("seesay.library.session.read_or_encode_phrases", lambda model: phrases)
+    monkeypatch.setattr("seesay.library.session.neutral_phrases", lambda: ("one", "two", "three"))
     (stored,) = (library.path / "vectors").glob("*/background-*.npz")
     stored.unlink()
-    library._backgrounds.clear()
+    library._cache.backgrounds.clear()
     return phrases
 
 
@@ -84,13 +85,30 @@ def test_by_rule_is_the_softmax_over_labels_and_none_of_these(
     for path in library.path.parent.rglob("*.png"):
         vector = fake.encode_image(path)[0]
         cosines = [*(texts @ vector), np.mean(few_phrases @ vector)]
-        shares = np.exp(fake.logit_scale * np.array(cosines, dtype=np.float64))
+        shares = np.exp(fake.scale * np.array(cosines, dtype=np.float64))
         if (best := int(shares.argmax())) < len(names):
             expected[names[best]][path.stem] = float(shares[best] / shares.sum())
     assert 0 < sum(map(len, expected.values())) < 4
     for name, some in found.items():
         assert {Path(each.path).stem: each.probability for each in some} == pytest.approx(expected[name], abs=1e-3)
         assert [each.probability for each in some] == sorted((each.probability for each in some), reverse=True)
+
+
+def test_by_rule_takes_the_models_own_sigmoid(library: Library, fake: Model, few_phrases: np.ndarray) -> None:
+    """Where a model was trained with the sigmoid loss, a label's probability does not depend on the other labels."""
+    names = ["warm", "cold"]
+    softmax = library.tags.by_rule(names, least=0.01, dry_run=True)
+    fake.config = replace(fake.config, score="sigmoid", logit_bias=-2.0)
+    texts = label_embeddings(fake, names, None)
+    found = library.tags.by_rule(names, least=0.01, dry_run=True)
+    assert found != softmax
+    assert {name: {each.path for each in some} for name, some in found.items()} == {
+        name: {each.path for each in some} for name, some in softmax.items()
+    }
+    for name, text in zip(names, texts, strict=True):
+        for each in found[name]:
+            logit = fake.scale * float(fake.encode_image(each.path)[0] @ text) - 2.0
+            assert each.probability == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-3)
 
 
 @pytest.mark.usefixtures("few_phrases")

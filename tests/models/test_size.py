@@ -8,7 +8,7 @@ import torch
 from seesay.checkpoints.hub.catalog import Architecture, catalog
 from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.models import size as estimate
-from seesay.models.clip import image_tower, text_tower
+from seesay.models.clip import make_tower
 from seesay.models.config import read_config
 from seesay.models.families.cbow.config import CbowConfig
 
@@ -21,18 +21,22 @@ def count(tower: Any) -> int:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_parameters_are_counted_without_building(name: str) -> None:
-    found: Architecture = ARCHITECTURES[name]
+    architecture: Architecture = ARCHITECTURES[name]
     with torch.device("meta"):
-        assert estimate.parameters(found.image, found.dim) == count(image_tower(found.image, found.dim))
-        assert estimate.parameters(found.text, found.dim) == count(text_tower(found.text, found.dim))
+        assert estimate.parameters(architecture.image, architecture.dim) == count(
+            make_tower(architecture.image, architecture.dim)
+        )
+        assert estimate.parameters(architecture.text, architecture.dim) == count(
+            make_tower(architecture.text, architecture.dim)
+        )
 
 
 def test_parameters_of_the_other_towers() -> None:
     config = read_config(BUNDLED)
     cbow = CbowConfig("cbow", 48, 1000)
     with torch.device("meta"):
-        for tower, make in ((config.image, image_tower), (config.text, text_tower), (cbow, text_tower)):
-            assert estimate.parameters(tower, config.dim) == count(make(tower, config.dim))
+        for tower in (config.image, config.text, cbow):
+            assert estimate.parameters(tower, config.dim) == count(make_tower(tower, config.dim))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,6 @@ def test_parameters_of_the_other_towers() -> None:
 )
 def test_operations_are_those_published(name: str, image: float, text: float) -> None:
     """Known counts (multiply-accumulates at 224 pixels and 77 tokens); the small parts left out are below 10 %."""
-    found = ARCHITECTURES[name]
-    assert estimate.operations(found.image, found.dim) == pytest.approx(image, rel=0.1)
-    assert estimate.operations(found.text, found.dim, tokens=77) == pytest.approx(text, rel=0.1)
+    architecture = ARCHITECTURES[name]
+    assert estimate.operations(architecture.image, architecture.dim) == pytest.approx(image, rel=0.1)
+    assert estimate.operations(architecture.text, architecture.dim, tokens=77) == pytest.approx(text, rel=0.1)

@@ -1,4 +1,4 @@
-"""Towers that no other library has, against slow numpy; and what all towers promise."""
+"""Towers that no other library has, against slow numpy; and what holds for all towers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +20,12 @@ from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
-from seesay.models.layers.groups import lock, parameters_in
+from seesay.models.initialise import initialise
+from seesay.models.layers.groups import freeze, parameters_in
 from seesay.models.layers.positions import resize_grid, resize_line
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.models.layers.transformer import Block
 from seesay.models.size import parameters
-from seesay.training.start.initialise import initialise
 from tests.parity.test_checkpoints import DATA, NAMES, open_fixture
 
 CBOW = CbowConfig("cbow", width=12, vocabulary=40, pad_id=0)
@@ -43,10 +43,10 @@ def test_cbow_is_the_mean_of_its_words_projected(tmp_path: Path) -> None:
     table, projection = (
         clip.state_dict()[f"text.{name}.weight"].double().numpy() for name in ("token_embedding", "projection")
     )
-    for row, ours in zip(ids, clip.text(torch.from_numpy(ids)).detach().numpy(), strict=True):
+    for row, embedding in zip(ids, clip.text(torch.from_numpy(ids)).detach().numpy(), strict=True):
         words = [table[i] for i in row if i != 0]
         mean = np.sum(words, axis=0) / len(words) if words else np.zeros(12)
-        np.testing.assert_allclose(ours, projection @ mean, atol=1e-6)
+        np.testing.assert_allclose(embedding, projection @ mean, atol=1e-6)
     write_graphs(clip, tmp_path)
     assert verify(clip, tmp_path)["text"] < 1e-5
     np.testing.assert_allclose(OnnxEngine(tmp_path).encode_tokens(ids[2:]), np.zeros((1, 5)), atol=1e-6)
@@ -121,8 +121,8 @@ TOWERS = {
 }
 
 
-def made(name: str) -> tuple[Clip, torch.nn.Module, torch.Tensor]:
-    """A model of one tower with first weights and batch norms that have seen something; and inputs for it."""
+def make(name: str) -> tuple[Clip, torch.nn.Module, torch.Tensor]:
+    """A model of one tower with first weights and batch norms that have statistics; and inputs for it."""
     image, text = TOWERS[name]
     torch.manual_seed(0)
     clip = Clip(ModelConfig(1, name, 5, image, text, None, None, 0.0, None, "softmax", {}, (), "none", (), "0" * 32))
@@ -140,7 +140,7 @@ def made(name: str) -> tuple[Clip, torch.nn.Module, torch.Tensor]:
 
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_tower_projects_its_features_and_exports(name: str, tmp_path: Path) -> None:
-    clip, tower, inputs = made(name)
+    clip, tower, inputs = make(name)
     whole = tower(inputs)
     assert whole.shape == (4, 5)
     torch.testing.assert_close(tower.project(tower.features(inputs)), whole, rtol=0, atol=0)
@@ -151,7 +151,7 @@ def test_a_tower_projects_its_features_and_exports(name: str, tmp_path: Path) ->
 
 
 def test_a_gate_lessens_the_first_part_of_what_has_little_of_it() -> None:
-    _, tower, inputs = made("bert-gate")
+    _, tower, inputs = make("bert-gate")
     config: Any = tower.config
     with torch.no_grad():
         before = tower.projection(tower.features(inputs)).double().numpy()
@@ -166,7 +166,7 @@ def test_a_gate_lessens_the_first_part_of_what_has_little_of_it() -> None:
 
 @pytest.mark.parametrize("name", TOWERS)
 def test_groups_hold_every_parameter_once_and_locking_keeps_them(name: str) -> None:
-    _, tower, inputs = made(name)
+    _, tower, inputs = make(name)
     groups = tower.groups()
     listed = [
         p for group in groups for part in group for p in ([part] if isinstance(part, torch.nn.Parameter) else part.parameters())
@@ -174,7 +174,7 @@ def test_groups_hold_every_parameter_once_and_locking_keeps_them(name: str) -> N
     assert sorted(map(id, listed)) == sorted(map(id, tower.parameters()))
     for unlocked in (0, 1, 2, len(groups)):
         tower.train()
-        lock(groups, unlocked)
+        freeze(groups, unlocked)
         before = {name: value.clone() for name, value in tower.state_dict().items()}
         for parameter in tower.parameters():
             parameter.grad = None
@@ -196,27 +196,27 @@ def test_a_block_computes_one_token_as_it_does_among_all(norm: Literal["pre", "p
     mask = torch.arange(7) < torch.tensor([[5], [4], [7]])
     options = {"causal": True} if causal else {"mask": mask[:, None, None, :]}
     whole = block(x, **options)[torch.arange(3), only]
-    torch.testing.assert_close(block(x, **options, only=only), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(block(x, **options, query_index=only), whole, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet", "lite", "text-mlp", "bert"])
 def test_recomputing_blocks_changes_no_number(name: str) -> None:
     states, gradients = [], []
     for recompute in (False, True):
-        _, tower, inputs = made(name)
+        _, tower, inputs = make(name)
         if recompute:
             recompute_blocks(tower)
         tower.train()
         tower(inputs).square().sum().backward()
         gradients.append([p.grad for p in tower.parameters()])
         states.append(tower.state_dict())
-    for kept, again in zip(*gradients, strict=True):
-        torch.testing.assert_close(again, kept, rtol=1e-5, atol=1e-6)
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(recomputed, plain, rtol=1e-5, atol=1e-6)
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])  # batch norms counted once
 
 
 def test_dropped_patches_are_left_out_in_training_only() -> None:
-    _, tower, inputs = made("vit")
+    _, tower, inputs = make("vit")
     whole = tower(inputs)
     tower.patch_dropout = 0.5
     torch.testing.assert_close(tower(inputs), whole)

@@ -1,4 +1,4 @@
-"""Every architecture that the original libraries build by name, on torch's "meta" device: shapes and settings, no numbers.
+"""Builds every architecture that the original libraries name, on torch's "meta" device: shapes and settings, no numbers.
 
 One generator per library gives `Built`s: the original's module, the files that would lie beside its weights, and what the
 original says of itself where its modules do not show it.
@@ -18,21 +18,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 
 Facts = dict[str, Any]
 
 
 @dataclass
 class Built:
-    """`facts`: by the names that `by_name.said_by_ours` uses. `architecture`: its name in SeeSay's catalogue, if it has one."""
+    """`facts`: by the names that `by_name.stated_facts` uses. `architecture`: its name in SeeSay's catalogue, if it has one."""
 
     name: str
     model: nn.Module
     facts: Facts
     files: dict[str, str] = field(default_factory=dict)
     kind: str = "safetensors"
-    said: Said = field(default_factory=Said)
+    overrides: Overrides = field(default_factory=Overrides)
     architecture: str = ""
 
 
@@ -87,7 +87,7 @@ def open_clip() -> Iterator[Built]:
 
 
 def _of_open_clip(model: Any) -> Facts:
-    """Of models made by `create_model`, which sets `preprocess_cfg` on the image tower."""
+    """Facts of a model made by `create_model`, which sets `preprocess_cfg` on the image tower."""
     visual, preprocess = model.visual, model.visual.preprocess_cfg
     facts = {
         "image size": _one(visual.image_size),
@@ -296,7 +296,7 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
         model,
         facts,
         {"config.json": saved},
-        said=Said(preprocessing="chinese-clip" if chinese else "openai"),
+        overrides=Overrides(preprocessing="chinese-clip" if chinese else "openai"),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seesay.checkpoints.containers.weights import Entry, Weights
+from seesay.checkpoints.containers.weights import TensorInfo, Weights
 from seesay.checkpoints.formats import open_clip
 from seesay.checkpoints.hub.catalog import CatalogModel, catalog
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
@@ -45,47 +45,49 @@ PROBE = torch.linspace(-4, 4, 801)
 class Meta:
     """Names and shapes of a model without numbers, as the content of a file."""
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TensorInfo]
 
     def read(self, name: str) -> Tensor:
         raise AssertionError(f"{name} was read, where names and shapes should do")
 
 
 def checkpoint_of(built: Built) -> Checkpoint:
-    """The same way in as for a file."""
+    """The checkpoint of a built model, opened in the same way as a file."""
     entries = {
-        name: Entry(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        name: TensorInfo(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
         for name, tensor in built.model.state_dict().items()
     }
     with TemporaryDirectory() as folder:
         for name, text in built.files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         path = Path(folder) / "weights"
-        return read_checkpoint(path, Weights(path, built.kind, Meta(entries)), built.said)
+        return read_checkpoint(path, Weights(path, built.kind, Meta(entries)), built.overrides)
 
 
 def differences(built: Built) -> list[str]:
-    """Everything in which their model and ours differ; empty when nothing does."""
+    """All differences between the original model and ours."""
     try:
         checkpoint = checkpoint_of(built)
         clip = checkpoint.check_towers()  # missing, left-over and misshapen tensors
     except CheckpointError as error:
         return str(error).split("\n")
     numbers = {"input_resolution", "context_length", "vocab_size"}  # of OpenAI's archives
-    found = [f"{name} is left out: {why}" for name, why in checkpoint.account.ignored.items() if name not in numbers]
-    shown, ours = shown_by_theirs(built.model), shown_by_ours(clip)
-    theirs = dict.fromkeys(ours) | shown | built.facts  # what only ours show differs, too
-    ours |= said_by_ours(checkpoint)
-    found += [f"{fact}: theirs {theirs[fact]}, ours {ours.get(fact)}" for fact in theirs if ours.get(fact) != theirs[fact]]
+    faults = [f"{name} is left out: {why}" for name, why in checkpoint.account.ignored.items() if name not in numbers]
+    shown, native = facts_of_original(built.model), facts_of_ours(clip)
+    foreign = dict.fromkeys(native) | shown | built.facts  # what only ours show differs, too
+    native |= stated_facts(checkpoint)
+    faults += [
+        f"{fact}: theirs {foreign[fact]}, ours {native.get(fact)}" for fact in foreign if native.get(fact) != foreign[fact]
+    ]
     if built.architecture:
-        d, known = checkpoint.description, catalog().architectures[built.architecture]
-        if (d.dim, d.image, d.text) != (known.dim, known.image, known.text):
-            found.append(f"the catalogue's {built.architecture} is {known}, not {d}")
-    return found
+        d, published = checkpoint.description, catalog().architectures[built.architecture]
+        if (d.dim, d.image, d.text) != (published.dim, published.image, published.text):
+            faults.append(f"the catalogue's {built.architecture} is {published}, not {d}")
+    return faults
 
 
-def shown_by_theirs(model: nn.Module) -> Facts:
-    """What modules of all four libraries show alike, per tower."""
+def facts_of_original(model: nn.Module) -> Facts:
+    """Facts that modules of all four libraries show alike, per tower."""
     facts: dict[str, set[Any]] = {}
     for name, module in model.named_modules():
         part = "image" if name.startswith(("visual", "vision_model")) or "Vision" in type(model).__name__ else "text"
@@ -108,7 +110,7 @@ def shown_by_theirs(model: nn.Module) -> Facts:
     return facts
 
 
-def shown_by_ours(clip: Clip) -> Facts:
+def facts_of_ours(clip: Clip) -> Facts:
     facts: dict[str, set[Any]] = {}
     for name, module in clip.named_modules():
         part = name.split(".")[0]
@@ -123,12 +125,14 @@ def shown_by_ours(clip: Clip) -> Facts:
 
 
 def activation_name(function: Any) -> str:
-    """By what it computes."""
-    given = function(PROBE)
-    return next((name for name, ours in ACTIVATIONS.items() if torch.allclose(given, ours(PROBE), atol=1e-6)), repr(function))
+    """The name of an activation, recognised by its values."""
+    activations = function(PROBE)
+    return next(
+        (name for name, native in ACTIVATIONS.items() if torch.allclose(activations, native(PROBE), atol=1e-6)), repr(function)
+    )
 
 
-def said_by_ours(checkpoint: Checkpoint) -> Facts:
+def stated_facts(checkpoint: Checkpoint) -> Facts:
     d = checkpoint.description
     facts: Facts = {}
     if d.image_spec is not None:
@@ -155,7 +159,7 @@ def said_by_ours(checkpoint: Checkpoint) -> Facts:
 
 
 def check_open_clip_names(*, rewrite: bool) -> int:
-    """Which names are read and which are refused, and that the stored ones are those."""
+    """Checks which names are read and which are refused, and that the stored ones agree. Returns the number of faults."""
     stored, wrong = {}, []
     for name, cfg in open_clip_configs().items():
         kind = refused_kind(cfg)
@@ -183,44 +187,46 @@ def check_open_clip_names(*, rewrite: bool) -> int:
 
 
 def tag_differences(model: CatalogModel) -> list[str]:
-    """What OpenCLIP says of the weights that it publishes under a tag, against the catalogue's entry."""
+    """Differences between OpenCLIP's facts about the weights of a tag and the catalogue's entry."""
     from open_clip.pretrained import get_pretrained_cfg
 
     if not model.id.startswith("open_clip/"):
         return []
     _, name, tag = model.id.split("/")
-    theirs, spec = get_pretrained_cfg(name, tag), model.preprocess
-    if not theirs:
+    foreign, spec = get_pretrained_cfg(name, tag), model.preprocess
+    if not foreign:
         return [f"{model.id}: OpenCLIP has no such tag"]
     facts = {
-        "mean": (spec.mean, tuple(theirs["mean"])),
-        "std": (spec.std, tuple(theirs["std"])),
-        "interpolation": (spec.interpolation, theirs["interpolation"]),
-        "resize": (spec.resize, theirs["resize_mode"]),
+        "mean": (spec.mean, tuple(foreign["mean"])),
+        "std": (spec.std, tuple(foreign["std"])),
+        "interpolation": (spec.interpolation, foreign["interpolation"]),
+        "resize": (spec.resize, foreign["resize_mode"]),
     }
-    if theirs.get("quick_gelu") and model.id not in GELU_ALL_THE_SAME:
+    if foreign.get("quick_gelu") and model.id not in GELU_ALL_THE_SAME:
         facts["activation"] = (model.activation, "quick_gelu")
-    return [f"{model.id}: {fact} {ours}, theirs {said}" for fact, (ours, said) in facts.items() if ours != said]
+    return [
+        f"{model.id}: {fact} {native}, theirs {published}" for fact, (native, published) in facts.items() if native != published
+    ]
 
 
 def check(library: str, models: Iterable[Built]) -> int:
-    """How many differ."""
+    """Compares every model; returns the number that differ."""
     good, bad = 0, 0
     for built in models:
-        found = differences(built)
-        good, bad = good + (not found), bad + bool(found)
-        for difference in found:
+        faults = differences(built)
+        good, bad = good + (not faults), bad + bool(faults)
+        for difference in faults:
             print(f"  {built.name}: {difference}")
     print(f"{library}: {good} equal, {bad} different", flush=True)
     return bad
 
 
 def main() -> None:
-    asked = [name for name in sys.argv[1:] if not name.startswith("--")]
+    selected = [name for name in sys.argv[1:] if not name.startswith("--")]
     logging.disable(logging.WARNING)  # "No pretrained weights loaded", for every name
     failures = 0
     for library, models in LIBRARIES.items():
-        if asked and library not in asked:
+        if selected and library not in selected:
             continue
         if not find_spec(library):
             print(f"{library} is not installed here; its names are left out")

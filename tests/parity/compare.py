@@ -21,14 +21,14 @@ GRADIENTS = 1e-3
 INPUTS = ("pixels", "ids")
 
 
-def differences(made: Path, stored: Path) -> tuple[list[str], float]:
-    """What is wrong, and the largest relative difference of outputs."""
-    if not (made / "expected.npz").is_file():
+def differences(remade: Path, stored: Path) -> tuple[list[str], float]:
+    """Faults of a fixture made again, and the largest relative difference of its outputs."""
+    if not (remade / "expected.npz").is_file():
         return ["was not made again: is its library installed?"], 0.0
     wrong = []
-    if json.loads((made / "facts.json").read_text()) != json.loads((stored / "facts.json").read_text()):
+    if json.loads((remade / "facts.json").read_text()) != json.loads((stored / "facts.json").read_text()):
         wrong.append("facts.json differs")
-    new, old = dict(np.load(made / "expected.npz")), dict(np.load(stored / "expected.npz"))
+    new, old = dict(np.load(remade / "expected.npz")), dict(np.load(stored / "expected.npz"))
     if new.keys() != old.keys():
         wrong.append(f"only one of both has {', '.join(sorted(new.keys() ^ old.keys()))}")
     largest = max((float(value[0]) for name, value in old.items() if name.startswith("gradient/")), default=0.0)
@@ -50,23 +50,23 @@ def differences(made: Path, stored: Path) -> tuple[list[str], float]:
     return wrong, worst
 
 
-def same_bytes(made: Path, stored: Path) -> str:
+def same_bytes(remade: Path, stored: Path) -> str:
     """About every file but the recorded numbers."""
     files = sorted(file.name for file in stored.iterdir() if file.name not in ("expected.npz", "facts.json"))
-    other = [n for n in files if not (made / n).is_file() or (made / n).read_bytes() != (stored / n).read_bytes()]
+    other = [n for n in files if not (remade / n).is_file() or (remade / n).read_bytes() != (stored / n).read_bytes()]
     return f"other bytes in {', '.join(other)}" if other else "files equal byte by byte"
 
 
 def main() -> None:
-    made = Path(sys.argv[1])
+    remade = Path(sys.argv[1])
     failed = 0
     for name in NAMES:
-        wrong, worst = differences(made / name, DATA / name)
-        print(f"{name}: {worst:.1e}, {same_bytes(made / name, DATA / name)}" if not wrong else f"{name}:")
+        wrong, worst = differences(remade / name, DATA / name)
+        print(f"{name}: {worst:.1e}, {same_bytes(remade / name, DATA / name)}" if not wrong else f"{name}:")
         for line in wrong:
             print(f"  {line}")
         failed += bool(wrong)
-    unknown = sorted(folder.name for folder in made.iterdir() if folder.is_dir() and folder.name not in NAMES)
+    unknown = sorted(folder.name for folder in remade.iterdir() if folder.is_dir() and folder.name not in NAMES)
     for name in unknown:
         print(f"{name}: made, but not stored in tests/parity/data")
     print(f"{len(NAMES) - failed} of {len(NAMES)} fixtures as stored, within {RELATIVE:.0e} (gradients {GRADIENTS:.0e})")

@@ -46,17 +46,17 @@ def image_states(model: Any, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.
 
     Chinese-CLIP's package has the same one.
     """
-    seen: list[torch.Tensor] = []
+    captured: list[torch.Tensor] = []
     tower = model.visual
     if hasattr(tower, "transformer"):
         parts = [(tower.ln_pre, lambda y: y)] + [(b, lambda y: y.permute(1, 0, 2)) for b in tower.transformer.resblocks]
     else:
         parts = [(tower.avgpool, lambda y: y)] + [(getattr(tower, f"layer{i}"), lambda y: y) for i in range(1, 5)]
-    hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: seen.append(f(y))) for m, f in parts]
+    hooks = [m.register_forward_hook(lambda _m, _i, y, f=f: captured.append(f(y))) for m, f in parts]
     out = model.encode_image(x)
     for hook in hooks:
         hook.remove()
-    return out, seen
+    return out, captured
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:
@@ -122,11 +122,11 @@ def record(
     out: dict[str, np.ndarray] = {}
     loss = torch.zeros(())
     vectors = []
-    for part, run, given in (("image", image, pixels() if px is None else px), ("text", text, ids)):
-        if run is None or given is None:
+    for part, run, tower_inputs in (("image", image, pixels() if px is None else px), ("text", text, ids)):
+        if run is None or tower_inputs is None:
             continue
-        out["pixels" if part == "image" else "ids"] = given
-        vector, hidden = run(torch.from_numpy(given))
+        out["pixels" if part == "image" else "ids"] = tower_inputs
+        vector, hidden = run(torch.from_numpy(tower_inputs))
         vectors.append(vector)
         out[part] = vector.detach().numpy()
         out |= {f"{part}.hidden.{i}": state.detach().numpy() for i, state in enumerate(hidden)}

@@ -84,7 +84,7 @@ def hugging_face_vit_b_32(folder: Path) -> Made:
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=dim))
     randomise(model, 4)
     model.save_pretrained(folder)
-    return run(model, folder, clip_ids(), px=PX, gradients=False) | {"file": "", "said": {"preprocessing": "openai"}}
+    return run(model, folder, clip_ids(), px=PX, gradients=False) | {"file": "", "overrides": {"preprocessing": "openai"}}
 
 
 # Title, library, maker
@@ -108,12 +108,12 @@ def check(name: str, folder: Path) -> dict[str, float]:
 
     from seesay.checkpoints.export import verify, write_graphs
     from seesay.checkpoints.reader import open_checkpoint
-    from tests.parity.test_checkpoints import compare, said
+    from tests.parity.test_checkpoints import compare, overrides
 
     facts = json.loads((folder / "facts.json").read_text())
     expected = dict(np.load(folder / "expected.npz"))
     start = time.perf_counter()
-    clip = open_checkpoint(folder / facts["file"], said(facts)).model()
+    clip = open_checkpoint(folder / facts["file"], overrides(facts)).model()
     opened = time.perf_counter()
     with torch.no_grad():
         worst = compare(clip, expected, None)
@@ -167,13 +167,13 @@ def table(names: list[str]) -> bool:
             print(f"{library} is not installed here; {title} is left out")
             continue
         with TemporaryDirectory() as folder:
-            made = step("make", name, Path(folder))
+            fixture = step("make", name, Path(folder))
             r = step("check", name, Path(folder))
         good &= bool(r["finite"]) and r["unit"] <= UNIT and r["hidden"] <= RELATIVE  # graphs: verify raises
         seconds = " | ".join(f"{r[f'{part} seconds']:.1f}" for part in ("open", "run", "write", "verify"))
         print(
             f"| {title} | {r['parameters'] / 1e6:.1f} M | {r['unit']:.1e} | {r['hidden']:.1e} | {r['graphs']:.1e} "
-            f"| {made['seconds']:.1f} | {seconds} | {made['peak bytes'] / 1e9:.1f} GB | {r['peak bytes'] / 1e9:.1f} GB |",
+            f"| {fixture['seconds']:.1f} | {seconds} | {fixture['peak bytes'] / 1e9:.1f} GB | {r['peak bytes'] / 1e9:.1f} GB |",
             flush=True,
         )
     print(f"asked for: unit <= {UNIT:.0e}, hidden states <= {RELATIVE:.0e} of their largest value, graphs <= 1e-05")

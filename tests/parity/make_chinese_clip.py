@@ -43,16 +43,16 @@ def run(model: nn.Module, folder: Path, px: int, ids: Any = None, *, gradients: 
         return image_states(model, x)
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        seen: list[torch.Tensor] = []
-        hooks = [model.bert.embeddings.register_forward_hook(lambda _m, _i, y: seen.append(y))]
+        states: list[torch.Tensor] = []
+        hooks = [model.bert.embeddings.register_forward_hook(lambda _m, _i, y: states.append(y))]
         hooks += [
-            b.register_forward_hook(lambda _m, _i, y: seen.append(y[0] if isinstance(y, tuple) else y))
+            b.register_forward_hook(lambda _m, _i, y: states.append(y[0] if isinstance(y, tuple) else y))
             for b in model.bert.encoder.layer
         ]
         out = model.encode_text(x)
         for hook in hooks:
             hook.remove()
-        return out, seen
+        return out, states
 
     if ids is None:
         ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
@@ -61,7 +61,7 @@ def run(model: nn.Module, folder: Path, px: int, ids: Any = None, *, gradients: 
 
 
 def training_checkpoint(state: dict[str, torch.Tensor]) -> dict[str, object]:
-    """What the package's trainer saves, the distributed prefix included."""
+    """A checkpoint as the package's trainer saves it, with the distributed prefix."""
     prefixed = {f"module.{name}": tensor for name, tensor in state.items()}
     return {"epoch": 3, "step": 100, "name": "tiny", "state_dict": prefixed, "optimizer": {"state": {}, "param_groups": []}}
 

@@ -51,8 +51,8 @@ TEXT = {
 
 def main() -> None:
     texts = [whitespace(text) for number, text in enumerate(islice(strings(), 8_000)) if kind_of(number) in TRAINED_ON]
-    made = {"bert": bert(texts), "roberta": roberta(texts), "xlm-v": xlm_v(texts), "mt5": mt5(texts)}
-    for name, tokenizer in made.items():
+    made_tokenizers = {"bert": bert(texts), "roberta": roberta(texts), "xlm-v": xlm_v(texts), "mt5": mt5(texts)}
+    for name, tokenizer in made_tokenizers.items():
         folder = HF_FOLDERS / name
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as saved:
@@ -110,7 +110,7 @@ def unigram(texts: list[str], specials: list[str]) -> list[tuple[str, float]]:
 
 
 def compatibility_forms() -> dict[str, str]:
-    """What SentencePiece's NFKC rules would do to some characters; with spaces among the results, as those have."""
+    """SentencePiece's NFKC rules for some characters, including results with spaces."""
     codes = [*range(0xA0, 0x180), *range(0x2000, 0x2190), *range(0x2460, 0x2474), *range(0xFB00, 0xFB07)]
     characters = [chr(code) for code in codes if unicodedata.category(chr(code)) != "Cn"]
     forms = {c: unicodedata.normalize("NFKC", c) for c in characters if unicodedata.decomposition(c).startswith("<")}
@@ -128,7 +128,7 @@ def charsmap(forms: dict[str, str]) -> bytes:
 
 
 def double_array(places: dict[bytes, int]) -> list[int]:
-    """Darts-clone's units: a child of the node at `base` by byte b lies at base ^ b; a node's own value at base ^ 0."""
+    """Darts-clone's units: the child of the node at `base` by byte b is stored at base ^ b, a node's own value at base ^ 0."""
     root: dict[int, Any] = {}
     for key, place in places.items():
         node = root

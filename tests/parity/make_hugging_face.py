@@ -119,7 +119,7 @@ def hf_clip(folder: Path) -> Made:
 
 @fixture
 def hf_clip_gelu(folder: Path) -> Made:
-    """As converted LAION models: GELU, another epsilon, and the wrong eos id 2 of old configurations; a .bin file."""
+    """A model like converted LAION ones: GELU, another epsilon, and the wrong eos id 2 of old configurations; a .bin file."""
     text = TEXT | {"hidden_act": "gelu", "layer_norm_eps": 1e-3, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}
     vision = VISION | {"hidden_act": "gelu", "layer_norm_eps": 1e-3}
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))

@@ -29,32 +29,32 @@ PREPROCESS = {
 
 def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        tower, seen = model.visual, []
+        tower, states = model.visual, []
         if hasattr(tower, "transformer"):
             parts = [*tower.transformer.resblocks]
-            hooks = [parts[0].register_forward_pre_hook(lambda _m, given: seen.append(given[0]))]
+            hooks = [parts[0].register_forward_pre_hook(lambda _m, inputs: states.append(inputs[0]))]
         else:
             parts, hooks = [tower.avgpool] + [getattr(tower, f"layer{i}") for i in range(1, 5)], []
-        hooks += [m.register_forward_hook(lambda _m, _i, y: seen.append(y)) for m in parts]
+        hooks += [m.register_forward_hook(lambda _m, _i, y: states.append(y)) for m in parts]
         out = model.encode_image(x)
         for hook in hooks:
             hook.remove()
-        return out, seen
+        return out, states
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        seen: list[torch.Tensor] = []
+        states: list[torch.Tensor] = []
         transformer = model.transformer if hasattr(model, "transformer") else model.text.transformer
         if hasattr(transformer, "resblocks"):
             parts = [*transformer.resblocks]
-            hooks = [parts[0].register_forward_pre_hook(lambda _m, given: seen.append(given[0]))]
+            hooks = [parts[0].register_forward_pre_hook(lambda _m, inputs: states.append(inputs[0]))]
         else:
             parts = [transformer.embeddings, *transformer.encoder.layer]
             hooks = []
-        hooks += [m.register_forward_hook(lambda _m, _i, y: seen.append(y[0] if isinstance(y, tuple) else y)) for m in parts]
+        hooks += [m.register_forward_hook(lambda _m, _i, y: states.append(y[0] if isinstance(y, tuple) else y)) for m in parts]
         out = model.encode_text(x)
         for hook in hooks:
             hook.remove()
-        return out, seen
+        return out, states
 
     if ids is None:
         ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
@@ -63,7 +63,7 @@ def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradie
 
 
 def save_folder(folder: Path, model: nn.Module, model_cfg: Made) -> None:
-    """As OpenCLIP publishes on the hub."""
+    """Saves a folder as OpenCLIP publishes it on the hub."""
     side = model_cfg["vision_cfg"]["image_size"]
     config = {"model_cfg": model_cfg, "preprocess_cfg": PREPROCESS | {"size": [side, side]}}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -108,8 +108,8 @@ def open_clip_resized(folder: Path) -> Made:
     open_clip.model.resize_text_pos_embed(state, model)
     model.load_state_dict(state)
     ids = text_ids(VOCABULARY, 12, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    said = {"image_px": 48, "context_length": 12}
-    return run(model, folder, px=48, ids=ids) | {"file": "", "said": said, "gradients": "not of the positions"}
+    overrides = {"image_px": 48, "context_length": 12}
+    return run(model, folder, px=48, ids=ids) | {"file": "", "overrides": overrides, "gradients": "not of the positions"}
 
 
 @fixture
@@ -133,7 +133,7 @@ def open_clip_clipa(folder: Path) -> Made:
 
 @fixture
 def open_clip_eos(folder: Path) -> Made:
-    """As MetaCLIP 2: the end of text is a low id, so that argmax would pool elsewhere. Layer scale and mean pooling too."""
+    """A model like MetaCLIP 2: the end of text is a low id, so argmax would pool elsewhere; layer scale, mean pooling."""
     vision = VISION | {"ls_init_value": 0.1, "pool_type": "avg", "mlp_ratio": 2.0}
     text = TEXT | {"pool_type": "eos", "eos_id": 2, "hf_tokenizer_name": "facebook/xlm-v-base"}
     ids = text_ids(VOCABULARY, LENGTH, first=0, last=2, pad=1)
@@ -142,15 +142,15 @@ def open_clip_eos(folder: Path) -> Made:
 
 @fixture
 def open_clip_training(folder: Path) -> Made:
-    """What the trainer saves: no configuration, the prefixes of DDP."""
+    """A checkpoint as the trainer saves it: no configuration, DDP's prefix."""
     model = native({"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT})
     randomise(model, 37)
     state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
     optimizer = torch.optim.AdamW(model.parameters())
     saved = {"epoch": 2, "name": "tiny", "state_dict": state, "optimizer": optimizer.state_dict()}
     torch.save(saved, folder / "epoch_2.pt")
-    said = {"activation": "gelu", "image_heads": 4, "text_heads": 3, "preprocessing": "openai"}
-    return run(model, folder) | {"file": "epoch_2.pt", "said": said}
+    overrides = {"activation": "gelu", "image_heads": 4, "text_heads": 3, "preprocessing": "openai"}
+    return run(model, folder) | {"file": "epoch_2.pt", "overrides": overrides}
 
 
 def with_hf_text(config: Any, *, proj: str, pooler: str) -> nn.Module:

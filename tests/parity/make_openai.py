@@ -23,20 +23,20 @@ def tiny_resnet() -> nn.Module:
 def hidden_states(model: nn.Module, px: int, folder: Path, ids: Any = None, *, gradients: bool = True) -> Made:
     """Runs the float32 model with hooks on its blocks (or stages)."""
     model.float().eval()
-    seen: list[torch.Tensor] = []
+    states: list[torch.Tensor] = []
 
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return image_states(model, x)
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        seen.clear()
+        states.clear()
         hooks = [
-            b.register_forward_hook(lambda _m, _i, y: seen.append(y.permute(1, 0, 2))) for b in model.transformer.resblocks
+            b.register_forward_hook(lambda _m, _i, y: states.append(y.permute(1, 0, 2))) for b in model.transformer.resblocks
         ]
         out = model.encode_text(x)
         for hook in hooks:
             hook.remove()
-        return out, [model.token_embedding(x) + model.positional_embedding[: x.shape[1]], *seen]
+        return out, [model.token_embedding(x) + model.positional_embedding[: x.shape[1]], *states]
 
     ids = tiny_ids() if ids is None else ids
     scale = model.logit_scale
@@ -48,7 +48,7 @@ def tiny_ids() -> Any:
 
 
 def save_archive(model: nn.Module, px: int, file: Path) -> None:
-    """As OpenAI published: weights of convolutions and linear layers in float16, traced, three numbers as extra buffers."""
+    """Saves an archive like OpenAI's: convolutions and linear layers in float16, traced, three numbers as extra buffers."""
     clip.model.convert_weights(model)
     length, vocabulary = len(model.positional_embedding), len(model.token_embedding.weight)
     for name, value in (("input_resolution", px), ("context_length", length), ("vocab_size", vocabulary)):

@@ -19,12 +19,12 @@ PAIRS, DIM, TEACHER_DIM = 6, 5, 3
 
 
 def main() -> None:
-    made = {"open_clip": results()}
+    content = {"open_clip": results()}
     if "--store" in sys.argv:
-        STORED.write_text(json.dumps(made) + "\n", encoding="utf-8")
+        STORED.write_text(json.dumps(content) + "\n", encoding="utf-8")
     stored = json.loads(STORED.read_text(encoding="utf-8"))
-    differing = [name for name, case in made["open_clip"].items() if not close(case, stored["open_clip"][name])]
-    print(f"losses: {len(made['open_clip'])} cases, {len(differing)} differ from the stored ones", *differing)
+    differing = [name for name, case in content["open_clip"].items() if not close(case, stored["open_clip"][name])]
+    print(f"losses: {len(content['open_clip'])} cases, {len(differing)} differ from the stored ones", *differing)
     if differing:
         raise SystemExit(1)
 
@@ -40,8 +40,8 @@ def results() -> dict[str, Any]:
     teacher = {"teacher_images": teacher_images, "teacher_texts": teacher_texts, "teacher_scale": teacher_scale}
     student = {"images": images, "texts": texts, "scale": scale}
 
-    def distill(*given: torch.Tensor) -> torch.Tensor:
-        return DistillClipLoss()(*given, *teacher.values())[1]
+    def distill(*tensors: torch.Tensor) -> torch.Tensor:
+        return DistillClipLoss()(*tensors, *teacher.values())[1]
 
     return {
         "ClipLoss": case(ClipLoss(), student, {}),
@@ -50,12 +50,12 @@ def results() -> dict[str, Any]:
     }
 
 
-def case(loss: Any, given: dict[str, torch.Tensor], constant: dict[str, torch.Tensor]) -> dict[str, Any]:
-    leaves = {name: tensor.clone().requires_grad_() for name, tensor in given.items()}
+def case(loss: Any, tensors: dict[str, torch.Tensor], constant: dict[str, torch.Tensor]) -> dict[str, Any]:
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in tensors.items()}
     value = loss(*leaves.values())
     value.backward()
     return {
-        "given": {name: tensor.tolist() for name, tensor in given.items()},
+        "given": {name: tensor.tolist() for name, tensor in tensors.items()},
         "constant": {name: tensor.tolist() for name, tensor in constant.items()},
         "loss": value.item(),
         "gradients": {name: leaf.grad.tolist() for name, leaf in leaves.items()},

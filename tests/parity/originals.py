@@ -1,4 +1,4 @@
-"""What the original tokenizers are here: names, how ours stands in for each, and the form in which their ids are stored."""
+"""The original tokenizers by name, our equivalent of each, and the form in which their ids are stored."""
 
 import hashlib
 import json
@@ -80,12 +80,12 @@ def repairs(name: str) -> AbstractContextManager[object]:
 
 
 def hf_spec(folder: Path) -> TokenizerSpec:
-    """As the reader finds it in a folder of OpenCLIP, but always padded."""
+    """The TokenizerSpec that the reader makes of an OpenCLIP folder, but always padded."""
     described = open_clip.describe(json.loads((folder / "open_clip_config.json").read_text()), None, folder.name)
-    found = pad_id(folder)
+    padding_id = pad_id(folder)
     assert described.tokenizer_spec
-    assert found is not None
-    return replace(described.tokenizer_spec, pad_id=found, padding="context")
+    assert padding_id is not None
+    return replace(described.tokenizer_spec, pad_id=padding_id, padding="context")
 
 
 def blocks(rows: Rows) -> Iterator[tuple[int, Rows]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
 from seesay.images.spec import ImageSpec
 
@@ -93,25 +93,23 @@ def in_mode(mode: str) -> Image.Image:
 
 @cache
 def pictures() -> dict[str, Image.Image]:
-    """Name -> RGB or grey picture."""
-    found = {f"{width} x {height}": drawn(width, height) for width, height in SIZES}
-    found["grey"] = in_mode("L")
+    """RGB and grey images by name."""
+    by_name = {f"{width} x {height}": drawn(width, height) for width, height in SIZES}
+    by_name["grey"] = in_mode("L")
     photos = sorted(file for file in PHOTOS.rglob("*") if file.suffix in (".jpg", ".png", ".webp"))
     for file in photos[::9]:
-        found[file.relative_to(PHOTOS).as_posix()] = read(file, alpha="drop").image
-    return found
+        by_name[file.relative_to(PHOTOS).as_posix()] = read(file, alpha="drop").image
+    return by_name
 
 
 def pictures_for(name: str) -> dict[str, Image.Image]:
-    """What an original is compared on: those that convert to RGB first take other modes as well."""
+    """The images on which an original is compared: those that convert to RGB first take other modes as well."""
     return pictures() | ({mode: in_mode(mode) for mode in MODES if mode != "I;16"} if name.startswith("transformers") else {})
 
 
 def ours(image: Image.Image, spec: ImageSpec) -> np.ndarray:
-    """Any picture -> (3, size_px, size_px) float32, as `Model` makes them."""
-    picture = read(image, alpha=spec.alpha).image
-    pixels: np.ndarray = preprocess([picture], spec)[0]
-    return pixels
+    """Pixels (3, size_px, size_px) float32 of any image, as `Model` computes them."""
+    return load_pixels(image, spec)[0]
 
 
 def digest(array: np.ndarray) -> str:

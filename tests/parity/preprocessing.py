@@ -46,8 +46,8 @@ def main() -> None:
     options = parser.parse_args()
     exact, wrong = {}, 0
     for name, transform in exact_originals().items():
-        exact[name], found = compared(name, transform)
-        wrong += found
+        exact[name], different = compared(name, transform)
+        wrong += different
     near = {name: distances(name, transform) for name, transform in near_originals().items()}
     modes = {name: by_mode(name, transform) for name, transform in (exact_originals() | near_originals()).items()}
     if options.store:
@@ -90,8 +90,8 @@ def near_originals() -> dict[str, Transform]:
 
 
 def processor(kind: Any, **how: Any) -> Transform:
-    made = kind(**how)
-    return lambda image: np.asarray(made(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
+    image_processor = kind(**how)
+    return lambda image: np.asarray(image_processor(image, return_tensors="np")["pixel_values"][0], dtype=np.float32)
 
 
 def to_numpy(transform: Callable[[Image.Image], Any]) -> Transform:
@@ -110,21 +110,21 @@ def compared(name: str, transform: Transform) -> tuple[dict[str, str | None], in
             digests[picture] = None
             continue
         digests[picture] = digest(expected)
-        got = ours(image, EXACT[name])
-        if not np.array_equal(expected, got):
-            wrong.append(f"{picture} ({np.abs(expected - got).max() if expected.shape == got.shape else got.shape})")
+        actual = ours(image, EXACT[name])
+        if not np.array_equal(expected, actual):
+            wrong.append(f"{picture} ({np.abs(expected - actual).max() if expected.shape == actual.shape else actual.shape})")
     print(f"{name}: {len(wrong)} of {len(digests)} pictures differ {', '.join(wrong)}")
     return digests, len(wrong)
 
 
-def levels(expected: np.ndarray, got: np.ndarray, spec: ImageSpec) -> np.ndarray:
+def levels(expected: np.ndarray, actual: np.ndarray, spec: ImageSpec) -> np.ndarray:
     """Absolute differences in levels of 255."""
-    difference: np.ndarray = np.abs(expected - got) * np.array(spec.std)[:, None, None] * 255
+    difference: np.ndarray = np.abs(expected - actual) * np.array(spec.std)[:, None, None] * 255
     return difference
 
 
 def distances(name: str, transform: Transform) -> dict[str, Any]:
-    """Per picture: mean and maximum in levels, and a sample of the original's values."""
+    """Differences per image: mean and maximum in levels, and a sample of the original's values."""
     results: dict[str, Any] = {}
     for picture, image in pictures_for(name).items():
         try:
@@ -145,21 +145,21 @@ def distances(name: str, transform: Transform) -> dict[str, Any]:
 
 
 def by_mode(name: str, transform: Transform) -> dict[str, list[float] | None]:
-    """Mode -> (mean, max) in levels between an original that gets the picture as it is and ours."""
-    found: dict[str, list[float] | None] = {}
+    """Differences from an original that gets the image unconverted: mode -> (mean, max) in levels."""
+    facts: dict[str, list[float] | None] = {}
     for mode in MODES:
         image = in_mode(mode)
         try:
             expected = transform(image)
         except Exception as error:
             print(f"  {name} cannot take mode {mode}: {type(error).__name__} {str(error)[:80]}")
-            found[mode] = None
+            facts[mode] = None
             continue
         spec = (EXACT | NEAR)[name]
         difference = levels(expected, ours(image, spec), spec)
-        found[mode] = [round(float(difference.mean()), 3), round(float(difference.max()), 3)]
-    print(f"{name}, (mean, max) levels by mode: {found}")
-    return found
+        facts[mode] = [round(float(difference.mean()), 3), round(float(difference.max()), 3)]
+    print(f"{name}, (mean, max) levels by mode: {facts}")
+    return facts
 
 
 def store(exact: dict[str, Any], near: dict[str, Any], modes: dict[str, Any]) -> None:

@@ -114,12 +114,12 @@ def strings() -> Iterator[str]:
     """The strings, in order, no two alike; their kinds take turns, so every block of 1,000 has all of them."""
     random = Random(20240131)
     makers = list(KINDS.values())
-    seen = set()
+    earlier = set()
     for number in range(COUNT):
         text = makers[number % len(makers)](_Draw(random))
-        if text in seen:
+        if text in earlier:
             text += f" {number}"
-        seen.add(text)
+        earlier.add(text)
         yield text
 
 

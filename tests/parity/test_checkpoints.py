@@ -1,7 +1,7 @@
 """Every format against what its original library computed (see tests/parity/fixtures.py for how that was recorded)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.names import Origin
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.models.clip import Clip
 from tests.parity.fixtures import contrastive, summary
@@ -20,15 +21,15 @@ UNIT = 1e-5  # largest difference of unit embeddings
 RELATIVE = 1e-4  # of hidden states, logits and gradients, against their largest value
 
 
-def said(facts: dict[str, Any]) -> Said:
-    return Said(**facts.get("said", {}))
+def overrides(facts: dict[str, Any]) -> Overrides:
+    return Overrides(**facts.get("overrides", {}))
 
 
 def open_fixture(name: str) -> tuple[Checkpoint, dict[str, np.ndarray]]:
     folder = DATA / name
     facts = json.loads((folder / "facts.json").read_text())
     expected = dict(np.load(folder / "expected.npz"))
-    return open_checkpoint(folder / facts["file"], said(facts)), expected
+    return open_checkpoint(folder / facts["file"], overrides(facts)), expected
 
 
 def unit(x: torch.Tensor | np.ndarray) -> np.ndarray:
@@ -36,21 +37,22 @@ def unit(x: torch.Tensor | np.ndarray) -> np.ndarray:
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def relative(ours: Any, theirs: np.ndarray) -> float:
-    ours = np.asarray(ours, dtype=np.float64)
-    assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+def relative(actual: Any, reference: np.ndarray) -> float:
+    actual = np.asarray(actual, dtype=np.float64)
+    assert actual.shape == reference.shape, (actual.shape, reference.shape)
+    return float(np.abs(actual - reference).max() / np.abs(reference).max())
 
 
-def compare(clip: Clip, expected: dict[str, np.ndarray], theirs_of: Callable[[str], str] | None) -> dict[str, float]:
-    """Largest differences by kind. np.maximum, because Python's max(0.0, nan) is 0.0."""
+def compare(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str, Origin] | None) -> dict[str, float]:
+    """Largest differences by kind; gradients are compared where `origins` has their foreign names."""
+    # np.maximum below, because Python's max(0.0, nan) is 0.0
     worst: dict[str, float] = {"unit": 0.0, "hidden": 0.0, "logits": 0.0, "gradients": 0.0}
     vectors: dict[str, torch.Tensor] = {}
-    for part, given in (("image", "pixels"), ("text", "ids")):
+    for part, inputs_name in (("image", "pixels"), ("text", "ids")):
         if part not in expected:
             continue
         tower = getattr(clip, part)
-        inputs = torch.from_numpy(expected[given])
+        inputs = torch.from_numpy(expected[inputs_name])
         vectors[part] = tower(inputs)
         worst["unit"] = float(np.maximum(worst["unit"], np.abs(unit(vectors[part].detach()) - unit(expected[part])).max()))
         hidden = tower.hidden_states(inputs)
@@ -65,37 +67,37 @@ def compare(clip: Clip, expected: dict[str, np.ndarray], theirs_of: Callable[[st
     else:
         (vector,) = vectors.values()
         loss = (torch.nn.functional.normalize(vector, dim=-1) * torch.linspace(-1, 1, vector.shape[1])).sum()
-    if theirs_of is not None:
+    if origins is not None:
         clip.zero_grad()
         loss.backward()
-        worst["gradients"] = _gradients(clip, expected, theirs_of)
+        worst["gradients"] = _gradients(clip, expected, origins)
     return worst
 
 
-def _gradients(clip: Clip, expected: dict[str, np.ndarray], places: Any) -> float:
-    """Our gradients put together as the original's parameters are: turned, stacked."""
-    theirs: dict[str, list[tuple[int, np.ndarray]]] = {}
+def _gradients(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str, Origin]) -> float:
+    """The largest difference of gradients, transposed and stacked as the original's parameters."""
+    foreign: dict[str, list[tuple[int, np.ndarray]]] = {}
     for name, parameter in clip.named_parameters():
-        if parameter.grad is None or name not in places:
+        if parameter.grad is None or name not in origins:
             continue
-        place = places[name]
+        origin = origins[name]
         gradient = parameter.grad.numpy()
-        theirs.setdefault(place.theirs, []).append((place.part, gradient.T if place.how == "transpose" else gradient))
+        foreign.setdefault(origin.foreign, []).append((origin.part, gradient.T if origin.how == "transpose" else gradient))
     worst, largest = 0.0, max(float(value[0]) for name, value in expected.items() if name.startswith("gradient/"))
     stored = {name.removeprefix("gradient/"): value for name, value in expected.items() if name.startswith("gradient/")}
-    assert stored.keys() <= theirs.keys()
+    assert stored.keys() <= foreign.keys()
     for name, value in stored.items():
-        parts = [gradient for _, gradient in sorted(theirs[name], key=lambda pair: pair[0])]
-        ours = summary(name, np.concatenate(parts) if len(parts) > 1 else parts[0])
+        parts = [gradient for _, gradient in sorted(foreign[name], key=lambda pair: pair[0])]
+        actual = summary(name, np.concatenate(parts) if len(parts) > 1 else parts[0])
         # A key's bias gets no gradient at all but rounding; hence a floor at a hundredth of the largest gradient.
-        worst = float(np.maximum(worst, np.abs(ours - value).max() / max(value[0], 1e-2 * largest)))
+        worst = float(np.maximum(worst, np.abs(actual - value).max() / max(value[0], 1e-2 * largest)))
     return worst
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_checkpoint_gives_its_authors_numbers(name: str) -> None:
     checkpoint, expected = open_fixture(name)
-    worst = compare(checkpoint.model(), expected, checkpoint.account.places)
+    worst = compare(checkpoint.model(), expected, checkpoint.account.origins)
     assert worst["unit"] <= UNIT, worst
     assert worst["hidden"] <= RELATIVE, worst
     assert worst["logits"] <= RELATIVE, worst

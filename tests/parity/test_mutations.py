@@ -35,14 +35,14 @@ def swapped(one: str, other: str) -> Mutation:
     """Two rows of a table exchanged, everywhere they apply."""
 
     def mutate(checkpoint: Checkpoint) -> Clip:
-        places = dict(checkpoint.account.places)
+        origins = dict(checkpoint.account.origins)
         hits = 0
-        for name in checkpoint.account.places:
-            if one in name and (partner := name.replace(one, other)) in places:
-                places[name], places[partner] = checkpoint.account.places[partner], checkpoint.account.places[name]
+        for name in checkpoint.account.origins:
+            if one in name and (partner := name.replace(one, other)) in origins:
+                origins[name], origins[partner] = checkpoint.account.origins[partner], checkpoint.account.origins[name]
                 hits += 1
         assert hits
-        return replace(checkpoint, account=replace(checkpoint.account, places=places)).model()
+        return replace(checkpoint, account=replace(checkpoint.account, origins=origins)).model()
 
     return mutate
 
@@ -70,8 +70,8 @@ def pooled_one_later(side: str) -> Mutation:
         last = getattr(clip, side).blocks[-1]
         forward = last.forward
 
-        def next_one(x: torch.Tensor, *, only: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
-            return forward(x, only=None if only is None else (only + 1) % x.shape[1], **options)  # type: ignore[no-any-return]
+        def next_one(x: torch.Tensor, *, query_index: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
+            return forward(x, query_index=None if query_index is None else (query_index + 1) % x.shape[1], **options)  # type: ignore[no-any-return]
 
         last.forward = next_one
         return clip

@@ -16,8 +16,8 @@ PILLOW = PIL.__version__.partition(".")[0]
 
 def known_here(name: str) -> dict[str, Image.Image]:
     """The pictures, but for photos that this machine's decoders read otherwise (JPEG leaves them some freedom)."""
-    known = CONTENT["pictures"]
-    return {n: image for n, image in pictures_for(name).items() if n in MODES or digest(np.asarray(image)) == known[n]}
+    stored_pixels = CONTENT["pictures"]
+    return {n: image for n, image in pictures_for(name).items() if n in MODES or digest(np.asarray(image)) == stored_pixels[n]}
 
 
 def test_the_pictures_are_those_that_the_originals_were_given() -> None:
@@ -42,11 +42,11 @@ def test_other_methods_are_as_far_as_was_measured(name: str) -> None:
     """The torchvision backend: a level on most pictures, at most 12 on noise, whose every pixel differs from its neighbour."""
     stored = CONTENT["near"][name]
     for picture, image in known_here(name).items():
-        known = stored[picture]
-        assert known["mean"] < 0.3
-        assert known["max"] < (4.1 if "/" in picture else 12.1)
-        difference = np.abs(np.array(sample(ours(image, NEAR[name]))) - known["sample"])
-        assert difference.max() * max(CLIP.std) * 255 <= known["max"] + 0.1
+        stored_pixels = stored[picture]
+        assert stored_pixels["mean"] < 0.3
+        assert stored_pixels["max"] < (4.1 if "/" in picture else 12.1)
+        difference = np.abs(np.array(sample(ours(image, NEAR[name]))) - stored_pixels["sample"])
+        assert difference.max() * max(CLIP.std) * 255 <= stored_pixels["max"] + 0.1
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "I;16"])

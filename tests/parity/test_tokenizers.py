@@ -67,8 +67,8 @@ def test_examples_have_the_ids_of_the_original(name: str) -> None:
     tokenizer = ours(name)
     for example in CONTENT["examples"]:
         (row,) = tokenizer([example["text"]]).ids.tolist()
-        known = example[name]
-        assert row[: len(known)] == known, example["text"]
+        expected = example[name]
+        assert row[: len(expected)] == expected, example["text"]
 
 
 def test_clip_ids_are_the_originals(clip_ids: np.ndarray) -> None:

@@ -50,10 +50,10 @@ def main() -> None:
     stored = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (original, saved) in originals(Path(folder)).items():
-            given = texts + special_strings() if name in OPEN_CLIP_HF else texts
+            sample = texts + special_strings() if name in OPEN_CLIP_HF else texts
             with repairs(name):
-                found, stored[name] = compared(name, original, ours(name), given)
-            wrong += found
+                count, stored[name] = compared(name, original, ours(name), sample)
+            wrong += count
             if saved is not None:  # the tokenizer.json that transformers itself writes, read by our class unchanged
                 wrong += compared(f"{name}, its own tokenizer.json", original, saved, texts)[0]
     if options.store:
@@ -104,7 +104,7 @@ def hugging_face(folder: Path, name: str) -> tuple[Tokenize, Tokenizer]:
     return tokenize, Tokenizer(folder / "saved" / "tokenizer.json", older.spec)
 
 
-def compared(name: str, original: Tokenize, mine: Tokenizer, texts: Sequence[str]) -> tuple[int, dict[str, object]]:
+def compared(name: str, original: Tokenize, native: Tokenizer, texts: Sequence[str]) -> tuple[int, dict[str, object]]:
     """The number of strings that differ, and what to store of the original: a digest per block, and the first rows."""
     kinds: Counter[str] = Counter()
     digests: list[str] = []
@@ -115,15 +115,15 @@ def compared(name: str, original: Tokenize, mine: Tokenizer, texts: Sequence[str
         expected = original(list(block)).astype(np.int64)
         theirs_s += time.perf_counter() - started
         started = time.perf_counter()
-        got = mine(block).ids
+        actual = native(block).ids
         ours_s += time.perf_counter() - started
         digests.append(digest(expected))
         rows += [row.tolist() for row in expected[: max(0, EXAMPLES - len(rows))]]
-        for i in np.flatnonzero((expected != got).any(axis=1)).tolist():
+        for i in np.flatnonzero((expected != actual).any(axis=1)).tolist():
             kinds[kind_of(start + i)] += 1
             if kinds.total() <= SHOWN:
                 print(f"  {start + i} ({kind_of(start + i)}): {block[i][:200]!r}")
-                print(f"    theirs {trimmed(expected[i])}\n    ours   {trimmed(got[i])}")
+                print(f"    theirs {trimmed(expected[i])}\n    ours   {trimmed(actual[i])}")
     counted = f"{kinds.total():,} of {len(texts):,} strings differ {dict(kinds) or ''}"
     print(f"{name}: {counted} (theirs {theirs_s:.1f} s, ours {ours_s:.1f} s)", flush=True)
     return kinds.total(), {"digests": digests, "rows": rows}

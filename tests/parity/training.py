@@ -31,6 +31,7 @@ from seesay.system.schema import from_json
 from seesay.training.data.loader import Loader
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import read_log
+from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer
 
 STEPS, BATCH, WARMUP, RATE = 50, 32, 10, 5e-4
@@ -54,16 +55,16 @@ MODELS: dict[str, dict[str, Any]] = {
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path)
-    given = parser.parse_args().data
+    data_folder = parser.parse_args().data
     good = True
     with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-        table = given / "captions.tsv" if given else photos(Path(place))
+        table = data_folder / "captions.tsv" if data_folder else photos(Path(place))
         for (name, dtype), tolerance in TOLERANCES.items():
             folder = Path(place) / f"{name.split()[0]}-{str(dtype)[6:]}"
-            ours, theirs = losses(folder, MODELS[name], table, "train" if given else None, dtype)
-            difference = np.abs(np.array(ours) - np.array(theirs))
+            native, foreign = losses(folder, MODELS[name], table, "train" if data_folder else None, dtype)
+            difference = np.abs(np.array(native) - np.array(foreign))
             most, at = difference.max(), difference.argmax() + 1
-            fell = f"loss {theirs[0]:.4f} to {theirs[-1]:.4f}"
+            fell = f"loss {foreign[0]:.4f} to {foreign[-1]:.4f}"
             print(f"{name}, {str(dtype)[6:]}: {fell}; largest difference {most:.1e} at step {at} of {STEPS}", flush=True)
             good = good and bool(most <= tolerance)
     return 0 if good else 1
@@ -96,25 +97,25 @@ def losses(
         "data": {"batch": BATCH, "sources": [source], "identities": False},
         "optimizer": {"learning_rate": RATE, "warmup": WARMUP},
     }
-    trainer = Trainer(from_json(Recipe, values, "the recipe"))
-    trainer.clip.to(dtype)
+    trainer = Trainer(set_up(from_json(Recipe, values, "the recipe")))
+    trainer.parts.clip.to(dtype)
     model.to(dtype)
     batches = [(pixels.to(dtype), ids) for pixels, ids in fed(trainer)]
     trainer.run()
-    ours = [record["loss"] for record in read_log(folder / "run" / "log.jsonl")]
-    return ours, original(model, batches)
+    native = [record["loss"] for record in read_log(folder / "run" / "log.jsonl")]
+    return native, original(model, batches)
 
 
 def start(folder: Path, config: dict[str, Any]) -> Path:
     """The first weights as a folder that our loader opens."""
-    made = folder / "start"
-    made.mkdir()
+    start_folder = folder / "start"
+    start_folder.mkdir()
     state = torch.load(folder / "start.pt", weights_only=True)
-    save_file({name: value.contiguous() for name, value in state.items()}, made / "open_clip_model.safetensors")
+    save_file({name: value.contiguous() for name, value in state.items()}, start_folder / "open_clip_model.safetensors")
     preprocess = {"size": 64, "mode": "RGB", "interpolation": "bicubic", "resize_mode": "shortest"}
     preprocess |= {"mean": list(open_clip.OPENAI_DATASET_MEAN), "std": list(open_clip.OPENAI_DATASET_STD), "fill_color": 0}
-    (made / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
-    return made
+    (start_folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    return start_folder
 
 
 def add_model_config_of(folder: Path, config: dict[str, Any]) -> None:
@@ -125,23 +126,23 @@ def add_model_config_of(folder: Path, config: dict[str, Any]) -> None:
 
 def fed(trainer: Trainer) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The batches that our loop is going to see, pixels (B, 3, H, W) and ids (B, 77) as OpenCLIP pads them."""
-    spec = trainer.clip.config.image_spec
+    spec = trainer.parts.clip.config.image_spec
     assert spec is not None
-    loader = Loader(trainer.source, trainer.prepare, batch=BATCH, seed=trainer.recipe.seed)
+    loader = Loader(trainer.parts.source, trainer.step.prepare, batch=BATCH, seed=trainer.recipe.seed)
     for _, batch in zip(range(STEPS), loader, strict=False):
-        pixels = normalize(np.stack([value.picture for value in batch.values]), spec)
+        pixels = normalize(np.stack([value.image for value in batch.values]), spec)
         yield torch.from_numpy(pixels), open_clip.tokenize([sample.text for sample in batch.samples])
 
 
 def original(model: torch.nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> list[float]:
     """OpenCLIP's loop with its defaults for this optimizer and schedule."""
-    found: list[float] = []
+    contrastive_losses: list[float] = []
     loss = ClipLoss()
 
     class Noted(torch.nn.Module):
-        def forward(self, **given: Any) -> Any:
-            losses = loss(**given)
-            found.append(losses["contrastive_loss"].item())
+        def forward(self, **inputs: Any) -> Any:
+            losses = loss(**inputs)
+            contrastive_losses.append(losses["contrastive_loss"].item())
             return losses
 
     class Batches:
@@ -170,9 +171,9 @@ def original(model: torch.nn.Module, batches: list[tuple[torch.Tensor, torch.Ten
     data = {"train": SimpleNamespace(dataloader=Batches(), set_epoch=lambda epoch: None)}
     scheduler = cosine_lr(optimizer, RATE, WARMUP, STEPS)
     train_one_epoch(model, data, Noted(), 0, optimizer, None, scheduler, None, args)
-    assert len(found) == STEPS
-    assert math.isfinite(found[-1])
-    return found
+    assert len(contrastive_losses) == STEPS
+    assert math.isfinite(contrastive_losses[-1])
+    return contrastive_losses
 
 
 if __name__ == "__main__":

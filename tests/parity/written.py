@@ -1,4 +1,4 @@
-"""What SeeSay writes, opened by the libraries it is written for: `python -m tests.parity.written` where those are installed.
+"""Opens written folders with the libraries that they are for: `python -m tests.parity.written`, with these installed.
 
 transformers 4.57 and 5 differ in their layouts, so this runs in both environments.
 """
@@ -21,21 +21,21 @@ def by_transformers(folder: Path, expected: dict[str, np.ndarray]) -> dict[str, 
 
     config = transformers.AutoConfig.from_pretrained(folder)
     model = getattr(transformers, config.architectures[0]).from_pretrained(folder).eval()
-    found: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
     with torch.no_grad():
         if "pixels" in expected:
-            given = torch.from_numpy(expected["pixels"])
-            out = model.get_image_features(given) if hasattr(model, "get_image_features") else model(given)
-            found["image"] = _tensor(out)
+            inputs = torch.from_numpy(expected["pixels"])
+            out = model.get_image_features(inputs) if hasattr(model, "get_image_features") else model(inputs)
+            outputs["image"] = _tensor(out)
         if "ids" in expected:
-            given = torch.from_numpy(expected["ids"])
+            inputs = torch.from_numpy(expected["ids"])
             if config.model_type == "chinese_clip":
-                hidden = model.text_model(given, attention_mask=(given != 0).long()).last_hidden_state[:, 0]
-                found["text"] = model.text_projection(hidden)
+                hidden = model.text_model(inputs, attention_mask=(inputs != 0).long()).last_hidden_state[:, 0]
+                outputs["text"] = model.text_projection(hidden)
             else:
-                out = model.get_text_features(given) if hasattr(model, "get_text_features") else model(given)
-                found["text"] = _tensor(out)
-    return found
+                out = model.get_text_features(inputs) if hasattr(model, "get_text_features") else model(inputs)
+                outputs["text"] = _tensor(out)
+    return outputs
 
 
 def _tensor(output: Any) -> Any:
@@ -60,19 +60,18 @@ def by_open_clip(folder: Path, expected: dict[str, np.ndarray]) -> dict[str, Any
 
 
 def main() -> None:
-    readers = {"hf": ("transformers", by_transformers), "open_clip": ("open_clip", by_open_clip)}
+    readers = {"transformers": by_transformers, "open_clip": by_open_clip}
     failed = 0
     for name, target in EXACT:
-        library, read = readers[target]
-        if find_spec(library) is None:
+        if find_spec(target) is None:
             continue
         checkpoint, expected = open_fixture(name)
         with tempfile.TemporaryDirectory() as place:
             convert_to(square_crop(checkpoint), Path(place) / "made", target)
-            found = read(Path(place) / "made", expected)
-        worst = max(float(np.abs(unit(value) - unit(expected[part])).max()) for part, value in found.items())
+            vectors = readers[target](Path(place) / "made", expected)
+        worst = max(float(np.abs(unit(value) - unit(expected[part])).max()) for part, value in vectors.items())
         failed += not worst <= UNIT
-        print(f"{name} written for {library}: {', '.join(found)} differ by at most {worst:.1e}")
+        print(f"{name} written for {target}: {', '.join(vectors)} differ by at most {worst:.1e}")
     if failed:
         raise SystemExit(f"{failed} differ by more than {UNIT:.0e}")
 

@@ -1,4 +1,4 @@
-"""The bundled recipe's last lessons."""
+"""Fine-tuning of the bundled recipe on short queries."""
 
 from pathlib import Path
 
@@ -24,6 +24,6 @@ def test_vectors_come_in_the_order_of_their_texts() -> None:
     texts = ["a long sentence about a dog on a beach", "dog", *(f"{'word ' * (at % 7)}{at}" for at in range(100)), "a cat"]
     with torch.inference_mode():
         together = vectors(tower, tokenizer, texts).numpy()
-        apart = np.concatenate([vectors(tower, tokenizer, [text]).numpy() for text in texts])
+        separate = np.concatenate([vectors(tower, tokenizer, [text]).numpy() for text in texts])
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(together, apart, atol=2e-2)  # bfloat16, where the processor has it
+    np.testing.assert_allclose(together, separate, atol=2e-2)  # bfloat16 if the processor has it

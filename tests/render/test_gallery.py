@@ -2,7 +2,7 @@ from pathlib import Path
 
 from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
-from seesay.render.gallery import Alike, Classified, Found, write_page
+from seesay.render.gallery import ClassificationSection, DuplicatesSection, SearchSection, write_page
 from tests.conftest import Paint
 
 
@@ -14,10 +14,10 @@ def test_page_is_self_contained_and_escapes_what_it_shows(paint: Paint, tmp_path
         Hit(0.3, str(tmp_path / "t.tsv"), kind="text", line=3, text="a <b>bold</b> caption"),
     ]
     sections = [
-        Found("<i>红</i>", hits),
-        Found("nothing", []),
-        Found("at night", hits[:1], str(path)),
-        Classified(str(path), {"a": 0.75}),
+        SearchSection("<i>红</i>", hits),
+        SearchSection("nothing", []),
+        SearchSection("at night", hits[:1], str(path)),
+        ClassificationSection(str(path), {"a": 0.75}),
     ]
     page = write_page(tmp_path / "sub" / "page.html", sections, title="A & B").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -44,7 +44,9 @@ def test_hits_can_be_picked_by_what_they_differ_in(paint: Paint, tmp_path: Path)
         Hit(0.3, str(paint("land/c.png")), camera="<X100>"),
     ]
     asked = Filters(under="/a/<b>", after="2020", orientation="landscape", place=(1, 2, 3, 4.5), tag=("warm",), min_score=0.2)
-    page = write_page(tmp_path / "page.html", [Found("first", hits[:1]), Found("x", hits, filters=asked)]).read_text("utf-8")
+    page = write_page(
+        tmp_path / "page.html", [SearchSection("first", hits[:1]), SearchSection("x", hits, filters=asked)]
+    ).read_text("utf-8")
     assert "below /a/&lt;b&gt;, after 2020, landscape, in the box 1, 2, 3, 4.5, tagged warm, score at least 0.2" in page
     assert "<small>2023-01-01 · warm</small>" in page
     assert "<legend>Folder</legend>" in page
@@ -59,11 +61,11 @@ def test_hits_can_be_picked_by_what_they_differ_in(paint: Paint, tmp_path: Path)
 
 def test_folders_of_one_name_are_told_apart_and_rare_ones_are_one(paint: Paint, tmp_path: Path) -> None:
     beaches = [Hit(0.5, str(paint(f"{year}/beach/a.png"))) for year in (2023, 2024)]
-    page = write_page(tmp_path / "page.html", [Found("x", beaches)]).read_text("utf-8")
+    page = write_page(tmp_path / "page.html", [SearchSection("x", beaches)]).read_text("utf-8")
     assert "2023/beach <small>1</small>" in page
     assert "2024/beach <small>1</small>" in page
     many = [Hit(0.5, str(tmp_path / f"{number:02}" / "gone.png")) for number in (*range(15), 14)]
-    page = write_page(tmp_path / "page.html", [Found("x", many)]).read_text("utf-8")
+    page = write_page(tmp_path / "page.html", [SearchSection("x", many)]).read_text("utf-8")
     assert page.count('type="radio"') == 1 + 12
     assert "14 <small>2</small>" in page
     assert "others <small>4</small>" in page
@@ -73,9 +75,9 @@ def test_a_picture_that_is_gone_or_damaged_has_a_place_that_says_so(paint: Paint
     damaged = paint("damaged.png")
     damaged.write_text("no picture")
     hits = [Hit(0.5, str(damaged)), Hit(0.4, str(tmp_path / "gone.png"), available=False)]
-    page = write_page(tmp_path / "page.html", [Found("x", hits), Found("y", [], why="nothing found below z")]).read_text(
-        "utf-8"
-    )
+    page = write_page(
+        tmp_path / "page.html", [SearchSection("x", hits), SearchSection("y", [], why="nothing found below z")]
+    ).read_text("utf-8")
     assert "<div>cannot be read now</div>" in page
     assert "<div>not there now</div>" in page
     assert 'src=""' not in page
@@ -87,7 +89,7 @@ def test_copies_are_told_apart_by_folder_size_and_likeness(paint: Paint, tmp_pat
     copies = [
         Copy(path, 4, 3, size, None, size == 400, 0.934, 5) for path, size in zip(paths, (2_500_000, 400, 5_000), strict=True)
     ]
-    page = write_page(tmp_path / "page.html", [Alike(Group(copies[0], tuple(copies[1:])))]).read_text("utf-8")
+    page = write_page(tmp_path / "page.html", [DuplicatesSection(Group(copies[0], tuple(copies[1:])))]).read_text("utf-8")
     for part in (
         "<small>one</small>",
         "<small>two</small>",

@@ -1,4 +1,4 @@
-"""Pages are filled in one pass: what is put in is text, whatever it looks like."""
+"""Pages are filled in one pass: values stay text, even if they look like markup or templates."""
 
 import json
 import re
@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from seesay.errors import InputError
+from seesay.evaluation.report import Answer, Example, Examples, LinePlot, Report, Table
 from seesay.library import Filters, Hit
 from seesay.library.duplicates import Copy, Group
 from seesay.library.map import Label, Map, Spot
-from seesay.library.storage.reads import PictureFile
-from seesay.render.gallery import Alike, Classified, Found, write_page
+from seesay.library.storage.rows import PictureFile
+from seesay.render.gallery import ClassificationSection, DuplicatesSection, SearchSection, write_page
 from seesay.render.map_page import write_map
-from seesay.render.report import Example, Examples, Plot, Report, Table, write_html
+from seesay.render.report import write_html
 from tests.conftest import Paint
 
 PLACES = (
@@ -46,10 +47,10 @@ def test_a_gallery(paint: Paint, tmp_path: Path) -> None:
     other = Hit(0.4, path, camera=ODD, kind="text", line=1, text=ODD)
     copy = Copy(path, 4, 3, 400, None, True, 0.9, 1)
     sections = [
-        Found(ODD, [hit, other], path, Filters(camera=ODD)),
-        Found("x", [], why=ODD),
-        Classified(path, {ODD: 0.5}),
-        Alike(Group(copy, (copy,))),
+        SearchSection(ODD, [hit, other], path, Filters(camera=ODD)),
+        SearchSection("x", [], why=ODD),
+        ClassificationSection(path, {ODD: 0.5}),
+        DuplicatesSection(Group(copy, (copy,))),
     ]
     page = shown(write_page(tmp_path / "page.html", sections, title=ODD))
     # title twice; query, camera, facet, tag, text; why; label
@@ -60,17 +61,19 @@ def test_a_gallery(paint: Paint, tmp_path: Path) -> None:
 
 
 def test_a_report(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     table = Table(ODD, (ODD, "b"), ((ODD, "1"),))
     report = Report(
         "name " + ODD.replace("/", ""),
         (ODD,),
         (table, replace(table, rows=((ODD, "1"),) * 30), replace(table, rows=())),
-        (Plot(ODD, "<svg><path d='M0 0'/></svg>", ODD),),
-        (Examples(ODD, (Example(ODD, ODD, ((ODD.replace("/", ""), True),)),)),),
+        (LinePlot(ODD, {ODD: ([1, 2], [3, 4])}, x=ODD, y=ODD, note=ODD),),
+        (Examples(ODD, (Example(ODD, ODD, (Answer(ODD.replace("/", ""), True),)),)),),
     )
     write_html(tmp_path / "report.html", report)
     page = shown(tmp_path / "report.html")
-    assert "<svg><path d='M0 0'/></svg>" in page
+    assert page.count('role="img"') == 1
+    assert page.count(f">{ODD}</text>") == 2  # the labels of the axes; one line needs no legend
     assert page.count("<table>") == 2
     assert "<summary>30 rows</summary>" in page
     assert '<span class="right"><i>' in page
@@ -79,7 +82,7 @@ def test_a_report(tmp_path: Path) -> None:
 
 def test_a_map(paint: Paint, tmp_path: Path) -> None:
     path = str(paint("{data} {{ known }}.png"))
-    drawn = Map((Spot(PictureFile(path, 1, 4, 3, None, "0" * 12), 0.5, 0.5, 0),), (Label(ODD, 0.5, 0.5, 1),), (), (), 0)
+    drawn = Map((Spot(PictureFile(path, 1, 4, 3, None, "0" * 12, 0), 0.5, 0.5, 0),), (Label(ODD, 0.5, 0.5, 1),), (), (), 0)
     html = write_map(tmp_path / "map.html", drawn, title=ODD).read_text(encoding="utf-8")
     held = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert held is not None

@@ -1,4 +1,4 @@
-"""The figure of cosines: readable files, and letters that no font has are told."""
+"""The figure of a similarity matrix: readable files, and a report of letters that no font has."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from seesay.errors import InputError
-from seesay.render.similarity import draw, pictures
+from seesay.render.similarity import draw, picture_labels
 from tests.conftest import COLOURS, Paint
 
 UNKNOWN = "\U0010fffd\U0010fffc"  # private letters, which no font draws
 
 
 def test_pictures_stand_above_and_texts_at_the_left(paint: Paint, tmp_path: Path) -> None:
-    shown = pictures([str(paint(f"{colour}.png", colour)) for colour in ("red", "blue", "green")])
+    shown = picture_labels([str(paint(f"{colour}.png", colour)) for colour in ("red", "blue", "green")])
     cosine = np.array([[1.0, 0.5, 0.0], [0.2, 0.3, -0.25]])
     file = tmp_path / "new" / "a.png"
     assert draw(cosine, ["a $red$ one", f"blue {UNKNOWN}"], shown, file) == UNKNOWN

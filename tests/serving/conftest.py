@@ -2,10 +2,13 @@
 
 import base64
 import io
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -16,6 +19,42 @@ from seesay.serving.settings import Settings
 from tests.conftest import Paint
 
 Serve = Callable[..., TestClient]
+KEY = "a-long-and-random-key"
+
+
+class ServerThread:
+    """uvicorn in a thread. It can stop, and start again at the same port.
+
+    config: of a port (0: any free one) -> how uvicorn runs, with an application of its own at each start.
+    """
+
+    def __init__(self, config: Callable[[int], uvicorn.Config]) -> None:
+        self._config = config
+        self.port = 0
+        self.start()
+
+    def __enter__(self) -> "ServerThread":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self._server = uvicorn.Server(self._config(self.port))
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive(), "the server could not start"
+            time.sleep(0.01)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 def data_uri(colour: str = "red", size: tuple[int, int] = (40, 30), form: str = "PNG") -> str:
@@ -44,8 +83,8 @@ def serve(tmp_path: Path, fake: Model) -> Iterator[Serve]:
     clients: list[TestClient] = []
 
     def start(*, model: Model = fake, library: Path | None = None, host: str = "127.0.0.1", **settings: object) -> TestClient:
-        said = Settings(host=host, **settings)  # type: ignore[arg-type]
-        app = create_app(model, said, library=library or tmp_path / "no-library", cache=tmp_path / "thumbnails")
+        options = Settings(host=host, **settings)  # type: ignore[arg-type]
+        app = create_app(model, options, library=library or tmp_path / "no-library", cache=tmp_path / "thumbnails")
         client = TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)

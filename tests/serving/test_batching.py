@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from seesay.errors import DeadlineExceeded, ServerBusy, ShuttingDown
 from seesay.model import Model
-from seesay.serving.batching import Batcher, Busy, Closed, Room, TooLate
-from seesay.serving.joined import JoinedEngine
+from seesay.serving.batching import Batcher, Room
+from seesay.serving.joined_engine import JoinedEngine
 
 
 def test_what_gathers_while_a_batch_runs_makes_the_next() -> None:
@@ -83,10 +84,10 @@ def test_deadlines_cancelling_and_closing() -> None:
     fine = batcher.submit([3], deadline=time.monotonic() + 60)
     turn.release()
     assert fine.result(5) == [3]
-    assert isinstance(late.result(5)[0], TooLate)
+    assert isinstance(late.result(5)[0], DeadlineExceeded)
     batcher.close()
     assert done == [3]
-    with pytest.raises(Closed):
+    with pytest.raises(ShuttingDown):
         batcher.submit([4])
 
 
@@ -95,18 +96,18 @@ def test_room_is_bounded_and_says_when_to_come_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("seesay.serving.batching.time.monotonic", lambda: now)
     room = Room(10)
     room.enter(25)  # alone, however large
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(ServerBusy) as busy:
         room.enter(1)
     assert busy.value.retry_after_s == 16  # nothing has been done yet: one a second is assumed
     room.leave(25)
     room.enter(10)
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(ServerBusy) as busy:
         room.enter(5)
     assert busy.value.retry_after_s == 2  # 25 in ten seconds
     room.leave(4)
     room.enter(4)
     now += 60
-    with pytest.raises(Busy) as busy:
+    with pytest.raises(ServerBusy) as busy:
         room.enter(100)
     assert busy.value.retry_after_s == 30
 

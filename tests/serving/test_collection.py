@@ -1,5 +1,6 @@
-"""The library over HTTP: found, looked through, tagged, taken away; and nothing of this machine told."""
+"""The library over HTTP: searched, browsed, tagged, exported, without a word about this machine."""
 
+import dataclasses
 import io
 import queue
 import re
@@ -17,17 +18,21 @@ from starlette.testclient import TestClient
 
 from seesay.errors import InputError
 from seesay.images.decoding.formats import READER
-from seesay.library import Library
+from seesay.library import Filters, Library
+from seesay.library.listing import listing, picture
 from seesay.library.map import Map, Spot
+from seesay.library.session import Session
+from seesay.library.storage.rows import ItemFacts, PictureFacts
 from seesay.model import Model
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.thumbnails import Thumbnails
+from seesay.serving.schemas.answers import Found, PictureAnswer
 from tests.conftest import Paint
 from tests.serving.conftest import Serve, data_uri
 
 
-def search(client: TestClient, query: str, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.post("/v1/search", json={"query": query, **asked})
+def search(client: TestClient, query: str, **fields: Any) -> list[dict[str, Any]]:
+    answer = client.post("/v1/search", json={"query": query, **fields})
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["results"]
     return found
@@ -126,8 +131,8 @@ def test_without_a_query_all_that_passes_by_date(client: TestClient, paint: Pain
     with Library(tmp_path / "library", fake) as library:
         library.index(tmp_path / "pictures")
 
-    def names(**asked: Any) -> list[str]:
-        return [hit["name"] for hit in search(client, **({"query": ""} | asked))]
+    def names(**fields: Any) -> list[str]:
+        return [hit["name"] for hit in search(client, **({"query": ""} | fields))]
 
     assert names()[:3] == ["2023.jpg", "2022.jpg", "2021.jpg"]
     assert len(names()) == 9
@@ -172,8 +177,8 @@ def test_filters_and_folders(client: TestClient) -> None:
 
 
 def test_a_search_that_finds_nothing_says_why(client: TestClient, tmp_path: Path) -> None:
-    def why(query: str, **asked: Any) -> str | None:
-        answer = client.post("/v1/search", json={"query": query, **asked}).json()
+    def why(query: str, **fields: Any) -> str | None:
+        answer = client.post("/v1/search", json={"query": query, **fields}).json()
         assert bool(answer["results"]) != ("nothing" in answer)
         return answer.get("nothing", {}).get("reason")  # type: ignore[no-any-return]
 
@@ -383,8 +388,8 @@ def test_tags(client: TestClient) -> None:
     assert client.get(f"/v1/items/{names[0]}").json()["tags"] == ["colour"]
     assert client.post("/v1/tags", json={"ids": ["000000000000"], "add": ["x"]}).status_code == 404
     assert client.post("/v1/tags", json={"ids": names, "add": ["\x07"]}).status_code == 400
-    for route, asked in (("search", {"query": "red"}), ("search", {}), ("browse", {})):
-        answer = client.post(f"/v1/{route}", json={**asked, "filters": {"tags": ["color"]}})
+    for route, request in (("search", {"query": "red"}), ("search", {}), ("browse", {})):
+        answer = client.post(f"/v1/{route}", json={**request, "filters": {"tags": ["color"]}})
         assert answer.status_code == 400
         assert "no picture is tagged 'color'; did you mean 'colour'?" in answer.json()["error"]["message"]
 
@@ -393,9 +398,9 @@ def test_tags_take_room_and_have_bounds(serve: Serve, library_folder: Path, monk
     client = serve(library=library_folder, waiting=8)
     service = client.app.state.service  # type: ignore[attr-defined]
     name = search(client, "red", n=1)[0]["id"]
-    asked = {"ids": [name], "add": ["x"]}
+    request = {"ids": [name], "add": ["x"]}
     service.room.enter(8)
-    busy = [client.post("/v1/tags", json=asked), client.get("/v1/tags")]
+    busy = [client.post("/v1/tags", json=request), client.get("/v1/tags")]
     service.room.leave(8)
     assert [answer.status_code for answer in busy] == [429, 429]
     many = client.post("/v1/tags", json={"ids": [name] * 5001, "add": ["x", "y"]})
@@ -403,7 +408,7 @@ def test_tags_take_room_and_have_bounds(serve: Serve, library_folder: Path, monk
     assert "at most 10000 tags of pictures (ids x tags), got 10002" in many.json()["error"]["message"]
     assert client.get("/v1/tags").json() == {"tags": []}
     assert client.post("/v1/tags", json={"ids": [name] * 5000, "add": ["x"], "remove": ["y"]}).json() == {"changed": 1}
-    assert service.room.taken == 0
+    assert service.room.occupied == 0
 
 
 def test_tagging_ends_with_its_deadline(serve: Serve, library_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -456,8 +461,8 @@ def test_export(client: TestClient, paint: Paint, tmp_path: Path) -> None:
 
 def test_an_empty_library_is_fine(serve: Serve) -> None:
     client = serve()
-    told = client.get("/v1/library").json()
-    assert (told["pictures"], told["folders"], told["indexing"]["running"]) == (0, [], False)
+    summary = client.get("/v1/library").json()
+    assert (summary["pictures"], summary["folders"], summary["indexing"]["running"]) == (0, [], False)
     for answer in (
         client.post("/v1/search", json={"query": "red"}),
         client.post("/v1/index"),
@@ -469,13 +474,13 @@ def test_an_empty_library_is_fine(serve: Serve) -> None:
 
 
 def test_what_there_is_to_choose_from(client: TestClient) -> None:
-    told = client.get("/v1/library").json()
-    assert {entry["folder"]: entry["pictures"] for entry in told["folders"]} == {
+    summary = client.get("/v1/library").json()
+    assert {entry["folder"]: entry["pictures"] for entry in summary["folders"]} == {
         "pictures": 6,
         "pictures/a": 2,
         "pictures/b": 2,
     }
-    assert (told["model"], told["can_write"], told["can_map"], told["first"]) == ("fake", True, True, None)
+    assert (summary["model"], summary["can_write"], summary["can_map"], summary["first"]) == ("fake", True, True, None)
 
 
 def copies(client: TestClient) -> list[list[dict[str, Any]]]:
@@ -541,18 +546,18 @@ def test_a_map_is_there_while_the_next_is_drawn(
     go = threading.Event()
     go.set()
 
-    def drawn(library: Library, **_: object) -> Map:
-        """Side by side, which takes no time."""
+    def drawn(session: Session, **_: object) -> Map:
+        """All pictures at one position, which takes no time."""
         go.wait(20)
-        items = [library.item(name) for name in library.browse().ids]
-        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+        every = [picture(session.store, name) for name in listing(session.store, Filters(), "newest").ids]
+        return Map(tuple(Spot(each.files[0], 0.5, 0.5, None) for each in every if each), (), (), (), 0)
 
     def settled() -> dict[str, Any]:
         while (answer := client.get("/v1/map")).status_code == 202 or answer.json()["drawing"]:
             time.sleep(0.02)
         return answer.json()  # type: ignore[no-any-return]
 
-    monkeypatch.setattr("seesay.library.map.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.draw_map", drawn)
     first = settled()
     sheet = client.get(f"/v1/map/sheet?chart={first['chart']}").content
     go.clear()
@@ -571,15 +576,15 @@ def test_a_map_is_there_while_the_next_is_drawn(
 def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: queue.Queue[int] = queue.Queue()
 
-    def drawn(library: Library, *, progress: Callable[[int, int], None], **_: object) -> Map:
+    def drawn(session: Session, *, progress: Callable[[int, int], None], **_: object) -> Map:
         while (done := steps.get(timeout=20)) < 10:
             progress(done, 10)
-        items = [library.item(name) for name in library.browse().ids]
-        return Map(tuple(Spot(item.files[0], 0.5, 0.5, None) for item in items if item), (), (), (), 0)
+        every = [picture(session.store, name) for name in listing(session.store, Filters(), "newest").ids]
+        return Map(tuple(Spot(each.files[0], 0.5, 0.5, None) for each in every if each), (), (), (), 0)
 
     def share(language: str = "en") -> tuple[bool, float]:
-        told = client.get(f"/v1/map/progress?language={language}").json()
-        return told["drawing"], told["share"]
+        progress = client.get(f"/v1/map/progress?language={language}").json()
+        return progress["drawing"], progress["share"]
 
     def until(wanted: tuple[bool, float]) -> None:
         for _ in range(500):
@@ -588,7 +593,7 @@ def test_how_far_a_map_is(client: TestClient, monkeypatch: pytest.MonkeyPatch) -
             time.sleep(0.02)
         assert share() == wanted
 
-    monkeypatch.setattr("seesay.library.map.chart", drawn)
+    monkeypatch.setattr("seesay.library.map.draw_map", drawn)
     assert share() == (False, 0)
     assert client.get("/v1/map").status_code == 202
     assert share() == (True, 0)
@@ -627,25 +632,31 @@ def test_names_of_folders() -> None:
 
 
 def test_thumbnails_are_kept_within_bounds(tmp_path: Path, paint: Paint) -> None:
-    kept = Thumbnails(tmp_path / "cache")
+    thumbnails = Thumbnails(tmp_path / "cache")
     path = paint("red.png")
-    made = kept.make("0123456789ab", 160, path)
+    jpeg = thumbnails.make("0123456789ab", 160, path)
     files = list((tmp_path / "cache").rglob("*"))
     assert [file.name for file in files if file.is_file()] == [f"0123456789ab-160-{READER}.jpg"]
     shutil.rmtree(tmp_path / "pictures")
-    assert kept.kept("0123456789ab", 160) == made
-    Thumbnails(tmp_path / "cache", most_bytes=0)._prune()
+    assert thumbnails.cached("0123456789ab", 160) == jpeg
+    Thumbnails(tmp_path / "cache", most_bytes=0)._evict()
     assert not list((tmp_path / "cache").rglob("*.jpg"))
-    assert re.fullmatch(r"\xff\xd8.*", made[:2].decode("latin-1"), re.DOTALL)
+    assert re.fullmatch(r"\xff\xd8.*", jpeg[:2].decode("latin-1"), re.DOTALL)
 
 
 def test_thumbnails_are_kept_within_bounds_while_it_runs(tmp_path: Path, paint: Paint) -> None:
     path = paint("red.png")
     size = len(Thumbnails(None).make("0" * 12, 160, path))
-    kept = Thumbnails(tmp_path / "cache", most_bytes=10 * size)
+    thumbnails = Thumbnails(tmp_path / "cache", most_bytes=10 * size)
     for number in range(40):
-        kept.make(f"{number:012x}", 160, path)
+        thumbnails.make(f"{number:012x}", 160, path)
     until = time.monotonic() + 10
     while len(list((tmp_path / "cache").rglob("*.jpg"))) > 12 and time.monotonic() < until:
         time.sleep(0.02)
     assert 9 <= len(list((tmp_path / "cache").rglob("*.jpg"))) <= 12
+
+
+def test_an_answer_has_every_fact_that_the_library_stores_of_a_picture() -> None:
+    stored = {field.name for field in dataclasses.fields(PictureFacts)}
+    assert stored <= PictureAnswer.model_fields.keys()
+    assert {field.name for field in dataclasses.fields(ItemFacts)} <= Found.model_fields.keys()

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 
 from seesay.library import Library
 from seesay.model import Model
-from seesay.serving.photos.filenames import LONGEST, attachment, portable, readable
+from seesay.serving.limits import FILENAME_BYTES
+from seesay.serving.photos.filenames import attachment, portable, readable
 from tests.conftest import Paint
 from tests.serving.conftest import Serve
 
@@ -45,7 +46,7 @@ def test_names_that_windows_takes(name: str, expected: str) -> None:
 def test_long_names_keep_their_suffix() -> None:
     made = portable("照" * 200 + ".jpg")
     assert made.endswith("照.jpg")
-    assert LONGEST - 3 < len(made.encode()) <= LONGEST
+    assert FILENAME_BYTES - 3 < len(made.encode()) <= FILENAME_BYTES
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_downloads_have_any_name(serve: Serve, paint: Paint, tmp_path: Path, fak
         library.index(tmp_path / "pictures")
     client = serve(library=tmp_path / "library")
     ids = client.post("/v1/browse", json={"sort": "name"}).json()["ids"]
-    said = {client.get(f"/v1/items/{name}/file").headers["content-disposition"] for name in ids}
-    assert said == {attachment(name) for name in (NOT_UTF8, "con.png", "照片.png", "a:b.png")}
+    headers = {client.get(f"/v1/items/{name}/file").headers["content-disposition"] for name in ids}
+    assert headers == {attachment(name) for name in (NOT_UTF8, "con.png", "照片.png", "a:b.png")}
     answer = client.post("/v1/export", json={"ids": ids})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as whole:
         assert sorted(whole.namelist()) == ["a_b.png", "con_.png", "照片.png", "�t�.png"]

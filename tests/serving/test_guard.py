@@ -10,11 +10,9 @@ import pytest
 
 from seesay.errors import InputError
 from seesay.serving.app import create_app
-from seesay.serving.guard.middleware import ARRIVES_S
+from seesay.serving.limits import BODY_ARRIVES_S
 from seesay.serving.settings import Settings
-from tests.serving.conftest import Serve, data_uri
-
-KEY = "a-long-and-random-key"
+from tests.serving.conftest import KEY, Serve, data_uri
 
 
 def test_beyond_this_machine_it_takes_a_key() -> None:
@@ -127,15 +125,15 @@ def test_a_browser_signs_in(serve: Serve) -> None:
 
 def test_bodies_have_a_limit_however_they_come(serve: Serve) -> None:
     client = serve(body_bytes=2000)
-    said = client.post("/v1/embeddings", content=b"x" * 5000)
-    assert said.status_code == 413
-    assert "at most 2,000 bytes" in said.json()["error"]["message"]
+    answer = client.post("/v1/embeddings", content=b"x" * 5000)
+    assert answer.status_code == 413
+    assert "at most 2,000 bytes" in answer.json()["error"]["message"]
 
     def pieces() -> Any:
         for _ in range(10):
             yield b" " * 500
 
-    assert client.post("/v1/embeddings", content=pieces()).status_code == 413  # chunked: no length is said before
+    assert client.post("/v1/embeddings", content=pieces()).status_code == 413  # chunked: without a length
     assert client.post("/v1/embeddings", json={"input": "red"}).status_code == 200
     assert client.post("/v1/embeddings", headers={"Content-Length": "-5"}, content=b"{}").status_code == 413
 
@@ -163,9 +161,9 @@ def test_all_bodies_together_have_a_limit(serve: Serve) -> None:
 
 
 def test_a_body_that_trickles_in_is_given_up(tmp_path: Path, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seesay.serving.guard.middleware.ARRIVES_S", 0.2)
+    monkeypatch.setattr("seesay.serving.limits.BODY_ARRIVES_S", 0.2)
     app = create_app(fake, library=tmp_path)
-    assert ARRIVES_S == 60
+    assert BODY_ARRIVES_S == 60
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -279,8 +277,8 @@ def test_the_first_fault_ends_it(serve: Serve, path: str, body: Any) -> None:
 )
 def test_numbers_have_bounds_and_texts_are_unicode(serve: Serve, library_folder: Path, filters: Any) -> None:
     client = serve(library=library_folder)
-    for path, asked in (("/v1/search", {"query": "red"}), ("/v1/browse", {})):
-        content = json.dumps({**asked, "filters": filters})
+    for path, request in (("/v1/search", {"query": "red"}), ("/v1/browse", {})):
+        content = json.dumps({**request, "filters": filters})
         answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request"), answer.text
         assert answer.json()["error"]["message"].startswith("filters")
@@ -289,7 +287,7 @@ def test_numbers_have_bounds_and_texts_are_unicode(serve: Serve, library_folder:
 def test_halves_of_letters_harm_nothing(serve: Serve, library_folder: Path) -> None:
     client = serve(library=library_folder)
     half = "\ud800"
-    for path, asked in (
+    for path, request in (
         ("/v1/embeddings", {"input": half}),
         ("/v1/embeddings", {"input": [{"id": half}]}),
         ("/v1/embeddings", {"input": [{"image": half}]}),
@@ -302,7 +300,7 @@ def test_halves_of_letters_harm_nothing(serve: Serve, library_folder: Path) -> N
         ("/v1/classify", {"images": [{"image": data_uri()}], "labels": [half]}),
         ("/v1/session", {"key": half}),
     ):
-        answer = client.post(path, content=json.dumps(asked), headers={"Content-Type": "application/json"})
+        answer = client.post(path, content=json.dumps(request), headers={"Content-Type": "application/json"})
         assert answer.status_code < 500, (path, answer.text)
 
 
@@ -348,7 +346,7 @@ def test_a_fault_of_ours_tells_nothing_of_the_inside(serve: Serve, monkeypatch: 
     def broken(*_: object) -> None:
         raise RuntimeError("/home/somebody/secret")
 
-    monkeypatch.setattr("seesay.serving.service.Service.check", broken)
+    monkeypatch.setattr("seesay.serving.encoding.ItemEncoder.check", broken)
     answer = client.post("/v1/embeddings", json={"input": "red"})
     assert answer.status_code == 500
     assert "secret" not in answer.text

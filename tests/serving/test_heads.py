@@ -3,26 +3,26 @@
 import asyncio
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seesay.serving.guard import peers
-from seesay.serving.guard.heads import ARRIVES_S, LINGER_BYTES, MOST_BYTES, Bounds
-from seesay.serving.listening import KEEP_ALIVE_S, uvicorn_config
+from seesay.serving.guard.heads import BoundedProtocol
+from seesay.serving.limits import HEAD_ARRIVES_S, HEAD_BYTES, KEEP_ALIVE_S, REFUSED_LINGER_BYTES
+from seesay.serving.listening import uvicorn_config
+from tests.serving.conftest import ServerThread
 
 
-class H11(Bounds, H11Protocol):
+class H11(BoundedProtocol, H11Protocol):
     pass
 
 
-class HttpTools(Bounds, HttpToolsProtocol):
+class HttpTools(BoundedProtocol, HttpToolsProtocol):
     pass
 
 
@@ -40,27 +40,19 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         length, more = length + len(message.get("body", b"")), message.get("more_body", False)
-    said = str(length).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(said)).encode())]})
-    await send({"type": "http.response.body", "body": said})
+    answer = str(length).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(answer)).encode())]})
+    await send({"type": "http.response.body", "body": answer})
 
 
 @pytest.fixture(params=PROTOCOLS)
 def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
     """Of a server that waits half a second for a head, and holds eight connections."""
-    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 0.5)
-    monkeypatch.setattr(Bounds, "most_connections", 8)
-    config = uvicorn_config(
-        app, http=PROTOCOLS[request.param], port=0, host="0.0.0.0", lifespan="off", limit_concurrency=9, timeout_keep_alive=2
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 0.5)
+    monkeypatch.setattr(BoundedProtocol, "most_connections", 8)
+    bounds: dict[str, Any] = {"http": PROTOCOLS[request.param], "limit_concurrency": 9, "timeout_keep_alive": 2}
+    with ServerThread(lambda port: uvicorn_config(app, port=port, host="0.0.0.0", lifespan="off", **bounds)) as server:
+        yield server.port
 
 
 @pytest.fixture
@@ -72,13 +64,22 @@ def connection(port: int) -> Iterator[socket.socket]:
 
 def ended(connection: socket.socket) -> bytes:
     """What came until the server hung up."""
-    said = b""
+    answer = b""
     try:
         while piece := connection.recv(65536):
-            said += piece
+            answer += piece
     except ConnectionError:
         pass
-    return said
+    return answer
+
+
+def read_until(connection: socket.socket, end: bytes) -> None:
+    """Reads an answer, in however many pieces it comes; fails when nothing more comes for ten seconds."""
+    answer = b""
+    while not answer.endswith(end):
+        piece = connection.recv(65536)
+        assert piece, f"the server hung up after {answer!r}"
+        answer += piece
 
 
 def trickle(connection: socket.socket, piece: bytes, seconds: float) -> None:
@@ -104,7 +105,7 @@ def flood(connection: socket.socket, piece: bytes) -> int:
 
 
 def test_a_connection_on_which_nothing_is_sent_ends(connection: socket.socket) -> None:
-    assert (ARRIVES_S, MOST_BYTES) == (15, 65536)
+    assert (HEAD_ARRIVES_S, HEAD_BYTES) == (15, 65536)
     assert ended(connection) == b""
 
 
@@ -118,7 +119,7 @@ def test_a_head_that_trickles_in_ends(connection: socket.socket) -> None:
 
 def test_a_second_head_that_trickles_in_ends(connection: socket.socket) -> None:
     connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab" + HEAD)
-    assert connection.recv(65536).endswith(b"2")
+    read_until(connection, b"2")
     begin = time.monotonic()
     trickle(connection, b"a", 5)
     assert ended(connection) == b""
@@ -143,12 +144,12 @@ def test_bodies_of_any_size_and_pace_pass(connection: socket.socket) -> None:
     for _ in range(10):
         time.sleep(0.08)
         connection.sendall(b"abc")
-    assert connection.recv(65536).endswith(b"30")
+    read_until(connection, b"30")
     connection.sendall(HEAD + b"Content-Length: 3000000\r\n\r\n" + b"a" * 3_000_000)
-    assert connection.recv(65536).endswith(b"3000000")
+    read_until(connection, b"3000000")
     pieces = b"".join(b"%x\r\n%s\r\n" % (100, b"a" * 100) for _ in range(5000))
     connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n")
-    assert connection.recv(65536).endswith(b"500000")
+    read_until(connection, b"500000")
 
 
 def test_an_idle_connection_is_kept(connection: socket.socket) -> None:
@@ -181,7 +182,7 @@ def test_a_head_over_64_kb_is_always_431(port: int, where: str) -> None:
                     connection.sendall(whole[at : at + piece])
                     time.sleep(0.002)
                 status, _, body = ended(connection).partition(b"\r\n\r\n")
-            if len(whole) <= MOST_BYTES:
+            if len(whole) <= HEAD_BYTES:
                 assert status.startswith(b"HTTP/1.1 200"), size
                 continue
             assert status.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n"), (size, piece)
@@ -192,7 +193,7 @@ def test_a_second_head_over_64_kb_is_431_too(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(10)
         connection.sendall(HEAD + b"Content-Length: 2\r\n\r\nab")
-        assert connection.recv(65536).endswith(b"2")
+        read_until(connection, b"2")
         connection.sendall(HEAD + b"X-A: " + b"a" * 200_000 + b"\r\n\r\n")
         assert ended(connection).startswith(b"HTTP/1.1 431")
 
@@ -200,7 +201,7 @@ def test_a_second_head_over_64_kb_is_431_too(port: int) -> None:
 def test_after_a_refusal_nothing_is_held(connection: socket.socket) -> None:
     connection.sendall(HEAD + b"X-A: ")
     begin = time.monotonic()
-    assert flood(connection, b"a" * 65_536) < MOST_HELD + LINGER_BYTES
+    assert flood(connection, b"a" * 65_536) < MOST_HELD + REFUSED_LINGER_BYTES
     assert time.monotonic() - begin < 8
 
 
@@ -212,20 +213,20 @@ class Held:
         self.open: list[socket.socket] = []
 
     def add(self, address: str, sent: bytes = b"") -> socket.socket:
-        one = socket.create_connection(("127.0.0.1", self.port), source_address=(address, 0))
-        one.settimeout(5)
-        one.sendall(sent)
-        self.open.append(one)
-        time.sleep(0.02)  # the next is younger
-        return one
+        connection = socket.create_connection(("127.0.0.1", self.port), source_address=(address, 0))
+        connection.settimeout(5)
+        connection.sendall(sent)
+        self.open.append(connection)
+        time.sleep(0.05)  # the next is younger
+        return connection
 
 
 @pytest.fixture
 def held(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    monkeypatch.setattr("seesay.serving.guard.heads.ARRIVES_S", 15)
-    made = Held(port)
-    yield made
-    for each in made.open:
+    monkeypatch.setattr("seesay.serving.limits.HEAD_ARRIVES_S", 15)
+    connections = Held(port)
+    yield connections
+    for each in connections.open:
         each.close()
 
 
@@ -239,8 +240,8 @@ def is_open(connection: socket.socket) -> bool:
         return False
 
 
-ASKED = b"GET /at-once HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SLOW = ASKED.replace(b"at-once", b"slow")
+AT_ONCE = b"GET /at-once HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SLOW = AT_ONCE.replace(b"at-once", b"slow")
 
 
 def answered(connection: socket.socket) -> bytes:
@@ -252,7 +253,7 @@ def test_connections_that_do_nothing_give_way_to_the_clients_own(held: Held) -> 
     """A client has a quarter of the eight places."""
     first, second, third = (held.add("127.0.0.2") for _ in range(3))
     assert [is_open(each) for each in (first, second, third)] == [False, True, True]
-    other = held.add("127.0.0.3", ASKED)
+    other = held.add("127.0.0.3", AT_ONCE)
     assert answered(other) == b"HTTP/1.1 200"
     assert is_open(second)
 
@@ -262,7 +263,7 @@ def test_connections_that_do_nothing_starve_nobody(held: Held) -> None:
         for _ in range(3):
             held.add(f"127.0.0.{last}")
     assert sum(map(is_open, held.open)) <= 8
-    assert answered(held.add("127.0.0.77", ASKED)) == b"HTTP/1.1 200"
+    assert answered(held.add("127.0.0.77", AT_ONCE)) == b"HTTP/1.1 200"
 
 
 def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
@@ -276,18 +277,18 @@ def test_a_request_that_is_answered_is_not_cut(held: Held) -> None:
 
 def test_a_client_with_nothing_but_requests_waits(held: Held) -> None:
     slow = [held.add("127.0.0.2", SLOW) for _ in range(2)]
-    more = held.add("127.0.0.2", ASKED)
-    said = ended(more)
-    assert said.startswith(b"HTTP/1.1 429")
-    assert b"Retry-After: 1" in said
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
-    assert answered(held.add("127.0.0.3", ASKED)) == b"HTTP/1.1 200"
+    more = held.add("127.0.0.2", AT_ONCE)
+    answer = ended(more)
+    assert answer.startswith(b"HTTP/1.1 429")
+    assert b"Retry-After: 1" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "busy"
+    assert answered(held.add("127.0.0.3", AT_ONCE)) == b"HTTP/1.1 200"
     assert [answered(each) for each in slow] == [b"HTTP/1.1 200"] * 2
 
 
 def test_connections_are_kept_for_a_while(connection: socket.socket) -> None:
     assert KEEP_ALIVE_S == 30
-    connection.sendall(ASKED)
+    connection.sendall(AT_ONCE)
     assert answered(connection) == b"HTTP/1.1 200"
     begin = time.monotonic()
     ended(connection)
@@ -313,7 +314,7 @@ def test_no_more_connections_than_the_process_may_open(monkeypatch: pytest.Monke
     resource = pytest.importorskip("resource")
     for files, expected in ((1024, 768), (1_048_576, 1000), (resource.RLIM_INFINITY, 1000), (100, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
-        assert peers.most() == expected
+        assert peers.most_connections() == expected
 
 
 def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,14 +322,14 @@ def test_a_server_may_open_as_many_files_as_it_takes(monkeypatch: pytest.MonkeyP
     limits = (256, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
 
-    def put(_: int, asked: tuple[int, int]) -> None:
+    def put(_: int, pair: tuple[int, int]) -> None:
         nonlocal limits
-        limits = asked
+        limits = pair
 
     monkeypatch.setattr(resource, "setrlimit", put)
     uvicorn_config(app)
     assert limits == (1256, resource.RLIM_INFINITY)
-    assert peers.most() == 1000
+    assert peers.most_connections() == 1000
     limits = (256, 512)
     uvicorn_config(app)
-    assert (limits, peers.most()) == ((512, 512), 256)
+    assert (limits, peers.most_connections()) == ((512, 512), 256)

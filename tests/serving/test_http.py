@@ -2,9 +2,8 @@
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.guard.heads import BoundedHeads
 from seesay.serving.settings import Settings
+from tests.serving.conftest import KEY, ServerThread
 
-KEY = "a-long-and-random-key"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -31,10 +30,10 @@ class Connected:
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             connection.settimeout(20)
             connection.sendall(raw)
-            said = b""
+            answer = b""
             while piece := connection.recv(65536):
-                said += piece
-        head, _, body = said.partition(b"\r\n\r\n")
+                answer += piece
+        head, _, body = answer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         return int(first.split()[1]), {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}, body
 
@@ -51,23 +50,20 @@ class Connected:
 
 @pytest.fixture(params=["httptools", "h11"])
 def connected(library_folder: Path, fake: Model, request: pytest.FixtureRequest) -> Iterator[Connected]:
-    yield from listening(create_app(fake, library=library_folder), request.param)
+    with connected_to(create_app(fake, library=library_folder), request.param) as server:
+        yield server
 
 
 @pytest.fixture
 def with_key(library_folder: Path, fake: Model) -> Iterator[Connected]:
-    yield from listening(create_app(fake, Settings(api_key=KEY), library=library_folder), BoundedHeads)
+    with connected_to(create_app(fake, Settings(api_key=KEY), library=library_folder), BoundedHeads) as server:
+        yield server
 
 
-def listening(app: Any, http: Any) -> Iterator[Connected]:
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", http=http, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield Connected(server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    thread.join()
+@contextmanager
+def connected_to(app: Any, http: Any) -> Iterator[Connected]:
+    with ServerThread(lambda port: uvicorn.Config(app, port=port, log_level="error", http=http, ws="none")) as server:
+        yield Connected(server.port)
 
 
 def test_head_is_get_without_the_body(connected: Connected) -> None:
@@ -79,12 +75,12 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
     assert len(paths) > 10
     for path in ("/", "/ui/app.js", "/openapi.json", *paths):
         path = path.replace("/models/{name}", "/models/fake").replace("{name}", name)
-        got, told = connected.ask("GET", path), connected.ask("HEAD", path)
-        assert (got[0], told[0]) == (200, 200), path
-        assert told[2] == b"", path
-        assert {"content-type", "content-length"} <= told[1].keys(), path
+        got, head = connected.ask("GET", path), connected.ask("HEAD", path)
+        assert (got[0], head[0]) == (200, 200), path
+        assert head[2] == b"", path
+        assert {"content-type", "content-length"} <= head[1].keys(), path
         if path not in ("/metrics", "/v1/library"):  # what these say differs from moment to moment
-            assert told[1]["content-length"] == str(len(got[2])) == got[1]["content-length"], path
+            assert head[1]["content-length"] == str(len(got[2])) == got[1]["content-length"], path
     assert {connected.ask("HEAD", path)[0] for path in slow} <= {200, 202, 404}
     assert connected.ask("HEAD", "/v1/embeddings")[0] == 405
     assert connected.ask("HEAD", "/v1/none")[0] == 404
@@ -92,7 +88,7 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "part"),
+    ("byte_range", "status", "part"),
     [
         ("bytes=0-3", 206, slice(0, 4)),
         ("bytes=-4", 206, slice(-4, None)),
@@ -105,10 +101,10 @@ def test_head_is_get_without_the_body(connected: Connected) -> None:
         ("bytes", 416, None),
     ],
 )
-def test_ranges(connected: Connected, tmp_path: Path, asked: str, status: int, part: slice | None) -> None:
+def test_ranges(connected: Connected, tmp_path: Path, byte_range: str, status: int, part: slice | None) -> None:
     name = connected.ids()[0]
     whole = (tmp_path / "pictures" / "a" / "red-1.png").read_bytes()
-    got = connected.ask("GET", f"/v1/items/{name}/file", f"Range: {asked}")
+    got = connected.ask("GET", f"/v1/items/{name}/file", f"Range: {byte_range}")
     assert got[0] == status
     if part is not None:
         assert got[2] == whole[part]
@@ -121,8 +117,8 @@ def test_ranges(connected: Connected, tmp_path: Path, asked: str, status: int, p
 
 
 def test_a_bad_range_of_the_pages_files_is_told_as_others_are(connected: Connected) -> None:
-    for asked, status in (("bytes=9000000-", 416), ("bytes=5-2", 400)):
-        got = connected.ask("GET", "/ui/app.js", f"Range: {asked}")
+    for byte_range, status in (("bytes=9000000-", 416), ("bytes=5-2", 400)):
+        got = connected.ask("GET", "/ui/app.js", f"Range: {byte_range}")
         assert got[0] == status
         assert json.loads(got[2])["error"]["code"] == {416: "bad_range", 400: "bad_request"}[status]
 

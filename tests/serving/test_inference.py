@@ -2,7 +2,7 @@
 
 import base64
 import threading
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,16 @@ from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.settings import Settings
 from tests.picture_server import png
-from tests.serving.conftest import Serve, data_uri
+from tests.serving.conftest import Serve, ServerThread, data_uri
 
 
 @pytest.fixture
-def address(tmp_path: Path, bundled: Model) -> Any:
+def address(tmp_path: Path, bundled: Model) -> Iterator[str]:
     """A real server of the bundled model at a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(create_app(bundled, library=tmp_path), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with ServerThread(
+        lambda port: uvicorn.Config(create_app(bundled, library=tmp_path), port=port, log_level="error")
+    ) as server:
+        yield server.address
 
 
 def test_the_official_client(address: str, bundled: Model, photos: list[Path]) -> None:
@@ -61,15 +57,15 @@ def test_the_official_client(address: str, bundled: Model, photos: list[Path]) -
 def test_clients_of_other_servers(serve: Serve, fake: Model) -> None:
     client = serve()
 
-    def rows(**asked: Any) -> list[Any]:
-        answer = client.post("/v1/embeddings", json=asked)
+    def rows(**fields: Any) -> list[Any]:
+        answer = client.post("/v1/embeddings", json=fields)
         assert answer.status_code == 200, answer.text
         return [row["embedding"] for row in answer.json()["data"]]
 
     picture = fake.encode_image(png("red"))[0]
     for form in (data_uri("red"), {"image": data_uri("red")}):
-        for asked in (form, [form]):
-            np.testing.assert_allclose(rows(input=asked, modality="image")[0], picture, rtol=0, atol=1e-5)
+        for image in (form, [form]):
+            np.testing.assert_allclose(rows(input=image, modality="image")[0], picture, rtol=0, atol=1e-5)
     wanted = rows(input="red")
     harmless = {
         "user": "me",
@@ -79,8 +75,8 @@ def test_clients_of_other_servers(serve: Serve, fake: Model) -> None:
         "encoding_format": None,
         "dimensions": None,
     }
-    for said in ({"modality": "text"}, {"modality": None}, harmless):
-        assert rows(input="red", **said) == wanted
+    for field in ({"modality": "text"}, {"modality": None}, harmless):
+        assert rows(input="red", **field) == wanted
     refused = client.post("/v1/embeddings", json={"input": [data_uri("red"), "a dog"], "modality": "image"}).json()["data"]
     assert [row["embedding"] is None for row in refused] == [False, True]  # a text is no picture, and is not taken for one
 
@@ -90,8 +86,8 @@ def test_many_clients_at_once_get_their_own(address: str, bundled: Model, photos
 
     def ask(number: int) -> float:
         picture = base64.b64encode(photos[number % 8].read_bytes()).decode()
-        asked = {"input": [{"image": picture}, f"picture number {number}"]}
-        answer = httpx2.post(f"{address}/v1/embeddings", json=asked, timeout=60)
+        request = {"input": [{"image": picture}, f"picture number {number}"]}
+        answer = httpx2.post(f"{address}/v1/embeddings", json=request, timeout=60)
         assert answer.status_code == 200
         rows = [row["embedding"] for row in answer.json()["data"]]
         np.testing.assert_allclose(rows[0], wanted[number % 8], rtol=0, atol=bundled.card.batch_tolerance)
@@ -150,21 +146,21 @@ def test_similarity(serve: Serve, fake: Model) -> None:
 
 
 def test_classify(serve: Serve, fake: Model) -> None:
-    asked = {"images": [{"image": data_uri("red")}, {"image": "AAAA"}], "labels": ["blue", "red", "green"]}
-    results = serve().post("/v1/classify", json=asked).json()["results"]
+    request = {"images": [{"image": data_uri("red")}, {"image": "AAAA"}], "labels": ["blue", "red", "green"]}
+    results = serve().post("/v1/classify", json=request).json()["results"]
     assert [score["label"] for score in results[0]["scores"]] == ["blue", "red", "green"]
     wanted = fake.classify(png("red"), ["blue", "red", "green"])[0]
     np.testing.assert_allclose([score["probability"] for score in results[0]["scores"]], wanted, rtol=0, atol=1e-6)
     assert results[1]["error"]["message"].startswith("picture 2")
     for bad in ({"labels": []}, {"labels": [" "]}, {"templates": ["no place"]}, {"images": []}):
-        assert serve().post("/v1/classify", json=asked | bad).status_code == 400
+        assert serve().post("/v1/classify", json=request | bad).status_code == 400
 
 
 def test_prompts_are_counted_before_they_are_made(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("seesay.serving.routes.inference.filled")
-    asked = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
+    monkeypatch.delattr("seesay.serving.routes.classify.filled")
+    request = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
     for templates, texts in ((None, 4000), (["{}"] * 1000, 1_000_000)):
-        answer = serve().post("/v1/classify", json=asked | {"templates": templates})
+        answer = serve().post("/v1/classify", json=request | {"templates": templates})
         assert answer.status_code == 400
         assert f"at most 512 texts (labels x templates), got {texts}" in answer.json()["error"]["message"]
 
@@ -193,19 +189,19 @@ def test_a_tower_that_fails_is_told_and_logged(serve: Serve, fake: Model, monkey
 
 
 def test_hosts_that_never_answer_keep_nobody_else(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, go = threading.Event(), threading.Event()
+    started, go = threading.Event(), threading.Event()
 
     def slow(url: str, name: str, settings: Settings) -> bytes:
-        asked.set()
+        started.set()
         go.wait(20)
         return png("red")
 
-    monkeypatch.setattr("seesay.serving.service.fetched", slow)
+    monkeypatch.setattr("seesay.serving.encoding.fetched", slow)
     client = serve(allow_urls=True)
     pictures = [{"image": f"http://slow.example/{at}.png"} for at in range(8)]
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.post, "/v1/embeddings", json={"input": pictures})
-        assert asked.wait(10)
+        assert started.wait(10)
         assert client.get("/healthz").status_code == 200
         assert client.post("/v1/embeddings", json={"input": [{"image": data_uri("red")}]}).status_code == 200
         assert not waiting.done()
@@ -235,12 +231,12 @@ def test_deadlines(serve: Serve) -> None:
     with engine._texts._turn:
         answer = client.post("/v1/embeddings", json={"input": "red"})
     assert answer.status_code == 504
-    assert client.app.state.service.room.taken == 0  # type: ignore[attr-defined]
+    assert client.app.state.service.room.occupied == 0  # type: ignore[attr-defined]
 
 
 def test_health_is_the_real_thing(serve: Serve, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     client = serve()
-    monkeypatch.setattr("seesay.serving.health.FOR_S", 0.0)
+    monkeypatch.setattr("seesay.serving.limits.HEALTH_CACHED_S", 0.0)
     assert client.get("/healthz").json() == {"status": "ok"}
     real = fake.engine.encode_pixels
 

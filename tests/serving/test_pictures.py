@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.images.decoding.memory import DECODED, PIECE
+from seesay.images.decoding.memory import BLOCK, DECODING
 from seesay.model import Model
 from seesay.serving.photos.uploads import fetched, pixels, public
 from seesay.serving.settings import Settings
@@ -107,12 +107,12 @@ def test_why_a_url_cannot_be_fetched_is_not_told(server: Server, monkeypatch: py
     monkeypatch.setattr("seesay.serving.photos.uploads.public", lambda address: True)
     refused = server.url("/page", sends(b"<p>", kind="text/html"))
     missing = server.url("/none.png", sends(status=404))
-    said = set()
+    messages = set()
     for url in (refused, missing, "http://127.0.0.1:1/a.png", "http://no-such-host.invalid/a.png", "http://10.0.0.1:x/"):
         with pytest.raises(UnreadableImage) as fault:
             fetched(url, "picture 1", OPEN)
-        said.add(str(fault.value))
-    assert len(said) == 1
+        messages.add(str(fault.value))
+    assert len(messages) == 1
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,5 +239,5 @@ def test_pictures_made_to_keep_a_decoder_busy_cost_themselves_only(serve: Serve)
     assert "scans; at most 100 are decoded" in first["error"]["message"]
     assert "is damaged or cut short" in second["error"]["message"]
     assert third["embedding"] is not None
-    assert DECODED.taken == 0
-    assert Image.core.get_block_size() == PIECE  # type: ignore[attr-defined]
+    assert DECODING.reserved == 0
+    assert Image.core.get_block_size() == BLOCK  # type: ignore[attr-defined]

@@ -20,16 +20,16 @@ from tests.serving.conftest import Serve
 def test_words_are_encoded_as_a_search_encodes_them(bundled: Model, tmp_path: Path) -> None:
     service = Service(bundled, Settings(), tmp_path / "library", None)
     try:
-        phrased = service.phrased('dogs + "a cat that sleeps on a mat" - 狗 + name:holiday + dogs')
-        known = asyncio.run(service.encode_words(phrased, float("inf")))
-        assert asyncio.run(service.encode_words(service.phrased("  "), float("inf"))) == {}
+        phrased = service.encoder.phrased('dogs + "a cat that sleeps on a mat" - 狗 + name:holiday + dogs')
+        vectors = asyncio.run(service.encoder.encode_words(phrased, float("inf")))
+        assert asyncio.run(service.encoder.encode_words(service.encoder.phrased("  "), float("inf"))) == {}
         with pytest.raises(InputError):
-            service.phrased('dogs + "cats')
+            service.encoder.phrased('dogs + "cats')
     finally:
         service.close()
-    assert list(known) == ["dogs", "a cat that sleeps on a mat", "狗"]
-    expected = query_embeddings(bundled, list(known), search_spec(bundled).templates)
-    np.testing.assert_allclose(np.stack(list(known.values())), expected, atol=1e-5)
+    assert list(vectors) == ["dogs", "a cat that sleeps on a mat", "狗"]
+    expected = query_embeddings(bundled, list(vectors), search_spec(bundled).templates)
+    np.testing.assert_allclose(np.stack(list(vectors.values())), expected, atol=1e-5)
 
 
 def test_a_search_encodes_nothing_in_the_library(

@@ -6,15 +6,15 @@ import pytest
 
 from seesay.errors import InputError
 from seesay.system import cpu as cores
-from seesay.system.cpu import FreeCores, available_cores, checked_threads
+from seesay.system.cpu import FreeCores, available_cores, check_threads
 
 
 class Machine:
     """Four cores, all of which we may use, and a clock, as `cores` reads them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.used = cores._Used(0.0, 0.0, 0.0)
-        monkeypatch.setattr(cores, "_used", lambda: self.used)
+        self.used = cores._CpuTime(0.0, 0.0, 0.0)
+        monkeypatch.setattr(cores, "_cpu_time", lambda: self.used)
         monkeypatch.setattr(cores, "monotonic", lambda: self.used.at_s)
         monkeypatch.setattr(cores, "_allowed", lambda: {0, 1, 2, 3})
         monkeypatch.setattr(cores, "_quota", lambda: float("inf"))
@@ -22,7 +22,7 @@ class Machine:
     def go_on(self, seconds: float, *, others: float, own: float) -> None:
         """others, own: cores that they keep busy."""
         at, busy, ours = self.used.at_s, self.used.busy_s, self.used.own_s
-        self.used = cores._Used(at + seconds, busy + seconds * (others + own), ours + seconds * own)
+        self.used = cores._CpuTime(at + seconds, busy + seconds * (others + own), ours + seconds * own)
 
 
 def test_free_is_what_others_leave_whatever_we_take(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_it_is_looked_at_again_after_a_while_only(monkeypatch: pytest.MonkeyPatc
 
 def test_all_are_free_where_the_system_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     Machine(monkeypatch)
-    monkeypatch.setattr(cores, "_used", lambda: None)
+    monkeypatch.setattr(cores, "_cpu_time", lambda: None)
     assert FreeCores().count() == 4
 
 
@@ -70,6 +70,6 @@ def test_here_there_is_at_least_one() -> None:
 @pytest.mark.parametrize("wrong", [0, -2])
 def test_fewer_threads_than_one_are_refused(wrong: int) -> None:
     with pytest.raises(InputError, match=f"threads: expected at least 1, got {wrong}"):
-        checked_threads(wrong)
-    assert checked_threads(None) is None
-    assert checked_threads(3) == 3
+        check_threads(wrong)
+    assert check_threads(None) is None
+    assert check_threads(3) == 3

@@ -22,6 +22,11 @@ def test_every_kind_of_table_gives_the_same_rows(tmp_path: Path) -> None:
         assert read_table(tmp_path / name, ["image", "text"]) == ROWS, name
 
 
+def test_csv_may_be_separated_by_semicolons(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('image;text\na.jpg;"one, two; three"\n', encoding="utf-8")
+    assert read_table(tmp_path / "t.csv") == [{"image": "a.jpg", "text": "one, two; three"}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

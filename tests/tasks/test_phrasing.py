@@ -46,9 +46,9 @@ def test_chinese_forms_are_one(typed: str) -> None:
     ],
 )
 def test_what_says_something_stays(typed: str, text: str, short: bool) -> None:
-    told = phrase(typed)
-    assert (told.text, told.short) == (text, short)
-    assert phrase(told.text) == told  # once is enough
+    normalized = phrase(typed)
+    assert (normalized.text, normalized.short) == (text, short)
+    assert phrase(normalized.text) == normalized  # once is enough
 
 
 PLURALS = (

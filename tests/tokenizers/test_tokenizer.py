@@ -44,8 +44,8 @@ def pieces(text: str) -> list[str]:
 
 
 def test_english_is_cut_as_bert_cuts_it() -> None:
-    said = "Hello, how are you doing today?"
-    assert pieces(said) == ["[CLS]", "hello", ",", "how", "are", "you", "doing", "today", "?", "[SEP]"]
+    text = "Hello, how are you doing today?"
+    assert pieces(text) == ["[CLS]", "hello", ",", "how", "are", "you", "doing", "today", "?", "[SEP]"]
     assert pieces("a bromeliad")[2:-1] == ["bro", "##mel", "##iad"]
 
 

@@ -55,11 +55,11 @@ def test_no_id_lies_outside_the_48_thousand(name: str) -> None:
 def test_long_texts_keep_their_last_token(name: str) -> None:
     tokenizer = Tokenizer(vocabulary(name), SPECS[name])  # type: ignore[arg-type]
     length = tokenizer.spec.context_length
-    found = tokenizer(["dog " * (length - 2), "dog " * (length - 1), "dog " * 10_000])
-    assert found.ids.shape == (3, length)
-    assert found.truncated.tolist() == [False, True, True]
-    assert len(set(found.ids[:, -1].tolist())) == 1
-    assert (found.ids[0] == found.ids[2]).all()
+    tokens = tokenizer(["dog " * (length - 2), "dog " * (length - 1), "dog " * 10_000])
+    assert tokens.ids.shape == (3, length)
+    assert tokens.truncated.tolist() == [False, True, True]
+    assert len(set(tokens.ids[:, -1].tolist())) == 1
+    assert (tokens.ids[0] == tokens.ids[2]).all()
 
 
 @pytest.mark.parametrize("name", SPECS)

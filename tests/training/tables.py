@@ -6,7 +6,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from seesay.training.data.samples import Fault, Sample, Source
+from seesay.training.data.samples import Sample, SampleFault, SampleSource
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -14,11 +14,11 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def take(source: Source, n: int, *, seed: int = 0, start: int = 0) -> list[Sample | Fault]:
+def take(source: SampleSource, n: int, *, seed: int = 0, start: int = 0) -> list[Sample | SampleFault]:
     return list(islice(source.stream(seed, start), n))
 
 
-def good(items: list[Sample | Fault]) -> list[Sample]:
+def good(items: list[Sample | SampleFault]) -> list[Sample]:
     assert all(isinstance(item, Sample) for item in items), items
     return [item for item in items if isinstance(item, Sample)]
 
@@ -32,12 +32,12 @@ class Numbers:
     def __len__(self) -> int:
         return self._n
 
-    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | Fault]:
+    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | SampleFault]:
         return (self._item(number % self._n) for number in count(start))
 
-    def once(self) -> Iterator[Sample | Fault]:
+    def once(self) -> Iterator[Sample | SampleFault]:
         return map(self._item, range(self._n))
 
-    def _item(self, number: int) -> Sample | Fault:
+    def _item(self, number: int) -> Sample | SampleFault:
         name = f"{self.name} {number}"
-        return Fault(name, f"is bad ({number})") if number in self._bad else Sample(b"x", str(number), name, None, name)
+        return SampleFault(name, f"is bad ({number})") if number in self._bad else Sample(b"x", str(number), name, None, name)

@@ -1,4 +1,4 @@
-"""Parts give the gradient of the whole batch, whatever is random or counted in the model."""
+"""Chunks give the gradient of the whole batch, with dropout and batch statistics too."""
 
 from collections.abc import Callable
 
@@ -61,8 +61,8 @@ def test_parts_give_the_gradient_of_the_whole_batch(dtype: torch.dtype, exactnes
     assert not loss.requires_grad
     torch.testing.assert_close(loss, expected.detach(), rtol=0, atol=exactness)
     assert len(in_parts.gradients()) == len(list(in_parts.parameters()))
-    for mine, wanted in zip(in_parts.gradients(), at_once.gradients(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0, atol=exactness)
+    for actual, expected in zip(in_parts.gradients(), at_once.gradients(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=exactness)
 
 
 def kept_whole(model: Towers, given: list[Part], loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -82,8 +82,8 @@ def test_dropout_falls_alike_in_both_passes() -> None:
     loss = contrastive_step(model.encode, given, model.loss)
     torch.testing.assert_close(torch.rand(3), after)  # and nobody later draws other numbers than without
     torch.testing.assert_close(loss, expected)
-    for mine, wanted in zip(model.gradients(), reference.gradients(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-12)
+    for actual, expected in zip(model.gradients(), reference.gradients(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
 def test_random_numbers_of_the_loss_are_not_drawn_again() -> None:
@@ -106,11 +106,11 @@ def test_batch_norm_counts_every_part_once() -> None:
     kept_whole(reference, given, reference.loss)
     torch.manual_seed(7)
     contrastive_step(model.encode, given, model.loss)
-    for (name, mine), wanted in zip(model.named_buffers(), reference.buffers(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-12, msg=name)
+    for (name, actual), expected in zip(model.named_buffers(), reference.buffers(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12, msg=name)
     assert int(model.image[1].num_batches_tracked) == 3
-    for mine, wanted in zip(model.gradients(), reference.gradients(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-12)
+    for actual, expected in zip(model.gradients(), reference.gradients(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
 def test_a_buffer_that_is_replaced_is_put_back() -> None:
@@ -146,8 +146,8 @@ def test_a_locked_tower_gets_no_gradient() -> None:
     kept_whole(reference, given, reference.loss)
     contrastive_step(model.encode, given, model.loss)
     assert all(parameter.grad is None for parameter in model.image.parameters())
-    for mine, wanted in zip(model.gradients(), reference.gradients(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-12)
+    for actual, expected in zip(model.gradients(), reference.gradients(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-12)
 
 
 def test_gradients_add_to_those_that_are_there() -> None:
@@ -168,8 +168,8 @@ def test_weights_learn_under_one_autocast() -> None:
         kept_whole(reference, given, reference.loss)
         contrastive_step(model.encode, given, model.loss)
     assert len(model.gradients()) == len(list(model.parameters()))
-    for mine, wanted in zip(model.gradients(), reference.gradients(), strict=True):
-        torch.testing.assert_close(mine, wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max()))
+    for actual, expected in zip(model.gradients(), reference.gradients(), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0.02, atol=0.02 * float(expected.abs().max()))
 
 
 def test_no_parts_are_an_input_error() -> None:

@@ -1,4 +1,4 @@
-"""Towers that learn in a branch, from views whose locked part is made once; texts that are drawn to known places."""
+"""Towers that train a branch on views with stored features of the frozen part; texts with target vectors."""
 
 import zlib
 from dataclasses import replace
@@ -12,8 +12,9 @@ from safetensors.numpy import load_file
 from seesay.errors import InputError
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
-from seesay.training.start.initialise import initialise
-from seesay.training.trainer import Trainer
+from seesay.models.initialise import initialise
+from seesay.training.setup import set_up
+from seesay.training.trainer import Trainer, train
 from tests.training.conftest import TOWERS, VALIDATION, Make
 
 BRANCH = """
@@ -45,41 +46,41 @@ flip = true
 
 
 def test_a_branch_learns_from_views_made_once_and_leaves_the_classes_alone(world: Path, recipe: Make) -> None:
-    said = recipe("data.views=3", "checkpoints.every=15", towers=BRANCH, more=VIEWS + VALIDATION)
-    trainer = Trainer(said)
-    before = {name: tensor.clone() for name, tensor in trainer.clip.state_dict().items()}
-    result = trainer.run()
+    run_recipe = recipe("data.views=3", "checkpoints.every=15", towers=BRANCH, more=VIEWS + VALIDATION)
+    parts = set_up(run_recipe)
+    before = {name: tensor.clone() for name, tensor in parts.clip.state_dict().items()}
+    result = Trainer(parts).run()
     assert result.best is not None
     assert {file.name for file in (world / "run" / "features").iterdir()} == {"pictures.npz", "validation-pictures.npz"}
-    after = trainer.clip.state_dict()
+    after = parts.clip.state_dict()
     changed = {
         name.split(".")[1] for name in before if name.startswith("image.") and not torch.equal(before[name], after[name])
     }
     assert changed == {"branch", "projection"}
-    # A run that goes on finds what was kept, though the branch has learnt since.
-    kept_at = (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns
+    # A resumed run reuses the stored features, though the branch was trained since.
+    stored_at = (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns
     on = recipe("data.views=3", "checkpoints.every=15", "steps=42", towers=BRANCH, more=VIEWS + VALIDATION)
-    Trainer(on, resume=True).run()
-    assert (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns == kept_at
-    # What was kept and what the picture itself gives, up to the 16 bits in which maps are kept.
-    trainer.clip.eval()
+    train(on, resume=True)
+    assert (world / "run" / "features" / "pictures.npz").stat().st_mtime_ns == stored_at
+    # Stored features give what the image itself gives, up to their 16 bits.
+    parts.clip.eval()
     file = world / "images" / "train-red-square-0.png"
-    kept = trainer.pictures.prepare(file, np.random.default_rng(5))
+    stored = parts.images.prepare(file, np.random.default_rng(5))
     view = int(np.random.default_rng(5).integers(3))
     seed = (view, zlib.crc32(str(file).encode()))
-    levels = trainer.pictures.levels(file, np.random.default_rng(seed))
+    levels = parts.images.levels(file, np.random.default_rng(seed))
     with torch.inference_mode():
-        one, other = (torch.nn.functional.normalize(trainer.pictures.embed([value]), dim=1) for value in (kept, levels))
-    assert kept.dtype == np.float16
+        one, other = (torch.nn.functional.normalize(parts.images.embed([value]), dim=1) for value in (stored, levels))
+    assert stored.dtype == np.float16
     assert float((one * other).sum()) > 0.9999
 
 
 def test_of_a_projection_only_the_dimensions_that_may_learn_do(world: Path, recipe: Make) -> None:
-    said = recipe("model.image.unlocked_dims=10", "steps=12", "checkpoints.every=6", towers=BRANCH, more="")
-    trainer = Trainer(said)
-    before = trainer.clip.image.projection.weight.detach().clone()
-    trainer.run()
-    Trainer(recipe("model.image.unlocked_dims=10", "steps=18", towers=BRANCH, more=""), resume=True).run()
+    run_recipe = recipe("model.image.unlocked_dims=10", "steps=12", "checkpoints.every=6", towers=BRANCH, more="")
+    parts = set_up(run_recipe)
+    before = parts.clip.image.projection.weight.detach().clone()
+    Trainer(parts).run()
+    train(recipe("model.image.unlocked_dims=10", "steps=18", towers=BRANCH, more=""), resume=True)
     after = load_file(world / "run" / "model" / "model.safetensors")["image.projection.weight"]
     assert np.array_equal(after[10:], before[10:].numpy())
     assert (after[:10] != before[:10].numpy()).any(axis=1).all()
@@ -98,7 +99,7 @@ def test_of_a_projection_only_the_dimensions_that_may_learn_do(world: Path, reci
 )
 def test_dimensions_that_cannot_be_locked_say_why(recipe: Make, dims: int, towers: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Trainer(recipe(f"model.image.unlocked_dims={dims}", towers=towers))
+        set_up(recipe(f"model.image.unlocked_dims={dims}", towers=towers))
 
 
 def test_a_new_projection_takes_the_way_through_the_branch(world: Path, recipe: Make) -> None:
@@ -109,24 +110,24 @@ def test_a_new_projection_takes_the_way_through_the_branch(world: Path, recipe: 
     branched = EfficientNetLite(config, 24).eval()
     initialise(branched)
     plain = EfficientNetLite(replace(config, head="none", classes=0, branch=0), 48).eval()
-    missing, left = plain.load_state_dict(branched.unbranched(), strict=False)
+    missing, unexpected = plain.load_state_dict(branched.body_state(), strict=False)
     assert not missing
-    assert left == ["projection.weight"]
+    assert not unexpected
     pixels = torch.randn(2, 3, 48, 48)
     torch.testing.assert_close(plain(pixels), branched.features(pixels)[:, :48], rtol=0, atol=1e-6)
 
 
 def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
-    places = np.eye(24, dtype=np.float32)[:3]
-    np.savez(world / "places.npz", vectors=2 * places, text=np.array(["one", "two", "three"]))
-    said = recipe(
+    targets = np.eye(24, dtype=np.float32)[:3]
+    np.savez(world / "places.npz", vectors=2 * targets, text=np.array(["one", "two", "three"]))
+    run_recipe = recipe(
         "steps=60", "optimizer.learning_rate=1e-2", towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\nweight = 3.0\n'
     )
-    trainer = Trainer(said)
+    parts = set_up(run_recipe)
     first, last = [], []
     for step in range(6):
-        texts, vectors = trainer.anchors[0].at(step)
-        assert sorted(texts) == ["one", "three", "two"]  # a pass is a step here
+        texts, vectors = parts.text_targets[0].at(step)
+        assert sorted(texts) == ["one", "three", "two"]  # an epoch is a step here
         assert {text: int(vector.argmax()) for text, vector in zip(texts, vectors, strict=True)} == {
             "one": 0,
             "two": 1,
@@ -134,9 +135,9 @@ def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
         }
         (first if step < 3 else last).append(texts)
     assert first != last
-    trainer.run()
-    made = torch.nn.functional.normalize(trainer.texts.embed(["one", "two", "three"]), dim=1)
-    assert float((made.detach() * torch.from_numpy(places)).sum(1).min()) > 0.8
+    Trainer(parts).run()
+    vectors_now = torch.nn.functional.normalize(parts.texts.embed(["one", "two", "three"]), dim=1)
+    assert float((vectors_now.detach() * torch.from_numpy(targets)).sum(1).min()) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -151,9 +152,9 @@ def test_texts_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
 def test_places_that_cannot_be_used_say_why(world: Path, recipe: Make, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(world / "places.npz", **arrays)
     with pytest.raises(InputError, match=message):
-        Trainer(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\n'))
+        set_up(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "places.npz"\n'))
 
 
 def test_places_that_are_absent_are_named(recipe: Make) -> None:
     with pytest.raises(InputError, match=r"absent\.npz cannot be read"):
-        Trainer(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "absent.npz"\n'))
+        set_up(recipe(towers=TOWERS, more='[[loss.anchors]]\npath = "absent.npz"\n'))

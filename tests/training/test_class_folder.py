@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from seesay.errors import InputError
-from seesay.training.data.class_folder import ClassFolder, open_class_folder
+from seesay.training.data.class_folder import ClassFolder
 from tests.conftest import Paint
 from tests.training.tables import good, take
 
@@ -18,11 +18,11 @@ def folder(paint: Paint, tmp_path: Path) -> Path:
 
 
 def test_a_class_is_its_folder_and_its_pictures_have_a_template(folder: Path) -> None:
-    source = open_class_folder(ClassFolder(path="pictures", templates=("{}", "a {}!")), folder)
+    source = ClassFolder(path="pictures", templates=("{}", "a {}!")).open(folder)
     assert len(source) == 4
-    found = [(Path(str(s.image)).name, s.label, s.text) for s in source.once()]
-    assert found[:2] == [("c.PNG", "cat", "cat"), ("c.PNG", "cat", "a cat!")]
-    assert {name: label for name, label, _ in found} == {
+    samples = [(Path(str(s.image)).name, s.label, s.text) for s in source.once()]
+    assert samples[:2] == [("c.PNG", "cat", "cat"), ("c.PNG", "cat", "a cat!")]
+    assert {name: label for name, label, _ in samples} == {
         "c.PNG": "cat",
         "notes.txt.png": "cat",
         "a.png": "hot dog",
@@ -37,21 +37,21 @@ def test_a_class_is_its_folder_and_its_pictures_have_a_template(folder: Path) ->
 def test_a_table_names_classes(folder: Path) -> None:
     table = folder / "names.tsv"
     table.write_text("folder\tname\nhot_dog\tfrankfurter\ncat\ttabby\n")
-    source = open_class_folder(ClassFolder(path="pictures", names="names.tsv"), folder)
+    source = ClassFolder(path="pictures", names="names.tsv").open(folder)
     assert {s.label for s in source.once()} == {"frankfurter", "tabby"}
     table.write_text("folder\tname\ndog\tdog\n")
     with pytest.raises(InputError, match="expected a name for every class, got none for cat and 1 more"):
-        open_class_folder(ClassFolder(path="pictures", names="names.tsv"), folder)
+        ClassFolder(path="pictures", names="names.tsv").open(folder)
 
 
 def test_a_folder_that_does_not_fit_says_why(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a folder of classes, got: No such file"):
-        open_class_folder(ClassFolder(path="absent"), tmp_path)
+        ClassFolder(path="absent").open(tmp_path)
     with pytest.raises(InputError, match="one subfolder of pictures per class, got none"):
-        open_class_folder(ClassFolder(path="."), tmp_path)
+        ClassFolder(path=".").open(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="expected pictures in its subfolders, got none in 1"):
-        open_class_folder(ClassFolder(path="."), tmp_path)
+        ClassFolder(path=".").open(tmp_path)
     with pytest.raises(InputError, match="expected templates with {} where the class goes.*got 'a dog'"):
         ClassFolder(path=".", templates=("a dog",))
     with pytest.raises(InputError, match="at least one template"):

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.training.data.left_out import in_few_words
-from seesay.training.data.loader import Batch, Loader, ids_of
+from seesay.training.data.loader import Batch, Loader, hashed_ids
 from seesay.training.data.samples import Sample
+from seesay.training.data.skipped import short_reason
 from tests.training.tables import Numbers
 
 
@@ -53,8 +53,8 @@ def test_the_generator_is_that_of_the_seed_and_the_position_faults_included() ->
 def test_faults_are_counted_by_reason_with_examples() -> None:
     loader = Loader(Numbers(50, frozenset([4])), noisy, batch=40, seed=0, threads=2)
     next(iter(loader))
-    assert loader.left_out.reasons == {"is damaged or cut short": 5, "is bad": 1}
-    assert loader.left_out.examples["numbers 3"] == "is damaged or cut short (after 3 bytes)"
+    assert loader.skipped.reasons == {"is damaged or cut short": 5, "is bad": 1}
+    assert loader.skipped.examples["numbers 3"] == "is damaged or cut short (after 3 bytes)"
 
 
 def test_a_source_with_nothing_usable_ends_after_one_pass() -> None:
@@ -82,25 +82,25 @@ def test_other_errors_are_not_swallowed() -> None:
 
 
 def test_no_more_than_a_batch_is_prepared_ahead_and_closing_stops_the_threads() -> None:
-    made = 0
+    prepared = 0
     lock = threading.Lock()
 
     def count(sample: Sample, rng: np.random.Generator) -> int:
-        nonlocal made
+        nonlocal prepared
         with lock:
-            made += 1
-        return made
+            prepared += 1
+        return prepared
 
     running = iter(Loader(Numbers(1000), count, batch=10, seed=0, threads=3))
     for number in range(1, 4):
         next(running)
         time.sleep(0.1)
-        assert made <= 10 * number + 10
+        assert prepared <= 10 * number + 10
     running.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("seesay")]
-    before = made
+    before = prepared
     time.sleep(0.05)
-    assert made == before
+    assert prepared == before
 
 
 def test_encoded_bytes_are_let_go() -> None:
@@ -116,12 +116,12 @@ def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
 
 @given(st.lists(st.text(st.characters(), max_size=3)))
 def test_ids_are_equal_exactly_where_keys_are(keys: list[str]) -> None:
-    ids = ids_of(keys)
+    ids = hashed_ids(keys)
     assert (ids.shape, ids.dtype) == ((len(keys),), np.int64)
     assert [[a == b for b in keys] for a in keys] == (ids[:, None] == ids[None]).tolist()
 
 
-def test_reasons_are_told_in_few_words() -> None:
-    assert in_few_words("is empty (0 bytes)") == "is empty"
-    assert in_few_words("is 20000 x 10000 = 200 million pixels; at most 179 are read") == "is N x N"
-    assert in_few_words("is a folder, not a picture. To take all") == "is a folder, not a picture. To take all"
+def test_reasons_are_told_short_reason() -> None:
+    assert short_reason("is empty (0 bytes)") == "is empty"
+    assert short_reason("is 20000 x 10000 = 200 million pixels; at most 179 are read") == "is N x N"
+    assert short_reason("is a folder, not a picture. To take all") == "is a folder, not a picture. To take all"

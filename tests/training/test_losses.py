@@ -1,4 +1,4 @@
-"""Every loss against its plain formula in float64: values, all gradients, and what is held in memory."""
+"""Every loss against its plain formula in float64: values, all gradients, and memory."""
 
 import json
 from collections.abc import Callable
@@ -44,12 +44,12 @@ def plain_sigmoid(images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, **
 
 
 def plain_distillation(images: Tensor, texts: Tensor, scale: Tensor, *teacher: Tensor) -> Tensor:
-    logits, wanted = scale * images @ texts.T, teacher[2] * teacher[0] @ teacher[1].T
-    both = (-(wanted.softmax(dim) * logits.log_softmax(dim)).sum(dim).mean() for dim in (0, 1))
+    logits, expected_gradient = scale * images @ texts.T, teacher[2] * teacher[0] @ teacher[1].T
+    both = (-(expected_gradient.softmax(dim) * logits.log_softmax(dim)).sum(dim).mean() for dim in (0, 1))
     return sum(both) / 2
 
 
-# What they are asked.
+# Inputs.
 
 
 def unit(*shape: int, seed: int = 0) -> Tensor:
@@ -57,7 +57,7 @@ def unit(*shape: int, seed: int = 0) -> Tensor:
 
 
 def vectors(kind: str, count: int) -> tuple[Tensor, Tensor]:
-    """Images and texts, unit in float32: what float32 and float64 are given is the same."""
+    """Images and texts, unit in float32: so float32 and float64 get the same values."""
     images, texts = unit(count, DIM), unit(count, DIM, seed=1)
     match kind:
         case "near":  # as in training: every text closest to its image
@@ -93,8 +93,8 @@ def repeated(count: int) -> dict[str, Ids]:
     }
 
 
-def with_gradients(loss: Callable[..., Tensor], *given: Tensor, dtype: torch.dtype, **options: Any) -> list[Tensor]:
-    leaves = [tensor.detach().clone().to(dtype).requires_grad_() for tensor in given]
+def with_gradients(loss: Callable[..., Tensor], *inputs: Tensor, dtype: torch.dtype, **options: Any) -> list[Tensor]:
+    leaves = [tensor.detach().clone().to(dtype).requires_grad_() for tensor in inputs]
     value = loss(*leaves, **options)
     assert value.shape == ()
     value.backward()
@@ -105,14 +105,16 @@ def largest(values: Tensor) -> float:
     return max(1.0, float(values.abs().max()))
 
 
-def check(loss: Callable[..., Tensor], plain: Callable[..., Tensor], *given: Tensor, tile: int, ids: Ids | None = None) -> None:
+def check(
+    loss: Callable[..., Tensor], plain: Callable[..., Tensor], *inputs: Tensor, tile: int, ids: Ids | None = None
+) -> None:
     """In float64 to 1e-12; in float32 to 1e-6, or what a logit's rounding comes to at larger scales (2e-7 of the scale)."""
-    scale = float(given[2])
-    expected = with_gradients(plain, *given, dtype=torch.float64, **ids or {})
+    scale = float(inputs[2])
+    expected = with_gradients(plain, *inputs, dtype=torch.float64, **ids or {})
     for dtype, tolerance in ((torch.float32, max(1e-6, 2e-7 * scale)), (torch.float64, 1e-12)):
-        ours = with_gradients(loss, *given, dtype=dtype, tile=tile, **ids or {})
-        for mine, wanted in zip(ours, expected, strict=True):
-            torch.testing.assert_close(mine, wanted, rtol=0, atol=tolerance * largest(wanted))
+        ours = with_gradients(loss, *inputs, dtype=dtype, tile=tile, **ids or {})
+        for actual, expected_gradient in zip(ours, expected, strict=True):
+            torch.testing.assert_close(actual, expected_gradient, rtol=0, atol=tolerance * largest(expected_gradient))
 
 
 def number(value: float) -> Tensor:
@@ -158,12 +160,12 @@ def test_sigmoid_loss_takes_equal_ids_for_positives(ids: str, count: int, tile: 
 def test_similarity_distillation_is_the_plain_formula(count: int, tile: int, kind: str, scale: float, teacher: str) -> None:
     images, texts = (F.normalize(part[:, :9], dim=-1) for part in vectors(teacher, count))  # of another dimension
 
-    def given(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def inputs(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *student, **options: loss(
             *student, *(part.to(student[0].dtype) for part in (images, texts, number(50))), **options
         )
 
-    check(given(similarity_distillation), given(plain_distillation), *vectors(kind, count), number(scale), tile=tile)
+    check(inputs(similarity_distillation), inputs(plain_distillation), *vectors(kind, count), number(scale), tile=tile)
 
 
 def test_equal_captions_are_not_told_apart() -> None:
@@ -183,11 +185,11 @@ def function(loss: str, teacher: tuple[Tensor, Tensor], **options: Any) -> tuple
     """A loss of vectors and scalars, and the scalars."""
     match loss:
         case "info_nce":
-            return (lambda *given: info_nce(*given, **options)), [number(20)]
+            return (lambda *inputs: info_nce(*inputs, **options)), [number(20)]
         case "sigmoid":
-            return (lambda *given: sigmoid_loss(*given, **options)), [number(20), number(-10)]
+            return (lambda *inputs: sigmoid_loss(*inputs, **options)), [number(20), number(-10)]
         case _:
-            return (lambda *given: similarity_distillation(*given, *teacher, number(10), **options)), [number(20)]
+            return (lambda *inputs: similarity_distillation(*inputs, *teacher, number(10), **options)), [number(20)]
 
 
 @LOSSES
@@ -204,9 +206,11 @@ def test_gradients_pass_gradcheck(loss: str) -> None:
 
 @LOSSES
 def test_the_upstream_gradient_counts(loss: str) -> None:
-    given = vectors("near", 20)
+    inputs = vectors("near", 20)
     computed, scalars = function(loss, vectors("random", 20), tile=6)
-    once, thrice = (with_gradients(lambda *g, by=by: by * computed(*g), *given, *scalars, dtype=torch.float64) for by in (1, 3))
+    once, thrice = (
+        with_gradients(lambda *g, by=by: by * computed(*g), *inputs, *scalars, dtype=torch.float64) for by in (1, 3)
+    )
     for one, three in zip(once, thrice, strict=True):
         torch.testing.assert_close(3 * one, three)
 
@@ -219,9 +223,9 @@ def test_only_what_learns_gets_a_gradient(loss: str, learning: tuple[bool, ...])
     expected = with_gradients(computed, *all_given, dtype=torch.float64)[1:]
     leaves = [part.detach().clone().requires_grad_(on) for part, on in zip(all_given, (*learning, False), strict=False)]
     computed(*leaves).backward()
-    for leaf, wanted in zip(leaves, expected, strict=True):
+    for leaf, expected_gradient in zip(leaves, expected, strict=True):
         if leaf.requires_grad:
-            torch.testing.assert_close(leaf.grad, wanted, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(leaf.grad, expected_gradient, rtol=1e-10, atol=1e-12)
         else:
             assert leaf.grad is None
 
@@ -229,33 +233,33 @@ def test_only_what_learns_gets_a_gradient(loss: str, learning: tuple[bool, ...])
 @LOSSES
 def test_without_gradients_the_value_is_the_same(loss: str) -> None:
     computed, scalars = function(loss, vectors("random", 20), tile=6)
-    given = [part.requires_grad_() for part in vectors("near", 20)]
+    inputs = [part.requires_grad_() for part in vectors("near", 20)]
     with torch.no_grad():
-        alone = computed(*given, *scalars)
-    assert not alone.requires_grad
-    assert computed(*given, *scalars) == alone
+        value_only = computed(*inputs, *scalars)
+    assert not value_only.requires_grad
+    assert computed(*inputs, *scalars) == value_only
 
 
 @LOSSES
 def test_autocast_computes_in_float32(loss: str) -> None:
-    given = [part.bfloat16() for part in vectors("near", 40)]
+    inputs = [part.bfloat16() for part in vectors("near", 40)]
     teacher = vectors("random", 40)
     computed, scalars = function(loss, teacher, tile=16)
     plain = {"info_nce": plain_info_nce, "sigmoid": plain_sigmoid}.get(
         loss, lambda *all_given: plain_distillation(*all_given, *teacher, number(10))
     )
-    expected = with_gradients(plain, *(part.double() for part in given), *scalars, dtype=torch.float64)
+    expected = with_gradients(plain, *(part.double() for part in inputs), *scalars, dtype=torch.float64)
     for dtype in (torch.bfloat16, torch.float32):
-        leaves = [part.detach().clone().to(dtype).requires_grad_() for part in given]
+        leaves = [part.detach().clone().to(dtype).requires_grad_() for part in inputs]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             value = computed(*leaves, *(scalar.float() for scalar in scalars))
             value.backward()
         assert value.dtype == torch.float32
         torch.testing.assert_close(value.double(), expected[0], rtol=1e-6, atol=1e-6)
-        for leaf, wanted in zip(leaves, expected[1:3], strict=True):
+        for leaf, expected_gradient in zip(leaves, expected[1:3], strict=True):
             assert leaf.grad.dtype == dtype
             rounding = 0 if dtype == torch.float32 else 2**-8  # of the gradient as it is handed back
-            torch.testing.assert_close(leaf.grad.double(), wanted, rtol=rounding, atol=1e-6)
+            torch.testing.assert_close(leaf.grad.double(), expected_gradient, rtol=rounding, atol=1e-6)
 
 
 class LargestTensor(TorchDispatchMode):
@@ -264,11 +268,11 @@ class LargestTensor(TorchDispatchMode):
     numel = 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = operation(*args, **kwargs or {})
-        for tensor in made if isinstance(made, (tuple, list)) else [made]:
+        output = operation(*args, **kwargs or {})
+        for tensor in output if isinstance(output, (tuple, list)) else [output]:
             if isinstance(tensor, Tensor):
                 self.numel = max(self.numel, tensor.numel())
-        return made
+        return output
 
 
 @LOSSES
@@ -279,9 +283,9 @@ def test_no_tensor_holds_all_pairs(loss: str, with_ids: bool) -> None:
     for kind in ("near", "poles"):  # the poles go the careful way
         computed, scalars = function(loss, vectors("random", count), tile=tile, **ids)
         scalars[0] = number(100)
-        with LargestTensor() as seen:
+        with LargestTensor() as largest_tensor:
             with_gradients(computed, *vectors(kind, count), *scalars, dtype=torch.float32)
-        assert seen.numel <= count * max(tile, DIM) < count * count / 8
+        assert largest_tensor.numel <= count * max(tile, DIM) < count * count / 8
 
 
 def test_a_second_derivative_is_refused() -> None:
@@ -292,21 +296,21 @@ def test_a_second_derivative_is_refused() -> None:
 
 
 def test_vectors_longer_than_one_are_still_right() -> None:
-    """Only the fast way counts on unit length; sums that overflow are taken again."""
+    """Only the fast sums assume unit length; sums that overflow are computed again."""
     check(info_nce, plain_info_nce, *(4 * part for part in vectors("near", 20)), number(100), tile=8)
 
 
 @pytest.mark.parametrize("name", ["ClipLoss", "SigLipLoss", "DistillClipLoss"])
 def test_losses_of_open_clip(name: str) -> None:
     stored = json.loads(STORED.read_text(encoding="utf-8"))["open_clip"][name]
-    given, constant = (
+    inputs, constant = (
         {key: torch.tensor(value, dtype=torch.float64) for key, value in stored[part].items()} for part in ("given", "constant")
     )
     ours = {"ClipLoss": info_nce, "SigLipLoss": sigmoid_loss, "DistillClipLoss": similarity_distillation}[name]
-    value, *gradients = with_gradients(lambda *g: ours(*g, *constant.values(), tile=4), *given.values(), dtype=torch.float64)
+    value, *gradients = with_gradients(lambda *g: ours(*g, *constant.values(), tile=4), *inputs.values(), dtype=torch.float64)
     assert float(value) == pytest.approx(stored["loss"], abs=1e-12)
-    for mine, wanted in zip(gradients, stored["gradients"].values(), strict=True):
-        torch.testing.assert_close(mine, torch.tensor(wanted, dtype=torch.float64), rtol=1e-10, atol=1e-12)
+    for actual, expected_gradient in zip(gradients, stored["gradients"].values(), strict=True):
+        torch.testing.assert_close(actual, torch.tensor(expected_gradient, dtype=torch.float64), rtol=1e-10, atol=1e-12)
 
 
 def test_embedding_distillation_is_one_minus_cosine() -> None:

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from seesay.errors import InputError
 from seesay.system.schema import from_json
-from seesay.training.data.listing import Listing
-from seesay.training.data.manifest import Manifest, open_manifest
+from seesay.training.data.listed_source import ListedSource
+from seesay.training.data.manifest import Manifest
 from tests.training.tables import good, take, write_rows
 
 SHARED_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def opened(tmp_path: Path, rows: list[dict[str, Any]], **options: Any) -> Listing:
+def opened(tmp_path: Path, rows: list[dict[str, Any]], **options: Any) -> ListedSource:
     write_rows(tmp_path / "t.jsonl", rows)
-    return open_manifest(Manifest(path="t.jsonl", **options), tmp_path)
+    return Manifest(path="t.jsonl", **options).open(tmp_path)
 
 
 def bilingual(pictures: int) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def test_texts_are_drawn_by_their_weights_within_a_language(tmp_path: Path) -> N
     )
 
 
-def test_a_picture_without_a_text_in_the_languages_is_left_out(tmp_path: Path) -> None:
+def test_a_picture_without_a_text_in_the_languages_is_skipped(tmp_path: Path) -> None:
     rows = [{"image": "a.jpg", "text": "a", "lang": "en"}, {"image": "b.jpg", "text": "乙", "lang": "zh"}]
     source = opened(tmp_path, rows, languages={"zh": 1})
     assert (len(source), [s.text for s in source.once()]) == (1, ["乙"])
@@ -121,7 +121,7 @@ def test_tsv_and_parquet_give_the_same_samples(tmp_path: Path) -> None:
     ]
     (tmp_path / "t.tsv").write_text("image\ttext\tweight\tlang\na.jpg\ta cat\t2\ten\na.jpg\t猫\t\tzh\n", encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
-    tsv, parquet = (open_manifest(Manifest(path=f"t.{kind}"), tmp_path) for kind in ("tsv", "parquet"))
+    tsv, parquet = (Manifest(path=f"t.{kind}").open(tmp_path) for kind in ("tsv", "parquet"))
     assert take(tsv, 50) == take(parquet, 50)
 
 

@@ -1,4 +1,4 @@
-"""Memory that a step frees is there for the next one."""
+"""Memory that a step frees stays available for the next one."""
 
 import platform
 import subprocess

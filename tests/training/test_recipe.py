@@ -1,4 +1,4 @@
-"""Recipes are read strictly: every fault at once, near names suggested, nothing ignored."""
+"""Recipes are read strictly: all faults together, near names suggested, nothing ignored."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> N
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("setting", "message"),
     [
         ("data.batch=1", "data.batch: expected at least 2, got 1"),
         ("data.parts=3", "data: expected a batch that can be cut into 3 equal parts, got 16"),
@@ -51,21 +51,21 @@ def test_all_faults_of_a_recipe_are_told_at_once(world: Path, recipe: Make) -> N
         ("data.batch.x.y=1", "there is nothing inside 16"),
     ],
 )
-def test_values_out_of_place_are_told(recipe: Make, said: str, message: str) -> None:
+def test_values_out_of_place_are_told(recipe: Make, setting: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe(said)
+        recipe(setting)
 
 
 def test_values_out_of_place_are_told_with_all_else(recipe: Make) -> None:
     with pytest.raises(InputError) as error:
         recipe("steps=-5", "optimizer.lr=1", "data.batch=many", "model.dim=0")
-    for said in (
+    for text in (
         "steps: expected at least 1, got -5",
         "did you mean 'learning_rate'?",
         "data.batch: expected",
         "model.dim: expec",
     ):
-        assert said in str(error.value)
+        assert text in str(error.value)
 
 
 def test_neither_epochs_nor_steps_is_told(world: Path, recipe: Make) -> None:
@@ -82,10 +82,12 @@ def test_bounds_hold_for_recipes_made_in_python_too() -> None:
 
 
 def test_set_changes_adds_and_takes_text_as_it_stands(recipe: Make) -> None:
-    made = recipe("data.batch=8", "optimizer.ema=0.9", "name=other", "data.sources.0.split=val", "model.languages=['en','zh']")
-    assert (made.data.batch, made.optimizer.ema, made.name) == (8, 0.9, "other")
-    assert made.data.sources[0].split == "val"  # type: ignore[union-attr]
-    assert made.model.languages == ("en", "zh")
+    changed = recipe(
+        "data.batch=8", "optimizer.ema=0.9", "name=other", "data.sources.0.split=val", "model.languages=['en','zh']"
+    )
+    assert (changed.data.batch, changed.optimizer.ema, changed.name) == (8, 0.9, "other")
+    assert changed.data.sources[0].split == "val"  # type: ignore[union-attr]
+    assert changed.model.languages == ("en", "zh")
 
 
 def test_a_file_that_is_no_recipe_says_so(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from seesay.errors import InputError, MissingExtra
 from seesay.system.schema import from_json
-from seesay.training.data.left_out import in_few_words
-from seesay.training.data.samples import Fault, Sample
-from seesay.training.data.shards import Shards, ShardSource, open_shards
+from seesay.training.data.samples import Sample, SampleFault
+from seesay.training.data.shards import Shards, ShardSource
+from seesay.training.data.skipped import short_reason
 from tests.test_package import modules_loaded_by
 from tests.training.tables import good, take
 
@@ -43,7 +43,7 @@ def three(tmp_path: Path) -> Path:
 
 
 def opened(root: Path, *shards: str, **options: Any) -> ShardSource:
-    return open_shards(Shards(shards=shards or ("s-{0..2}.tar",), **options), root)
+    return Shards(shards=shards or ("s-{0..2}.tar",), **options).open(root)
 
 
 @pytest.mark.parametrize("patterns", [("s-{0..2}.tar",), ("s-*.tar",), ("s-0.tar", "s-[12].tar"), ("s-0.tar", "s-*.tar")])
@@ -128,7 +128,7 @@ def test_samples_that_lack_something_are_faults_in_their_place(tmp_path: Path) -
     tar(tmp_path / "t.tar", files)
     source = opened(tmp_path, "t.tar")
     assert len(source) == 8
-    reasons = Counter(in_few_words(item.reason) if isinstance(item, Fault) else "good" for item in take(source, 16))
+    reasons = Counter(short_reason(item.reason) if isinstance(item, SampleFault) else "good" for item in take(source, 16))
     assert set(reasons.values()) == {2, 4}
     assert reasons == {
         "has no picture": 2,
@@ -148,7 +148,7 @@ def test_a_broken_tar_is_a_fault_and_the_others_go_on(three: Path) -> None:
     (three / "s-0.tar").write_bytes(b"no tar at all" * 100)
     source = opened(three)
     items = list(source.once())
-    faults = [(Path(item.name).name, item.reason) for item in items if isinstance(item, Fault)]
+    faults = [(Path(item.name).name, item.reason) for item in items if isinstance(item, SampleFault)]
     assert faults == [("s-0.tar", "is a broken tar (invalid header)"), ("s-1.tar", "is a broken tar (unexpected end of data)")]
     assert [s.text for s in items if isinstance(s, Sample)] == [f"txt {i}" for i in (*range(10, 17), *range(20, 30))]
     assert len(source) == len(items) + 1, "the sample that was cut is counted by its header"
@@ -159,7 +159,7 @@ def test_a_broken_tar_is_a_fault_and_the_others_go_on(three: Path) -> None:
 def test_a_shard_that_vanishes_is_a_fault(three: Path) -> None:
     source = opened(three)
     (three / "s-1.tar").unlink()
-    faults = [item for item in source.once() if isinstance(item, Fault)]
+    faults = [item for item in source.once() if isinstance(item, SampleFault)]
     assert [fault.reason for fault in faults] == ["cannot be opened (No such file or directory)"]
 
 
@@ -170,7 +170,7 @@ def test_a_name_twice_in_a_sample_keeps_the_first(tmp_path: Path) -> None:
             member.size = len(data)
             out.addfile(member, io.BytesIO(data))
     items = list(opened(tmp_path, "t.tar").once())
-    assert [item.reason if isinstance(item, Fault) else item.image for item in items] == [b"1", "has a file twice"]
+    assert [item.reason if isinstance(item, SampleFault) else item.image for item in items] == [b"1", "has a file twice"]
 
 
 def test_compressed_shards(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_read_from_a_recipe() -> None:
 
 def test_sources_that_are_no_shards_load_neither_webdataset_nor_torch() -> None:
     assert not {"torch", "webdataset", "onnxruntime"} & modules_loaded_by(
-        "import seesay.training.data.mix, seesay.training.data.loader"
+        "import seesay.training.data.mixture, seesay.training.data.loader"
     )
 
 

@@ -1,4 +1,4 @@
-"""Whole runs on a small world: it is learned, kept, resumed, and what is wrong is said."""
+"""Whole runs on a small data set: training, checkpoints, resuming, and errors of recipes."""
 
 import json
 import shutil
@@ -19,9 +19,10 @@ import seesay
 from seesay.errors import InputError, TrainingError
 from seesay.evaluation.datasets import read_captions
 from seesay.evaluation.retrieval import recalls
-from seesay.training.run.state import CheckpointFolder, read_state
-from seesay.training.run.watch import Watch
-from seesay.training.trainer import Trainer, train
+from seesay.training.run.checkpoints import CheckpointFolder, read_state
+from seesay.training.run.observer import Observer
+from seesay.training.setup import set_up
+from seesay.training.trainer import train
 from tests.training.conftest import TOWERS, VALIDATION, Make
 
 Records = Callable[[Path], list[dict[str, Any]]]
@@ -52,27 +53,27 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-class Stop(Watch):
+class Stop(Observer):
     """Stops after a step."""
 
     def __init__(self, after: int) -> None:
         self.after, self.done = after, 0
 
-    def step(self, record: dict[str, Any]) -> None:
+    def on_step(self, record: dict[str, Any]) -> None:
         self.done = record["step"]
 
-    def stopping(self) -> bool:
+    def should_stop(self) -> bool:
         return self.done >= self.after
 
 
-class Notes(Watch):
-    """Keeps what is said."""
+class Notes(Observer):
+    """Keeps the notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def says(self, note: str) -> None:
-        self.notes.append(note)
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recipe: Make, records: Records) -> None:
@@ -89,11 +90,11 @@ def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recip
     model = seesay.load(result.model)
     assert model.name == "world"
     captions = read_captions(world / "captions.tsv", language="en", split="val")
-    found = recalls(model.encode_image(captions.images), model.encode_text(captions.texts), captions.owner)
+    retrieval = recalls(model.encode_image(captions.images), model.encode_text(captions.texts), captions.owner)
     best = max(checks, key=lambda check: check["score"])
     assert result.best == best
     for way in ("text_to_image", "image_to_text"):  # what training measured is what ONNX Runtime gives
-        assert getattr(found, way).recall == pytest.approx(best[way], abs=0.07)
+        assert getattr(retrieval, way).recall == pytest.approx(best[way], abs=0.07)
     page = (world / "run" / "report.html").read_text(encoding="utf-8")
     assert "a red square" in page or "stripes" in page
     assert page.count("<svg") >= 5
@@ -110,7 +111,7 @@ def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recip
 def test_resume_after_a_stop_is_bit_equal(world: Path, recipe: Make, records: Records, sets: tuple[str]) -> None:
     short = ("steps=12", "checkpoints.every=4", *sets)
     train(recipe(*short, "out=whole"))
-    stopped = train(recipe(*short, "out=broken"), watch=Stop(after=6))
+    stopped = train(recipe(*short, "out=broken"), observer=Stop(after=6))
     assert (stopped.model, stopped.step) == (None, 6)
     with (world / "broken" / "log.jsonl").open("a") as log:
         log.write('{"step": 7, "loss": 9')  # a kill cut it off
@@ -127,7 +128,7 @@ def test_resume_after_sigkill_at_any_moment_is_bit_equal(world: Path, recipe: Ma
     sets = ("steps=60", "checkpoints.every=1", "checkpoints.keep=1", "data.augment.crop_scale=[0.5,1.0]")
     train(recipe(*sets, "out=whole", more=VALIDATION))
     command = [sys.executable, "-W", "ignore", "-m", "seesay", "train", str(world / "recipe.toml"), "--resume"]
-    command += [part for said in (*sets, "out=killed") for part in ("--set", said)]
+    command += [part for setting in (*sets, "out=killed") for part in ("--set", setting)]
     random, kills = np.random.default_rng(int(time.time())), 0
     for _ in range(12):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -139,10 +140,10 @@ def test_resume_after_sigkill_at_any_moment_is_bit_equal(world: Path, recipe: Ma
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
-        _, said = process.communicate()
+        _, errors = process.communicate()
         if process.returncode == 0:
             break
-        assert process.returncode == -signal.SIGKILL, said.decode()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
         if kills == 3:
             subprocess.run(command, check=True, capture_output=True)
             break
@@ -160,7 +161,7 @@ def test_a_batch_in_parts_is_the_same_batch(world: Path, recipe: Make, records: 
 
 
 def test_locked_towers_are_encoded_once_and_do_not_move(world: Path, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {name: value.clone() for name, value in Trainer(recipe(towers=STARTED)).clip.state_dict().items()}
+    before = {name: value.clone() for name, value in set_up(recipe(towers=STARTED)).clip.state_dict().items()}
     run = recipe("steps=6", "data.batch=40", towers=STARTED, more=VALIDATION.replace("20", "3"))
     result = train(run)
     after = read_state(next((world / "run" / "checkpoints").glob("best-*.pt")), "")["weights"]
@@ -183,21 +184,21 @@ def test_pictures_that_cannot_be_read_are_left_out_counted_and_told(world: Path,
         (world / "images" / name).write_bytes(b"nonsense")
     (world / "images" / "train-blue-square-0.png").unlink()
     result = train(recipe("steps=12", more=VALIDATION))
-    assert sorted(result.left_out.reasons) == ["is not a picture that SeeSay reads", "no such file"]
-    assert all(count >= 1 for count in result.left_out.reasons.values())
-    assert {Path(name).name for name in result.left_out.examples} == {"train-red-square-0.png", "train-blue-square-0.png"}
-    assert result.unread.reasons == {"is not a picture that SeeSay reads": 1}
-    assert [Path(name).name for name in result.unread.examples] == ["val-red-square-0.png"]
+    assert sorted(result.skipped.reasons) == ["is not a picture that SeeSay reads", "no such file"]
+    assert all(count >= 1 for count in result.skipped.reasons.values())
+    assert {Path(name).name for name in result.skipped.examples} == {"train-red-square-0.png", "train-blue-square-0.png"}
+    assert result.validation_skipped.reasons == {"is not a picture that SeeSay reads": 1}
+    assert [Path(name).name for name in result.validation_skipped.examples] == ["val-red-square-0.png"]
     page = (world / "run" / "report.html").read_text(encoding="utf-8")
-    for said in (
+    for text in (
         "in training: is not a picture",
         "train-red-square-0.png",
         "left out 1 time in validation",
         "val-red-square-0.png",
     ):
-        assert said in page
+        assert text in page
     again = train(recipe("steps=12", more=VALIDATION), resume=True)
-    assert (again.left_out, again.unread) == (result.left_out, result.unread)
+    assert (again.skipped, again.validation_skipped) == (result.skipped, result.validation_skipped)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_its_batch(world: Path, recipe: Make) -> None:
@@ -219,23 +220,23 @@ def test_a_folder_with_a_run_is_not_overwritten_and_another_recipe_does_not_resu
         train(recipe("steps=8"))
     with pytest.raises(InputError, match="run of another recipe: data changed since"):
         train(recipe("steps=8", "data.batch=8"), resume=True)
-    watch = Notes()
-    assert train(recipe("steps=8"), resume=True, watch=watch).step == 8  # a longer run goes on from there
-    assert watch.notes == ["going on after step 4 of 8"]
+    observer = Notes()
+    assert train(recipe("steps=8"), resume=True, observer=observer).step == 8  # a longer run goes on from there
+    assert observer.notes == ["going on after step 4 of 8"]
 
 
 def test_a_stopped_run_is_finished_where_it_is_with_the_best_model(world: Path, recipe: Make, records: Records) -> None:
     with pytest.raises(InputError, match="no checkpoint in run of which a model could be made"):
         train(recipe(), finish=True)
     validation = VALIDATION.replace("20", "3")
-    stopped = train(recipe("steps=100", more=validation), watch=Stop(after=7))
+    stopped = train(recipe("steps=100", more=validation), observer=Stop(after=7))
     assert (stopped.model, stopped.step) == (None, 7)
     with pytest.raises(seesay.errors.ModelError, match="run is a training run that has no model yet"):
         seesay.load("run")
-    watch = Notes()
-    ended = train(recipe("steps=100", more=validation), finish=True, watch=watch)
+    observer = Notes()
+    ended = train(recipe("steps=100", more=validation), finish=True, observer=observer)
     assert (ended.step, ended.steps) == (7, 7)
-    assert watch.notes == ["ending after step 7; the recipe has 100"]
+    assert observer.notes == ["ending after step 7; the recipe has 100"]
     assert [r["step"] for r in records(world / "run") if "score" in r] == [3, 6, 7]  # the last weights are measured too
     assert train(recipe("steps=5", more=validation), resume=True).steps == 7  # as far as steps says, or farther
     assert [r["step"] for r in records(world / "run") if "score" in r] == [3, 6, 7]
@@ -250,9 +251,9 @@ def test_a_stopped_run_is_finished_where_it_is_with_the_best_model(world: Path, 
 
 
 def test_nothing_to_resume_is_told(recipe: Make) -> None:
-    watch = Notes()
-    train(recipe("steps=2"), resume=True, watch=watch)
-    assert watch.notes == ["there is no checkpoint in run; a new run begins"]
+    observer = Notes()
+    train(recipe("steps=2"), resume=True, observer=observer)
+    assert observer.notes == ["there is no checkpoint in run; a new run begins"]
 
 
 def test_the_model_has_a_card(world: Path, recipe: Make) -> None:
@@ -277,9 +278,9 @@ def test_a_model_made_of_another_has_its_licence(recipe: Make, own: str) -> None
 def test_scores_of_other_validation_data_do_not_count(world: Path, recipe: Make) -> None:
     validation = VALIDATION.replace("20", "2")
     train(recipe("steps=4", more=validation))
-    watch = Notes()
-    result = train(recipe("steps=6", "validation.language=zh", more=validation), resume=True, watch=watch)
-    assert "the validation is another than before: earlier scores do not count" in watch.notes
+    observer = Notes()
+    result = train(recipe("steps=6", "validation.language=zh", more=validation), resume=True, observer=observer)
+    assert "the validation is another than before: earlier scores do not count" in observer.notes
     assert result.best is not None
     assert (result.best["step"], result.best["data"]) == (6, "captions.tsv, val, zh")
     assert result.model is not None
@@ -292,15 +293,15 @@ def test_scores_of_other_validation_data_do_not_count(world: Path, recipe: Make)
 def test_what_may_change_on_resume_does(world: Path, recipe: Make, change: str) -> None:
     train(recipe("steps=4"))
     before = weights_of(world / "run")
-    trainer = Trainer(recipe("steps=4", change), resume=True)
-    if trainer.ema is not None:  # it begins with what was learnt, not with first weights
-        assert all(torch.equal(trainer.ema.values[name], before[name]) for name in before)
+    parts = set_up(recipe("steps=4", change), resume=True)
+    if parts.ema is not None:  # it starts from the weights of the checkpoint, not from initial ones
+        assert all(torch.equal(parts.ema.values[name], before[name]) for name in before)
     assert train(recipe("steps=6", change), resume=True).step == 6
 
 
 def test_of_every_kept_checkpoint_the_best_weights_stay(world: Path, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.1, 0.2, 0.3])
-    monkeypatch.setattr("seesay.training.trainer.score", lambda found: next(scores))
+    monkeypatch.setattr("seesay.training.trainer.score", lambda retrieval: next(scores))
     run = recipe("steps=6", "checkpoints.every=2", more=VALIDATION.replace("20", "2"))
     train(run)
     names = sorted(file.name for file in (world / "run" / "checkpoints").iterdir())
@@ -324,19 +325,19 @@ def test_a_checkpoint_of_another_version_and_a_cut_recipe_are_told(world: Path, 
 
 def test_no_step_in_all_epochs_is_told(recipe: Make) -> None:
     with pytest.raises(InputError, match="are no step of 16"):
-        Trainer(replace(recipe(), steps=None, epochs=0.01))
+        set_up(replace(recipe(), steps=None, epochs=0.01))
 
 
 def test_a_batch_larger_than_a_pass_is_told(recipe: Make) -> None:
-    watch = Notes()
-    Trainer(recipe("data.batch=96"), watch=watch)
-    assert watch.notes == ["data.batch is 96, a pass has 80 samples: every batch holds some twice"]
+    observer = Notes()
+    set_up(recipe("data.batch=96"), observer=observer)
+    assert observer.notes == ["data.batch is 96, a pass has 80 samples: every batch holds some twice"]
 
 
 def test_threads_are_set(recipe: Make) -> None:
     before = torch.get_num_threads()
     try:
-        Trainer(recipe(f"threads={before + 1}"))
+        set_up(recipe(f"threads={before + 1}"))
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
@@ -353,9 +354,9 @@ def test_a_damaged_checkpoint_is_named_in_one_line(world: Path, recipe: Make) ->
 
 
 def test_no_weight_decay_on_norms_biases_and_the_temperature(recipe: Make) -> None:
-    trainer = Trainer(recipe())
-    names = {id(parameter): name for name, parameter in trainer.clip.named_parameters()}
-    plain = {names[id(p)] for group in trainer.optimizer.param_groups if not group["weight_decay"] for p in group["params"]}
+    parts = set_up(recipe())
+    names = {id(parameter): name for name, parameter in parts.clip.named_parameters()}
+    plain = {names[id(p)] for group in parts.optimizer.param_groups if not group["weight_decay"] for p in group["params"]}
     assert "logit_scale" in plain
     assert {name for name in names.values() if "norm" in name or name.endswith("bias")} <= plain
     assert "image.blocks.0.attention.query.weight" not in plain
@@ -399,7 +400,7 @@ def test_the_scale_of_cosines_stays_below_its_bound(world: Path, recipe: Make, r
 )
 def test_recipes_that_cannot_run_say_why(recipe: Make, sets: tuple[str, ...], towers: str, message: str) -> None:
     with pytest.raises((InputError, seesay.errors.ModelError), match=message):
-        Trainer(recipe(*sets, towers=towers))
+        set_up(recipe(*sets, towers=towers))
 
 
 def test_checkpoints_are_the_last_few_and_the_best(world: Path, recipe: Make) -> None:
@@ -408,6 +409,20 @@ def test_checkpoints_are_the_last_few_and_the_best(world: Path, recipe: Make) ->
     assert files[-2:] == ["step-00000008.pt", "step-00000010.pt"]
     assert {"best-00000005.pt"} <= set(files[:-2]) <= {"best-00000005.pt", "best-00000010.pt"}  # step 8 speaks of 5
     assert json.loads((world / "run" / "recipe.json").read_text())["steps"] == 10
+
+
+def test_the_keys_of_a_checkpoint_stay_so_that_earlier_runs_resume(world: Path, recipe: Make) -> None:
+    train(recipe("steps=2", "optimizer.ema=0.9", "loss.class_weight=0.1", more=VALIDATION.replace("20", "1")))
+    state = CheckpointFolder(world / "run" / "checkpoints", 2).last()
+    assert state is not None
+    top = (
+        "format step position weights objective optimizer scaler ema random validation validated best searches unread left_out"
+    )
+    assert list(state) == top.split()
+    assert list(state["objective"]) == ["classifier.weight", "classifier.bias"]
+    assert list(state["ema"]) == ["steps", "values"]
+    assert list(state["searches"][0]) == ["text", "right", "found"]
+    assert list(state["unread"]) == list(state["left_out"]) == ["reasons", "examples"]
 
 
 def test_two_processes_do_not_train_into_one_folder(world: Path, recipe: Make) -> None:
@@ -441,8 +456,8 @@ def test_shards_train_too_and_their_faults_are_told(world: Path, recipe: Make) -
     sources = 'data.sources=[{kind = "webdataset", shards = ["a.tar"]}]'
     result = train(recipe("steps=8", sources))
     assert result.model is not None
-    assert result.left_out.reasons.total() >= 1
-    assert all(name.endswith("a.tar, 0003") for name in result.left_out.examples)
+    assert result.skipped.reasons.total() >= 1
+    assert all(name.endswith("a.tar, 0003") for name in result.skipped.examples)
 
 
 def test_a_class_table_gives_texts_from_templates(world: Path, recipe: Make) -> None:
@@ -450,7 +465,7 @@ def test_a_class_table_gives_texts_from_templates(world: Path, recipe: Make) -> 
     (world / "twice.tsv").write_text("image\tlabel\na.png\tx\na.png\ty\n")
     twice = recipe(source.replace("captions", "twice").replace('split = "train", ', ""))
     with pytest.raises(InputError, match="has the labels 'x' and 'y'"):
-        Trainer(twice)
-    trainer = Trainer(recipe(source))
-    texts = {sample.text for sample in trainer.source.once()}  # type: ignore[union-attr]
+        set_up(twice)
+    parts = set_up(recipe(source))
+    texts = {sample.text for sample in parts.source.once()}  # type: ignore[union-attr]
     assert texts == {"a square here", "a stripes here"}

@@ -1,4 +1,4 @@
-"""From towers in torch to graphs for ONNX Runtime, and the proof that both compute the same."""
+"""Writes the ONNX graphs of towers in torch, and verifies that both compute the same."""
 
 from pathlib import Path
 
@@ -6,48 +6,47 @@ import numpy as np
 import onnx
 
 from seesay.checkpoints.containers.weights import read_header
-from seesay.engines.graph_builder import Outside, Storage
-from seesay.engines.image_graphs import image_graph
 from seesay.engines.onnx import OnnxEngine
-from seesay.engines.text_graphs import text_graph
 from seesay.engines.torch import TorchEngine
 from seesay.errors import ModelError
 from seesay.models.clip import Clip
-from seesay.models.config import TextConfig
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.cbow.config import CbowConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.graph_builder import ExternalWeights, Storage
+from seesay.models.graphs import image_graph, text_graph
+from seesay.models.tower_config import TextTowerConfig
 
 WEIGHTS = "model.safetensors"
 TOLERANCE = 1e-5  # largest difference of unit embeddings, float32
+LONGEST = 77  # tokens of a sample text, at most
 
 
 def write_graphs(clip: Clip, folder: Path, storage: Storage = "float32") -> None:
-    """Writes `image.onnx` and `text.onnx`. In float32 they point into the `model.safetensors` that is there, if it is."""
+    """Writes `image.onnx` and `text.onnx`. In float32 they point into the folder's `model.safetensors`, if it has one."""
     state = {name: tensor.detach().numpy() for name, tensor in clip.state_dict().items()}
-    outside = _outside(folder / WEIGHTS) if storage == "float32" and (folder / WEIGHTS).is_file() else None
+    external = _external(folder / WEIGHTS) if storage == "float32" and (folder / WEIGHTS).is_file() else None
     config = clip.config
     if config.image is not None:
-        onnx.save(image_graph(config.image, config.dim, _tower(state, "image."), storage, outside), folder / "image.onnx")
+        graph = image_graph(config.image, config.dim, _tower(state, "image."), storage, external=external)
+        onnx.save(graph, folder / "image.onnx")
     if config.text is not None:
-        onnx.save(text_graph(config.text, config.dim, _tower(state, "text."), storage, outside), folder / "text.onnx")
+        graph = text_graph(config.text, config.dim, _tower(state, "text."), storage, external=external)
+        onnx.save(graph, folder / "text.onnx")
 
 
 def _tower(state: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def _outside(file: Path) -> Outside:
+def _external(file: Path) -> ExternalWeights:
     with file.open("rb") as stream:
         start = 8 + int.from_bytes(stream.read(8), "little")
     tensors = {name: info["data_offsets"] for name, info in read_header(file).items() if name != "__metadata__"}
-    return Outside(file.name, {name: (start + begin, end - begin) for name, (begin, end) in tensors.items()})
+    return ExternalWeights(file.name, {name: (start + begin, end - begin) for name, (begin, end) in tensors.items()})
 
 
 def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, float]:
-    """Runs both engines on several batches and lengths; the largest difference of unit embeddings per tower.
+    """Runs both engines on several batches and lengths -> the largest difference of unit embeddings per output.
 
-    Raises ModelError where it is above the tolerance: such a graph must not be used.
+    Raises ModelError where one is above the tolerance: such a graph must not be used.
     """
     torch_engine, onnx_engine = TorchEngine(clip), OnnxEngine(folder)
     random = np.random.default_rng(0)
@@ -70,26 +69,25 @@ def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, 
     return worst
 
 
-def sample_ids(config: TextConfig, random: np.random.Generator) -> list[np.ndarray]:
-    """Batches of one and of three texts, short, uneven and as long as the tower takes."""
-    longest = 77 if isinstance(config, CbowConfig) else config.positions
-    if isinstance(config, BertConfig) and config.position_ids == "after-padding":
-        longest -= config.pad_id + 1
-    full = [longest] if isinstance(config, ClipTextConfig) and config.pooling == "last" else [3, 12, min(longest, 77)]
-    pad = 0 if isinstance(config, ClipTextConfig) else config.pad_id
+def sample_ids(config: TextTowerConfig, random: np.random.Generator) -> list[np.ndarray]:
+    """Batches of one and of three texts (B, L) int64: short, uneven, and as long as the tower takes."""
+    longest = LONGEST if config.max_tokens is None else config.max_tokens
+    lengths = [longest] if config.needs_full_length else [3, 12, min(longest, LONGEST)]
     batches = []
-    for length in full:
+    for length in lengths:
         for batch in (1, 3):
             ids = random.integers(2, config.vocabulary, (batch, min(length, longest)))
-            ids[ids == getattr(config, "eos_id", -1)] = 2
+            if config.end_id is not None:
+                ids[ids == config.end_id] = 2
             for row, end in zip(ids, random.integers(1, ids.shape[1], batch), strict=True):
-                if isinstance(config, ClipTextConfig):
-                    row[end] = config.eos_id
-                row[end + 1 :] = pad
+                if config.end_id is not None:
+                    row[end] = config.end_id
+                row[end + 1 :] = config.pad_id or 0
             batches.append(ids.astype(np.int64))
     return batches
 
 
-def _note(worst: dict[str, float], part: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-    a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (ours, theirs))
-    worst[part] = float(np.maximum(worst.get(part, 0.0), np.abs(a - b).max()))
+def _note(worst: dict[str, float], output: str, a: np.ndarray, b: np.ndarray) -> None:
+    """Raises an output's largest difference to that of these two embeddings, both brought to unit length."""
+    a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
+    worst[output] = float(np.maximum(worst.get(output, 0.0), np.abs(a - b).max()))

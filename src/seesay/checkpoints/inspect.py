@@ -1,4 +1,4 @@
-"""What a checkpoint's file is, tower by tower, without running it; from its header alone where the format has one."""
+"""Describes a checkpoint's file, tower by tower, without running it; from its header alone where there is one."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,20 +8,21 @@ from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.containers.weights import Weights, open_weights
+from seesay.checkpoints.formats.registry import recognise
 from seesay.checkpoints.names import account
-from seesay.checkpoints.overrides import Said
-from seesay.checkpoints.reader import Checkpoint, layout_of, our_shapes, read_checkpoint
+from seesay.checkpoints.overrides import Overrides
+from seesay.checkpoints.reader import Checkpoint, native_shapes, read_checkpoint
 from seesay.errors import CheckpointError, InputError, MissingExtra
 from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.size import parameters
 from seesay.system.schema import to_json
 
-GUESSED = Said(activation="gelu", image_heads=1, text_heads=1)  # to read what shapes show; the guesses are not shown
+GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # lets shapes be read; these values are not shown
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """`faults` holds what keeps the file from being used; `unknown` what it does not say and the caller must."""
+    """The description of a file. faults: why it cannot be used. unknown: the message about facts that the caller must pass."""
 
     file: Path
     kind: str
@@ -41,23 +42,23 @@ class Inspection:
     faults: str | None
 
 
-def inspect(path: Path, said: Said | None = None) -> Inspection:
-    """Never fails for a file that can be opened: what cannot be known is said. Raises CheckpointError, MissingExtra."""
+def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
+    """Describes any file that can be opened, whatever is wrong with it. Raises CheckpointError, MissingExtra."""
     if is_model_folder(path):
-        return _of_model_folder(path, read_config(path))
+        return _inspect_model_folder(path, read_config(path))
     weights = open_weights(path)
     try:
-        layout = layout_of(weights)
+        recognised = recognise(weights)
     except CheckpointError as error:
         return _facts(weights, faults=str(error))
-    found = account(weights.names, layout.table(weights.names))
-    ignored = dict(found.ignored)
+    accounted = account(weights.names, recognised.table(weights.names))
+    ignored = dict(accounted.ignored)
     try:
-        checkpoint = read_checkpoint(path, weights, said or Said())
+        checkpoint = read_checkpoint(path, weights, overrides or Overrides())
     except CheckpointError as error:
-        ours = our_shapes(weights, found)
-        image, text = (_shown(make, ours) for make in (shapes.image_config, shapes.text_config))
-        return _facts(weights, format=layout.title, image=image, text=text, ignored=ignored, unknown=str(error))
+        tensor_shapes = native_shapes(weights, accounted)
+        image, text = (_shown(make, tensor_shapes) for make in (shapes.image_config, shapes.text_config))
+        return _facts(weights, format=recognised.title, image=image, text=text, ignored=ignored, unknown=str(error))
     faults = None
     try:
         checkpoint.check_towers()
@@ -68,7 +69,7 @@ def inspect(path: Path, said: Said | None = None) -> Inspection:
     d = checkpoint.description
     return _facts(
         weights,
-        format=layout.title,
+        format=recognised.title,
         image=to_json(d.image),
         text=to_json(d.text),
         dim=d.dim,
@@ -86,7 +87,7 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     return f"{name}, comes with SeeSay" if name else None
 
 
-def _of_model_folder(folder: Path, config: ModelConfig) -> Inspection:
+def _inspect_model_folder(folder: Path, config: ModelConfig) -> Inspection:
     whole = (folder / "model.safetensors").is_file()
     files = ["model.safetensors"] if whole else ["image.onnx", "text.onnx"]
     size = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
@@ -133,10 +134,10 @@ def _facts(weights: Weights, **more: Any) -> Inspection:
     )
 
 
-def _shown(make: Callable[[shapes.Shapes, Said], object], ours: shapes.Shapes) -> dict[str, Any] | None:
-    """What the shapes of a tower's tensors show; None where there is none, or they fit no tower."""
+def _shown(make: Callable[[shapes.Shapes, Overrides], object], tensor_shapes: shapes.Shapes) -> dict[str, Any] | None:
+    """The facts that a tower's shapes show; None where there is no tower, or its shapes fit none."""
     try:
-        config = make(ours, GUESSED)
+        config = make(tensor_shapes, GUESSED)
     except (CheckpointError, InputError):
         return None
     if config is None:

@@ -1,4 +1,4 @@
-"""Weight names as data: tables from a foreign format's names to ours, and a closed account of what was and was not there."""
+"""Tensor names as data: tables from a foreign format's names to SeeSay's, and a closed account of every name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,85 +11,94 @@ How = Literal["same", "transpose", "stack", "scalar"]
 
 @dataclass(frozen=True)
 class Row:
-    """`{}` stands for a number, the same on both sides.
+    """A foreign tensor name and the native names that it becomes; `{}` stands for a number, the same on both sides.
 
-    how "transpose": theirs is ours turned; "stack": theirs is ours one above the other (fused query, key, value);
-    "scalar": one number, stored () or (1,). A row without `ours` is known and left out, because `why`.
+    how "transpose": the foreign tensor is the native one transposed; "stack": the native ones stacked along their first
+    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,). A row without native names is
+    recognised and left out, for the reason in `why`.
     """
 
-    theirs: str
-    ours: tuple[str, ...] = ()
+    foreign: str
+    native: tuple[str, ...] = ()
     how: How = "same"
     why: str = ""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile(re.escape(self.theirs).replace(r"\{\}", r"(\d+)"))
+        """Matches foreign names, one group per number."""
+        return re.compile(re.escape(self.foreign).replace(r"\{\}", r"(\d+)"))
 
 
 Table = tuple[Row, ...]
 
 
-def row(theirs: str, *ours: str, how: How = "same") -> Row:
-    return Row(theirs, ours, how)
+def row(foreign: str, *native: str, how: How = "same") -> Row:
+    """A row for a tensor that is read."""
+    return Row(foreign, native, how)
 
 
-def ignored(theirs: str, why: str) -> Row:
-    return Row(theirs, why=why)
+def ignored(foreign: str, why: str) -> Row:
+    """A row for a tensor that is left out, and the reason."""
+    return Row(foreign, why=why)
 
 
-def layer(theirs: str, ours: str) -> Table:
-    """A layer's weight and bias."""
-    return (row(f"{theirs}.weight", f"{ours}.weight"), row(f"{theirs}.bias", f"{ours}.bias"))
+def layer(foreign: str, native: str) -> Table:
+    """Rows for a layer's weight and bias."""
+    return (row(f"{foreign}.weight", f"{native}.weight"), row(f"{foreign}.bias", f"{native}.bias"))
 
 
-def nested(table: Table, theirs: str = "", ours: str = "") -> Table:
-    """A table moved below prefixes."""
-    return tuple(Row(theirs + r.theirs, tuple(ours + name for name in r.ours), r.how, r.why) for r in table)
+def nested(table: Table, foreign: str = "", native: str = "") -> Table:
+    """The table with a prefix before its foreign names and another before its native ones."""
+    return tuple(Row(foreign + r.foreign, tuple(native + name for name in r.native), r.how, r.why) for r in table)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one of our tensors is found: part `part` of `parts` of the foreign tensor `theirs`."""
+class Origin:
+    """The foreign tensor that a native one is read from, and how: part number `part` of `parts` where several are stacked."""
 
-    theirs: str
+    foreign: str
     how: How
     part: int = 0
     parts: int = 1
 
-    def shape(self, theirs: tuple[int, ...]) -> tuple[int, ...]:
+    def shape(self, foreign: tuple[int, ...]) -> tuple[int, ...]:
+        """The native tensor's shape, from the foreign one's."""
         match self.how:
             case "transpose":
-                return theirs[::-1]
+                return foreign[::-1]
             case "stack":
-                return (theirs[0] // self.parts, *theirs[1:]) if theirs else theirs
+                return (foreign[0] // self.parts, *foreign[1:]) if foreign else foreign
             case "scalar":
                 return ()
-        return theirs
+        return foreign
 
 
 @dataclass(frozen=True)
 class Account:
-    """places: ours -> where it is found. left_over: names that no row knows. ignored: foreign name -> why it is left out."""
+    """Every foreign name in exactly one place.
 
-    places: Mapping[str, Place]
-    left_over: tuple[str, ...]
+    origins: native name -> where it is read from. unmatched: foreign names that no row matches. ignored: foreign name ->
+    why it is left out.
+    """
+
+    origins: Mapping[str, Origin]
+    unmatched: tuple[str, ...]
     ignored: Mapping[str, str]
 
 
-def account(theirs: Iterable[str], table: Table) -> Account:
-    """Finds the row of every foreign name."""
-    places: dict[str, Place] = {}
-    left_over, without = [], {}
-    for name in theirs:
+def account(foreign: Iterable[str], table: Table) -> Account:
+    """Matches every foreign name with the first row that fits it."""
+    origins: dict[str, Origin] = {}
+    unmatched, ignored_names = [], {}
+    for name in foreign:
         for candidate in table:
             if match := candidate.pattern.fullmatch(name):
                 numbers = match.groups()
-                for part, ours in enumerate(candidate.ours):
-                    places[ours.format(*numbers)] = Place(name, candidate.how, part, len(candidate.ours))
-                if not candidate.ours:
-                    without[name] = candidate.why
+                for part, native in enumerate(candidate.native):
+                    origins[native.format(*numbers)] = Origin(name, candidate.how, part, len(candidate.native))
+                if not candidate.native:
+                    ignored_names[name] = candidate.why
                 break
         else:
-            left_over.append(name)
-    return Account(places, tuple(left_over), without)
+            unmatched.append(name)
+    return Account(origins, tuple(unmatched), ignored_names)

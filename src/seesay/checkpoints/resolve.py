@@ -1,237 +1,135 @@
-"""How a checkpoint works, from whoever says it: the caller, the configuration beside it, the catalogue, its source's rule."""
+"""Who describes a checkpoint: the caller's overrides, files beside it, the catalogue, or its format's rule, in that order."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from seesay.checkpoints import shapes
-from seesay.checkpoints.containers.weights import Weights
-from seesay.checkpoints.formats import hugging_face, open_clip
-from seesay.checkpoints.formats.layouts import Layout
+from seesay.checkpoints.description import Description
+from seesay.checkpoints.formats import registry
+from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.hub.catalog import architecture
-from seesay.checkpoints.overrides import Description, Preprocessing, Said, check, preset
-from seesay.checkpoints.shapes import Shapes
+from seesay.checkpoints.overrides import Overrides
+from seesay.checkpoints.preprocessing import preset
 from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
-from seesay.system.schema import read_object
-from seesay.tokenizers import SPECS, pad_id
-from seesay.tokenizers.vocabulary import PIECES, VocabularyName
-
-HEAD_WIDTH = 64  # OpenAI's rule for both towers of every model, and Chinese-CLIP's but for ViT-H's image tower
-CHINESE_IMAGE_HEAD_WIDTHS = {1280: 80}
-OPENAI = Said(activation="quick_gelu")
-CHINESE = Said(activation="quick_gelu", text_activation="gelu")
+from seesay.tokenizers import pad_id
 
 
-def describe(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Description:
-    """`ours`: the tensors' shapes by our names. Raises CheckpointError where something is left open or cannot be."""
+def describe(recognised: Format, evidence: Evidence) -> Description:
+    """The checkpoint's description. Raises CheckpointError where something stays unspecified or is impossible."""
+    overrides = evidence.overrides
     try:
-        described = _overridden(_padded(_from_files(layout, weights, ours, said), weights.path.parent), said)
-    except InputError as error:  # of a configuration's own bounds, such as heads that do not divide a width
-        raise CheckpointError(f"{weights.path} is described by what cannot be: {error}") from None
-    _plausible(described, ours)
-    return described
+        description = _padded(_described(recognised, evidence), evidence.folder)
+        description = _with_preprocessing(_with_towers(description, overrides), overrides)
+    except InputError as error:  # a configuration's own bounds, such as heads that do not divide a width
+        raise CheckpointError(f"{evidence.weights.path} is described by what cannot be: {error}") from None
+    _check_plausible(description, evidence.shapes)
+    return description
 
 
-def _from_files(layout: Layout, weights: Weights, ours: Shapes, said: Said) -> Description:
-    folder = weights.path.parent
-    if said.architecture:
-        described = _from_catalogue(said)
-        spec = described.image_spec or _image_spec_beside(folder, described) or _image_spec_by_rule(layout, weights, described)
-        return replace(described, image_spec=spec)
-    match layout.name:
-        case "hf_clip" | "hf_clip_text" | "hf_clip_vision" | "hf_chinese_clip":
-            file = folder / "config.json"
-            if not file.is_file():
-                raise CheckpointError(
-                    f"{folder} has no config.json, which says heads, activation and more that {weights.path.name} cannot show. "
-                    "Put it there, or pass architecture=NAME (seesay models architectures)"
-                )
-            projected = any(name.endswith(".projection.weight") for name in ours)
-            processor = hugging_face.image_processor(folder)
-            described = hugging_face.describe(_json(file) or {}, processor, projected=projected, name=str(file))
-            described = _as_published(described, said)
-        case "open_clip_hf_text" | "open_clip" | "openai" if (folder / "open_clip_config.json").is_file():
-            file = folder / "open_clip_config.json"
-            described = open_clip.describe(_json(file) or {}, _json(folder / "config.json"), str(file))
-        case "openai" | "open_clip" | "open_clip_hf_text" if said.entry:
-            described = _from_catalogue(said)
-        case "open_clip_hf_text":
-            raise CheckpointError(
-                f"{folder} has no open_clip_config.json, which says how {weights.path.name} pools its texts. Put it there, or "
-                "pass architecture=NAME, the name of its architecture in the catalogue (seesay models architectures)"
-            )
-        case "cn_clip":
-            width = ours.get("image.class_embedding", (0,))[0]
-            image_heads_of = CHINESE_IMAGE_HEAD_WIDTHS.get(width, HEAD_WIDTH)
-            described = _from_shapes(ours, said.or_else(CHINESE), image_heads_of, HEAD_WIDTH, "Chinese-CLIP's rules")
-            described = replace(described, image_spec=_image_spec_by_rule(layout, weights, described))
-        case "openai" if from_openai(weights):
-            described = _from_shapes(ours, said.or_else(OPENAI), HEAD_WIDTH, HEAD_WIDTH, "OpenAI's rules")
-            described = replace(described, image_spec=_image_spec_by_rule(layout, weights, described))
-        case "openai" | "open_clip":
-            said.require("activation", "image_heads", "text_heads", "preprocessing")
-            described = _from_shapes(ours, said, None, None, "what the caller says")
-        case _:
-            raise CheckpointError(f"{folder} has SeeSay's weights without SeeSay's config.json")
-    return described
+def _described(recognised: Format, evidence: Evidence) -> Description:
+    """The description before single values are overridden."""
+    overrides = evidence.overrides
+    if overrides.architecture:
+        description = _from_catalogue(overrides)
+        spec = description.image_spec or _preprocessing_of(recognised, evidence, description)
+        return replace(description, image_spec=spec)
+    if recognised.configuration is not None and (configured := recognised.configuration(evidence)) is not None:
+        return configured
+    if overrides.entry is not None:
+        return _from_catalogue(overrides)
+    return recognised.rule(evidence)
 
 
-def _from_catalogue(said: Said) -> Description:
-    """An architecture by name; preprocessing only where the entry of these very weights says it."""
-    entry = said.entry
-    name = said.architecture or (entry.architecture if entry else "")
-    found = architecture(name, entry.activation if entry and not said.architecture else None)
+def _from_catalogue(overrides: Overrides) -> Description:
+    """An architecture of the catalogue; preprocessing only where the entry of these very weights states it."""
+    entry = overrides.entry
+    name = overrides.architecture or (entry.architecture if entry else "")
+    towers = architecture(name, entry.activation if entry and not overrides.architecture else None)
     return Description(
-        dim=found.dim,
-        image=found.image,
-        text=found.text,
+        dim=towers.dim,
+        image=towers.image,
+        text=towers.text,
         image_spec=entry.preprocess if entry else None,
-        tokenizer_spec=found.tokenizer_spec,
-        tokenizer=found.vocabulary,
+        tokenizer_spec=towers.tokenizer_spec,
+        tokenizer=towers.vocabulary,
         source=f"the architecture {name} of the catalogue",
     )
 
 
-def _as_published(described: Description, said: Said) -> Description:
-    """transformers' conversion of weights that the catalogue knows, prepared as their authors do it: one space with theirs."""
-    if said.entry is None:
-        return described
-    known, spec = architecture(said.entry.architecture), said.entry.preprocess
-    if described.image is not None and described.image.image_px == spec.size_px:
-        described = replace(described, image_spec=spec)
-    if described.text is not None and described.text.vocabulary == known.text.vocabulary and known.vocabulary != "folder":
-        described = replace(described, tokenizer=known.vocabulary, tokenizer_spec=known.tokenizer_spec)
-    return described
+def _preprocessing_of(recognised: Format, evidence: Evidence, description: Description) -> ImageSpec | None:
+    """Preprocessing from any library's file beside the weights, or else the format's rule."""
+    assert description.image is not None  # every architecture of the catalogue has both towers
+    image_px = description.image.image_px
+    rule = recognised.preprocessing
+    return registry.preprocessing_file(evidence.folder, image_px) or (preset(rule, image_px) if rule else None)
 
 
-def _image_spec_beside(folder: Path, described: Description) -> ImageSpec | None:
-    """What the files of a library say about pictures, whatever they say about the towers."""
-    faults: list[str] = []
-    spec = None
-    if described.image is not None and (file := folder / "open_clip_config.json").is_file():
-        spec = open_clip.image_spec_of(_json(file) or {}, described.image.image_px, faults)
-    elif (processor := hugging_face.image_processor(folder)) is not None:
-        file, values = processor
-        spec = hugging_face.image_spec_of(values, file.stem, faults)
-    check(faults, str(file))
-    return spec
+def _padded(description: Description, folder: Path) -> Description:
+    """With the padding id of the tokenizer's files. A tower that masks another id than this sees the padding."""
+    spec = description.tokenizer_spec
+    padding_id = pad_id(folder) if description.tokenizer == "folder" else None
+    if spec is None or padding_id is None:
+        return description
+    masked_id = None if description.text is None else description.text.pad_id
+    padding = spec.padding if masked_id in (None, padding_id) else "context"
+    return replace(description, tokenizer_spec=replace(spec, pad_id=padding_id, padding=padding))
 
 
-def _image_spec_by_rule(layout: Layout, weights: Weights, described: Description) -> ImageSpec | None:
-    """As OpenAI and Chinese-CLIP prepare pictures for every model of theirs."""
-    if layout.name == "cn_clip":
-        return _image_spec("chinese-clip", described)
-    return _image_spec("openai", described) if layout.name == "openai" and from_openai(weights) else None
+def _with_towers(description: Description, overrides: Overrides) -> Description:
+    """With the caller's activation, heads, resolution and context length, as far as the towers have them."""
+    image, text = description.image, description.text
+    if image is not None:
+        image = image.overridden(activation=overrides.activation, heads=overrides.image_heads)
+    if text is not None:
+        activation = overrides.text_activation or (overrides.activation if text.follows_image_activation else None)
+        text = text.overridden(activation=activation, heads=overrides.text_heads)
+    if overrides.image_px and image is not None and "image_px" in image.overridable:
+        if overrides.image_px % image.cell_px:
+            raise CheckpointError(
+                f"image_px={overrides.image_px} is not a multiple of {image.cell_px}, the size of this tower's patches"
+            )
+        image = image.overridden(image_px=overrides.image_px)
+        if (spec := description.image_spec) is not None:
+            resize_px = round(spec.resize_px * overrides.image_px / spec.size_px)
+            description = replace(description, image_spec=replace(spec, size_px=overrides.image_px, resize_px=resize_px))
+    if overrides.context_length and text is not None and "positions" in text.overridable:
+        text = text.overridden(positions=overrides.context_length)
+        assert description.tokenizer_spec
+        tokenizer_spec = replace(description.tokenizer_spec, context_length=overrides.context_length)
+        description = replace(description, tokenizer_spec=tokenizer_spec)
+    return replace(description, image=image, text=text)
 
 
-def _padded(described: Description, folder: Path) -> Description:
-    """Texts padded as the tokenizer's files have it. A BERT-like tower masks its own padding only, so it sees any other."""
-    spec = described.tokenizer_spec
-    found = pad_id(folder) if described.tokenizer == "folder" else None
-    if spec is None or found is None:
-        return described
-    sees = isinstance(described.text, BertConfig) and described.text.pad_id != found
-    return replace(described, tokenizer_spec=replace(spec, pad_id=found, padding="context" if sees else spec.padding))
-
-
-def _overridden(described: Description, said: Said) -> Description:
-    """What the caller says wins; and in the end preprocessing must be known, and make what the tower takes."""
-    image, text = described.image, described.text
-    if isinstance(image, VitConfig):
-        image = replace(image, activation=said.activation or image.activation)
-    if isinstance(image, VitConfig | ModifiedResNetConfig):
-        image = replace(image, heads=said.image_heads or image.heads)
-    if isinstance(text, ClipTextConfig):
-        text = replace(text, activation=said.text_activation or said.activation or text.activation)
-    elif isinstance(text, BertConfig):
-        text = replace(text, activation=said.text_activation or text.activation)
-    if isinstance(text, ClipTextConfig | BertConfig):
-        text = replace(text, heads=said.text_heads or text.heads)
-    if said.image_px and isinstance(image, VitConfig | ModifiedResNetConfig):
-        step = image.patch_px if isinstance(image, VitConfig) else 32
-        if said.image_px % step:
-            raise CheckpointError(f"image_px={said.image_px} is not a multiple of {step}, the size of this tower's patches")
-        image = replace(image, image_px=said.image_px)
-        if (spec := described.image_spec) is not None:
-            resize_px = round(spec.resize_px * said.image_px / spec.size_px)
-            described = replace(described, image_spec=replace(spec, size_px=said.image_px, resize_px=resize_px))
-    if said.context_length and isinstance(text, ClipTextConfig):
-        text = replace(text, positions=said.context_length)
-        assert described.tokenizer_spec
-        spec_of_texts = replace(described.tokenizer_spec, context_length=said.context_length)
-        described = replace(described, tokenizer_spec=spec_of_texts)
-    described = replace(described, image=image, text=text)
-    if image is None:
-        return described
-    if said.preprocessing is not None:
-        described = replace(described, image_spec=_image_spec(said.preprocessing, described))
-    if described.image_spec is None:
+def _with_preprocessing(description: Description, overrides: Overrides) -> Description:
+    """With the caller's preprocessing. Raises CheckpointError where an image tower is left without any."""
+    if description.image is None:
+        return description
+    rule = overrides.preprocessing
+    if rule is not None:
+        spec = rule if isinstance(rule, ImageSpec) else preset(rule, description.image.image_px)
+        return replace(description, image_spec=spec)
+    if description.image_spec is None:
         raise CheckpointError(
-            f"{described.source} does not say how pictures are preprocessed, and no preprocessor_config.json or "
+            f"{description.source} does not say how pictures are preprocessed, and no preprocessor_config.json or "
             "processor_config.json that does lies beside it. Pass preprocessing='openai' (shorter side, centre crop), "
             "'chinese-clip' (squashed) or an ImageSpec; in a shell, --preprocessing openai or chinese-clip"
         )
-    return described
+    return description
 
 
-def _plausible(described: Description, ours: Shapes) -> None:
+def _check_plausible(description: Description, tensor_shapes: shapes.Shapes) -> None:
     """Raises CheckpointError for what would fail, or take all memory, before tensors can be compared."""
-    for tower, config in (("image", described.image), ("text", described.text)):
-        said: object = None
-        found: object = None
-        width, heads = getattr(config, "width", 0), getattr(config, "heads", 1)
-        if isinstance(config, VitConfig | ClipTextConfig | BertConfig):
-            said, found = config.depth, shapes.depth(ours, tower)
-        elif isinstance(config, ModifiedResNetConfig):
-            said, found, width = config.stages, shapes.stages(ours), 32 * width
-        if said != found:
-            raise CheckpointError(f"{described.source}: {said} layers in the {tower} tower, the weights have {found}")
-        if heads < 1 or width % heads:
-            raise CheckpointError(f"{described.source}: {heads} heads in the {tower} tower do not divide its width {width}")
-    made = described.image_spec.size_px if described.image_spec else 0
-    if described.image is not None and made != described.image.image_px:
+    for tower, config in (("image", description.image), ("text", description.text)):
+        if config is None or config.layers is None:
+            continue
+        stored = shapes.stages(tensor_shapes) if isinstance(config.layers, tuple) else shapes.depth(tensor_shapes, tower)
+        if config.layers != stored:
+            raise CheckpointError(
+                f"{description.source}: {config.layers} layers in the {tower} tower, the weights have {stored}"
+            )
+    size_px = description.image_spec.size_px if description.image_spec else 0
+    if description.image is not None and size_px != description.image.image_px:
         raise CheckpointError(
-            f"preprocessing makes pictures of {made} pixels, the image tower takes {described.image.image_px}"
+            f"preprocessing makes pictures of {size_px} pixels, the image tower takes {description.image.image_px}"
         )
-
-
-def from_openai(weights: Weights) -> bool:
-    """OpenAI's archives carry three numbers that nobody else stores."""
-    return weights.kind == "TorchScript archive" or "input_resolution" in weights.names
-
-
-def _from_shapes(ours: Shapes, said: Said, image_heads_of: int | None, text_heads_of: int | None, source: str) -> Description:
-    image, text = shapes.image_config(ours, said, image_heads_of), shapes.text_config(ours, said, text_heads_of)
-    named: VocabularyName = "clip" if isinstance(text, ClipTextConfig) else "chinese_clip"
-    packaged, spec = False, None
-    if text is not None:
-        packaged = text.vocabulary >= PIECES[named]  # a smaller tower has one of its own
-        spec = SPECS[named] if packaged else replace(SPECS[named], cleaning="none")
-        if isinstance(text, ClipTextConfig):
-            spec = replace(spec, context_length=text.positions)
-    return Description(
-        dim=shapes.dimension(ours),
-        image=image,
-        text=text,
-        image_spec=None,
-        tokenizer_spec=spec,
-        tokenizer=None if text is None else named if packaged else "folder",
-        source=source,
-        languages=("zh",) if isinstance(text, BertConfig) else (),
-    )
-
-
-def _image_spec(given: Preprocessing | ImageSpec, described: Description) -> ImageSpec | None:
-    if described.image is None or isinstance(given, ImageSpec):
-        return given if isinstance(given, ImageSpec) else None
-    return preset(given, described.image.image_px)
-
-
-def _json(file: Path) -> Mapping[str, Any] | None:
-    return read_object(file) if file.is_file() else None

@@ -1,9 +1,9 @@
-"""What a tower's shapes say about it, by our names; and what they cannot say, asked for by name."""
+"""Configurations of towers from their tensors' shapes, by native names, and from overrides for what shapes cannot show."""
 
 import re
 from collections.abc import Mapping
 
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig, TextConfig
 from seesay.models.families.bert.config import BertConfig
@@ -12,36 +12,38 @@ from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.tokenizers.vocabulary import PIECES
 
-CLIP_EPS, BERT_EPS = 1e-5, 1e-12  # of every model that publishes bare weights
+CLIP_EPS = 1e-5  # of every model whose bare weights are published
+BERT_EPS = 1e-12
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def depth(shapes: Shapes, tower: str) -> int:
+    """The number of a tower's blocks. Raises CheckpointError where one in between is missing."""
     numbers = {int(m[1]) for name in shapes if (m := re.match(rf"{tower}\.blocks\.(\d{{1,6}})\.", name))}
-    deep = 1 + max(numbers, default=-1)
-    if deep != len(numbers):
+    count = 1 + max(numbers, default=-1)
+    if count != len(numbers):
         raise CheckpointError(
-            f"the {tower} tower has {len(numbers)} layers, and the last is number {deep - 1}: some are missing"
+            f"the {tower} tower has {len(numbers)} layers, and the last is number {count - 1}: some are missing"
         )
-    return deep
+    return count
 
 
 def shape(shapes: Shapes, name: str, sides: int) -> tuple[int, ...]:
-    """Of a tensor without which nothing can be known. Raises CheckpointError where it is missing or has other sides."""
-    found = shapes.get(name)
-    if found is None or len(found) != sides or not all(found):
-        raise CheckpointError(f"{name}: expected a tensor of {sides} sides, got {'none' if found is None else found}")
-    return found
+    """The shape of a required tensor. Raises CheckpointError where it is missing, empty or has another number of sides."""
+    stored = shapes.get(name)
+    if stored is None or len(stored) != sides or not all(stored):
+        raise CheckpointError(f"{name}: expected a tensor of {sides} sides, got {'none' if stored is None else stored}")
+    return stored
 
 
 def stages(shapes: Shapes) -> tuple[int, int, int, int]:
-    """Blocks in each stage of a ResNet."""
-    found = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
-    return len(found[0]), len(found[1]), len(found[2]), len(found[3])
+    """The number of blocks in each stage of a ResNet."""
+    blocks = [{m[1] for name in shapes if (m := re.match(rf"image\.stages\.{s}\.(\d+)\.", name))} for s in range(4)]
+    return len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3])
 
 
 def dimension(shapes: Shapes) -> int:
-    """Of the shared space."""
+    """The dimension of the shared space. Raises CheckpointError where no tensor shows it."""
     for name in ("image.projection.weight", "image.pool.out.weight", "text.projection.weight", "text.projection.down.weight"):
         if name in shapes:
             return shape(shapes, name, 2)[0]
@@ -52,18 +54,19 @@ def dimension(shapes: Shapes) -> int:
 
 
 def square(positions: int, what: str) -> int:
+    """The side of a square grid with so many positions, one of them the class token's. Raises CheckpointError."""
     side: int = round(max(positions - 1, 0) ** 0.5)
     if side < 1 or side * side != positions - 1:
         raise CheckpointError(f"{what} has {positions} positions, which are not one and a square grid")
     return side
 
 
-def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> ImageConfig | None:
+def image_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> ImageConfig | None:
     """heads_of: the width of a head where the source has one rule for all models."""
     if "image.patch_embedding.weight" in shapes:
         width, _, patch, _ = shape(shapes, "image.patch_embedding.weight", 4)
-        heads = _heads("image_heads", said, width, heads_of, "activation")
-        assert said.activation
+        heads = _heads("image_heads", overrides, width, heads_of, "activation")
+        assert overrides.activation
         return VitConfig(
             kind="vit",
             image_px=patch * square(shape(shapes, "image.position_embedding", 2)[0], "the image tower"),
@@ -72,7 +75,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
             depth=depth(shapes, "image"),
             heads=heads,
             mlp_width=shape(shapes, "image.blocks.0.mlp.up.weight", 2)[0],
-            activation=said.activation,
+            activation=overrides.activation,
             layer_norm_eps=CLIP_EPS,
             norm_before="image.norm_before.weight" in shapes,
             layer_scale="image.blocks.0.scale1.weight" in shapes,
@@ -80,7 +83,7 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
         )
     if "image.pool.position_embedding" in shapes:
         cells, pooled = shape(shapes, "image.pool.position_embedding", 2)
-        heads = _heads("image_heads", said, pooled, heads_of)
+        heads = _heads("image_heads", overrides, pooled, heads_of)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=32 * square(cells, "the image tower"),
@@ -91,12 +94,12 @@ def image_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Ima
     return None
 
 
-def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> TextConfig | None:
+def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> TextConfig | None:
     """A CLIP text tower is taken as causal and pooled at its last vocabulary entry; BERT as pooled at its first token."""
     if "text.token_embedding.weight" in shapes:
         vocabulary, width = shape(shapes, "text.token_embedding.weight", 2)
-        heads = _heads("text_heads", said, width, heads_of, "activation")
-        activation = said.text_activation or said.activation
+        heads = _heads("text_heads", overrides, width, heads_of, "activation")
+        activation = overrides.text_activation or overrides.activation
         assert activation
         return ClipTextConfig(
             kind="clip-text",
@@ -115,7 +118,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
         )
     if "text.embeddings.word.weight" in shapes:
         vocabulary, width = shape(shapes, "text.embeddings.word.weight", 2)
-        heads = _heads("text_heads", said, width, heads_of)
+        heads = _heads("text_heads", overrides, width, heads_of)
         return BertConfig(
             kind="bert",
             width=width,
@@ -124,7 +127,7 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
             mlp_width=shape(shapes, "text.blocks.0.mlp.up.weight", 2)[0],
             vocabulary=vocabulary,
             positions=shape(shapes, "text.embeddings.position.weight", 2)[0],
-            activation=said.text_activation or "gelu",
+            activation=overrides.text_activation or "gelu",
             layer_norm_eps=BERT_EPS,
             pooling="cls",
             head="linear",
@@ -133,9 +136,9 @@ def text_config(shapes: Shapes, said: Said, heads_of: int | None = None) -> Text
     return None
 
 
-def _heads(name: str, said: Said, width: int, heads_of: int | None, *needed: str) -> int:
-    """As said, or by the source's rule; asked for, together with what else is `needed`, where there is neither."""
-    heads: int | None = getattr(said, name) or (width // heads_of if heads_of else None)
-    said.require(*needed, *([] if heads else [name]))
+def _heads(name: str, overrides: Overrides, width: int, heads_of: int | None, *needed: str) -> int:
+    """The overrides' heads, or by the rule's head width. Raises CheckpointError without either, or a `needed` override."""
+    heads: int | None = getattr(overrides, name) or (width // heads_of if heads_of else None)
+    overrides.require(*needed, *([] if heads else [name]))
     assert heads
     return heads

@@ -53,9 +53,9 @@ def duplicates(
     else:
         _print(groups)
     if html:
-        from seesay.render.gallery import Alike, write_page
+        from seesay.render.gallery import DuplicatesSection, write_page
 
-        echo_wrote(write_page(html, [Alike(group) for group in groups], title="SeeSay: duplicates"))
+        echo_wrote(write_page(html, [DuplicatesSection(group) for group in groups], title="SeeSay: duplicates"))
     return 0
 
 

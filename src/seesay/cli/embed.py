@@ -16,6 +16,7 @@ from seesay.cli.output import echo_failures, echo_json, echo_skipped, failures_j
 from seesay.cli.progress import progress_bar
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.indexing.report import Failure
+from seesay.system.files import atomic_write
 from seesay.system.paths import is_url
 
 if TYPE_CHECKING:
@@ -80,14 +81,9 @@ def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: s
 
 def _write(output: Path, rows: list[Row], model: "Model") -> None:
     """Writes the file in the format of its suffix. A reader sees the old file or the whole new one. Raises InputError."""
-    draft = output.with_name(output.name + ".part")
     try:
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with atomic_write(output) as draft:
             WRITERS[output.suffix.lower()](draft, rows, model)
-            draft.replace(output)
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
 

@@ -1,8 +1,9 @@
-"""`seesay eval`: how good a model is on a table of pictures with captions or labels; several models side by side."""
+"""`seesay eval`: measures one model, or several side by side, on a table of pictures with captions or labels."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from gettext import gettext as _
 from pathlib import Path
@@ -14,19 +15,19 @@ from seesay.cli.commands import Commands
 from seesay.cli.language import translate
 from seesay.cli.options import json_option, open_model, preprocessing_option
 from seesay.cli.output import echo_failures, echo_json
-from seesay.system.progress import progress_lines
+from seesay.system.paths import printable
+from seesay.system.progress import NamedProgress, progress_lines
 
 if TYPE_CHECKING:
     from seesay.evaluation.datasets import Captions, Labels
-    from seesay.evaluation.features import Progress
-    from seesay.evaluation.runs import Run
+    from seesay.evaluation.report import Report
+    from seesay.evaluation.runs import ProbeRun, RobustnessRun, Run
     from seesay.model import Model
-    from seesay.render.report import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R", bound="Run")
 
-CORRUPTIONS = ("noise", "blur", "jpeg", "crop", "grey")  # evaluation.corruptions', which costs numpy to import
+CORRUPTIONS = ("noise", "blur", "jpeg", "crop", "grey")  # as in evaluation.corruptions, which costs numpy to import
 LANGUAGES = ("en", "zh")
 
 
@@ -39,7 +40,20 @@ def evaluation() -> None:
     """
 
 
-eval = evaluation  # the name of the command, which is how main.py finds it
+eval = evaluation  # main.py finds the command by this name
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Values of `shared_options`."""
+
+    data: Path
+    images: Path | None
+    split: str | None
+    models: tuple[str, ...]
+    markdown: Path | None
+    report: Path | None
+    as_json: bool
 
 
 def _file(name: str, **options: Any) -> Callable[[F], F]:
@@ -47,7 +61,7 @@ def _file(name: str, **options: Any) -> Callable[[F], F]:
 
 
 def shared_options(command: F) -> F:
-    """Which data, which models, and what is made of the scores."""
+    """Adds the options of every command here: data, models, output."""
     for option in (
         json_option,
         _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
@@ -63,6 +77,7 @@ def shared_options(command: F) -> F:
 
 
 def label_options(command: F) -> F:
+    """Adds the options that say which class a picture has and what it is called."""
     for option in (
         _file("--names", metavar="FILE", help="Names of the classes: .txt, .json, .tsv or .csv (docs/evaluation.md)."),
         click.option("--label-column", default="label", show_default=True, metavar="NAME", help="Column of the labels."),
@@ -72,6 +87,7 @@ def label_options(command: F) -> F:
 
 
 def prompt_options(command: F) -> F:
+    """Adds the option for the prompts around a class's name."""
     return click.option(
         "--templates", default="short", show_default=True, metavar="short|imagenet|FILE", help="Prompts around a class's name."
     )(command)
@@ -80,15 +96,16 @@ def prompt_options(command: F) -> F:
 @evaluation.command()
 @shared_options
 @click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
-def retrieval(data: Path, images: Path | None, split: str | None, lang: str | None, **out: Any) -> int:
+def retrieval(lang: str | None, **options: Any) -> int:
     """Search: how often a text finds its picture, and a picture one of its texts, among the first 1, 5, 10."""
     from seesay.evaluation.datasets import read_captions
     from seesay.evaluation.runs import run_retrieval
-    from seesay.render import report
+    from seesay.evaluation.summary import retrieval_report
 
-    captions = read_captions(data, images, language=lang, split=split)
-    return _finish(
-        captions, out, lambda name, model, show: run_retrieval(name, model, captions, show), report.of_retrieval, str(data)
+    shared = Shared(**options)
+    captions = read_captions(shared.data, shared.images, language=lang, split=shared.split)
+    return _measure(
+        shared, captions, lambda name, model, progress: run_retrieval(name, model, captions, progress), retrieval_report
     )
 
 
@@ -97,26 +114,18 @@ def retrieval(data: Path, images: Path | None, split: str | None, lang: str | No
 @label_options
 @prompt_options
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the prompts.")
-def zero_shot(
-    data: Path,
-    images: Path | None,
-    split: str | None,
-    label_column: str,
-    names: Path | None,
-    templates: str,
-    lang: str,
-    **out: Any,
-) -> int:
+def zero_shot(label_column: str, names: Path | None, templates: str, lang: str, **options: Any) -> int:
     """Classification by names alone: top-1, top-5, recall per class, what is taken for what."""
     from seesay.evaluation.datasets import read_labels
     from seesay.evaluation.runs import run_zero_shot
-    from seesay.evaluation.zero_shot import read_templates
-    from seesay.render import report
+    from seesay.evaluation.summary import zero_shot_report
+    from seesay.evaluation.templates import read_templates
 
-    labels = read_labels(data, images, column=label_column, split=split, names=names)
+    shared = Shared(**options)
+    labels = read_labels(shared.data, shared.images, column=label_column, split=shared.split, names=names)
     prompts = read_templates(templates, lang)
-    return _finish(
-        labels, out, lambda name, model, show: run_zero_shot(name, model, labels, prompts, show), report.of_zero_shot, str(data)
+    return _measure(
+        shared, labels, lambda name, model, progress: run_zero_shot(name, model, labels, prompts, progress), zero_shot_report
     )
 
 
@@ -128,35 +137,31 @@ def zero_shot(
 @click.option("--shots", type=click.IntRange(1), metavar="K", help="Learn from K pictures of each class only.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the shots and the validation part.")
 def linear_probe(
-    data: Path,
-    images: Path | None,
-    split: str | None,
     label_column: str,
     names: Path | None,
     train: Path,
     train_split: str | None,
     shots: int | None,
     seed: int,
-    **out: Any,
+    **options: Any,
 ) -> int:
     """Classification learnt on frozen vectors, by logistic regression (extra eval)."""
-    from seesay.evaluation.datasets import aligned, read_labels
+    from seesay.evaluation.datasets import read_labels, with_same_names
     from seesay.evaluation.linear_probe import require
     from seesay.evaluation.runs import run_linear_probe
-    from seesay.render import report
+    from seesay.evaluation.summary import linear_probe_report
 
     require()  # before the long work
-    known, asked = aligned(
-        read_labels(train, images, column=label_column, split=train_split, names=names),
-        read_labels(data, images, column=label_column, split=split, names=names),
+    shared = Shared(**options)
+    training, test = with_same_names(
+        read_labels(train, shared.images, column=label_column, split=train_split, names=names),
+        read_labels(shared.data, shared.images, column=label_column, split=shared.split, names=names),
     )
-    return _finish(
-        asked,
-        out,
-        lambda name, model, show: run_linear_probe(name, model, known, asked, shots=shots, seed=seed, progress=show),
-        report.of_linear_probe,
-        str(data),
-    )
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "ProbeRun":
+        return run_linear_probe(name, model, training, test, shots=shots, seed=seed, progress=progress)
+
+    return _measure(shared, test, run, linear_probe_report)
 
 
 @evaluation.command()
@@ -168,9 +173,6 @@ def linear_probe(
 @click.option("--severity", "severities", multiple=True, type=click.IntRange(1, 5), help="Only this; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise and the crops.")
 def robustness(
-    data: Path,
-    images: Path | None,
-    split: str | None,
     label_column: str,
     names: Path | None,
     templates: str,
@@ -178,7 +180,7 @@ def robustness(
     corruptions: tuple[str, ...],
     severities: tuple[int, ...],
     seed: int,
-    **out: Any,
+    **options: Any,
 ) -> int:
     """What is left of the scores under noise, blur, JPEG, cropping and loss of colour.
 
@@ -187,70 +189,75 @@ def robustness(
     from seesay.evaluation.corruptions import SEVERITIES
     from seesay.evaluation.datasets import read_either
     from seesay.evaluation.runs import run_robustness
-    from seesay.evaluation.zero_shot import read_templates
-    from seesay.render import report
+    from seesay.evaluation.summary import robustness_report
+    from seesay.evaluation.templates import read_templates
 
-    both = read_either(data, images, language=lang, split=split, column=label_column, names=names)
-    read: Captions | Labels | None = both[1] or both[0]
-    assert read is not None
-    prompts = read_templates(templates, lang or "en") if both[1] else ()
+    shared = Shared(**options)
+    either = read_either(shared.data, shared.images, language=lang, split=shared.split, column=label_column, names=names)
+    data = either.labels or either.captions
+    assert data is not None
+    prompts = read_templates(templates, lang or "en") if either.labels else ()
     chosen = tuple(dict.fromkeys(corruptions)) or CORRUPTIONS
     degrees = tuple(sorted(set(severities))) or SEVERITIES
-    return _finish(
-        read,
-        out,
-        lambda name, model, show: run_robustness(
-            name, model, read, chosen, degrees, templates=prompts, seed=seed, progress=show
-        ),
-        report.of_robustness,
-        str(data),
-    )
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "RobustnessRun":
+        return run_robustness(name, model, data, chosen, degrees, templates=prompts, seed=seed, progress=progress)
+
+    return _measure(shared, data, run, robustness_report)
 
 
-def _finish(
+def _measure(
+    shared: Shared,
     data: "Captions | Labels",
-    out: dict[str, Any],
-    run: "Callable[[str, Model, Progress | None], R]",
+    run: "Callable[[str, Model, NamedProgress | None], R]",
     describe: "Callable[[Sequence[R], str, bool], Report]",
-    title: str,
 ) -> int:
-    """Runs every model, prints, and writes what was asked for. `out` holds models, as_json, markdown and report."""
-    from seesay.library.indexing.report import Failure
-    from seesay.render.page import write
-    from seesay.render.report import to_markdown, write_html
-    from seesay.system.paths import printable
+    """Runs every model, prints the scores and writes the files that were asked for."""
+    from seesay.library.indexing.report import Failure  # not for --help, which loads no numpy
 
-    page: Path | None = out["report"]
-    if page is not None:
-        if page.suffix.lower() not in (".html", ".htm"):
-            raise click.UsageError(_("--report writes a page for a browser; name it .html, not {name}").format(name=page.name))
-        from seesay.render.plots import require
-
-        require()  # before the long work
+    _check_page(shared.report)
     for note in data.notes:
         click.echo(_("seesay: note: {note}").format(note=translate(note)), err=True)
     runs: list[R] = []
-    for name in dict.fromkeys(out["models"]) or (None,):
+    for name in dict.fromkeys(shared.models) or (None,):
         model = open_model(name)
-        with _progress(quiet=out["as_json"]) as progress:
+        with _progress(quiet=shared.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
-            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].name}: {translate(note)}"), err=True)
-    report = describe(runs, title, page is not None)
-    if out["markdown"] is not None:
-        write(out["markdown"], to_markdown(report), "tables")
-    if page is not None:
-        write_html(page, report)
-    if out["as_json"]:
-        found = [one.to_json() for one in runs]
-        echo_json(found[0] if len(found) == 1 else {"models": found})
+            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].model.name}: {translate(note)}"), err=True)
+    report = describe(runs, str(shared.data), shared.report is not None)
+    _write_files(shared, report)
+    if shared.as_json:
+        results = [each.to_json() for each in runs]
+        echo_json(results[0] if len(results) == 1 else {"models": results})
     else:
         _print(report)
-    for written in filter(None, (out["markdown"], page)):
-        click.echo(_("seesay: wrote {written}").format(written=printable(written)), err=True)
-    failed = {path: reason for one in runs for path, reason in one.failed.items()}
+    for file in filter(None, (shared.markdown, shared.report)):
+        click.echo(_("seesay: wrote {written}").format(written=printable(file)), err=True)
+    failed = {path: reason for each in runs for path, reason in each.failed.items()}
     echo_failures(Failure(path, reason) for path, reason in failed.items())
     return 1 if failed else 0
+
+
+def _check_page(page: Path | None) -> None:
+    """Raises UsageError, MissingExtra before the long work."""
+    if page is None:
+        return
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(_("--report writes a page for a browser; name it .html, not {name}").format(name=page.name))
+    from seesay.render.plots import require
+
+    require()
+
+
+def _write_files(shared: Shared, report: "Report") -> None:
+    from seesay.render.page import write
+    from seesay.render.report import to_markdown, write_html
+
+    if shared.markdown is not None:
+        write(shared.markdown, to_markdown(report), "tables")
+    if shared.report is not None:
+        write_html(shared.report, report)
 
 
 def _print(report: "Report") -> None:
@@ -280,7 +287,7 @@ def _print(report: "Report") -> None:
 
 
 @contextmanager
-def _progress(quiet: bool) -> "Iterator[Progress | None]":
+def _progress(quiet: bool) -> "Iterator[NamedProgress | None]":
     """A bar on stderr for each kind of work, for people; in a log a line now and then; nothing for scripts."""
     if quiet:
         yield None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from gettext import gettext as _
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from seesay.cli.output import short
 from seesay.errors import InputError
 from seesay.library.search.filters import ORIENTATIONS, Filters
 from seesay.system.paths import printable
+
+if TYPE_CHECKING:
+    from seesay.library.search.result import WhyEmpty
 
 
 class Box(click.ParamType):  # type: ignore[type-arg]  # no type arguments in older versions
@@ -98,19 +101,20 @@ def describe(filters: Filters) -> str:
     return _(", ").join(filter(None, parts))
 
 
-def why_empty(filters: Filters, among: str, *, behind: bool, likely: bool) -> str:
-    """A guess at why nothing was found, to follow "nothing found"."""
-    if behind:
+def nothing_found(why: "WhyEmpty") -> str:
+    """Why a search has no hits, to follow "nothing found"."""
+    filters = why.filters
+    if why.reason == "end":
         last = filters == Filters()
         return _(" behind that hit: it was the last one") if last else _(" behind that hit that passes these filters")
-    if likely:
+    if why.reason == "likely":
         return _(" that is likely to show it; without --likely the nearest are shown all the same")
-    if filters == Filters():
-        return _("; the library holds no texts") if among == "texts" else _("; the library holds no pictures")
-    if filters == Filters(under=filters.under):
+    if why.reason == "library":
+        return _("; the library holds no texts") if why.kind == "text" else _("; the library holds no pictures")
+    if filters == Filters(under=filters.under) and not why.names:
         return _(" below {under}; is it indexed?").format(under=short(os.fspath(filters.under or "")))
     dated = [name for name in ("after", "before", "camera", "place") if getattr(filters, name) is not None]
-    if among == "texts" and replace(filters, under=None, min_score=None, name=None, not_name=None) != Filters():
+    if why.kind == "text" and replace(filters, under=None, min_score=None, name=None, not_name=None) != Filters():
         unknown = _("; texts have no date, camera, place, size or tag, so no text passes filters by one of these")
     else:
         unknown = _("; pictures that say nothing of their date, camera or place do not pass filters by it") if dated else ""

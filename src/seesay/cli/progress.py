@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
 
-from seesay.system.progress import Progress, progress_lines, still
+from seesay.system.progress import Progress, progress_lines, waiting_lines
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def working(what: str) -> Iterator[None]:
         with Console(stderr=True).status(f"{what} ..."):
             yield
     else:
-        with still(what):
+        with waiting_lines(what):
             yield
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import gettext as _
 from gettext import ngettext
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from seesay.cli.filters import all_filter_options, describe, naming_options, why_empty
+from seesay.cli.filters import all_filter_options, describe, naming_options, nothing_found
 from seesay.cli.options import json_option, library_option, model_option, open_model, record
 from seesay.cli.output import bar, echo_error, echo_json, echo_note, echo_paths, echo_wrote, short
 from seesay.library.search.filters import Filters
+from seesay.system.chinese import is_chinese
 from seesay.system.paths import is_url, printable
 
 if TYPE_CHECKING:
     from seesay.library.search.ranking import Sort
-    from seesay.library.search.result import Hit
+    from seesay.library.search.result import Hit, SearchResult
     from seesay.library.search.search import Score
 
 SORTS = ("score", "newest", "oldest")
-HAN = re.compile(r"[\u2e80-\u9fff]")
 
 
 class QueryCommand(click.Command):
@@ -134,7 +133,7 @@ def search(
     _check(text, request, filters, view)
     encoder = open_model(model).sharing()  # one search ends before threads that wait busily would pay
     if text:
-        encoder.expect_text()  # its tower is opened while the database is
+        encoder.preload_text()  # its tower is opened while the database is
     with Library(library, encoder) as opened, naming_options():
         hits = opened.search(
             text or None,
@@ -148,7 +147,7 @@ def search(
             score=request.score,
         )
         space, languages = opened.model.space_id, opened.model.config.languages
-    if "zh" not in languages and HAN.search(text):
+    if "zh" not in languages and is_chinese(text):
         echo_note(_("this model was not made for Chinese; results may mean little"))
     if view.as_json:
         echo_json(_json(hits, text, request, space))
@@ -157,7 +156,7 @@ def search(
     elif hits:
         click.echo(_heading(hits, text, request, filters))
         _print(hits, dated=request.sort != "score" or not (text or request.image), scores=view.scores)
-    why = "" if hits else _nothing_found(request, filters)
+    why = "" if hits.why_empty is None else _("nothing found{likely}").format(likely=nothing_found(hits.why_empty))
     if why:
         echo_error(why)
     if view.html:
@@ -180,29 +179,24 @@ def _check(text: str, request: Request, filters: Filters, view: View) -> None:
         raise click.UsageError(_("-0 belongs to --paths."))
 
 
-def _json(hits: "Sequence[Hit]", text: str, request: Request, space: str) -> dict[str, object]:
-    """The search and its hits as --json prints them; `next` is the cursor of the last hit, if there may be more."""
+def _json(hits: "SearchResult", text: str, request: Request, space: str) -> dict[str, object]:
+    """The search and its hits as --json prints them."""
     query = {"text": text} if text else {}
     if request.image is not None:
         query["image"] = request.image if is_url(request.image) else os.path.abspath(request.image)
     document: dict[str, object] = {"query": query, "space_id": space, "results": [hit.to_json() for hit in hits]}
-    return document | ({"next": hits[-1].cursor} if len(hits) == request.n else {})
+    return document | ({"next": hits.next} if hits.next is not None else {})
 
 
-def _nothing_found(request: Request, filters: Filters) -> str:
-    likely = why_empty(filters, request.among, behind=request.cursor is not None, likely=request.likely)
-    return _("nothing found{likely}").format(likely=likely)
-
-
-def _write_page(file: str, hits: "list[Hit]", text: str, request: Request, filters: Filters, why: str) -> None:
-    from seesay.render.gallery import Found, write_page
+def _write_page(file: str, hits: "SearchResult", text: str, request: Request, filters: Filters, why: str) -> None:
+    from seesay.render.gallery import SearchSection, write_page
 
     title = f"SeeSay: {text or request.image or describe(filters)}"
-    page = write_page(file, [Found(text, hits, request.image, filters, why)], title=title)
+    page = write_page(file, [SearchSection(text, hits, request.image, filters, why)], title=title)
     echo_wrote(page)
 
 
-def _heading(hits: "list[Hit]", text: str, request: Request, filters: Filters) -> str:
+def _heading(hits: "SearchResult", text: str, request: Request, filters: Filters) -> str:
     """How many hits there are, of what, and in which order."""
     what = f'"{printable(text)}"' if text else ""
     if request.image is not None:
@@ -223,7 +217,7 @@ def _heading(hits: "list[Hit]", text: str, request: Request, filters: Filters) -
     return _("{found} for {what}{where}, {order}:").format(found=count, what=what, where=where, order=orders[request.sort])
 
 
-def _print(hits: "list[Hit]", *, dated: bool, scores: bool) -> None:
+def _print(hits: "SearchResult", *, dated: bool, scores: bool) -> None:
     """Prints a line per hit, and a line above the first that is less likely."""
     likely = hits[0].likely
     for hit in hits:

@@ -49,13 +49,12 @@ def serve(
         import uvicorn
     except ImportError:
         raise MissingExtra("seesay serve", "serve") from None
-    import platformdirs
-
     from seesay.library.indexing.indexer import check_paths
     from seesay.serving.app import create_app
     from seesay.serving.listening import listen, uvicorn_config
     from seesay.serving.log import to_stderr
     from seesay.serving.settings import Settings
+    from seesay.system.cache import cache_dir
     from seesay.system.paths import absolute
 
     settings = Settings(
@@ -64,7 +63,7 @@ def serve(
     check_paths([absolute(folder) for folder in folders])
     sock = listen(settings)
     port = sock.getsockname()[1]
-    cache = Path(platformdirs.user_cache_dir("seesay", appauthor=False)) / "thumbnails"
+    cache = cache_dir() / "thumbnails"
     app = create_app(open_model(model), settings, library=None if library is None else Path(absolute(library)), cache=cache)
     address = f"http://{'localhost' if settings.local or host in ('0.0.0.0', '::') else host}:{port}"
     elsewhere = "" if settings.local else _(", and to other machines at port {port} of this one's addresses").format(port=port)

@@ -1,4 +1,4 @@
-"""`seesay similarity`: how near pictures and texts are to each other."""
+"""`seesay similarity`: cosine similarities of pictures and texts."""
 
 import os
 from gettext import gettext as _
@@ -62,11 +62,11 @@ def similarity(images: tuple[str, ...], texts: tuple[str, ...], plot: str | None
 
 
 def _draw(cosine: "np.ndarray", images: tuple[str, ...], texts: tuple[str, ...], plot: str) -> None:
-    """Texts at the left and pictures above, where there are both."""
-    from seesay.render.similarity import draw, pictures
+    """Draws texts at the left and pictures above, if there are both."""
+    from seesay.render.similarity import draw, picture_labels
 
-    shown = pictures(images)
-    unknown = draw(cosine, texts or shown, shown or texts, Path(plot))
+    labels = picture_labels(images)
+    unknown = draw(cosine, texts or labels, labels or texts, Path(plot))
     if unknown:
         some = unknown[:10] + ("..." if len(unknown) > 10 else "")
         click.echo(

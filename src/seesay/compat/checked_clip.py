@@ -8,8 +8,6 @@ from seesay.compat.processors import Preprocess, TextTokenizer
 from seesay.engines.threads import Threads
 from seesay.errors import InputError, MissingCapability
 from seesay.models.clip import Clip
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tokenizers.vocabulary import PIECES
 
 
@@ -78,7 +76,7 @@ class CheckedClip(Clip):
         """ids (B, L) -> raw projections (B, dim). Raises InputError, MissingCapability."""
         ids = self.checked_ids(ids)  # first, since a model without texts has no `text`
         self.apply_threads()
-        return self.text(ids)
+        return self.text(ids)  # type: ignore[no-any-return]
 
     def apply_threads(self) -> None:
         """Sets torch's threads for a forward pass on the CPU."""
@@ -119,16 +117,12 @@ class CheckedClip(Clip):
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or high >= text.vocabulary:
             return f"the vocabulary has ids 0 to {text.vocabulary - 1}, got {low} to {high}"
-        if isinstance(text, ClipTextConfig | BertConfig):
-            most = text.positions
-            if isinstance(text, BertConfig) and text.position_ids == "after-padding":
-                most -= text.pad_id + 1
-            if ids.shape[1] > most:
-                return f"the text tower takes at most {most} tokens, got {ids.shape[1]}"
+        if text.max_tokens is not None and ids.shape[1] > text.max_tokens:
+            return f"the text tower takes at most {text.max_tokens} tokens, got {ids.shape[1]}"
         if spec is not None and spec.padding == "context" and ids.shape[1] != spec.context_length:
             return f"the text tower takes exactly {spec.context_length} tokens, padding included, got {ids.shape[1]}"
-        if isinstance(text, ClipTextConfig) and text.pooling == "eos" and not bool((ids == text.eos_id).any(dim=1).all()):
-            return f"every text ends with the id {text.eos_id}, which some row lacks"
+        if text.end_id is not None and not bool((ids == text.end_id).any(dim=1).all()):
+            return f"every text ends with the id {text.end_id}, which some row lacks"
         if text.vocabulary != PIECES["clip"] and tokenizer is not None and tokenizer.vocabulary is not None:
             start = tokenizer.start_id
             if start is not None and start < text.vocabulary and not bool((ids[:, 0] == start).all()):

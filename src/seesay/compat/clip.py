@@ -28,8 +28,7 @@ from seesay.compat.lookup import find_checkpoint
 from seesay.compat.missing_names import missing_names
 from seesay.compat.processors import CONTEXT, Preprocess, TextTokenizer, padded_ids, text_list
 from seesay.errors import MissingCapability, TextTooLong
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.system.cpu import checked_threads
+from seesay.system.cpu import check_threads
 from seesay.tokenizers import SPECS, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.vocabulary import PIECES
@@ -74,7 +73,7 @@ class CLIP(CheckedClip):
         text, tokenizer = self.config.text, self.tokenizer
         if text is None or tokenizer is None or tokenizer.vocabulary is None or ids.ndim != 2 or not ids.numel():
             return False
-        native = isinstance(text, ClipTextConfig) and text.vocabulary == PIECES["clip"]
+        native = text.end_id is not None and text.vocabulary == PIECES["clip"]
         return not native and bool((ids[:, 0] == START_ID).all()) and tokenizer.ignores_case
 
     def _translated(self, ids: Tensor) -> Tensor:
@@ -110,7 +109,7 @@ def load(
     """
     if download_root is not None:
         warnings.warn("download_root is not used: set SEESAY_CACHE to say where models are kept", stacklevel=2)
-    checked_threads(threads)
+    check_threads(threads)
     model = CLIP(find_checkpoint(name, **overrides), threads)
     _ = model.visual  # a text tower alone has no preprocessing to return
     return model.to(device or default_device()), model.preprocess

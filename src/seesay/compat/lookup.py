@@ -6,7 +6,7 @@ from typing import Any
 
 from seesay.checkpoints.hub.catalog import architecture, find
 from seesay.checkpoints.hub.locate import HUB, locate
-from seesay.checkpoints.overrides import Said
+from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.compat.processors import TextTokenizer
 from seesay.errors import MissingCapability
@@ -45,7 +45,7 @@ def find_checkpoint(name: str | os.PathLike[str], **overrides: Any) -> Checkpoin
     `overrides`: what its files do not say (see `checkpoints.overrides`).
     """
     path, entry = locate(name)
-    return open_checkpoint(path, Said(**overrides, entry=entry))
+    return open_checkpoint(path, Overrides(**overrides, entry=entry))
 
 
 def find_input_spec(name: str | os.PathLike[str]) -> InputSpec:

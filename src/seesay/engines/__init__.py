@@ -1,4 +1,4 @@
-"""Engines run the two towers: arrays in, arrays out. Callers never ask which one they have."""
+"""Engines run the towers of a model, arrays in and arrays out; callers never ask which engine they have."""
 
 from seesay.engines.onnx import OnnxEngine
 from seesay.engines.protocol import Engine

@@ -1,7 +1,7 @@
-"""Which files beside an ONNX graph its weights may lie in: such as are in its own folder, and nothing else.
+"""Checks that the external weights of an ONNX graph are files in its own folder.
 
-A graph names the file of each weight that lies outside it. Made to harm, it names a file of the machine's, by its path or by a
-link, or a place in memory. So every name is looked at before a graph is handed to a library that would follow it.
+A graph names the file of each weight that it does not hold. A hostile one names any file of this machine, by its path or by a
+link, or an address in memory. So every name is checked before a graph is given to a library that would follow it.
 """
 
 import mmap
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from seesay.errors import ModelError
 from seesay.system.protobuf import SIZED, fields
 
-# What may hold tensors: message -> number of a field -> the message in it (onnx.proto).
+# Messages that may hold tensors: message -> field number -> the message in it (onnx.proto).
 INSIDE = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -20,32 +20,35 @@ INSIDE = {
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
-    "tensor": {13: "place"},
-    "place": {},
+    "tensor": {13: "reference"},
+    "reference": {},
 }
-KEY, VALUE = 1, 2
-LOCATION = b"location"  # the key of a file's name, without which none is named
-RAW = 9  # of a tensor: its bytes
+KEY = 1  # field numbers of a reference's entry
+VALUE = 2
+LOCATION = b"location"  # the key of a file's name, which every reference has
+RAW = 9  # field number of a tensor's bytes
 SMALL = 1 << 12  # bytes
-DEEPEST = 50  # messages in messages
+MAX_DEPTH = 50  # of messages in messages
 
 
 def check(graph: Path) -> None:
-    """Raises ModelError for a graph that names a file outside its folder, or a part that its file has not."""
+    """Raises ModelError for a graph that names a file outside its folder, or bytes beyond the end of that file."""
     try:
         with graph.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            named = _names_files(data, 0, len(data), "model")  # walking through all of it takes 15 ms of a search
-            places = list(_places(data, 0, len(data), "model", DEEPEST)) if named else []
+            # Walking through the whole graph would add 15 ms to a search.
+            has_names = _names_files(data, 0, len(data), "model")
+            references = list(_references(data, 0, len(data), "model", MAX_DEPTH)) if has_names else []
     except (OSError, IndexError, ValueError) as error:
         raise ModelError(f"{graph} is not a graph that can be read: {error}") from None
     folder = graph.resolve().parent
-    for said in {tuple(sorted(place.items())) for place in places}:
-        if (fault := _fault(folder, dict(said))) is not None:
-            raise ModelError(f"{graph} keeps a weight in {dict(said).get('location')!r}: {fault}. It is not opened")
+    for entries in {tuple(sorted(reference.items())) for reference in references}:
+        reference = dict(entries)
+        if (fault := _fault(folder, reference)) is not None:
+            raise ModelError(f"{graph} keeps a weight in {reference.get('location')!r}: {fault}. It is not opened")
 
 
 def _names_files(data: mmap.mmap, at: int, end: int, message: str) -> bool:
-    """Whether the key is anywhere but in the weights' own bytes."""
+    """True if the key occurs anywhere but in the weights' own bytes."""
     for field in fields(data, at, end):
         inside = INSIDE[message].get(field.number) if field.kind == SIZED else None
         if inside in ("graph", "tensor") and field.end - field.value > SMALL:
@@ -56,29 +59,31 @@ def _names_files(data: mmap.mmap, at: int, end: int, message: str) -> bool:
     return False
 
 
-def _places(data: mmap.mmap, at: int, end: int, message: str, left: int) -> Iterator[dict[str, str]]:
-    if not left:
+def _references(data: mmap.mmap, at: int, end: int, message: str, depth: int) -> Iterator[dict[str, str]]:
+    """The external data of all tensors in a message, down to `depth` levels. Raises ValueError for deeper ones."""
+    if not depth:
         raise ValueError("its parts are nested too deeply")
     pairs: list[tuple[str, str]] = []
     for field in fields(data, at, end):
         inside = INSIDE[message].get(field.number) if field.kind == SIZED else None
-        if inside == "place":
+        if inside == "reference":
             pairs.append(_pair(data, field.value, field.end))
         elif inside is not None:
-            yield from _places(data, field.value, field.end, inside, left - 1)
-    for key, value in pairs:  # said twice, a library may follow either
+            yield from _references(data, field.value, field.end, inside, depth - 1)
+    for key, value in pairs:  # of a key that occurs twice, a library may follow either value
         yield {**dict(pairs), key: value}
 
 
 def _pair(data: mmap.mmap, at: int, end: int) -> tuple[str, str]:
-    said = {
+    entry = {
         field.number: data[field.value : field.end].decode("utf-8") for field in fields(data, at, end) if field.kind == SIZED
     }
-    return said.get(KEY, ""), said.get(VALUE, "")
+    return entry.get(KEY, ""), entry.get(VALUE, "")
 
 
-def _fault(folder: Path, place: dict[str, str]) -> str | None:
-    name = place.get("location", "")
+def _fault(folder: Path, reference: dict[str, str]) -> str | None:
+    """The fault of a reference, or None."""
+    name = reference.get("location", "")
     parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
     if not name or ".." in parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or "\0" in name:
         return "expected the name of a file in its own folder"
@@ -88,7 +93,7 @@ def _fault(folder: Path, place: dict[str, str]) -> str | None:
     if not file.is_file():
         return "there is no such file in its folder"
     size = file.stat().st_size
-    numbers = [place.get("offset", "0"), place.get("length", "0")]
+    numbers = [reference.get("offset", "0"), reference.get("length", "0")]
     if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
         return f"expected where it begins and how long it is in whole numbers, got {' and '.join(numbers)}"
     if sum(map(int, numbers)) > size:

@@ -1,14 +1,14 @@
-"""A public engine without weights, for tests of whatever stands on a Model: it sees colours and knows their names.
+"""A public engine without weights, for tests of code that uses a Model: it sees colours and knows their names.
 
-Pictures become their mean colour, texts the mean of the colours that they name, so that "red" finds the red picture; what is
-left of a vector is a fixed function of the input, so that different inputs differ. Deterministic on every machine.
+Images become their mean colour, texts the mean of the colours that they name, so that "red" finds the red image; the other
+dimensions are a fixed function of the input, so that different inputs differ. Deterministic on every machine.
 """
 
 import hashlib
 
 import numpy as np
 
-from seesay.engines.protocol import Capability
+from seesay.engines.protocol import Capability, Engine
 from seesay.images.spec import ImageSpec
 from seesay.tokenizers import Tokens
 from seesay.tokenizers.spec import TokenizerSpec
@@ -26,7 +26,9 @@ BUCKETS = 4096  # ids of words that name no colour
 NOISE = 0.02
 
 
-class FakeEngine:
+class FakeEngine(Engine):
+    """Encodes mean colours and colour names into vectors (N, dim)."""
+
     name = "fake"
     capabilities: frozenset[Capability] = frozenset(("image", "text", "dense"))
 
@@ -66,16 +68,16 @@ def _cells(pixels: np.ndarray) -> np.ndarray:
 
 
 class FakeTokenizer:
-    """Splits at white space; a word's id is its colour's, or else a hash."""
+    """Splits texts at white space; a word's id is its colour's, or else a hash."""
 
     spec = TokenizerSpec(context_length=8, pad_id=0, padding="longest")
     vocabulary = len(WORDS) + BUCKETS
 
     def __call__(self, texts: list[str]) -> Tokens:
         split = [[_word_id(word) for word in text.lower().split()] for text in texts]
-        kept = [words[: self.spec.context_length] for words in split]
-        ids = np.zeros((len(kept), max(map(len, kept), default=0)), dtype=np.int64)
-        for row, words in zip(ids, kept, strict=True):
+        cut = [words[: self.spec.context_length] for words in split]
+        ids = np.zeros((len(cut), max(map(len, cut), default=0)), dtype=np.int64)
+        for row, words in zip(ids, cut, strict=True):
             row[: len(words)] = words
         truncated = [len(words) > self.spec.context_length for words in split]
         return Tokens(ids, np.array(truncated, dtype=bool))

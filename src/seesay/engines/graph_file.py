@@ -1,25 +1,30 @@
-"""A graph's file read for its structure alone: its large weights stay where they are, for ONNX Runtime to map into memory.
+"""Reads the structure of an ONNX file without its large weights, which ONNX Runtime then maps into memory.
 
 Opened by its path, a graph of 25 MB is parsed and its weights are copied, which is more than a third of the time that opening
-takes. So what is handed over says of every large weight where in this same file it lies (ONNX's external data).
+takes. So each large weight is replaced by a reference to its bytes in the same file (ONNX's external data).
 """
 
 import mmap
 from pathlib import Path
 
-from seesay.system.protobuf import VARINT, Field, fields, number, sized
+from seesay.system.protobuf import VARINT, Field, fields, sized_field, varint
 
-LARGE = 1 << 14  # bytes of a weight that is worth it
-BYTES = (2, 3)  # ONNX's types uint8 and int8: others would have to lie at addresses that are multiples of their size
-# Numbers of fields: of a model, of a graph, of a tensor, of an entry.
-GRAPH, INITIALIZER = 7, 5
-TYPE, RAW, EXTERNAL, LOCATION = 2, 9, 13, 14
-KEY, VALUE = 1, 2
+LARGE = 1 << 14  # bytes; smaller weights are not worth a reference
+BYTES = (2, 3)  # ONNX's types uint8 and int8; others would have to begin at multiples of their size
+# Field numbers of onnx.proto.
+GRAPH = 7  # of a model
+INITIALIZER = 5  # of a graph
+TYPE = 2  # of a tensor, and the next three
+RAW = 9
+EXTERNAL = 13
+LOCATION = 14
+KEY = 1  # of an entry of external data, and the next
+VALUE = 2
 
 
 def structure(path: Path) -> bytes | None:
-    """The graph without its large 8-bit weights, to be opened with `path.parent` as the folder of external data. None where
-    there are none, where weights lie outside already, and where the file is not a graph: it is then to be opened as it is."""
+    """The graph without its large 8-bit weights, to be opened with `path.parent` as the folder of external data. None where the
+    file must be opened as it is: it has no such weights, or has external ones already, or is not a graph."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return _model(data, path.name)
@@ -29,7 +34,7 @@ def structure(path: Path) -> bytes | None:
 
 def _model(data: mmap.mmap, name: str) -> bytes | None:
     parts = []
-    moved = 0
+    references = 0
     for field in fields(data, 0, len(data)):
         if field.number != GRAPH:
             parts.append(data[field.begin : field.end])
@@ -37,28 +42,28 @@ def _model(data: mmap.mmap, name: str) -> bytes | None:
         graph = []
         for inner in fields(data, field.value, field.end):
             large = inner.number == INITIALIZER and inner.end - inner.value >= LARGE
-            tensor = _outside(data, inner, name) if large else None
-            moved += tensor is not None
-            graph.append(data[inner.begin : inner.end] if tensor is None else sized(INITIALIZER, tensor))
-        parts.append(sized(GRAPH, b"".join(graph)))
-    return b"".join(parts) if moved else None
+            tensor = _referenced(data, inner, name) if large else None
+            references += tensor is not None
+            graph.append(data[inner.begin : inner.end] if tensor is None else sized_field(INITIALIZER, tensor))
+        parts.append(sized_field(GRAPH, b"".join(graph)))
+    return b"".join(parts) if references else None
 
 
-def _outside(data: mmap.mmap, tensor: Field, name: str) -> bytes | None:
-    """The tensor with the place of its bytes in place of them; None of one that has to stay. Raises ValueError where it lies
-    outside already."""
-    kept, raw, kind = [], None, 0
+def _referenced(data: mmap.mmap, tensor: Field, name: str) -> bytes | None:
+    """The tensor with a reference to its bytes in their place; None where it must stay. Raises ValueError where it is external
+    already."""
+    parts, raw, kind = [], None, 0
     for field in fields(data, tensor.value, tensor.end):
         if field.number == LOCATION:
-            raise ValueError("weights lie outside")
+            raise ValueError("weights are external already")
         if field.number == TYPE:
             kind = data[field.value]
         if field.number == RAW:
             raw = field
         else:
-            kept.append(data[field.begin : field.end])
+            parts.append(data[field.begin : field.end])
     if raw is None or kind not in BYTES:
         return None
     for key, value in (("location", name), ("offset", str(raw.value)), ("length", str(raw.end - raw.value))):
-        kept.append(sized(EXTERNAL, sized(KEY, key.encode()) + sized(VALUE, value.encode())))
-    return b"".join([*kept, number(LOCATION << 3 | VARINT), number(1)])
+        parts.append(sized_field(EXTERNAL, sized_field(KEY, key.encode()) + sized_field(VALUE, value.encode())))
+    return b"".join([*parts, varint(LOCATION << 3 | VARINT), varint(1)])

@@ -1,27 +1,23 @@
-"""What every engine promises."""
+"""The protocol of an engine: what runs the two towers of a model, arrays in and arrays out."""
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 import numpy as np
+
+from seesay.errors import MissingCapability
+from seesay.models.fields import Modality
 
 Capability = Literal["image", "text", "dense", "hidden_states", "gradients"]
 
 
-@runtime_checkable
-class HiddenStates(Protocol):
-    """An engine that declares "hidden_states"."""
-
-    def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]: ...
-
-    def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]: ...
-
-
 class Engine(Protocol):
-    """Runs the towers of one model. All outputs are float32 *raw* projections: `Model` brings them to unit length.
+    """Runs the towers of one model. All outputs are float32 *raw* projections: `Model` normalizes them.
 
     A row never depends on its batch-mates beyond the tolerance stated on the model's card. Engines may be called from several
-    threads at once.
+    threads at once. Derived classes inherit defaults for all that is not encoding.
     """
+
+    concurrent_runs: int = 1  # how many runs at a time the engine is prepared for; more share its cores less well
 
     @property
     def name(self) -> str:
@@ -30,7 +26,7 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What this engine can give; asking for anything else raises MissingCapability."""
+        """The outputs that this engine can compute."""
         ...
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -44,3 +40,30 @@ class Engine(Protocol):
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
         """ids (B, L) int64, padded with the tokenizer's pad id -> (B, D)."""
         ...
+
+    def sharing(self, concurrent_runs: int = 1) -> "Engine":
+        """The same towers for a program whose other threads need the cores too: a server, or one that decodes meanwhile.
+
+        concurrent_runs: how many runs share the cores. The returned engine says in its own `concurrent_runs` how many it is
+        prepared for; by default it is this engine itself.
+        """
+        return self
+
+    def preload(self, tower: Modality) -> None:
+        """Begins to open a tower in the background, where the engine can, because it will soon be needed."""
+        return
+
+    def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """pixels (B, 3, H, W) -> the input of the image tower's first block and the output of each, in the tower's own shapes.
+
+        Raises MissingCapability where the engine does not offer "hidden_states".
+        """
+        raise MissingCapability(
+            f"the {self.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
+        )
+
+    def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]:
+        """ids (B, L) -> the same of the text tower: (B, L, width) each. Raises MissingCapability."""
+        raise MissingCapability(
+            f"the {self.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
+        )

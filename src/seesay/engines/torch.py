@@ -1,14 +1,14 @@
-"""The torch engine (extra `torch`): the towers themselves, for GPUs, hidden states and gradients."""
+"""The torch engine (extra `torch`): runs the towers themselves, for GPUs, hidden states and gradients."""
 
 import numpy as np
 import torch
 
-from seesay.engines.protocol import Capability
+from seesay.engines.protocol import Capability, Engine
 from seesay.engines.threads import Threads
 from seesay.models.clip import Clip
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """Runs a `Clip` on a device ("cpu", "cuda", "mps"). The model is moved there and stays in eval mode. threads: of torch on a
     CPU, by default as many as there are free cores (`engines.threads`)."""
 
@@ -38,17 +38,15 @@ class TorchEngine:
             return _array(self.clip.text(self._tensor(ids)))
 
     def hidden_pixels(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """pixels (B, 3, H, W) -> what enters the image tower's first layer and what leaves each, in the tower's own shapes."""
         with torch.inference_mode():
             return [_array(state) for state in self.clip.image.hidden_states(self._tensor(pixels))]
 
     def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]:
-        """ids (B, L) -> what enters the text tower's first layer and what leaves each: (B, L, width)."""
         with torch.inference_mode():
             return [_array(state) for state in self.clip.text.hidden_states(self._tensor(ids))]
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        """What a tower is given: every run begins here."""
+        """An input on the device. Every run begins here, so threads are set here."""
         if self.device.type == "cpu":
             self._threads.apply()
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

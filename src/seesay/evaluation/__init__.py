@@ -1,1 +1,1 @@
-"""How good a model is: on tables of pictures with captions or labels. Nothing here prints; `seesay eval` does."""
+"""Measures models on tables of pictures with captions or labels; nothing here prints (`seesay eval` does)."""

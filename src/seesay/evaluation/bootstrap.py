@@ -1,4 +1,4 @@
-"""How far a score may be off because these pictures were taken and not others: percentile intervals by resampling pictures."""
+"""Bootstrap confidence intervals of scores, by resampling pictures."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,15 @@ import numpy as np
 SAMPLES = 1000
 LEVEL = 0.95
 
-Statistic = Callable[[np.ndarray], np.ndarray]  # (P,) how often each picture was drawn -> (M,) scores
+Statistic = Callable[[np.ndarray], np.ndarray]  # (P,) times that each picture was drawn -> (M,) scores
 
 
 def intervals(
     statistic: Statistic, pictures: int, *, samples: int = SAMPLES, level: float = LEVEL, seed: int = 0
 ) -> np.ndarray:
-    """(M, 2): the middle `level` of each score over `samples` draws of as many pictures, with replacement.
+    """Percentile intervals (M, 2): the middle `level` of each score over `samples` draws of all pictures with replacement.
 
-    Scores that a draw leaves undefined (NaN) are passed over. Deterministic for a seed.
+    Undefined scores (NaN) of a draw are ignored. Deterministic for a seed.
     """
     generator = np.random.default_rng(seed)
     drawn = np.stack(
@@ -28,11 +28,13 @@ def intervals(
     return np.asarray(np.nanpercentile(drawn, [outside, 100 - outside], axis=0).T)
 
 
-def of_means(values: np.ndarray, picture: np.ndarray | None = None, *, samples: int = SAMPLES, seed: int = 0) -> np.ndarray:
-    """Means over queries of `values` (Q, M) -> (M, 2). `picture` (Q,) says whose queries they are.
+def mean_intervals(
+    values: np.ndarray, picture: np.ndarray | None = None, *, samples: int = SAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Intervals of the means over queries: values (Q, M) -> (M, 2). picture: (Q,), the number of each query's picture.
 
-    A picture is drawn with all its queries (a cluster): captions of one picture err together, and taken one by one they would
-    make the interval too narrow. Without `picture` each query is one.
+    A picture is drawn with all its queries (a cluster): captions of one picture err together, and drawn one by one they would
+    make the interval too narrow. Without `picture`, each query is a picture of its own.
     """
     if picture is None:
         picture = np.arange(len(values))

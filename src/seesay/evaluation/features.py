@@ -1,7 +1,7 @@
-"""Vectors of a dataset by a model, kept in the cache folder, so that a second evaluation costs no encoding.
+"""Vectors of a dataset's pictures and texts, cached on disk, so that a second evaluation encodes nothing.
 
-A cache file is named by a digest of everything that its vectors depend on: the model's space and build, and every picture's
-path, size and time of change, or every text. It is derived: deleting it, or damaging it, costs time and changes no answer.
+The name of a cache file is a digest of everything that its vectors depend on: the model's space and build, and the path, size
+and modification time of every picture, or every text. A deleted or damaged cache file costs time and changes no result.
 """
 
 import hashlib
@@ -14,34 +14,34 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.checkpoints.hub.download import cache_dir
 from seesay.errors import InputError, TruncatedText, UnreadableImage
 from seesay.images.read import ImageInput
 from seesay.model import IMAGE_BATCH, Model
+from seesay.system.cache import cache_dir
 from seesay.system.cpu import available_cores
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.paths import absolute, is_url, printable
 from seesay.system.prefetch import prefetch
+from seesay.system.progress import NamedProgress
 
-Progress = Callable[[str, int, int], None]  # what ("pictures", "texts"), how many are done, of how many
-Alter = Callable[[int, Path | str], ImageInput]  # a picture's number and place -> what is encoded in its stead
+Alter = Callable[[int, Path | str], ImageInput]  # (number of a picture, its file or URL) -> the picture to encode instead
 
-FORMAT = 1  # part of every key; raised when what a file holds changes
+FORMAT = 1  # of a cache file, part of its key
 TEXTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """`vectors` (K, D) float32, unit length, of what could be read; `kept` (K,) int64 their numbers among all asked for."""
+class PictureFeatures:
+    """vectors: (K, D) float32, of unit length, of the readable pictures; readable: (K,) int64, their numbers among all."""
 
     vectors: np.ndarray
-    kept: np.ndarray
+    readable: np.ndarray
     failed: dict[str, str]  # path or URL -> why it could not be read
 
 
 @dataclass(frozen=True)
-class Texts:
-    """`vectors` (T, D) float32, unit length. `truncated` texts are longer than the model's context and lost their end."""
+class TextFeatures:
+    """vectors: (T, D) float32, of unit length. truncated: the number of texts longer than the model's context."""
 
     vectors: np.ndarray
     truncated: int
@@ -53,74 +53,76 @@ def picture_features(
     *,
     alter: Alter | None = None,
     variant: str = "",
-    progress: Progress | None = None,
-) -> Pictures:
-    """The pictures' vectors, from the cache where nothing has changed. Raises InputError where not one can be read.
+    progress: NamedProgress | None = None,
+) -> PictureFeatures:
+    """The pictures' vectors, from the cache if nothing has changed. Raises InputError if no picture can be read.
 
-    `alter` replaces each picture before it is encoded; `variant` then names exactly what it does, for the cache. Tables with
-    URLs are encoded every time, because only a fetch would show whether a picture changed.
+    alter: replaces each picture before it is encoded; variant: then names exactly what it does, for the cache. Datasets with
+    URLs are encoded every time, because only a fetch would show whether a picture has changed.
     """
     if not images:
         raise InputError("expected at least one picture, got none")
     file = None
     if not any(is_url(image) for image in images):
         file = _file("pictures", model, [variant, *(_signature(image) for image in images)])
-    found = None if file is None else _stored_pictures(file, len(images), model.dim)
-    if found is None:
-        found, certain = _encode_pictures(model, images, alter, progress)
-        if file is not None and certain:
-            failed = json.dumps(found.failed)
-            write_arrays(file, vectors=found.vectors, kept=found.kept, failed=np.frombuffer(failed.encode(), dtype=np.uint8))
-    if not len(found.kept):
-        path, reason = next(iter(found.failed.items()))
+    features = None if file is None else _cached_pictures(file, len(images), model.dim)
+    if features is None:
+        features, cacheable = _encode_pictures(model, images, alter, progress)
+        if file is not None and cacheable:
+            failed = json.dumps(features.failed)
+            write_arrays(
+                file, vectors=features.vectors, kept=features.readable, failed=np.frombuffer(failed.encode(), dtype=np.uint8)
+            )
+    if not len(features.readable):
+        path, reason = next(iter(features.failed.items()))
         raise InputError(f"none of {len(images)} pictures can be read; the first, {printable(path)}: {reason}")
-    return found
+    return features
 
 
-def text_features(model: Model, texts: Sequence[str], *, progress: Progress | None = None) -> Texts:
-    """The texts' vectors, from the cache where they are known. Raises MissingCapability for a model without a text tower."""
+def text_features(model: Model, texts: Sequence[str], *, progress: NamedProgress | None = None) -> TextFeatures:
+    """The texts' vectors, from the cache if it has them. Raises MissingCapability for a model without a text tower."""
     file = _file("texts", model, texts)
     stored = read_arrays(file)
     if stored is not None:
         vectors, truncated = stored.get("vectors"), stored.get("truncated")
         if _fits(vectors, len(texts), model.dim) and vectors is not None and truncated is not None and truncated.shape == ():
-            return Texts(vectors, int(truncated))
-    vectors, cut = np.empty((len(texts), model.dim), dtype=np.float32), 0
+            return TextFeatures(vectors, int(truncated))
+    vectors, count = np.empty((len(texts), model.dim), dtype=np.float32), 0
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         if progress:
             progress("texts", start, len(texts))
-        some = list(texts[start : start + TEXTS_AT_ONCE])
+        batch = list(texts[start : start + TEXTS_AT_ONCE])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TruncatedText)  # one count at the end, instead of a warning for each part
-            vectors[start : start + len(some)] = model.encode_text(some)
-        cut += int(np.sum(model.tokenizer(some).truncated))
+            warnings.simplefilter("ignore", TruncatedText)  # counted instead
+            vectors[start : start + len(batch)] = model.encode_text(batch)
+        count += int(np.sum(model.tokenizer(batch).truncated))
     if progress:
         progress("texts", len(texts), len(texts))
-    write_arrays(file, vectors=vectors, truncated=np.array(cut))
-    return Texts(vectors, cut)
+    write_arrays(file, vectors=vectors, truncated=np.array(count))
+    return TextFeatures(vectors, count)
 
 
 def _encode_pictures(
-    model: Model, images: Sequence[Path | str], alter: Alter | None, progress: Progress | None
-) -> tuple[Pictures, bool]:
-    """And whether all faults are the files' own, so that they may be remembered."""
-    rows, kept, failed, certain = [], [], {}, True
+    model: Model, images: Sequence[Path | str], alter: Alter | None, progress: NamedProgress | None
+) -> tuple[PictureFeatures, bool]:
+    """(features, whether they may be cached): not with a transient fault, which another run may not meet."""
+    rows, readable, failed, cacheable = [], [], {}, True
     items = iter(images) if alter is None else _altered(images, alter)
     for number, result in enumerate(model.each_image(items)):
         if isinstance(result, UnreadableImage):
             failed[str(images[number])] = result.reason
-            certain = certain and not result.transient
+            cacheable = cacheable and not result.transient
         else:
             rows.append(result)
-            kept.append(number)
+            readable.append(number)
         if progress:
             progress("pictures", number + 1, len(images))
     vectors = np.stack(rows) if rows else np.empty((0, model.dim), dtype=np.float32)
-    return Pictures(vectors, np.array(kept, dtype=np.int64), failed), certain
+    return PictureFeatures(vectors, np.array(readable, dtype=np.int64), failed), cacheable
 
 
 def _altered(images: Sequence[Path | str], alter: Alter) -> Iterator[ImageInput]:
-    """Raises UnreadableImage: who alters pictures has read them before."""
+    """Altered pictures in order. Raises UnreadableImage; only pictures that have been read before are altered."""
     return prefetch(lambda pair: alter(*pair), enumerate(images), threads=available_cores(), ahead=2 * IMAGE_BATCH)
 
 
@@ -141,20 +143,20 @@ def _file(kind: str, model: Model, inputs: Sequence[object]) -> Path:
     return cache_dir() / "evaluation" / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
-def _stored_pictures(file: Path, asked: int, dim: int) -> Pictures | None:
+def _cached_pictures(file: Path, count: int, dim: int) -> PictureFeatures | None:
     stored = read_arrays(file)
     if stored is None:
         return None
-    vectors, kept, failed = (stored.get(name) for name in ("vectors", "kept", "failed"))
-    if vectors is None or kept is None or failed is None or not _fits(vectors, len(kept), dim):
+    vectors, readable, failed = (stored.get(name) for name in ("vectors", "kept", "failed"))
+    if vectors is None or readable is None or failed is None or not _fits(vectors, len(readable), dim):
         return None
     try:
         reasons = json.loads(failed.tobytes())
     except ValueError:
         return None
-    if len(kept) > asked or not np.isin(kept, np.arange(asked)).all() or not isinstance(reasons, dict):
+    if len(readable) > count or not np.isin(readable, np.arange(count)).all() or not isinstance(reasons, dict):
         return None
-    return Pictures(vectors, kept, reasons)
+    return PictureFeatures(vectors, readable, reasons)
 
 
 def _fits(vectors: np.ndarray | None, rows: int, dim: int) -> bool:

@@ -1,19 +1,19 @@
-"""What a narrower build of a model costs on real photos and captions: cosines, and what changes in search and labels."""
+"""What quantization costs a model on a dataset: cosines between both builds' vectors, and changes of scores."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from seesay.evaluation.classification import score_classification
 from seesay.evaluation.datasets import Captions, Labels
 from seesay.evaluation.retrieval import recalls
-from seesay.evaluation.zero_shot import classified
 from seesay.model import Model
 from seesay.tasks.prompts import label_embeddings
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Cosines between a vector of one build and the same of the other."""
+    """The distribution of cosines between both builds' vectors of the same input."""
 
     count: int
     mean: float
@@ -23,7 +23,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """One figure under both builds, a fraction in 0..1."""
+    """A score in 0..1 of both builds: wide, the full-precision one, and narrow, the quantized one."""
 
     metric: str
     wide: float
@@ -32,13 +32,18 @@ class Change:
 
 @dataclass(frozen=True)
 class Fidelity:
+    """Cosines of picture and text vectors, and the changes of scores."""
+
     images: Spread
     texts: Spread | None
     changes: tuple[Change, ...]
 
 
 def compare(wide: Model, narrow: Model, captions: Captions | None, labels: Labels | None) -> Fidelity:
-    """Both builds over the same pictures, with their texts, their labels, or both. Raises UnreadableImage for a picture."""
+    """Compares the full-precision (wide) and the quantized (narrow) build on pictures with captions, labels or both.
+
+    Raises UnreadableImage.
+    """
     images = list(dict.fromkeys([*(captions.images if captions else ()), *(labels.images if labels else ())]))
     number = {image: i for i, image in enumerate(images)}
     pictures = [model.encode_image(images) for model in (wide, narrow)]
@@ -57,7 +62,7 @@ def compare(wide: Model, narrow: Model, captions: Captions | None, labels: Label
     if labels:
         rows = [number[image] for image in labels.images]
         tops = [
-            classified(p[rows] @ label_embeddings(model, labels.names).T, labels.labels, labels.names).top1
+            score_classification(p[rows] @ label_embeddings(model, labels.names).T, labels.labels, labels.names).top1
             for model, p in zip((wide, narrow), pictures, strict=True)
         ]
         changes.append(Change(f"zero-shot top-1 of {len(labels.names)} labels", *tops))

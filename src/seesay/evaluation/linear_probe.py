@@ -1,7 +1,7 @@
-"""Logistic regression on frozen vectors: how much of the classes a model's vectors tell, whatever its words.
+"""Linear probe: logistic regression on frozen vectors, which needs no texts.
 
-After Radford et al. 2021, appendix A.3: L-BFGS, the strength of regularisation chosen on a part of the training pictures
-(powers of 100 first, then the best one's neighbourhood by halves), then fitted again on all of them.
+After Radford et al. 2021, appendix A.3: L-BFGS; the strength of regularisation is chosen on a validation part of the training
+pictures (powers of 100 first, then the best one's neighbourhood in halving steps), then the fit is repeated on all of them.
 """
 
 import warnings
@@ -11,20 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from seesay.errors import InputError, MissingExtra
-from seesay.evaluation.zero_shot import Classification, classified
+from seesay.evaluation.classification import Classification, score_classification
+from seesay.system.progress import NamedProgress
 
 COARSE = tuple(10.0**power for power in range(-6, 7, 2))
 HALVINGS = 4  # of a step of two decades, so that the last step is an eighth of a decade
 ITERATIONS = 1000
-VALIDATION = 0.2  # of each class
-FIXED_C = 1.0  # where nothing is left to choose it on: one picture a class
+VALIDATION = 0.2  # share of each class
+FIXED_C = 1.0  # without a validation part: one picture per class
 
 
 @dataclass(frozen=True)
 class LinearProbe:
+    """The classification of a test set by a fitted probe, and how it was fitted."""
+
     score: Classification
     c: float  # inverse strength of regularisation, as scikit-learn counts it
-    sweep: dict[float, float]  # C -> accuracy on the validation part; empty where there was none
+    sweep: dict[float, float]  # C -> accuracy on the validation part; empty without one
     train: np.ndarray  # (K,) numbers of the training pictures used
 
 
@@ -37,11 +40,12 @@ def linear_probe(
     *,
     shots: int | None = None,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: NamedProgress | None = None,
 ) -> LinearProbe:
-    """Vectors (N, D) and (M, D), labels (N,) and (M,) as numbers of `names`. `shots` takes that many pictures of each class.
+    """Fits on train (N, D) and classifies test (M, D); labels (N,) and (M,) are numbers of `names`.
 
-    Deterministic for a seed, which chooses the shots and the validation part. Raises InputError, MissingExtra.
+    shots: the number of training pictures of each class, chosen, like the validation part, by `seed`. Deterministic for a seed.
+    Raises InputError, MissingExtra.
     """
     if shots is not None and shots < 1:
         raise InputError(f"expected shots from 1, got {shots}")
@@ -50,27 +54,27 @@ def linear_probe(
     vectors, labels = train[chosen], train_labels[chosen]
     if len(np.unique(labels)) < 2:
         raise InputError(f"expected training pictures of at least two classes, got {len(np.unique(labels))}")
-    held = _validation(labels, generator)
+    held_out = _validation(labels, generator)
     steps = len(COARSE) + 2 * HALVINGS + 1
-    tried: dict[float, float] = {}
+    accuracies: dict[float, float] = {}
 
     def accuracy(c: float) -> float:
-        if c not in tried:
+        if c not in accuracies:
             if progress:
-                progress("fits", len(tried), steps)
-            scores = _fit(vectors[~held], labels[~held], vectors[held], len(names), c)
-            tried[c] = float(np.mean(scores.argmax(axis=1) == labels[held]))
-        return tried[c]
+                progress("fits", len(accuracies), steps)
+            scores = _fit(vectors[~held_out], labels[~held_out], vectors[held_out], len(names), c)
+            accuracies[c] = float(np.mean(scores.argmax(axis=1) == labels[held_out]))
+        return accuracies[c]
 
-    c = _best(accuracy) if held.any() else FIXED_C
+    c = _best(accuracy) if held_out.any() else FIXED_C
     scores = _fit(vectors, labels, test, len(names), c)
     if progress:
         progress("fits", steps, steps)
-    return LinearProbe(classified(scores, test_labels, names), c, dict(sorted(tried.items())), chosen)
+    return LinearProbe(score_classification(scores, test_labels, names), c, dict(sorted(accuracies.items())), chosen)
 
 
 def require() -> None:
-    """Raises MissingExtra where scikit-learn is not installed."""
+    """Raises MissingExtra if scikit-learn is not installed."""
     try:
         import sklearn.linear_model  # noqa: F401
     except ImportError:
@@ -78,7 +82,7 @@ def require() -> None:
 
 
 def _best(accuracy: Callable[[float], float]) -> float:
-    """The C of the highest accuracy; of equal ones the middle one, which is farthest from where accuracy falls."""
+    """The C of the highest accuracy; the middle one of equal ones, farthest from where accuracy falls."""
 
     def peak(candidates: Sequence[float]) -> float:
         highest = max(map(accuracy, candidates))
@@ -94,7 +98,7 @@ def _best(accuracy: Callable[[float], float]) -> float:
 
 
 def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int, c: float) -> np.ndarray:
-    """Scores (M, classes) of `test`; classes without training pictures have the lowest."""
+    """Scores (M, classes) of `test`; -inf for classes without training pictures."""
     require()
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -102,29 +106,29 @@ def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int, 
 
     # One thread: L-BFGS makes many small products, whose threads wait for each other (12 times as long on a busy machine).
     with warnings.catch_warnings(), threadpool_limits(1):
-        # Next to no regularisation may not settle in 1000 steps, as in the original; its accuracy is compared all the same.
+        # Weak regularisation may not converge in 1000 iterations, as in the original; its accuracy is compared nevertheless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=c, max_iter=ITERATIONS, solver="lbfgs").fit(train.astype(np.float64), labels)
-        found = model.decision_function(test.astype(np.float64))
-    if found.ndim == 1:  # two classes: the second one's score
-        found = np.stack([-found, found], axis=1)
+        decisions = model.decision_function(test.astype(np.float64))
+    if decisions.ndim == 1:  # two classes: the score of the second
+        decisions = np.stack([-decisions, decisions], axis=1)
     scores = np.full((len(test), classes), -np.inf)
-    scores[:, model.classes_] = found
+    scores[:, model.classes_] = decisions
     return scores
 
 
 def _shots(labels: np.ndarray, shots: int, generator: np.random.Generator) -> np.ndarray:
-    """Numbers of `shots` pictures of each class that has pictures, or of all it has, in order."""
-    mixed = generator.permutation(len(labels))
-    return np.sort(np.concatenate([mixed[labels[mixed] == label][:shots] for label in np.unique(labels)]))
+    """The numbers, in order, of up to `shots` random pictures of each class."""
+    shuffled = generator.permutation(len(labels))
+    return np.sort(np.concatenate([shuffled[labels[shuffled] == label][:shots] for label in np.unique(labels)]))
 
 
 def _validation(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """(N,) bool: a fifth of each class, at least one of two; none of a class that has one picture."""
-    held = np.zeros(len(labels), dtype=bool)
-    mixed = generator.permutation(len(labels))
+    """(N,) bool: VALIDATION of each class, at least one picture; none of a class with a single one."""
+    held_out = np.zeros(len(labels), dtype=bool)
+    shuffled = generator.permutation(len(labels))
     for label in np.unique(labels):
-        mine = mixed[labels[mixed] == label]
-        if len(mine) > 1:
-            held[mine[: max(1, round(VALIDATION * len(mine)))]] = True
-    return held
+        members = shuffled[labels[shuffled] == label]
+        if len(members) > 1:
+            held_out[members[: max(1, round(VALIDATION * len(members)))]] = True
+    return held_out

@@ -1,52 +1,68 @@
-"""One model over one dataset: vectors, scores, intervals. What `seesay eval` prints, and what a report is made of."""
+"""Measures one model on one dataset: vectors, scores and their intervals, which `seesay eval` prints."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from seesay.evaluation.bootstrap import intervals, of_means
+from seesay.evaluation.bootstrap import intervals, mean_intervals
+from seesay.evaluation.classification import Classification, score_classification
 from seesay.evaluation.corruptions import Corrupt
 from seesay.evaluation.datasets import Captions, Labels
-from seesay.evaluation.features import Progress, picture_features, text_features
+from seesay.evaluation.features import picture_features, text_features
 from seesay.evaluation.linear_probe import LinearProbe, linear_probe
 from seesay.evaluation.retrieval import Retrieval, recalls
-from seesay.evaluation.zero_shot import Classification, classified
 from seesay.model import Model
+from seesay.system.progress import NamedProgress
 from seesay.tasks.prompts import ensemble, filled
 
 MATRIX_CLASSES = 100  # up to here JSON holds the whole confusion matrix
 
 
 @dataclass(frozen=True)
-class Run:
-    """What every command says of a model. `name` is what the caller named it."""
+class MeasuredModel:
+    """A model by the name that the caller used for it, and by its two identities."""
 
     name: str
     space_id: str
     build_id: str
+
+    @classmethod
+    def of(cls, name: str, model: Model) -> "MeasuredModel":
+        """The record of a model that the caller calls `name`."""
+        return cls(name, model.space_id, model.build_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One model measured on one dataset."""
+
+    model: MeasuredModel
     failed: dict[str, str]  # picture -> why it was left out
     notes: tuple[str, ...]
 
     def scores(self) -> dict[str, Any]:
-        """As JSON."""
+        """The scores as JSON."""
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
-        identity = {"model": self.name, "space_id": self.space_id, "build_id": self.build_id}
+        """Scores, identity of the model, and pictures that were left out."""
+        identity = {"model": self.model.name, "space_id": self.model.space_id, "build_id": self.model.build_id}
         return {**self.scores(), **identity, "failed": [{"path": p, "reason": r} for p, r in self.failed.items()]}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RetrievalRun(Run):
+    """Search in both directions."""
+
     captions: Captions  # of the pictures that could be read
     images: np.ndarray  # (I, D) float32
     texts: np.ndarray  # (T, D) float32
-    found: Retrieval
+    retrieval: Retrieval
 
     def scores(self) -> dict[str, Any]:
-        ways = self.found.directions
+        ways = self.retrieval.directions
         return {
             **{name: _rounded(direction.recall) for name, direction in ways.items()},
             "median_rank": {name: direction.median_rank for name, direction in ways.items()},
@@ -58,8 +74,10 @@ class RetrievalRun(Run):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassificationRun(Run):
+    """Classification by names (zero-shot), with the templates around them."""
+
     data: Labels
     score: Classification
     bounds: dict[str, tuple[float, float]]  # "top1", "top5", "mean_per_class_recall" -> interval
@@ -86,26 +104,26 @@ class ClassificationRun(Run):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProbeRun(ClassificationRun):
-    probe: LinearProbe | None = None
+    """Classification by a linear probe."""
+
+    probe: LinearProbe
     shots: int | None = None
 
     def scores(self) -> dict[str, Any]:
-        probe = self.probe
-        assert probe is not None
         return {
             **super().scores(),
-            "c": probe.c,
-            "sweep": [{"c": c, "accuracy": round(accuracy, 6)} for c, accuracy in probe.sweep.items()],
-            "train_pictures": len(probe.train),
+            "c": self.probe.c,
+            "sweep": [{"c": c, "accuracy": round(accuracy, 6)} for c, accuracy in self.probe.sweep.items()],
+            "train_pictures": len(self.probe.train),
             "shots": self.shots,
         }
 
 
 @dataclass(frozen=True)
 class Degree:
-    """Scores under one corruption at one severity; `bounds` are their intervals."""
+    """Scores under one corruption at one severity, with their intervals."""
 
     corruption: str
     severity: int
@@ -113,15 +131,17 @@ class Degree:
     bounds: dict[str, tuple[float, float]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RobustnessRun(Run):
+    """Scores under corruptions."""
+
     pictures: int
     clean: Degree  # severity 0
     degrees: tuple[Degree, ...]
 
     @property
     def mean(self) -> dict[str, float]:
-        """Over all corruptions and severities."""
+        """Each score's mean over all corruptions and severities."""
         return {name: float(np.mean([degree.scores[name] for degree in self.degrees])) for name in self.clean.scores}
 
     def scores(self) -> dict[str, Any]:
@@ -131,29 +151,39 @@ class RobustnessRun(Run):
         return {"clean": _degree(self.clean), "mean": _rounded(self.mean), "corruptions": by_name, "pictures": self.pictures}
 
 
-def run_retrieval(name: str, model: Model, captions: Captions, progress: Progress | None = None) -> RetrievalRun:
+def run_retrieval(name: str, model: Model, captions: Captions, progress: NamedProgress | None = None) -> RetrievalRun:
+    """Recall in both directions. Raises InputError where no picture can be read."""
     pictures = picture_features(model, captions.images, progress=progress)
-    captions = captions.only(pictures.kept)
+    captions = captions.only(pictures.readable)
     texts = text_features(model, captions.texts, progress=progress)
-    found = recalls(pictures.vectors, texts.vectors, captions.owner)
     return RetrievalRun(
-        *_identity(name, model, pictures.failed, texts.truncated, len(captions.texts)),
+        model=MeasuredModel.of(name, model),
+        failed=pictures.failed,
+        notes=_truncation_note(model, texts.truncated, len(captions.texts)),
         captions=captions,
         images=pictures.vectors,
         texts=texts.vectors,
-        found=found,
+        retrieval=recalls(pictures.vectors, texts.vectors, captions.owner),
     )
 
 
 def run_zero_shot(
-    name: str, model: Model, data: Labels, templates: Sequence[str], progress: Progress | None = None
+    name: str, model: Model, data: Labels, templates: Sequence[str], progress: NamedProgress | None = None
 ) -> ClassificationRun:
+    """Classification by the classes' names. Raises InputError where no picture can be read."""
     pictures = picture_features(model, data.images, progress=progress)
-    data = data.only(pictures.kept)
-    classes, truncated = _classes(model, data.names, templates, progress)
-    score = classified(pictures.vectors @ classes.T, data.labels, data.names)
-    identity = _identity(name, model, pictures.failed, truncated, len(data.names) * len(templates))
-    return ClassificationRun(*identity, data=data, score=score, bounds=_bounds(score), templates=tuple(templates))
+    data = data.only(pictures.readable)
+    classes = _class_vectors(model, data.names, templates, progress)
+    score = score_classification(pictures.vectors @ classes.vectors.T, data.labels, data.names)
+    return ClassificationRun(
+        model=MeasuredModel.of(name, model),
+        failed=pictures.failed,
+        notes=_truncation_note(model, classes.truncated, classes.texts),
+        data=data,
+        score=score,
+        bounds=_bounds(score),
+        templates=tuple(templates),
+    )
 
 
 def run_linear_probe(
@@ -164,13 +194,13 @@ def run_linear_probe(
     *,
     shots: int | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> ProbeRun:
-    """Both with one list of names (`datasets.aligned`)."""
-    known, asked = (picture_features(model, part.images, progress=progress) for part in (train, data))
-    train, data = train.only(known.kept), data.only(asked.kept)
+    """`train` and `data` have the same names (`datasets.with_same_names`)."""
+    training, test = (picture_features(model, part.images, progress=progress) for part in (train, data))
+    train, data = train.only(training.readable), data.only(test.readable)
     probe = linear_probe(
-        known.vectors, train.labels, asked.vectors, data.labels, data.names, shots=shots, seed=seed, progress=progress
+        training.vectors, train.labels, test.vectors, data.labels, data.names, shots=shots, seed=seed, progress=progress
     )
     unseen = sorted(set(data.labels.tolist()) - set(train.labels.tolist()))
     notes = []
@@ -178,11 +208,9 @@ def run_linear_probe(
         example = data.names[unseen[0]]
         notes.append(f"{len(unseen)} classes have no training pictures and are always wrong, such as {example!r}")
     return ProbeRun(
-        name,
-        model.space_id,
-        model.build_id,
-        known.failed | asked.failed,
-        tuple(notes),
+        model=MeasuredModel.of(name, model),
+        failed=training.failed | test.failed,
+        notes=tuple(notes),
         data=data,
         score=probe.score,
         bounds=_bounds(probe.score),
@@ -200,73 +228,94 @@ def run_robustness(
     *,
     templates: Sequence[str],
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: NamedProgress | None = None,
 ) -> RobustnessRun:
-    """Top-1 of labels, or recall at 1 of captions, of the pictures as they are and made worse in each way."""
+    """Top-1 of labels, or recall at 1 of captions, on the pictures as they are and under each corruption."""
     pictures = picture_features(model, data.images, progress=progress)
-    kept = data.only(pictures.kept)
-    if isinstance(kept, Captions):
-        texts = text_features(model, kept.texts, progress=progress)
-        truncated, asked, scored = texts.truncated, len(kept.texts), _recall_at_1(texts.vectors, kept.owner)
+    readable = data.only(pictures.readable)
+    if isinstance(readable, Captions):
+        texts = text_features(model, readable.texts, progress=progress)
+        score = _recall_at_1(texts.vectors, readable.owner)
+        notes = _truncation_note(model, texts.truncated, len(readable.texts))
     else:
-        classes, truncated = _classes(model, kept.names, templates, progress)
-        asked, scored = len(kept.names) * len(templates), _top_1(classes, kept)
-    clean = Degree("clean", 0, *scored(pictures.vectors))
+        classes = _class_vectors(model, readable.names, templates, progress)
+        score = _top_1(classes.vectors, readable)
+        notes = _truncation_note(model, classes.truncated, classes.texts)
+    clean = Degree("clean", 0, *score(pictures.vectors))
     degrees = []
     for corruption in corruptions:
         for severity in severities:
             alter = Corrupt(corruption, severity, shorter_px=model.image_spec.resize_px, seed=seed)
-            shown = _named(progress, f"pictures, {corruption} {severity}")
-            worse = picture_features(model, kept.images, alter=alter, variant=alter.variant, progress=shown)
-            degrees.append(Degree(corruption, severity, *scored(worse.vectors)))
-    identity = _identity(name, model, pictures.failed, truncated, asked)
-    return RobustnessRun(*identity, pictures=len(kept.images), clean=clean, degrees=tuple(degrees))
+            shown = _renamed(progress, f"pictures, {corruption} {severity}")
+            worse = picture_features(model, readable.images, alter=alter, variant=alter.variant, progress=shown)
+            degrees.append(Degree(corruption, severity, *score(worse.vectors)))
+    return RobustnessRun(
+        model=MeasuredModel.of(name, model),
+        failed=pictures.failed,
+        notes=notes,
+        pictures=len(readable.images),
+        clean=clean,
+        degrees=tuple(degrees),
+    )
 
 
-Scored = Callable[[np.ndarray], tuple[dict[str, float], dict[str, tuple[float, float]]]]  # vectors -> scores, intervals
+class _Scores(NamedTuple):
+    """Scores by name, and the interval of each."""
+
+    scores: dict[str, float]
+    bounds: dict[str, tuple[float, float]]
 
 
-def _recall_at_1(texts: np.ndarray, owner: np.ndarray) -> Scored:
-    def scored(vectors: np.ndarray) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        found = recalls(vectors, texts, owner, ks=[1])
-        ways = {f"{name} R@1": way for name, way in found.directions.items()}
-        return {name: way.recall["R@1"] for name, way in ways.items()}, {name: way.bounds["R@1"] for name, way in ways.items()}
-
-    return scored
+_ScoreVectors = Callable[[np.ndarray], _Scores]  # the pictures' vectors (N, D) -> scores
 
 
-def _top_1(classes: np.ndarray, data: Labels) -> Scored:
-    def scored(vectors: np.ndarray) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        score = classified(vectors @ classes.T, data.labels, data.names)
-        return {"top1": score.top1}, {"top1": _tuple(of_means(score.hits[:, :1])[0])}
+def _recall_at_1(texts: np.ndarray, owner: np.ndarray) -> _ScoreVectors:
+    def score(vectors: np.ndarray) -> _Scores:
+        directions = recalls(vectors, texts, owner, ks=[1]).directions
+        return _Scores(
+            {f"{name} R@1": direction.recall["R@1"] for name, direction in directions.items()},
+            {f"{name} R@1": direction.bounds["R@1"] for name, direction in directions.items()},
+        )
 
-    return scored
+    return score
 
 
-def _classes(model: Model, names: Sequence[str], templates: Sequence[str], progress: Progress | None) -> tuple[np.ndarray, int]:
-    """One vector per name (C, D), and how many prompts were too long."""
+def _top_1(classes: np.ndarray, data: Labels) -> _ScoreVectors:
+    def score(vectors: np.ndarray) -> _Scores:
+        classification = score_classification(vectors @ classes.T, data.labels, data.names)
+        return _Scores({"top1": classification.top1}, {"top1": _interval(mean_intervals(classification.hits[:, :1])[0])})
+
+    return score
+
+
+class _ClassVectors(NamedTuple):
+    """vectors (C, D), one per class. texts: prompts that they are made of. truncated: how many of these are cut."""
+
+    vectors: np.ndarray
+    texts: int
+    truncated: int
+
+
+def _class_vectors(
+    model: Model, names: Sequence[str], templates: Sequence[str], progress: NamedProgress | None
+) -> _ClassVectors:
     prompts = text_features(model, filled(names, templates), progress=progress)
-    return ensemble(prompts.vectors, len(names)), prompts.truncated
+    return _ClassVectors(ensemble(prompts.vectors, len(names)), len(prompts.vectors), prompts.truncated)
 
 
 def _bounds(score: Classification) -> dict[str, tuple[float, float]]:
-    top1, top5 = of_means(score.hits)
+    top1, top5 = mean_intervals(score.hits)
     (mean,) = intervals(lambda times: np.nanmean(score.recall_of(times), keepdims=True), len(score.labels))
-    return {"top1": _tuple(top1), "top5": _tuple(top5), "mean_per_class_recall": _tuple(mean)}
+    return {"top1": _interval(top1), "top5": _interval(top5), "mean_per_class_recall": _interval(mean)}
 
 
-def _identity(
-    name: str, model: Model, failed: dict[str, str], truncated: int, texts: int
-) -> tuple[str, str, str, dict[str, str], tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
-    if truncated:
-        notes = (
-            f"{truncated} of {texts} texts are longer than {model.tokenizer.spec.context_length} tokens and lost their end",
-        )
-    return name, model.space_id, model.build_id, failed, notes
+def _truncation_note(model: Model, truncated: int, texts: int) -> tuple[str, ...]:
+    if not truncated:
+        return ()
+    return (f"{truncated} of {texts} texts are longer than {model.tokenizer.spec.context_length} tokens and lost their end",)
 
 
-def _named(progress: Progress | None, what: str) -> Progress | None:
+def _renamed(progress: NamedProgress | None, what: str) -> NamedProgress | None:
     if progress is None:
         return None
     return lambda _, done, total: progress(what, done, total)
@@ -280,7 +329,7 @@ def _rounded(scores: dict[str, float]) -> dict[str, float]:
     return {name: round(score, 6) for name, score in scores.items()}
 
 
-def _tuple(bound: np.ndarray) -> tuple[float, float]:
+def _interval(bound: np.ndarray) -> tuple[float, float]:
     return float(bound[0]), float(bound[1])
 
 

@@ -1,1 +1,1 @@
-"""Pictures: from files to upright RGB (`read`), and from RGB to a tower's pixels (`preprocess`)."""
+"""Images: from any source to upright RGB (`read`), and from there to a tower's pixels (`preprocess`)."""

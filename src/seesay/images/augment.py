@@ -1,4 +1,4 @@
-"""Pictures as training sees them: cut, turned and coloured by chance, or just as evaluation sees them."""
+"""Augmentation for training: random crop, flip, colour jitter and greyscale; without any, evaluation's frame."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from seesay.images.decoding.decode import Picture
 from seesay.images.preprocess import INTERPOLATION, frame
 from seesay.images.spec import ImageSpec
 
-ASPECTS = (3 / 4, 4 / 3)  # of a crop, width to height
-TRIES = 10
+ASPECTS = (3 / 4, 4 / 3)  # of a crop: least and greatest width / height
+TRIES = 10  # to draw a crop that fits
 JITTERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What chance does to a picture, in this order.
+    """Random changes of a picture, applied in the order of the fields.
 
-    crop_scale: the part of the picture's area that a crop takes, from and to, drawn as torchvision's RandomResizedCrop draws
-    it; (1, 1): no crop by chance, but the frame that evaluation sees. flip: left to right, every second picture; texts may name
-    sides, so it is off. colour: brightness, contrast and saturation, in an order drawn, are each multiplied by 1 - colour to
-    1 + colour. grey: the chance of a picture without colours.
+    crop_scale: least and greatest share of the picture's area in a crop, drawn as in torchvision's RandomResizedCrop; (1, 1)
+    takes evaluation's frame instead. flip: mirrors every second picture; off by default, since texts may name sides. colour:
+    brightness, contrast and saturation, in random order, are each multiplied by a factor in 1 - colour .. 1 + colour. grey:
+    probability of a greyscale picture.
     """
 
     crop_scale: tuple[float, float] = (1.0, 1.0)
@@ -41,33 +41,34 @@ class Augment:
 
     @property
     def crops(self) -> bool:
+        """Whether pictures are cropped at random."""
         return self.crop_scale != (1.0, 1.0)
 
     @property
     def random(self) -> bool:
-        """Whether the same picture may look different the next time."""
+        """Whether two calls with one picture may differ."""
         return self.crops or self.flip or self.colour > 0 or self.grey > 0
 
     def enough_px(self, spec: ImageSpec) -> int:
-        """For `images.read(decode="fast")`, which keeps twice this on both sides.
+        """The `enough_px` for `images.read(decode="fast")`, which keeps twice as many pixels on both sides.
 
-        No less than evaluation asks for, and so much that no crop that may be drawn is enlarged because of it.
+        At least evaluation's, and enough that a fast decode never makes a crop be enlarged.
         """
         if not self.crops:
             return spec.resize_px
-        narrowest = math.sqrt(self.crop_scale[0] * ASPECTS[0])  # side of a crop, of the picture's shorter one
+        narrowest = math.sqrt(self.crop_scale[0] * ASPECTS[0])  # shortest side of a crop, as a share of the picture's
         return max(spec.resize_px, math.ceil(spec.size_px / narrowest / 2))
 
 
 def augment(picture: Picture, spec: ImageSpec, how: Augment, rng: np.random.Generator) -> np.ndarray:
-    """-> levels (3, size_px, size_px) uint8, which `images.preprocess.normalize` makes a tower's pixels.
+    """A decoded picture -> levels (3, size_px, size_px) uint8, for `images.preprocess.normalize`.
 
-    Where nothing is left to chance, those are bit for bit `preprocess`'s.
+    Without random changes the result is bit for bit that of `images.preprocess.to_pixels`.
     """
     size = (picture.width, picture.height)
     if how.crops:
         left, top, width, height = random_crop(*size, how.crop_scale, rng)
-        reduced = max(1, round(picture.width / picture.image.width))  # by a fast decode: 1, 2, 4 or 8
+        reduced = max(1, round(picture.width / picture.image.width))  # a fast decode divides sides by 1, 2, 4 or 8
         box = (left / reduced, top / reduced, (left + width) / reduced, (top + height) / reduced)
         image = picture.image.resize((spec.size_px, spec.size_px), INTERPOLATION[spec.interpolation], box=box)
     else:
@@ -84,9 +85,10 @@ def augment(picture: Picture, spec: ImageSpec, how: Augment, rng: np.random.Gene
 
 
 def random_crop(width: int, height: int, scale: tuple[float, float], rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """(left, top, width, height) of a crop, drawn as torchvision does: its area evenly, its shape evenly in the logarithm.
+    """Draws the (left, top, width, height) of a crop as torchvision does: area uniform, aspect ratio uniform in the logarithm.
 
-    A crop that does not fit is drawn again; after some tries it is the largest central one with a shape within the bounds.
+    scale: least and greatest share of the area. A crop that does not fit is drawn again; after TRIES the largest central crop
+    within ASPECTS is taken.
     """
     for _ in range(TRIES):
         area = width * height * rng.uniform(*scale)

@@ -1,16 +1,18 @@
-"""Tags of an EXIF block or a TIFF file, each read on its own: one that is damaged or of an odd type costs itself alone.
+"""Tags of an EXIF block or a TIFF file, each read by itself, so that a damaged one costs no other.
 
-Pillow gives up a whole block for one such tag, and tells of it by Python warnings, which no thread can hold back for itself.
+Pillow drops a whole block for one such tag, and reports it by Python warnings, which a thread cannot suppress for itself.
 """
 
 import struct
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
-Value = bytes | tuple[float, ...]  # text and bytes as they are stored; numbers
+Value = bytes | tuple[float, ...]  # of a tag: text and bytes as stored, or numbers
 
 
 class Tag(IntEnum):
+    """Numbers of the tags that are used."""
+
     BITS_PER_SAMPLE = 0x0102
     PHOTOMETRIC = 0x0106
     MAKE = 0x010F
@@ -30,6 +32,8 @@ class Tag(IntEnum):
 
 
 class GPS(IntEnum):
+    """Numbers of the tags in the directory of the place."""
+
     LATITUDE_REF = 1
     LATITUDE = 2
     LONGITUDE_REF = 3
@@ -38,7 +42,7 @@ class GPS(IntEnum):
     DATE = 29
 
 
-# The number of a type -> how struct reads it; rationals are two numbers.
+# Type of a value -> its format for struct; a rational is two numbers.
 NUMBERS = {
     1: "B",
     3: "H",
@@ -55,17 +59,20 @@ NUMBERS = {
     17: "q",
     18: "Q",
 }
-TEXT = (1, 2, 6, 7)  # of single bytes
+TEXT = (1, 2, 6, 7)  # types of single bytes
 RATIONAL = (5, 10)
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how such a file begins, in either order of bytes, and with 64 bits
-MOST_TAGS = 4096  # of one directory
-MOST_VALUES = 64  # numbers of one tag that are read
-MOST_BYTES = 2**20  # of a text, or of XMP
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # signatures: little and big endian, of 32 and of 64 bits
+MOST_TAGS = 4096  # read of one directory
+MOST_VALUES = 64  # numbers read of one tag
+MOST_BYTES = 2**20  # read of a text or of XMP
 
 
 class Directories:
-    """The main directory, that of the camera's details, and that of the place, by tag. data: a block with or without its
-    "Exif" mark, or a whole TIFF file. What is no such thing has no tags."""
+    """Values by tag in three directories: `main`, `details` (of the exposure) and `place` (GPS).
+
+    data: an EXIF block with or without its "Exif" prefix, or a whole TIFF file. Any other bytes have no tags. `counts` has the
+    number of values of each main tag, also of those that are not read.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.main: Mapping[int, Value] = {}
@@ -89,7 +96,7 @@ class Directories:
         self.place = self._below(Tag.PLACE)
 
     def first(self, tag: int) -> Iterator[Value]:
-        """The values of a tag where it belongs, and in the main directory, where some programs put it."""
+        """The values of a tag in `details`, where it belongs, and in `main`, where some programs put it."""
         for directory in (self.details, self.main):
             if tag in directory:
                 yield directory[tag]
@@ -102,7 +109,7 @@ class Directories:
         return struct.unpack_from(self._order + how, self._data, at)
 
     def _entries(self, at: int) -> Iterator[tuple[int, int, int, int]]:
-        """(tag, type, count, where its value is or where it says that it is) each."""
+        """(tag, type, count, offset of its value or of the pointer to it) of each entry."""
         counted, entry, place = ("Q", "HHQ", 12) if self._big else ("H", "HHI", 8)
         size = place + (8 if self._big else 4)
         try:
@@ -132,8 +139,7 @@ class Directories:
             (offset,) = self._unpack("Q" if self._big else "I", at)
             at = int(offset)
         if kind in TEXT or tag == Tag.XMP:
-            found = bytes(self._data[at : at + min(size, MOST_BYTES)])
-            return found or None
+            return bytes(self._data[at : at + min(size, MOST_BYTES)]) or None
         if kind not in NUMBERS:
             return None
         values = self._unpack(how * min(count, MOST_VALUES), at)
@@ -143,25 +149,25 @@ class Directories:
 
 
 def number(value: Value | None) -> float | None:
-    """The first number of a value, whatever type it was given: a number, a byte, or figures."""
+    """The first number of a value of any type: a number, a byte, or digits as text."""
     if isinstance(value, tuple):
         return value[0] if value else None
     if not value:
         return None
-    figures = value.split(b"\0")[0].strip()
-    if figures.isdigit():
-        return float(figures)
+    digits = value.split(b"\0")[0].strip()
+    if digits.isdigit():
+        return float(digits)
     return float(value.strip(b"\0")[0]) if value.strip(b"\0") else None
 
 
 def text(value: Value | None) -> str | None:
-    """A text up to its end mark, behind which some cameras leave what they had there before; None where it is blank."""
+    """A text up to its first NUL, behind which some cameras leave junk; None for a blank."""
     if not isinstance(value, bytes):
         return None
     raw = value.split(b"\0")[0]
     try:
-        found = raw.decode("utf-8")
+        decoded = raw.decode("utf-8")
     except UnicodeDecodeError:
-        found = raw.decode("latin-1")
-    found = "".join(letter if letter.isprintable() else " " for letter in found)
-    return " ".join(found.split()) or None
+        decoded = raw.decode("latin-1")
+    printable = "".join(letter if letter.isprintable() else " " for letter in decoded)
+    return " ".join(printable.split()) or None

@@ -1,11 +1,11 @@
-"""Fetches one picture from a URL that the caller gave: http(s) only, bounded in bytes, time and redirects.
+"""Fetches one picture from a URL over http(s), bounded in bytes, time and redirects.
 
-The other side is not trusted: it may lie about length and type, send a byte a second, or point elsewhere. Each hop's host is
-resolved once, the addresses are shown to `allow`, and the connection goes to one of those very addresses; so a policy ("public
-addresses only", for a server that takes URLs from strangers) holds for redirects too and cannot be slipped past by a name that
-resolves differently the second time. Proxies from the environment are not used: they would connect where they like.
+The server is not trusted: it may lie about length and type, send a byte a second, or redirect anywhere. The host of each hop
+is resolved once, `allow` decides about its addresses, and the connection goes to one of exactly these. So a policy ("public
+addresses only", for a server that takes URLs from strangers) holds for redirects too, and a name that resolves differently the
+second time cannot evade it. Proxies of the environment are not used: they would connect where they like.
 
-Whatever goes wrong is an UnreadableImage of this picture alone, `transient` where trying again may help.
+Whatever goes wrong is an UnreadableImage of this picture alone, `transient` if another try may succeed.
 """
 
 import http.client
@@ -21,24 +21,24 @@ from typing import Any
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from seesay.errors import UnreadableImage
-from seesay.system.network import USER_AGENT, offline, trusted
+from seesay.system.network import USER_AGENT, offline, tls_context
 from seesay.system.paths import printable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Allow = Callable[[Address], bool]
 
 REDIRECTS = (301, 302, 303, 307, 308)
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that another day may differ
-UNTYPED = ("application/octet-stream", "binary/octet-stream", "")  # what storage sends that knows no better
-CONNECT_S = 5.0  # per address, so that one that never answers leaves time for the next
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # statuses that may change
+UNTYPED = ("application/octet-stream", "binary/octet-stream", "")  # content types of storage that knows no type
+CONNECT_S = 5.0  # per address: one that never answers leaves time for the next
 CHUNK = 64 * 1024
-PATH_LETTERS = "/%:@!$&'()*+,;=~"  # what needs no encoding in a path; % because what is encoded already stays so
+PATH_LETTERS = "/%:@!$&'()*+,;=~"  # stay as they are in a path; % because encoded parts are not encoded again
 URL_LETTERS = PATH_LETTERS + "?#[]"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds` bounds all of it, connecting, redirects and body, except how long the system takes to look up a name."""
+    """Limits of one fetch. seconds: of connecting, redirects and body together, without the system's look-up of names."""
 
     bytes: int = 50 * 2**20
     seconds: float = 20.0
@@ -49,19 +49,19 @@ LIMITS = Limits()
 
 
 def fetch(url: str, limits: Limits = LIMITS, allow: Allow | None = None) -> bytes:
-    """The bytes behind a URL, not yet known to be a picture: the decoder decides. Raises UnreadableImage.
+    """The bytes at a URL; whether they are a picture is for the decoder to say. Raises UnreadableImage.
 
-    `allow` is asked about every address that a host resolves to (IPv4 inside IPv6 is taken out first); one refusal refuses the
-    host. By default all are allowed: the user chose the URL.
+    allow: a policy, called with every address that a host resolves to (an IPv4 address inside IPv6 is unwrapped first); one
+    refusal refuses the host. By default all are allowed: the user chose the URL.
     """
     name = printable_url(url)
     if offline():
         raise UnreadableImage(name, "was not fetched, because SEESAY_OFFLINE is set")
     deadline = time.monotonic() + limits.seconds
-    here = url
+    current = url
     for _ in range(limits.redirects + 1):
         try:
-            answer = _request(here, name, limits, deadline, allow)
+            answer = _request(current, name, limits, deadline, allow)
         except TimeoutError:
             raise UnreadableImage(name, f"did not arrive within {limits.seconds:g} seconds", transient=True) from None
         except (OSError, http.client.HTTPException) as error:
@@ -69,12 +69,12 @@ def fetch(url: str, limits: Limits = LIMITS, allow: Allow | None = None) -> byte
             raise UnreadableImage(name, f"the connection broke ({reason})", transient=True) from None
         if isinstance(answer, bytes):
             return answer
-        here = answer.url
+        current = answer.url
     raise UnreadableImage(name, f"is redirected more than {limits.redirects} times")
 
 
 def printable_url(url: str) -> str:
-    """A URL for messages: no password, no control characters."""
+    """A URL for messages, without password and control characters."""
     text = re.sub(r"^(\w+://)[^/?#]*@", r"\1...@", url)
     return printable(text.encode("utf-8", "backslashreplace").decode())
 
@@ -89,17 +89,17 @@ def _request(url: str, name: str, limits: Limits, deadline: float, allow: Allow 
     target = quote(parts.path or "/", safe=PATH_LETTERS, errors="replace")
     if parts.query:
         target += "?" + quote(parts.query, safe=URL_LETTERS, errors="replace")
-    secure = trusted() if parts.scheme == "https" else None
+    secure = tls_context() if parts.scheme == "https" else None
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(host, port)  # writes the request and its Host; it would connect by name, so it is given its socket
+    connection = kind(host, port)  # given a socket below: by itself it would connect by name
     connection.sock = _connect(host, port, secure, name, deadline, allow)
     try:
-        asked = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity", "Connection": "close"}
-        connection.request("GET", target, headers=asked)
+        headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity", "Connection": "close"}
+        connection.request("GET", target, headers=headers)
         with connection.getresponse() as response:
             location = response.getheader("Location")
             if response.status in REDIRECTS and location:
-                # http.client reads headers as latin-1, so this gives back the bytes that were sent.
+                # http.client decodes headers as latin-1, so this encodes the bytes that were sent.
                 return _Redirect(urljoin(url, quote(location, safe=URL_LETTERS, encoding="latin-1")))
             _check_head(response, name, limits)
             return _body(response, name, limits)
@@ -108,7 +108,7 @@ def _request(url: str, name: str, limits: Limits, deadline: float, allow: Allow 
 
 
 def _parse(url: str, name: str) -> tuple[SplitResult, str, int]:
-    """The parts of a URL, its host in ASCII and its port: what is checked here is what is connected to."""
+    """The parts of a URL, its host in ASCII and its port; the connection uses what is checked here."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -129,13 +129,13 @@ def _parse(url: str, name: str) -> tuple[SplitResult, str, int]:
 def _connect(
     host: str, port: int, secure: ssl.SSLContext | None, name: str, deadline: float, allow: Allow | None
 ) -> "_BoundedSocket":
-    """A connection to one of the addresses that were looked up and allowed; with `secure`, to the holder of a certificate."""
+    """Connects to one of the resolved and allowed addresses of a host, by TLS if `secure` is given."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableImage(name, f"the host {host} cannot be found ({reason})", transient=True) from None
-    ends = list(dict.fromkeys((family, end) for family, _, _, _, end in found))
+    ends = list(dict.fromkeys((family, end) for family, _, _, _, end in resolved))
     for _, end in ends:
         address = ipaddress.ip_address(end[0])
         if allow is not None and not allow(getattr(address, "ipv4_mapped", None) or address):
@@ -144,13 +144,13 @@ def _connect(
     for family, end in ends:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(min(CONNECT_S, _left(deadline)))
+            sock.settimeout(min(CONNECT_S, _remaining(deadline)))
             sock.connect(end)
-            sock.settimeout(_left(deadline))
+            sock.settimeout(_remaining(deadline))
             return _BoundedSocket(secure.wrap_socket(sock, server_hostname=host) if secure else sock, deadline)
         except OSError as error:
             sock.close()
-            _left(deadline)
+            _remaining(deadline)
             fault = error
     raise UnreadableImage(name, f"no connection to {host} port {port} ({fault})", transient=True)
 
@@ -158,7 +158,7 @@ def _connect(
 def _check_head(response: http.client.HTTPResponse, name: str, limits: Limits) -> None:
     if response.status != 200:
         reason = f"the server answered {response.status} {response.reason}".rstrip()
-        raise UnreadableImage(name, printable(reason), transient=response.status in PASSING)
+        raise UnreadableImage(name, printable(reason), transient=response.status in TRANSIENT)
     kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     if not kind.startswith("image/") and kind not in UNTYPED:
         page = " It is a web page; give the URL of the picture itself" if kind == "text/html" else ""
@@ -186,17 +186,17 @@ def _too_large(name: str, limits: Limits) -> UnreadableImage:
     return UnreadableImage(name, f"is larger than {limits.bytes / 2**20:g} MB, the most that is fetched")
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _remaining(deadline: float) -> float:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError
-    return left
+    return seconds
 
 
 class _BoundedSocket:
-    """A connected socket whose every read must end before the deadline; it has the few methods that http.client calls.
+    """A connected socket whose reads must all end before a deadline, with the few methods that http.client calls.
 
-    A plain time-out starts anew with every byte, so a server that sends one a second would be listened to for ever.
+    A plain time-out starts anew with every byte: a server that sends one a second would never be given up.
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
@@ -204,7 +204,7 @@ class _BoundedSocket:
         self._deadline = deadline
 
     def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(_left(self._deadline))
+        self._sock.settimeout(_remaining(self._deadline))
         self._sock.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -224,7 +224,7 @@ class _BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left(self._deadline))
+        self._sock.settimeout(_remaining(self._deadline))
         return self._stream.readinto(buffer)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""What is written into a picture besides its pixels: when, with what and where it was taken, and which way is up.
+"""A picture's metadata from EXIF, XMP and PNG: date, camera, place and orientation.
 
-Whatever is damaged or of an odd type costs itself alone, and never the picture.
+A damaged or oddly typed value costs itself alone, and never the picture.
 """
 
 import math
@@ -20,17 +20,19 @@ XMP_DATES = (
     "exif:DateTimeDigitized",
     "xmp:CreateDate",
     "xap:CreateDate",
-)  # xap: as of 2001
+)  # xap: the prefix of 2001
 XMP_DEGREES = re.compile(r"\s*(\d+),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?\s*([NSEW])\s*")  # 33,51.6S
-FIGURES = re.compile(r"-?\d+(?:\.\d+)?")
-# Directions that pictures are taken to mean; others in words are rare enough.
-NEGATIVE = ("S", "W")
+NUMBERS = re.compile(r"-?\d+(?:\.\d+)?")
+NEGATIVE = ("S", "W")  # first letters of directions; words for them in other languages are rare
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """taken_at: local time of the camera, ISO 8601 without zone, with the fraction of a second where it is known, and without
-    the time of day where that is not. latitude, longitude: degrees, north and east positive."""
+    """Facts about a picture; None if unknown.
+
+    orientation: of EXIF, 1 to 8. taken_at: the camera's local time in ISO 8601 without zone, with a fraction of the second
+    where it is known, or the day alone. latitude, longitude: degrees, north and east positive.
+    """
 
     orientation: int = 1
     taken_at: str | None = None
@@ -40,7 +42,7 @@ class Metadata:
 
 
 def read_metadata(image: Image.Image, data: bytes = b"") -> Metadata:
-    """Of an opened picture; data: its file, in which the tags of a TIFF lie."""
+    """The metadata of an opened image. data: its file, which holds the tags of a TIFF."""
     tags = Directories(_exif_block(image, data))
     xmp = _xmp(image, tags)
     place = _exif_place(tags) or _xmp_place(xmp) or (None, None)
@@ -55,10 +57,10 @@ def read_metadata(image: Image.Image, data: bytes = b"") -> Metadata:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Of a picture that somebody else has opened."""
+    """The EXIF orientation of an image that the caller has opened; 1 if unknown."""
     try:
         return read_metadata(image, image.getexif().tobytes()).orientation
-    except Exception:  # Pillow's reader gives up on any fault in the block; then nobody knows
+    except Exception:  # Pillow's reader fails on any fault in the block
         return 1
 
 
@@ -66,7 +68,7 @@ def _exif_block(image: Image.Image, data: bytes) -> bytes:
     block = image.info.get("exif")
     if isinstance(block, bytes):
         return block
-    profile = image.info.get("Raw profile type exif")  # what ImageMagick writes into a PNG: lines of hexadecimal figures
+    profile = image.info.get("Raw profile type exif")  # ImageMagick writes it into a PNG, in hexadecimal lines
     if isinstance(profile, str):
         try:
             return bytes.fromhex("".join(profile.split("\n")[3:]))
@@ -76,26 +78,26 @@ def _exif_block(image: Image.Image, data: bytes) -> bytes:
 
 
 def _xmp(image: Image.Image, tags: Directories) -> str:
-    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or tags.main.get(Tag.XMP) or ""
-    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or tags.main.get(Tag.XMP) or ""
+    return xmp.decode("utf-8", "replace") if isinstance(xmp, bytes) else str(xmp)
 
 
 def _property(xmp: str, name: str) -> str | None:
-    """A property that stands as an attribute or as an element. Damaged XML has properties, too."""
-    found = re.search(rf"""{name}(?:\s*=\s*["']([^"'<]*)["']|>\s*([^<]*)<)""", xmp) if name in xmp else None
-    return None if found is None else " ".join((found[1] or found[2] or "").split()) or None
+    """The value of an attribute or element, found by pattern, so that damaged XML has properties, too."""
+    match = re.search(rf"""{name}(?:\s*=\s*["']([^"'<]*)["']|>\s*([^<]*)<)""", xmp) if name in xmp else None
+    return None if match is None else " ".join((match[1] or match[2] or "").split()) or None
 
 
 def _orientation(tags: Directories, xmp: str) -> int:
-    found = number(tags.main.get(Tag.ORIENTATION))
-    if found is None:
-        said = _property(xmp, "tiff:Orientation")
-        found = float(said) if said is not None and said.isdigit() else None
-    return int(found) if found is not None and found in range(1, 9) else 1
+    orientation = number(tags.main.get(Tag.ORIENTATION))
+    if orientation is None:
+        written = _property(xmp, "tiff:Orientation")
+        orientation = float(written) if written is not None and written.isdigit() else None
+    return int(orientation) if orientation is not None and orientation in range(1, 9) else 1
 
 
 def _dates(image: Image.Image, data: bytes, tags: Directories, xmp: str) -> Iterator[str | None]:
-    """The first that is one is the day of the photo; when a file was changed says least about it."""
+    """Candidates for the date of the photo, the most reliable first; the time of the last change comes last."""
     for tag, subsecond in (
         (Tag.DATE_TIME_ORIGINAL, Tag.SUBSECOND_ORIGINAL),
         (Tag.DATE_TIME_DIGITIZED, Tag.SUBSECOND_DIGITIZED),
@@ -113,7 +115,7 @@ def _dates(image: Image.Image, data: bytes, tags: Directories, xmp: str) -> Iter
 
 
 def _gps_date(tags: Directories) -> str | None:
-    """In universal time: what the satellites say."""
+    """Date and time of the GPS fix, in universal time."""
     day = text(tags.place.get(GPS.DATE))
     clock = tags.place.get(GPS.TIME)
     if day is None:
@@ -140,26 +142,26 @@ def _exif_place(tags: Directories) -> tuple[float, float] | None:
 def _xmp_place(xmp: str) -> tuple[float, float] | None:
     both = []
     for name in ("exif:GPSLatitude", "exif:GPSLongitude"):
-        found = XMP_DEGREES.fullmatch(_property(xmp, name) or "")
-        if found is None:
+        match = XMP_DEGREES.fullmatch(_property(xmp, name) or "")
+        if match is None:
             return None
-        degrees, minutes, seconds, reference = found.groups()
+        degrees, minutes, seconds, reference = match.groups()
         both.append(_signed((float(degrees), float(minutes), float(seconds or 0)), reference))
     return _place(*both)
 
 
 def _place(latitude: float | None, longitude: float | None) -> tuple[float, float] | None:
-    """Both or none; 0, 0 is what is written without a fix."""
+    """(latitude, longitude), or None if one is missing or out of range; 0, 0 is written without a fix."""
     if latitude is None or longitude is None or (latitude, longitude) == (0, 0):
         return None
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # which NaN fails, too
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # also false for NaN
         return None
     return round(latitude, 7), round(longitude, 7)
 
 
 def _degrees(value: Value | None, reference: Value | None) -> float | None:
     if isinstance(value, bytes):
-        value = tuple(map(float, FIGURES.findall(text(value) or "")))
+        value = tuple(map(float, NUMBERS.findall(text(value) or "")))
     if not value:
         return None
     if isinstance(reference, tuple):  # typed as a number
@@ -168,7 +170,7 @@ def _degrees(value: Value | None, reference: Value | None) -> float | None:
 
 
 def _signed(parts: tuple[float, ...], reference: str | None) -> float:
-    """Degrees, minutes and seconds, of which the last may be left out. A direction tells the sign even of a negative number."""
+    """Degrees from degrees, minutes and seconds; the last two may be missing. A direction decides the sign, if there is one."""
     degrees = float(sum(abs(part) / 60.0**at for at, part in enumerate(parts) if at == 0 or math.isfinite(part)))
     if not reference:
         return math.copysign(degrees, parts[0])

@@ -1,6 +1,4 @@
-"""From RGB pictures to a tower's pixels: one function for search, evaluation, training and serving."""
-
-from collections.abc import Sequence
+"""The resize rule and the normalisation: from any picture to a tower's pixels, for every caller (`load_pixels`)."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +15,7 @@ INTERPOLATION = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# Enlarged beyond this, a long strip, of which only the centre is used, costs more than it is worth.
+# Above this the centre is resized by itself: enlarging all of a long strip, to use its centre, would cost too much.
 MAX_ENLARGED_PIXELS = 16_000_000
 
 
@@ -29,70 +27,67 @@ def load_pixels(
     name: str | None = None,
     most_pixels: int = MAX_PIXELS,
 ) -> tuple[np.ndarray, Picture]:
-    """One picture, wherever it is (as `read` takes it) -> what a tower sees of it, (3, size_px, size_px) float32, and the
-    picture. Raises UnreadableImage, whatever goes wrong with it."""
+    """Reads a picture (any input of `read`) -> (its `to_pixels`, the picture itself).
+
+    Raises UnreadableImage, whatever goes wrong with the picture; InputError for what is no input of `read`.
+    """
     picture = read(
         source, decode=decode, enough_px=spec.resize_px, alpha=spec.alpha, name=name, most_pixels=most_pixels, srgb=False
     )
     try:
-        # Colours are turned in the few pixels that the tower sees: in all of them it would take as long as decoding.
-        part = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
-        return normalize(np.asarray(part).transpose(2, 0, 1)[None], spec)[0], picture
+        return to_pixels(picture, spec), picture
     except MemoryError:
-        shown = f"{picture.width} x {picture.height} pixels do not fit into memory"
-        raise UnreadableImage(name or "picture", shown, transient=True) from None
-    except Exception as fault:  # whatever one picture brings about must not end the run for all others
+        reason = f"{picture.width} x {picture.height} pixels do not fit into memory"
+        raise UnreadableImage(name or "picture", reason, transient=True) from None
+    except Exception as fault:  # a fault of one picture must not end the run for all others
         raise UnreadableImage(name or "picture", f"cannot be brought to the model's size ({fault})") from fault
 
 
-def preprocess(
-    images: Sequence[Image.Image], spec: ImageSpec, *, originals: Sequence[tuple[int, int]] | None = None
-) -> np.ndarray:
-    """RGB images -> pixels (N, 3, size_px, size_px) float32.
+def to_pixels(picture: Picture, spec: ImageSpec) -> np.ndarray:
+    """A decoded picture -> (3, size_px, size_px) float32, as the tower takes it.
 
     The same arithmetic as torchvision's Resize on PIL images, CenterCrop, ToTensor and Normalize, as CLIP code uses them, to
-    the last bit (tests/parity). One difference is meant: CLIP's code resizes first and converts to RGB afterwards, which shows
-    in pictures with palettes, alpha or CMYK colours; here pictures are RGB already.
-    `originals`: (width, height) before a fast decode made the images smaller, so that the same part of each is taken.
+    the last bit (tests/parity), with one deliberate difference: CLIP's code resizes first and converts to RGB afterwards, which
+    shows in pictures with palettes, alpha or CMYK colours; here pictures are RGB already.
     """
-    levels = np.empty((len(images), 3, spec.size_px, spec.size_px), dtype=np.uint8)
-    for row, image, size in zip(levels, images, originals or [image.size for image in images], strict=True):
-        row[:] = np.asarray(frame(image, spec, size)).transpose(2, 0, 1)
-    return normalize(levels, spec)
+    # The profile is applied to the few pixels that the tower sees: on all of them it would take as long as decoding.
+    visible = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
+    pixels: np.ndarray = normalize(np.asarray(visible).transpose(2, 0, 1)[None], spec)[0]
+    return pixels
 
 
 def normalize(levels: np.ndarray, spec: ImageSpec) -> np.ndarray:
-    """Levels (N, 3, H, W) uint8, as of `images.augment`, -> pixels of that shape, float32."""
+    """Levels (N, 3, H, W) uint8 (`images.augment` makes such) -> (level / 255 - mean) / std, of the same shape, float32."""
     pixels = np.empty(levels.shape, dtype=np.float32)
     mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (spec.mean, spec.std))
-    for row, own in zip(pixels, levels, strict=True):  # a picture at a time stays in the caches
-        np.divide(own, np.float32(255), out=row, dtype=np.float32)
+    for row, source in zip(pixels, levels, strict=True):  # picture by picture, so that the data stay in the caches
+        np.divide(source, np.float32(255), out=row, dtype=np.float32)
         row -= mean
         row /= std
     return pixels
 
 
 def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None = None) -> Image.Image:
-    """The part of an RGB image that the tower sees, at the size it sees it (size_px, size_px).
+    """The resize rule of a spec: an RGB image -> the part that the tower sees, (size_px, size_px).
 
-    `original`: the picture's (width, height) before a fast decode, which rounds a side up to whole pixels: the frame is laid
-    out on the original, and the fraction of a pixel that was made up is left out.
+    original: the picture's (width, height) before a fast decode, which rounds each side up to whole pixels. The frame is laid
+    out on the original, without the fraction of a pixel that the rounding added.
     """
-    how = INTERPOLATION[spec.interpolation]
+    resample = INTERPOLATION[spec.interpolation]
     original_width, original_height = original or image.size
     reduced = max(1, round(original_width / image.width))  # 1, 2, 4 or 8
     whole = (0.0, 0.0, original_width / reduced, original_height / reduced)
     if spec.resize == "squash":
-        return image.resize((spec.size_px, spec.size_px), how, box=whole)
+        return image.resize((spec.size_px, spec.size_px), resample, box=whole)
     width, height = _scaled(original_width, original_height, spec)
     left, top = _offset(width, spec), _offset(height, spec)
     if width * height > MAX_ENLARGED_PIXELS:
-        # resize() takes the centre alone; its box has single precision, which may change a level by 2.
+        # The box has single precision, which may change a level by 2.
         scale_x, scale_y = whole[2] / width, whole[3] / height
         box = (left * scale_x, top * scale_y, (left + spec.size_px) * scale_x, (top + spec.size_px) * scale_y)
-        return image.resize((spec.size_px, spec.size_px), how, box=box)
+        return image.resize((spec.size_px, spec.size_px), resample, box=box)
     if image.size != (width, height):
-        image = image.resize((width, height), how, box=whole)
+        image = image.resize((width, height), resample, box=whole)
     if min(width, height) >= spec.size_px:
         return image.crop((left, top, left + spec.size_px, top + spec.size_px))
     ground = Image.new("RGB", (spec.size_px, spec.size_px), (spec.fill,) * 3)
@@ -101,7 +96,7 @@ def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None 
 
 
 def _scaled(width: int, height: int, spec: ImageSpec) -> tuple[int, int]:
-    """The size of the whole picture before it is cut or given bars; rounded as torchvision and OpenCLIP each do it."""
+    """The size of the resized picture before it is cropped or padded, rounded as torchvision and OpenCLIP do it."""
     if spec.resize == "longest":
         ratio = max(height / spec.size_px, width / spec.size_px)
         return max(1, round(width / ratio)), max(1, round(height / ratio))
@@ -111,7 +106,7 @@ def _scaled(width: int, height: int, spec: ImageSpec) -> tuple[int, int]:
 
 
 def _offset(side: int, spec: ImageSpec) -> int:
-    """Where the frame begins; negative where there are bars, of which the first is the narrower."""
+    """Where the frame begins on one side; negative with padding, of which the first bar is the narrower."""
     margin = side - spec.size_px
     if margin < 0:
         return -(-margin // 2)

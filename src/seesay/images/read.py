@@ -1,7 +1,7 @@
-"""Reads one picture, wherever it is: within limits, upright, RGB.
+"""Reads one picture from any source: within limits, auto-rotated, RGB.
 
-A file is not trusted: its format must be on the list, its bytes and pixels within limits before anything is decoded, what
-might take long is decoded in a process of its own, and whatever goes wrong is an UnreadableImage of this picture alone.
+Files are not trusted. Format, bytes and pixels are checked before anything is decoded; pictures that may take long are decoded
+in a process of their own; whatever goes wrong is an UnreadableImage of this picture alone.
 """
 
 import os
@@ -16,16 +16,16 @@ from seesay.images.decoding import isolated
 from seesay.images.decoding.decode import (
     MAX_PIXELS,
     NO_MEMORY,
-    TURNS,
+    TRANSPOSITIONS,
     Alpha,
     Decode,
+    DecodeOptions,
     Picture,
-    Wanted,
     check_bytes,
-    decoded,
+    decode_picture,
     to_rgb,
 )
-from seesay.images.decoding.memory import DECODED
+from seesay.images.decoding.memory import DECODING
 from seesay.images.metadata import Metadata, orientation_of
 from seesay.system.paths import is_url, printable
 
@@ -44,11 +44,11 @@ def read(
 ) -> Picture:
     """Reads a file (str or Path), a URL (str, http or https), encoded bytes, a PIL image or a uint8 array (H, W, 3).
 
-    decode "fast" lets a JPEG come out of the decoder at 1/2, 1/4 or 1/8 of its size, as long as both sides keep twice
-    `enough_px`; pixels then differ slightly (docs/benchmarks.md says by how much). A file of more than most_pixels is not
-    decoded. Colours are those that a viewer shows: a file's own profile is turned into sRGB. A PIL image keeps its values,
-    since CLIP's own preprocessing knows no profiles and its users compare. srgb False may leave them to be turned with the
-    picture's `profile`, when it is smaller. Raises UnreadableImage.
+    decode "fast": a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, as long as both sides keep twice `enough_px`; its pixels
+    then differ slightly (docs/benchmarks.md). alpha: how transparency is handled. name: of the picture, for errors.
+    most_pixels: more are not decoded. srgb: colours are those that a viewer shows, converted from the file's profile; False may
+    leave them unconverted, with the picture's `profile` for later, when fewer pixels are left. A PIL image keeps its values,
+    because CLIP's own preprocessing ignores profiles and people compare with it. Raises UnreadableImage, InputError.
     """
     if isinstance(source, np.ndarray):
         return _plain(_from_array(source), alpha)
@@ -57,26 +57,26 @@ def read(
     if not isinstance(source, str | os.PathLike | bytes):
         raise InputError(f"expected a path, a URL, bytes, a PIL image or a uint8 array (H, W, 3), got {type(source).__name__}")
     if isinstance(source, bytes):
-        data, shown = source, name or "picture"
+        data, label = source, name or "picture"
     elif is_url(source):
-        from seesay.images.fetch import fetch, printable_url  # http and TLS: 50 ms that no local file should pay
+        from seesay.images.fetch import fetch, printable_url  # http and TLS take 50 ms to import
 
-        data, shown = fetch(str(source)), name or printable_url(str(source))
+        data, label = fetch(str(source)), name or printable_url(str(source))
     else:
         path = Path(source)
-        shown = name or printable(path)
-        data = read_bytes(path, shown)
-    wanted = Wanted(decode, enough_px, alpha, most_pixels, srgb)
+        label = name or printable(path)
+        data = read_bytes(path, label)
+    options = DecodeOptions(decode, enough_px, alpha, most_pixels, srgb)
     try:
-        if isolated.needed(data):
-            return isolated.decoders().decode(data, shown, replace(wanted, srgb=True), DECODED.holding)
-        return decoded(data, shown, wanted, DECODED.holding)
+        if isolated.needs_process(data):
+            return isolated.decoders().decode(data, label, replace(options, srgb=True), DECODING.reserve)
+        return decode_picture(data, label, options, DECODING.reserve)
     except MemoryError:
-        raise UnreadableImage(shown, NO_MEMORY, transient=True) from None
+        raise UnreadableImage(label, NO_MEMORY, transient=True) from None
 
 
 def read_bytes(path: Path, name: str) -> bytes:
-    """The bytes of a picture file, or UnreadableImage with the reason."""
+    """The bytes of a picture's file. name: of the picture, for errors. Raises UnreadableImage with the reason."""
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -95,9 +95,9 @@ def read_bytes(path: Path, name: str) -> bytes:
 
 def _opened(image: Image.Image, alpha: Alpha) -> Picture:
     if image.format == "TIFF":
-        image.load()  # which turns it; what is left to be done is known only then
-    turn = TURNS.get(orientation_of(image))
-    return _plain(image if turn is None else image.transpose(turn), alpha)
+        image.load()  # Pillow rotates a TIFF when it loads it, and only then is its orientation what remains to be done
+    transposition = TRANSPOSITIONS.get(orientation_of(image))
+    return _plain(image if transposition is None else image.transpose(transposition), alpha)
 
 
 def _plain(image: Image.Image, alpha: Alpha) -> Picture:

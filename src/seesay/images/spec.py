@@ -1,24 +1,24 @@
-"""How a picture becomes the pixels of an image tower, as values."""
+"""`ImageSpec`: how a picture becomes the pixels of an image tower, as values."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from seesay.errors import InputError
 
-MOST_PIXELS = 10_000  # of a side of what a tower takes; a damaged configuration must not ask for all memory
+MOST_PIXELS = 10_000  # of a side: a damaged configuration must not take all memory
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """How a decoded picture becomes pixels (3, size_px, size_px) float32.
+    """How a decoded picture becomes pixels (3, size_px, size_px) float32: resize, crop or pad, then (value - mean) / std.
 
-    resize "shortest": the shorter side becomes `resize_px`, the longer one keeps the shape (rounded down), then a central crop.
-    resize "squash": both sides become `size_px`, whatever the shape was.
-    resize "longest": the longer side becomes `size_px`, the shorter one keeps the shape, and bars of the grey level `fill`
-    (0..255) make up for the rest.
-    alpha "white": transparent pictures are laid on white; "drop": the alpha channel is ignored, as most CLIP code does.
-    crop: where the central crop begins when the margin is odd. "rounded": to the nearest pixel, halves to the even one, as
-    torchvision does, and with it OpenAI's CLIP and OpenCLIP; "floored": as transformers does.
+    resize "shortest": the shorter side becomes `resize_px`, the longer one in proportion (rounded down); then a central crop.
+    resize "squash": both sides become `size_px`, regardless of the aspect ratio.
+    resize "longest": the longer side becomes `size_px`, the shorter one in proportion; bars of the grey level `fill` (0..255)
+    pad it to a square.
+    alpha "white": transparent pictures are composed on white; "drop": the alpha channel is ignored, as in most CLIP code.
+    crop: where the central crop begins when the margin is odd. "rounded": to the nearest pixel, halves to the even one, as in
+    torchvision, and with it in OpenAI's CLIP and OpenCLIP; "floored": as in transformers. Raises InputError.
     """
 
     size_px: int

@@ -3,6 +3,6 @@
 from seesay.library.indexing.report import Failure, IndexReport
 from seesay.library.library import Library
 from seesay.library.search.filters import Filters
-from seesay.library.search.result import Hit
+from seesay.library.search.result import Hit, SearchResult
 
-__all__ = ["Failure", "Filters", "Hit", "IndexReport", "Library"]
+__all__ = ["Failure", "Filters", "Hit", "IndexReport", "Library", "SearchResult"]

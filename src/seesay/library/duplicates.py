@@ -1,123 +1,144 @@
-"""Pictures that a library has more than once: the same bytes, or the same picture resized, recompressed, turned, marked.
+"""Finds pictures that a library has more than once, also resized, recompressed, turned or marked.
 
-Two measures together: the perceptual hash, which knows how a picture is laid out and nothing of what it shows, and the cosine
-of the vectors, for which it is the other way round. What they find and what they mistake is in docs/benchmarks.md. Nothing is
-deleted: every group has a proposed keeper, and the rest is for the user to decide on. Who deletes the rest relies on the
-keeper, so only files count that are there as they were when they were indexed.
+Two measures decide together: the perceptual hash, which compares layout and not content, and the cosine of the vectors, which
+does the opposite. Their errors are in docs/benchmarks.md. Nothing is deleted: every group has a proposed keeper, and the user
+decides about the rest. Whoever deletes that relies on the keeper, so a file counts only if it is unchanged since indexing.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from seesay.errors import LibraryError, UnreadableImage
 from seesay.images.phash import WAVES, bits, faint, turned, waves
 from seesay.images.read import read
-from seesay.library.search.filters import Filters
-from seesay.library.search.ranking import EVERYTHING
+from seesay.library.search.filters import EVERYTHING, Filters
+from seesay.library.session import Session
 from seesay.library.storage.links import by_age, on_disk
-from seesay.library.storage.reads import PictureFile
+from seesay.library.storage.rows import PictureFile
 from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
 from seesay.system.progress import Progress
 
-if TYPE_CHECKING:
-    from seesay.library.library import Library
-
-NEAR = 4  # bits by which hashes of one picture may differ, whatever else
-# The cosine that vectors must have otherwise, and how much more for every bit: the lower of the two lines, of which the first
-# is for hashes that are nearly alike. Chosen on the pairs of benchmarks/duplicates.py.
+NEAR = 4  # hashes that differ in at most so many bits are one picture, whatever the cosine
+# Otherwise the cosine has to reach the lower of two lines over the number of differing bits: (at 0 bits, more for every bit).
+# The first is for hashes that are nearly equal. Chosen on the pairs of benchmarks/duplicates.py.
 LINES = ((0.45, 0.055), (0.92, 0.003))
-ROWS, COLUMNS = 512, 8192  # of the pairs compared at once
-ENOUGH_PX = 64  # to make a hash of
+ROWS = 512  # pairs are compared in blocks of so many rows
+COLUMNS = 8192  # and columns
+ENOUGH_PX = 64  # the least decoded size that a hash needs
 FORMATS = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}  # other names of one format
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A file. cosine, distance: of its vector and its hash (0 to 64 bits) to the keeper's; 1 and 0 for the same bytes."""
+    """A file of a group.
+
+    id: its picture's. size: bytes. cosine, distance: of its vector, and of its hash (0 to 64 bits), to the keeper's; 1 and 0
+    for the same bytes.
+    """
 
     path: str
     width: int | None
     height: int | None
-    size: int  # bytes
+    size: int
     taken_at: str | None
     identical: bool
     cosine: float = 1.0
     distance: int = 0
-    id: str = ""  # of its picture, as hits have it
+    id: str = ""
 
     def to_json(self) -> dict[str, object]:
-        """Without the id: who reads it has the path."""
+        """The documented form (docs/cli.md), without the id, which the path makes superfluous."""
         return {name: value for name, value in vars(self).items() if value is not None and name != "id"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """A picture that is there more than once. The keeper has the most pixels; of equals that which knows when it was
-    taken, then the most bytes among files of one format, then what `links.by_age` puts first, as a search does."""
+    """A picture that the library has more than once.
+
+    The keeper has the most pixels; then a known date; then the most bytes among files of one format; then it is the first by
+    `links.by_age`, as in searches.
+    """
 
     keeper: Copy
     others: tuple[Copy, ...]
 
     def to_json(self) -> dict[str, object]:
+        """The documented form (docs/cli.md)."""
         return {"keeper": self.keeper.to_json(), "others": [other.to_json() for other in self.others]}
 
 
+class Likeness(NamedTuple):
+    """How alike two pictures are: the cosine of their vectors, and the bits in which their hashes differ."""
+
+    cosine: float
+    distance: int
+
+
+SAME = Likeness(1.0, 0)
+
+
 def one_picture(cosines: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Cosines and distances of pairs -> mask of the pairs that are one picture."""
     (first, steep), (second, flat) = LINES
     enough = np.minimum(first + steep * distances, second + flat * distances)
     return np.asarray((distances <= NEAR) | (cosines >= enough))
 
 
-def find(
-    library: "Library", *, filters: Filters = EVERYTHING, exact: bool = False, progress: Progress | None = None
+def find_duplicates(
+    session: Session, *, filters: Filters = EVERYTHING, exact: bool = False, progress: Progress | None = None
 ) -> list[Group]:
     """Groups among the pictures that pass the filters, the largest first. exact: equal bytes only.
 
-    All of a group are alike to one and the same of them, so that a series of photos, each like the next, is no group. The
-    hashes of pictures that an older version indexed are made first, for which their files are read. Raises InputError where
-    there is no picture in the folder to filter by.
+    All of a group are alike to one and the same of them, so a series of photos, each like the next, is no group. Hashes that
+    are missing (of pictures that an older version indexed) are computed first, from their files. Raises InputError where the
+    folder to filter by has no picture.
     """
-    with library.reading() as store:
-        space = library.space(store)
-        store.pictures(filters.folder)
-        passing = store.passing(filters, space, "image")
-        files = store.picture_files(passing.contents, filters)
-        if exact:
-            return _groups(files, {}, lambda a, b: (1.0, 0))
-        parts = [(np.empty(0, dtype=np.int64), np.empty((0, space.dim), dtype=np.float32))]
-        for ids, vectors in library.vectors(store, space, "image").parts:
-            inside = np.isin(ids, passing.vectors, assume_unique=True)
-            parts.append((ids[inside], vectors[inside]))
-        hashes = store.waves()
-    contents = passing.contents[np.searchsorted(passing.vectors, np.concatenate([ids for ids, _ in parts]))]
-    stacked = np.concatenate([vectors for _, vectors in parts])
-    hashes |= _made(library, {content: files[content] for content in contents.tolist() if content not in hashes}, progress)
-    known = np.array([content in hashes for content in contents.tolist()], dtype=bool)
-    contents, stacked = contents[known], stacked[known]
-    layout = np.array([np.frombuffer(hashes[content], "<f4") for content in contents.tolist()], dtype=np.float32)
-    layout = layout.reshape(-1, WAVES, WAVES)
-    near: dict[int, set[int]] = {}
-    for i, j in alike(stacked, layout, progress):
-        a, b = int(contents[i]), int(contents[j])
-        near.setdefault(a, set()).add(b)
-        near.setdefault(b, set()).add(a)
-    row_of = {content: row for row, content in enumerate(contents.tolist())}
+    store = session.store
+    session.require_space()
+    store.require_pictures(filters.folder)
+    selection = store.select(filters, session.space, "image")
+    files = store.picture_files(selection.contents, filters)
+    if exact:
+        return _groups(files, {}, lambda a, b: SAME)
+    vectors = session.vectors("image")
+    ids = vectors.ids[np.isin(vectors.ids, selection.vectors, assume_unique=True)]
+    contents = selection.contents[np.searchsorted(selection.vectors, ids)]
+    hashes = _hashes(session, {content: files[content] for content in contents.tolist()}, progress)
+    hashed = np.array([content in hashes for content in contents.tolist()], dtype=bool)
+    contents, rows = contents[hashed], vectors.rows(ids[hashed])
+    unrounded = np.array([np.frombuffer(hashes[content], "<f4") for content in contents.tolist()], dtype=np.float32)
+    return _alike_groups(files, contents.tolist(), rows, unrounded.reshape(-1, WAVES, WAVES), progress)
 
-    def likeness(a: int, b: int) -> tuple[float, int]:
-        i, j = row_of[a], row_of[b]
-        cosines, distances = _compared(stacked[[i]], layout[[i]], stacked[[j]], _signs(layout[[j]]))
-        return float(cosines[0, 0]), int(distances[0, 0])
+
+def _alike_groups(
+    files: Mapping[int, Sequence[PictureFile]],
+    contents: Sequence[int],
+    vectors: np.ndarray,
+    hashes: np.ndarray,
+    progress: Progress | None,
+) -> list[Group]:
+    """Groups of contents with vectors (N, D) and unrounded hashes (N, 8, 8)."""
+    near: dict[int, set[int]] = {}
+    for i, j in alike(vectors, hashes, progress):
+        near.setdefault(contents[i], set()).add(contents[j])
+        near.setdefault(contents[j], set()).add(contents[i])
+    row = {content: number for number, content in enumerate(contents)}
+
+    def likeness(a: int, b: int) -> Likeness:
+        i, j = row[a], row[b]
+        cosines, distances = _compared(vectors[[i]], hashes[[i]], vectors[[j]], _signs(hashes[[j]]))
+        return Likeness(float(cosines[0, 0]), int(distances[0, 0]))
 
     return _groups(files, near, likeness)
 
 
 def alike(vectors: np.ndarray, hashes: np.ndarray, progress: Progress | None = None) -> Iterator[tuple[int, int]]:
-    """Vectors (N, D) at unit length and waves (N, 8, 8) -> every pair i < j that is one picture."""
+    """Vectors (N, D) at unit length and unrounded hashes (N, 8, 8) -> every pair i < j of rows that is one picture."""
     signs = _signs(hashes)
     for start in range(0, len(vectors), ROWS):
         own = slice(start, min(start + ROWS, len(vectors)))
@@ -130,83 +151,91 @@ def alike(vectors: np.ndarray, hashes: np.ndarray, progress: Progress | None = N
 
 
 def _compared(vectors: np.ndarray, hashes: np.ndarray, others: np.ndarray, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, D), (N, 8, 8) and (M, D), (M, 64) -> cosines (N, M), and bits that differ (N, M) in that of eight positions, turned
-    and mirrored, in which the fewest do."""
-    same = np.maximum.reduce([position @ signs.T for position in _signs(turned(hashes))])
-    return vectors @ others.T, 32 - same / 2
+    """(N, D), (N, 8, 8) and (M, D), (M, 64) -> cosines (N, M), and differing bits (N, M): the fewest of eight orientations."""
+    products = np.maximum.reduce([orientation @ signs.T for orientation in _signs(turned(hashes))])
+    return vectors @ others.T, 32 - products / 2
 
 
-def _signs(waves: np.ndarray) -> np.ndarray:
-    """(..., 64) float32: the product of two is 64 less twice the bits that differ; 0 where a picture has nothing in it."""
-    signs = np.where(bits(waves), np.float32(1), np.float32(-1))
-    return np.where(faint(waves)[..., None], np.float32(0), signs)
+def _signs(hashes: np.ndarray) -> np.ndarray:
+    """(..., 64) float32, -1 or 1 per bit: the product of two is 64 - 2 * differing bits. 0 where a picture is uniform."""
+    signs = np.where(bits(hashes), np.float32(1), np.float32(-1))
+    return np.where(faint(hashes)[..., None], np.float32(0), signs)
 
 
-def _made(library: "Library", missing: Mapping[int, Sequence[PictureFile]], progress: Progress | None) -> dict[int, bytes]:
-    """The waves of pictures that have none yet, kept in the library if it can be written to."""
+def _hashes(session: Session, files: Mapping[int, Sequence[PictureFile]], progress: Progress | None) -> dict[int, bytes]:
+    """The unrounded hashes of contents whose files can be read. New ones are stored if the library can be written to."""
+    stored = session.store.waves()
+    missing = {content: some[0].path for content, some in files.items() if content not in stored}
+    new = _computed(missing, progress)
+    try:
+        if new:
+            with session.writing() as store, store.transaction():
+                for content, hashed in new.items():
+                    store.put_waves(content, hashed)
+    except LibraryError:  # another process is indexing, or the disk is read-only: they are computed again the next time
+        pass
+    return stored | new
 
-    def make(content: int) -> tuple[int, bytes | None]:
+
+def _computed(paths: Mapping[int, str], progress: Progress | None) -> dict[int, bytes]:
+    """The unrounded hashes of files that can be read, by content."""
+
+    def compute(content: int) -> tuple[int, bytes | None]:
         try:
-            image = read(missing[content][0].path, decode="fast", enough_px=ENOUGH_PX).image
+            image = read(paths[content], decode="fast", enough_px=ENOUGH_PX).image
         except UnreadableImage:
             return content, None
         return content, waves(image).astype("<f4").tobytes()
 
-    made = {}
-    for done, (content, found) in enumerate(prefetch(make, missing, threads=available_cores(), ahead=32), start=1):
-        if found is not None:
-            made[content] = found
+    computed = {}
+    for done, (content, hashed) in enumerate(prefetch(compute, paths, threads=available_cores(), ahead=32), start=1):
+        if hashed is not None:
+            computed[content] = hashed
         if progress is not None:
-            progress(done, len(missing))
-    try:
-        if made:
-            with library.writing() as store, store.transaction():
-                for content, found in made.items():
-                    store.put_waves(content, found)
-    except LibraryError:  # somebody is indexing, or the disk is read-only: they are made anew the next time
-        pass
-    return made
+            progress(done, len(paths))
+    return computed
 
 
 def _groups(
     files: Mapping[int, Sequence[PictureFile]],
     near: Mapping[int, set[int]],
-    likeness: Callable[[int, int], tuple[float, int]],
+    likeness: Callable[[int, int], Likeness],
 ) -> list[Group]:
-    there = {content: _there(some) for content, some in files.items() if len(some) > 1 or near.get(content)}
-    best = {content: _keeper(some) for content, some in there.items() if some}
+    """Groups of contents around those that have the most copies. near: contents that are one picture with each."""
+    present = {content: _unchanged(some) for content, some in files.items() if len(some) > 1 or near.get(content)}
+    best = {content: _keeper(some) for content, some in present.items() if some}
     alike_to = {content: near.get(content, set()) & best.keys() for content in best}
-    groups, taken = [], set[int]()
+    groups, grouped = [], set[int]()
     for centre in sorted(best, key=lambda content: (-len(alike_to[content]), _rank(best[content]), best[content].path)):
-        if centre in taken:
+        if centre in grouped:
             continue
-        members = {centre} | (alike_to[centre] - taken)
-        taken |= members
+        members = {centre} | (alike_to[centre] - grouped)
+        grouped |= members
         keeper = _keeper(best[content] for content in members)
-        kept = next(content for content in members if best[content] == keeper)
-        others = [_copy(file, identical=True) for file in there[kept] if file != keeper]
-        others += [_copy(file, likeness(kept, other)) for other in members - {kept} for file in there[other]]
+        keeping = next(content for content in members if best[content] == keeper)
+        others = [_copy(file, identical=True) for file in present[keeping] if file != keeper]
+        others += [_copy(file, likeness(keeping, other)) for other in members - {keeping} for file in present[other]]
         if others:
             others.sort(key=lambda copy: (not copy.identical, copy.distance, -copy.cosine, copy.path))
             groups.append(Group(_copy(keeper, identical=True), tuple(others)))
     return sorted(groups, key=lambda group: (-len(group.others), group.keeper.path))
 
 
-def _there(files: Sequence[PictureFile]) -> list[PictureFile]:
-    """Those that are on disk as they were indexed; a file and links to it are one."""
-    found: dict[object, PictureFile] = {}
+def _unchanged(files: Sequence[PictureFile]) -> list[PictureFile]:
+    """Files that are on disk as they were indexed; a file and links to it count once."""
+    unchanged: dict[object, PictureFile] = {}
     for file in sorted(files, key=_age):
         try:
             status = os.stat(file.path)
         except OSError:
             continue
         if (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns):
-            found.setdefault(on_disk(file.path, status), file)
-    return list(found.values())
+            unchanged.setdefault(on_disk(file.path, status), file)
+    return list(unchanged.values())
 
 
 def _keeper(files: Iterable[PictureFile]) -> PictureFile:
-    # Bytes tell what recompression lost, but only within a format: a PNG made of a JPEG has more of them and shows no more.
+    # More bytes mean less lossy compression, but only within a format: a PNG made of a JPEG is larger and shows no more.
     largest: dict[str, PictureFile] = {}
     for file in sorted(files, key=lambda file: (*_rank(file), -file.size, *_age(file))):
         suffix = os.path.splitext(file.path)[1].lower()
@@ -215,7 +244,7 @@ def _keeper(files: Iterable[PictureFile]) -> PictureFile:
 
 
 def _rank(file: PictureFile) -> tuple[int, bool]:
-    """The keeper has the lowest. Who edits or sends a picture often loses when it was taken; the original has it."""
+    """A sort key, the keeper first. Edited and sent pictures often lose the date they were taken at, so an original has it."""
     return -(file.width or 0) * (file.height or 0), file.taken_at is None
 
 
@@ -223,5 +252,6 @@ def _age(file: PictureFile) -> tuple[bool, int, int, str]:
     return by_age(file.path, file.mtime_ns)
 
 
-def _copy(file: PictureFile, told: tuple[float, int] = (1.0, 0), *, identical: bool = False) -> Copy:
-    return Copy(file.path, file.width, file.height, file.size, file.taken_at, identical, round(told[0], 4), told[1], file.id)
+def _copy(file: PictureFile, likeness: Likeness = SAME, *, identical: bool = False) -> Copy:
+    cosine, distance = round(likeness.cosine, 4), likeness.distance
+    return Copy(file.path, file.width, file.height, file.size, file.taken_at, identical, cosine, distance, file.id)

@@ -1,14 +1,18 @@
-"""What a library holds, to look through: every picture in columns, one picture with its files, folders and cameras counted."""
+"""Lists a library's pictures: all in columns, one with its files, counts by folder and camera."""
 
 import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.library.search.query import ID
+from seesay.library.session import Session
 from seesay.library.storage.links import by_age
-from seesay.library.storage.reads import FoundItem, PictureFile, Reads
+from seesay.library.storage.reads import Reads
+from seesay.library.storage.rows import FACTS, PictureFacts, PictureFile, facts_from
 from seesay.system.paths import from_db, join
 
 Order = Literal["newest", "oldest", "name"]
@@ -16,8 +20,11 @@ ORDERS = ("newest", "oldest", "name")
 
 
 class Listing(NamedTuple):
-    """Pictures in order. sizes: (width, height) in pixels; dates: days such as 2024-05-17, "" where not known; names: of files,
-    "" where a date is known."""
+    """Pictures in order, in columns.
+
+    sizes: (width, height) in pixels. dates: days such as 2024-05-17, "" where unknown. names: of files, "" where the date is
+    known.
+    """
 
     ids: list[str]
     sizes: list[tuple[int, int]]
@@ -26,10 +33,10 @@ class Listing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Item:
+class Picture:
     """A picture with every file that holds it, the one to show first."""
 
-    facts: FoundItem
+    facts: PictureFacts
     files: tuple[PictureFile, ...]
 
 
@@ -47,55 +54,61 @@ def listing(reads: Reads, filters: Filters, order: Order) -> Listing:
             "min_score: nothing is searched for, so nothing has a score", parameter="min_score", got=filters.min_score
         )
     reads.check_tags(filters)
-    said = list(filters.conditions())
-    conditions = "".join(f" AND {condition}" for condition, _ in said)
+    sql = list(filters.conditions())
+    conditions = "".join(f" AND {condition}" for condition, _ in sql)
     rows = reads.db.execute(
         f"""SELECT c.id, lower(hex(substr(c.hash, 1, 6))), coalesce(c.width, 0), coalesce(c.height, 0),
                    coalesce(substr(c.taken_at, 1, 10), ''), min(f.path)
             FROM contents c JOIN files f ON f.content_id = c.id
-            WHERE c.kind = 'image'{conditions} GROUP BY c.id ORDER BY {_sql(order)}""",
-        [value for _, values in said for value in values],
+            WHERE c.kind = 'image'{conditions} GROUP BY c.id ORDER BY {_order_by(order)}""",
+        [value for _, values in sql for value in values],
     )
-    kept = None if filters.folder is None else set(reads.contents_under(filters.folder).tolist())
-    found = [row[1:] for row in rows if kept is None or row[0] in kept]
+    inside = None if filters.folder is None else set(reads.contents_under(filters.folder).tolist())
+    listed = [row[1:] for row in rows if inside is None or row[0] in inside]
     return Listing(
-        [name for name, *_ in found],
-        [(width, height) for _, width, height, *_ in found],
-        [day for _, _, _, day, _ in found],
-        ["" if day else os.path.basename(from_db(path)) for _, _, _, day, path in found],
+        [name for name, *_ in listed],
+        [(width, height) for _, width, height, *_ in listed],
+        [day for _, _, _, day, _ in listed],
+        ["" if day else os.path.basename(from_db(path)) for _, _, _, day, path in listed],
     )
 
 
-def _sql(order: Order) -> str:
+def _order_by(order: Order) -> str:
     if order == "name":
         return "min(f.path), c.id"
     down = "DESC" if order == "newest" else ""
-    dated = "CASE WHEN coalesce(c.taken_at, '') = '' THEN NULL ELSE {} END"  # those without a date are in order of indexing
+    dated = "CASE WHEN coalesce(c.taken_at, '') = '' THEN NULL ELSE {} END"  # those without a date stay in order of indexing
     ties = ", ".join(f"{dated.format(key)} {down}" for key in ("min(f.key)", "c.id"))
     return f"coalesce(c.taken_at, '') = '', c.taken_at {down}, {ties}, c.id"
 
 
-def item(reads: Reads, name: str) -> Item | None:
+def picture(reads: Reads, name: str) -> Picture | None:
     """A picture by its id; None where the library has none with a file."""
     if not ID.fullmatch(name) or ":" in name:
         return None
     low = bytes.fromhex(name)
     rows = reads.db.execute(
-        """SELECT r.path, f.path, f.size, f.mtime_ns, c.width, c.height, c.taken_at, c.camera, c.latitude, c.longitude,
-                  (SELECT group_concat(tag, char(10)) FROM tags t WHERE t.content_id = c.id)
-           FROM contents c JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
-           WHERE c.hash >= ? AND c.hash < ? AND c.kind = 'image' ORDER BY c.hash""",
+        f"""SELECT r.path, f.path, f.size, f.mtime_ns, {FACTS}
+            FROM contents c JOIN files f ON f.content_id = c.id JOIN roots r ON r.id = f.root_id
+            WHERE c.hash >= ? AND c.hash < ? AND c.kind = 'image' ORDER BY c.hash""",
         (low, low + b"\xff" * 27),
     ).fetchall()
     if not rows:
         return None
-    width, height, taken_at, camera, latitude, longitude, tags = rows[0][4:]
-    facts = FoundItem(name, "image", None, None, width, height, taken_at, camera, latitude, longitude, tags)
+    facts = PictureFacts(id=name, **facts_from(rows[0][4:]))
     files = [
-        PictureFile(join(from_db(root), from_db(path)), size, width, height, taken_at, name, mtime_ns)
+        PictureFile(join(from_db(root), from_db(path)), size, facts.width, facts.height, facts.taken_at, name, mtime_ns)
         for root, path, size, mtime_ns, *_ in rows
     ]
-    return Item(facts, tuple(sorted(files, key=lambda file: by_age(file.path, file.mtime_ns))))
+    return Picture(facts, tuple(sorted(files, key=lambda file: by_age(file.path, file.mtime_ns))))
+
+
+def stored_vector(session: Session, name: str) -> np.ndarray | None:
+    """The vector (D,) of a picture or text by its id; None where the library has none with a file."""
+    if not ID.fullmatch(name):
+        return None
+    vector = session.store.vector(name, session.space)
+    return None if vector is None else np.frombuffer(vector, "<f4")
 
 
 def cameras(reads: Reads) -> dict[str, int]:
@@ -108,14 +121,14 @@ def cameras(reads: Reads) -> dict[str, int]:
 
 
 def days(reads: Reads) -> tuple[str, str] | None:
-    """The first and the last day of which there are pictures."""
+    """The first and the last day on which pictures were taken."""
     first, last = reads.db.execute("SELECT min(taken_at), max(taken_at) FROM contents WHERE kind = 'image'").fetchone()
     return None if first is None else (first[:10], last[:10])
 
 
 def folders(reads: Reads, depth: int = 1) -> dict[str, int]:
     """Picture files at and below each root, and each of its folders down to a depth, by absolute path."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     rows = reads.db.execute(
         """SELECT r.path, f.path FROM files f JOIN roots r ON r.id = f.root_id
            JOIN contents c ON c.id = f.content_id WHERE c.kind = 'image' ORDER BY r.path, f.path"""
@@ -125,5 +138,5 @@ def folders(reads: Reads, depth: int = 1) -> dict[str, int]:
         parts = from_db(below).split(os.sep)[:-1][:depth]
         for deep in range(len(parts) + 1):
             folder = join(root, os.sep.join(parts[:deep]))
-            found[folder] = found.get(folder, 0) + 1
-    return found
+            counts[folder] = counts.get(folder, 0) + 1
+    return counts

@@ -1,4 +1,4 @@
-"""Where a library's pictures were taken: places of some kilometres, found without a map."""
+"""Groups the positions of a library's pictures into places of some kilometres, without map data."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from numpy.typing import ArrayLike
 
 from seesay.library.storage.reads import Reads
 
-CELL = 0.1  # degrees: a picture is counted where its cell is, so that a million take no longer than a thousand places
-REACH_KM = 20.0  # from the middle of a place to that of its cells
+CELL = 0.1  # degrees; pictures are counted by cell, so that a million take no longer than a thousand places
+REACH_KM = 20.0  # from the centre of a place to those of its cells
 EARTH_KM = 6371.0
-MOST = 100
+MOST = 100  # places
 
 
 @dataclass(frozen=True)
 class Place:
-    """Its middle in degrees; box: (south, west, north, east), as filters take it; pictures: how many are in the box."""
+    """latitude, longitude: the centre, in degrees. box: (south, west, north, east), as in `Filters`. pictures: in the box."""
 
     latitude: float
     longitude: float
@@ -24,8 +24,7 @@ class Place:
 
 
 def places(reads: Reads, most: int = MOST) -> list[Place]:
-    """The places with the most pictures, the fullest first. Each begins with the fullest cell that belongs to none yet, and
-    takes those around it."""
+    """The places with the most pictures, the fullest first: greedily, the fullest free cell and all free cells near it."""
     rows = reads.db.execute(
         """SELECT latitude, longitude FROM contents c WHERE kind = 'image' AND latitude IS NOT NULL AND longitude IS NOT NULL
            AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)"""
@@ -33,26 +32,26 @@ def places(reads: Reads, most: int = MOST) -> list[Place]:
     if not rows:
         return []
     spots = np.array(rows, dtype=np.float64)  # (N, 2)
-    spots = spots[np.argsort(spots[:, 0], kind="stable")]  # from south to north, so that a box is a run of them
+    spots = spots[np.argsort(spots[:, 0], kind="stable")]  # from south to north, so that a box is within a run of them
     rows_of, columns_of = np.floor(spots / CELL).T
     # One number for a cell: np.unique of pairs takes twenty times as long.
     _, cell, counts = np.unique(rows_of * 10_000 + columns_of, return_inverse=True, return_counts=True)
-    middles = np.stack([np.bincount(cell, spots[:, side]) / counts for side in (0, 1)], axis=1)  # (M, 2)
+    centres = np.stack([np.bincount(cell, spots[:, side]) / counts for side in (0, 1)], axis=1)  # (M, 2)
     free = np.ones(len(counts), dtype=bool)
-    found = []
+    chosen = []
     for start in np.argsort(-counts, kind="stable"):
         if not free[start]:
             continue
-        mine = free & (kilometres(middles[start], middles) < REACH_KM) & (np.abs(middles[:, 1] - middles[start, 1]) < 180)
-        free &= ~mine
-        found.append(_place(spots, spots[mine[cell]]))
-        if len(found) == most:
+        near = free & (kilometres(centres[start], centres) < REACH_KM) & (np.abs(centres[:, 1] - centres[start, 1]) < 180)
+        free &= ~near
+        chosen.append(_place(spots, spots[near[cell]]))
+        if len(chosen) == most:
             break
-    return sorted(found, key=lambda place: -place.pictures)
+    return sorted(chosen, key=lambda place: -place.pictures)
 
 
 def _place(spots: np.ndarray, inside: np.ndarray) -> Place:
-    # Outwards to five places behind the point, a metre, so that the box holds its own edge.
+    # Rounded outwards to five decimals, a metre, so that the box contains its own edge.
     low, high = np.floor(inside.min(axis=0) * 1e5) / 1e5, np.ceil(inside.max(axis=0) * 1e5) / 1e5
     latitude, longitude = np.round(np.median(inside, axis=0), 5).tolist()
     first, last = np.searchsorted(spots[:, 0], low[0]), np.searchsorted(spots[:, 0], high[0], "right")
@@ -62,7 +61,7 @@ def _place(spots: np.ndarray, inside: np.ndarray) -> Place:
 
 
 def kilometres(one: ArrayLike, others: ArrayLike) -> np.ndarray:
-    """(2,), (M, 2) in degrees, latitudes first -> (M,) along the ground (haversine)."""
-    here, there = np.radians(np.asarray(one)), np.radians(np.asarray(others))
-    half = np.sin((there - here) / 2) ** 2
-    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(half[:, 0] + np.cos(here[0]) * np.cos(there[:, 0]) * half[:, 1])))
+    """Great-circle distances (haversine): (2,), (M, 2) in degrees, latitude first -> (M,)."""
+    start, ends = np.radians(np.asarray(one)), np.radians(np.asarray(others))
+    half = np.sin((ends - start) / 2) ** 2
+    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(half[:, 0] + np.cos(start[0]) * np.cos(ends[:, 0]) * half[:, 1])))

@@ -1,23 +1,23 @@
-"""Tags of a library's pictures: given by hand, or by rule to whatever looks like it.
+"""Tags of a library's pictures: given by hand, or by rule to the pictures that a label fits.
 
 A tag belongs to a picture's content: copies and renamed files have it too, and one given by hand stays with an edited file.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.search.filters import Filters, tag_key, tag_name
-from seesay.library.search.ranking import EVERYTHING
+from seesay.library.search.filters import EVERYTHING, Filters, tag_key, tag_name
+from seesay.library.session import Session
+from seesay.library.storage.reads import no_pictures
+from seesay.library.storage.rows import Selection
 from seesay.system.paths import absolute
 from seesay.tasks.prompts import Templates, label_embeddings
-
-if TYPE_CHECKING:
-    from seesay.library.library import Library
 
 CHUNK = 4096
 LONGEST = 100
@@ -25,35 +25,37 @@ LONGEST = 100
 
 @dataclass(frozen=True)
 class Tagged:
-    """A picture that a rule gives a tag, and how sure it is: 0 to 1."""
+    """A picture that a rule gives a tag, with the probability of the tag."""
 
     path: str
     probability: float
 
 
 class Tags:
-    def __init__(self, library: "Library") -> None:
-        self.library = library
+    """The tags of a library, as `Library.tags` offers them. session: opens one use of the library."""
+
+    def __init__(self, session: Callable[[], AbstractContextManager[Session]]) -> None:
+        self._session = session
 
     def counts(self) -> dict[str, int]:
         """Pictures by tag."""
-        with self.library.reading() as store:
-            return store.tags()
+        with self._session() as session:
+            return session.store.tag_counts()
 
     def add(self, tag: str, *paths: str | os.PathLike[str]) -> int:
-        """Tags files, and all pictures in folders, that the library holds. How many pictures have it now and had it not before,
-        or had it by rule. Raises InputError where nothing is indexed at a path."""
-        name = _name(tag)
-        self.library.stats()  # NoLibrary, where there is none
-        with self.library.writing() as store, store.transaction():
-            return store.put_tags((content, name, None) for content in self._pictures(paths))
+        """Tags files, and all pictures in folders, that the library holds.
+
+        Returns how many pictures were not tagged so by hand before.
+        """
+        name = _checked(tag)
+        with self._session() as session:
+            return add_tag(session, name, paths)
 
     def remove(self, tag: str, *paths: str | os.PathLike[str]) -> int:
-        """Takes a tag from files and folders; without any, from all pictures. How many had it."""
-        name = _name(tag)
-        self.library.stats()
-        with self.library.writing() as store, store.transaction():
-            return store.remove_tag(name, self._pictures(paths)) if paths else store.remove_tag_everywhere(name)
+        """Removes a tag from files and folders; without any, from all pictures. Returns how many had it."""
+        name = _checked(tag)
+        with self._session() as session:
+            return remove_tag(session, name, paths)
 
     def by_rule(
         self,
@@ -66,71 +68,98 @@ class Tags:
     ) -> dict[str, list[Tagged]]:
         """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
 
-        Probabilities are the softmax over the labels and "none of these", which fits a picture as well as its nearest neutral
-        phrases do on average (`background.py`). Of the pictures that pass, those to which an earlier rule gave these
-        tags are judged anew; what was tagged by hand stays. dry_run: only says what it would do. Per label, the surest first.
-        Raises InputError.
+        Probabilities are the model's own (a softmax, or each label's sigmoid) over the labels and "none of these", which fits a
+        picture as well as its nearest neutral phrases do on average (`background.py`). Pictures that pass and have these tags
+        by an earlier rule are judged again; tags given by hand stay. dry_run: changes nothing. Returns the tagged pictures by
+        label, the most probable first. Raises InputError.
         """
-        spelled: dict[str, str] = {}
-        for label in labels:
-            spelled.setdefault(tag_key(label), _name(label))
-        names = list(spelled.values())
-        if not names:
-            raise InputError("expected at least one label")
-        if not 0 < least <= 1:
-            raise InputError(
-                f"the least probability is more than 0 and at most 1, got {least}",
-                parameter="least",
-                expected="more than 0 and at most 1",
-                got=least,
-            )
-        with self.library.reading() as store:
-            space = self.library.space(store)
-            store.pictures(filters.folder)  # InputError, where there is none to give a tag to
-            passing = store.passing(filters, space, "image")
-            ids, best, sure = self._judged(passing.vectors, names, templates)
-            contents = passing.contents[np.searchsorted(passing.vectors, ids)]
-            order = np.argsort(-sure, kind="stable")
-            chosen = order[(best[order] < len(names)) & (sure[order] >= least)]
-            given = [(int(contents[row]), names[best[row]], round(float(sure[row]), 4)) for row in chosen]
-            paths = store.paths_of([content for content, _, _ in given])
-        if not dry_run:
-            with self.library.writing() as store, store.transaction():
-                for name in names:
-                    store.remove_rule(name, passing.contents.tolist())
-                store.put_tags(given)
-        return {name: [Tagged(paths[at], sure) for at, its, sure in given if its == name and at in paths] for name in names}
-
-    def _judged(self, passing: np.ndarray, names: list[str], templates: Templates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the vectors that pass: ids (N,), the number of the likeliest label or, for none of these, how many there are, and
-        its probability."""
-        model = self.library.model
-        texts = label_embeddings(model, names, templates)
-        parts = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))]
-        with self.library.reading() as store:
-            space = self.library.space(store)
-            vectors = self.library.vectors(store, space, "image")
-            hubs, _ = self.library.measured(self.library.background(store, space, vectors), vectors)
-            begin = 0
-            for ids, rows in vectors.parts:
-                for start in range(0, len(ids), CHUNK):
-                    some, none = rows[start : start + CHUNK], hubs[begin + start : begin + start + CHUNK][: len(ids) - start]
-                    logits = model.logit_scale * np.concatenate([some @ texts.T, none[:, None]], axis=1)
-                    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-                    shares /= shares.sum(axis=1, keepdims=True)
-                    parts.append((ids[start : start + CHUNK], shares.argmax(axis=1), shares.max(axis=1)))
-                begin += len(ids)
-        ids, best, sure = (np.concatenate([part[i] for part in parts]) for i in range(3))
-        kept = np.isin(ids, passing, assume_unique=True)
-        return ids[kept], best[kept], sure[kept]
-
-    def _pictures(self, paths: Sequence[str | os.PathLike[str]]) -> list[int]:
-        """The contents at or below paths that are pictures."""
-        with self.library.reading() as store:
-            return sorted({content for path in paths for content in store.pictures(absolute(path)).tolist()})
+        with self._session() as session:
+            return tag_by_rule(session, labels, least=least, filters=filters, templates=templates, dry_run=dry_run)
 
 
-def _name(tag: str) -> str:
+def add_tag(session: Session, tag: str, paths: Sequence[str | os.PathLike[str]]) -> int:
+    """As `Tags.add`. Raises InputError where no picture is indexed at a path."""
+    with session.writing() as store, store.transaction():
+        return store.put_tags((content, tag, None) for content in _pictures(session, paths))
+
+
+def remove_tag(session: Session, tag: str, paths: Sequence[str | os.PathLike[str]]) -> int:
+    """As `Tags.remove`. Raises InputError where no picture is indexed at a path."""
+    with session.writing() as store, store.transaction():
+        return store.remove_tag(tag, _pictures(session, paths)) if paths else store.remove_tag_everywhere(tag)
+
+
+def tag_by_rule(
+    session: Session, labels: Sequence[str], *, least: float, filters: Filters, templates: Templates, dry_run: bool
+) -> dict[str, list[Tagged]]:
+    """As `Tags.by_rule`."""
+    spelled: dict[str, str] = {}
+    for label in labels:
+        spelled.setdefault(tag_key(label), _checked(label))
+    names = list(spelled.values())
+    if not names:
+        raise InputError("expected at least one label")
+    if not 0 < least <= 1:
+        raise InputError(
+            f"the least probability is more than 0 and at most 1, got {least}",
+            parameter="least",
+            expected="more than 0 and at most 1",
+            got=least,
+        )
+    session.require_space()
+    session.store.require_pictures(filters.folder)
+    selection = session.store.select(filters, session.space, "image")
+    tags = _likeliest(session, selection, names, templates)
+    tags = sorted((tag for tag in tags if tag.probability >= least), key=lambda tag: -tag.probability)
+    rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in tags]
+    paths = session.store.shown_paths([content for content, _, _ in rows])
+    if not dry_run:
+        with session.writing() as store, store.transaction():
+            for name in names:
+                store.remove_rule_tag(name, selection.contents.tolist())
+            store.put_tags(rows)
+    return {name: [Tagged(paths[at], p) for at, own, p in rows if own == name and at in paths] for name in names}
+
+
+class _Tag(NamedTuple):
+    content: int
+    name: str
+    probability: float
+
+
+def _likeliest(session: Session, selection: Selection, names: list[str], templates: Templates) -> list[_Tag]:
+    """The likeliest label of each picture in the selection, in order of vector id; none where that is "none of these"."""
+    model, vectors = session.model, session.vectors("image")
+    labels = label_embeddings(model, names, templates)
+    hubs = session.phrase_statistics(vectors).hubs
+    mask = np.isin(vectors.ids, selection.vectors, assume_unique=True)
+    ids, hubs = vectors.ids[mask], hubs[mask]
+    contents = selection.contents[np.searchsorted(selection.vectors, ids)].tolist()
+    tags = []
+    for start in range(0, len(ids), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        cosines = np.concatenate([vectors.rows(ids[chunk]) @ labels.T, hubs[chunk, None]], axis=1)
+        shares = model.logits.probabilities(cosines)
+        best, probabilities = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
+        for content, label, probability in zip(contents[chunk], best, probabilities, strict=True):
+            if label < len(names):
+                tags.append(_Tag(content, names[label], probability))
+    return tags
+
+
+def _pictures(session: Session, paths: Sequence[str | os.PathLike[str]]) -> list[int]:
+    """The contents at or below paths that are pictures. Raises InputError where a path has none."""
+    contents: set[int] = set()
+    for path in paths:
+        under = session.store.pictures_under(absolute(path))
+        if not under:
+            raise no_pictures(absolute(path))
+        contents.update(under)
+    return sorted(contents)
+
+
+def _checked(tag: str) -> str:
+    """A tag as it is stored. Raises InputError where it is none."""
     name = tag_name(tag)
     if not name or len(name) > LONGEST or not name.isprintable():
         raise InputError(f"a tag is a word or a few, at most {LONGEST} letters, got {tag!r}")

@@ -1,1 +1,1 @@
-"""What a model is: its configuration, its families of towers, and what is computed with their vectors."""
+"""Models: configuration, families of towers, and arithmetic with their vectors."""

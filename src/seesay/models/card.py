@@ -1,13 +1,13 @@
-"""The card: what a model is good for and bad at, beside its weights as `card.json`."""
+"""The model card, `card.json`: what a model is good for and bad at, with measured scores."""
 
 from dataclasses import dataclass
 
-from seesay.models.config import Source
+from seesay.models.config import WeightSource
 
 
 @dataclass(frozen=True)
-class Score:
-    """One measured figure. `value` is a fraction in 0..1; `note` says what a reader must know to trust it."""
+class CardScore:
+    """One measured score. value: a fraction in 0..1. note: how it was measured."""
 
     task: str
     metric: str
@@ -16,8 +16,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """What storing weights narrowly cost, against float32, on real photos and captions."""
+class CardFidelity:
+    """The error that quantized weights cause, against float32, on real photos and captions."""
 
     part: str
     stored_as: str
@@ -29,18 +29,18 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Card:
-    """strengths: what the model is good at, and limits: what it is bad at, a sentence each. published: of larger models.
-    variants: of this model made otherwise, for those whom its licence does not suit."""
+    """A model card. strengths, limits: what the model is good and bad at, a sentence each. published: scores of larger models.
+    variants: scores of models made the same way from other data, whose licence suits more users."""
 
     summary: str
     languages: tuple[str, ...]
     licence: str
-    sources: tuple[Source, ...]
+    sources: tuple[WeightSource, ...]
     training: str
-    scores: tuple[Score, ...]
-    published: tuple[Score, ...]
-    fidelity: tuple[Fidelity, ...]
+    scores: tuple[CardScore, ...]
+    published: tuple[CardScore, ...]
+    fidelity: tuple[CardFidelity, ...]
     batch_tolerance: float
     limits: tuple[str, ...]
-    variants: tuple[Score, ...] = ()
+    variants: tuple[CardScore, ...] = ()
     strengths: tuple[str, ...] = ()

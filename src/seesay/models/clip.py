@@ -1,56 +1,17 @@
-"""Two towers with one space."""
-
-from typing import Protocol
+"""CLIP in torch: an image tower and a text tower with one space."""
 
 import torch
 from torch import Tensor, nn
 
-from seesay.models.config import ImageConfig, ModelConfig, TextConfig
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.bert.tower import Bert
-from seesay.models.families.cbow.config import CbowConfig
-from seesay.models.families.cbow.tower import Cbow
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.clip_text.tower import ClipText
-from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
-from seesay.models.families.efficientnet_lite.tower import EfficientNetLite
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.modified_resnet.tower import ModifiedResNet
-from seesay.models.families.vit.config import VitConfig
-from seesay.models.families.vit.tower import Vit
-from seesay.models.layers.groups import Group
-
-
-class ImageTower(Protocol):
-    """What every image tower offers; all of them are torch modules. `tower(x)` is `project(features(x))`."""
-
-    def __call__(self, pixels: Tensor) -> Tensor: ...
-
-    def features(self, pixels: Tensor) -> Tensor: ...
-
-    def project(self, features: Tensor) -> Tensor: ...
-
-    def groups(self) -> list[Group]: ...
-
-    def hidden_states(self, pixels: Tensor) -> list[Tensor]: ...
-
-    def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]: ...
-
-
-class TextTower(Protocol):
-    def __call__(self, ids: Tensor) -> Tensor: ...
-
-    def features(self, ids: Tensor) -> Tensor: ...
-
-    def project(self, features: Tensor) -> Tensor: ...
-
-    def groups(self) -> list[Group]: ...
-
-    def hidden_states(self, ids: Tensor) -> list[Tensor]: ...
+from seesay.models.config import ModelConfig
+from seesay.models.layers.tower import ImageTower, TextTower, Tower
+from seesay.models.logits import scaled
+from seesay.models.registry import family_of
+from seesay.models.tower_config import TowerConfig
 
 
 class Clip(nn.Module):
-    """An image tower, a text tower (either may be missing) and the scale of their cosines. In eval mode until told otherwise.
+    """An image tower, a text tower (either may be missing) and the scale and bias of their logits. Begins in eval mode.
 
     Weights are not initialised here: they come from a checkpoint, or from the trainer's initialisation.
     """
@@ -62,9 +23,9 @@ class Clip(nn.Module):
         super().__init__()
         self.config = config
         if config.image is not None:
-            self.image = image_tower(config.image, config.dim)
+            self.image = make_tower(config.image, config.dim)  # type: ignore[assignment]
         if config.text is not None:
-            self.text = text_tower(config.text, config.dim)
+            self.text = make_tower(config.text, config.dim)  # type: ignore[assignment]
         self.logit_scale = nn.Parameter(torch.tensor(config.logit_scale))
         self.logit_bias = None if config.logit_bias is None else nn.Parameter(torch.tensor(config.logit_bias))
         self.eval()
@@ -72,25 +33,14 @@ class Clip(nn.Module):
     def logits(self, image_embeddings: Tensor, text_embeddings: Tensor) -> Tensor:
         """Raw projections (I, dim) and (T, dim) -> scaled cosines (I, T)."""
         images, texts = (nn.functional.normalize(x, dim=-1) for x in (image_embeddings, text_embeddings))
-        logits = self.logit_scale.exp() * images @ texts.T
-        return logits if self.logit_bias is None else logits + self.logit_bias
+        return scaled(images @ texts.T, self.scale, self.logit_bias)  # type: ignore[no-any-return]
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor of cosines, a scalar: the exponential of `logit_scale`."""
+        return self.logit_scale.exp()
 
 
-def image_tower(config: ImageConfig, dim: int) -> ImageTower:
-    match config:
-        case VitConfig():
-            return Vit(config, dim)
-        case ModifiedResNetConfig():
-            return ModifiedResNet(config, dim)
-        case EfficientNetLiteConfig():
-            return EfficientNetLite(config, dim)
-
-
-def text_tower(config: TextConfig, dim: int) -> TextTower:
-    match config:
-        case ClipTextConfig():
-            return ClipText(config, dim)
-        case BertConfig():
-            return Bert(config, dim)
-        case CbowConfig():
-            return Cbow(config, dim)
+def make_tower(config: TowerConfig, dim: int) -> Tower:
+    """A tower of any family, its weights not yet initialised."""
+    return family_of(config).make_tower(config, dim)

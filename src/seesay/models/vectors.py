@@ -1,8 +1,8 @@
-"""Vectors at unit length, and exact nearest neighbours."""
+"""Arithmetic of embeddings: unit length, and the largest scores."""
 
 import numpy as np
 
-FEW = 32  # up to here, passing over the scores once for each place costs less than partitioning them
+FEW = 32  # up to this k, one pass over the scores per result costs less than partitioning them
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
@@ -11,18 +11,18 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     if k <= 0:
         return np.empty(0, dtype=np.intp)
     if k <= FEW:
-        left, best = scores.copy(), np.empty(k, dtype=np.intp)
-        for place in range(k):
-            best[place] = left.argmax()
-            left[best[place]] = -np.inf
+        remaining, best = scores.copy(), np.empty(k, dtype=np.intp)
+        for rank in range(k):
+            best[rank] = remaining.argmax()
+            remaining[best[rank]] = -np.inf
         return best
     threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
-    candidates = np.flatnonzero(scores >= threshold)  # all ties at the border, so that the order is one and the same always
+    candidates = np.flatnonzero(scores >= threshold)  # all ties with the last one, so that the order is deterministic
     order = np.argsort(-scores[candidates], kind="stable")
     return candidates[order[:k]]
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors at unit length along the last axis; a zero vector stays zero."""
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., D) -> float32 at unit length along the last axis; a zero vector stays zero."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)

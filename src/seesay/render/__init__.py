@@ -1,1 +1,1 @@
-"""Pages and figures: what other rooms have computed, drawn."""
+"""Pages and figures that show what other rooms compute."""

@@ -1,4 +1,4 @@
-"""A page of pictures found: one self-contained HTML file with small copies inside, to look at or to send on."""
+"""A gallery: search results, classifications or duplicates as one self-contained HTML page with thumbnails."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,19 +7,17 @@ from pathlib import Path
 
 from seesay.images.thumbnail import thumbnail_url
 from seesay.library.duplicates import Copy, Group
-from seesay.library.search.filters import Filters
-from seesay.library.search.ranking import EVERYTHING
+from seesay.library.search.filters import EVERYTHING, Filters
 from seesay.library.search.result import Hit
 from seesay.render import page as pages
 
-MOST_VALUES = 12  # of a facet; of more, the rarest are one
+MOST_VALUES = 12  # of a facet; the rarest beyond them share one
 OTHERS = "others"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A search and its hits. `query`: in words; `image`: the picture searched with; `filters`: what else was asked for; `why`:
-    what is said where there are no hits."""
+class SearchSection:
+    """A search and its hits. query: its words; image: the picture searched with; why: shown if there are no hits."""
 
     query: str
     hits: Sequence[Hit]
@@ -29,35 +27,42 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Classified:
-    """One picture and the probability of each label."""
+class ClassificationSection:
+    """A picture and the probability of each label."""
 
     path: str
     probabilities: dict[str, float]
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Pictures that are one."""
+class DuplicatesSection:
+    """A group of duplicates."""
 
     group: Group
 
 
-def write_page(file: str | Path, sections: Sequence[Found | Classified | Alike], *, title: str = "SeeSay") -> Path:
-    """Writes the page and returns its absolute path. Missing folders are made. Raises InputError where it cannot be written."""
-    filled = [_section(section, number) for number, section in enumerate(sections)]
-    return pages.write_page(file, "gallery.html", "page", title=title, sections=filled)
+Section = SearchSection | ClassificationSection | DuplicatesSection
 
 
-def _section(section: Found | Classified | Alike, number: int) -> dict[str, object]:
-    """As the template takes it."""
-    if isinstance(section, Alike):
-        return _alike(section.group)
-    return _found(section, number) if isinstance(section, Found) else _classified(section)
+def write_page(file: str | Path, sections: Sequence[Section], *, title: str = "SeeSay") -> Path:
+    """Writes the page and returns its absolute path. Missing folders are made. Raises InputError if it cannot be written."""
+    values = [_section(section, number) for number, section in enumerate(sections)]
+    return pages.write_page(file, "gallery.html", "page", title=title, sections=values)
 
 
-def _alike(group: Group) -> dict[str, object]:
-    folders = _told_apart(str(Path(copy.path).parent) for copy in (group.keeper, *group.others))
+def _section(section: Section, number: int) -> dict[str, object]:
+    """The values that the template takes."""
+    match section:
+        case DuplicatesSection():
+            return _duplicates(section.group)
+        case SearchSection():
+            return _search(section, number)
+        case ClassificationSection():
+            return _classification(section)
+
+
+def _duplicates(group: Group) -> dict[str, object]:
+    folders = _distinct_ends(str(Path(copy.path).parent) for copy in (group.keeper, *group.others))
     copies = [_copy(group.keeper, folders, "keep", "")]
     for copy in group.others:
         likeness = "same bytes" if copy.identical else f"{64 - copy.distance} of 64 bits, cosine {copy.cosine:.2f}"
@@ -78,14 +83,14 @@ def _copy(copy: Copy, folders: Mapping[str, str], word: str, likeness: str) -> d
 
 
 def _picture(path: str, *, available: bool = True) -> dict[str, str | None]:
-    """url: of the file, None where it is not there now. small: a copy, "" where it cannot be read."""
+    """url: of the file, None if it is unavailable. small: a thumbnail, "" if it cannot be read."""
     if not (available and Path(path).exists()):
         return {"url": None}
     return {"url": Path(path).as_uri(), "small": thumbnail_url(path), "name": Path(path).name}
 
 
-def _told_apart(folders: Iterable[str]) -> dict[str, str]:
-    """Each with the end of its path that no other has."""
+def _distinct_ends(folders: Iterable[str]) -> dict[str, str]:
+    """Each folder with the shortest end of its path that no other folder has."""
     parts = {folder: Path(folder).parts for folder in folders}
     ends = Counter(each[at:] for each in parts.values() for at in range(len(each)))
     return {
@@ -94,13 +99,13 @@ def _told_apart(folders: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _found(section: Found, number: int) -> dict[str, object]:
+def _search(section: SearchSection, number: int) -> dict[str, object]:
     like = None if section.image is None else f"like {Path(section.image).name}"
     facets = _facets(section.hits)
     cards = [
         {
             "hit": hit,
-            "marks": " ".join(f"f{at}v{values.index(told[row])}" for at, (_, told, values) in enumerate(facets)),
+            "marks": " ".join(f"f{at}v{facet.values.index(facet.of_hits[row])}" for at, facet in enumerate(facets)),
             "picture": None if hit.text is not None else _picture(hit.path, available=hit.available),
             "facts": [
                 fact for fact in ("by its name" if hit.named else "", hit.size, (hit.taken_at or "")[:10], *hit.tags) if fact
@@ -113,15 +118,15 @@ def _found(section: Found, number: int) -> dict[str, object]:
         "kind": "found",
         "heading": " + ".join(filter(None, (section.query, like))),
         "small": None if section.image is None else thumbnail_url(section.image),
-        "asked": list(_asked(section.filters)),
-        "facets": [_facet(f"s{number}f{at}", f"f{at}", *facet) for at, facet in enumerate(facets)],
+        "filters": list(_described(section.filters)),
+        "facets": [_choices(facet, f"s{number}f{at}", f"f{at}") for at, facet in enumerate(facets)],
         "likely": cards[:first],
         "rest": cards[first:],
         "why": section.why[:1].upper() + section.why[1:],
     }
 
 
-def _asked(filters: Filters) -> Iterator[str]:
+def _described(filters: Filters) -> Iterator[str]:
     if filters.under is not None:
         yield f"below {filters.under}"
     for name in ("after", "before", "camera", "orientation"):
@@ -137,41 +142,47 @@ def _asked(filters: Filters) -> Iterator[str]:
         yield f"score at least {filters.min_score:g}"
 
 
-Facet = tuple[str, list[str], list[str]]  # its name, what each hit says, and the values that there are
+@dataclass(frozen=True)
+class _Facet:
+    """A property by which hits can be narrowed down, its value for each hit, and its distinct values."""
+
+    name: str
+    of_hits: list[str]
+    values: list[str]
 
 
-def _facets(hits: Sequence[Hit]) -> list[Facet]:
-    """What the hits can be picked by: folder, year and camera, where they differ."""
+def _facets(hits: Sequence[Hit]) -> list[_Facet]:
+    """Folder, year and camera, as far as the hits differ in them."""
     folders = [str(Path(hit.path).parent) for hit in hits]
-    ends = _told_apart(folders)
-    said = {
+    ends = _distinct_ends(folders)
+    properties = {
         "Folder": [ends[folder] for folder in folders],
         "Year": [hit.taken_at[:4] if hit.taken_at else "unknown" for hit in hits],
         "Camera": [hit.camera or "unknown" for hit in hits],
     }
     facets = []
-    for name, told in said.items():
-        values = [value for value, _ in Counter(told).most_common()]
+    for name, of_hits in properties.items():
+        values = [value for value, _ in Counter(of_hits).most_common()]
         if len(values) > MOST_VALUES:
-            kept = values[: MOST_VALUES - 1]
-            told = [value if value in kept else OTHERS for value in told]
-            values = [*sorted(kept), OTHERS]
+            frequent = values[: MOST_VALUES - 1]
+            of_hits = [value if value in frequent else OTHERS for value in of_hits]
+            values = [*sorted(frequent), OTHERS]
         else:
             values.sort()
         if len(values) > 1:
-            facets.append((name, told, values))
+            facets.append(_Facet(name, of_hits, values))
     return facets
 
 
-def _facet(name: str, mark: str, shown: str, told: list[str], values: list[str]) -> dict[str, object]:
-    """Buttons of which one is chosen; the page's style hides the cards that are not meant, without a script."""
+def _choices(facet: _Facet, name: str, mark: str) -> dict[str, object]:
+    """Radio buttons of a facet; the page's style hides the cards of other values, without a script."""
     choices = [
-        {"id": f"{name}v{at}", "mark": f"{mark}v{at}", "value": value, "count": told.count(value)}
-        for at, value in enumerate(values)
+        {"id": f"{name}v{at}", "mark": f"{mark}v{at}", "value": value, "count": facet.of_hits.count(value)}
+        for at, value in enumerate(facet.values)
     ]
-    return {"name": shown, "id": name, "choices": choices}
+    return {"name": facet.name, "id": name, "choices": choices}
 
 
-def _classified(section: Classified) -> dict[str, object]:
+def _classification(section: ClassificationSection) -> dict[str, object]:
     ranked = sorted(section.probabilities.items(), key=lambda pair: -pair[1])[:8]
     return {"kind": "classified", "name": Path(section.path).name, "picture": _picture(section.path), "ranked": ranked}

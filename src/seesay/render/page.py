@@ -1,4 +1,4 @@
-"""HTML pages that are files of their own, filled by Jinja2 in one pass: what is put in is text and never a place to fill."""
+"""Self-contained HTML pages from Jinja2 templates, with autoescape: values are text and never markup or template."""
 
 import os
 from functools import cache
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def write_page(file: str | Path, template: str, what: str, **values: object) -> Path:
-    """Writes the page of a template (`templates/`) and returns its absolute path. Missing folders are made. what: as messages
-    call it. Values are escaped unless they are Markup. Raises InputError where it cannot be written."""
+    """Fills a template of `templates/`, writes the page and returns its absolute path. Missing folders are made.
+
+    what: name of the page in messages. Values are escaped unless they are Markup. Raises InputError if it cannot be written.
+    """
     return write(file, _templates().get_template(template).render(values), what)
 
 
@@ -31,21 +33,21 @@ def write(file: str | Path, text: str, what: str) -> Path:
 
 @cache
 def _templates() -> "Environment":
-    import jinja2  # only where a page is asked for
+    import jinja2  # only pages need it
 
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("seesay.render"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_shown,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return made
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment
 
 
-def _shown(value: object) -> object:
-    """As text that any file takes, before it is escaped."""
+def _printable(value: object) -> object:
+    """A value as text that can be encoded, before it is escaped."""
     return printable(value) if isinstance(value, (str, os.PathLike)) and not hasattr(value, "__html__") else value

@@ -1,131 +1,126 @@
-"""Plots as SVG text for a page: transparent, in the page's own text colour and font, so that they suit light and dark.
+"""Plots of a report as SVG for a page: transparent, in the page's own text colour and font, for light and dark.
 
 matplotlib (extra eval) lays them out; letters stay letters, and the browser draws them, Chinese ones too.
 """
 
-import html
 import io
-import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
 from seesay.errors import MissingExtra
+from seesay.evaluation.report import BarPlot, ConfusionPlot, LinePlot, Plot
 
-INK = "#010203"  # what matplotlib draws in it takes the colour of the page's text
+INK = "#010203"  # matplotlib draws in it what takes the colour of the page's text
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84a03b")
-WIDTH = 5.6  # inches; a page sets two beside each other
+WIDTH = 5.6  # inches; a page sets two plots beside each other
 LEGEND = 72  # letters that a line of a legend takes
-NUMBERED_CELLS = 15  # classes up to which a confusion matrix carries its numbers
+NUMBERED_CELLS = 15  # classes up to which a confusion matrix shows its numbers
 NAMED_CELLS = 45  # and its names
-SALT = "seesay"  # the same plot is the same text
-
-Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+SALT = "seesay"  # of the names that matplotlib gives to paths: the same plot becomes the same text
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
 
 
 def require() -> None:
-    """Raises MissingExtra where matplotlib is not installed."""
+    """Raises MissingExtra if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise MissingExtra("a report with plots", "eval") from None
 
 
-def line_plot(
-    series: Series,
-    *,
-    x: str,
-    y: str,
-    bands: Series | None = None,
-    log_x: bool = False,
-    percent: bool = False,
-    ticks: Sequence[float] | None = None,
-) -> str:
-    """Lines by name, each its xs and ys -> SVG. `bands` by the same names: the lower and upper ys of each point.
-
-    `percent` writes ys of 0..1 as percents; `ticks` are the xs to write out. Lines with few points get dots.
-    """
-    with _drawing() as (figure, words):
-        axes = figure.add_subplot()
-        figure.set_size_inches(WIDTH, 3)
-        for number, (name, (xs, ys)) in enumerate(series.items()):
-            colour = COLOURS[number % len(COLOURS)]
-            marker = "o" if len(xs) <= 20 else None
-            axes.plot(xs, ys, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=words.stand_in(name))
-            if bands and name in bands:
-                low, high = bands[name]
-                axes.fill_between(xs, low, high, color=colour, alpha=0.16 if len(series) <= 3 else 0.06, linewidth=0)
-        if log_x:
-            axes.set_xscale("log")
-        if ticks is not None:
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.minorticks_off()
-        if percent:
-            _percents(axes.yaxis)
-        axes.set_xlabel(words.stand_in(x))
-        axes.set_ylabel(words.stand_in(y))
-        _plain(axes, grid="y")
-        _legend(axes, list(series))
-        return words.svg(figure)
+def draw_plot(plot: Plot) -> str:
+    """An <svg> element; the same plot gives the same text. Raises MissingExtra."""
+    with _figure() as (figure, words):
+        match plot:
+            case LinePlot():
+                _draw_lines(figure, plot, words)
+            case BarPlot():
+                _draw_bars(figure, plot, words)
+            case ConfusionPlot():
+                _draw_confusion(figure, plot, words)
+        return _page_svg(figure, words)
 
 
-def bar_plot(groups: Mapping[str, Mapping[str, float]], *, x: str) -> str:
-    """Shares 0..1 as bars from the left: per row's name, per group's (a model's) name its value -> SVG. NaN is a gap."""
-    kinds = list(dict.fromkeys(kind for row in groups.values() for kind in row))
-    with _drawing() as (figure, words):
-        axes = figure.add_subplot()
-        thick = 0.8 / max(1, len(kinds))
-        figure.set_size_inches(WIDTH, 0.7 + len(groups) * (0.13 + 0.1 * len(kinds)))
-        for number, kind in enumerate(kinds):
-            places = np.arange(len(groups)) + (number - (len(kinds) - 1) / 2) * thick
-            values = [row.get(kind, np.nan) for row in groups.values()]
-            axes.barh(places, values, height=0.92 * thick, color=COLOURS[number % len(COLOURS)], label=words.stand_in(kind))
-        axes.set_yticks(range(len(groups)), [words.stand_in(name) for name in groups])
-        axes.set_ylim(len(groups) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel(words.stand_in(x))
-        _percents(axes.xaxis)
-        _plain(axes, grid="x")
-        axes.spines["bottom"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        _legend(axes, kinds)
-        return words.svg(figure)
+def _draw_lines(figure: Any, plot: LinePlot, words: "_Words") -> None:
+    """Lines of few points get dots."""
+    axes = figure.add_subplot()
+    figure.set_size_inches(WIDTH, 3)
+    for number, (name, (xs, ys)) in enumerate(plot.lines.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        marker = "o" if len(xs) <= 20 else None
+        axes.plot(xs, ys, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=words.stand_in(name))
+        if plot.bands and name in plot.bands:
+            low, high = plot.bands[name]
+            axes.fill_between(xs, low, high, color=colour, alpha=0.16 if len(plot.lines) <= 3 else 0.06, linewidth=0)
+    if plot.log_x:
+        axes.set_xscale("log")
+    if plot.ticks is not None:
+        axes.set_xticks(plot.ticks, [f"{tick:g}" for tick in plot.ticks])
+        axes.minorticks_off()
+    if plot.percent:
+        _percents(axes.yaxis)
+    axes.set_xlabel(words.stand_in(plot.x))
+    axes.set_ylabel(words.stand_in(plot.y))
+    _plain(axes, grid="y")
+    _legend(axes, list(plot.lines))
 
 
-def confusion_plot(counts: np.ndarray, names: Sequence[str]) -> str:
-    """(C, C) pictures of the row's class that were taken for the column's -> SVG; each row shaded by its shares."""
+def _draw_bars(figure: Any, plot: BarPlot, words: "_Words") -> None:
+    series = list(dict.fromkeys(name for row in plot.rows.values() for name in row))
+    axes = figure.add_subplot()
+    thick = 0.8 / max(1, len(series))
+    figure.set_size_inches(WIDTH, 0.7 + len(plot.rows) * (0.13 + 0.1 * len(series)))
+    for number, name in enumerate(series):
+        positions = np.arange(len(plot.rows)) + (number - (len(series) - 1) / 2) * thick
+        values = [row.get(name, np.nan) for row in plot.rows.values()]
+        axes.barh(positions, values, height=0.92 * thick, color=COLOURS[number % len(COLOURS)], label=words.stand_in(name))
+    axes.set_yticks(range(len(plot.rows)), [words.stand_in(name) for name in plot.rows])
+    axes.set_ylim(len(plot.rows) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(words.stand_in(plot.x))
+    _percents(axes.xaxis)
+    _plain(axes, grid="x")
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    _legend(axes, series)
+
+
+def _draw_confusion(figure: Any, plot: ConfusionPlot, words: "_Words") -> None:
+    """Each row is shaded by its shares."""
+    counts = plot.counts
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = len(names)
-    with _drawing() as (figure, words):
-        axes = figure.add_subplot()
-        side = min(WIDTH, max(2.4, 0.42 * size)) if size <= NUMBERED_CELLS else WIDTH - 1
-        figure.set_size_inches(side, side)
-        pixels = np.zeros((size, size, 4))
-        pixels[..., :3] = np.array([int(COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]) / 255
-        pixels[..., 3] = 0.9 * shares**0.6  # a few pictures in the wrong column should be seen
-        axes.imshow(pixels, interpolation="none")
-        if size <= NAMED_CELLS:
-            small = 9 if size <= 25 else 7
-            shown = [words.stand_in(name) for name in names]
-            upright: Any = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
-            axes.set_xticks(range(size), shown, fontsize=small, **upright)
-            axes.set_yticks(range(size), shown, fontsize=small)
-        else:
-            axes.set_xticks([])
-            axes.set_yticks([])
-        if size <= NUMBERED_CELLS:
-            for row, column in np.argwhere(counts):
-                axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8)
-        axes.set_xlabel("taken for")
-        axes.set_ylabel("is")
-        _plain(axes, grid=None)
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(True)
-        return words.svg(figure)
+    size = len(plot.names)
+    axes = figure.add_subplot()
+    side = min(WIDTH, max(2.4, 0.42 * size)) if size <= NUMBERED_CELLS else WIDTH - 1
+    figure.set_size_inches(side, side)
+    pixels = np.zeros((size, size, 4))
+    pixels[..., :3] = np.array([int(COLOURS[0][i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    pixels[..., 3] = 0.9 * shares**0.6  # a few pictures in the wrong column should be seen
+    axes.imshow(pixels, interpolation="none")
+    if size <= NAMED_CELLS:
+        small = 9 if size <= 25 else 7
+        names = [words.stand_in(name) for name in plot.names]
+        upright: Any = {"rotation": 90, "rotation_mode": "anchor", "ha": "right", "va": "center"}
+        axes.set_xticks(range(size), names, fontsize=small, **upright)
+        axes.set_yticks(range(size), names, fontsize=small)
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    if size <= NUMBERED_CELLS:
+        for row, column in np.argwhere(counts):
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8)
+    axes.set_xlabel("taken for")
+    axes.set_ylabel("is")
+    _plain(axes, grid=None)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
 
 
 def _legend(axes: Any, names: Sequence[str]) -> None:
@@ -152,8 +147,8 @@ def _plain(axes: Any, *, grid: str | None) -> None:
 
 
 @contextmanager
-def _drawing() -> "Iterator[tuple[Any, _Words]]":
-    """An empty figure under our settings, and what puts words into it. Nothing global stays changed."""
+def _figure() -> "Iterator[tuple[Any, _Words]]":
+    """An empty figure and its words. matplotlib's global settings are restored afterwards."""
     require()
     import matplotlib
     from matplotlib.figure import Figure
@@ -176,29 +171,53 @@ def _drawing() -> "Iterator[tuple[Any, _Words]]":
 
 
 class _Words:
-    """Words of the user's stand in the layout as digits of about their width, and take their place in the finished text.
+    """The user's words. In the layout each is a run of digits of about its width; the finished SVG has the word again.
 
-    matplotlib's fonts may know neither their letters nor the width of those, and it would read a dollar sign as mathematics.
+    matplotlib's fonts may lack their letters, and with them the width, and it would read a dollar sign as mathematics.
     """
 
     def __init__(self) -> None:
-        self._given: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
 
     def stand_in(self, text: str) -> str:
+        """Digits for a text, after an N that tells them from numbers."""
         width = sum(1.6 if unicodedata.east_asian_width(letter) in "WF" else 0.9 for letter in text)
-        digits = f"{len(self._given):03d}".rjust(max(3, round(width) - 1), "0")
-        self._given[f"N{digits}"] = text
+        digits = f"{len(self._texts):03d}".rjust(max(3, round(width) - 1), "0")
+        self._texts[f"N{digits}"] = text
         return f"N{digits}"
 
-    def svg(self, figure: Any) -> str:
-        stream = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(stream, format="svg", transparent=True, bbox_inches="tight", metadata=nothing)
-        text = stream.getvalue()
-        text = text[text.index("<svg") :]
-        text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-        text = re.sub(r'<g id="[^"]*"', "<g", text)  # two plots on a page must not share names; nothing refers to these
-        text = re.sub(r"font: (?:[a-z0-9]+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", text)  # the page's own font; matplotlib 3.9
-        text = re.sub(r"font-family: [^;\"]*; ?", "", text)  # the same, 3.11
-        text = text.replace(INK, "currentColor").replace("<svg ", '<svg role="img" ', 1)
-        return re.sub(r"\bN\d{3,}\b", lambda found: html.escape(self._given.get(found[0], found[0])), text)
+    def text(self, written: str) -> str:
+        """The text that a stand-in stands for; any other as it is."""
+        return self._texts.get(written, written)
+
+
+def _page_svg(figure: Any, words: _Words) -> str:
+    """The figure as an element of a page, whose colour and font it takes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", transparent=True, bbox_inches="tight")
+    root = ElementTree.fromstring(stream.getvalue())  # also drops comments, which repeat the stand-ins
+    root.set("role", "img")
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        if element.tag == f"{{{SVG}}}g":  # no link leads to a group, and two plots on a page must not share names
+            element.attrib.pop("id", None)
+        if element.tag == f"{{{SVG}}}text":
+            element.text = words.text(element.text or "")
+        if style := element.get("style"):
+            element.set("style", _page_style(style))
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _page_style(style: str) -> str:
+    """Declarations without a font family, in currentColor for INK. matplotlib up to 3.9 writes the font in one declaration."""
+    declarations = []
+    for declaration in style.split(";"):
+        name, _, value = declaration.strip().partition(": ")
+        if name == "font":
+            name, value = "font-size", next(word for word in value.split() if word.endswith("px"))
+        if name and name != "font-family":
+            declarations.append(f"{name}: {value.replace(INK, 'currentColor')}")
+    return "; ".join(declarations)

@@ -1,4 +1,4 @@
-"""The application: routes behind a guard, with what they share."""
+"""The ASGI application: the routes behind the guard, and the service that they share."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,46 @@ from fastapi.staticfiles import StaticFiles
 
 from seesay._version import __version__
 from seesay.model import Model
-from seesay.serving import errors as faults
-from seesay.serving.guard.middleware import KEY, Guard
-from seesay.serving.routes import collection, drawing, inference, upkeep
+from seesay.serving import errors
+from seesay.serving.guard.keys import KEY
+from seesay.serving.guard.middleware import Guard
+from seesay.serving.routes import (
+    classify,
+    duplicates,
+    embeddings,
+    export,
+    health,
+    items,
+    models,
+    pages,
+    search,
+    session,
+    similarity,
+    tags,
+)
+from seesay.serving.routes import (
+    library as library_routes,
+)
+from seesay.serving.routes import (
+    map as map_routes,
+)
 from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
+BEHIND_KEY = (embeddings, similarity, classify, models, search, items, export, tags, library_routes, duplicates, map_routes)
+WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 
 
 def create_app(
     model: Model, settings: Settings | None = None, *, library: Path | None = None, cache: Path | None = None
 ) -> FastAPI:
-    """The server as an ASGI application, for uvicorn or another server. library: its folder (default: the user's); cache: a
-    folder for thumbnails, None for none. Its model's work runs in threads that end with the application's lifespan."""
+    """The server as an ASGI application, for uvicorn or another server.
+
+    library: its folder, None for the user's own. cache: a folder for thumbnails, None for none. The model's work runs in
+    threads that end with the application's lifespan.
+    """
     settings = Settings() if settings is None else settings
     service = Service(model, settings, library, cache)
 
@@ -41,16 +66,17 @@ def create_app(
         description="One space for pictures and words: embeddings, classification and search.",
         docs_url=None,
         redoc_url=None,
-        # It exports only where the environment names a collector; what a machine's other programs report to is not ours to use.
+        # FastAPI exports where the environment names a collector; that one belongs to the machine's other programs.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         lifespan=lifespan,
         responses=ERRORS,
     )
     app.state.service = service
-    faults.install(app)
-    for part in (inference, collection, drawing):
-        app.include_router(_with_heads(part.routes(service)), dependencies=[Depends(KEY)])
-    app.include_router(_with_heads(upkeep.routes(service)))
+    errors.install(app)
+    for resource in BEHIND_KEY:
+        _include(app, resource.router, dependencies=[Depends(KEY)])
+    for resource in WITHOUT_KEY:
+        _include(app, resource.router)
     # FastAPI's own page of the routes loads its scripts from elsewhere; fastapi-offline has the same ones as files.
     app.mount("/ui/swagger", StaticFiles(packages=[("fastapi_offline", "static")]), name="swagger")
     app.mount("/ui", StaticFiles(packages=[("seesay.serving", "ui")]), name="ui")
@@ -58,16 +84,19 @@ def create_app(
     return app
 
 
-def _with_heads(router: APIRouter) -> APIRouter:
-    """Every route that GET asks answers HEAD, too (RFC 9110, 9.1); the description of the routes need not say so."""
-    for route in [route for route in router.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]:
-        router.add_api_route(
-            route.path,
-            route.endpoint,
-            methods=["HEAD"],
-            include_in_schema=False,
-            response_class=route.response_class,
-            response_model=route.response_model,
-            response_model_exclude_none=route.response_model_exclude_none,
-        )
-    return router
+def _include(app: FastAPI, router: APIRouter, **options: Any) -> None:
+    """Adds a router, and for each of its GET routes one for HEAD (RFC 9110, 9.1), which OpenAPI need not describe."""
+    app.include_router(router, **options)
+    heads = APIRouter()
+    for route in router.routes:
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            heads.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_class=route.response_class,
+                response_model=route.response_model,
+                response_model_exclude_none=route.response_model_exclude_none,
+            )
+    app.include_router(heads, **options)

@@ -1,5 +1,6 @@
-"""What native libraries write to stderr, as lines of the log: libtiff and onnxruntime write there past Python, in the middle of
-a line of JSON or without an end of their own.
+"""Lines that native libraries write to stderr, redirected into the log.
+
+libtiff and onnxruntime write there past Python, in the middle of a line of JSON or without a line break of their own.
 """
 
 import faulthandler
@@ -9,20 +10,20 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
+from seesay.serving import limits
+
 STDERR = 2
-LONGEST = 2000  # bytes of one line
-ENDS_S = 2.0
 
 
 class Diverted:
-    """stderr, taken from the process: `real` is where it led, for the log; `line` is told each line that anything else writes.
+    """Redirects the process's stderr: a thread calls `on_line` with every line.
 
-    With `close` it leads there again. What ends the process at once is still told by Python's faulthandler.
+    `real` is the former stderr, for the log; `close` restores it. Python's faulthandler still writes crashes to the real one.
     """
 
-    def __init__(self, line: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None]) -> None:
         sys.stderr.flush()
-        self._line = line
+        self._on_line = on_line
         self.real: TextIO = os.fdopen(os.dup(STDERR), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
         reading, writing = os.pipe()
         os.dup2(writing, STDERR)
@@ -32,12 +33,13 @@ class Diverted:
         self._thread.start()
 
     def close(self) -> None:
+        """Restores stderr, and waits a moment for its last lines."""
         sys.stderr.flush()
         os.dup2(self.real.fileno(), STDERR)
-        self._thread.join(ENDS_S)  # a child of this process may hold the other end for longer
+        self._thread.join(limits.STDERR_CLOSE_S)  # a child of this process may hold the other end for longer
 
     def _read(self, reading: int) -> None:
         with os.fdopen(reading, "rb") as lines:
-            while said := lines.readline(LONGEST):
-                if text := said.decode("utf-8", "backslashreplace").strip():
-                    self._line(text)
+            while raw := lines.readline(limits.STDERR_LINE_BYTES):
+                if text := raw.decode("utf-8", "backslashreplace").strip():
+                    self._on_line(text)

@@ -1,8 +1,9 @@
-"""What went wrong, as clients read it."""
+"""Errors over HTTP: one table from error class to status and code, and the application's error handlers."""
 
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -12,116 +13,152 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from seesay.errors import (
+    AlreadyIndexing,
+    DeadlineExceeded,
     InputError,
     LibraryError,
     LibraryLocked,
     MissingCapability,
     MissingExtra,
+    ModelNotServed,
     NoLibrary,
+    PictureNotFound,
+    PictureUnavailable,
     SeeSayError,
+    ServerBusy,
+    ShuttingDown,
     SpaceMismatch,
     UnreadableImage,
 )
-from seesay.serving.batching import Busy, Closed, TooLate
+from seesay.serving import limits
 from seesay.serving.log import event
-from seesay.serving.photos.photos import Gone
 from seesay.serving.schemas.answers import Fault
-from seesay.serving.schemas.requests import TAGS
+from seesay.serving.schemas.requests import UNION_TAGS
 
-LONGEST = 40  # of what a client sent, where a message repeats it
-
-
-class NotFound(InputError):
-    """There is no such thing here."""
+INVALID = "invalid_request_error"  # OpenAI's word for a request that its client has to change
 
 
-class Running(SeeSayError):
-    """The folders are being looked through already."""
+@dataclass(frozen=True)
+class Kind:
+    """How a class of errors is answered. message: replaces the error's own, which would name paths of this machine.
+    retry_after_s: a Retry-After header, where the error has no time of its own."""
+
+    error: type[SeeSayError]
+    status: int
+    type: str
+    code: str
+    message: str | None = None
+    retry_after_s: int | None = None
 
 
-# The first that fits: (error, status, type, code). Messages about the library name its folder, which is none of a client's
-# business.
-KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (Busy, 429, "overloaded", "busy"),
-    (TooLate, 504, "overloaded", "too_late"),
-    (Closed, 503, "unavailable", "shutting_down"),
-    (Running, 409, "conflict", "already_indexing"),
-    (Gone, 404, "not_found", "no_picture"),
-    (NotFound, 404, "not_found", "not_found"),
-    (MissingExtra, 501, "unavailable", "missing_extra"),
-    (MissingCapability, 400, "invalid_request_error", "unsupported"),
-    (LibraryLocked, 409, "conflict", "library_locked"),
-    (NoLibrary, 404, "not_found", "no_library"),
-    (SpaceMismatch, 503, "unavailable", "library_of_another_model"),
-    (LibraryError, 503, "unavailable", "library_unusable"),
-    (UnreadableImage, 400, "invalid_request_error", "unreadable_picture"),
-    (InputError, 400, "invalid_request_error", "invalid_request"),
+# The first that fits: subclasses stand before their bases.
+KINDS: tuple[Kind, ...] = (
+    Kind(ServerBusy, 429, "overloaded", "busy"),
+    Kind(DeadlineExceeded, 504, "overloaded", "too_late"),
+    Kind(ShuttingDown, 503, "unavailable", "shutting_down", retry_after_s=limits.SHUTDOWN_RETRY_AFTER_S),
+    Kind(AlreadyIndexing, 409, "conflict", "already_indexing"),
+    Kind(PictureUnavailable, 410, "not_found", "file_missing"),
+    Kind(PictureNotFound, 404, "not_found", "no_picture"),
+    Kind(ModelNotServed, 404, "not_found", "not_found"),
+    Kind(MissingExtra, 501, "unavailable", "missing_extra"),
+    Kind(MissingCapability, 400, INVALID, "unsupported"),
+    Kind(
+        LibraryLocked,
+        409,
+        "conflict",
+        "library_locked",
+        "the library is being written to by another process; try again when it is done",
+    ),
+    Kind(
+        NoLibrary,
+        404,
+        "not_found",
+        "no_library",
+        "the library is empty; whoever runs the server fills it with: seesay index FOLDER",
+    ),
+    Kind(
+        SpaceMismatch,
+        503,
+        "unavailable",
+        "library_of_another_model",
+        "the library was made with another model than this server's; whoever runs it indexes the folders again",
+    ),
+    Kind(
+        LibraryError,
+        503,
+        "unavailable",
+        "library_unusable",
+        "the library cannot be read or written; the server's log says why",
+    ),
+    Kind(UnreadableImage, 400, INVALID, "unreadable_picture"),
+    Kind(InputError, 400, INVALID, "invalid_request"),
 )
-SAID: dict[type[Exception], str] = {
-    LibraryLocked: "the library is being written to by another process; try again when it is done",
-    NoLibrary: "the library is empty; whoever runs the server fills it with: seesay index FOLDER",
-    SpaceMismatch: "the library was made with another model than this server's; whoever runs it indexes the folders again",
-    LibraryError: "the library cannot be read or written; the server's log says why",
-}
-OURS = Fault(message="the server failed at this; its log says more", type="server_error", code="server_error")
+SERVER_FAULT = Fault(message="the server failed at this; its log says more", type="server_error", code="server_error")
 
 
 def fault_of(error: Exception) -> Fault:
-    """Of one that clients can do nothing about, the log says more than they are told."""
-    if isinstance(error, Gone) and error.known:
-        return Fault(message=str(error), type="not_found", code="file_missing")
-    for kind, _, name, code in KINDS:
-        if isinstance(error, kind):
-            return Fault(message=SAID.get(kind, str(error)), type=name, code=code)
-    event("error", logging.ERROR, fault=error)
-    return OURS
+    """An error as clients read it. One that they can do nothing about is logged, and only its kind is told."""
+    kind = _kind(error)
+    if kind is None:
+        event("error", logging.ERROR, fault=error)
+        return SERVER_FAULT
+    return Fault(message=str(error) if kind.message is None else kind.message, type=kind.type, code=kind.code)
 
 
 def install(app: FastAPI) -> None:
-    @app.exception_handler(SeeSayError)
-    async def known(request: Request, error: SeeSayError) -> JSONResponse:
-        status = next((status for kind, status, _, _ in KINDS if isinstance(error, kind)), 500)
-        if isinstance(error, Gone) and error.known:
-            status = 410
-        if isinstance(error, LibraryError) and status >= 500:
-            event("error", logging.ERROR, fault=error)
-        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Busy) else {}
-        if isinstance(error, Closed):
-            headers = {"Retry-After": "5"}
-        return _answer(fault_of(error), status, headers)
+    """Registers the handlers that answer every error as JSON."""
+    app.add_exception_handler(SeeSayError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
 
-    @app.exception_handler(RequestValidationError)
-    async def misshapen(request: Request, error: RequestValidationError) -> JSONResponse:
-        """Says where and why, and little of what was sent, which may be a picture."""
-        first: Any = error.errors()[0]
-        kind = "invalid_request_error"
-        if not request.headers.get("content-type", "").startswith("application/json") and first["loc"] == ("body",):
-            message = "expected JSON, sent with Content-Type: application/json"
-            return _answer(Fault(message=message, type=kind, code="unsupported_media_type"), 415)
-        if first["type"] == "json_invalid":
-            message = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1] + 1}"
-            return _answer(Fault(message=message, type=kind, code="invalid_json"), 400)
-        where = ".".join(str(step)[:LONGEST] for step in first["loc"] if step not in ("body", *TAGS)) or "the request"
-        return _answer(Fault(message=f"{where}: {_why(first)}", type=kind, param=where, code="invalid_request"), 400)
 
-    @app.exception_handler(HTTPException)
-    async def other(request: Request, error: HTTPException) -> JSONResponse:
-        kind = getattr(error, "kind", "not_found" if error.status_code == 404 else "invalid_request_error")
-        code = getattr(error, "code", HTTPStatus(error.status_code).name.lower())
-        return _answer(Fault(message=str(error.detail), type=kind, code=code), error.status_code, error.headers)
+def _kind(error: Exception) -> Kind | None:
+    return next((kind for kind in KINDS if isinstance(error, kind.error)), None)
+
+
+async def _answer_error(request: Request, error: Exception) -> JSONResponse:
+    kind = _kind(error)
+    status = 500 if kind is None else kind.status
+    if isinstance(error, LibraryError) and status >= 500:
+        event("error", logging.ERROR, fault=error)
+    seconds = error.retry_after_s if isinstance(error, ServerBusy) else kind and kind.retry_after_s
+    return _answer(fault_of(error), status, {"Retry-After": str(seconds)} if seconds else {})
+
+
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Says where and why a request does not fit its schema, and little of what was sent, which may be an image."""
+    assert isinstance(error, RequestValidationError)
+    first: Any = error.errors()[0]
+    if not request.headers.get("content-type", "").startswith("application/json") and first["loc"] == ("body",):
+        message = "expected JSON, sent with Content-Type: application/json"
+        return _answer(Fault(message=message, type=INVALID, code="unsupported_media_type"), 415)
+    if first["type"] == "json_invalid":
+        message = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1] + 1}"
+        return _answer(Fault(message=message, type=INVALID, code="invalid_json"), 400)
+    steps = [str(step)[: limits.QUOTED_LETTERS] for step in first["loc"] if step not in ("body", *UNION_TAGS)]
+    where = ".".join(steps) or "the request"
+    return _answer(Fault(message=f"{where}: {_reason(first)}", type=INVALID, param=where, code="invalid_request"), 400)
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    """The framework's own errors, such as of a route that does not exist."""
+    assert isinstance(error, HTTPException)
+    kind = getattr(error, "kind", "not_found" if error.status_code == 404 else INVALID)
+    code = getattr(error, "code", HTTPStatus(error.status_code).name.lower())
+    return _answer(Fault(message=str(error.detail), type=kind, code=code), error.status_code, error.headers)
 
 
 def _answer(fault: Fault, status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A message may repeat what was sent; half a surrogate pair in it could not be sent back."""
-    told = {
-        name: said if said is None else said.encode("utf-8", "backslashreplace").decode()
-        for name, said in fault.model_dump().items()
+    """A message may quote what was sent; half a surrogate pair in it could not be encoded."""
+    fields = {
+        name: value if value is None else value.encode("utf-8", "backslashreplace").decode()
+        for name, value in fault.model_dump().items()
     }
-    return JSONResponse({"error": told}, status, dict(headers or {}))
+    return JSONResponse({"error": fields}, status, dict(headers or {}))
 
 
-def _why(fault: Any) -> str:
-    """What was expected and what came, of one of pydantic's faults."""
+def _reason(fault: Any) -> str:
+    """One of pydantic's faults: what was expected and what came."""
     match fault["type"]:
         case "missing":
             return "expected, and not there"
@@ -129,14 +166,16 @@ def _why(fault: Any) -> str:
             return f"expected at most {fault['ctx']['max_length']:,}, got {fault['ctx']['actual_length'] or 'more'}"
         case "unknown_name" | "token_ids":
             return str(fault["msg"])
-    return (
-        f"{fault['msg'].replace('Input should be', 'expected').replace('should have', 'expected')}, got {_kind(fault['input'])}"
-    )
+    expected = fault["msg"].replace("Input should be", "expected").replace("should have", "expected")
+    return f"{expected}, got {_quoted(fault['input'])}"
 
 
-def _kind(sent: object) -> str:
-    """What a client sent: itself where it is short, else what it is."""
-    if sent is None or isinstance(sent, (bool, int, float, str)):
-        said = json.dumps(sent[: LONGEST + 1] if isinstance(sent, str) else sent, ensure_ascii=False)
-        return said if len(said) <= LONGEST else f"a text of {len(sent):,} letters" if isinstance(sent, str) else "a number"
-    return "a list" if isinstance(sent, (list, tuple)) else "an object" if isinstance(sent, dict) else "something else"
+def _quoted(value: object) -> str:
+    """A client's value: itself where it is short, else its kind."""
+    if isinstance(value, str):
+        text = json.dumps(value[: limits.QUOTED_LETTERS + 1], ensure_ascii=False)
+        return text if len(text) <= limits.QUOTED_LETTERS else f"a text of {len(value):,} letters"
+    if value is None or isinstance(value, (bool, int, float)):
+        text = json.dumps(value)
+        return text if len(text) <= limits.QUOTED_LETTERS else "a number"
+    return "a list" if isinstance(value, (list, tuple)) else "an object" if isinstance(value, dict) else "something else"

@@ -1,4 +1,4 @@
-"""Whether the server does its work: proven by doing it."""
+"""A health check that encodes an image and a text."""
 
 import asyncio
 import base64
@@ -8,37 +8,37 @@ import time
 import numpy as np
 from PIL import Image
 
+from seesay.serving import limits
+from seesay.serving.encoding import ItemEncoder
 from seesay.serving.schemas.requests import Thing
-from seesay.serving.service import Service
-
-WITHIN_S = 10.0  # in which a picture and a text must be encoded
-FOR_S = 1.0  # an answer counts so long: whoever asks without a key must not keep the towers busy
 
 
-class Health:
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class HealthCheck:
+    """Results are cached for a moment, so that unauthenticated probes cannot load the model."""
+
+    def __init__(self, encoder: ItemEncoder) -> None:
+        self._encoder = encoder
         self._lock = asyncio.Lock()
-        self._until = 0.0
+        self._cached_until = 0.0
         self._fault: str | None = None
         stream = io.BytesIO()
         Image.linear_gradient("L").convert("RGB").save(stream, "JPEG")
         self._items = [Thing(image=base64.b64encode(stream.getvalue()).decode()), Thing(text="a gradient")]
 
     async def fault(self) -> str | None:
-        """What is wrong, or None. It takes its turn in the queues, but no room: a busy server is a healthy one."""
+        """What is wrong, or None. The check waits in the queues but needs no admission: a busy server is healthy."""
         async with self._lock:
-            if time.monotonic() > self._until:
-                self._fault = await self._tried()
-                self._until = time.monotonic() + FOR_S
+            if time.monotonic() > self._cached_until:
+                self._fault = await self._check()
+                self._cached_until = time.monotonic() + limits.HEALTH_CACHED_S
             return self._fault
 
-    async def _tried(self) -> str | None:
+    async def _check(self) -> str | None:
         try:
-            async with asyncio.timeout(WITHIN_S):
-                encoded = await self._service.encode(self._items, time.monotonic() + WITHIN_S)
+            async with asyncio.timeout(limits.HEALTH_S):
+                encoded = await self._encoder.encode(self._items, time.monotonic() + limits.HEALTH_S)
         except TimeoutError:
-            return f"a picture and a text took longer than {WITHIN_S:g} s"
+            return f"a picture and a text took longer than {limits.HEALTH_S:g} s"
         except Exception as fault:
             return type(fault).__name__
         for row in encoded.rows:

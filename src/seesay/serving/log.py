@@ -1,4 +1,4 @@
-"""One line of JSON per request and event, on stderr. Never what was searched for or sent."""
+"""The log: a line of JSON per request and event on stderr, without anything that was searched for or sent."""
 
 import json
 import logging
@@ -12,23 +12,25 @@ from seesay.serving.diverted import Diverted
 LOG = logging.getLogger("seesay.serving")
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """A record as one line: time (UTC), level, event, the event's facts, and the traceback where there is one."""
+
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        said: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "event": record.getMessage()}
-        said |= getattr(record, "facts", {})
+        line: dict[str, Any] = {"time": at, "level": record.levelname.lower(), "event": record.getMessage()}
+        line |= getattr(record, "facts", {})
         if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
 
 
 @contextmanager
 def to_stderr(level: int = logging.INFO) -> Iterator[None]:
-    """For the process that serves; a program that makes the app itself has logging of its own. Of uvicorn, asyncio and other
-    packages warnings are told, as lines of the same kind, and what native libraries write past Python."""
+    """Sends the process's log to stderr; for `seesay serve`, since a program that makes the app has logging of its own. It
+    includes warnings of uvicorn, asyncio and other packages, and what native libraries write to stderr."""
     diverted = Diverted(lambda text: event("stderr", logging.WARNING, text=text))
     handler = logging.StreamHandler(diverted.real)
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonFormatter())
     logging.root.handlers = [handler]
     logging.captureWarnings(True)
     LOG.setLevel(level)
@@ -39,5 +41,5 @@ def to_stderr(level: int = logging.INFO) -> Iterator[None]:
 
 
 def event(name: str, level: int = logging.INFO, fault: BaseException | None = None, **facts: Any) -> None:
-    """fault: what went wrong, told with its traceback."""
+    """Logs an event with its facts. fault: an exception, logged with its traceback."""
     LOG.log(level, name, exc_info=fault, extra={"facts": facts})

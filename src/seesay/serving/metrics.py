@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: requests, stages, batches. Nothing is sent anywhere."""
+"""The figures at /metrics, for Prometheus to read: requests, stages, batches. Nothing is sent anywhere."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,10 @@ SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Stages: decode, tokenize, wait (in the queue), encode (of a batch), search, thumbnail."""
+    """Counters and histograms in a registry of their own.
+
+    Stages: decode, tokenize, wait (in the queue), encode (of a batch), search, thumbnail.
+    """
 
     def __init__(self, room: Room) -> None:
         self.registry = CollectorRegistry()
@@ -30,9 +33,10 @@ class Metrics:
         waiting = Gauge(
             "seesay_items_under_way", "Texts and pictures of requests that are not answered yet.", registry=self.registry
         )
-        waiting.set_function(lambda: room.taken)
+        waiting.set_function(lambda: room.occupied)
 
     def batch(self, tower: str, size: int, waited: list[float], took: float) -> None:
+        """Records a batch. waited, took: seconds in the queue of each item, and of the batch."""
         self.batches.labels(tower).observe(size)
         self.stages.labels("encode", tower).observe(took)
         wait = self.stages.labels("wait", tower)
@@ -41,6 +45,7 @@ class Metrics:
 
     @contextmanager
     def stage(self, name: str, tower: str = "") -> Iterator[None]:
+        """Records the time of what runs inside."""
         begin = time.perf_counter()
         try:
             yield
@@ -48,4 +53,5 @@ class Metrics:
             self.stages.labels(name, tower).observe(time.perf_counter() - begin)
 
     def text(self) -> bytes:
+        """The figures in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,1 +1,1 @@
-"""This machine: files, paths, the network, cores, tables. It knows nothing of models."""
+"""This machine: files, paths, the network, cores, tables; nothing here knows about models."""

@@ -1,4 +1,4 @@
-"""Cores: how many this process may use, and how many of them other processes leave it."""
+"""CPU cores: how many this process may use, and how many of them are free."""
 
 import math
 import os
@@ -8,55 +8,57 @@ from time import monotonic
 
 from seesay.errors import InputError
 
-LOOK_S = 0.5  # between two looks at what others use: the kernel counts in hundredths of a second
+SAMPLE_S = 0.5  # shortest interval of a measurement: the kernel counts in hundredths of a second
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
+    """The number of cores this process may use, at least 1; in a container often fewer than the machine has."""
     return max(1, math.ceil(min(len(_allowed()), _quota())))
 
 
-def checked_threads(said: int | None) -> int | None:
-    """A number of threads that somebody said, as it is. Raises InputError where it is below 1."""
-    if said is not None and said < 1:
-        raise InputError(f"threads: expected at least 1, got {said}", parameter="threads", expected="at least 1", got=said)
-    return said
+def check_threads(threads: int | None) -> int | None:
+    """Returns a requested number of threads unchanged; None means no request. Raises InputError for one below 1."""
+    if threads is not None and threads < 1:
+        raise InputError(
+            f"threads: expected at least 1, got {threads}", parameter="threads", expected="at least 1", got=threads
+        )
+    return threads
 
 
 class FreeCores:
-    """How many of the cores others leave: counted from what they used since the last look, which may be long ago."""
+    """Counts the cores that other processes leave free, from their use since the count before, however long ago."""
 
     def __init__(self) -> None:
-        self._last = _used()
+        self._last = _cpu_time()
         self._free = available_cores()
 
     def count(self) -> int:
-        """At least 1. All where the system does not tell what is used."""
-        if self._last is None or monotonic() - self._last.at_s < LOOK_S:
+        """The number of free cores, at least 1; all available ones if the system does not report its use."""
+        if self._last is None or monotonic() - self._last.at_s < SAMPLE_S:
             return self._free
-        now = _used()
+        now = _cpu_time()
         if now is not None:
-            self._free = max(1, min(available_cores(), round(len(_allowed()) - now.others(self._last))))
+            self._free = max(1, min(available_cores(), round(len(_allowed()) - now.others_since(self._last))))
             self._last = now
         return self._free
 
 
 @dataclass(frozen=True)
-class _Used:
-    """at_s: on the clock. busy_s: seconds that the allowed cores were busy so far; own_s: those of this process."""
+class _CpuTime:
+    """at_s: monotonic clock. busy_s: core seconds spent on the allowed cores so far; own_s: by this process alone."""
 
     at_s: float
     busy_s: float
     own_s: float
 
-    def others(self, before: "_Used") -> float:
-        """The mean number of cores that other processes kept busy since."""
+    def others_since(self, before: "_CpuTime") -> float:
+        """The mean number of cores that other processes have kept busy."""
         return max(0.0, (self.busy_s - before.busy_s) - (self.own_s - before.own_s)) / (self.at_s - before.at_s)
 
 
-def _used() -> _Used | None:
-    """None where the system does not tell (it is Linux that does)."""
+def _cpu_time() -> _CpuTime | None:
+    """None if the system does not report it; Linux does."""
     names = {f"cpu{core}" for core in _allowed()}
     ticks = 0
     try:
@@ -68,7 +70,7 @@ def _used() -> _Used | None:
     except (OSError, ValueError):
         return None
     own = os.times()
-    return _Used(monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system)
+    return _CpuTime(monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system)
 
 
 def _allowed() -> set[int]:
@@ -78,12 +80,12 @@ def _allowed() -> set[int]:
 
 
 def _quota() -> float:
-    """How many cores' worth of time the process's control groups (version 2) may take; infinite where nothing limits them."""
+    """The cores' worth of time that the process's control groups (cgroup v2) may use; infinite without a limit."""
     try:
-        inside = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].splitlines()[0]
+        relative = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].splitlines()[0]
     except (OSError, IndexError):
         return math.inf
-    group = CGROUPS / inside
+    group = CGROUPS / relative
     quotas = [math.inf]
     for folder in (group, *group.parents):
         if folder == CGROUPS.parent:

@@ -1,37 +1,87 @@
-"""Files of arrays that can be made again: written whole or not at all, and read as absent where they are damaged."""
+"""Files on disk: atomic writes, locks between processes, and caches of numpy arrays."""
 
 import os
+import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+    from filelock import BaseFileLock
 
+DRAFT = ".part-"  # stands between a file's name and its writer's in the name of a draft
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def read_arrays(file: Path) -> dict[str, np.ndarray] | None:
-    """What a file holds; None where there is none, or where it is damaged (a zip archive knows its checksums)."""
+@contextmanager
+def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yields the path of a draft in the folder of `file`, for the block to write; then renames it to `file`.
+
+    Readers see the old file or the whole new one. If the block raises, `file` stays as it was and the draft is removed.
+    Missing folders are made. durable: the draft reaches the disk before it is renamed, so that a power failure cannot leave an
+    empty file under this name. Not tempfile's names, whose files nobody else who shares the folder could read. Raises OSError.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}{DRAFT}{os.getpid()}-{threading.get_ident()}")
+    try:
+        yield draft
+        if durable:
+            with draft.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        draft.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def write_atomically(file: Path, content: str | bytes, *, durable: bool = False) -> None:
+    """Writes a small file, text as UTF-8, in one step (`atomic_write`). Raises OSError."""
+    with atomic_write(file, durable=durable) as draft:
+        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def lock_file(file: Path, *, wait: bool) -> "BaseFileLock":
+    """Acquires a lock that one process holds at a time, until `release()` or the end of the process, however it ends.
+
+    The file is made where it does not exist; its folder must. Raises BlockingIOError if another process holds the lock and
+    `wait` is false; OSError.
+    """
+    from filelock import FileLock, Timeout  # only writers need it
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise BlockingIOError(f"{file} is locked by another process") from None
+    return lock
+
+
+def read_arrays(file: Path) -> "dict[str, np.ndarray] | None":
+    """The arrays of an .npz file by name; None if it does not exist or is damaged (its archive has checksums)."""
+    import numpy as np  # commands that only write text need not load it
+
     try:
         with (
-            file.open("rb") as stream,
+            file.open("rb") as stream,  # numpy would leave a damaged file of its own open
             np.load(stream, allow_pickle=False) as archive,
-        ):  # numpy leaves a bad file of its own open
+        ):
             return {name: archive[name] for name in archive.files}
     except DAMAGE:
         return None
 
 
-def write_arrays(file: Path, **arrays: np.ndarray) -> None:
-    """A file that cannot be written (a full disk, no permission) is no reason to lose what the arrays were made for."""
-    temporary = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Not tempfile's: those could be read by nobody else who shares the folder.
-        with (file.parent / f".{file.name}.{os.urandom(8).hex()}.part").open("xb") as stream:
-            temporary = Path(stream.name)
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle
-        os.replace(temporary, file)
-    except OSError:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+def write_arrays(file: Path, **arrays: "np.ndarray") -> None:
+    """Caches arrays as an .npz file, written atomically.
+
+    A cache that cannot be written (full disk, no permission) raises nothing: the caller has the arrays, and computes them again
+    next time.
+    """
+    import numpy as np
+
+    with suppress(OSError), atomic_write(file) as draft, draft.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle

@@ -1,6 +1,6 @@
-"""What every connection has in common: whether one may be made, whom it trusts, what it calls itself.
+"""Rules of every connection: the offline switch, trusted certificates, the user agent.
 
-Nothing here connects. Pictures are fetched by `images.fetch`, weights by `download`, and each only when it is asked for.
+Nothing here connects: `images.fetch` fetches pictures and `checkpoints.hub` weights, each only on request.
 """
 
 import os
@@ -14,24 +14,25 @@ USER_AGENT = f"SeeSay/{__version__}"
 
 
 def offline() -> bool:
-    """SEESAY_OFFLINE=1: no connection is made, whatever is asked for."""
-    return truthy("SEESAY_OFFLINE")
+    """Whether SEESAY_OFFLINE=1 forbids every connection."""
+    return env_flag("SEESAY_OFFLINE")
 
 
-def truthy(variable: str) -> bool:
+def env_flag(variable: str) -> bool:
+    """Whether an environment variable is 1, true, yes or on."""
     return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")
 
 
-def trusted() -> ssl.SSLContext:
-    """Which certificates are believed: those the system trusts; SSL_CERT_FILE and SSL_CERT_DIR are honoured."""
-    return _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+def tls_context() -> ssl.SSLContext:
+    """TLS that trusts the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    return _tls_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
-@cache  # by what it depends on: reading the certificates takes 50 ms
-def _trusted(file: str | None, folder: str | None) -> ssl.SSLContext:
+@cache  # reading the certificates takes 50 ms
+def _tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if file is None and folder is None and not context.cert_store_stats()["x509_ca"]:
-        # OpenSSL found no list of authorities, as under python.org's Python for macOS. One of these came with huggingface_hub.
+        # OpenSSL found no authorities, as with python.org's Python for macOS. huggingface_hub brings one of these two.
         try:
             import truststore
 

@@ -1,29 +1,27 @@
-"""Paths as people see them, and as the database holds them.
-
-Stored as TEXT, or as BLOB for the rare name that is not UTF-8, which SQLite could not store as text.
-"""
+"""Paths: for messages, for the database, and relative to folders."""
 
 import os
 import re
 from typing import TypeGuard
 
-Stored = str | bytes
+StoredPath = str | bytes  # TEXT; BLOB for the rare name that is not UTF-8, which SQLite cannot store as text
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """A path as text that any terminal takes: bytes that are not UTF-8 and control characters show as escapes."""
+    """A path as text for any terminal: bytes that are not UTF-8 and control characters become escapes."""
     if isinstance(path, str) and path.isprintable():  # nearly all are
         return path
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
 
 
 def is_url(item: object) -> TypeGuard[str]:
-    """A str that begins with http:// or https:// is where a picture is, and no path of a file."""
+    """Whether an item is a str that begins with http:// or https://, and so no path of a file."""
     return isinstance(item, str) and item[:8].lower().startswith(("http://", "https://"))
 
 
-def to_db(path: str) -> Stored:
+def to_db(path: str) -> StoredPath:
+    """A path as the database stores it."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -31,17 +29,18 @@ def to_db(path: str) -> Stored:
     return path
 
 
-def from_db(stored: Stored) -> str:
+def from_db(stored: StoredPath) -> str:
+    """The path that `to_db` was given."""
     return stored if isinstance(stored, str) else os.fsdecode(stored)
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Absolute, without symbolic links being followed: a person's folder keeps the name that they use for it."""
+    """The absolute path, with ~ expanded. Symbolic links are not resolved: a folder keeps the name its owner uses."""
     return os.path.abspath(os.path.expanduser(path))
 
 
 def below(path: str, folder: str) -> str | None:
-    """`path` relative to `folder` ('' when equal), or None where it is not inside."""
+    """`path` relative to `folder` ('' if they are equal); None if it is not inside."""
     if path == folder:
         return ""
     prefix = folder if folder.endswith(os.sep) else folder + os.sep
@@ -49,4 +48,5 @@ def below(path: str, folder: str) -> str | None:
 
 
 def join(root: str, relative: str) -> str:
+    """The inverse of `below`."""
     return os.path.join(root, relative) if relative else root

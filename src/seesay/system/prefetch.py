@@ -1,4 +1,4 @@
-"""Work done ahead of its consumer, in threads, in order, with a bound on how far ahead."""
+"""Ordered parallel map: results are computed in threads, a bounded number ahead of their consumer."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -10,19 +10,19 @@ B = TypeVar("B")
 
 
 def prefetch(function: Callable[[A], B], items: Iterable[A], *, threads: int, ahead: int) -> Generator[B, None, None]:
-    """Like map(), with up to `ahead` results computed before they are asked for. Order is kept; the first error is raised.
-    Closing it stops the threads after what each is at.
+    """Like map(), with up to `ahead` results computed in advance. Order is kept; the first error is raised.
 
-    (`Executor.map` would take all items at once: a generator of a million pictures must not become a million futures.)
+    Closing the generator stops each thread after its current item. `Executor.map` would not do: it takes all items at once, and
+    a generator of a million pictures must not become a million futures.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="seesay")
-    waiting: deque[Future[B]] = deque()
+    pending: deque[Future[B]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""How far work is, for logs: a line now and then."""
+"""Progress of long work: the callables that report it, and log lines where there is no terminal."""
 
 import math
 import sys
@@ -8,41 +8,42 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
 
-EVERY_S = 10.0  # between lines where there is no terminal
+EVERY_S = 10.0  # between two lines of a log
 
-Progress = Callable[[int, int], None]  # called with how much is done, and how much there is to do
+Progress = Callable[[int, int], None]  # (done, total)
+NamedProgress = Callable[[str, int, int], None]  # (kind of work, done, total), for work of several kinds
 
 
 def progress_lines(what: str) -> Progress:
-    """Where there is no terminal: a line on stderr whenever EVERY_S have passed, with rate and time left."""
-    began: tuple[float, int] | None = None
+    """Prints a line with rate and time left on stderr, at most one in EVERY_S."""
+    start: tuple[float, int] | None = None  # time and count of the first call, which may resume earlier work
     last = time.monotonic()
 
     def show(done: int, total: int) -> None:
-        nonlocal began, last
+        nonlocal start, last
         now = time.monotonic()
-        began = began or (now, done)
+        start = start or (now, done)
         if now - last < EVERY_S or not 0 < done < total:
             return
         last = now
-        rate = (done - began[1]) / (now - began[0]) if now > began[0] else 0.0
-        left = _(", {rate:.3g}/s, {rate2} left").format(rate=rate, rate2=_minutes((total - done) / rate)) if rate else ""
-        line = _("seesay: {what}: {done:,} of {total:,}{left}").format(what=what, done=done, total=total, left=left)
+        rate = (done - start[1]) / (now - start[0]) if now > start[0] else 0.0
+        remaining = _(", {rate:.3g}/s, {rate2} left").format(rate=rate, rate2=_minutes((total - done) / rate)) if rate else ""
+        line = _("seesay: {what}: {done:,} of {total:,}{left}").format(what=what, done=done, total=total, left=remaining)
         print(line, file=sys.stderr, flush=True)
 
     return show
 
 
 @contextmanager
-def still(what: str) -> Iterator[None]:
-    """The same for work that cannot tell how far it is."""
+def waiting_lines(what: str) -> Iterator[None]:
+    """Prints a line on stderr every EVERY_S during a block whose progress is unknown."""
     done = threading.Event()
 
-    def tell() -> None:
+    def show() -> None:
         while not done.wait(EVERY_S):
             print(f"seesay: {what} ...", file=sys.stderr, flush=True)
 
-    thread = threading.Thread(target=tell, name="seesay-still", daemon=True)
+    thread = threading.Thread(target=show, name="seesay-waiting", daemon=True)
     thread.start()
     try:
         yield

@@ -1,15 +1,16 @@
-"""Protocol Buffers' wire format, walked and written without their library: fields of a tag, a length and a value."""
+"""The wire format of Protocol Buffers, read and written without their library."""
 
 import mmap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-VARINT, SIZED = 0, 2  # kinds of values
-FIXED = {1: 8, 5: 4}  # and those of so many bytes
+VARINT = 0  # wire types
+SIZED = 2
+FIXED = {1: 8, 5: 4}  # wire type -> bytes of its values
 
 
 class Field(NamedTuple):
-    """number, kind; begin: of its tag; value to end: of its value."""
+    """A field of a message. kind: its wire type. begin: offset of its tag. value, end: offsets of its value."""
 
     number: int
     kind: int
@@ -19,15 +20,15 @@ class Field(NamedTuple):
 
 
 def fields(data: mmap.mmap, at: int, end: int) -> Iterator[Field]:
-    """Of the message that lies there. Raises ValueError, IndexError for what is none."""
+    """The fields of the message between two offsets. Raises ValueError, IndexError for bytes that are no message."""
     while at < end:
         begin = at
-        tag, at = read_number(data, at)
+        tag, at = read_varint(data, at)
         value, kind = at, tag & 7
         if kind == VARINT:
-            _, at = read_number(data, at)
+            _, at = read_varint(data, at)
         elif kind == SIZED:
-            length, value = read_number(data, at)
+            length, value = read_varint(data, at)
             at = value + length
         elif kind in FIXED:
             at += FIXED[kind]
@@ -38,8 +39,8 @@ def fields(data: mmap.mmap, at: int, end: int) -> Iterator[Field]:
         yield Field(tag >> 3, kind, begin, value, at)
 
 
-def read_number(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """(the number, where it ends): seven bits a byte, the lowest first."""
+def read_varint(data: mmap.mmap, at: int) -> tuple[int, int]:
+    """(number, offset behind it) of a varint: seven bits a byte, the lowest first. Raises ValueError, IndexError."""
     number = shift = 0
     while True:
         byte = data[at]
@@ -51,14 +52,16 @@ def read_number(data: mmap.mmap, at: int) -> tuple[int, int]:
             raise ValueError("a number of more than 64 bits")
 
 
-def number(value: int) -> bytes:
-    written = bytearray()
+def varint(value: int) -> bytes:
+    """A number as a varint."""
+    data = bytearray()
     while value > 127:
-        written.append(value & 127 | 128)
+        data.append(value & 127 | 128)
         value >>= 7
-    written.append(value)
-    return bytes(written)
+    data.append(value)
+    return bytes(data)
 
 
-def sized(field: int, value: bytes) -> bytes:
-    return number(field << 3 | SIZED) + number(len(value)) + value
+def sized_field(number: int, value: bytes) -> bytes:
+    """A field of bytes, a string or a message."""
+    return varint(number << 3 | SIZED) + varint(len(value)) + value

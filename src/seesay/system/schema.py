@@ -1,14 +1,15 @@
-"""Frozen dataclasses from JSON, strictly: unknown keys, missing keys and wrong types are all reported together.
+"""Frozen dataclasses to JSON and back, strictly: all unknown keys, missing keys and wrong types are reported.
 
 Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
-nested dataclasses, unions of dataclasses told apart by a `kind` field, and numbers with `Bounds` by Annotated.
+nested dataclasses, unions of dataclasses told apart by a `kind` field, and by Annotated numbers with `Bounds` and open unions
+(`ByKind`).
 """
 
 import dataclasses
 import json
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """Of a field that is a number: `rate: Annotated[float, Bounds(above=0)]`. No bounds hold what is not a number."""
+    """Bounds of a numeric field, as in `rate: Annotated[float, Bounds(above=0)]`. NaN is outside of any."""
 
     least: float = -math.inf
     most: float = math.inf
@@ -28,24 +29,35 @@ class Bounds:
     below: float = math.inf
 
     def hold(self, value: float) -> bool:
+        """Whether a value lies within the bounds."""
         return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self) -> str:
-        said = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
-        return " and ".join(f"{word} {bound:g}" for word, bound in said.items() if math.isfinite(bound))
+        bounds = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
+
+
+@dataclasses.dataclass(frozen=True)
+class ByKind:
+    """An open union: `tower: Annotated[Base, ByKind(options)]` is the dataclass that `options` returns for the data's
+    `kind`."""
+
+    options: Callable[[], Mapping[str, type]]
 
 
 class Bounded:
-    """Base of a dataclass whose fields have bounds: it holds them when made in Python too. Raises InputError for the first that
-    is out of them."""
+    """Base of a dataclass whose fields have `Bounds`, which then hold for values made in Python, too.
+
+    Its constructor raises InputError for the first field that is out of its bounds.
+    """
 
     def __post_init__(self) -> None:
         cls: Any = type(self)
         for name, kind in _hints(cls).items():
-            given = getattr(self, name)
-            for bounds, number in _bounded(kind, given):
+            value = getattr(self, name)
+            for bounds, number in _bounded(kind, value):
                 if not bounds.hold(number):
-                    raise InputError(f"expected {name} {bounds}, got {given}")
+                    raise InputError(f"expected {name} {bounds}, got {value}")
 
 
 @cache
@@ -54,8 +66,8 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
-    """Numbers in a value of this kind, with the bounds they have."""
-    if get_origin(kind) is Annotated:
+    """The bounded numbers in a value of this type, each with its bounds."""
+    if get_origin(kind) is Annotated and isinstance(kind.__metadata__[0], Bounds):
         yield kind.__metadata__[0], value
     elif get_origin(kind) in (Union, types.UnionType) and value is not None:
         for option in get_args(kind):
@@ -67,7 +79,7 @@ def _bounded(kind: Any, value: Any) -> Iterator[tuple[Bounds, float]]:
 
 
 def from_json(cls: type[T], data: object, name: str) -> T:
-    """Builds a `cls` from parsed JSON; `name` says in messages where the data came from. Raises InputError with every fault."""
+    """A `cls` from parsed JSON. name: of the data's source, for messages. Raises InputError with every fault."""
     faults: list[str] = []
     value = _read(cls, data, "", faults)
     if faults:
@@ -90,6 +102,8 @@ def _read(kind: Any, data: object, at: str, faults: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, data, at, faults)
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated and isinstance(args[1], ByKind):
+        return _read_kind(args[1].options(), data, at, faults)
     if origin is Annotated:
         before = len(faults)
         value, bounds = _read(args[0], data, at, faults), args[1]
@@ -134,9 +148,9 @@ def _read_dataclass(cls: Any, data: object, at: str, faults: list[str]) -> Any:
         return None
     try:
         return cls(**values)
-    except ValueError as error:  # what a class says of its own values
-        said = str(error)
-        faults.append(_at(at, said if said.startswith("expected") else f"expected {said}"))
+    except ValueError as error:  # from the class's own checks
+        message = str(error)
+        faults.append(_at(at, message if message.startswith("expected") else f"expected {message}"))
         return None
 
 
@@ -146,7 +160,10 @@ def _read_union(args: tuple[Any, ...], data: object, at: str, faults: list[str])
     options = [arg for arg in args if arg is not type(None)]
     if len(options) == 1:
         return _read(options[0], data, at, faults)
-    kinds = {get_args(get_type_hints(option)["kind"])[0]: option for option in options}
+    return _read_kind({get_args(get_type_hints(option)["kind"])[0]: option for option in options}, data, at, faults)
+
+
+def _read_kind(kinds: Mapping[str, type], data: object, at: str, faults: list[str]) -> Any:
     kind = data.get("kind") if isinstance(data, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         return _check(False, kind, _join(at, "kind"), f"one of {', '.join(map(repr, kinds))}", faults)
@@ -159,13 +176,13 @@ def _check(good: bool, data: object, at: str, expected: str, faults: list[str]) 
     return data
 
 
-def _at(at: str, said: str) -> str:
-    return f"{at}: {said}" if at else said
+def _at(at: str, message: str) -> str:
+    return f"{at}: {message}" if at else message
 
 
 def _near(key: str, names: Mapping[str, Any]) -> str | None:
-    """The name that was probably meant, also by its initials, as lr for learning_rate."""
-    import difflib  # a good file needs none of it, and every command reads one
+    """The name that was probably meant, also by its initials, such as lr for learning_rate."""
+    import difflib  # only files with faults need it
 
     initials = [name for name in names if "_" in name and "".join(word[0] for word in name.split("_") if word) == key]
     return next(iter([*difflib.get_close_matches(key, names, n=1), *initials]), None)
@@ -180,7 +197,7 @@ def _join(at: str, key: object) -> str:
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises ModelError."""
+    """Reads a model's JSON file that holds an object. Raises ModelError."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -1,27 +1,27 @@
-"""Tables of pictures with their texts or labels: TSV, CSV, JSON Lines or Parquet, each row a dict."""
+"""Tables in TSV, CSV, JSON Lines and Parquet: each row a dict by column."""
 
 import csv
+import io
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from seesay.errors import InputError, MissingExtra
 from seesay.system.paths import is_url, printable
 
-Row = dict[str, Any]  # by column; strings in TSV and CSV
-KINDS = (".tsv", ".csv", ".jsonl", ".parquet")
-TEXT_COLUMNS = ("text", "caption", "texts")  # where a row's text is looked for
+Row = dict[str, Any]  # column -> value; a string in TSV and CSV
+TEXT_COLUMNS = ("text", "caption", "texts")  # names of the column that holds a row's text, in order of preference
 
 
 def read_table(file: Path, columns: Collection[str] = ()) -> list[Row]:
-    """The rows of a table with a header, in order, of which each has the `columns`. Raises InputError, MissingExtra.
+    """Reads a table with a header (`delimited_rows` has the rules of TSV and CSV, where an empty cell is "").
 
-    Tabs separate as they stand (no quoting); CSV is quoted as RFC 4180 has it. An empty cell is "".
+    Raises InputError, also for a row without a value in one of `columns`; MissingExtra.
     """
-    reader = {".tsv": _tabs, ".csv": _commas, ".jsonl": _json_lines, ".parquet": _parquet}.get(file.suffix.lower())
+    reader = READERS.get(file.suffix.lower())
     if reader is None:
-        raise InputError(f"{printable(file)}: expected a table that ends in {', '.join(KINDS)}")
+        raise InputError(f"{printable(file)}: expected a table that ends in {', '.join(READERS)}")
     try:
         rows = reader(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -29,45 +29,56 @@ def read_table(file: Path, columns: Collection[str] = ()) -> list[Row]:
     if not rows:
         raise InputError(f"{printable(file)} has no rows")
     for number, row in enumerate(rows, 1):
-        if lacking := [name for name in columns if row.get(name) is None]:
+        if missing := [name for name in columns if row.get(name) is None]:
             got = ", ".join(str(name) for name in row)
-            raise InputError(f"{printable(file)}, row {number}: expected a column {lacking[0]}, got {got or 'none'}")
+            raise InputError(f"{printable(file)}, row {number}: expected a column {missing[0]}, got {got or 'none'}")
     return rows
 
 
 def picture_of(table: Path, name: str, images: Path | None = None) -> Path | str:
-    """The picture that a row names: a URL as it is, a path below `images` (default: `pictures_folder`)."""
+    """Where the picture of a row is: a URL as it stands, or a path in the folder `images` (default: `pictures_folder`)."""
     if is_url(name):
         return name
     return (images or pictures_folder(table)) / name
 
 
 def pictures_folder(table: Path) -> Path:
-    """Where a table's paths begin unless somebody says otherwise: the folder images/ beside it, else its own folder."""
-    beside = table.parent / "images"
-    return beside if beside.is_dir() else table.parent
+    """The folder that a table's paths are relative to: images/ beside the table if there is one, else the table's own."""
+    images = table.parent / "images"
+    return images if images.is_dir() else table.parent
 
 
-def _tabs(file: Path) -> list[Row]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        return _dicts(list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)), file)
+def delimited_rows(content: str, suffix: str) -> list[tuple[int, list[str]]]:
+    """The rows of a .tsv or .csv file that are not empty: (number of the row's last line, from 1; cells).
+
+    Tabs separate as they stand, without quotes, because a lone quote in a caption must not swallow the lines after it. CSV is
+    quoted as in RFC 4180; its separator is the semicolon if the first line has some and no comma, as spreadsheets in much of
+    Europe write it. Raises csv.Error, which names the line.
+    """
+    first = content.split("\n", 1)[0]
+    delimiter = "\t" if suffix == ".tsv" else ";" if ";" in first and "," not in first else ","
+    lines = io.StringIO(content, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL)
+    try:
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: {error}") from None
 
 
-def _commas(file: Path) -> list[Row]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        return _dicts(list(csv.reader(stream)), file)
-
-
-def _dicts(lines: Sequence[list[str]], file: Path) -> list[Row]:
-    if not lines:
-        return []
-    header, rows = lines[0], [(number, line) for number, line in enumerate(lines[1:], 2) if line]
-    for number, line in rows:
-        if len(line) != len(header):
+def _delimited(file: Path) -> list[Row]:
+    content = file.read_bytes().decode("utf-8-sig")
+    header: list[str] | None = None
+    rows = []
+    for number, cells in delimited_rows(content, file.suffix.lower()):
+        if header is None:
+            header = cells
+        elif len(cells) != len(header):
             raise InputError(
-                f"{printable(file)}, line {number}: expected {len(header)} columns as in the header, got {len(line)}"
+                f"{printable(file)}, line {number}: expected {len(header)} columns as in the header, got {len(cells)}"
             )
-    return [dict(zip(header, line, strict=True)) for _, line in rows]
+        else:
+            rows.append(dict(zip(header, cells, strict=True)))
+    return rows
 
 
 def _json_lines(file: Path) -> list[Row]:
@@ -97,3 +108,6 @@ def _parquet(file: Path) -> list[Row]:
     except pyarrow.ArrowException as error:
         raise InputError(f"{printable(file)} is not a Parquet file: {error}") from None
     return rows
+
+
+READERS = {".tsv": _delimited, ".csv": _delimited, ".jsonl": _json_lines, ".parquet": _parquet}

@@ -1,1 +1,1 @@
-"""What people do with the space: functions over arrays and an Encoder; no files, no printing."""
+"""Tasks in a shared space: functions over arrays and an Encoder, without files or printing."""

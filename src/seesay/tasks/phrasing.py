@@ -1,8 +1,9 @@
-"""A search query in words, however it is typed, as the phrasings whose mean vector a search looks for.
+"""Normalizes a text query and embeds it as the mean of its phrasings.
 
-`dog`, `Dogs`, `a dog.`, `my dog!` and `a photo of a dog` are one wish, and so are 狗, 狗。, 一只狗 and 狗的照片.
-What says nothing about the picture is taken off here and not in the tokenizer, so that `encode_text` stays what it is. Of short
-wishes several phrasings are averaged, as labels are (Radford et al. 2021, section 3.1.4); a sentence is its own phrasing.
+`dog`, `Dogs`, `a dog.`, `my dog!` and `a photo of a dog` are the same query, and so are 狗, 狗。, 一只狗 and 狗的照片.
+Words that say nothing about the image are removed here and not in the tokenizer, so that `encode_text` stays as published.
+Short queries are averaged over several phrasings, as labels are (Radford et al. 2021, section 3.1.4); a sentence is its own
+phrasing.
 """
 
 import re
@@ -15,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from seesay.models.encoder import Encoder
-from seesay.models.vectors import unit
-from seesay.tasks.prompts import is_chinese
+from seesay.models.vectors import normalize
+from seesay.system.chinese import is_chinese
 
-SHORT_WORDS = 3  # English words, at most, of a query that is put into several phrasings
-SHORT_CHARACTERS = 6  # and Chinese characters
-WORD_CHARACTERS = 3  # Chinese characters, at most, of what is most likely one word
+SHORT_WORDS = 3  # most English words of a query that gets several phrasings
+SHORT_CHARACTERS = 6  # most Chinese characters of one
+WORD_CHARACTERS = 3  # most Chinese characters of what is probably one word
 AROUND = " \t\n\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【】[]()"
 ENDS = ".。．…!！?？,，、;；:："
 ARTICLE = r"(?:a|an|the|some|any|this|that|these|those|my|our|your|his|her|its|their)"
@@ -41,7 +42,7 @@ LEADING_MEDIUM_ZH = "(?:(?:一张|一幅|这张|那张|一張|這張|那張)(?:�
 
 @dataclass(frozen=True)
 class Phrase:
-    """What a query asks for, without what says nothing. short: a word or a few rather than a sentence."""
+    """A normalized query. short: a word or a few rather than a sentence."""
 
     text: str
     language: str
@@ -49,11 +50,12 @@ class Phrase:
 
     @property
     def one_word(self) -> bool:
+        """True for a single word; in Chinese, for so few characters that they probably are one."""
         return len(self.text) <= WORD_CHARACTERS if self.language == "zh" else " " not in self.text
 
 
 def phrase(query: str) -> Phrase:
-    """The query with capitals, quotation marks, articles, "photo of", plural and end punctuation made one; never empty."""
+    """Normalizes a query: no capitals, quotation marks, articles, "photo of", plural or end punctuation; never empty."""
     text = " ".join(unicodedata.normalize("NFKC", query).split())
     text = _trimmed(text) or text
     if is_chinese(text):
@@ -62,10 +64,10 @@ def phrase(query: str) -> Phrase:
 
 
 def _english(text: str) -> Phrase:
-    while (found := re.match(LEADING, text)) and len(text) > found.end():
-        text = _trimmed(text[found.end() :]) or text
-    if (found := re.search(TRAILING, text)) and text[: found.start()] not in NOT_ALONE:
-        text = text[: found.start()]
+    while (match := re.match(LEADING, text)) and len(text) > match.end():
+        text = _trimmed(text[match.end() :]) or text
+    if (match := re.search(TRAILING, text)) and text[: match.start()] not in NOT_ALONE:
+        text = text[: match.start()]
     words = text.split()
     short = len(words) <= SHORT_WORDS
     if short:
@@ -75,17 +77,17 @@ def _english(text: str) -> Phrase:
 
 def _chinese(text: str) -> Phrase:
     for pattern in (LEADING_MEDIUM_ZH, OWNER_ZH, COUNTED_ZH):
-        found = re.match(pattern, text)
-        # 张三 is a name and 个人 a person: a measure word alone needs something that is counted, and a number before it.
-        if found and len(found[0]) > 1 and len(text) > found.end():
-            text = _trimmed(text[found.end() :]) or text
-    if (found := re.search(MEDIUM_ZH, text)) and found.start() > 0 and len(found[0]) > 1:
-        text = _trimmed(text[: found.start()]) or text
+        match = re.match(pattern, text)
+        # 张三 is a name and 个人 a person: a measure word counts only between a number and a noun.
+        if match and len(match[0]) > 1 and len(text) > match.end():
+            text = _trimmed(text[match.end() :]) or text
+    if (match := re.search(MEDIUM_ZH, text)) and match.start() > 0 and len(match[0]) > 1:
+        text = _trimmed(text[: match.start()]) or text
     return Phrase(text.lower(), "zh", len(re.sub(r"\s", "", text)) <= SHORT_CHARACTERS)
 
 
 def _trimmed(text: str) -> str:
-    """Without quotation marks around it and punctuation at its end."""
+    """The text without quotation marks around it and punctuation at its end."""
     before = None
     while text != before:
         before = text
@@ -94,9 +96,9 @@ def _trimmed(text: str) -> str:
 
 
 def singular(word: str) -> str:
-    """A plural's singular; any other word as it is. The rules of detachment are WordNet's (morphy(7WN))."""
-    if (known := _exceptions().get(word)) is not None:
-        return known
+    """The singular of an English plural; any other word as it is. The rules are WordNet's (morphy(7WN))."""
+    if (exception := _exceptions().get(word)) is not None:
+        return exception
     if not re.fullmatch("[a-z]{4,}", word) or re.search("(?:ss|us|is|ics)$", word):
         return word
     if word.endswith("ies"):
@@ -108,26 +110,26 @@ def singular(word: str) -> str:
 
 @cache
 def _exceptions() -> dict[str, str]:
-    """Singulars by word."""
+    """Irregular singulars by plural."""
     lines = (Path(__file__).parent / "plurals.txt").read_text(encoding="utf-8").splitlines()[1:]
     return {words[0]: words[-1] for words in map(str.split, lines)}
 
 
 def phrasings(query: str, templates: Mapping[str, Sequence[str]]) -> list[str]:
-    """The texts whose mean vector stands for a query. templates: by language, with {} where a short query goes."""
-    wanted = phrase(query)
-    if not wanted.short:
-        return [wanted.text]
-    return [template.replace("{}", wanted.text) for template in templates.get(wanted.language, ("{}",))]
+    """The texts whose mean vector represents a query. templates: by language, with {} in place of a short query."""
+    normalized = phrase(query)
+    if not normalized.short:
+        return [normalized.text]
+    return [template.replace("{}", normalized.text) for template in templates.get(normalized.language, ("{}",))]
 
 
 def query_embeddings(encoder: Encoder, queries: Sequence[str], templates: Mapping[str, Sequence[str]]) -> np.ndarray:
-    """Queries -> (N, D) unit vectors: of each the mean of its phrasings' unit vectors, at unit length again."""
-    told = [phrasings(query, templates) for query in queries]
-    return averaged(encoder.encode_text([text for texts in told for text in texts]), [len(texts) for texts in told])
+    """Queries -> (N, D) unit vectors: each the mean of its phrasings' unit vectors, normalized again."""
+    groups = [phrasings(query, templates) for query in queries]
+    return averaged(encoder.encode_text([text for texts in groups for text in texts]), [len(texts) for texts in groups])
 
 
 def averaged(vectors: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-    """Unit vectors (M, D) of the phrasings of queries, so many of each, one query's behind another's -> (N, D)."""
+    """Unit vectors (M, D) of phrasings, query after query, `counts` of each -> one unit vector per query (N, D)."""
     ends = np.cumsum(counts)
-    return unit(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
+    return normalize(np.stack([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))

@@ -8,7 +8,8 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.models.encoder import Encoder
-from seesay.models.vectors import unit
+from seesay.models.vectors import normalize
+from seesay.system.chinese import is_chinese
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
@@ -17,11 +18,11 @@ SHORT = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
 Templates = str | Sequence[str] | None
 SETS = ("short", "imagenet")
 LANGUAGES = tuple(SHORT)
-CHINESE = ("\u3400", "\u9fff")  # first and last
 
 
 def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
-    """A set by name: "short", or "imagenet", the 80 of Radford et al. 2021 (in Chinese as CLIP_benchmark translates them)."""
+    """A set of templates by name: "short", or "imagenet", the 80 of Radford et al. 2021 (in Chinese as CLIP_benchmark
+    translates them)."""
     if name not in SETS or language not in LANGUAGES:
         raise InputError(
             f"expected one of {', '.join(SETS)} in one of {', '.join(LANGUAGES)}, got {name!r} in {language!r}; "
@@ -34,21 +35,22 @@ def named_templates(name: str, language: str = "en") -> tuple[str, ...]:
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """The names of ImageNet's 1,000 classes in its order, as Radford et al. 2021 put them."""
+    """The names of ImageNet's 1,000 classes in its order, as Radford et al. 2021 write them."""
     return tuple((Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
 
 
 def label_embeddings(encoder: Encoder, labels: Sequence[str], templates: Templates = None) -> np.ndarray:
-    """labels -> (len(labels), D) unit vectors: per label, the mean of its prompts' unit vectors, at unit length again.
+    """labels -> (len(labels), D) unit vectors: per label, the mean of its prompts' unit vectors, normalized again.
 
-    This is the ensemble of Radford et al. 2021, section 3.1.4. Templates hold one `{}` where the label goes; without any, every
-    label gets the short ones of its own language.
+    This is the ensemble of Radford et al. 2021, section 3.1.4. Templates hold one `{}` in place of the label; without any,
+    every label gets the short ones of its own language.
     """
     return ensemble(encoder.encode_text(filled(labels, templates)), len(labels))
 
 
 def filled(labels: Sequence[str], templates: Templates = None) -> list[str]:
-    """Every template with every label, label after label. Raises InputError for empty ones, and templates without {}."""
+    """The prompts of every label with every template, label after label. Raises InputError for empty labels, and for templates
+    without {}."""
     templates = [templates] if isinstance(templates, str) else templates
     _check(labels, TEMPLATES if templates is None else templates)
     return [
@@ -58,14 +60,9 @@ def filled(labels: Sequence[str], templates: Templates = None) -> list[str]:
     ]
 
 
-def is_chinese(text: str) -> bool:
-    """Not by a pattern: to compile one of so many letters costs a start 2 ms."""
-    return any(CHINESE[0] <= letter <= CHINESE[1] for letter in text)
-
-
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:
     """Unit vectors (labels x templates, D) of `filled` -> one unit vector per label (labels, D)."""
-    return unit(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
+    return normalize(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
 
 
 def _check(labels: Sequence[str], templates: Sequence[str]) -> None:

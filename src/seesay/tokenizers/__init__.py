@@ -1,4 +1,4 @@
-"""Texts to token ids, on the `tokenizers` library."""
+"""Tokenizers: texts to token ids, on the `tokenizers` library."""
 
 from seesay.tokenizers.from_files import pad_id, tokenizer_json
 from seesay.tokenizers.tokenizer import LazyTokenizer, Tokenizer, Tokens

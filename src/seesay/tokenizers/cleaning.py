@@ -1,7 +1,7 @@
-"""What is done to a text before its vocabulary cuts it: exactly what the original tokenizers do, in Python as they do it.
+"""Cleans a text before its vocabulary splits it, exactly as the original tokenizers do, in Python.
 
 The `tokenizers` library has normalizers for some of it, but none for ftfy's repairs, and its lower case and its Unicode tables
-are not Python's, which the originals used and which the models were trained with.
+are not Python's, which the originals used and the models were trained with.
 """
 
 import re
@@ -9,48 +9,52 @@ import string
 import unicodedata
 from collections.abc import Callable
 
+from seesay.system.chinese import is_ideograph
+
 # Printable ASCII without &, and the white space that ftfy leaves alone: nothing to repair in it (tests/tokenizers check that).
 _plain = re.compile(r"[\t\n\r -%'-~]*").fullmatch
 
 
 def as_it_is(text: str) -> str:
-    """For a tokenizer.json that holds its own normalizer. Lone surrogates (odd file names) have no UTF-8 form, so they go."""
+    """Leaves cleaning to a tokenizer.json with its own normalizer. Lone surrogates (odd file names) become "?"; they have no
+    UTF-8 form."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def clip(text: str) -> str:
-    """Repaired, without HTML entities, in lower case, as OpenAI's CLIP and OpenCLIP do it."""
-    return text.lower() if _plain(text) else lower(text)  # the pattern that follows takes no white space: no need to tidy
+    """Repairs a text, resolves HTML entities, and lowers its case, as OpenAI's CLIP and OpenCLIP do."""
+    return text.lower() if _plain(text) else lower(text)  # plain text needs no tidying: the vocabulary ignores white space
 
 
 def whitespace(text: str) -> str:
-    """Repaired, without HTML entities, one space between words: OpenCLIP's default for a Hugging Face tokenizer."""
+    """Repairs a text, resolves HTML entities, and leaves one space between words: OpenCLIP's default for a Hugging Face
+    tokenizer."""
     if not _plain(text):
         import html
 
-        import ftfy  # 70 ms to import, and many a caption never needs it
+        import ftfy  # takes 70 ms to import, and most captions never need it
 
         text = html.unescape(html.unescape(ftfy.fix_text(text)))
     return " ".join(text.split())
 
 
 def lower(text: str) -> str:
-    """As `whitespace`, in lower case."""
+    """Cleans as `whitespace` does, then lowers the case."""
     return whitespace(text).lower()
 
 
 def canonicalize(text: str) -> str:
-    """Repaired, then `unmarked`: what big_vision does, and with it OpenCLIP for mT5's vocabulary."""
+    """Repairs a text, then cleans it as `unmarked` does: as big_vision, and OpenCLIP for mT5's vocabulary."""
     return unmarked(whitespace(text))
 
 
 def unmarked(text: str) -> str:
-    """Words of a repaired text in lower case, with no ASCII punctuation."""
+    """Lowers the case of a repaired text and removes ASCII punctuation."""
     return " ".join(text.translate(_UNMARKED).lower().split())
 
 
 def bert(text: str) -> str:
-    """Words and single marks with spaces between them, in lower case without accents, as BERT's first tokenizer does it."""
+    """Puts spaces around words and punctuation marks, lowers the case and removes accents, as BERT's first tokenizer does."""
     text = text.translate(_SPACED).lower()
     if not text.isascii():
         text = unicodedata.normalize("NFD", text)
@@ -58,7 +62,7 @@ def bert(text: str) -> str:
 
 
 class _Table(dict[int, str]):
-    """For str.translate: asks `rule` once for every character that occurs."""
+    """A table for str.translate that calls `rule` once for every character that occurs."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         self._rule = rule
@@ -69,21 +73,21 @@ class _Table(dict[int, str]):
 
 
 def _spaced(character: str) -> str:
-    """No control characters, one kind of white space, every Chinese character a word."""
+    """Removes control characters, unifies white space, and makes every Chinese character a word."""
     if character in "\t\n\r":
         return " "
     category = unicodedata.category(character)
     if character in "\0\ufffd" or category in ("Cc", "Cf"):
         return ""
     if category == "Cs":
-        return "\ue000"  # any other character that no vocabulary has: a lone surrogate could not be passed on
+        return "\ue000"  # stands for a lone surrogate, which could not be encoded; no vocabulary has either
     if category == "Zs":
         return " "
-    return f" {character} " if _is_chinese(ord(character)) else character
+    return f" {character} " if is_ideograph(character) else character
 
 
 def _split(character: str) -> str:
-    """No accents; every mark of punctuation a word."""
+    """Removes accents, and makes every punctuation mark a word."""
     category = unicodedata.category(character)
     if category == "Mn":
         return ""
@@ -91,21 +95,6 @@ def _split(character: str) -> str:
     return f" {character} " if category[0] == "P" or ascii_mark else character
 
 
-def _is_chinese(code: int) -> bool:
-    return any(first <= code <= last for first, last in _CHINESE)
-
-
-# CJK ideographs, as BERT counts them: extensions A to E and the compatibility forms; no kana, no hangul.
-_CHINESE = (
-    (0x4E00, 0x9FFF),
-    (0x3400, 0x4DBF),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF),
-    (0xF900, 0xFAFF),
-    (0x2F800, 0x2FA1F),
-)
 _UNMARKED = str.maketrans(dict.fromkeys(string.punctuation) | {"_": " "})
 _SPACED = _Table(_spaced)
 _SPLIT = _Table(_split)

@@ -1,7 +1,7 @@
-"""tokenizer.json for folders that have none: older Hugging Face ones, with vocab.json and merges.txt, or with vocab.txt.
+"""Makes a tokenizer.json from the files of older Hugging Face folders: vocab.json and merges.txt, or vocab.txt.
 
-The result cuts texts as the *fast* tokenizers of `transformers` 5 do. Its former slow ones differed from those: CLIP's repaired
-texts with ftfy where that was installed, and BERT's followed Python's Unicode tables and final sigma.
+The result splits texts as the *fast* tokenizers of `transformers` 5 do. Its former slow ones differed from those: CLIP's
+repaired texts with ftfy where that was installed, and BERT's followed Python's Unicode tables and final sigma.
 """
 
 import json
@@ -22,8 +22,8 @@ BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @contextmanager
-def _understood(folder: Path) -> Iterator[None]:
-    """What is not as its format has it becomes a ModelError."""
+def _readable(folder: Path) -> Iterator[None]:
+    """Turns errors of malformed files into ModelErrors."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -32,8 +32,8 @@ def _understood(folder: Path) -> Iterator[None]:
 
 
 def tokenizer_json(folder: Path) -> bytes:
-    """The folder's tokenizer.json, or one made of the older files. Raises ModelError."""
-    with _understood(folder):
+    """The folder's tokenizer.json, or one made from the older files. Raises ModelError."""
+    with _readable(folder):
         return _tokenizer_json(folder)
 
 
@@ -49,43 +49,43 @@ def _tokenizer_json(folder: Path) -> bytes:
 
 
 def pad_id(folder: Path) -> int | None:
-    """The id that the folder's tokenizer pads with, found as `transformers` finds it; None where its files do not say.
+    """The id that the folder's tokenizer pads with, by the rules of `transformers`; None where its files do not name one.
 
-    Raises ModelError where it pads or cuts on the left, which no model read here does.
+    Raises ModelError where it pads or truncates on the left, which no model read here does.
     """
     try:
         content = tokenizer_json(folder)
     except ModelError:
         return None
-    with _understood(folder):
+    with _readable(folder):
         return _pad_id(folder, content)
 
 
 def _pad_id(folder: Path, content: bytes) -> int | None:
     whole = json.loads(content)
     names = ("tokenizer_config.json", "special_tokens_map.json")
-    said = [read_object(folder / name) for name in names if (folder / name).is_file()]
+    settings = [read_object(folder / name) for name in names if (folder / name).is_file()]
     for side in ("padding_side", "truncation_side"):
-        if any(values.get(side, "right") != "right" for values in said):
+        if any(values.get(side, "right") != "right" for values in settings):
             raise ModelError(f"{folder}: its tokenizer has a {side} other than right, which is not known here")
     ids = {token["content"]: token["id"] for token in whole.get("added_tokens") or ()}
-    named = [values["pad_token"] for values in said if values.get("pad_token")]
-    named += [whole["padding"]["pad_token"]] if whole.get("padding") else []
-    named += [name for name in PADS if name in ids]
-    if not named:
+    candidates = [values["pad_token"] for values in settings if values.get("pad_token")]
+    candidates += [whole["padding"]["pad_token"]] if whole.get("padding") else []
+    candidates += [name for name in PADS if name in ids]
+    if not candidates:
         return None
-    token = named[0]["content"] if isinstance(named[0], dict) else named[0]
+    token = candidates[0]["content"] if isinstance(candidates[0], dict) else candidates[0]
     if token not in ids:  # a pad that is a common piece, such as the "!" of Stable Diffusion's CLIP
         pieces = whole["model"]["vocab"]
         ids = pieces if isinstance(pieces, dict) else {piece: number for number, (piece, _) in enumerate(pieces)}
-    found: int | None = ids.get(token)
-    if found is not None and not isinstance(found, int):
-        raise ValueError(f"the id of {token!r} is {found!r}")
-    return found
+    number: int | None = ids.get(token)
+    if number is not None and not isinstance(number, int):
+        raise ValueError(f"the id of {token!r} is {number!r}")
+    return number
 
 
 def clip_json(vocab: str, merges: str) -> bytes:
-    """CLIP's byte-pair vocabulary: a JSON object of names and ids, and one merge a line."""
+    """A tokenizer.json of CLIP's byte-pair vocabulary. vocab: a JSON object of pieces and ids; merges: one a line."""
     vocabulary: dict[str, int] = json.loads(vocab)
     missing = [name for name in (START, END) if name not in vocabulary]
     if missing:
@@ -132,7 +132,7 @@ def clip_json(vocab: str, merges: str) -> bytes:
 
 
 def bert_json(vocab: str, config: dict[str, Any] | None = None) -> bytes:
-    """BERT's WordPiece vocabulary, one piece a line; `config`: what the folder's tokenizer_config.json says, if anything."""
+    """A tokenizer.json of BERT's WordPiece vocabulary. vocab: one piece a line; config: the folder's tokenizer_config.json."""
     config = config or {}
     lines = vocab.removesuffix("\n").split("\n")
     vocabulary = {name: number for number, name in enumerate(lines)}
@@ -171,9 +171,9 @@ def bert_json(vocab: str, config: dict[str, Any] | None = None) -> bytes:
 
 @cache
 def byte_alphabet() -> dict[int, str]:
-    """The letter that stands for each byte in a byte-level vocabulary, in the vocabulary's order.
+    """The character of each byte in a byte-level vocabulary, in the vocabulary's order.
 
-    Visible bytes of Latin-1 stand for themselves; the rest follow, moved up beyond it.
+    Visible bytes of Latin-1 are their own characters; the others follow, from U+0100 on.
     """
     visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in visible]

@@ -1,4 +1,4 @@
-"""How texts become token ids, as values."""
+"""The settings of a tokenizer, as values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +13,10 @@ class TokenizerSpec:
     """How texts become ids (N, L) int64; the vocabulary itself is `tokenizer.json`.
 
     padding "longest": L is the longest text of the batch, where pooling makes that exact; "context": always `context_length`.
-    cleaning: what is done to a text beforehand (`tokenizers.cleaning`). "none": the vocabulary's own normalizer does all of it;
+    cleaning: applied to a text beforehand (`tokenizers.cleaning`). "none": the vocabulary's own normalizer does all of it;
     "clip": as OpenAI's CLIP and OpenCLIP; "bert": as BERT's first tokenizer, lower-cased, which Chinese-CLIP uses;
     "whitespace", "lower", "canonicalize": OpenCLIP's of these names, before a Hugging Face tokenizer.
-    end "zeroed": the id that ends every text becomes 0, wherever it stands, as CLIPA was trained.
+    end "zeroed": the id that ends every text is replaced by 0 wherever it occurs, as CLIPA was trained.
     """
 
     context_length: int

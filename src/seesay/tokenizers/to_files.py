@@ -1,4 +1,4 @@
-"""A vocabulary as the files that Hugging Face transformers looks for."""
+"""Writes a vocabulary as the files that Hugging Face transformers reads."""
 
 import json
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from seesay.tokenizers.from_files import END, START, bert_json, clip_json
 from seesay.tokenizers.vocabulary import vocabulary
 
-MERGES = 48_894  # of OpenAI's vocabulary; what follows in the packaged file spells special tokens in running text
+MERGES = 48_894  # of OpenAI's vocabulary; later ones in the packaged file spell special tokens in running text
 FIRST_SPECIAL = 49_406
 
 
 def transformers_files(content: bytes, length: int) -> dict[str, Any]:
-    """File name -> text or JSON. A packaged vocabulary becomes transformers' own form of it, any other stays as it is.
+    """A tokenizer.json -> file name -> text or JSON. A packaged vocabulary gets transformers' own form, any other is unchanged.
 
     transformers does not clean texts as OpenAI's code does: it repairs no mojibake and knows no HTML entities.
     """

@@ -1,4 +1,4 @@
-"""One tokenizer for every vocabulary: `tokenizer.json` read by the `tokenizers` library."""
+"""The tokenizer of any vocabulary: a `tokenizer.json` read by the `tokenizers` library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokens:
-    """ids (N, L) int64, padded; truncated (N,) bool: which texts lost their end."""
+    """ids (N, L) int64, padded; truncated (N,) bool."""
 
     ids: np.ndarray
     truncated: np.ndarray
 
 
 class Tokenizer:
+    """Texts -> ids, by a vocabulary (a tokenizer.json, as a file or as its bytes). Raises ModelError for one that is
+    malformed."""
+
     def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec) -> None:
-        """`vocabulary`: a tokenizer.json, as a file or as its bytes."""
         import tokenizers  # heavy to import, and a picture-only run never needs it
 
         self.spec = spec
@@ -37,11 +39,11 @@ class Tokenizer:
             content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
             self._backend = tokenizers.Tokenizer.from_buffer(content)
         except Exception as error:  # the library raises a bare Exception
-            named = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
-            raise ModelError(f"{named} is not a tokenizer.json that can be read: {error}") from None
+            name = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
+            raise ModelError(f"{name} is not a tokenizer.json that can be read: {error}") from None
         self._backend.no_padding()
-        # The packaged vocabularies cut cleaned text at white space whatever stands around it, so a word's ids can be
-        # remembered. Others may look further.
+        # The packaged vocabularies split cleaned text at white space, whatever surrounds it, so the ids of words can be cached.
+        # Others may look across white space.
         self._words = _Words(self._backend) if spec.cleaning in ("clip", "bert") else None
         if self._words is None:
             self._backend.enable_truncation(spec.context_length)
@@ -54,7 +56,7 @@ class Tokenizer:
             rows, truncated = self._by_text(cleaned) if self._words is None else self._by_word(cleaned, self._words)
         except SeeSayError:
             raise
-        except Exception as error:  # of a vocabulary that lacks what it names, only when it is needed
+        except Exception as error:  # a vocabulary may name pieces that it lacks, which shows only when they are needed
             raise ModelError(f"the vocabulary cannot cut these texts: {error}") from None
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         length = self.spec.context_length if self.spec.padding == "context" else int(lengths.max(initial=0))
@@ -81,7 +83,7 @@ class Tokenizer:
 
     @cached_property
     def _ends(self) -> tuple[int, int]:
-        """The ids before and after every text."""
+        """The ids that begin and end every text."""
         ids = self._backend.encode("").ids
         if len(ids) != 2:
             raise ModelError(f"the vocabulary puts {len(ids)} ids around a text, expected one before and one after it")
@@ -89,7 +91,8 @@ class Tokenizer:
 
 
 class LazyTokenizer:
-    """Reads its vocabulary at first use: indexing pictures needs none. `source`: the model as it was named, for messages."""
+    """A tokenizer that reads its vocabulary at first use: indexing images needs none. source: the model's path, for
+    messages."""
 
     def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec, source: Path) -> None:
         self.spec = spec
@@ -109,10 +112,10 @@ class LazyTokenizer:
 
 
 class _Words(dict[str, tuple[int, ...]]):
-    """Ids of the words met so far; captions use few words often. Safe to share between threads."""
+    """A cache of the ids of words; captions repeat few words often. Safe to share between threads."""
 
     MOST = 100_000
-    LONGEST = 100  # letters; longer ones hardly come twice
+    LONGEST = 100  # characters; longer words hardly occur twice
 
     def __init__(self, backend: "Backend") -> None:
         self._backend = backend

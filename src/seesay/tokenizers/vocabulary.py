@@ -1,6 +1,6 @@
-"""The vocabularies that come with the package, as tokenizer.json bytes, and how their models use them.
+"""The packaged vocabularies, as tokenizer.json bytes, and the settings of their models.
 
-They cut cleaned text: without the cleaning that their spec names, the ids are wrong. Made by recipes/tokenizers.
+They split cleaned text: without the cleaning that their spec names, the ids are wrong. Made by recipes/tokenizers.
 """
 
 from pathlib import Path

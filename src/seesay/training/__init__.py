@@ -1,1 +1,1 @@
-"""Training CLIP models: recipes, data, losses, and a loop that survives kills."""
+"""Training of CLIP models: recipes, data, losses, and a loop that survives kills."""

@@ -1,8 +1,8 @@
-"""The gradient of one large contrastive batch, computed in parts that fit (GradCache, Gao et al. 2021, arXiv 2101.06983).
+"""The gradient of a large contrastive batch, computed in chunks that fit (GradCache, Gao et al. 2021, arXiv 2101.06983).
 
-A contrastive loss does not fall apart into parts: every pair is the others' negative. So each part is encoded twice: once
-without gradients, for the loss over all vectors and its gradient with respect to each; once with gradients, into which those
-are handed. The sum is the gradient of the whole batch, at the price of one more forward pass.
+A contrastive loss is not a sum over chunks: every pair is a negative of all others. So each chunk is encoded twice: once
+without gradients, for the loss over all vectors and its gradient with respect to each of them; once with gradients, through
+which those are backpropagated. The sum is the gradient of the whole batch, at the cost of one more forward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ from seesay.models.layers.buffers import unchanged_buffers
 def contrastive_step(
     encode: Callable[[Any], tuple[Tensor, Tensor]], parts: Sequence[Any], loss: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """Adds the gradients of `loss(images, texts)`, over the vectors of all parts, to `.grad`; gives the loss, detached.
+    """Adds the gradients of `loss(images, texts)`, over the vectors of all parts, to `.grad`; returns the loss, detached.
 
-    `encode` makes one part's image and text vectors; one of the two may need no gradient (a locked tower). `loss` may have
-    parameters of its own, such as the scale. Both passes draw the same random numbers of torch, so that dropout and the patches
-    that are dropped fall alike. The first pass leaves no trace in modules' buffers: batch norm counts every part once. It sees
-    each part alone, as in any accumulation.
+    `encode` returns the image and text vectors of one part; one of the two may need no gradient (a frozen tower). `loss` may
+    have parameters of its own, such as the scale. Both passes draw the same random numbers from torch, so that dropout masks
+    and dropped patches are equal. The first pass leaves no trace in modules' buffers, so that batch norm counts every part
+    once. Batch norm sees each part alone, as in any accumulation.
     """
     if not parts:
         raise InputError("contrastive_step: there must be at least one part.")
@@ -33,7 +33,7 @@ def contrastive_step(
         for part in parts:
             states.append(RandomState())
             vectors.append(encode(part))
-    torch.clear_autocast_cache()  # older torch gives the second pass the first one's copies of the weights, without gradients
+    torch.clear_autocast_cache()  # else older torch reuses the first pass's copies of the weights, without gradients
     whole = [torch.cat(side).requires_grad_() for side in zip(*vectors, strict=True)]
     with torch.enable_grad():
         value = loss(whole[0], whole[1])
@@ -46,19 +46,19 @@ def contrastive_step(
         begin = rows.stop
         with torch.enable_grad():
             encoded = encode(part)
-        learning = [
-            (mine, side.grad[rows])
-            for mine, side in zip(encoded, whole, strict=True)
-            if mine.requires_grad and side.grad is not None
+        trainable = [
+            (output, side.grad[rows])
+            for output, side in zip(encoded, whole, strict=True)
+            if output.requires_grad and side.grad is not None
         ]
-        if learning:
-            torch.autograd.backward([mine for mine, _ in learning], [gradient for _, gradient in learning])
+        if trainable:
+            torch.autograd.backward([output for output, _ in trainable], [gradient for _, gradient in trainable])
     afterwards.restore()
     return value.detach()
 
 
 class RandomState:
-    """Torch's random state now, of the CPU and of every GPU in use."""
+    """Torch's random state at construction, of the CPU and of every GPU in use."""
 
     def __init__(self) -> None:
         self._cpu = torch.get_rng_state()
@@ -66,6 +66,7 @@ class RandomState:
         self._mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
 
     def restore(self) -> None:
+        """Sets torch's random state back."""
         torch.set_rng_state(self._cpu)
         if self._cuda:
             torch.cuda.set_rng_state_all(self._cuda)

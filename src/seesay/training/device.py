@@ -1,4 +1,4 @@
-"""Where a run computes."""
+"""The device that a run computes on."""
 
 import torch
 
@@ -7,14 +7,14 @@ from seesay.errors import InputError, first_sentence
 from seesay.training.memory import keep_freed_memory
 
 
-def prepare_device(said: str | None, threads: int | None) -> torch.device:
-    """The device of this name, by default the fastest; `threads` of products on a CPU. Raises InputError."""
+def prepare_device(name: str | None, threads: int | None) -> torch.device:
+    """The device of this name, by default the fastest; also sets torch's `threads` of a CPU. Raises InputError."""
     try:
-        device = torch.device(said or _fastest())
+        device = torch.device(name or _fastest())
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = first_sentence(error)
-        raise InputError(f"device: expected one that torch has here, such as 'cpu', got {said!r} ({first})") from None
+        cause = first_sentence(error)
+        raise InputError(f"device: expected one that torch has here, such as 'cpu', got {name!r} ({cause})") from None
     if device.type == "cpu":
         keep_freed_memory()
     if threads is not None:

@@ -1,6 +1,6 @@
 """A training run as a value: frozen dataclasses, read strictly from TOML.
 
-Paths in a recipe are relative to the recipe's folder. What has no default must be said.
+Paths in a recipe are relative to the recipe's folder. Fields without a default are required.
 """
 
 import tomllib
@@ -16,7 +16,8 @@ from seesay.models.config import ImageConfig, TextConfig
 from seesay.system.paths import printable
 from seesay.system.schema import Bounded, Bounds, from_json
 from seesay.tokenizers.spec import TokenizerSpec
-from seesay.training.data.mix import SourceConfig
+from seesay.training import losses
+from seesay.training.data import SourceConfig
 
 Count = Annotated[int, Bounds(least=1)]
 Share = Annotated[float, Bounds(least=0, below=1)]
@@ -25,15 +26,15 @@ Positive = Annotated[float, Bounds(above=0)]
 
 
 @dataclass(frozen=True)
-class ImageTower(Bounded):
-    """Where the image tower comes from: `start`, a model or checkpoint (its weights, and how it prepares pictures);
-    or from scratch by `architecture`, a name of the catalogue, or by `config`.
+class ImageTowerRecipe(Bounded):
+    """The image tower: from `start`, a model or checkpoint (its weights and its image preparation); or from scratch by
+    `architecture`, a name of the catalogue, or by `config`.
 
-    projection: "kept", or a new one, which learns from nothing. unlocked_groups: only the last so many groups of layers learn;
-    1 is the projection alone, 0 locks the whole tower. unlocked_dims: of a linear projection only the rows of the space's first
-    so many dimensions learn, undecayed. spec: how pictures are prepared; by default the start's, or CLIP's.
-    patch_dropout: the share of a ViT's patches left out of each training step. recompute: keep no activations of the blocks
-    and compute them again for the gradients, which saves memory and costs a third more time.
+    projection: "kept" keeps the start's; "linear" and "mlp" are new and trained from scratch. unlocked_groups: only this many
+    last groups of layers are trained; 1 is the projection alone, 0 freezes the whole tower; None trains all. unlocked_dims: of
+    a linear projection only the rows of the space's first dimensions, this many, are trained, without weight decay. spec: the
+    preparation of images; by default the start's, or CLIP's. patch_dropout: share of a ViT's patches dropped in each training
+    step. recompute: gradient checkpointing of the blocks, which saves memory and costs a third more time.
     """
 
     start: str | None = None
@@ -52,9 +53,9 @@ class ImageTower(Bounded):
 
 
 @dataclass(frozen=True)
-class TextTower(Bounded):
-    """As for pictures. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose tokenizer is taken; by default
-    the start's, or CLIP's."""
+class TextTowerRecipe(Bounded):
+    """The text tower; fields as for the image tower. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose
+    tokenizer is used; by default the start's, or CLIP's."""
 
     start: str | None = None
     architecture: str | None = None
@@ -73,10 +74,10 @@ class TextTower(Bounded):
 
 @dataclass(frozen=True)
 class ModelRecipe(Bounded):
-    """`start` is where both towers come from unless they say otherwise. dim: of the shared space; the start's by default."""
+    """Both towers. start: the default start of either. dim: dimension of the shared space; by default the start's."""
 
-    image: ImageTower = field(default_factory=ImageTower)
-    text: TextTower = field(default_factory=TextTower)
+    image: ImageTowerRecipe = field(default_factory=ImageTowerRecipe)
+    text: TextTowerRecipe = field(default_factory=TextTowerRecipe)
     start: str | None = None
     dim: Count | None = None
     languages: tuple[str, ...] = ()
@@ -85,10 +86,12 @@ class ModelRecipe(Bounded):
 
 @dataclass(frozen=True)
 class Data(Bounded):
-    """batch: pictures that are contrasted with each other. parts: the batch goes through the towers in so many parts, with the
-    gradients of one (two passes, Gao et al. 2021). identities: a picture or caption that comes twice in a batch counts as
-    right both times. views: with `augment`, so many looks at each picture are drawn beforehand, and what the locked part of a
-    tower makes of them is kept."""
+    """Sources, batches and augmentation.
+
+    batch: contrastive batch size. parts: number of gradient-cache chunks (Gao et al. 2021); gradients equal those of the full
+    batch. identities: treats repeated images and captions in a batch as positives. views: with `augment`, the number of views
+    of each image drawn in advance, whose features in the frozen part of a tower are stored; 0: views are drawn anew.
+    """
 
     sources: tuple[SourceConfig, ...]
     batch: Annotated[int, Bounds(least=2)]
@@ -106,23 +109,24 @@ class Data(Bounded):
 
     @property
     def listed(self) -> bool:
-        """Whether all pictures, texts and labels are known before they are read; those in shards are not."""
-        return all(source.kind != "webdataset" for source in self.sources)
+        """Whether all images, captions and labels are known in advance, unlike those in shards."""
+        return all(source.listed for source in self.sources)
 
 
 @dataclass(frozen=True)
 class Distillation(Bounded):
-    """Another model as a teacher. "similarity": its softmax over the batch; "embedding": its vectors themselves (equal dim)."""
+    """Distillation from another model. kind: a name in `losses.DISTILLATION`; "similarity" matches the teacher's softmax over
+    the batch, "embedding" its vectors, which must have the model's dimension."""
 
     teacher: str
-    kind: Literal["similarity", "embedding"] = "similarity"
+    kind: Annotated[str, losses.DISTILLATION] = "similarity"
     weight: Positive = 1.0
 
 
 @dataclass(frozen=True)
 class Anchors(Bounded):
-    """Texts that belong at known places of the space: `path`, a .npz as `seesay embed` writes it, of the model's dimensions.
-    Each step draws `batch` of them toward their vectors (1 - cosine, times `weight`)."""
+    """Texts with target vectors: `path`, a .npz as `seesay embed` writes it, of the model's dimensions. Each step adds the loss
+    of `batch` of them, 1 - cosine, times `weight`."""
 
     path: str
     batch: Count = 256
@@ -131,12 +135,14 @@ class Anchors(Bounded):
 
 @dataclass(frozen=True)
 class Loss(Bounded):
-    """kind "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023). temperature: the first one, of which the scale of
-    cosines is the inverse; by default the start's, else 0.07 (sigmoid: 0.1). The scale learns and stays at most `max_scale`.
-    class_weight: of a cross-entropy over the samples' labels beside the contrast, by a layer of its own that is dropped at the
-    end."""
+    """kind: a name in `losses.CONTRASTIVE`: "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023).
 
-    kind: Literal["infonce", "sigmoid"] = "infonce"
+    temperature: the initial one, the inverse of the scale of cosines; by default the start's, else the loss's own (infonce
+    0.07, sigmoid 0.1). max_scale: upper bound of the scale. class_weight: weight of a cross-entropy over the samples' labels,
+    by a layer that is discarded at the end.
+    """
+
+    kind: Annotated[str, losses.CONTRASTIVE] = "infonce"
     temperature: Positive | None = None
     learn_temperature: bool = True
     max_scale: Annotated[float, Bounds(least=1)] = 100.0
@@ -152,8 +158,9 @@ class Loss(Bounded):
 
 @dataclass(frozen=True)
 class Optimizer(Bounded):
-    """AdamW; no decay of norms, biases and the temperature. warmup: steps. clip_norm: the longest gradient. ema: decay of a
-    running mean of the weights, which then is the result. projection_factor: of the learning rate, for projections."""
+    """AdamW; norms, biases and the temperature are not decayed. warmup: steps. clip_norm: largest norm of the gradient. ema:
+    decay of an exponential moving average of the weights, which then is the result. projection_factor: multiplies the learning
+    rate of projections."""
 
     learning_rate: Positive
     betas: tuple[Share, Share] = (0.9, 0.98)
@@ -168,7 +175,8 @@ class Optimizer(Bounded):
 
 @dataclass(frozen=True)
 class Validation(Bounded):
-    """Recall on a table of captions, every so many steps and at the end. The result is the best by the mean of both R@1."""
+    """Recall on a table of captions, after every `every` steps and at the end. The best weights by the mean of both R@1 become
+    the result."""
 
     data: str
     images: str | None = None
@@ -179,7 +187,7 @@ class Validation(Bounded):
 
 @dataclass(frozen=True)
 class Checkpoints(Bounded):
-    """every: steps between them. keep: the last so many stay, beside the best."""
+    """every: steps between checkpoints. keep: number of last checkpoints that remain, besides the best weights."""
 
     every: Count = 500
     keep: Count = 2
@@ -187,10 +195,13 @@ class Checkpoints(Bounded):
 
 @dataclass(frozen=True)
 class Recipe(Bounded):
-    """epochs: passes over the data; or steps, which count where both are said. precision: of products; weights stay float32.
-    out: the run's folder, relative to where the command runs. root: where paths in the recipe begin, by default its own folder.
-    device: "cpu", "cuda", "mps"; by default the fastest there is. threads: of products on a CPU; by default torch's own choice.
-    Small towers on a machine that others use too may be many times faster with 1. log_every: steps."""
+    """A training run.
+
+    epochs: epochs over the data; steps: their number, which overrides epochs. precision: of matrix products; weights stay
+    float32. out: the run's folder, relative to the working directory. root: the folder to which paths in the recipe are
+    relative, by default the recipe's. device: "cpu", "cuda", "mps"; by default the fastest available. threads: of torch on a
+    CPU; by default its own choice. Small towers on a busy machine may be many times faster with 1. log_every: steps.
+    """
 
     name: str
     model: ModelRecipe
@@ -216,20 +227,21 @@ class Recipe(Bounded):
 
     @property
     def folder(self) -> Path:
-        """Of the run."""
+        """The run's folder."""
         return Path(self.out) if self.out else Path("runs") / self.name
 
-    def path(self, said: str) -> Path:
-        return Path(self.root) / said
+    def path(self, name: str) -> Path:
+        """A path of the recipe, resolved against `root`."""
+        return Path(self.root) / name
 
-    def model_named(self, said: str) -> Path | str:
-        """A model, checkpoint or folder beside the recipe, else what is said, as a name or as a path of its own."""
-        beside = self.path(said)
-        return beside if beside.exists() else said
+    def model_source(self, name: str) -> Path | str:
+        """A model, checkpoint or folder relative to `root` if it exists; else the name as it is, for `load`."""
+        relative = self.path(name)
+        return relative if relative.exists() else name
 
 
 def read_recipe(file: Path, sets: Sequence[str] = ()) -> Recipe:
-    """A recipe file, with `key.of.it=value` changed or added; values are TOML, and text that is no TOML is taken as it stands.
+    """Reads a recipe file, with settings `key.of.it=value` that override or add; values are TOML, or else plain text.
 
     Raises InputError with every fault.
     """
@@ -239,39 +251,39 @@ def read_recipe(file: Path, sets: Sequence[str] = ()) -> Recipe:
         raise InputError(f"{printable(file)} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{printable(file)} is not TOML: {error}") from None
-    for said in sets:
-        _set(values, said)
+    for setting in sets:
+        _set(values, setting)
     values.setdefault("root", str(file.parent))
     return from_json(Recipe, values, str(printable(file)))
 
 
-def _set(values: dict[str, Any], said: str) -> None:
-    key, equals, value = said.partition("=")
+def _set(values: dict[str, Any], setting: str) -> None:
+    key, equals, value = setting.partition("=")
     *path, last = key.strip().split(".")
     if not equals or not last:
-        raise InputError(f"--set takes key=value, such as optimizer.learning_rate=1e-3; got {said!r}")
-    at: Any = values
+        raise InputError(f"--set takes key=value, such as optimizer.learning_rate=1e-3; got {setting!r}")
+    parent: Any = values
     for number, part in enumerate(path):
-        at = _inside(at, part, ".".join(path[: number + 1]))
-    if isinstance(at, list):
-        at[_index(at, last, key)] = _toml(value)
-    elif isinstance(at, dict):
-        at[last] = _toml(value)
+        parent = _child(parent, part, ".".join(path[: number + 1]))
+    if isinstance(parent, list):
+        parent[_index(parent, last, key)] = _toml(value)
+    elif isinstance(parent, dict):
+        parent[last] = _toml(value)
     else:
-        raise InputError(f"--set {key}: {'.'.join(path)} is {at!r} and has nothing inside")
+        raise InputError(f"--set {key}: {'.'.join(path)} is {parent!r} and has nothing inside")
 
 
-def _inside(at: Any, part: str, name: str) -> Any:
-    if isinstance(at, list):
-        return at[_index(at, part, name)]
-    if not isinstance(at, dict):
-        raise InputError(f"--set {name}: there is nothing inside {at!r}")
-    return at.setdefault(part, {})
+def _child(parent: Any, part: str, name: str) -> Any:
+    if isinstance(parent, list):
+        return parent[_index(parent, part, name)]
+    if not isinstance(parent, dict):
+        raise InputError(f"--set {name}: there is nothing inside {parent!r}")
+    return parent.setdefault(part, {})
 
 
-def _index(at: list[Any], part: str, name: str) -> int:
-    if not part.isdecimal() or int(part) >= len(at):
-        raise InputError(f"--set {name}: expected a number from 0 to {len(at) - 1}, got {part!r}")
+def _index(items: list[Any], part: str, name: str) -> int:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise InputError(f"--set {name}: expected a number from 0 to {len(items) - 1}, got {part!r}")
     return int(part)
 
 
@@ -282,7 +294,7 @@ def _toml(value: str) -> Any:
         return value.strip()
 
 
-def _one_origin(tower: ImageTower | TextTower) -> None:
-    said = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
-    if len(said) > 1:
-        raise InputError(f"expected only one of start, architecture and config, got {' and '.join(said)}")
+def _one_origin(tower: ImageTowerRecipe | TextTowerRecipe) -> None:
+    origins = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
+    if len(origins) > 1:
+        raise InputError(f"expected only one of start, architecture and config, got {' and '.join(origins)}")

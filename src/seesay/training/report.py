@@ -1,28 +1,32 @@
-"""The page of a run: how loss, temperature and recall went, and what a few texts find now."""
+"""The report of a run: curves of loss, temperature and recall, and example searches, as one HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from seesay.render import plots
-from seesay.render.report import WAYS, Example, Examples, Plot, Report, Table, shown_share, write_html
+from seesay.evaluation.report import Answer, Example, Examples, LinePlot, Plot, Report, Table
+from seesay.evaluation.retrieval import DIRECTIONS
+from seesay.evaluation.summary import share_with_interval
+from seesay.render.report import write_html
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import Record, read_log
 from seesay.training.validation import Search
 
-FOLDED = 400  # points that a curve shows; more would be a smear
+POINTS = 400  # largest number of points of a curve
 
 
 def write_report(recipe: Recipe, searches: Sequence[Search], facts: Sequence[str]) -> Path:
-    """`report.html` in the run's folder, from its log. Raises InputError, MissingExtra."""
+    """Writes `report.html` into the run's folder, from its log; `facts` come first. Raises InputError, MissingExtra."""
     records = read_log(recipe.folder / "log.jsonl")
     steps = [record for record in records if "loss" in record]
     checks = [record for record in records if "text_to_image" in record]
-    drawn = [Plot("Loss", _curves(steps, _losses(steps), "loss"))]
-    drawn.append(Plot("Temperature", _curves(steps, ["temperature"], "temperature")))
-    drawn.append(Plot("Learning rate", _curves(steps, ["learning_rate"], "learning rate")))
-    drawn += [Plot(f"{title}: recall on the validation data", _recall(checks, way)) for way, title in WAYS.items() if checks]
+    figures: list[Plot] = [
+        _curves("Loss", steps, _losses(steps), "loss"),
+        _curves("Temperature", steps, ["temperature"], "temperature"),
+        _curves("Learning rate", steps, ["learning_rate"], "learning rate"),
+    ]
+    figures += [_recall(f"{title}: recall on the validation data", checks, way) for way, title in DIRECTIONS.items() if checks]
     tables = (_table(checks),) if checks else (_summary(steps),)
-    report = Report(recipe.name, tuple(facts), tables, tuple(drawn), (_examples(searches),) if searches else ())
+    report = Report(recipe.name, tuple(facts), tables, tuple(figures), (_examples(searches),) if searches else ())
     file = recipe.folder / "report.html"
     write_html(file, report)
     return file
@@ -32,16 +36,16 @@ def _losses(steps: Sequence[Record]) -> list[str]:
     return [name for name in (steps[-1] if steps else {}) if name == "loss" or name.endswith("_loss")]
 
 
-def _curves(steps: Sequence[Record], names: Sequence[str], y: str) -> str:
-    """Means over stretches of steps, so that a long run stays a line."""
-    stretch = max(1, -(-len(steps) // FOLDED))
+def _curves(title: str, steps: Sequence[Record], names: Sequence[str], y: str) -> LinePlot:
+    """A line plot of means over stretches of steps, so that a long run remains legible."""
+    stretch = max(1, -(-len(steps) // POINTS))
     parts = [steps[start : start + stretch] for start in range(0, len(steps), stretch)]
     xs = [part[-1]["step"] for part in parts]
     series = {name: (xs, [sum(record[name] for record in part) / len(part) for part in parts]) for name in names}
-    return plots.line_plot(series, x="step", y=y)
+    return LinePlot(title, series, x="step", y=y)
 
 
-def _recall(checks: Sequence[Record], way: str) -> str:
+def _recall(title: str, checks: Sequence[Record], way: str) -> LinePlot:
     xs = [record["step"] for record in checks]
     ks = list(checks[0][way])
     series = {k: (xs, [record[way][k] for record in checks]) for k in ks}
@@ -49,14 +53,14 @@ def _recall(checks: Sequence[Record], way: str) -> str:
     for k in ks:
         bounds = [record["bounds"][way][k] for record in checks]
         bands[k] = ([low for low, _ in bounds], [high for _, high in bounds])
-    return plots.line_plot(series, bands=bands, x="step", y="recall", percent=True)
+    return LinePlot(title, series, x="step", y="recall", bands=bands, percent=True)
 
 
 def _table(checks: Sequence[Record]) -> Table:
     best = max(checks, key=lambda record: record["score"])
     rows = [
         (f"{title}, {name} (step {record['step']})", *_cells(record, way))
-        for way, title in WAYS.items()
+        for way, title in DIRECTIONS.items()
         for name, record in (("best", best), ("last", checks[-1]))
     ]
     return Table("Recall on the validation data", ("", *best["text_to_image"]), tuple(rows))
@@ -64,7 +68,7 @@ def _table(checks: Sequence[Record]) -> Table:
 
 def _cells(record: Record, way: str) -> list[str]:
     bounds: dict[str, list[float]] = record["bounds"][way]
-    return [shown_share(share, bounds[k]) for k, share in record[way].items()]
+    return [share_with_interval(share, bounds[k]) for k, share in record[way].items()]
 
 
 def _summary(steps: Sequence[Record]) -> Table:
@@ -77,8 +81,8 @@ def _summary(steps: Sequence[Record]) -> Table:
 def _examples(searches: Sequence[Search]) -> Examples:
     examples = []
     for search in searches:
-        place = search.found.index(search.right) + 1 if search.right in search.found else None
-        note = f"its own picture in place {place}" if place else f"its own picture is not among the first {len(search.found)}"
-        answers = tuple((Path(picture), picture == search.right) for picture in search.found)
+        rank = search.results.index(search.target) + 1 if search.target in search.results else None
+        note = f"its own picture in place {rank}" if rank else f"its own picture is not among the first {len(search.results)}"
+        answers = tuple(Answer(Path(image), image == search.target) for image in search.results)
         examples.append(Example(search.text, note, answers))
     return Examples("What texts of the validation data find", tuple(examples))

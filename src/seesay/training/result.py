@@ -1,4 +1,4 @@
-"""What a run leaves: a SeeSay folder that `load` and ONNX Runtime open at once, with its card."""
+"""The result of a run: a model folder with its card, and a summary of the run."""
 
 import json
 import shutil
@@ -10,25 +10,26 @@ import torch
 from torch import Tensor
 
 from seesay._version import __version__
-from seesay.checkpoints.convert import new_folder, write
+from seesay.checkpoints.convert import new_folder
 from seesay.checkpoints.export import TOLERANCE
+from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
-from seesay.models.card import Card, Score
+from seesay.evaluation.retrieval import DIRECTIONS
+from seesay.models.card import Card, CardScore
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig, Source
-from seesay.render.report import WAYS
+from seesay.models.config import ModelConfig, WeightSource
 from seesay.system.schema import to_json
-from seesay.training.data.left_out import LeftOut
-from seesay.training.data.mix import SourceConfig
-from seesay.training.data.shards import Shards
+from seesay.training.data import SourceConfig
+from seesay.training.data.skipped import SkippedSamples
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import Record
 
 
 @dataclass(frozen=True)
 class Result:
-    """folder: of the run. model: the SeeSay folder, None where the run was stopped before its end. report: a page.
-    left_out: samples of the training data; unread: pictures of the validation data."""
+    """folder: the run's. model: the model's folder; None if the run was stopped before its end. report: an HTML page. best: the
+    log record of the validation that chose the weights, if any. skipped: samples of the training data; validation_skipped:
+    images of the validation data."""
 
     folder: Path
     model: Path | None
@@ -36,56 +37,59 @@ class Result:
     step: int
     steps: int
     best: Record | None
-    left_out: LeftOut
-    unread: LeftOut
+    skipped: SkippedSamples
+    validation_skipped: SkippedSamples
 
 
 def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe, card: Card) -> Path:
-    """Writes `model` in the run's folder, in place of an earlier one, its graphs proven against torch. Raises ModelError."""
+    """Writes `model` into the run's folder, replacing an earlier one; verifies its graphs against torch. Raises ModelError."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     with torch.device("meta"):
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)
-    made = digest(state.items())
+    weights_digest = digest(state.items())
     config = replace(
         config,
         logit_scale=float(state["logit_scale"]),
         logit_bias=float(state["logit_bias"]) if "logit_bias" in state else None,
-        provenance=(*config.provenance, Source(recipe.name, f"seesay {__version__} train", config.licence, made)),
+        provenance=(
+            *config.provenance,
+            WeightSource(recipe.name, f"seesay {__version__} train", config.licence, weights_digest),
+        ),
     )
-    clip.config = replace(config, space_id=space_of(config, made))
+    clip.config = replace(config, space_id=space_of(config, weights_digest))
     folder, old = recipe.folder / "model", recipe.folder / "model.old"
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    with new_folder(folder) as unfinished:
-        write(clip.eval(), vocabulary, unfinished, "float32")
+    with new_folder(folder) as draft:
+        write_folder(clip.eval(), vocabulary, draft, "float32")
         text = json.dumps(to_json(card), indent=1, ensure_ascii=False)
-        (unfinished / "card.json").write_text(text + "\n", encoding="utf-8")
+        (draft / "card.json").write_text(text + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
 def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, steps: int, best: Record | None) -> Card:
-    """What is known of a model that a recipe made. `best`: the validation whose weights were taken, if there was one."""
-    scores: tuple[Score, ...] = ()
-    taken = f"step {steps}"
+    """The card of a trained model. best: the log record of the validation that chose the weights, if any."""
+    scores: tuple[CardScore, ...] = ()
+    chosen = f"step {steps}"
     if best is not None:
         task = best["data"]
-        taken = f"step {best['step']} of {steps}, the best on {task}"
+        chosen = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
-            Score(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
-            for way, title in WAYS.items()
+            CardScore(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
+            for way, title in DIRECTIONS.items()
             for k, share in best[way].items()
         )
-    data = ", ".join(_named(source) for source in recipe.data.sources)
+    data = ", ".join(_file_names(source) for source in recipe.data.sources)
     return Card(
         summary=about,
         languages=config.languages,
         licence=config.licence,
         sources=config.provenance,
-        training=f"Recipe {recipe.name}: batches of {recipe.data.batch} of {samples} samples of {data}; weights of {taken}.",
+        training=f"Recipe {recipe.name}: batches of {recipe.data.batch} of {samples} samples of {data}; weights of {chosen}.",
         scores=scores,
         published=(),
         fidelity=(),
@@ -94,9 +98,9 @@ def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, st
     )
 
 
-def _named(source: SourceConfig) -> str:
-    """Without folders, which say more of a machine than of the data."""
-    return ", ".join(Path(name).name for name in (source.shards if isinstance(source, Shards) else (source.path,)))
+def _file_names(source: SourceConfig) -> str:
+    """Without folders, which describe a machine rather than the data."""
+    return ", ".join(Path(name).name for name in source.files)
 
 
 def _note(bounds: list[float]) -> str:

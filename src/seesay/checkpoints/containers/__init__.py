@@ -1,1 +1,1 @@
-"""Files that hold weights, opened safely, whatever they are named."""
+"""Weight files of every kind, opened safely and recognised by content, not by name."""

@@ -1,4 +1,4 @@
-"""The weights inside a graph, as float32 arrays by tower name: what lets torch use a model that ships as graphs only."""
+"""Reads the weights inside an ONNX graph, so that torch can run a model that ships as graphs only."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from seesay.checkpoints.containers.border import reading
+from seesay.checkpoints.containers.parsing import parsing
 from seesay.engines import external_data
 from seesay.errors import MissingExtra
 
 
 def read_weights(graph: Path) -> dict[str, np.ndarray]:
-    """Every named weight of an .onnx file -> float32, dequantised. Linear weights are (out, in). Needs the extra `torch`.
+    """Every named weight of an .onnx file as float32, dequantized. Linear weights are (out, in). Needs the extra `torch`.
 
-    float16 is widened. A narrow weight `w` comes with `w.scale`: int8 with one scale per row (rows, 1); int8 turned (in, out)
-    with one scale per output (out,); uint8 (out, blocks, block) around 128 with one scale per block, as ONNX Runtime's
-    MatMulNBits stores it; of a convolution int8 (out, in, height, width), and int32 of its bias, with one scale per output
-    (out,).
+    float16 is widened. A quantized weight `w` has its scales in `w.scale`:
+    int8 (rows, columns) with one scale per row (rows, 1);
+    int8 transposed, (in, out), with one scale per output (out,);
+    uint8 (out, blocks, block) around 128 with one scale per block, as ONNX Runtime's MatMulNBits stores it;
+    int8 of a convolution (out, in, height, width), and int32 of its bias, with one scale per output (out,).
+    Raises MissingExtra, CheckpointError.
     """
     try:
         import onnx
@@ -25,13 +27,13 @@ def read_weights(graph: Path) -> dict[str, np.ndarray]:
     except ImportError:
         raise MissingExtra("reading a graph's weights", "torch") from None
     external_data.check(graph)
-    with reading(graph, "a graph"):
-        return _dequantised(onnx.load(graph).graph, numpy_helper.to_array)
+    with parsing(graph, "a graph"):
+        return _dequantized(onnx.load(graph).graph, numpy_helper.to_array)
 
 
-def _dequantised(read: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, np.ndarray]:
-    defaults = {value.name for value in read.input}  # of inputs that nobody needs to give
-    stored = {tensor.name: to_array(tensor) for tensor in read.initializer if tensor.name not in defaults}
+def _dequantized(graph: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, np.ndarray]:
+    defaults = {value.name for value in graph.input}  # default values of inputs
+    stored = {tensor.name: to_array(tensor) for tensor in graph.initializer if tensor.name not in defaults}
     weights = {}
     for name, value in stored.items():
         if name.startswith("constant_") or name.endswith(".scale"):
@@ -46,8 +48,8 @@ def _dequantised(read: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, 
             if value.ndim == 4:
                 weights[name] = value.astype(np.float32) * scale[:, None, None, None]
             else:
-                wide = value.astype(np.float32) * scale
-                weights[name] = wide.T if scale.ndim == 1 else wide
+                scaled = value.astype(np.float32) * scale
+                weights[name] = scaled.T if scale.ndim == 1 else scaled
         else:
             weights[name] = value.astype(np.float32)
     return weights

@@ -1,8 +1,8 @@
-"""The tensors of a TorchScript archive, as OpenAI published CLIP, without running anything that is in it.
+"""Reads the tensors of a TorchScript archive, as OpenAI published CLIP, without running any code in it.
 
-An archive is a zip: `*/data.pkl` pickles the module tree, whose tensors point into `*/data/<number>`; `*/code/` is its program.
-torch's own loader compiles that program. Here the program is never opened, and the pickle is read by an unpickler that resolves
-a fixed list of names to functions of this file and refuses every other name. (torch deprecates its loader, too.)
+An archive is a zip: `*/data.pkl` pickles the module tree, whose tensors refer to `*/data/<number>`; `*/code/` is its program,
+which torch's own (deprecated) loader compiles. Here the program is never opened, and the pickle is read by an unpickler that
+resolves a fixed list of names to functions of this file and refuses every other name.
 """
 
 import io
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from seesay.checkpoints.containers.border import reading
+from seesay.checkpoints.containers.parsing import parsing
 from seesay.errors import CheckpointError
 
 STORAGES = {
@@ -32,13 +32,13 @@ STORAGES = {
     "BoolStorage": "bool",
 }
 
-MODULES = 100_000  # and other values of modules; OpenAI's largest has some thousands
-EXPANSION = 10  # times; torch stores tensors as they are and compresses only the program
+MAX_NODES = 100_000  # modules, tensors and other values; OpenAI's largest archive has some thousands
+MAX_EXPANSION = 10  # times; torch stores tensors uncompressed and compresses only the program
 
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies in the archive; offset and strides count elements."""
+    """The position of a tensor in the archive; offset and strides count elements."""
 
     storage: str
     dtype: str
@@ -49,24 +49,24 @@ class StoredTensor:
 
 
 class Archive:
-    """The tensors by their dotted names. Raises CheckpointError for anything but a plain archive of modules and tensors."""
+    """An archive's tensors by their dotted names. Raises CheckpointError for any content but modules and tensors."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with reading(path, "a TorchScript archive"), zipfile.ZipFile(path) as archive:
+        with parsing(path, "a TorchScript archive"), zipfile.ZipFile(path) as archive:
             (self._pickle,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
             pickled = archive.read(self._pickle)
             try:
-                self.tensors = dict(_walk(_Unpickler(io.BytesIO(pickled)).load(), "", iter(range(MODULES, 0, -1))))
+                self.tensors = dict(_walk(_Unpickler(io.BytesIO(pickled)).load(), "", iter(range(MAX_NODES, 0, -1))))
             except CheckpointError as error:
                 raise CheckpointError(f"{path}: {error}") from None
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor, copied out of the archive."""
+        """A copy of one tensor. Raises CheckpointError where it is outside its storage."""
         stored = self.tensors[name]
         dtype = np.dtype(stored.dtype)
         entry = f"{self._pickle.removesuffix('data.pkl')}data/{stored.storage}"
-        with reading(self.path, "a TorchScript archive"), zipfile.ZipFile(self.path) as archive:
+        with parsing(self.path, "a TorchScript archive"), zipfile.ZipFile(self.path) as archive:
             try:
                 declared = archive.getinfo(entry).file_size
             except KeyError:
@@ -78,18 +78,20 @@ class Archive:
             flat = np.frombuffer(archive.read(entry), dtype=dtype)
         last = stored.offset + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True))
         inside = min(stored.shape, default=1) == 0 or 0 <= stored.offset <= last < len(flat)
-        if not inside or math.prod(stored.shape) > len(flat):  # a stride of 0 repeats one number without end
+        if not inside or math.prod(stored.shape) > len(flat):  # a stride of 0 repeats a number any number of times
             raise CheckpointError(f"{self.path}: {name} reaches outside its storage")
         strides = tuple(stride * dtype.itemsize for stride in stored.strides)
         return np.array(np.lib.stride_tricks.as_strided(flat[stored.offset :], stored.shape, strides))
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a zip is TorchScript rather than a file of `torch.save`. Raises CheckpointError for one that unpacks to far more
-    than it has: zipfile, and torch, allocate and fill what a zip says of its members."""
-    with reading(path, "a zip"), zipfile.ZipFile(path) as archive:
+    """True for a TorchScript zip, False for one of `torch.save`.
+
+    Raises CheckpointError for a zip bomb: zipfile and torch allocate as many bytes as a zip declares for its members.
+    """
+    with parsing(path, "a zip"), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-        if sum(entry.file_size for entry in members) > EXPANSION * path.stat().st_size:
+        if sum(entry.file_size for entry in members) > MAX_EXPANSION * path.stat().st_size:
             raise CheckpointError(
                 f"{path} unpacks to many times its size, as weights never do; it may not fit into memory and is not unpacked"
             )
@@ -97,7 +99,7 @@ def is_archive(path: Path) -> bool:
 
 
 class _Module:
-    """Stands for every class of the archive's program: keeps the attributes, knows no methods."""
+    """Replaces every class of the archive's program: keeps attributes, has no methods."""
 
     def __setstate__(self, state: object) -> None:
         self.state = state
@@ -127,7 +129,7 @@ def _tensor(
 
 
 def _ordered(*items: object) -> OrderedDict[str, object]:
-    """Empty: what it holds is put in one by one."""
+    """Pickles fill it item by item; one with content at once is refused, as items would not be checked."""
     if items:
         raise CheckpointError("an OrderedDict that is made whole")
     return OrderedDict()
@@ -151,8 +153,8 @@ ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle._Unpickler):
-    """Python's own, not the one in C, whose memo grows to whatever number a pickle names, and which hashes any key: a tuple of
-    tuples of the same tuples takes forever."""
+    """Based on Python's own unpickler. The one in C grows its memo to any number that a pickle names, and hashes any key, which
+    takes forever for deeply nested tuples."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     stack: list[Any]
@@ -189,20 +191,20 @@ class _Unpickler(pickle._Unpickler):
             return ALLOWED[module, name]
         raise CheckpointError(f"refuses to load {module}.{name}: a model's archive has no use for it")
 
-    def persistent_load(self, given: Any) -> _Storage:
-        match given:
+    def persistent_load(self, reference: Any) -> _Storage:
+        match reference:
             case ("storage", _StorageType(dtype=dtype), str(key), str(_), int(elements)) if key.isdigit():
                 return _Storage(key, dtype, elements)
         raise CheckpointError("a reference of a kind that is not known")
 
 
-def _walk(node: object, at: str, left: Iterator[int]) -> Iterable[tuple[str, StoredTensor]]:
-    """left: counts down, since modules that hold each other twice over are trees without end."""
-    if not next(left, 0):
-        raise CheckpointError(f"more than {MODULES} modules and tensors")
+def _walk(node: object, at: str, budget: Iterator[int]) -> Iterable[tuple[str, StoredTensor]]:
+    """Names and tensors below a node. budget: counts nodes down, since modules may refer to each other in circles."""
+    if not next(budget, 0):
+        raise CheckpointError(f"more than {MAX_NODES} modules and tensors")
     state = getattr(node, "state", None)
     if isinstance(node, StoredTensor):
         yield at, node
     elif isinstance(node, _Module) and isinstance(state, dict):
         for name, child in state.items():
-            yield from _walk(child, f"{at}.{name}" if at else str(name), left)
+            yield from _walk(child, f"{at}.{name}" if at else str(name), budget)

@@ -1,4 +1,4 @@
-"""Opening a checkpoint's file safely: names and shapes at once, tensors when asked for. Nothing in a file is ever executed."""
+"""Opens weight files of every kind safely: names and shapes at once, tensors on demand. Nothing in a file is executed."""
 
 import json
 import math
@@ -10,66 +10,77 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seesay.checkpoints.containers.border import reading
 from seesay.checkpoints.containers.graph_weights import read_weights
+from seesay.checkpoints.containers.parsing import parsing
 from seesay.checkpoints.containers.torchscript import Archive, is_archive
-from seesay.checkpoints.hub.files import chosen
+from seesay.checkpoints.hub.files import select_files
 from seesay.errors import CheckpointError, DownloadError, MissingExtra
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-INDEX = ".index.json"  # of a checkpoint in several files
+INDEX = ".index.json"  # ending of the list of a checkpoint's shards
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where trainers put the weights among other things
-PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and of torch.compile
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # keys under which trainers store weights among other values
+PREFIXES = ("module.", "_orig_mod.")  # added by DistributedDataParallel and torch.compile
 ZIP = b"PK\x03\x04"
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorInfo:
+    """A tensor's shape and dtype, known without reading it."""
+
     shape: tuple[int, ...]
     dtype: str  # as numpy and torch spell it: float32, float16, bfloat16, int64
 
 
 class Container(Protocol):
-    @property
-    def entries(self) -> Mapping[str, Entry]: ...
+    """A file of tensors by name."""
 
-    def read(self, name: str) -> "Tensor": ...
+    @property
+    def entries(self) -> Mapping[str, TensorInfo]:
+        """Every tensor's shape and dtype."""
+
+    def read(self, name: str) -> "Tensor":
+        """One tensor, on the CPU."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of one checkpoint, wrappers and prefixes taken off. `kind` says what sort of file it is."""
+    """The tensors of one checkpoint.
+
+    kind: of the file, for people. prefix: removed from every name. notes: what a trainer stored beside the weights. names:
+    tensors by name without the prefix.
+    """
 
     path: Path
     kind: str
     container: Container
     prefix: str = ""
     notes: tuple[str, ...] = ()
-    names: Mapping[str, Entry] = field(init=False)
+    names: Mapping[str, TensorInfo] = field(init=False)
 
     def __post_init__(self) -> None:
         names = {name.removeprefix(self.prefix): entry for name, entry in self.container.entries.items()}
         object.__setattr__(self, "names", names)
 
     def read(self, name: str) -> "Tensor":
+        """One tensor, on the CPU, by its name without the prefix."""
         return self.container.read(self.prefix + name)
 
     @property
     def elements(self) -> int:
-        """Numbers in all tensors."""
+        """The number of elements in all tensors."""
         return sum(math.prod(entry.shape) for entry in self.names.values())
 
 
 def open_weights(path: Path) -> Weights:
-    """A file, or the preferred file of a folder. Raises CheckpointError, or MissingExtra where reading it takes torch."""
+    """Opens a file, or the preferred file of a folder. Raises CheckpointError, and MissingExtra where torch is needed."""
     file = weights_file(path)
     if file.name.endswith(INDEX):
         return _unwrapped(file, "sharded", _shards(file))
-    with reading(file, "a file"), file.open("rb") as stream:
+    with parsing(file, "a file"), file.open("rb") as stream:
         start = stream.read(64)
     if not start:
         raise CheckpointError(f"{file} is empty")
@@ -97,7 +108,7 @@ def weights_file(path: Path) -> Path:
         if (path / index).is_file() and not (path / index.removesuffix(INDEX)).is_file():
             return path / index
     try:
-        (file,) = chosen([file.name for file in path.iterdir()], patterns=(), repo=str(path))
+        (file,) = select_files([file.name for file in path.iterdir()], patterns=(), repo=str(path))
     except DownloadError as error:
         raise CheckpointError(str(error)) from None
     return path / file
@@ -116,20 +127,20 @@ class _Safetensors:
                 from safetensors import safe_open
             except ImportError:
                 raise MissingExtra("reading a checkpoint", "torch") from None
-            with reading(self.file, "a safetensors file"):
+            with parsing(self.file, "a safetensors file"):
                 self._open = safe_open(self.file, framework="pt")
-        with reading(self.file, "a safetensors file"):
+        with parsing(self.file, "a safetensors file"):
             return self._open.get_tensor(name)  # type: ignore[no-any-return]
 
 
 def read_header(file: Path) -> dict[str, Any]:
-    """A safetensors file's header: names, dtypes, shapes, places. Reads nothing else."""
+    """A safetensors file's header: names, dtypes, shapes, positions. Reads nothing else. Raises CheckpointError."""
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))
         text = stream.read(min(length, HEADER_LIMIT))
     if len(text) < length:
         raise CheckpointError(f"{file} ends within its header: the download broke off. Fetch it again")
-    with reading(file, "a safetensors file"):
+    with parsing(file, "a safetensors file"):
         header = json.loads(text)
         if not isinstance(header, dict):
             raise ValueError("the header is not an object")
@@ -141,7 +152,7 @@ def read_header(file: Path) -> dict[str, Any]:
 
 
 def _checked(info: dict[str, Any]) -> int:
-    """Where a tensor ends. Raises ValueError, KeyError or TypeError for what describes none."""
+    """The position at which a tensor ends. Raises ValueError, KeyError or TypeError where its entry is not valid."""
     shape, (begin, end), dtype = info["shape"], info["data_offsets"], info["dtype"]
     if not all(isinstance(number, int) and number >= 0 for number in (*shape, begin, end)):
         raise ValueError("shapes and places are whole numbers")
@@ -156,8 +167,8 @@ DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4}
 
 
-def _entry(info: dict[str, Any]) -> Entry:
-    return Entry(tuple(info["shape"]), DTYPES.get(info["dtype"], info["dtype"].lower()))
+def _entry(info: dict[str, Any]) -> TensorInfo:
+    return TensorInfo(tuple(info["shape"]), DTYPES.get(info["dtype"], info["dtype"].lower()))
 
 
 class _Shards:
@@ -170,21 +181,21 @@ class _Shards:
 
 
 def _shards(index: Path) -> _Shards:
-    with reading(index, "an index of shards"):
-        places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        files = {place: index.parent / Path(place).name for place in set(places.values())}
+    with parsing(index, "an index of shards"):
+        shard_of: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = {shard: index.parent / Path(shard).name for shard in set(shard_of.values())}
     missing = sorted(file.name for file in files.values() if not file.is_file())
     if missing:
         raise CheckpointError(f"{index.parent} lacks {', '.join(missing)}, which {index.name} names")
-    opened = {place: open_weights(file).container for place, file in files.items()}
-    absent = [name for name, place in places.items() if name not in opened[place].entries]
+    opened = {shard: open_weights(file).container for shard, file in files.items()}
+    absent = [name for name, shard in shard_of.items() if name not in opened[shard].entries]
     if absent:
         raise CheckpointError(f"{index.name} names {absent[0]}, which its shard does not hold")
-    return _Shards({name: opened[place] for name, place in places.items()})
+    return _Shards({name: opened[shard] for name, shard in shard_of.items()})
 
 
 class _Graphs:
-    """The weights inside a SeeSay folder's graphs, dequantised: a model that ships as graphs only."""
+    """The dequantized weights of a SeeSay folder that holds graphs only."""
 
     def __init__(self, folder: Path) -> None:
         self._values = {
@@ -193,21 +204,21 @@ class _Graphs:
             if (folder / f"{tower}.onnx").is_file()
             for name, value in read_weights(folder / f"{tower}.onnx").items()
         }
-        self.entries = {name: Entry(value.shape, "float32") for name, value in self._values.items()}
+        self.entries = {name: TensorInfo(value.shape, "float32") for name, value in self._values.items()}
 
     def read(self, name: str) -> "Tensor":
         return _torch().from_numpy(self._values[name])  # type: ignore[no-any-return]
 
 
 def open_graphs(folder: Path) -> Weights:
-    """The weights of a SeeSay folder that holds graphs only. Needs the extra `torch`."""
+    """Opens the weights of a SeeSay folder that holds graphs only. Needs the extra `torch`."""
     return Weights(folder / "config.json", "graphs", _Graphs(folder))
 
 
 class _Script:
     def __init__(self, file: Path) -> None:
         self._archive = Archive(file)
-        self.entries = {name: Entry(stored.shape, stored.dtype) for name, stored in self._archive.tensors.items()}
+        self.entries = {name: TensorInfo(stored.shape, stored.dtype) for name, stored in self._archive.tensors.items()}
 
     def read(self, name: str) -> "Tensor":
         return _torch().from_numpy(self._archive.read(name))  # type: ignore[no-any-return]
@@ -217,7 +228,7 @@ class _Loaded:
     def __init__(self, tensors: Mapping[str, "Tensor"]) -> None:
         self._tensors = tensors
         self.entries = {
-            name: Entry(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()
+            name: TensorInfo(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in tensors.items()
         }
 
     def read(self, name: str) -> "Tensor":
@@ -225,7 +236,7 @@ class _Loaded:
 
 
 def _torch_load(file: Path, *, mmap: bool) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
-    """The tensors of a `torch.save` file and what else it holds. Only weights_only: a checkpoint can otherwise run code."""
+    """The tensors of a `torch.save` file, and notes on its other values. weights_only, as unpickling can run code."""
     torch = _torch()
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
@@ -236,11 +247,11 @@ def _torch_load(file: Path, *, mmap: bool) -> tuple[dict[str, "Tensor"], tuple[s
             "If you trust it, convert it where it was made: torch.save(model.state_dict(), FILE)"
         ) from None
     notes: list[str] = []
-    opened: list[object] = []  # a dict may hold itself
+    outer: list[object] = []  # a dict may contain itself
     while isinstance(saved, Mapping) and not any(isinstance(value, torch.Tensor) for value in saved.values()):
-        opened.append(saved)
+        outer.append(saved)
         inner = next((key for key in WRAPPERS if isinstance(saved.get(key), Mapping)), None)
-        if inner is None or any(saved[inner] is outer for outer in opened):
+        if inner is None or any(saved[inner] is each for each in outer):
             break
         notes += [f"{key} {value}" for key, value in saved.items() if isinstance(value, int | str | float)]
         saved = saved[inner]
@@ -251,7 +262,7 @@ def _torch_load(file: Path, *, mmap: bool) -> tuple[dict[str, "Tensor"], tuple[s
         raise CheckpointError(f"{file} holds no tensors by name; a checkpoint is a dict of them, bare or under 'state_dict'")
     for name, tensor in tensors.items():
         plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
-        # a stride of 0 repeats one number without end
+        # a stride of 0 repeats a number any number of times
         if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise CheckpointError(f"{file}: {name} is no plain tensor; save it as one: tensor.contiguous()")
     return tensors, tuple(notes)

@@ -1,1 +1,1 @@
-"""How each format of the CLIP family is told apart, read and written."""
+"""Checkpoint formats, a file each, listed in `registry.py`."""

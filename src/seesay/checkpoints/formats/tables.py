@@ -1,15 +1,17 @@
-"""The names of towers in the formats of the CLIP family, as tables for `names.account`.
+"""Tables of tensor names that several formats share: OpenAI's towers, BERT, and the logits' scale and bias.
 
-Several formats share tables: OpenAI's names live on in OpenCLIP and Chinese-CLIP, BERT's in everything that has a BERT.
+OpenAI's names are used by OpenCLIP and Chinese-CLIP too, BERT's by every format with a BERT text tower.
 """
+
+from collections.abc import Collection
 
 from seesay.checkpoints.names import Row, Table, ignored, layer, nested, row
 
 
-def _qkv(theirs: str, ours: str) -> Table:
-    """torch's fused input projection."""
+def _qkv(foreign: str, native: str) -> Table:
+    """Rows for torch's fused input projection of attention."""
     return tuple(
-        row(f"{theirs}_{part}", *(f"{ours}.{kind}.{part}" for kind in ("query", "key", "value")), how="stack")
+        row(f"{foreign}_{part}", *(f"{native}.{kind}.{part}" for kind in ("query", "key", "value")), how="stack")
         for part in ("weight", "bias")
     )
 
@@ -41,13 +43,14 @@ OPENAI_VIT: Table = (
 )
 
 
-def _norm(theirs: str, ours: str) -> Table:
-    """A batch norm."""
+def _norm(foreign: str, native: str) -> Table:
+    """Rows for a batch norm."""
     parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    return tuple(row(f"{theirs}.{part}", f"{ours}.{part}") for part in parts)
+    return tuple(row(f"{foreign}.{part}", f"{native}.{part}") for part in parts)
 
 
 def _stage(number: int) -> Table:
+    """Rows for one of the ResNet's four stages of bottleneck blocks."""
     block: list[Row] = []
     for conv in (1, 2, 3):
         block += [row(f"conv{conv}.weight", f"conv{conv}.conv.weight"), *_norm(f"bn{conv}", f"conv{conv}.norm")]
@@ -109,32 +112,30 @@ BERT: Table = (
     ),
 )
 BERT_POOLER: Table = layer("pooler.dense", "pooler")
-
-HF_BLOCK: Table = (
-    *layer("layer_norm1", "norm1"),
-    *layer("self_attn.q_proj", "attention.query"),
-    *layer("self_attn.k_proj", "attention.key"),
-    *layer("self_attn.v_proj", "attention.value"),
-    *layer("self_attn.out_proj", "attention.out"),
-    *layer("layer_norm2", "norm2"),
-    *layer("mlp.fc1", "mlp.up"),
-    *layer("mlp.fc2", "mlp.down"),
+POOLER_UNUSED: Table = (
+    ignored("pooler.dense.weight", "the first token is taken without BERT's pooler"),
+    ignored("pooler.dense.bias", "the first token is taken without BERT's pooler"),
 )
-
-HF_VISION: Table = (
-    row("embeddings.class_embedding", "class_embedding"),
-    row("embeddings.patch_embedding.weight", "patch_embedding.weight"),
-    row("embeddings.position_embedding.weight", "position_embedding"),
-    ignored("embeddings.position_ids", "the numbers 0, 1, 2, ..."),
-    *layer("pre_layrnorm", "norm_before"),  # sic
-    *nested(HF_BLOCK, "encoder.layers.{}.", "blocks.{}."),
-    *layer("post_layernorm", "norm_after"),
+TEXT_LINEAR = row("text_projection", "text.projection.weight", how="transpose")
+MASKS: Table = (
+    ignored("attn_mask", "the causal mask"),
+    ignored("transformer.resblocks.{}.attn_mask", "the causal mask"),
+    ignored("text.attn_mask", "the causal mask"),
 )
-
-HF_TEXT: Table = (
-    row("embeddings.token_embedding.weight", "token_embedding.weight"),
-    row("embeddings.position_embedding.weight", "position_embedding"),
-    ignored("embeddings.position_ids", "the numbers 0, 1, 2, ..."),
-    *nested(HF_BLOCK, "encoder.layers.{}.", "blocks.{}."),
-    *layer("final_layer_norm", "norm_after"),
+NUMBERS: Table = tuple(
+    ignored(name, "a number that the shapes show") for name in ("input_resolution", "context_length", "vocab_size")
 )
+_VIT = nested(OPENAI_VIT, "visual.", "image.")
+_RESNET = nested(OPENAI_RESNET, "visual.", "image.")
+_BOTH_TOWERS: Table = (*nested(OPENAI_TEXT, "", "text."), *NUMBERS, *MASKS, *SCALE)
+RESNET_MARK = "visual.attnpool.positional_embedding"
+
+
+def openai_image(names: Collection[str]) -> Table:
+    """OpenAI's image tower, a ViT or a ResNet: the two share names ("visual.conv1") for different tensors."""
+    return _RESNET if RESNET_MARK in names else _VIT
+
+
+def openai_names(names: Collection[str]) -> Table:
+    """OpenAI's two towers, also used by OpenCLIP's native models."""
+    return _BOTH_TOWERS + openai_image(names)

@@ -1,20 +1,12 @@
-"""Families of models: which of transformers' are read, and others told apart so that an error can name them."""
+"""Recognises model families that no format reads, so that an error can name them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from seesay.errors import CheckpointError, ModelError
 from seesay.system.schema import read_object
 
-# The types of transformers that are read, and the towers that each has.
-READ = {
-    "clip": ("text", "vision"),
-    "chinese_clip": ("text", "vision"),
-    "clip_text_model": ("text",),
-    "clip_vision_model": ("vision",),
-    "chinese_clip_vision_model": ("vision",),
-}
-# Of others: what the names of their tensors begin with; the first that fits counts.
+# By the start of a tensor name; the first match counts.
 NAMES = {
     "text_model.rms_norm.": "an AIMv2 model (Hugging Face)",
     "qformer.": "a BLIP-2 model (Hugging Face)",
@@ -40,7 +32,7 @@ NAMES = {
     "conditioner.embedders.": "a Stable Diffusion XL model",
     "params/img/": "a big_vision model",
 }
-# By the `model_type` of transformers' config.json; others are named by it.
+# By `model_type` in transformers' config.json; a type that is not listed is named by itself.
 MODEL_TYPES = {
     "siglip": "a SigLIP model",
     "siglip_text_model": "a SigLIP text tower",
@@ -62,15 +54,15 @@ MODEL_TYPES = {
 
 
 def by_names(names: Iterable[str]) -> str | None:
-    """What has tensors of these names; None where it may be read."""
+    """The unsupported family that has tensors of these names, or None."""
     names = tuple(names)
-    return next((what for start, what in NAMES.items() if any(name.startswith(start) for name in names)), None)
+    return next((family for start, family in NAMES.items() if any(name.startswith(start) for name in names)), None)
 
 
-def by_configuration(folder: Path) -> str | None:
-    """What the folder's config.json says that its model is; None where it may be read, and where nothing is said.
+def by_configuration(folder: Path, supported: Collection[str]) -> str | None:
+    """The family that the folder's config.json names; None where its `model_type` is missing or supported.
 
-    Beside an open_clip_config.json it is about the text tower alone.
+    Beside an open_clip_config.json, config.json describes the text tower only and is not asked.
     """
     if (folder / "open_clip_config.json").is_file():
         return None
@@ -78,16 +70,11 @@ def by_configuration(folder: Path) -> str | None:
         kind = read_object(folder / "config.json").get("model_type")
     except ModelError:
         return None
-    if not isinstance(kind, str) or kind in READ:
+    if not isinstance(kind, str) or kind in supported:
         return None
     return f"{MODEL_TYPES.get(kind, f'a model of the type {kind[:40]!r}')} (Hugging Face)"
 
 
-def refuse(folder: Path) -> None:
-    """Raises CheckpointError where the folder's config.json is of a family that is not read."""
-    if (what := by_configuration(folder)) is not None:
-        raise refused(what)
-
-
-def refused(what: str) -> CheckpointError:
-    return CheckpointError(f"this is {what}, which this version of SeeSay does not read")
+def refusal(family: str) -> CheckpointError:
+    """The error that names a family."""
+    return CheckpointError(f"this is {family}, which this version of SeeSay does not read")

@@ -1,1 +1,1 @@
-"""From the name of a model to its files on this machine."""
+"""Finds a model's files by name, and downloads and caches them."""

@@ -1,14 +1,14 @@
-"""Published models by name: what they are, where their weights lie, their licence and their published scores.
+"""The catalogue of published models: architectures, sources of weights, licences and published scores, by name.
 
-`catalog.json` holds facts only, each with its source; what no source says is null. Its architectures are those that OpenCLIP
-and Chinese-CLIP ship (recipes/catalog), under their names there.
+`catalog.json` holds facts only, each with its source; a fact without a source is null. Its architectures are those that
+OpenCLIP and Chinese-CLIP ship, under the names they have there; recipes/catalog collects them.
 """
 
 import difflib
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from seesay.errors import ModelError
 from seesay.images.spec import ImageSpec
@@ -18,12 +18,12 @@ from seesay.system.schema import from_json, read_object
 from seesay.tokenizers.spec import TokenizerSpec
 
 FILE = Path(__file__).parent / "catalog.json"
-CONVERSIONS = ("openai/clip-", "facebook/metaclip-")  # of the same weights, by transformers
+CONVERSIONS = ("openai/clip-", "facebook/metaclip-")  # repositories with transformers' conversions of published weights
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Two towers. `vocabulary`: one that comes with SeeSay, or "folder": the tokenizer files beside the weights."""
+    """Two towers and their tokenizer. `vocabulary`: a packaged one, or "folder" for the tokenizer files beside the weights."""
 
     dim: int
     image: ImageConfig
@@ -34,7 +34,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Published:
-    """Where weights are published. `sha256` is of the file at `url` if there is one, else of `file` in `repo`."""
+    """Where weights are published: at `url`, else as `file` in `repo`. `sha256` is that file's; `cited`: who states this."""
 
     repo: str | None
     file: str | None
@@ -46,7 +46,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Cited:
-    """A fact and who states it; None where nobody does."""
+    """A fact and the page that states it; None where there is none."""
 
     name: str | None
     source: str | None
@@ -54,7 +54,7 @@ class Cited:
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """`value` is a fraction in 0..1."""
+    """A score as its authors published it; `value` is a fraction in 0..1."""
 
     task: str
     metric: str
@@ -80,74 +80,46 @@ class CatalogModel:
     scores: tuple[PublishedScore, ...]
 
     def repository(self, name: str) -> str | None:
-        """The repository on the hub that is meant by one of this model's names; None for names that are none's."""
-        theirs = next((alias for alias in self.aliases if alias.lower() == name.lower()), "")
-        return theirs if theirs == self.source.repo or theirs.startswith(CONVERSIONS) else None
+        """The repository on the hub that an alias of this model names, or None. Case is ignored."""
+        alias = next((alias for alias in self.aliases if alias.lower() == name.lower()), "")
+        return alias if alias == self.source.repo or alias.startswith(CONVERSIONS) else None
 
 
 @dataclass(frozen=True)
 class Catalog:
+    """The content of `catalog.json`."""
+
     architectures: dict[str, Architecture]
     models: tuple[CatalogModel, ...]
 
 
 @cache
 def catalog() -> Catalog:
+    """The catalogue, read once."""
     return from_json(Catalog, read_object(FILE), str(FILE))
 
 
 def find(name: str) -> CatalogModel | None:
-    """By id or alias, without regard to case."""
-    wanted = name.lower()
+    """The model of that id or alias, or None. Case is ignored."""
+    lower = name.lower()
     for model in catalog().models:
-        if wanted in (model.id.lower(), *(alias.lower() for alias in model.aliases)):
+        if lower in (model.id.lower(), *(alias.lower() for alias in model.aliases)):
             return model
     return None
 
 
 def architecture(name: str, activation: Activation | None = None) -> Architecture:
-    """By name; `activation` replaces that of its image tower and of a CLIP text tower. Raises ModelError."""
-    known = catalog().architectures
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
+    """The architecture of that name; `activation` replaces its towers' as far as they have one in common. Raises ModelError."""
+    architectures = catalog().architectures
+    if name not in architectures:
+        near = difflib.get_close_matches(name, architectures, n=3)
         raise ModelError(
             f"no architecture {name!r}"
             + (f"; near: {', '.join(near)}" if near else "")
             + ". List them: seesay models architectures"
         )
-    found = known[name]
+    pair = architectures[name]
     if activation is None:
-        return found
-    towers: dict[str, Any] = {}
-    for tower, kind in (("image", "vit"), ("text", "clip-text")):
-        config = getattr(found, tower)
-        if config.kind == kind:
-            towers[tower] = replace(config, activation=activation)
-    return replace(found, **towers)
-
-
-def cached_as(url: str) -> str:
-    """By which name the cache keeps the file of a URL."""
-    return "-".join(url.split("/")[-2:])
-
-
-def fetch(entry: CatalogModel, name: str | None = None) -> Path:
-    """The weights' file, or their folder where what lies beside them is needed too. Cached. Raises DownloadError.
-
-    name: by which it was asked for. A repository's stands for that repository, unless its authors' own file is here already.
-    """
-    from seesay.checkpoints.hub.download import cached_url, hub_file, hub_folder, hub_names_here, url_file
-
-    source = entry.source
-    if source.url is not None:
-        file = cached_as(source.url)
-        if (repo := entry.repository(name or entry.id)) is not None and not cached_url(file).is_file():
-            return hub_folder(repo)
-        return url_file(source.url, sha256=source.sha256, name=file)
-    assert source.repo is not None
-    if entry.family == "chinese-clip" and source.file is not None:  # the repository's other weights are a conversion
-        here = hub_names_here(source.repo)
-        if source.file not in here and any(name.endswith((".safetensors", ".bin")) for name in here):
-            return hub_folder(source.repo)
-        return hub_file(source.repo, source.file, revision=source.revision, sha256=source.sha256)
-    return hub_folder(source.repo, revision=source.revision)
+        return pair
+    text = pair.text.overridden(activation=activation) if pair.text.follows_image_activation else pair.text
+    return replace(pair, image=pair.image.overridden(activation=activation), text=text)

@@ -1,4 +1,4 @@
-"""Where a model lies: the bundled one, a folder or file, a training run, or a name that is fetched once."""
+"""Locates a model by name: the bundled one, a path, a training run, a name in the catalogue or a repository on the hub."""
 
 import difflib
 import os
@@ -18,51 +18,77 @@ BUNDLED = Path(__file__).parents[2] / "bundled"
 
 
 def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | None"]:
-    """Where a model lies, and its entry where it was named by the catalogue.
+    """A model's file or folder, and its catalogue entry where it is named by the catalogue.
 
-    None is the bundled model; else the path of a folder, a training run or a file, a name in the catalogue, or OWNER/NAME for
-    any repository on the hub (hf-hub:OWNER/NAME where the catalogue has that name too); what lies elsewhere is fetched once.
+    None is the bundled model; otherwise the path of a folder, a training run or a file, a name in the catalogue, or OWNER/NAME
+    for any repository on the hub (hf-hub:OWNER/NAME where the catalogue has that name too). Remote files are fetched once.
     Raises ModelError, DownloadError.
     """
     if model is None or model == "bundled":
         return BUNDLED, None
     path, name = Path(model).expanduser(), os.fspath(model)
     if path.exists():
-        return _trained(path), None
+        return _run_model(path), None
     if name.startswith(HUB):
         return from_hub(name.removeprefix(HUB)), None
-    from seesay.checkpoints.hub.catalog import fetch, find  # costs a cold start its data classes
+    from seesay.checkpoints.hub.catalog import find  # its dataclasses would slow down a cold start
 
     if (entry := find(name)) is not None:
-        return fetch(entry, name), entry
+        return fetch_weights(entry, name), entry
     if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
         try:
             return from_hub(name), None
         except DownloadError as error:
-            raise DownloadError(f"{_missing(name)}; and as a repository on the hub: {error}") from None
-    raise ModelError(f"{_missing(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
+            raise DownloadError(f"{_no_such_model(name)}; and as a repository on the hub: {error}") from None
+    raise ModelError(f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
 
 
-def _missing(name: str) -> str:
+def _no_such_model(name: str) -> str:
     from seesay.checkpoints.hub.catalog import catalog
 
-    names = ["bundled", *(known for m in catalog().models for known in (m.id, *m.aliases))]
+    names = ["bundled", *(name for model in catalog().models for name in (model.id, *model.aliases))]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" (near: {', '.join(near)})" if near else ""
     return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
 
 
 def from_hub(repo: str) -> Path:
-    """The folder of a repository ("owner/name"). Raises DownloadError, and before weights are fetched CheckpointError for the
-    families that are not read."""
-    from seesay.checkpoints.formats import unsupported as families
-    from seesay.checkpoints.hub.download import hub_folder
+    """The folder of a repository ("owner/name"), fetched once.
 
-    return hub_folder(repo, check=families.refuse)
+    Raises DownloadError, and CheckpointError before weights are fetched where its model family is not supported.
+    """
+    from seesay.checkpoints.formats.registry import refuse_unsupported
+    from seesay.checkpoints.hub.repository import hub_folder
+
+    return hub_folder(repo, check=refuse_unsupported)
 
 
-def _trained(path: Path) -> Path:
-    """Of a training run's folder the model in it; any other path as it is. Raises ModelError where the run has none yet."""
+def fetch_weights(entry: "CatalogModel", name: str) -> Path:
+    """The file with an entry's weights, or its folder where files beside them are needed too. Fetched once.
+
+    name: the one that the caller used. A repository's name stands for that repository, unless its authors' own file is cached
+    already. Raises DownloadError.
+    """
+    from seesay.checkpoints.hub.repository import cached_names, hub_file, hub_folder
+    from seesay.checkpoints.hub.url import cache_name, cached_file, url_file
+
+    source = entry.source
+    if source.url is not None:
+        file = cache_name(source.url)
+        if (repo := entry.repository(name)) is not None and not cached_file(file).is_file():
+            return hub_folder(repo)
+        return url_file(source.url, sha256=source.sha256, name=file)
+    assert source.repo is not None
+    if entry.family == "chinese-clip" and source.file is not None:  # the repository's other weights are a conversion
+        cached = cached_names(source.repo)
+        if source.file not in cached and any(name.endswith((".safetensors", ".bin")) for name in cached):
+            return hub_folder(source.repo)
+        return hub_file(source.repo, source.file, revision=source.revision, sha256=source.sha256)
+    return hub_folder(source.repo, revision=source.revision)
+
+
+def _run_model(path: Path) -> Path:
+    """The model in a training run's folder; any other path unchanged. Raises ModelError where the run has no model yet."""
     if not (path / "recipe.json").is_file() or (path / "config.json").exists():
         return path
     if not (path / "model" / "config.json").is_file():

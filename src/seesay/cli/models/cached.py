@@ -10,7 +10,7 @@ from seesay.cli.options import json_option
 from seesay.cli.output import echo_json, short
 
 if TYPE_CHECKING:
-    from seesay.checkpoints.hub.inventory import Cached
+    from seesay.checkpoints.hub.inventory import CacheEntry
 
 
 @click.command()
@@ -19,7 +19,7 @@ def cached(as_json: bool) -> int:
     """List the models that are kept on this machine and what they take: fetched ones, checkpoints prepared for fast starts."""
     from seesay.checkpoints.hub import inventory
 
-    _echo(inventory.cached(), as_json, _("in all"))
+    _echo(inventory.cache_entries(), as_json, _("in all"))
     return 0
 
 
@@ -37,7 +37,7 @@ def remove(names: tuple[str, ...], as_json: bool) -> int:
     return 0
 
 
-def _echo(models: "list[Cached]", as_json: bool, total: str) -> None:
+def _echo(models: "list[CacheEntry]", as_json: bool, total: str) -> None:
     """Prints each model with its size, and the sum behind the word `total`."""
     megabytes = sum(model.size_bytes for model in models) / 1e6
     if as_json:

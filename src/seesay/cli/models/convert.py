@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
 from seesay.cli.language import translate
 from seesay.cli.models.overrides import override_options
@@ -16,9 +17,8 @@ from seesay.cli.output import echo_json, echo_note
 from seesay.cli.progress import working
 
 if TYPE_CHECKING:
-    from seesay.checkpoints.convert import Storage
-    from seesay.checkpoints.formats.writer import Target
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.formats.seesay import Storage
+    from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
     from seesay.evaluation.datasets import Captions, Labels
     from seesay.evaluation.fidelity import Fidelity
@@ -26,7 +26,26 @@ if TYPE_CHECKING:
     Pairs = Sequence[tuple[Captions | None, Labels | None]]
 
 STORAGES: "dict[str | None, Storage]" = {None: "float32", "weights": "int8", "dynamic": "int8-rows"}
-TARGETS: "dict[str, Target]" = {"transformers": "hf", "open_clip": "open_clip"}
+
+
+class TargetFormat(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A choice of `seesay` and the formats that have a writer; the registry is imported when the option is used or shown."""
+
+    name = "format"
+
+    def _choice(self) -> click.Choice[str]:
+        from seesay.checkpoints.formats.registry import writers
+
+        return click.Choice(["seesay", *writers()])
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return self._choice().convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._choice().get_metavar(param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self._choice().shell_complete(ctx, param, incomplete)
 
 
 @dataclass(frozen=True)
@@ -73,7 +92,7 @@ report_options = record(
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["seesay", *TARGETS]),
+    type=TargetFormat(),
     default="seesay",
     show_default=True,
     help="Whose format. Others are refused where they cannot express the model exactly.",
@@ -93,7 +112,7 @@ def convert(
     target: str,
     int8: Literal["weights", "dynamic"] | None,
     report: ReportTables,
-    overrides: "Said",
+    overrides: "Overrides",
     as_json: bool,
 ) -> int:
     """Write a model in another form: any checkpoint, folder or name becomes a new FOLDER that stands alone.
@@ -130,7 +149,7 @@ def convert(
     return 0
 
 
-def _open(source: str, overrides: "Said") -> "Checkpoint":
+def _open(source: str, overrides: "Overrides") -> "Checkpoint":
     from seesay.checkpoints.hub.locate import locate
     from seesay.checkpoints.reader import open_checkpoint
 
@@ -162,7 +181,7 @@ def _write_to(checkpoint: "Checkpoint", folder: Path, target: str) -> list[str]:
     from seesay.system.schema import to_json
 
     with working(_("writing")):
-        convert_to(checkpoint, folder, TARGETS[target])
+        convert_to(checkpoint, folder, target)
     before, after = (to_json(each.description.image_spec) or {} for each in (checkpoint, open_checkpoint(folder)))
     changed = [f"{key} {after[key]} (was {value})" for key, value in before.items() if after[key] != value]
     if not changed:

@@ -71,5 +71,5 @@ def model_json(model: "Model") -> dict[str, object]:
         "licence": model.config.licence,
         "image_px": model.config.image_spec and model.config.image_spec.size_px,
         "context_length": model.config.tokenizer_spec and model.config.tokenizer_spec.context_length,
-        "logit_scale": round(model.logit_scale, 4),
+        "logit_scale": round(model.scale, 4),
     }

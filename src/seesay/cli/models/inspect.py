@@ -13,14 +13,14 @@ from seesay.cli.output import echo_error, echo_json
 
 if TYPE_CHECKING:
     from seesay.checkpoints.inspect import Inspection
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
 
 
 @click.command()
 @click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
 @override_options
 @json_option
-def inspect(file: Path, overrides: "Said", as_json: bool) -> int:
+def inspect(file: Path, overrides: "Overrides", as_json: bool) -> int:
     """Say what a checkpoint is, tower by tower, without running it, and what it leaves open.
 
     Exit code 1 if it cannot be used as it is.

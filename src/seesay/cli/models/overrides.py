@@ -7,13 +7,13 @@ import click
 from seesay.cli.options import record
 
 if TYPE_CHECKING:
-    from seesay.checkpoints.overrides import Said
+    from seesay.checkpoints.overrides import Overrides
 
 
-def _overrides(**values: Any) -> "Said":
-    from seesay.checkpoints.overrides import Said
+def _overrides(**values: Any) -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
 
-    return Said(**values)
+    return Overrides(**values)
 
 
 override_options = record(

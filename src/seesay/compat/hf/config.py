@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from seesay.checkpoints.formats.writer import hugging_face_config
+from seesay.checkpoints.formats import hugging_face
 from seesay.compat.hf.attribute_dict import AttributeDict
 from seesay.compat.lookup import find_checkpoint
 
@@ -17,7 +17,7 @@ class CLIPConfig(AttributeDict):
     @classmethod
     def from_pretrained(cls, name: str | os.PathLike[str]) -> "CLIPConfig":
         """The configuration of any name that `seesay.load` takes."""
-        return cls(_nested(hugging_face_config(find_checkpoint(name).config())))
+        return cls(_nested(hugging_face.model_config(find_checkpoint(name).config())))
 
 
 def _nested(values: dict[str, Any]) -> AttributeDict:

@@ -1,7 +1,7 @@
 """`PreTrainedModel`: base of transformers' models, opened by name with `from_pretrained`."""
 
 import os
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,9 +11,8 @@ from seesay.compat.checked_clip import CheckedClip
 from seesay.compat.lookup import find_checkpoint
 from seesay.compat.processors import TextTokenizer
 from seesay.errors import InputError
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.system.cpu import checked_threads
+from seesay.models.tower_config import TextTowerConfig
+from seesay.system.cpu import check_threads
 
 
 class PreTrainedModel(CheckedClip):
@@ -36,7 +35,7 @@ class PreTrainedModel(CheckedClip):
         """The model, in eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the
         safer file is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores.
         Raises InputError, ModelError, DownloadError."""
-        model = cls(name if isinstance(name, Checkpoint) else find_checkpoint(name), checked_threads(threads))
+        model = cls(name if isinstance(name, Checkpoint) else find_checkpoint(name), check_threads(threads))
         device = "cuda" if device_map == "auto" and torch.cuda.is_available() else device_map
         return model.to(device=None if device == "auto" else device, dtype=_torch_dtype(dtype or torch_dtype))
 
@@ -55,11 +54,11 @@ class PreTrainedModel(CheckedClip):
         return ids.masked_fill(~is_token, pad_id(self.tokenizer, self.config.text))
 
 
-def pad_id(tokenizer: TextTokenizer | None, text: Any) -> int:
+def pad_id(tokenizer: TextTokenizer | None, text: TextTowerConfig | None) -> int:
     """The id that transformers pads with: CLIP's end of text, of which the towers read the first; BERT's own padding."""
-    if isinstance(text, ClipTextConfig) and text.pooling == "eos":
-        return text.eos_id
-    if isinstance(text, BertConfig):
+    if text is not None and text.end_id is not None:
+        return text.end_id
+    if text is not None and text.pad_id is not None:
         return text.pad_id
     return 0 if tokenizer is None else tokenizer.spec.pad_id
 

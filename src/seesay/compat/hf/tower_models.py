@@ -11,11 +11,6 @@ from seesay.checkpoints.reader import Checkpoint
 from seesay.compat.hf.attribute_dict import AttributeDict
 from seesay.compat.hf.pretrained_model import PreTrainedModel
 from seesay.errors import MissingCapability
-from seesay.models.families.bert.tower import Bert
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.clip_text.tower import ClipText
-from seesay.models.families.vit.config import VitConfig
-from seesay.models.families.vit.tower import Vit
 
 
 class _TextTower(PreTrainedModel):
@@ -31,10 +26,7 @@ class _TextTower(PreTrainedModel):
         ids = self.checked_ids(input_ids if attention_mask is None else self.without_padding(input_ids, attention_mask))
         self.apply_threads()
         states = self.text.hidden_states(ids)
-        last = self.text.norm_after(states[-1]) if isinstance(self.config.text, ClipTextConfig) else states[-1]  # type: ignore[attr-defined]
-        if isinstance(self.text, ClipText | Bert):
-            return last, states, self.text.pool(states[-2], ids)  # the input of the last block, which `pool` runs
-        return last, states, self.text.features(ids)
+        return self.text.last_state(states), states, self.text.pool_states(states, ids)
 
 
 class CLIPTextModel(_TextTower):
@@ -56,7 +48,7 @@ class CLIPTextModelWithProjection(_TextTower):
 
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
-        if getattr(self.config.text, "projection", getattr(self.config.text, "head", "")) == "none":
+        if self.config.text is not None and not self.config.text.projects:
             raise MissingCapability(
                 f"the text tower of {self.config.name!r} has no projection; CLIPTextModel takes it as it is"
             )
@@ -73,7 +65,7 @@ class _VisionTower(PreTrainedModel):
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
         _ = self.visual  # raises if there is none
-        if not isinstance(self.config.image, VitConfig):
+        if self.config.image is None or not self.config.image.is_sequence:
             raise MissingCapability(
                 f"the image tower of {self.config.name!r} is no ViT, which these classes are for; use CLIPModel"
             )
@@ -84,9 +76,8 @@ class _VisionTower(PreTrainedModel):
         """-> hidden states (N, 1 + patches, width) of every block, and the pooled ones (N, width), not projected"""
         pixels = self.checked_pixels(pixel_values)
         self.apply_threads()
-        assert isinstance(self.image, Vit)
         states = self.image.hidden_states(pixels)
-        return states, self.image.pool(states[-2])  # the input of the last block, which `pool` runs
+        return states, self.image.pool_states(states, pixels)
 
 
 class CLIPVisionModel(_VisionTower):
@@ -103,8 +94,7 @@ class CLIPVisionModelWithProjection(_VisionTower):
 
     def __init__(self, checkpoint: Checkpoint, threads: int | None = None) -> None:
         super().__init__(checkpoint, threads)
-        assert isinstance(self.config.image, VitConfig)
-        if self.config.image.projection == "none":
+        if self.config.image is not None and not self.config.image.projects:
             raise MissingCapability(
                 f"the image tower of {self.config.name!r} has no projection; CLIPVisionModel takes it as it is"
             )

@@ -16,7 +16,7 @@ from seesay.compat.open_clip.pretrained import architecture_name, catalog_entry,
 from seesay.compat.open_clip.transform import Interpolation, ResizeMode, TrainPreprocess, changed_spec
 from seesay.compat.processors import Preprocess
 from seesay.errors import InputError, ModelError
-from seesay.system.cpu import checked_threads
+from seesay.system.cpu import check_threads
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -45,8 +45,7 @@ class CLIP(CheckedClip):
         """-> unit vectors of images and of texts (None for an input that is None), the scale, and the bias if there is one"""
         images = None if image is None else self.encode_image(image, normalize=True)
         texts = None if text is None else self.encode_text(text, normalize=True)
-        scale = self.logit_scale.exp()
-        return (images, texts, scale) if self.logit_bias is None else (images, texts, scale, self.logit_bias)
+        return (images, texts, self.scale) if self.logit_bias is None else (images, texts, self.scale, self.logit_bias)
 
 
 def create_model(
@@ -70,7 +69,7 @@ def create_model(
     `jit` and `weights_only` change nothing: towers run in torch as they are, and only weights are ever loaded. `threads`: of
     torch on a CPU, by default as many as there are free cores. Raises InputError, ModelError, DownloadError.
     """
-    checked_threads(threads)
+    check_threads(threads)
     if precision not in DTYPES:
         raise InputError(
             f"precision is one of {', '.join(DTYPES)}, got {precision!r}",

@@ -53,7 +53,7 @@ def _input_spec(model_name: str) -> InputSpec:
 
 def _fetched_vocabulary(architecture: str) -> bytes:
     """The vocabulary of an architecture whose weights bring it; all weights of one architecture have the same."""
-    from seesay.checkpoints.hub.download import hub_folder
+    from seesay.checkpoints.hub.repository import hub_folder
 
     for model in catalog().models:
         if model.architecture == architecture and model.source.repo is not None:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seesay.checkpoints.overrides import CLIP_MEAN, CLIP_STD
+from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
 from seesay.compat.processors import Preprocess
 from seesay.errors import InputError
 from seesay.images.augment import random_crop
-from seesay.images.preprocess import preprocess
+from seesay.images.preprocess import load_pixels
 from seesay.images.read import read
 from seesay.images.spec import ImageSpec
 
@@ -39,7 +39,7 @@ class TrainPreprocess:
     def __call__(self, image: "ImageInput") -> Tensor:
         picture = read(image, alpha=self.spec.alpha).image
         part = picture.crop(train_crop(*picture.size))
-        return torch.from_numpy(preprocess([part], replace(self.spec, resize="squash"))[0])
+        return torch.from_numpy(load_pixels(part, replace(self.spec, resize="squash"))[0])
 
 
 def train_crop(width: int, height: int) -> tuple[int, int, int, int]:

@@ -1,1 +1,1 @@
-"""From the bytes of a file to an upright picture in sRGB, within limits."""
+"""From a file's bytes to an auto-rotated picture in sRGB, within limits."""

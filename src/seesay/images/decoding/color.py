@@ -1,4 +1,4 @@
-"""Colours as a viewer shows them: a picture's own colour profile, turned into sRGB."""
+"""Colour management: converts pictures from their own ICC profile to sRGB, as a viewer does."""
 
 import hashlib
 import io
@@ -9,10 +9,14 @@ from PIL import Image, ImageCms
 
 from seesay.images.decoding.strips import strips
 
-MOST_PROFILE = 4 * 2**20  # bytes; a printer's largest has about two
-ALIKE = 2  # levels: profiles that differ from sRGB by less are sRGB, of which there are hundreds of versions
-KEPT = 64  # transforms; a library holds pictures of a few cameras
-SPACES = {"RGB ": ("RGB", "RGB"), "GRAY": ("L", "L"), "CMYK": ("CMYK", "RGB")}  # of a profile -> modes before and after
+MOST_PROFILE = 4 * 2**20  # bytes; the largest of printers have two million
+ALIKE = 2  # levels: a profile that differs less from sRGB is taken for one of its hundreds of versions
+KEPT = 64  # transforms in the cache; a library has pictures of a few cameras
+SPACES = {
+    "RGB ": ("RGB", "RGB"),
+    "GRAY": ("L", "L"),
+    "CMYK": ("CMYK", "RGB"),
+}  # colour space of a profile -> modes before and after
 NO_CACHE = ImageCms.Flags.NOCACHE  # the library's own cache of one pixel is not safe in several threads
 
 _transforms: dict[tuple[bytes, str], ImageCms.ImageCmsTransform | None] = {}
@@ -20,7 +24,7 @@ _lock = threading.Lock()
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """The picture in sRGB, where it has a profile that says otherwise and that can be used. Alpha stays as it is."""
+    """The image in sRGB, with its alpha unchanged; the image itself if it has no usable profile, or that of sRGB."""
     profile = _profile(image)
     if profile is None:
         return image
@@ -35,21 +39,21 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if transform is None:
         return image
     alpha = plain.getchannel("A") if plain.mode.endswith("A") else None
-    turned = Image.new(after, plain.size)
+    converted = Image.new(after, plain.size)
     for top, bottom in strips(plain):
         strip = plain.crop((0, top, plain.width, bottom))
         if alpha is not None:
             strip = strip.convert(mode)
         done = ImageCms.applyTransform(strip, transform)
         if done is not None:
-            turned.paste(done, (0, top))
+            converted.paste(done, (0, top))
     if alpha is not None:
-        turned.putalpha(alpha)
-    return turned
+        converted.putalpha(alpha)
+    return converted
 
 
 def profile_of(image: Image.Image) -> bytes | None:
-    """The profile of a picture of three colours, where it is not sRGB: it can be turned when the picture is smaller."""
+    """The profile of an RGB image for a later `with_profile`; None if it is absent, damaged or sRGB."""
     profile = _profile(image)
     if image.mode != "RGB" or profile is None:
         return None
@@ -59,7 +63,7 @@ def profile_of(image: Image.Image) -> bytes | None:
 
 
 def with_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A picture in its own colours, in sRGB."""
+    """Converts an image from a profile (None: sRGB already) to sRGB."""
     if profile is None:
         return image
     image.info["icc_profile"] = profile
@@ -78,20 +82,20 @@ def _without_palette(image: Image.Image) -> Image.Image:
 
 
 def _transform(profile: bytes, mode: str, after: str) -> ImageCms.ImageCmsTransform | None:
-    """None where the profile is damaged, or is sRGB."""
+    """The cached transform from a profile; None if it is damaged or sRGB."""
     key = hashlib.sha256(profile).digest(), mode
     with _lock:
         if key in _transforms:
             return _transforms[key]
-    made = _made(profile, mode, after)
+    transform = _new_transform(profile, mode, after)
     with _lock:
         if len(_transforms) >= KEPT:
             _transforms.clear()
-        _transforms[key] = made
-    return made
+        _transforms[key] = transform
+    return transform
 
 
-def _made(profile: bytes, mode: str, after: str) -> ImageCms.ImageCmsTransform | None:
+def _new_transform(profile: bytes, mode: str, after: str) -> ImageCms.ImageCmsTransform | None:
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
@@ -99,10 +103,13 @@ def _made(profile: bytes, mode: str, after: str) -> ImageCms.ImageCmsTransform |
         if mode == "CMYK":
             return transform
         samples = _samples(mode)
-        turned = ImageCms.applyTransform(samples, transform)
+        converted = ImageCms.applyTransform(samples, transform)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-    if turned is None or np.abs(np.asarray(turned, dtype=np.int16) - np.asarray(samples, dtype=np.int16)).max() <= ALIKE:
+    if converted is None:
+        return None
+    difference = np.asarray(converted, dtype=np.int16) - np.asarray(samples, dtype=np.int16)
+    if np.abs(difference).max() <= ALIKE:
         return None
     return transform
 

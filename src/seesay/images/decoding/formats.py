@@ -1,19 +1,25 @@
-"""Kinds of pictures and videos: which are read, by which version of the reader, and by what name the others are told."""
+"""Kinds of pictures and videos by suffix: those that are read, and the names and advice for the others."""
 
 import importlib
 import importlib.util
 from functools import cache
 from types import ModuleType
 
-# Higher whenever pictures come out otherwise than before: what a library knows of them is then read again, once.
-# 1: TIFFs turned once, dates and places of all kinds, colour profiles, frames that show something, damaged files.
+# Version of the reader. It is raised whenever pictures are read differently; libraries then read theirs again, once.
+# 1: TIFFs rotated once, dates and places of all kinds, colour profiles, informative frames, damaged files.
 READER = 1
 HEIF = "HEIF"
 SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG 2000", "PNM")
 
-# Kinds of files that are passed over, by which they are counted, and what can be done about it.
-VIDEO, LIVE_PHOTO, RAW_PHOTO, RAW_BESIDE = "video", "Live Photo video", "raw photo", "raw photo beside its picture"
-HEIC, JPEG_XL, OTHER, LINKED = "HEIC picture", "JPEG XL picture", "picture of another kind", "link to a folder"
+# Kinds of skipped files, as reports name them, and what people can do about each.
+VIDEO = "video"
+LIVE_PHOTO = "Live Photo video"
+RAW_PHOTO = "raw photo"
+RAW_BESIDE = "raw photo beside its picture"
+HEIC = "HEIC picture"
+JPEG_XL = "JPEG XL picture"
+OTHER = "picture of another kind"
+LINKED = "link to a folder"
 ADVICE = {
     VIDEO: "not read by this version; a still of it can be indexed",
     LIVE_PHOTO: "belongs to the picture beside it",
@@ -35,26 +41,28 @@ KINDS = {
     "wdp wmf xcf",
 }
 KIND_OF = {f".{suffix}": kind for kind, suffixes in KINDS.items() for suffix in suffixes.split()}
-SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind in (READ, HEIC))  # of what a picture is named
-# The first without the memory faults of 2026 by which a picture could run code (CVE-2026-84383 and others).
+SUFFIXES = frozenset(suffix for suffix, kind in KIND_OF.items() if kind in (READ, HEIC))  # of files that can be pictures
+# The first version without the memory errors of 2026 through which a picture could run code (CVE-2026-84383 and others).
 LIBHEIF = (1, 23, 4)
 
 
 def is_read(suffix: str) -> bool:
-    """suffix: in small letters. libheif is loaded only where there is a HEIC."""
+    """Whether files with a suffix, in lower case, are read. Loads libheif for that of a HEIC."""
     kind = KIND_OF.get(suffix)
     return kind == READ or (kind == HEIC and heif() is not None)
 
 
 def passed_over(suffix: str) -> str | None:
-    """The kind of a file that looks like a picture or a video and is not read; None for any other. suffix: in small letters."""
+    """The kind of a picture or video that is skipped, by its suffix in lower case; None for any other file."""
     return None if is_read(suffix) else KIND_OF.get(suffix)
 
 
 @cache
 def heif() -> ModuleType | None:
-    """The installed binding of libheif, where that is one without known faults. pi_heif decodes only, pillow_heif brings an
-    encoder under another licence; both have the same names."""
+    """The installed binding of libheif; None if there is none, or only one with known security faults.
+
+    pi_heif only decodes, pillow_heif brings an encoder under another licence; both have the same interface.
+    """
     for name in ("pi_heif", "pillow_heif"):
         if importlib.util.find_spec(name) is None:
             continue

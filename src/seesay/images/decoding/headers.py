@@ -1,4 +1,4 @@
-"""What a file's first bytes say, before any decoder takes memory for it: its format and its size."""
+"""Format and size of a picture from its file's first bytes, before a decoder takes memory for it."""
 
 import struct
 
@@ -8,8 +8,10 @@ from seesay.images.decoding.formats import HEIF
 
 
 def format_of(data: bytes) -> str | None:
-    """By how the file begins, whatever its name says; None where it is nothing that is read. What else Pillow could open (EPS
-    runs a program, PSD, FITS, ...) is never reached."""
+    """Pillow's name of a file's format, by its signature; None for one that is not read.
+
+    Pillow's other formats (EPS runs a program; PSD, FITS, ...) are thereby never opened.
+    """
     start = data[:32]
     if start.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -33,7 +35,7 @@ def format_of(data: bytes) -> str | None:
 
 
 def _container(data: bytes) -> str | None:
-    """Of the family of MP4: its brands say what it is."""
+    """The format of an ISO media file, by its brands."""
     length = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, length, 4))}
     if brands & {b"avif", b"avis"}:
@@ -44,7 +46,7 @@ def _container(data: bytes) -> str | None:
 
 
 def canvas(data: bytes, kind: str) -> tuple[int, int]:
-    """(width, height) as the file says it; (0, 0) where it does not say so at its beginning."""
+    """(width, height) from the header; (0, 0) if it is not at the beginning of the file."""
     try:
         match kind:
             case "PNG":
@@ -53,7 +55,7 @@ def canvas(data: bytes, kind: str) -> tuple[int, int]:
                 return _pair("<HH", data, 6)
             case "BMP" if data[14:18] != b"\x0c\0\0\0":
                 width, height = _pair("<ii", data, 18)
-                return width, abs(height)  # upside down where it is negative
+                return width, abs(height)  # a negative height means rows from the top
             case "JPEG":
                 return jpeg.size(data)
             case "WEBP":

@@ -1,10 +1,10 @@
-"""Decoding in processes of their own, for pictures that a thread could not give up.
+"""Decoding in separate processes, which can be killed, for pictures that may take long or crash a decoder.
 
-A thread inside a decoder cannot be stopped, and a decoder that fails badly takes its process along. What a baseline photo costs
-is known from its size; what a TIFF, an HEIC, a JPEG 2000 or a panorama costs is not. Those go through a pipe to a process that
-has a deadline and a bound on its memory, and that is ended where it exceeds them; the next picture has a new one.
+A thread inside a decoder cannot be stopped, and a crash takes the process along. The cost of a baseline photo follows from its
+size; that of a TIFF, an HEIC, a JPEG 2000 or a panorama does not. Those go through a pipe to a worker process with a deadline
+and a memory limit, which is killed when it exceeds them; the next picture gets a new one.
 
-What comes back is figures and pixels, nothing that could run.
+The answer consists of numbers and pixels, nothing that could be executed.
 """
 
 import atexit
@@ -23,26 +23,26 @@ from PIL import Image
 
 from seesay.errors import UnreadableImage
 from seesay.images.decoding import jpeg
-from seesay.images.decoding.decode import NO_MEMORY, Picture, Room, Wanted, decoded
+from seesay.images.decoding.decode import NO_MEMORY, DecodeOptions, Picture, Reserve, decode_picture
 from seesay.images.decoding.formats import HEIF
 from seesay.images.decoding.headers import canvas, format_of
 from seesay.images.metadata import Metadata
 
-FORMATS = ("TIFF", "AVIF", "JPEG2000", "PPM", HEIF)  # whose work their size does not bound
-LARGE_PIXELS = 32_000_000  # above it even a plain photo takes seconds
-LARGE_WORK = 200_000_000  # pixels times scans of a JPEG; a progressive photo of 20 million has so many
+FORMATS = ("TIFF", "AVIF", "JPEG2000", "PPM", HEIF)  # formats whose cost their size does not bound
+LARGE_PIXELS = 32_000_000  # above this even a baseline photo takes seconds
+LARGE_WORK = 200_000_000  # pixels times scans of a JPEG, as of a progressive photo of 20 million pixels
 DEADLINE_S = 20.0
 START_S = 60.0
 MEMORY = 4 * 2**30  # bytes of one process
-# Inside a program that was made of Python and SeeSay there is no interpreter to start.
+# A frozen program (Python and SeeSay in one executable) has no interpreter to start.
 POSSIBLE = bool(sys.executable) and not getattr(sys, "frozen", False)
 WORKERS = min(4, os.cpu_count() or 1)
-# sys.path as it is here, so that the same code is found however it was started.
+# With this process's sys.path, so that the worker imports the same code.
 PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from seesay.images.decoding.isolated import work; work()"
 
 
-def needed(data: bytes) -> bool:
-    """Whether a file should not be decoded in a thread."""
+def needs_process(data: bytes) -> bool:
+    """Whether a file must be decoded in a separate process."""
     kind = format_of(data)
     if kind is None or not POSSIBLE:
         return False
@@ -53,7 +53,7 @@ def needed(data: bytes) -> bool:
 
 
 class Decoders:
-    """Processes that decode one picture at a time each, started when there is one to decode and none that is free."""
+    """A pool of worker processes, each for one picture at a time, started when a picture finds none idle."""
 
     def __init__(self, most: int = WORKERS, deadline_s: float = DEADLINE_S) -> None:
         self.deadline_s = deadline_s
@@ -61,12 +61,12 @@ class Decoders:
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
 
-    def decode(self, data: bytes, name: str, wanted: Wanted, room: Room) -> Picture:
-        """As `decoded`. Raises UnreadableImage."""
+    def decode(self, data: bytes, name: str, options: DecodeOptions, reserve: Reserve) -> Picture:
+        """Decodes like `decode_picture`. Raises UnreadableImage."""
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
-            if worker is not None and not worker.there():  # somebody else has ended it
+            if worker is not None and not worker.is_ready():  # killed from outside
                 worker.close()
                 worker = None
             try:
@@ -75,7 +75,7 @@ class Decoders:
                 reason = f"no process to decode it could be started ({fault.strerror or fault})"
                 raise UnreadableImage(name, reason, transient=True) from None
             try:
-                picture = worker.decode(data, name, wanted, room, self.deadline_s)
+                picture = worker.decode(data, name, options, reserve, self.deadline_s)
             except UnreadableImage:
                 self._keep(worker)
                 raise
@@ -86,44 +86,47 @@ class Decoders:
             return picture
 
     def _keep(self, worker: "_Worker") -> None:
-        if worker.there():
+        if worker.is_ready():
             with self._lock:
                 self._idle.append(worker)
         else:
             worker.close()
 
     def close(self) -> None:
+        """Ends all idle workers."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
 
 
 class _Worker:
+    """One worker process and the pipe to it."""
+
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # where decoders write what nobody asked for
+            stderr=subprocess.DEVNULL,  # decoders write noise there
         )
         self.alive = True
         self._late = False
         self._started = False
 
-    def decode(self, data: bytes, name: str, wanted: Wanted, room: Room, deadline_s: float) -> Picture:
+    def decode(self, data: bytes, name: str, options: DecodeOptions, reserve: Reserve, deadline_s: float) -> Picture:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._late = False
         try:
-            if not self._started:  # on a busy machine that takes longer than a picture
+            if not self._started:  # a start takes longer than a picture on a busy machine
                 with self._deadline(START_S):
                     _receive(self._process.stdout)
                 self._started = True
             with self._deadline(deadline_s):
-                _send(self._process.stdin, {"name": name, "wanted": asdict(wanted)}, data)
+                _send(self._process.stdin, {"name": name, "options": asdict(options)}, data)
                 answer, _ = _receive(self._process.stdout)
             if "room" in answer:
-                with room(int(answer["room"])), self._deadline(deadline_s):
+                with reserve(int(answer["room"])), self._deadline(deadline_s):
                     _send(self._process.stdin, {}, b"")
                     answer, pixels = _receive(self._process.stdout)
                     if "size" in answer:
@@ -131,9 +134,9 @@ class _Worker:
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             self.alive = False
             answer = {"reason": "is damaged: its decoder broke down"}
-            if self._late:  # for which the machine may have been too busy
+            if self._late:  # transient: the machine may have been too busy
                 answer = {"reason": f"took longer than {deadline_s:g} s to decode, and was given up", "transient": True}
-        # Raised here, it holds on to none of the pixels that had arrived, as it would by the fault that it followed.
+        # Raised outside the except clause: as the context of another error it would keep the pixels that had arrived alive.
         raise UnreadableImage(name, str(answer.get("reason")), transient=bool(answer.get("transient")))
 
     @contextmanager
@@ -146,8 +149,8 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def there(self) -> bool:
-        """Whether it can take another picture; it may have been given up just when it was done."""
+    def is_ready(self) -> bool:
+        """Whether it can take another picture; its deadline may have passed just when it finished."""
         return self.alive and not self._late and self._process.poll() is None
 
     def _give_up(self) -> None:
@@ -158,17 +161,17 @@ class _Worker:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                with suppress(OSError):  # what was still to be written has nobody to read it
+                with suppress(OSError):  # the rest of the request has no reader
                     stream.close()
         self._process.wait()
 
 
-_pools: dict[int, Decoders] = {}  # by process: one that was forked off must not share its parent's
+_pools: dict[int, Decoders] = {}  # by process id: a forked child must not share its parent's
 _pools_lock = threading.Lock()
 
 
 def decoders() -> Decoders:
-    """Those of this process, which end with it."""
+    """The pool of this process, which ends with it."""
     with _pools_lock:
         if (pid := os.getpid()) not in _pools:
             _pools[pid] = Decoders()
@@ -177,12 +180,12 @@ def decoders() -> Decoders:
 
 
 def _end(pid: int) -> None:
-    if pid == os.getpid():  # a forked process has inherited this, too
+    if pid == os.getpid():  # a forked child inherits the exit handler
         _pools[pid].close()
 
 
 def _after_fork() -> None:
-    """A thread that held the lock is not in the new process to let go of it."""
+    """Replaces the lock: the thread that may have held it does not exist in the child."""
     global _pools_lock
     _pools_lock = threading.Lock()
 
@@ -196,44 +199,44 @@ def _picture(answer: dict[str, Any], pixels: bytes) -> Picture:
     return Picture(image, answer["width"], answer["height"], Metadata(**answer["metadata"]), answer["note"])
 
 
-# Inside the process
+# In the worker process
 
 
 def work() -> None:
-    """Decodes what arrives until nothing does."""
-    arriving, leaving = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = sys.stderr  # nothing else may get between the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the one who asks; this one ends with it
+    """Decodes requests from stdin until it ends."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # prints must not get between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes stdin
     _bound_memory()
-    _send(leaving, {}, b"")
+    _send(answers, {}, b"")
     with suppress(EOFError, BrokenPipeError):
         while True:
-            _answer(arriving, leaving)
+            _answer(requests, answers)
 
 
-def _answer(arriving: IO[bytes], leaving: IO[bytes]) -> None:
-    """One picture; what it took is given back at the end."""
-    order, data = _receive(arriving)
-    asked = False
+def _answer(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answers one request. The picture is freed on return."""
+    order, data = _receive(requests)
+    reserved = False
 
     @contextmanager
-    def room(bytes: int) -> Iterator[None]:
-        nonlocal asked
-        if not asked:  # a file that is mended and tried again has its room
-            asked = True
-            _send(leaving, {"room": bytes}, b"")
-            _receive(arriving)
+    def reserve(bytes: int) -> Iterator[None]:
+        nonlocal reserved
+        if not reserved:  # a second attempt, after a repair, has its memory already
+            reserved = True
+            _send(answers, {"room": bytes}, b"")
+            _receive(requests)
         yield
 
     try:
-        picture = decoded(data, order["name"], Wanted(**order["wanted"]), room)
+        picture = decode_picture(data, order["name"], DecodeOptions(**order["options"]), reserve)
         facts: dict[str, Any] = {"width": picture.width, "height": picture.height, "note": picture.note}
         facts |= {"size": picture.image.size, "metadata": asdict(picture.metadata)}
-        _send(leaving, facts, picture.image.tobytes())
+        _send(answers, facts, picture.image.tobytes())
     except UnreadableImage as fault:
-        _send(leaving, {"reason": fault.reason, "transient": fault.transient}, b"")
+        _send(answers, {"reason": fault.reason, "transient": fault.transient}, b"")
     except MemoryError:
-        _send(leaving, {"reason": NO_MEMORY, "transient": True}, b"")
+        _send(answers, {"reason": NO_MEMORY, "transient": True}, b"")
 
 
 def _bound_memory() -> None:
@@ -243,7 +246,7 @@ def _bound_memory() -> None:
         return
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ValueError, OSError):  # the user's own bound is lower, or the system has none
+    except (ValueError, OSError):  # a lower limit is set already, or the system has none
         return
 
 

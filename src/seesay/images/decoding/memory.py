@@ -1,4 +1,4 @@
-"""How much memory decoded pictures may take at one time, in all threads of this process together."""
+"""A memory budget for decoded pictures, shared by all threads of this process."""
 
 import os
 import threading
@@ -7,42 +7,46 @@ from contextlib import contextmanager
 
 from PIL import Image
 
-PIECE = 64 * 2**20  # bytes that Pillow takes at once for a large picture
-BYTES_PER_PIXEL = 16  # of a picture and of the copies made on its way to RGB, at their most
+BLOCK = 64 * 2**20  # bytes that Pillow allocates at once for a large picture
+BYTES_PER_PIXEL = 16  # peak of a picture and its copies on the way to RGB
 
 
 class Budget:
-    """bytes: of all that hold some at once. One that is larger than all of it goes alone."""
+    """At most `bytes` are reserved at one time. A larger reservation waits until it is the only one."""
 
     def __init__(self, bytes: int) -> None:
         self.bytes = bytes
         self.reset()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.reset)  # what other threads hold there is nobody's here
+            os.register_at_fork(after_in_child=self.reset)  # the threads that reserved memory do not exist in the child
 
     def reset(self) -> None:
-        self.taken = 0
+        """Drops all reservations."""
+        self.reserved = 0
         self._free = threading.Condition()
 
     @contextmanager
-    def holding(self, bytes: int) -> Iterator[None]:
-        """Waits until there is room. Whoever holds some must not ask for more."""
+    def reserve(self, bytes: int) -> Iterator[None]:
+        """Waits until so many bytes are free and holds them during a block, which must not reserve more (deadlock)."""
         with self._free:
-            while self.taken and self.taken + bytes > self.bytes:
+            while self.reserved and self.reserved + bytes > self.bytes:
                 self._free.wait()
-            self.taken += bytes
+            self.reserved += bytes
         try:
             yield
         finally:
             with self._free:
-                self.taken -= bytes
+                self.reserved -= bytes
                 self._free.notify_all()
 
 
-DECODED = Budget(2**30)
+DECODING = Budget(2**30)
 
 
-def give_back_large_pictures() -> None:
-    """For a process that goes on for long. Pieces of over 32 MB go back to the system when they are freed; Pillow's own of 16
-    MB stay with the C library where there are several threads (486 MB after a request of 64 large pictures, and 158 so)."""
-    Image.core.set_block_size(PIECE)  # type: ignore[attr-defined]  # as Pillow's documentation has it
+def allocate_large_blocks() -> None:
+    """Lets a long-lived process return the memory of large pictures to the system.
+
+    Blocks of over 32 MB are returned when they are freed; Pillow's default of 16 MB stays with the C library under several
+    threads (after a request of 64 large pictures 486 MB, and 158 MB with this).
+    """
+    Image.core.set_block_size(BLOCK)  # type: ignore[attr-defined]  # as Pillow's documentation has it

@@ -1,27 +1,28 @@
-"""PNG files whose pixels are whole and whose rest is not, and those that are cut short."""
+"""PNG structure: chunks, and repair of damaged and truncated files."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")  # what is shown hangs on these alone
-FACTS = (b"eXIf", b"iCCP", b"iTXt", b"tEXt")
-MOST_FACT = 2**20  # bytes of one that is kept, as it is stored and unpacked
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-STEPS = ((8, 8), (8, 8), (4, 8), (4, 4), (2, 4), (2, 2), (1, 2))  # of interlacing: between columns and between rows
+IMAGE_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT")  # enough to show it
+METADATA_CHUNKS = (b"eXIf", b"iCCP", b"iTXt", b"tEXt")
+MOST_METADATA = 2**20  # bytes of a metadata chunk that is kept, both stored and decompressed
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> channels
+# Adam7 interlacing: (columns, rows) between the pixels of each pass, and its first (column, row)
+STEPS = ((8, 8), (8, 8), (4, 8), (4, 4), (2, 4), (2, 2), (1, 2))
 STARTS = ((0, 0), (4, 0), (0, 4), (2, 0), (0, 2), (1, 0), (0, 1))
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """(type, body, whether its check sum is right) each; the last may be cut short."""
-    for kind, start, end in _places(data):
+    """(type, body, whether its checksum is right) of each chunk; the last may be truncated."""
+    for kind, start, end in _offsets(data):
         body = data[start:end]
         yield kind, body, data[end : end + 4] == struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
-def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(type, where its body begins and ends) each."""
+def _offsets(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(type, begin and end of its body) of each chunk."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -30,41 +31,42 @@ def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def changed_at(data: bytes) -> str | None:
-    """When the picture was last changed (tIME), as a date in words of ISO 8601."""
-    for kind, start, end in _places(data) if data.startswith(SIGNATURE) else ():
+    """The time of the last change (tIME) in ISO 8601; None if there is none."""
+    for kind, start, end in _offsets(data) if data.startswith(SIGNATURE) else ():
         if kind == b"tIME" and end - start == 7 and end <= len(data):
             body = data[start:end]
             return "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}".format(*struct.unpack(">H5B", body))
     return None
 
 
-def without_faults(data: bytes) -> bytes:
-    """The same pixels; texts and profiles that are damaged or too large are left out."""
-    found = [SIGNATURE]
-    for kind, body, whole in chunks(data):
-        if (kind in PIXELS and (whole or kind != b"IHDR")) or (kind in FACTS and whole and _small(kind, body)):
-            found.append(chunk(kind, body))
-    return b"".join(found)
+def without_damage(data: bytes) -> bytes:
+    """The same pixels without texts and profiles that are damaged or too large."""
+    parts = [SIGNATURE]
+    for kind, body, intact in chunks(data):
+        if (kind in IMAGE_CHUNKS and (intact or kind != b"IHDR")) or (
+            kind in METADATA_CHUNKS and intact and _small(kind, body)
+        ):
+            parts.append(chunk(kind, body))
+    return b"".join(parts)
 
 
 def _small(kind: bytes, body: bytes) -> bool:
-    if len(body) > MOST_FACT:
+    if len(body) > MOST_METADATA:
         return False
     if kind == b"iTXt":
-        return body.partition(b"\0")[2][:1] == b"\0"  # not packed
+        return body.partition(b"\0")[2][:1] == b"\0"  # not compressed
     if kind == b"iCCP":
-        unpacker = zlib.decompressobj()
+        inflater = zlib.decompressobj()
         try:
-            unpacker.decompress(body.partition(b"\0")[2][1:], MOST_FACT)
+            inflater.decompress(body.partition(b"\0")[2][1:], MOST_METADATA)
         except zlib.error:
             return False
-        return unpacker.eof
+        return inflater.eof
     return True
 
 
-def completed(data: bytes, enough: float) -> tuple[bytes, float] | None:
-    """A file that is cut short, with rows of zeros for those that are gone, and the share that is there; None where that is not
-    enough."""
+def with_all_rows(data: bytes, enough: float) -> tuple[bytes, float] | None:
+    """(a truncated file with zeros for its missing rows, the share of intact rows); None if that is less than `enough`."""
     parts = list(chunks(data))
     if not parts or parts[0][0] != b"IHDR" or len(parts[0][1]) != 13:
         return None
@@ -72,24 +74,24 @@ def completed(data: bytes, enough: float) -> tuple[bytes, float] | None:
     if colour not in CHANNELS or not width or not height:
         return None
     whole = _raw_bytes(width, height, depth * CHANNELS[colour], interlaced)
-    unpacker, rows = zlib.decompressobj(), bytearray()
+    inflater, rows = zlib.decompressobj(), bytearray()
     try:
         for kind, body, _ in parts:
             if kind == b"IDAT" and len(rows) < whole:
-                rows += unpacker.decompress(body, whole - len(rows))
+                rows += inflater.decompress(body, whole - len(rows))
     except zlib.error:
-        pass  # what came before the fault is good
+        pass  # the rows before the fault are intact
     share = len(rows) / whole
     if share < enough:
         return None
     rows += bytes(whole - len(rows))
     head = [chunk(kind, body) for kind, body, right in parts if right and kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf")]
-    packed = chunk(b"IDAT", zlib.compress(rows, 1))
-    return b"".join((SIGNATURE, *head, packed, chunk(b"IEND", b""))), share
+    pixels = chunk(b"IDAT", zlib.compress(rows, 1))
+    return b"".join((SIGNATURE, *head, pixels, chunk(b"IEND", b""))), share
 
 
 def _raw_bytes(width: int, height: int, bits: int, interlaced: int) -> int:
-    """Of all rows, each with the byte that says how it is filtered."""
+    """The number of bytes of all rows, each with its filter byte."""
     if not interlaced:
         return height * (1 + (width * bits + 7) // 8)
     total = 0
@@ -101,4 +103,5 @@ def _raw_bytes(width: int, height: int, bits: int, interlaced: int) -> int:
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk with length and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

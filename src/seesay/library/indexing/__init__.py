@@ -1,1 +1,1 @@
-"""From folders to rows and vectors of a library."""
+"""Indexing: from folders of files to rows and vectors of a library."""

@@ -1,4 +1,4 @@
-"""One index run: find what changed, decode ahead in threads, encode in batches, commit often.
+"""One index run: finds changed files, decodes ahead in threads, encodes in batches and commits often.
 
 A picture's row and its vector are written in one transaction, so a killed run loses the uncommitted batch and nothing else,
 and the next run does only the rest.
@@ -21,11 +21,14 @@ from seesay.images.metadata import Metadata
 from seesay.images.phash import waves
 from seesay.images.preprocess import load_pixels
 from seesay.images.read import read_bytes
-from seesay.library.indexing.crawl import TEXT_SUFFIXES, Crawl, Found, is_text_list, stat
+from seesay.library.indexing.crawl import TEXT_SUFFIXES, Crawl, CrawledFile, is_text_list, stat
 from seesay.library.indexing.report import Failure, IndexReport
 from seesay.library.indexing.texts import parse_texts
-from seesay.library.storage.reads import Space
-from seesay.library.storage.store import Known, Store
+from seesay.library.session import Session
+from seesay.library.storage.rows import FileRecord, Space
+from seesay.library.storage.store import Store
+from seesay.library.vectors import open_index
+from seesay.library.vectors.sync import compact, sync
 from seesay.model import IMAGE_BATCH, Model
 from seesay.system.cpu import available_cores
 from seesay.system.paths import below, join, printable
@@ -35,14 +38,11 @@ from seesay.system.progress import Progress
 COMMIT_ROWS = 64
 COMMIT_SECONDS = 2.0
 TEXT_ROWS = 1024
-SMALL_MATRIX = 1000  # below this many rows tombstones do not matter
-
-# called with (files done, files to do)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to bring up to date: a part of one root. `start` is below the root; '' is all of it."""
+    """A part of one root to bring up to date. `start` is a path below the root; '' is all of it."""
 
     root_id: int
     root: str
@@ -51,32 +51,35 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
+    """A file to read."""
+
     target: Target
-    found: Found
+    file: CrawledFile
 
     @property
     def path(self) -> str:
-        return join(self.target.root, self.found.path)
+        """The absolute path."""
+        return join(self.target.root, self.file.path)
 
 
-class Facts(NamedTuple):
-    """What is kept of a decoded picture besides its vector."""
+class DecodedFacts(NamedTuple):
+    """The facts of a decoded picture that are stored beside its vector."""
 
     width: int
     height: int
     metadata: Metadata
     waves: bytes
     note: str | None
-    recolored: bool  # since its profile counts
+    recolored: bool  # its colours were converted from a profile, which older readers did not do
 
 
 @dataclass
 class Prepared:
-    """A job after its thread is done with it: a failure, a known content, or pixels to encode."""
+    """A job after its thread is done with it: a failure, a content that is stored already, or pixels to encode."""
 
     job: Job
     digest: bytes = b""
-    facts: Facts | None = None
+    facts: DecodedFacts | None = None
     pixels: np.ndarray | None = None
     data: bytes = b""  # of a list of texts
     fault: UnreadableImage | None = None
@@ -84,21 +87,23 @@ class Prepared:
     decode_seconds: float = 0.0
 
     def as_copy(self) -> "Prepared":
-        """Of a content that is stored when this file is: its facts and pixels are not needed any more."""
+        """Drops facts and pixels: the content is stored before this file is."""
         self.facts = self.pixels = None
         return self
 
 
 class Indexer:
+    """One run over targets. Only for the holder of the library's lock."""
+
     def __init__(self, store: Store, model: Model, progress: Progress | None = None) -> None:
         self.store, self.model = store, model
         self.progress = progress or (lambda done, total: None)
         self.report = IndexReport()
         self.space: Space = store.ensure_space(model.space_id, model.dim, model.name)
-        self.matrix = store.matrix(self.space)
+        self.vectors = open_index(store.vector_folder(self.space), self.space.dim)
         self._excluded = frozenset(store.excluded())
         self._ready = store.ready_hashes(self.space)
-        self._last_known = store.last_content()
+        self._last_content = store.last_content()
         self._batch: dict[bytes, list[Prepared]] = {}  # by content, the first with pixels
         self._encoded: list[tuple[Prepared, bytes | None]] = []  # awaiting commit
         self._faults: list[Prepared] = []
@@ -106,75 +111,77 @@ class Indexer:
         self._seconds = dict.fromkeys(("read", "decode", "encode", "store"), 0.0)
 
     def run(self, targets: list[Target]) -> IndexReport:
+        """Brings the targets up to date and reports."""
         started = time.monotonic()
-        self._sync_matrix()
+        self._sync()
         jobs: list[Job] = []
-        gone: list[int] = []
+        deleted: list[int] = []
         planned: set[tuple[int, str]] = set()
         for target in targets:
-            more, absent = self._plan(target, planned)
-            jobs += more
-            gone += absent
+            more_jobs, more_deleted = self._plan(target, planned)
+            jobs += more_jobs
+            deleted += more_deleted
         try:
             self._work(jobs)
-        finally:  # also on Ctrl-C: what is encoded is kept, and pictures that have been replaced are not found any more
+        finally:  # also on Ctrl-C: encoded vectors are kept, and replaced pictures are not found any more
             self._commit()
             with self.store.transaction():
-                self.store.remove_orphans("image")  # a list of texts that is half read has no file yet: the next run goes on
+                self.store.remove_orphans("image")  # a half-read list of texts has no file yet: the next run continues it
         with self.store.transaction():
-            self.store.remove_files(gone)
+            self.store.remove_files(deleted)
             self.store.remove_orphans()
-        self.report.removed = len(gone)
-        self._compact()
+        self.report.removed = len(deleted)
+        compact(self.vectors, self.store, self.space)
         self.report.seconds = time.monotonic() - started
         self.report.stages = {stage: round(seconds, 3) for stage, seconds in self._seconds.items()}
         return self.report
 
-    # What is there to do
+    # Planning
 
     def _plan(self, target: Target, planned: set[tuple[int, str]]) -> tuple[list[Job], list[int]]:
-        """(files to read, ids of files that are gone). planned: files of all targets that were looked at, by root and path."""
-        known = self.store.known_files(target.root_id, target.start, self.space)
-        if known and _unmounted(target.root):
+        """(files to read, ids of deleted files). planned: files of earlier targets, by root and path; extended here."""
+        records = self.store.file_records(target.root_id, target.start, self.space)
+        if records and _is_unmounted(target.root):
             self.report.missing.append(target.root)
             return [], []
         crawl = Crawl(target.root, target.start, self._excluded)
         jobs, seen = [], set()
-        for found in self._candidates(target, crawl, known):
-            seen.add(found.path)
-            if (target.root_id, found.path) in planned:
+        for file in self._files(target, crawl, records):
+            seen.add(file.path)
+            if (target.root_id, file.path) in planned:
                 continue
-            planned.add((target.root_id, found.path))
-            if self._stale(target, found, known.get(found.path)):
-                jobs.append(Job(target, found))
+            planned.add((target.root_id, file.path))
+            if self._is_stale(target, file, records.get(file.path)):
+                jobs.append(Job(target, file))
         self.report.failed += crawl.blind
         self.report.skipped.update(crawl.by_kind())
         with self.store.transaction():
             self.store.put_skipped(target.root_id, target.start, crawl.skipped)
-        gone = [file.id for path, file in known.items() if path not in seen and crawl.saw(path)]
-        return jobs, gone
+        deleted = [record.id for path, record in records.items() if path not in seen and crawl.covers(path)]
+        return jobs, deleted
 
-    def _candidates(self, target: Target, crawl: Crawl, known: dict[str, Known]) -> Iterator[Found]:
-        one = stat(target.root, target.start)
-        if one is not None:  # a single file
-            yield one
+    def _files(self, target: Target, crawl: Crawl, records: dict[str, FileRecord]) -> Iterator[CrawledFile]:
+        single = stat(target.root, target.start)
+        if single is not None:
+            yield single
             return
         yield from crawl
-        for path, file in known.items():  # lists of texts are indexed when named, and kept up to date from then on
-            if (file.kind == "text" or is_text_list(path)) and (found := stat(target.root, path)):
-                yield found
+        for path, record in records.items():  # lists of texts are indexed when named, and kept up to date from then on
+            if (record.kind == "text" or is_text_list(path)) and (file := stat(target.root, path)):
+                yield file
 
-    def _stale(self, target: Target, found: Found, known: Known | None) -> bool:
-        if known is None or (known.size, known.mtime_ns) != (found.size, found.mtime_ns):
+    def _is_stale(self, target: Target, file: CrawledFile, record: FileRecord | None) -> bool:
+        """Whether a file has to be read; counts it in the report if not."""
+        if record is None or (record.size, record.mtime_ns) != (file.size, file.mtime_ns):
             return True
-        if known.kind != "text" and known.reader < READER:
+        if record.kind != "text" and record.reader < READER:
             return True
-        if known.reason is not None:
-            if not known.transient:
-                self.report.failed.append(Failure(join(target.root, found.path), known.reason, known=True))
-            return known.transient
-        self.report.unchanged += known.ready
-        return not known.ready
+        if record.reason is not None:
+            if not record.transient:
+                self.report.failed.append(Failure(join(target.root, file.path), record.reason, known=True))
+            return record.transient
+        self.report.unchanged += record.ready
+        return not record.ready
 
     # Reading and encoding
 
@@ -193,7 +200,7 @@ class Indexer:
                 self._index_texts(prepared)
             elif prepared.pixels is None or prepared.digest in self._ready:  # by now: a copy of one just encoded
                 self._encoded.append((prepared.as_copy(), None))
-            elif self._looks_the_same(prepared):
+            elif self._has_same_pixels(prepared):
                 prepared.pixels = None
                 self._encoded.append((prepared, None))
             else:
@@ -224,22 +231,22 @@ class Indexer:
             return Prepared(job, fault=fault)
         except MemoryError:
             return Prepared(job, fault=UnreadableImage(name, "does not fit into memory", transient=True))
-        except Exception as fault:  # whatever one picture brings about must not end the run for all others
+        except Exception as fault:  # no single picture may end the run for all others
             return Prepared(job, fault=UnreadableImage(name, f"cannot be read ({type(fault).__name__}: {fault})"))
 
     def _decode(self, prepared: Prepared, data: bytes, name: str) -> None:
         prepared.pixels, picture = load_pixels(data, self.model.image_spec, decode=self.model.decode, name=name)
         layout = waves(picture.image).astype("<f4").tobytes()
-        prepared.facts = Facts(
+        prepared.facts = DecodedFacts(
             picture.width, picture.height, picture.metadata, layout, picture.note, picture.profile is not None
         )
 
-    def _looks_the_same(self, prepared: Prepared) -> bool:
-        """Whether a picture that an older reader read has a vector already, since its pixels are the same as then."""
+    def _has_same_pixels(self, prepared: Prepared) -> bool:
+        """Whether a picture that an older reader read keeps its vector, since its pixels are the same as then."""
         facts = prepared.facts
         if facts is None or facts.recolored:
             return False
-        return self.store.looks_the_same(prepared.digest, facts.waves, self.space)
+        return self.store.has_vector_of_pixels(prepared.digest, facts.waves, self.space)
 
     def _encode(self) -> None:
         if not self._batch:
@@ -251,7 +258,7 @@ class Indexer:
             first.pixels = None
             self._encoded.append((first, vector.astype("<f4").tobytes()))
             self._encoded += [(copy.as_copy(), None) for copy in copies]
-            self._ready.add(digest)  # for the threads: what they read from now on comes behind it
+            self._ready.add(digest)  # for the threads: copies that they read from now on are stored after it
         self._batch.clear()
         self._seconds["encode"] += time.monotonic() - started
 
@@ -267,12 +274,12 @@ class Indexer:
                     self._store_fault(prepared)
             self._encoded.clear()
             self._faults.clear()
-            self._sync_matrix()
+            self._sync()
         self._committed_at = time.monotonic()
         self._seconds["store"] += time.monotonic() - started
 
     def _store_picture(self, prepared: Prepared, vector: bytes | None) -> None:
-        store, found = self.store, prepared.job.found
+        store, file = self.store, prepared.job.file
         if (facts := prepared.facts) is None:
             content = store.content(prepared.digest)
             self.report.reused += 1
@@ -288,22 +295,22 @@ class Indexer:
                 self.report.encoded += 1
             if facts.note is not None:
                 self.report.noted.append(Failure(prepared.job.path, facts.note))
-        # Edited, not renamed over another: what was said of it stays.
-        if content is not None and content > self._last_known:
-            store.carry_tags(prepared.job.target.root_id, found.path, content)
-        store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
+        # A new content in place of another is an edited picture, which keeps its tags.
+        if content is not None and content > self._last_content:
+            store.carry_tags(prepared.job.target.root_id, file.path, content)
+        store.put_file(prepared.job.target.root_id, file.path, file.size, file.mtime_ns, content)
 
     def _store_fault(self, prepared: Prepared) -> None:
-        fault, found = prepared.fault, prepared.job.found
+        fault, file = prepared.fault, prepared.job.file
         assert fault is not None
-        known = self.store.put_failure(
-            prepared.job.target.root_id, found.path, found.size, found.mtime_ns, fault.reason, fault.transient
+        repeated = self.store.put_failure(
+            prepared.job.target.root_id, file.path, file.size, file.mtime_ns, fault.reason, fault.transient
         )
-        self.report.failed.append(Failure(prepared.job.path, fault.reason, known))
+        self.report.failed.append(Failure(prepared.job.path, fault.reason, repeated))
 
     def _index_texts(self, prepared: Prepared) -> None:
-        """A list of texts: its lines are stored in parts, and its file last, so that search never shows half a list."""
-        found = prepared.job.found
+        """Indexes a list of texts: its lines in parts, and its file last, so that a search never shows half a list."""
+        file = prepared.job.file
         try:
             texts = parse_texts(prepared.data, os.path.basename(printable(prepared.job.path)))
         except UnreadableText as error:
@@ -316,56 +323,55 @@ class Indexer:
         for start in range(0, len(texts), TEXT_ROWS):
             self._store_texts(content, texts[start : start + TEXT_ROWS])
         with self.store.transaction():
-            self.store.put_file(prepared.job.target.root_id, found.path, found.size, found.mtime_ns, content)
+            self.store.put_file(prepared.job.target.root_id, file.path, file.size, file.mtime_ns, content)
         self.report.texts += len(texts)
-        self._sync_matrix()
+        self._sync()
 
     def _store_texts(self, content: int, rows: list[tuple[int, str]]) -> None:
-        known = self.store.text_vectors([text for _, text in rows], self.space)
-        new = list(dict.fromkeys(text for _, text in rows if text not in known))
+        encoded = self.store.text_vectors([text for _, text in rows], self.space)
+        new = list(dict.fromkeys(text for _, text in rows if text not in encoded))
         if new:
             started = time.monotonic()
             vectors = self.model.encode_text(new)
             build = self.model.build_id
-            known |= {text: (build, vector.astype("<f4").tobytes()) for text, vector in zip(new, vectors, strict=True)}
+            encoded |= {text: (build, vector.astype("<f4").tobytes()) for text, vector in zip(new, vectors, strict=True)}
             self._seconds["encode"] += time.monotonic() - started
         with self.store.transaction():
             for line, text in rows:
                 item = self.store.put_item(content, line=line, text=text)
-                self.store.put_vector(item, self.space, *known[text])
+                self.store.put_vector(item, self.space, *encoded[text])
 
-    # The matrix
-
-    def _sync_matrix(self) -> None:
-        sync_matrix(self.store, self.space)
-
-    def _compact(self) -> None:
-        rows = sum(self.matrix.published().rows.values())
-        live = sum(self.store.count_vectors(self.space).values())
-        if rows > SMALL_MATRIX and live < 0.8 * rows:
-            self.matrix.rebuild(self.store.vectors_after(0, self.space), self.store.last_vector_id())
+    def _sync(self) -> None:
+        sync(self.vectors, self.store, self.space)
 
 
-def _unmounted(root: str) -> bool:
-    """A disk that is not there looks like a folder that is gone or empty. Then nothing is deleted."""
+def index(session: Session, include: list[str], exclude: list[str], progress: Progress | None = None) -> IndexReport:
+    """Indexes absolute paths that `check_paths` accepts, or all roots where there are none. Only for the holder of the lock.
+
+    exclude: absolute paths to forget and skip from now on. Raises InputError where both contradict each other.
+    """
+    store, model = session.store, session.model
+    check_excluded(store, include, exclude)
+    with store.transaction():
+        for path in include:
+            store.include(path)
+        excluded = sum(store.exclude(path) for path in exclude)
+        if excluded:  # not otherwise: that would remove a half-read list of texts, which the run continues
+            store.remove_orphans()
+    roots = [Target(root, path, "") for path, root in store.roots().items()]
+    targets = plan_targets(store, include) if include else roots
+    report = Indexer(store, model.sharing().with_decode("fast"), progress).run(targets)
+    report.removed += excluded
+    session.save_background()
+    return report
+
+
+def _is_unmounted(root: str) -> bool:
+    """Whether a root is missing or empty, as a disk is that is not mounted. Then nothing of it is forgotten."""
     try:
         return not os.path.isfile(root) and not os.listdir(root)
     except OSError:
         return True
-
-
-def sync_matrix(store: Store, space: Space) -> None:
-    """Brings the matrix up to the database; only for the holder of the library's lock."""
-    matrix, last = store.matrix(space), store.last_vector_id()
-    state = matrix.published()
-    if state.last_id == last:
-        return
-    try:
-        if state.last_id > last:  # a database restored from a backup: its ids were given out anew
-            raise FileNotFoundError
-        matrix.extend(store.vectors_after(state.last_id, space), last)
-    except FileNotFoundError:
-        matrix.rebuild(store.vectors_after(0, space), last)
 
 
 def check_paths(paths: list[str]) -> None:
@@ -384,7 +390,7 @@ def check_paths(paths: list[str]) -> None:
 
 
 def check_excluded(store: Store, paths: list[str], exclude: list[str]) -> None:
-    """Raises InputError where what is to be indexed is to be left out too, or lies in a folder that is."""
+    """Raises InputError where a path to index is inside a path to exclude, or inside one that is excluded already."""
     for path in paths:
         for folder in exclude:
             if below(path, folder) is not None:
@@ -401,7 +407,7 @@ def check_excluded(store: Store, paths: list[str], exclude: list[str]) -> None:
 
 
 def plan_targets(store: Store, paths: list[str]) -> list[Target]:
-    """Checked absolute paths of folders or files -> targets, with overlapping roots joined."""
+    """Absolute paths that `check_paths` accepts -> targets. Roots inside a new one become part of it."""
     targets = []
     for path in paths:
         holder = next((root for root in store.roots() if below(path, root) is not None and os.path.isdir(root)), None)
@@ -415,11 +421,11 @@ def plan_targets(store: Store, paths: list[str]) -> list[Target]:
 
 
 def _without_repeats(targets: list[Target]) -> list[Target]:
-    """Drops a target that lies inside another of the same root, but for lists of texts, which folders do not bring."""
-    kept: list[Target] = []
+    """Drops targets inside another one of the same root, except lists of texts, which folders do not include."""
+    unique: list[Target] = []
     for target in sorted(targets, key=lambda t: len(t.start)):
-        inside = any(target.root_id == t.root_id and (not t.start or below(target.start, t.start) is not None) for t in kept)
+        inside = any(target.root_id == t.root_id and (not t.start or below(target.start, t.start) is not None) for t in unique)
         listed = is_text_list(target.start) and os.path.isfile(join(target.root, target.start))
-        if not inside or (listed and target not in kept):
-            kept.append(target)
-    return kept
+        if not inside or (listed and target not in unique):
+            unique.append(target)
+    return unique

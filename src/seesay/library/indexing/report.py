@@ -1,4 +1,4 @@
-"""What an index run did."""
+"""`IndexReport`: the counts and failures of an index run."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Failure:
-    """One file (or folder) that could not be read, or not wholly. `path` may hold surrogate escapes where the name is not
-    UTF-8. known: an earlier run reported the same of the same file."""
+    """One file (or folder) that could not be read, or only in part.
+
+    path: with surrogate escapes where the name is not UTF-8. known: an earlier run reported the same failure of the same file.
+    """
 
     path: str
     reason: str
@@ -18,14 +20,14 @@ class Failure:
 class IndexReport:
     """Counts of files after a run of `Library.index`.
 
-    encoded: read and encoded now. reused: new, changed or renamed files whose content was known, so only hashed.
-    unchanged: same size and time as before, not read. removed: no longer on disk. failed: cannot be read, this time or before;
-    `new_failures` are those that no earlier run has told.
-    missing: indexed folders that are not there now (an unmounted disk); their pictures are kept.
-    skipped: what looks like a picture or a video and is not read, by kind (`images.formats.ADVICE` has what can be done about
-    each). reread: pictures that an older version had read, read again and found to look the same. noted: pictures that were
-    read now although something is wrong with them.
-    texts: lines encoded or reused from lists of texts. stages: thread-seconds spent reading, decoding, encoding and storing.
+    encoded: read and encoded. reused: new, changed or renamed files whose content was stored already, so only hashed.
+    unchanged: same size and time as before, not read. removed: no longer on disk. reread: pictures that an older version had
+    read, read again with the same pixels. texts: lines encoded or reused from lists of texts.
+    failed: cannot be read, this time or before; `new_failures` are those that no earlier run has reported. noted: pictures that
+    were read although something is wrong with them. missing: indexed folders that are missing now (an unmounted disk); their
+    pictures are kept. skipped: files that look like pictures or videos and are not read, by kind
+    (`images.decoding.formats.ADVICE` says what can be done about each).
+    seconds: of the run. stages: thread-seconds spent reading, decoding, encoding and storing.
     """
 
     encoded: int = 0
@@ -43,4 +45,5 @@ class IndexReport:
 
     @property
     def new_failures(self) -> list[Failure]:
+        """Failures that no earlier run has reported."""
         return [failure for failure in self.failed if not failure.known]

@@ -1,9 +1,9 @@
-"""Lists of texts: one item per line of a .txt, one per row of a .tsv or .csv."""
+"""Parses lists of texts: one text per line of a .txt, one per row of a .tsv or .csv."""
 
 import csv
-import io
 
 from seesay.errors import UnreadableText
+from seesay.system.tables import delimited_rows
 
 COLUMNS = ("text", "caption", "title", "description", "sentence", "label", "name")
 MAX_TEXTS = 5_000_000
@@ -12,8 +12,8 @@ MAX_TEXTS = 5_000_000
 def parse_texts(data: bytes, name: str) -> list[tuple[int, str]]:
     """A file's bytes -> [(line, text), ...], empty ones left out; lines count from 1.
 
-    A table's texts stand in the first column whose heading is one of COLUMNS; a table without such a heading must have one
-    single column, which is then all texts. Raises UnreadableText, whose message is the reason alone.
+    A table's texts are in the first column whose heading is one of COLUMNS; a table without such a heading must have a single
+    column, which is then all texts. Raises UnreadableText, whose message is the reason alone.
     """
     try:
         content = data.decode("utf-8-sig")
@@ -24,9 +24,7 @@ def parse_texts(data: bytes, name: str) -> list[tuple[int, str]]:
     if name.lower().endswith(".txt"):
         rows = [(i, line) for i, line in enumerate(content.splitlines(), start=1)]
     else:
-        first = content.split("\n", 1)[0]
-        comma = ";" if ";" in first and "," not in first else ","  # spreadsheets in much of Europe write semicolons
-        rows = _table(content, "\t" if name.lower().endswith(".tsv") else comma)
+        rows = _table(content, ".tsv" if name.lower().endswith(".tsv") else ".csv")
     texts = [(line, text.strip()) for line, text in rows if text.strip()]
     if not texts:
         raise UnreadableText("holds no texts")
@@ -35,17 +33,11 @@ def parse_texts(data: bytes, name: str) -> list[tuple[int, str]]:
     return texts
 
 
-def _table(content: str, delimiter: str) -> list[tuple[int, str]]:
-    # Tab-separated files are written without quoting, as a rule; a lone quote in a caption must not swallow the lines after it.
-    lines = io.StringIO(content, newline="")
-    if delimiter == "\t":
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter)
+def _table(content: str, suffix: str) -> list[tuple[int, str]]:
     try:
-        rows = [(reader.line_num, row) for row in reader if row]
+        rows = delimited_rows(content, suffix)
     except csv.Error as error:
-        raise UnreadableText(f"line {reader.line_num}: {error}") from None
+        raise UnreadableText(str(error)) from None
     if not rows:
         return []
     heading = [cell.strip().lower() for cell in rows[0][1]]

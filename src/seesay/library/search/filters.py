@@ -1,4 +1,4 @@
-"""What a search shall pass over, by what is known of a picture and not by what it shows."""
+"""`Filters`: which pictures a search considers, by folder, date, camera, place, size, tag and name."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seesay.errors import InputError
-from seesay.library.search.names import containing, name_key, named
+from seesay.library.search.names import contents_with_name, has_name, name_key
 from seesay.system.paths import absolute
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -17,7 +17,7 @@ DATE = re.compile(  # neither in 2024-02-31 nor in ２０２４
     r"[0-9]{4}(-(0[1-9]|1[0-2])(-(?!(?<=02-)3|(?<=0[469]-|11-)31)(0[1-9]|[12][0-9]|3[01])"
     r"(T([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9])?)?)?)?)?"
 )
-# Every name of a camera, each by one step in the index: they are few, the pictures many.
+# Every camera's name, found by one step in the index each: cameras are few, pictures many.
 CAMERAS = """WITH RECURSIVE cameras (name) AS (
     SELECT min(camera) FROM contents UNION ALL
     SELECT (SELECT min(camera) FROM contents WHERE camera > name) FROM cameras WHERE name IS NOT NULL
@@ -26,14 +26,14 @@ CAMERAS = """WITH RECURSIVE cameras (name) AS (
 
 @dataclass(frozen=True)
 class Filters:
-    """Only pictures that all of these are true of; one of which a thing is not known does not pass.
+    """Conditions that a picture has to meet, all of them; a picture whose date, camera or place is unknown fails those.
 
-    under: a folder, all of whose folders count. after, before: dates, or beginnings of one, in the camera's local time; the
-    year, month or day that is said counts as a whole on either side ("2024" to "2024-05"). camera: a part of its name, in any
-    case. name: a part of the name of a file or of a folder that it lies in, in any case, or several, all of which it has;
-    not_name: none of these. place: south, west, north, east in degrees; where west is larger than east, the box crosses the
-    date line. min_px: of the shorter side. tag: one, or several, all of which a picture has, in any case. min_score: of the
-    cosine. Raises InputError."""
+    under: a folder, with all folders below it. after, before: dates or beginnings of one, in the camera's local time, both
+    inclusive: "2024-05" is the whole month. camera: a part of its name. name: a part of the name of the file or of a folder
+    above it, or several, all of which have to match; not_name: none of which may. tag: one, or several, all of which the
+    picture has. Names, cameras and tags are compared in any case. place: south, west, north, east in degrees; west > east
+    crosses the date line. min_px: the least shorter side. min_score: the least cosine. Raises InputError.
+    """
 
     under: str | os.PathLike[str] | None = None
     after: str | None = None
@@ -49,13 +49,13 @@ class Filters:
 
     def __post_init__(self) -> None:
         for name in ("after", "before"):
-            said = getattr(self, name)
-            if said is not None and not DATE.fullmatch(said):
+            date = getattr(self, name)
+            if date is not None and not DATE.fullmatch(date):
                 raise InputError(
-                    f"{name}: expected a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T18:30, got {said!r}",
+                    f"{name}: expected a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T18:30, got {date!r}",
                     parameter=name,
                     expected="a date",
-                    got=said,
+                    got=date,
                 )
         if self.after and self.before and self.after[: len(self.before)] > self.before[: len(self.after)]:
             raise InputError(f"after {self.after} and before {self.before} leave no time between them")
@@ -99,27 +99,33 @@ class Filters:
 
     @property
     def folder(self) -> str | None:
+        """`under` as an absolute path."""
         return None if self.under is None else absolute(self.under)
 
     @property
     def tags(self) -> tuple[str, ...]:
+        """`tag` as a tuple, also where it is one or none."""
         return (self.tag,) if isinstance(self.tag, str) else self.tag or ()
 
     @property
     def names(self) -> tuple[str, ...]:
+        """`name` as a tuple."""
         return (self.name,) if isinstance(self.name, str) else self.name or ()
 
     @property
     def other_names(self) -> tuple[str, ...]:
+        """`not_name` as a tuple."""
         return (self.not_name,) if isinstance(self.not_name, str) else self.not_name or ()
 
     def conditions(self, *, few: bool = False) -> Iterator[tuple[str, list[object]]]:
-        """SQL over the table `contents c`, with its values; of the folder and the score others take care. few: for a few of
-        them, which are looked at one by one."""
+        """SQL conditions over the table `contents c`, each with its values; all but those of the folder and the cosine.
+
+        few: the form that is fast where few contents are tested one by one.
+        """
         if self.after is not None:
             yield "c.taken_at >= ?", [self.after]
         if self.before is not None:
-            yield "c.taken_at < ?", [self.before + "~"]  # which is after all that begin so
+            yield "c.taken_at < ?", [self.before + "~"]  # sorts after everything with this beginning
         if self.camera is not None:
             yield f"c.camera IN ({CAMERAS} WHERE instr(lower(name), lower(?)) > 0)", [self.camera.strip()]
         if self.place is not None:
@@ -135,17 +141,20 @@ class Filters:
             yield "c.id IN (SELECT content_id FROM tags WHERE key = ?)", [tag_key(tag)]
         for names, negation in ((self.names, ""), (self.other_names, "NOT ")):
             for name in names:
-                sql, values = named(name) if few else containing(name)
+                sql, values = has_name(name) if few else contents_with_name(name)
                 yield f"{negation}{sql}" if few else f"c.id {negation}IN ({sql})", values
 
 
+EVERYTHING = Filters()
+
+
 def tag_name(tag: str) -> str:
-    """A tag as it is kept and shown: an accent may come as a letter of its own (macOS names files so), spaces in any number."""
+    """A tag as it is stored and shown: accents composed (macOS types them as letters of their own), single spaces."""
     return " ".join(unicodedata.normalize("NFC", tag).split())
 
 
 def tag_key(tag: str) -> str:
-    """What tags are compared by: equal for one tag in any case, of any alphabet."""
+    """The key that tags are compared by: equal for one tag in any case, in any alphabet."""
     return unicodedata.normalize("NFC", tag_name(tag).casefold())
 
 

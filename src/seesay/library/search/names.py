@@ -1,6 +1,6 @@
-"""Names of files and folders, as searches compare them: in any case, with any separators, without the suffix.
+"""Names of files and folders, compared in any case, with any separators and without the suffix.
 
-Each file has the key of its own name, and a folder, whose own name has a key as well and which lies in another one up to the
+In the database a file has the key of its own name and a folder; a folder has the key of its own name and a parent, up to the
 root.
 """
 
@@ -9,7 +9,7 @@ import re
 import sqlite3
 import unicodedata
 
-from seesay.system.paths import Stored, from_db, to_db
+from seesay.system.paths import StoredPath, from_db, to_db
 
 SEPARATORS = re.compile(r"[\s_\-.,()\[\]+]+")
 INSIDE = """WITH RECURSIVE inside (id) AS (
@@ -18,16 +18,17 @@ INSIDE = """WITH RECURSIVE inside (id) AS (
 
 
 def name_key(name: str) -> str:
-    """What names are compared by: "IMG_2022.jpg" and "img 2022" have one key, as long as the suffix is taken off before."""
+    """The key that names without suffix are compared by: "IMG_2022" and "img 2022" have the same one."""
     return SEPARATORS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def file_key(path: str) -> str:
-    """Of a file, without the suffix; a name that is not UTF-8 has the key of what can be read of it."""
+    """The key of a file's name without the suffix. Bytes of a name that are not UTF-8 are ignored."""
     return name_key(_readable(os.path.splitext(os.path.basename(path))[0]))
 
 
 def folder_key(path: str) -> str:
+    """The key of a folder's own name."""
     return name_key(_readable(os.path.basename(path)))
 
 
@@ -36,11 +37,11 @@ def _readable(name: str) -> str:
 
 
 class Folders:
-    """The folders of roots in the database, made when a file needs them."""
+    """The table of folders: rows are added when a file needs them, and their ids are cached."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
-        self._known: dict[tuple[int, Stored], int] = {}
+        self._ids: dict[tuple[int, StoredPath], int] = {}
 
     def of_file(self, root: int, path: str) -> int:
         """The folder of a file by its path below the root ('' where the root is the file)."""
@@ -48,8 +49,8 @@ class Folders:
 
     def _folder(self, root: int, path: str, *, is_file: bool = False) -> int:
         stored = to_db(path)
-        if (known := self._known.get((root, stored))) is not None:
-            return known
+        if (cached := self._ids.get((root, stored))) is not None:
+            return cached
         parent = None
         if path:
             parent, key = self._folder(root, os.path.dirname(path)), folder_key(path)
@@ -59,17 +60,17 @@ class Folders:
         self.db.execute(
             "INSERT OR IGNORE INTO folders (root_id, path, parent_id, key) VALUES (?, ?, ?, ?)", (root, stored, parent, key)
         )
-        (found,) = self.db.execute("SELECT id FROM folders WHERE root_id = ? AND path = ?", (root, stored)).fetchone()
-        self._known[root, stored] = found
-        return int(found)
+        (folder,) = self.db.execute("SELECT id FROM folders WHERE root_id = ? AND path = ?", (root, stored)).fetchone()
+        self._ids[root, stored] = folder
+        return int(folder)
 
-    def forget_known(self) -> None:
-        """After a transaction that was rolled back, or roots that are gone."""
-        self._known.clear()
+    def clear_cache(self) -> None:
+        """Forgets cached ids; to be called after a transaction was rolled back or roots were removed."""
+        self._ids.clear()
 
 
 def fill(db: sqlite3.Connection) -> None:
-    """Gives files that have none yet their keys and folders: those of a library made before names were searched."""
+    """Migration: adds keys and folders of files in a library that was made before names could be searched."""
     roots = dict(db.execute("SELECT id, path FROM roots"))
     folders = Folders(db)
     for file, root, stored in db.execute("SELECT id, root_id, path FROM files WHERE folder_id IS NULL").fetchall():
@@ -78,8 +79,8 @@ def fill(db: sqlite3.Connection) -> None:
         db.execute("UPDATE files SET key = ?, folder_id = ? WHERE id = ?", (key, folders.of_file(root, path), file))
 
 
-def containing(name: str) -> tuple[str, list[object]]:
-    """SQL for the contents that have a file whose name, or one of whose folders' names, holds a part of a name; its values."""
+def contents_with_name(name: str) -> tuple[str, list[object]]:
+    """SQL for the ids of contents that have a file with this part of a name in its own or a folder's name, and its values."""
     key = name_key(name)
     inside = INSIDE.format(condition="instr(key, ?) > 0")
     return (
@@ -89,8 +90,8 @@ def containing(name: str) -> tuple[str, list[object]]:
     )
 
 
-def named(name: str) -> tuple[str, list[object]]:
-    """The same as a condition on a content `c`, with its values: for a few, of which it looks at the files of each."""
+def has_name(name: str) -> tuple[str, list[object]]:
+    """The same as a condition on one content `c`, and its values: faster where few contents are tested."""
     key = name_key(name)
     inside = INSIDE.format(condition="instr(key, ?) > 0")
     return (
@@ -100,8 +101,8 @@ def named(name: str) -> tuple[str, list[object]]:
     )
 
 
-def called(key: str) -> tuple[str, list[object]]:
-    """The same for those whose name, or one of whose folders' names, is exactly this key, by its index."""
+def contents_named(key: str) -> tuple[str, list[object]]:
+    """SQL for the ids of contents whose own name, or a folder's name, has exactly this key, and its values; by index."""
     inside = INSIDE.format(condition="key = ?")
     return (
         f"""{inside} SELECT content_id FROM files WHERE key = ? AND content_id IS NOT NULL

@@ -1,7 +1,6 @@
-"""From a query to hits: its terms' vectors, the candidates' ranks, and the mark of those that are likely."""
+"""Searches a library: compares a query's vectors with all of a kind, then ranks, filters and marks."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -9,35 +8,36 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.library.search.background import NEAREST, Form, corrections, form_of, search_spec
-from seesay.library.search.filters import Filters
-from seesay.library.search.names import called, name_key
+from seesay.library.search.background import NEAREST, corrections, search_spec
+from seesay.library.search.encode import EncodedQuery, PartVectors, encode_query
+from seesay.library.search.filters import EVERYTHING, Filters
+from seesay.library.search.names import contents_named, name_key
 from seesay.library.search.query import Part, Query
-from seesay.library.search.ranking import BY_SCORE, EVERYTHING, Candidates, Mark, Sort, by_date, by_score
-from seesay.library.search.relevance import WORDS, Relevance, Scale
-from seesay.library.search.result import Hit
-from seesay.library.search.terms import Terms
+from seesay.library.search.ranking import RANK_CURSOR, Candidates, Mark, Ranking, Sort
+from seesay.library.search.relevance import Relevance
+from seesay.library.search.result import Hit, SearchResult, WhyEmpty
+from seesay.library.storage.rows import Space
 from seesay.library.storage.store import Store
-from seesay.models.vectors import top_k, unit
-from seesay.system.paths import is_url
-from seesay.tasks.phrasing import phrase, query_embeddings
+from seesay.library.vectors.index import KINDS, Kind
+from seesay.models.vectors import top_k
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
-    from seesay.library.library import Library
-    from seesay.library.storage.reads import Space
+    from seesay.library.session import Session
 
-Kind = Literal["image", "text"]
 Score = Literal["rank", "cosine"]
 SORTS = get_args(Sort)
-NAMED = np.float32(100)  # above any rank: a picture of that very name comes first
-DATED = 100  # of the nearest pictures to a picture, so many are shown by date before the others
+NAMED = np.float32(100)  # above any rank: pictures with the query as their very name come first
+DATED = 100  # by date: so many of the nearest pictures, where no relevance says which are likely, come before the others
 
 
 @dataclass(frozen=True)
 class Options:
-    """How many hits are wanted, of what, and in what order. likely: only those that are marked so. score "cosine": the nearest
-    first by the cosine alone, without what the library's pictures have in common taken off."""
+    """How many hits of which kind, in what order.
+
+    likely: only hits that are likely to show what a query in words says. score "cosine": ordered by the cosine alone, without
+    correction by the library's background.
+    """
 
     n: int = 10
     filters: Filters = EVERYTHING
@@ -50,12 +50,12 @@ class Options:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise InputError(f"n must be at least 1, got {self.n}", parameter="n", expected="at least 1", got=self.n)
-        for name, value, known in (("kind", self.kind, ("image", "text")), ("score", self.score, ("rank", "cosine"))):
-            if value not in known:
+        for name, value, choices in (("kind", self.kind, KINDS), ("score", self.score, get_args(Score))):
+            if value not in choices:
                 raise InputError(
-                    f"{name} is {known[0]!r} or {known[1]!r}, got {value!r}",
+                    f"{name} is {choices[0]!r} or {choices[1]!r}, got {value!r}",
                     parameter=name,
-                    expected=f"{known[0]!r} or {known[1]!r}",
+                    expected=f"{choices[0]!r} or {choices[1]!r}",
                     got=value,
                 )
         if self.sort not in SORTS:
@@ -75,80 +75,67 @@ class Options:
 
 
 def search(
-    library: "Library",
+    session: "Session",
     query: Query | None,
-    image: "ImageInput | None",
-    pictures: Mapping[str, np.ndarray] | None,
     options: Options,
-    words: Mapping[str, np.ndarray] | None = None,
-) -> list[Hit]:
-    """`Library.search` says what is found. words: their vectors (D,) as `query_embeddings` makes them, where they are known."""
+    image: "ImageInput | None" = None,
+    vectors: PartVectors | None = None,
+) -> SearchResult:
+    """The hits of a query, an image, or both; without either, what passes the filters, by date. As `Library.search`."""
     parts = () if query is None else query.parts
-    options = replace(options, filters=_with_names(options.filters, parts))
-    parts = tuple(part for part in parts if part.what != "name")
-    with library.reading() as store:
-        space = library.space(store)  # before any encoding: a foreign library should not cost a model
-        store.check_tags(options.filters)
-        if not parts and image is None:
-            return _browsed(library, store, space, options)
-        known = [_known(store, space, part, pictures, words or {}) for part in parts]
-    terms = _terms(library, parts, known, [] if image is None else [image])
-    in_words = image is None and all(part.what == "words" for part in parts)
-    has_positive = image is not None or any(part.weight > 0 for part in parts)
-    name = parts[0].value if len(parts) == 1 and in_words and has_positive else None
-    form, scale = form_of([phrase(part.value) for part in parts], less=bool(terms.negative))
-    return ranked(library, terms, options, form=form if in_words and has_positive else None, scale=scale, name=name)
+    names = [part for part in parts if part.kind == "name"]
+    terms = [part for part in parts if part.kind != "name"]
+    narrowed = replace(options, filters=_with_names(options.filters, names))
+    session.require_space()  # before anything is encoded: in a library of another model that would be for nothing
+    session.store.check_tags(narrowed.filters)
+    if terms or image is not None:
+        result = search_encoded(session, encode_query(session, terms, image, vectors), narrowed)
+    else:
+        result = _browse(session, narrowed)
+    if result.why_empty is None:
+        return result
+    why = result.why_empty._replace(filters=options.filters, names=tuple(part.value for part in names))
+    return replace(result, why_empty=why)
 
 
-def ranked(
-    library: "Library",
-    terms: Terms,
-    options: Options,
-    *,
-    form: Form | None = None,
-    scale: Scale = WORDS,
-    name: str | None = None,
-) -> list[Hit]:
-    """Hits for vectors. form: of terms that are words, so that ranks are corrected, and hits marked on the scale; name: what
-    may be a file's or folder's name."""
-    with library.reading() as store:
-        space = library.space(store)
-        if terms.positive.shape != (space.dim,):
-            raise InputError(f"expected a vector ({space.dim},), got an array {terms.positive.shape}")
-        form = form if options.kind == "image" and options.score == "rank" else None
-        found, relevance = _candidates(library, store, space, options.kind, terms, form, scale)
-        named = _named(store, space, name) if name is not None and options.kind == "image" else None
-        if named is not None and len(named):
-            found = replace(found, ranks=found.ranks + NAMED * np.isin(found.ids, named))
-        if options.filters.min_score is not None:
-            found = found.where(found.scores >= options.filters.min_score)
-        if options.likely and relevance is not None:
-            found = found.where(found.ranks >= min(relevance.least, NAMED / 2))
-        return _ordered(store, space, found, relevance, options)
+def search_encoded(session: "Session", query: EncodedQuery, options: Options) -> SearchResult:
+    """The hits of a query's vectors."""
+    store, space = session.store, session.space
+    if query.terms.positive.shape != (space.dim,):
+        raise InputError(f"expected a vector ({space.dim},), got an array {query.terms.positive.shape}")
+    candidates, relevance = _candidates(session, query, options)
+    if query.name is not None and options.kind == "image":
+        named = _named(store, space, query.name)
+        candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
+    if options.filters.min_score is not None:
+        candidates = candidates.where(candidates.scores >= options.filters.min_score)
+    likely = candidates
+    if options.likely and relevance is not None:
+        likely = candidates.where(_is_likely(relevance, candidates.ranks))
+    ranking = Ranking(store, space, options.kind, options.filters, partial(_mark, relevance))
+    hits = _ordered(ranking, likely, relevance, options)
+    unlikely = not hits and likely is not candidates and bool(ranking.by_score(candidates, 1))
+    return _result(hits, options, unlikely=unlikely)
 
 
-def _candidates(
-    library: "Library", store: Store, space: "Space", kind: Kind, terms: Terms, form: Form | None, scale: Scale
-) -> tuple[Candidates, Relevance | None]:
-    """All of a kind, and what is likely of them; None where there is nothing to compare with."""
-    vectors = library.vectors(store, space, kind)
-    scores, others = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
-    if form is None or not len(scores):
-        ranks = scores - terms.usual_penalty(scores, others) if others and len(scores) else scores
+def _candidates(session: "Session", query: EncodedQuery, options: Options) -> tuple[Candidates, Relevance | None]:
+    """All vectors of the kind with their ranks, and the query's relevance; None where phrases say nothing about it."""
+    vectors, terms = session.vectors(options.kind), query.terms
+    scores, negative = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
+    if query.form is None or options.kind != "image" or options.score != "rank" or not len(scores):
+        ranks = scores - terms.penalty_by_spread(scores, negative) if negative and len(scores) else scores
         return Candidates(vectors.ids, scores, ranks), None
-    background, rule = library.background(store, space, vectors), corrections(search_spec(library.model))[form]
-    hubs, spreads = library.measured(background, vectors)
-    highest, *others = (rule.ranks(cosines, hubs, spreads) for cosines in (scores, *others))
-    best = _nearest(store, vectors.ids, highest)
-    relevance = None
-    if background.absent is not None and len(best):
-        typical = rule.typical(hubs[best], spreads[best]).mean()
-        relevance = Relevance(background.absent[form], float(highest[best[0]]), float(typical), scale)
-    return Candidates(vectors.ids, scores, highest - terms.penalty(others) if others else highest), relevance
+    statistics, correction = session.phrase_statistics(vectors), corrections(search_spec(session.model))[query.form]
+    hubs, spreads = statistics.hubs, statistics.spreads
+    ranks, *deviations = (correction.ranks(cosines, hubs, spreads) for cosines in (scores, *negative))
+    nearest = _nearest(session.store, vectors.ids, ranks)
+    typical = correction.typical(hubs[nearest], spreads[nearest])
+    relevance = statistics.relevance(query.form, query.scale, ranks[nearest], typical)
+    return Candidates(vectors.ids, scores, ranks - terms.penalty(deviations) if deviations else ranks), relevance
 
 
 def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Places of the nearest pictures that are still there: the best may be of forgotten ones."""
+    """Positions of the nearest live pictures, the nearest first: the highest ranks may be those of deleted ones."""
     take, live = 0, np.empty(0, dtype=np.intp)
     while len(live) < NEAREST and take < len(ids):
         take = NEAREST * take or NEAREST
@@ -157,27 +144,57 @@ def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     return live
 
 
-def _ordered(store: Store, space: "Space", found: Candidates, relevance: Relevance | None, options: Options) -> list[Hit]:
-    """By rank; or what is likely (of a picture's neighbours, the nearest) by date, and then the rest by rank."""
-    n, filters, cursor, mark = options.n, options.filters, options.cursor, partial(_mark, relevance)
+def _ordered(ranking: Ranking, candidates: Candidates, relevance: Relevance | None, options: Options) -> list[Hit]:
+    """Hits by rank; or first the likely ones by date (the nearest ones, if there is no relevance), then the rest by rank."""
+    n, cursor = options.n, options.cursor
     if options.sort == "score":
-        return by_score(store, space, found, n, filters, kind=options.kind, cursor=cursor, mark=mark)
-    if filters.min_score is not None:
-        first = np.ones(len(found.ids), dtype=bool)
+        return ranking.by_score(candidates, n, cursor)
+    if options.filters.min_score is not None:
+        first = np.ones(len(candidates.ids), dtype=bool)
     elif relevance is not None:
-        first = found.ranks >= min(relevance.least, NAMED / 2)
+        first = _is_likely(relevance, candidates.ranks)
     else:
-        first = np.zeros(len(found.ids), dtype=bool)
-        first[top_k(found.ranks, DATED)] = True
+        first = np.zeros(len(candidates.ids), dtype=bool)
+        first[top_k(candidates.ranks, DATED)] = True
     hits: list[Hit] = []
-    begun = cursor is not None and BY_SCORE.fullmatch(cursor) is not None  # the cursor is of one of the rest
-    if not begun:
-        dated = found.where(first)
-        hits = by_date(store, space, dated, n, filters, newest=options.sort == "newest", cursor=cursor, mark=mark)
+    in_rest = cursor is not None and RANK_CURSOR.fullmatch(cursor) is not None
+    if not in_rest:
+        hits = ranking.by_date(candidates.where(first), n, newest=options.sort == "newest", cursor=cursor)
     if len(hits) < n:
-        rest, behind = found.where(~first), cursor if begun else None
-        hits += by_score(store, space, rest, n - len(hits), filters, kind="image", cursor=behind, mark=mark)
+        hits += ranking.by_score(candidates.where(~first), n - len(hits), cursor if in_rest else None)
     return hits
+
+
+def _browse(session: "Session", options: Options) -> SearchResult:
+    """All pictures that pass the filters, by date: there is no query."""
+    if options.kind == "text":
+        raise InputError("texts are found by words or a picture; say what to look for")
+    if options.filters.min_score is not None:
+        raise InputError(
+            "min_score: nothing is searched for, so nothing has a score", parameter="min_score", got=options.filters.min_score
+        )
+    ids = session.vectors("image").ids
+    unknown = np.full(len(ids), np.nan, dtype=np.float32)
+    candidates = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
+    ranking = Ranking(session.store, session.space, "image", options.filters)
+    hits = ranking.by_date(candidates, options.n, newest=options.sort != "oldest", cursor=options.cursor)
+    return _result(hits, options)
+
+
+def _result(hits: Sequence[Hit], options: Options, *, unlikely: bool = False) -> SearchResult:
+    """unlikely: there are hits, but none that is likely."""
+    if hits:
+        return SearchResult(tuple(hits), hits[-1].cursor if len(hits) == options.n else None)
+    if options.cursor is not None:
+        return SearchResult((), None, WhyEmpty("end", options.kind))
+    if unlikely:
+        return SearchResult((), None, WhyEmpty("likely", options.kind))
+    return SearchResult((), None, WhyEmpty("library" if options.filters == EVERYTHING else "filters", options.kind))
+
+
+def _is_likely(relevance: Relevance, ranks: np.ndarray) -> np.ndarray:
+    """(N,) -> mask (N,): likely ones, and those whose name is the query."""
+    return np.asarray(ranks >= min(relevance.threshold, NAMED / 2))
 
 
 def _mark(relevance: Relevance | None, rank: float) -> Mark:
@@ -185,98 +202,26 @@ def _mark(relevance: Relevance | None, rank: float) -> Mark:
     if relevance is None:
         return Mark(named)
     rank -= float(NAMED) * named
-    return Mark(named, round(relevance.probability(rank), 3), named or rank >= relevance.least)
-
-
-def _browsed(library: "Library", store: Store, space: "Space", options: Options) -> list[Hit]:
-    """What passes the filters, by date: nothing is looked for."""
-    if options.kind == "text":
-        raise InputError("texts are found by words or a picture; say what to look for")
-    if options.filters.min_score is not None:
-        raise InputError(
-            "min_score: nothing is searched for, so nothing has a score", parameter="min_score", got=options.filters.min_score
-        )
-    ids = library.vectors(store, space, "image").ids
-    unknown = np.full(len(ids), np.nan, dtype=np.float32)
-    everything = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
-    newest = options.sort != "oldest"
-    return by_date(store, space, everything, options.n, options.filters, newest=newest, cursor=options.cursor)
-
-
-# Terms
-
-
-def _known(
-    store: Store, space: "Space", part: Part, pictures: Mapping[str, np.ndarray] | None, words: Mapping[str, np.ndarray]
-) -> np.ndarray | None:
-    """The vector of a part that names an item, or one of the pictures, or that is one of the words. Raises InputError where
-    there is none of what is named."""
-    if part.what == "words":
-        return words.get(part.value)
-    if part.what == "photo" and pictures is not None:
-        if part.value not in pictures:
-            raise part.fault(f"photo:{part.value}: no picture of that name came with the query")
-        return unit(pictures[part.value])
-    if part.what != "like":
-        return None
-    found = store.vector_of(part.value, space)
-    if found is None:
-        raise part.fault(f"like:{part.value}: the library has nothing with that id, seen by this model")
-    return np.frombuffer(found, "<f4")
-
-
-def _terms(library: "Library", parts: Sequence[Part], known: Sequence[np.ndarray | None], images: "list[ImageInput]") -> Terms:
-    """Of the parts, and of images. Raises InputError where nothing is left."""
-    model = library.model
-    left = [part for part, vector in zip(parts, known, strict=True) if vector is None]
-    words = [part.value for part in left if part.what == "words"]
-    texts = iter(query_embeddings(model, words, search_spec(model).templates)) if words else iter(())
-    photos = (_photo(library, part) for part in left if part.what == "photo")
-    vectors = [
-        vector if vector is not None else next(texts if part.what == "words" else photos)
-        for part, vector in zip(parts, known, strict=True)
-    ]
-    pictures = model.encode_image(images) if images else ()
-    weights = [part.weight for part in parts] + [1.0] * len(images)
-    try:
-        return Terms.of([*vectors, *pictures], weights)
-    except InputError as nothing:  # an image alone does not take itself away, so there are parts
-        raise parts[-1].fault(str(nothing)) from None
-
-
-def _photo(library: "Library", part: Part) -> np.ndarray:
-    """The vector (D,) of the file or URL that a part names. Raises InputError that points at it."""
-    try:
-        vector: np.ndarray = library.model.encode_image([_where(part.value)])[0]
-    except InputError as fault:
-        raise part.fault(str(fault)) from fault
-    return vector
-
-
-def _where(value: str) -> str:
-    return value if is_url(value) else os.path.expanduser(value)
-
-
-# Names and tags
+    return Mark(named, round(relevance.probability(rank), 3), named or rank >= relevance.threshold)
 
 
 def _with_names(filters: Filters, parts: Sequence[Part]) -> Filters:
-    names = [part for part in parts if part.what == "name"]
-    for part in names:
+    """The filters, with a query's `name:` parts among them."""
+    for part in parts:
         if not name_key(part.value):
             raise part.fault("expected a part of a file's or folder's name, with a letter or digit in it")
-    wanted = tuple(part.value for part in names if part.weight > 0)
-    others = tuple(part.value for part in names if part.weight < 0)
-    return replace(filters, name=filters.names + wanted or None, not_name=filters.other_names + others or None)
+    names = tuple(part.value for part in parts if part.weight > 0)
+    other_names = tuple(part.value for part in parts if part.weight < 0)
+    return replace(filters, name=filters.names + names or None, not_name=filters.other_names + other_names or None)
 
 
-def _named(store: Store, space: "Space", words: str) -> np.ndarray:
-    """Vector ids (N,) of the pictures whose own name, or one of whose folders' names, is just these words."""
+def _named(store: Store, space: Space, words: str) -> np.ndarray:
+    """Vector ids (N,) of the pictures whose own name, or the name of a folder above them, is just these words."""
     key = name_key(words)
     if not key:
         return np.empty(0, dtype=np.int64)
-    sql, values = called(key)
-    rows = store.db.execute(  # from the few names to their vectors: SQLite left to itself goes through all vectors of the space
+    sql, values = contents_named(key)
+    rows = store.db.execute(  # CROSS JOIN: from the few names to their vectors, or SQLite reads all vectors of the space
         f"""SELECT v.id FROM ({sql}) x CROSS JOIN items i ON i.content_id = x.content_id
             CROSS JOIN vectors v ON v.item_id = i.id AND v.space = ?""",
         (*values, space.id),

@@ -1,1 +1,1 @@
-"""The database of a library."""
+"""The database of a library: schema, reads, writes, records, lock."""

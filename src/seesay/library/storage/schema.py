@@ -1,4 +1,4 @@
-"""The library's tables. SQLite is the one source of truth; everything else beside it can be rebuilt.
+"""The tables of a library's database, their migrations, and how it is opened. All other files beside it can be rebuilt.
 
 A file on disk (`files`) has a content (`contents`, by hash: copies and renames share it); a content has items (a picture has
 one, a list of texts one per line); an item has a vector per space. Paths are TEXT, or BLOB where a name is not UTF-8.
@@ -14,11 +14,11 @@ from seesay.library.search import names
 from seesay.library.search.filters import tag_key
 
 DATABASE = "library.db"
-CACHE_KB = 32_000  # SQLite's own 2 MB does not hold the ends of the indexes that a filtered search among 200,000 photos walks
-APPLICATION_ID = 0x53656553  # "SeeS": tells our database from anybody else's
+CACHE_KB = 32_000  # SQLite's default 2 MB is less than the index pages of a filtered search among 200,000 photos
+APPLICATION_ID = 0x53656553  # "SeeS": distinguishes our databases from those of other programs
 
-NAMED = 4  # the version from which on files and folders have names to search by
-# One script per version, never edited once released: PRAGMA user_version counts those already applied.
+NAMED = 4  # the first version in which files and folders have names to search by
+# One script per version, never edited once released: PRAGMA user_version is the number of those already applied.
 MIGRATIONS = (
     """
     CREATE TABLE roots (
@@ -151,7 +151,7 @@ def connect(folder: Path, *, create: bool) -> sqlite3.Connection:
     read_only = file.is_file() and not (os.access(folder, os.W_OK) and os.access(file, os.W_OK))
     if read_only and create:
         raise LibraryError(f"the library at {folder} is read-only; use another --library to index")
-    # On a read-only disk WAL's side files cannot be made, and nobody can write either: `immutable` does without them.
+    # On a read-only disk WAL's side files cannot be created, and nobody can write either: `immutable` works without them.
     address = f"file:{quote(os.fsencode(file))}?immutable=1" if read_only else os.fspath(file)
     try:
         if create:
@@ -173,7 +173,7 @@ def connect(folder: Path, *, create: bool) -> sqlite3.Connection:
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Whether it comes of a disk that has no room; SQLite tells writes that fell short as errors of input and output."""
+    """Whether the disk is full; SQLite reports incomplete writes as input/output errors."""
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN"))
 
 

@@ -1,4 +1,4 @@
-"""Writes to the library's tables, and reads of them: SQL lives here, in reads.py and in schema.py only."""
+"""`Store`: the open database of a library, with all writes to its tables."""
 
 import json
 import os
@@ -6,41 +6,30 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from seesay.images.decoding.formats import READER
 from seesay.library.search.filters import tag_key
 from seesay.library.search.names import Folders, file_key
-from seesay.library.storage.reads import Reads, Space, overlap
+from seesay.library.storage.reads import Reads, overlap
+from seesay.library.storage.rows import FileRecord, Space
 from seesay.library.storage.schema import connect
-from seesay.library.vectors.matrix import Matrix
 from seesay.system.paths import below, from_db, join, to_db
 
 if TYPE_CHECKING:
     from seesay.images.metadata import Metadata
 
 
-class Known(NamedTuple):
-    """A file as the database last saw it. `ready`: its content has all its vectors in the space asked about. `reader`: the
-    version of the reader that read it."""
-
-    id: int
-    size: int
-    mtime_ns: int
-    kind: str | None
-    ready: bool
-    reason: str | None  # why it failed, if it did
-    transient: bool
-    reader: int
-
-
 class Store(Reads):
+    """The database of the library in `folder`. Several threads may use it in turn. Raises as `schema.connect` does."""
+
     def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder
         self.db: sqlite3.Connection = connect(folder, create=create)
         self.folders = Folders(self.db)
 
     def close(self) -> None:
+        """Closes the connection."""
         self.db.close()
 
     def __del__(self) -> None:
@@ -57,12 +46,13 @@ class Store(Reads):
         except BaseException:  # Ctrl-C may come at any line
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            self.folders.forget_known()
+            self.folders.clear_cache()
             raise
 
     # Spaces
 
     def ensure_space(self, space_id: str, dim: int, model: str) -> Space:
+        """The space, added where the library has no vectors of it yet."""
         token = os.urandom(8).hex()
         self.db.execute(
             "INSERT OR IGNORE INTO spaces (space_id, dim, model, token) VALUES (?, ?, ?, ?)", (space_id, dim, model, token)
@@ -74,21 +64,22 @@ class Store(Reads):
     # Roots and files
 
     def add_root(self, path: str) -> int:
+        """Adds an absolute path to what is indexed; returns its id."""
         self.db.execute("INSERT INTO roots (path) VALUES (?)", (to_db(path),))
         return self.roots()[path]
 
     def adopt(self, parent: int, child: int, prefix: str) -> None:
-        """Moves the files of root `child` below root `parent`, of which it turned out to be a part."""
+        """Moves the files of root `child` to root `parent`, which contains it at `prefix`, and removes `child`."""
         with self.transaction():
             for file, path in self.db.execute("SELECT id, path FROM files WHERE root_id = ?", (child,)).fetchall():
                 moved = to_db(join(prefix, from_db(path)))
                 values = (parent, moved, self.folders.of_file(parent, from_db(moved)), file)
                 self.db.execute("UPDATE OR REPLACE files SET root_id = ?, path = ?, folder_id = ? WHERE id = ?", values)
             self.db.execute("DELETE FROM roots WHERE id = ?", (child,))
-            self.folders.forget_known()
+            self.folders.clear_cache()
 
-    def known_files(self, root: int, start: str, space: Space) -> dict[str, Known]:
-        """Every file below `start` of a root, by its path below the root."""
+    def file_records(self, root: int, start: str, space: Space) -> dict[str, FileRecord]:
+        """Every file at or below `start` of a root, by its path below the root."""
         rows = self.db.execute(
             """SELECT f.path, f.id, f.size, f.mtime_ns, c.kind,
                       c.id IS NOT NULL AND NOT EXISTS (
@@ -99,39 +90,44 @@ class Store(Reads):
                WHERE f.root_id = ?""",
             (space.id, root),
         )
-        known = {}
+        records = {}
         for path, file, size, mtime_ns, kind, ready, reason, transient, reader in rows:
             name = from_db(path)
             if not start or below(name, start) is not None:
-                known[name] = Known(file, size, mtime_ns, kind, bool(ready), reason, bool(transient), reader)
-        return known
+                records[name] = FileRecord(file, size, mtime_ns, kind, bool(ready), reason, bool(transient), reader)
+        return records
 
     def forget(self, path: str) -> int:
-        """Drops every file at or below an absolute path, and roots inside it; how many files that were."""
+        """Removes every file at or below an absolute path, and roots inside it. Returns the number of files."""
         count = 0
         for root, root_id in self.roots().items():
             whole, part = overlap(root, path)
             if not whole and not part:
                 continue
             files = self.db.execute("SELECT id, path FROM files WHERE root_id = ?", (root_id,)).fetchall()
-            gone = [file for file, stored in files if whole or below(from_db(stored), part) is not None]
-            count += len(gone)
-            self.remove_files(gone)
+            inside = [file for file, stored in files if whole or below(from_db(stored), part) is not None]
+            count += len(inside)
+            self.remove_files(inside)
             self.put_skipped(root_id, part, {})
             if whole:
                 self.db.execute("DELETE FROM roots WHERE id = ?", (root_id,))
-        self.folders.forget_known()
+        self.folders.clear_cache()
         return count
 
     def exclude(self, path: str) -> int:
-        """Forgets what is at or below an absolute path, until `include` takes that back; how many files it had."""
+        """Forgets files at or below an absolute path, and keeps later runs from them until `include` is called for it.
+
+        Returns the number of files.
+        """
         self.db.execute("INSERT OR IGNORE INTO excluded (path) VALUES (?)", (to_db(path),))
         return self.forget(path)
 
     def include(self, path: str) -> None:
+        """Takes `exclude` of this very path back."""
         self.db.execute("DELETE FROM excluded WHERE path = ?", (to_db(path),))
 
     def put_file(self, root: int, path: str, size: int, mtime_ns: int, content: int | None) -> int:
+        """Adds or updates a file by its path below the root, and removes its failure. Returns its id."""
         key = file_key(path or self._root_path(root))
         values = (root, to_db(path), size, mtime_ns, content, key, self.folders.of_file(root, path))
         (file,) = self.db.execute(
@@ -148,7 +144,7 @@ class Store(Reads):
         return from_db(path)
 
     def put_failure(self, root: int, path: str, size: int, mtime_ns: int, reason: str, transient: bool) -> bool:
-        """Whether the same was known of the same file."""
+        """Adds or updates a file that could not be read. Returns whether the same failure of it was stored before."""
         before = self.db.execute(
             """SELECT x.tries, f.size, f.mtime_ns, x.reason FROM failures x JOIN files f ON f.id = x.file_id
                WHERE f.root_id = ? AND f.path = ?""",
@@ -160,7 +156,7 @@ class Store(Reads):
         return before is not None and before[1:] == (size, mtime_ns, reason)
 
     def put_skipped(self, root: int, start: str, counts: Mapping[tuple[str, str], int]) -> None:
-        """Files that were passed over, by folder below the root and kind, in place of what was known at and below `start`."""
+        """Counts of files that were not read, by folder below the root and kind; replaces those at and below `start`."""
         rows = self.db.execute("SELECT DISTINCT folder FROM skipped WHERE root_id = ?", (root,)).fetchall()
         for (folder,) in rows:
             if not start or below(from_db(folder), start) is not None:
@@ -171,11 +167,14 @@ class Store(Reads):
         )
 
     def remove_files(self, files: Iterable[int]) -> None:
+        """Removes files by id; their contents stay until `remove_orphans`."""
         self.db.executemany("DELETE FROM files WHERE id = ?", ((file,) for file in files))
 
     def remove_orphans(self, *kinds: str) -> None:
-        """Forgets contents, of these kinds or of any, that no file has any more, with their items and vectors. Tags given by
-        hand cannot be made again: they wait for the content to come back."""
+        """Removes contents, of these kinds or of any, that no file has any more, with their items and vectors.
+
+        Tags given by hand cannot be made again: they are kept for the content to come back.
+        """
         orphans = "NOT EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)"
         orphans += f" AND c.kind IN ({','.join('?' * len(kinds))})" if kinds else ""
         self.db.execute(
@@ -188,11 +187,12 @@ class Store(Reads):
     # Contents, items, vectors
 
     def last_content(self) -> int:
-        """Whatever is new from now on has a higher id."""
+        """The highest id of a content; contents added from now on have higher ones."""
         (last,) = self.db.execute("SELECT coalesce(max(id), 0) FROM contents").fetchone()
         return int(last)
 
     def content(self, digest: bytes) -> int | None:
+        """The id of the content with this SHA-256, if any."""
         row = self.db.execute("SELECT id FROM contents WHERE hash = ?", (digest,)).fetchone()
         return row[0] if row else None
 
@@ -215,22 +215,25 @@ class Store(Reads):
         waves: bytes | None = None,
         recolored: bool = False,
     ) -> int:
-        """What an older reader knew of it is replaced; its vectors go where its pixels are others now, or its colours."""
+        """The id of a content, added where it is new.
+
+        Facts that an older reader stored are replaced; its vectors are deleted where its pixels or colours now differ.
+        """
         facts = (metadata.taken_at, metadata.camera, metadata.latitude, metadata.longitude) if metadata else (None,) * 4
         row = self.db.execute("SELECT id, reader, waves FROM contents WHERE hash = ?", (digest,)).fetchone()
         if row is not None:
-            known, reader, before = row
+            content, reader, before = row
             if reader < READER:
                 if before != waves or recolored:
                     self.db.execute(
-                        "DELETE FROM vectors WHERE item_id IN (SELECT id FROM items WHERE content_id = ?)", (known,)
+                        "DELETE FROM vectors WHERE item_id IN (SELECT id FROM items WHERE content_id = ?)", (content,)
                     )
                 self.db.execute(
                     """UPDATE contents SET width = ?, height = ?, taken_at = ?, camera = ?, latitude = ?, longitude = ?,
                                            waves = ?, reader = ? WHERE id = ?""",
-                    (width, height, *facts, waves, READER, known),
+                    (width, height, *facts, waves, READER, content),
                 )
-            return int(known)
+            return int(content)
         cursor = self.db.execute(
             """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves, reader)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
@@ -243,8 +246,8 @@ class Store(Reads):
         self.db.execute("DELETE FROM kept_tags WHERE hash = ?", (digest,))
         return content
 
-    def looks_the_same(self, digest: bytes, waves: bytes, space: Space) -> bool:
-        """Whether a picture has a vector in this space, made of the very pixels that it has now."""
+    def has_vector_of_pixels(self, digest: bytes, waves: bytes, space: Space) -> bool:
+        """Whether a picture has a vector in this space that was made from the same pixels as it has now."""
         row = self.db.execute(
             """SELECT 1 FROM contents c JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id
                WHERE c.hash = ? AND c.waves = ? AND v.space = ?""",
@@ -253,6 +256,7 @@ class Store(Reads):
         return row is not None
 
     def put_item(self, content: int, *, line: int | None = None, text: str | None = None) -> int:
+        """The id of a content's item, added where it is new. line, text: for texts."""
         row = self.db.execute("SELECT id FROM items WHERE content_id = ? AND line IS ?", (content, line)).fetchone()
         if row:
             return int(row[0])
@@ -260,14 +264,15 @@ class Store(Reads):
         return int(cursor.lastrowid or 0)
 
     def put_vector(self, item: int, space: Space, build_id: str, vector: bytes) -> None:
+        """Adds the vector of an item in a space; one that is there already stays."""
         self.db.execute(
             "INSERT OR IGNORE INTO vectors (item_id, space, build_id, vector) VALUES (?, ?, ?, ?)",
             (item, space.id, build_id, vector),
         )
 
     def text_vectors(self, texts: Sequence[str], space: Space) -> dict[str, tuple[str, bytes]]:
-        """Of these texts, those already encoded in this space: text -> (build_id, vector)."""
-        found = {}
+        """Texts among these that are already encoded in this space: text -> (build_id, vector)."""
+        vectors = {}
         for start in range(0, len(texts), 500):
             some = texts[start : start + 500]
             marks = ",".join("?" * len(some))
@@ -276,19 +281,24 @@ class Store(Reads):
                     WHERE v.space = ? AND i.text IN ({marks})""",
                 (space.id, *some),
             )
-            found.update({text: (build, vector) for text, build, vector in rows})
-        return found
+            vectors.update({text: (build, vector) for text, build, vector in rows})
+        return vectors
 
-    def matrix(self, space: Space) -> Matrix:
-        return Matrix(self.folder / "vectors" / space.token, space.dim)
+    def vector_folder(self, space: Space) -> Path:
+        """The folder of the space's vector index and background."""
+        return self.folder / "vectors" / space.token
 
     def put_waves(self, content: int, waves: bytes) -> None:
+        """Stores the unrounded perceptual hash of a picture."""
         self.db.execute("UPDATE contents SET waves = ? WHERE id = ?", (waves, content))
 
     # Tags
 
     def put_tags(self, tags: Iterable[tuple[int, str, float | None]]) -> int:
-        """(content, tag, probability or None) each; one given by hand stays so. How many are new."""
+        """Adds (content, tag, probability) rows; None as probability: by hand, which later rules leave alone.
+
+        Returns how many rows are new or changed.
+        """
         before = self.db.total_changes
         self.db.executemany(
             """INSERT INTO tags (content_id, key, tag, probability) VALUES (?, ?, ?, ?)
@@ -299,7 +309,7 @@ class Store(Reads):
         return self.db.total_changes - before
 
     def carry_tags(self, root: int, path: str, content: int) -> None:
-        """Gives a content the tags by hand of the one that the file has had until now."""
+        """Gives a content the tags by hand of the content that the file has had until now."""
         self.db.execute(
             """INSERT OR IGNORE INTO tags (content_id, key, tag) SELECT ?, t.key, t.tag
                FROM files f JOIN tags t ON t.content_id = f.content_id
@@ -308,19 +318,19 @@ class Store(Reads):
         )
 
     def remove_tag(self, tag: str, contents: Sequence[int]) -> int:
-        """How many of the contents had it."""
+        """Removes a tag from these contents. Returns how many had it."""
         return self.db.execute(
             "DELETE FROM tags WHERE key = ? AND content_id IN (SELECT value FROM json_each(?))",
             (tag_key(tag), json.dumps(contents)),
         ).rowcount
 
     def remove_tag_everywhere(self, tag: str) -> int:
-        """Also from what may come back. How many pictures had it."""
+        """Removes a tag from all contents, also from those that have no file now. Returns how many pictures had it."""
         self.db.execute("DELETE FROM kept_tags WHERE key = ?", (tag_key(tag),))
         return self.db.execute("DELETE FROM tags WHERE key = ?", (tag_key(tag),)).rowcount
 
-    def remove_rule(self, tag: str, contents: Sequence[int]) -> None:
-        """Takes a tag from those contents to which a rule gave it."""
+    def remove_rule_tag(self, tag: str, contents: Sequence[int]) -> None:
+        """Removes a tag from those of the contents that have it by rule."""
         self.db.execute(
             """DELETE FROM tags
                WHERE key = ? AND probability IS NOT NULL AND content_id IN (SELECT value FROM json_each(?))""",

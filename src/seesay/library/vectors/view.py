@@ -1,40 +1,73 @@
-"""All vectors of a kind in a library, as one search sees them: those of the matrix, and the newest, which only the database
-has."""
+"""Views of vectors in arrays, and of several such arrays as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from seesay.library.vectors.index import Kind, VectorRow, VectorView
+
 # Up to so many numbers one core multiplies them, in at most a millisecond. The threads of numpy's own product wait for each
 # other in loops, and where others want the cores 2,000 vectors took them 6 ms instead of 0.06, and as much processor time.
-ALONE = 2**21
-Part = tuple[np.ndarray, np.ndarray]  # ids (N,) int64, ascending, and vectors (N, D) float32
+ONE_CORE = 2**21
+
+
+@dataclass(frozen=True)
+class ArrayView:
+    """Vectors in arrays, which may be memory-mapped: ids (N,) int64, ascending; vectors (N, D) float32."""
+
+    ids: np.ndarray
+    vectors: np.ndarray
+
+    @staticmethod
+    def from_rows(rows: Iterable[VectorRow], kind: Kind, dim: int) -> "ArrayView":
+        """The rows of one kind, in memory."""
+        own = [(row.id, np.frombuffer(row.vector, "<f4")) for row in rows if row.kind == kind]
+        vectors = np.stack([vector for _, vector in own]) if own else np.empty((0, dim), dtype=np.float32)
+        return ArrayView(np.array([each for each, _ in own], dtype=np.int64), vectors)
+
+    def cosines(self, query: np.ndarray) -> np.ndarray:
+        if self.vectors.size <= ONE_CORE:
+            return np.asarray(np.einsum("nd,d->n", self.vectors, query))
+        return np.asarray(self.vectors @ query)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.vectors[start:stop]
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(self.vectors[positions])
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """parts: that of the matrix, which may be empty, and further ones with higher ids. generation: of the matrix."""
+    """All vectors of a kind that the library has: those of its index, and the newest, which only the database has yet.
 
-    parts: Sequence[Part]
+    indexed: the index's view. newest: rows with higher ids, if any. generation: the index's.
+    """
+
+    indexed: VectorView
+    newest: ArrayView | None
     generation: int
 
     @property
-    def kept(self) -> Part:
-        """What the matrix holds."""
-        return self.parts[0]
+    def parts(self) -> Sequence[VectorView]:
+        return (self.indexed,) if self.newest is None else (self.indexed, self.newest)
 
     @cached_property
     def ids(self) -> np.ndarray:
-        return self.kept[0] if len(self.parts) == 1 else np.concatenate([ids for ids, _ in self.parts])
+        """(N,) int64, ascending."""
+        return self.indexed.ids if self.newest is None else np.concatenate([part.ids for part in self.parts])
 
-    def cosines(self, vector: np.ndarray) -> np.ndarray:
-        """vector (D,) at unit length -> (N,) float32."""
-        found = [_product(vectors, vector) for _, vectors in self.parts]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+    def cosines(self, query: np.ndarray) -> np.ndarray:
+        """(D,) at unit length -> (N,) float32."""
+        if self.newest is None:
+            return self.indexed.cosines(query)
+        return np.concatenate([part.cosines(query) for part in self.parts])
 
-
-def _product(vectors: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """(N, D), (D,) -> (N,)."""
-    return np.einsum("nd,d->n", vectors, vector) if vectors.size <= ALONE else np.asarray(vectors @ vector)
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """ids (M,), ascending, all of them here -> (M, D) float32."""
+        at = np.searchsorted(self.ids, ids)
+        count = len(self.indexed.ids)
+        indexed = self.indexed.take(at[at < count])
+        return indexed if self.newest is None else np.concatenate([indexed, self.newest.take(at[at >= count] - count)])

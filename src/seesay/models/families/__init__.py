@@ -1,1 +1,1 @@
-"""Families of towers, a folder each."""
+"""Families of towers, one folder each; `models.registry` is their table."""

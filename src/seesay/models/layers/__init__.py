@@ -1,1 +1,1 @@
-"""Parts that towers of several families share."""
+"""Layers and weights that towers of several families share."""

@@ -1,4 +1,4 @@
-"""Modules looked through twice, as if once: what they count stays as it was."""
+"""Restores module buffers (such as BatchNorm statistics) after an extra forward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 @contextmanager
 def unchanged_buffers() -> Iterator[None]:
-    """Whatever modules run inside, their buffers are afterwards as they were before."""
-    kept: dict[nn.Module, dict[str, tuple[Tensor, Tensor]]] = {}  # a buffer may be written to, or replaced
+    """Restores the buffers of all modules that run inside."""
+    saved: dict[nn.Module, dict[str, tuple[Tensor, Tensor]]] = {}  # a buffer may be written to, or replaced
 
-    def keep(module: nn.Module, _given: Any) -> None:
-        if module not in kept:
-            kept[module] = {name: (buffer, buffer.clone()) for name, buffer in module.named_buffers(recurse=False)}
+    def save(module: nn.Module, _inputs: Any) -> None:
+        if module not in saved:
+            saved[module] = {name: (buffer, buffer.clone()) for name, buffer in module.named_buffers(recurse=False)}
 
-    hook = register_module_forward_pre_hook(keep)
+    hook = register_module_forward_pre_hook(save)
     try:
         yield
     finally:
         hook.remove()
-        for module, buffers in kept.items():
+        for module, buffers in saved.items():
             for name, (buffer, before) in buffers.items():
                 with torch.no_grad():
                     buffer.copy_(before)

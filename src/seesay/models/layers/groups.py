@@ -1,4 +1,4 @@
-"""A tower's parts in order from its input to its projection: the one partition that locking goes by."""
+"""Groups of a tower's parameters, from its input to its projection, by which training freezes parts of it."""
 
 from collections.abc import Sequence
 
@@ -9,39 +9,41 @@ Group = Sequence[nn.Module | nn.Parameter]
 
 
 def parameters_in(group: Group) -> list[nn.Parameter]:
+    """All parameters of a group."""
     return [p for part in group for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())]
 
 
 def names_in(tower: nn.Module, group: Group) -> set[str]:
-    """Of a group's parameters, as the tower's state calls them."""
-    own = {id(parameter) for parameter in parameters_in(group)}
-    return {name for name, parameter in tower.named_parameters() if id(parameter) in own}
+    """The names of a group's parameters in the tower's state dict."""
+    members = {id(parameter) for parameter in parameters_in(group)}
+    return {name for name, parameter in tower.named_parameters() if id(parameter) in members}
 
 
-def lock_rows(weight: Tensor, unlocked: int) -> None:
-    """Keeps all but the first `unlocked` rows of a matrix as they are: their gradient is zero. An optimizer must not decay what
-    is `partly_locked`."""
+def freeze_rows(weight: Tensor, trainable: int) -> None:
+    """Freezes all but the first `trainable` rows of a matrix, by a gradient of zero. An optimizer must not decay a weight that
+    is `partly_frozen`."""
 
     def first_rows(gradient: Tensor) -> Tensor:
-        return gradient * (torch.arange(len(gradient), device=gradient.device) < unlocked)[:, None]
+        return gradient * (torch.arange(len(gradient), device=gradient.device) < trainable)[:, None]
 
     weight.register_hook(first_rows)  # type: ignore[no-untyped-call]
-    weight.partly_locked = True  # type: ignore[attr-defined]
+    weight.partly_frozen = True  # type: ignore[attr-defined]
 
 
-def partly_locked(parameter: Tensor) -> bool:
-    return getattr(parameter, "partly_locked", False)
+def partly_frozen(parameter: Tensor) -> bool:
+    """True if `freeze_rows` froze some rows of this parameter."""
+    return getattr(parameter, "partly_frozen", False)
 
 
-def lock(groups: Sequence[Group], unlocked: int) -> None:
-    """Keeps all but the last `unlocked` groups as they are: no gradients, and batch norms that do not move.
+def freeze(groups: Sequence[Group], trainable: int) -> None:
+    """Freezes all but the last `trainable` groups: no gradients, and batch norms in eval mode.
 
-    Call again after `train()`, which would move the batch norms. Locked-image tuning (Zhai et al. 2022) is `unlocked` 0 or 1
-    on the image tower: 1 trains its projection alone.
+    Call again after `train()`, which would unfreeze the batch norms. Locked-image tuning (Zhai et al. 2022) is 0 or 1 trainable
+    groups of the image tower: 1 trains its projection alone.
     """
     for number, group in enumerate(groups):
-        locked = number < len(groups) - unlocked
+        frozen = number < len(groups) - trainable
         for part in group:
-            part.requires_grad_(not locked)
-            if locked and isinstance(part, nn.Module):
+            part.requires_grad_(not frozen)
+            if frozen and isinstance(part, nn.Module):
                 part.eval()

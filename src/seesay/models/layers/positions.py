@@ -1,4 +1,4 @@
-"""One resizer for learned position embeddings: any tower, any resolution."""
+"""Resizes learned position embeddings to another resolution or context length."""
 
 import torch
 import torch.nn.functional as F
@@ -6,11 +6,12 @@ from torch import Tensor
 
 
 def resize_grid(table: Tensor, grid: int, *, prefix: int = 1) -> Tensor:
-    """(prefix + old * old, W) -> (prefix + grid * grid, W): bicubic with antialiasing over the grid, prefix tokens kept.
+    """(prefix + old * old, W) -> (prefix + grid * grid, W): bicubic with antialiasing over the grid; prefix tokens are
+    unchanged.
 
     The rule of OpenCLIP, so that a tower opened at another resolution gives OpenCLIP's numbers.
     """
-    kept, cells = table[:prefix], table[prefix:]
+    tokens, cells = table[:prefix], table[prefix:]
     old = round(len(cells) ** 0.5)
     if old * old != len(cells):
         raise ValueError(f"expected {prefix} prefix tokens and a square grid, got {len(table)} positions")
@@ -18,7 +19,7 @@ def resize_grid(table: Tensor, grid: int, *, prefix: int = 1) -> Tensor:
         return table
     plane = cells.float().reshape(1, old, old, -1).permute(0, 3, 1, 2)
     plane = F.interpolate(plane, size=(grid, grid), mode="bicubic", antialias=True, align_corners=False)
-    return torch.cat([kept, plane.permute(0, 2, 3, 1).flatten(0, 2).to(table.dtype)])
+    return torch.cat([tokens, plane.permute(0, 2, 3, 1).flatten(0, 2).to(table.dtype)])
 
 
 def resize_line(table: Tensor, length: int) -> Tensor:

@@ -1,15 +1,13 @@
-"""From a tower's width into the shared space."""
+"""The projection from a tower's width into the shared space."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seesay.models.families.bert.config import Gate
 from seesay.models.fields import Projection
 
 
 class MlpProjection(nn.Module):
-    """Two layers without biases and a GELU between, the inner width halfway, as OpenCLIP's "mlp"."""
+    """Two linear layers without biases and a GELU between, the inner width halfway, as OpenCLIP's "mlp"."""
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
@@ -19,14 +17,6 @@ class MlpProjection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down(F.gelu(self.up(x)))  # type: ignore[no-any-return]
-
-
-def gated(x: Tensor, gate: Gate) -> Tensor:
-    """(..., dim) -> (..., dim), as `Gate` says."""
-    first, rest = x[..., : gate.dims], x[..., gate.dims :]
-    share = first.norm(dim=-1, keepdim=True) / x.norm(dim=-1, keepdim=True)
-    weight = gate.least + (1 - gate.least) * torch.sigmoid((share - gate.middle) / gate.slope)
-    return torch.cat([first * weight, rest], dim=-1)
 
 
 def projection(kind: Projection, width: int, dim: int) -> nn.Module:

@@ -1,4 +1,7 @@
-"""Blocks that keep no activations and compute them again for the gradients (Chen et al. 2016): slower, in less memory."""
+"""Gradient checkpointing: blocks compute activations again instead of keeping them.
+
+Chen et al. 2016.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -8,19 +11,15 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from seesay.models.families.efficientnet_lite import tower as efficientnet_lite
-from seesay.models.families.modified_resnet import tower as modified_resnet
-from seesay.models.layers import transformer
 from seesay.models.layers.buffers import unchanged_buffers
+from seesay.models.layers.tower import Tower
 
-BLOCKS = (transformer.Block, modified_resnet.Bottleneck, efficientnet_lite.Block)
 
-
-def recompute_blocks(tower: nn.Module) -> None:
-    """From now on, while training. Numbers stay the same, batch norms' running ones too."""
+def recompute_blocks(tower: Tower) -> None:
+    """Makes a tower recompute its blocks while it trains. All numbers stay the same, batch norms' statistics too."""
     for module in tower.modules():
-        if isinstance(module, BLOCKS):
-            module.forward = partial(_forward, module, module.forward)  # type: ignore[method-assign]
+        if isinstance(module, tower.block_types):
+            module.forward = partial(_forward, module, module.forward)
 
 
 def _forward(block: nn.Module, forward: Any, *inputs: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The transformer block that ViT, CLIP's text tower and BERT share: batch-first, with torch's fused attention."""
+"""The transformer block of ViT, CLIP's text tower and BERT, batch-first, on torch's fused attention."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -11,11 +11,12 @@ from seesay.models.fields import Activation
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """OpenAI's approximation, with which its models were trained: swapping it for GELU costs points without an error."""
+    """OpenAI's approximation of GELU, with which its models were trained; GELU in its place costs accuracy without an error."""
     return x * torch.sigmoid(1.702 * x)
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
+    """GELU by its tanh approximation."""
     return F.gelu(x, approximate="tanh")
 
 
@@ -33,14 +34,14 @@ class Attention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, asking: Tensor, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        """asking (B, Q, W), what it sees x (B, N, W) -> (B, Q, W); mask (B, 1, 1, N) bool, true where a token may be seen."""
-        q, k, v = (self._split(y) for y in (self.query(asking), self.key(x), self.value(x)))
+    def forward(self, queries: Tensor, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+        """queries (B, Q, W) over tokens x (B, N, W) -> (B, Q, W); mask (B, 1, 1, N) bool, false where a token is hidden."""
+        q, k, v = (self._split(y) for y in (self.query(queries), self.key(x), self.value(x)))
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (B, heads, Q, W / heads)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def alone(self, x: Tensor) -> Tensor:
-        """Each token attending to itself only: what is left is its value."""
+    def without_mixing(self, x: Tensor) -> Tensor:
+        """Each token attending to itself only, which leaves its value."""
         return self.out(self.value(x))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
@@ -48,6 +49,8 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Two linear layers with an activation between."""
+
     def __init__(self, width: int, inner: int, activation: Activation) -> None:
         super().__init__()
         self.up = nn.Linear(width, inner)
@@ -70,7 +73,7 @@ class LayerScale(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and MLP, each with a residual; the norm stands before the branch ("pre") or after the sum ("post", BERT)."""
+    """Attention and MLP, each with a residual; norms come before each branch ("pre") or after each sum ("post", BERT)."""
 
     def __init__(
         self,
@@ -92,26 +95,28 @@ class Block(nn.Module):
         self.mlp = Mlp(width, inner, activation)
         self.scale2 = LayerScale(width) if layer_scale else nn.Identity()
 
-    def forward(self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False, only: Tensor | None = None) -> Tensor:
-        """x (B, N, W) -> (B, N, W); or with `only` (B,), the number of one token in each row, (B, W): what becomes of that
-        token, for a last block of which nothing else is read (a sixth of its work)."""
-        if only is not None and causal:
-            mask, causal = (torch.arange(x.shape[1], device=x.device) <= only[:, None])[:, None, None, :], False
-        seen = x if self.norm == "post" else self.norm1(x)
-        asking = seen
-        if only is not None:
+    def forward(
+        self, x: Tensor, *, mask: Tensor | None = None, causal: bool = False, query_index: Tensor | None = None
+    ) -> Tensor:
+        """x (B, N, W) -> (B, N, W). query_index (B,): computes one token of each row alone -> (B, W), for a last block whose
+        other tokens nobody reads (a sixth of its work)."""
+        if query_index is not None and causal:
+            mask, causal = (torch.arange(x.shape[1], device=x.device) <= query_index[:, None])[:, None, None, :], False
+        tokens = x if self.norm == "post" else self.norm1(x)
+        queries = tokens
+        if query_index is not None:
             rows = torch.arange(x.shape[0], device=x.device)
-            x, asking = x[rows, only][:, None], seen[rows, only][:, None]  # (B, 1, W)
-        mixed = self.attention(asking, seen, mask=mask, causal=causal)
+            x, queries = x[rows, query_index][:, None], tokens[rows, query_index][:, None]  # (B, 1, W)
+        mixed = self.attention(queries, tokens, mask=mask, causal=causal)
         if self.norm == "post":
             x = self.norm1(x + mixed)
             x = self.norm2(x + self.mlp(x))
         else:
             x = x + self.scale1(mixed)
             x = x + self.scale2(self.mlp(self.norm2(x)))
-        return x if only is None else x[:, 0]
+        return x if query_index is None else x[:, 0]
 
-    def alone(self, x: Tensor) -> Tensor:
-        """The block with every token attending to itself only (pre-norm)."""
-        x = x + self.scale1(self.attention.alone(self.norm1(x)))
+    def without_mixing(self, x: Tensor) -> Tensor:
+        """A pre-norm block in which each token attends to itself only."""
+        x = x + self.scale1(self.attention.without_mixing(self.norm1(x)))
         return x + self.scale2(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]

@@ -1,1 +1,1 @@
-"""What a request passes before any route: connections, heads, keys, sizes, times."""
+"""Checks before any route: connections, heads, keys, sites, sizes, times."""

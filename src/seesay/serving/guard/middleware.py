@@ -1,27 +1,24 @@
-"""What stands before every route: whose request it is, how large it may be, how long it may take to arrive; and its record.
+"""ASGI middleware: authentication, Host and Origin checks, body-size and read-timeout limits, access log.
 
-Plain ASGI, so that a refused body is never read.
+It is plain ASGI, so that a refused body is never read.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import logging
-import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from seesay.serving.errors import OURS
+from seesay.serving import limits
+from seesay.serving.errors import SERVER_FAULT
+from seesay.serving.guard.keys import Keys
 from seesay.serving.log import event
 from seesay.serving.metrics import Metrics
 from seesay.serving.schemas.answers import Fault
@@ -33,131 +30,118 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-COOKIE = "seesay_session"
-OPEN = ("/", "/healthz", "/v1/session", "/favicon.ico")  # without a key, beside the page's own files
-OPEN_BYTES = 4096  # of a request that anybody may send: a key, at most
-PAGE = "/ui/"
-ONCE = (b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode")  # what is decided by
-ARRIVES_S = 60.0  # in which a body must be there
-# For the description of the routes only: whether it is there is looked at before any route.
-KEY = HTTPBearer(auto_error=False, description="the server's key, where it has one; browsers sign in at /v1/session instead")
-SECURITY = {
+WITHOUT_KEY = ("/", "/healthz", "/v1/session", "/favicon.ico")  # beside the page's own files
+PAGE_FILES = "/ui/"
+# Decisions depend on these headers. Sent twice, a proxy may have looked at the other one.
+SINGLE_HEADERS = (b"host", b"origin", b"authorization", b"sec-fetch-site", b"sec-fetch-mode")
+SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # with none at all, a form of the page itself would come from nowhere
+    "referrer-policy": "same-origin",  # with none at all, the page's own forms would have no origin
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
 
 
-class Keys:
-    """Who may come in: whoever has the API key, or a cookie that a browser got for it. One server, one set of cookies."""
-
-    def __init__(self, key: str | None) -> None:
-        self._key = None if key is None else hashlib.sha256(key.encode()).digest()
-        self._cookie = secrets.token_urlsafe(32)
-
-    @property
-    def needed(self) -> bool:
-        return self._key is not None
-
-    def opens(self, key: str) -> bool:
-        """Compared in the same time whatever is wrong with it."""
-        return self._key is not None and hmac.compare_digest(hashlib.sha256(key.encode("utf-8", "replace")).digest(), self._key)
-
-    def cookie(self) -> str:
-        return self._cookie
-
-    def lets_in(self, headers: dict[str, str]) -> bool:
-        if not self.needed:
-            return True
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.opens(token.strip()):
-            return True
-        try:
-            held = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return held is not None and hmac.compare_digest(held.value.encode(), self._cookie.encode())
-
-
 class Refused(HTTPException):
-    """Of this type, so that it gets through the parsing of bodies as it is."""
+    """A request that is answered before its route. It is no SeeSayError: as an HTTPException it passes unchanged through
+    FastAPI's parsing of bodies, and it carries a response, not a cause."""
 
     def __init__(self, status: int, code: str, message: str, kind: str = "invalid_request_error") -> None:
-        super().__init__(status, message, {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status))
-        self.code, self.kind = code, kind
+        headers: dict[int, dict[str, str]] = {
+            HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+            HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": str(limits.GUARD_RETRY_AFTER_S)},
+        }
+        super().__init__(status, message, headers.get(status))
+        self.code = code
+        self.kind = kind
 
 
 def wrong_key() -> Refused:
+    """The answer to a key that is not the server's."""
     return Refused(401, "wrong_key", "this is not the server's key", "authentication_error")
 
 
 @dataclass
-class Body:
-    """What has arrived of a request's, and how much of it may."""
+class _Body:
+    """How much of a request's body has arrived, and how much may."""
 
-    most: int
+    most_bytes: int
     bytes: int = 0
-    whole: bool = False
+    complete: bool = False
+
+
+@dataclass
+class _Answer:
+    """The answer as far as it was sent. replaced: one of the framework's own answers was replaced by JSON."""
+
+    status: int = 500
+    started: bool = False
+    replaced: bool = False
 
 
 class Guard:
+    """Wraps an ASGI application. Every request passes it, and every answer is logged and counted."""
+
     def __init__(self, app: App, settings: Settings, keys: Keys, metrics: Metrics) -> None:
         self.app, self.settings, self.keys, self.metrics = app, settings, keys, metrics
-        self._held = 0  # bytes of bodies of all requests that are not answered yet
+        self._held = 0  # bytes of the bodies of all unanswered requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # there are none
+        if scope["type"] == "websocket":  # no route is one
             await send({"type": "websocket.close", "code": 1008})
-            return
-        if scope["type"] != "http":
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
-        begin, status, begun, replaced = time.perf_counter(), 500, False, False
-        body = Body(OPEN_BYTES if _open(scope["path"]) else self.settings.body_bytes)
 
-        async def answer(message: Message) -> None:
-            nonlocal status, begun, replaced
-            if replaced:
-                return
-            if message["type"] == "http.response.start":
-                if message["status"] >= 400 and not _is_json(message):  # a web server's, such as of a range that is not there
-                    await _refuse(answer, _other(message))
-                    replaced = True
-                    return
-                status, begun = message["status"], True
-                told = {name for name, _ in message.get("headers", [])}
-                extra = [(n.encode(), v.encode()) for n, v in SECURITY.items() if n.encode() not in told]
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
-            await send(message)
-
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = time.perf_counter()
+        body = _Body(limits.KEYLESS_BODY_BYTES if _needs_no_key(scope["path"]) else self.settings.body_bytes)
+        answer = _Answer()
+        secured = _secured(send, answer)
         try:
             self._check(scope, body)
-            await self.app(scope, self._bounded(receive, body), answer)
+            await self.app(scope, self._bounded(receive, body), secured)
         except Refused as refused:
-            if not begun:
-                await _refuse(answer, refused)
+            if not answer.started:
+                await _refuse(secured, refused)
         except Exception as error:
             event("error", logging.ERROR, error, path=scope["path"])
-            if begun:
+            if answer.started:
                 raise
-            await _refuse(answer, Refused(500, OURS.code, OURS.message, OURS.type))
+            await _refuse(secured, Refused(500, SERVER_FAULT.code, SERVER_FAULT.message, SERVER_FAULT.type))
         finally:
             self._held -= body.bytes
-            known = "/ui" if scope["path"].startswith(PAGE) else "none"
-            route = getattr(scope.get("route"), "path", known)  # never the path itself: clients would make series as they like
-            took = time.perf_counter() - begin
-            self.metrics.requests.labels(route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(took)
-            event("request", method=scope["method"], route=route, status=status, ms=round(1e3 * took, 1))
+            self._record(scope, answer.status, time.perf_counter() - begin)
 
-    def _check(self, scope: Scope, body: Body) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        """Under the route's pattern, never the path itself: clients could make any number of series."""
+        unmatched = "/ui" if scope["path"].startswith(PAGE_FILES) else "none"
+        route = getattr(scope.get("route"), "path", unmatched)
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        event("request", method=scope["method"], route=route, status=status, ms=round(1e3 * seconds, 1))
+
+    def _check(self, scope: Scope, body: _Body) -> None:
+        """Raises Refused, by the request's head alone."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         counts = Counter(name.lower() for name, _ in scope["headers"])
-        if twice := [name.decode() for name in ONCE if counts[name] > 1]:  # a proxy may have looked at the other one
-            raise Refused(400, "bad_request", f"the header {twice[0]} was sent more than once")
+        if repeated := [name.decode() for name in SINGLE_HEADERS if counts[name] > 1]:
+            raise Refused(400, "bad_request", f"the header {repeated[0]} was sent more than once")
+        self._check_site(scope, headers)
+        if not _needs_no_key(scope["path"]) and not self.keys.lets_in(headers):
+            if "authorization" in headers:
+                raise wrong_key()
+            message = "this server takes a key: send it as Authorization: Bearer KEY"
+            raise Refused(401, "key_required", message, "authentication_error")
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length[:20]) > body.most_bytes:
+            raise _too_large(body)
+
+    def _check_site(self, scope: Scope, headers: dict[str, str]) -> None:
+        """Raises Refused for a request to another host's name, and for one of another site's page."""
         host = headers.get("host", "")
         if not self.settings.serves(host):
             raise Refused(
@@ -166,45 +150,62 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and _site(origin) != host.lower():
             raise Refused(403, "cross_site", "pages of other sites may not use this server")
-        navigates = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] == "/"
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not navigates:
+        is_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] == "/"
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not is_link:
             raise Refused(403, "cross_site", "pages of other sites may not use this server")
-        if not _open(scope["path"]) and not self.keys.lets_in(headers):
-            if "authorization" in headers:
-                raise wrong_key()
-            told = "this server takes a key: send it as Authorization: Bearer KEY"
-            raise Refused(401, "key_required", told, "authentication_error")
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length[:20]) > body.most:
-            raise _too_large(body)
 
-    def _bounded(self, receive: Receive, body: Body) -> Receive:
-        """Counts what really arrives, and in what time."""
-        until = asyncio.get_running_loop().time() + ARRIVES_S
+    def _bounded(self, receive: Receive, body: _Body) -> Receive:
+        """A `receive` that raises Refused when more arrives than may, or too slowly."""
+        until = asyncio.get_running_loop().time() + limits.BODY_ARRIVES_S
 
         async def bounded() -> Message:
-            if body.whole:  # what comes after is only the client hanging up
+            if body.complete:  # what follows is only the client's disconnect
                 return await receive()
             try:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
-                raise Refused(408, "too_slow", f"the request did not arrive within {ARRIVES_S:g} s") from None
+                raise Refused(408, "too_slow", f"the request did not arrive within {limits.BODY_ARRIVES_S:g} s") from None
             arrived = len(message.get("body", b""))
             body.bytes += arrived
             self._held += arrived
-            body.whole = not message.get("more_body", False)
-            if body.bytes > body.most:
+            body.complete = not message.get("more_body", False)
+            if body.bytes > body.most_bytes:
                 raise _too_large(body)
             if self._held > max(self.settings.bodies_bytes, body.bytes):
-                raise Refused(429, "busy", "the server holds all the requests that it can; try again in 1 s", "overloaded")
+                seconds = limits.GUARD_RETRY_AFTER_S
+                message_text = f"the server holds all the requests that it can; try again in {seconds} s"
+                raise Refused(429, "busy", message_text, "overloaded")
             return message
 
         return bounded
 
 
-def _open(path: str) -> bool:
-    return path in OPEN or path.startswith(PAGE)
+def _secured(send: Send, answer: _Answer) -> Send:
+    """A `send` that adds security headers, and replaces the framework's own error pages by JSON."""
+
+    async def secured(message: Message) -> None:
+        if answer.replaced:
+            return
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400 and not _is_json(message):  # such as of a range that does not exist
+                await _refuse(secured, _as_refused(message))
+                answer.replaced = True
+                return
+            answer.status, answer.started = message["status"], True
+            present = {name for name, _ in message.get("headers", [])}
+            extra = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+            message = {
+                **message,
+                "headers": [*message.get("headers", []), *(pair for pair in extra if pair[0] not in present)],
+            }
+        await send(message)
+
+    return secured
+
+
+def _needs_no_key(path: str) -> bool:
+    return path in WITHOUT_KEY or path.startswith(PAGE_FILES)
 
 
 def _site(origin: str) -> str | None:
@@ -215,28 +216,29 @@ def _site(origin: str) -> str | None:
         return None
 
 
-def _too_large(body: Body) -> Refused:
-    most = f"{body.most / 2**20:g} MB" if body.most >= 2**20 else f"{body.most:,} bytes"
+def _too_large(body: _Body) -> Refused:
+    most = f"{body.most_bytes / 2**20:g} MB" if body.most_bytes >= 2**20 else f"{body.most_bytes:,} bytes"
     return Refused(413, "too_large", f"a request holds at most {most} here; send fewer or smaller pictures at once")
 
 
 def _is_json(start: Message) -> bool:
-    kinds = [value for name, value in start.get("headers", []) if name == b"content-type"]
-    return bool(kinds) and kinds[0].startswith(b"application/json")
+    types = [value for name, value in start.get("headers", []) if name == b"content-type"]
+    return bool(types) and types[0].startswith(b"application/json")
 
 
-def _other(start: Message) -> Refused:
-    """An answer of the framework's own, which has no form that programs could read, as one of ours."""
-    status, kept = start["status"], [value.decode() for name, value in start.get("headers", []) if name == b"content-range"]
-    if status == 416:
-        refused = Refused(status, "bad_range", f"the range is none of the file's ({kept[0]})" if kept else "no such range")
-        refused.headers = {"Content-Range": kept[0]} if kept else None
-        return refused
-    return Refused(status, HTTPStatus(status).name.lower(), HTTPStatus(status).phrase)
+def _as_refused(start: Message) -> Refused:
+    """One of the framework's own answers, which programs could not parse, in the form of ours."""
+    status = start["status"]
+    if status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return Refused(status, HTTPStatus(status).name.lower(), HTTPStatus(status).phrase)
+    ranges = [value.decode() for name, value in start.get("headers", []) if name == b"content-range"]
+    refused = Refused(status, "bad_range", f"the range is none of the file's ({ranges[0]})" if ranges else "no such range")
+    refused.headers = {"Content-Range": ranges[0]} if ranges else None
+    return refused
 
 
 async def _refuse(send: Send, refused: Refused) -> None:
-    """And hangs up: what else arrives is not read."""
+    """Answers and closes the connection, so that the rest of the request is not read."""
     fault = Fault(message=refused.detail, type=refused.kind, code=refused.code)
     body = json.dumps({"error": fault.model_dump()}).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"}

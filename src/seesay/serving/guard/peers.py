@@ -1,8 +1,8 @@
-"""How many connections the server holds, and of one client. uvicorn knows one limit for all, which a single client can fill
-with connections that do nothing; who comes then is turned away.
+"""How many connections the server holds in all and per client, and which of them gives way to a new one.
 
-Here the oldest of those that do nothing gives way: of the client's own, when it has more than its share, and of the client that
-has the most, when all places are taken.
+uvicorn has one limit for all, which a single client can fill with idle connections; newcomers are then turned away. Here the
+oldest idle connection gives way: the client's own when it has more than its share, and one of the client that has the most
+when no place is free.
 """
 
 import contextlib
@@ -12,47 +12,51 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Protocol
 
-MOST, FEWEST = 1000, 64
-SHARE = 4  # one client has at most a quarter of the places
-FILES = 256  # that a process has open beside its connections: the library's, the model's, pictures
+from seesay.serving import limits
+
+ALL_FILES = limits.CONNECTIONS + limits.OTHER_FILES
 
 
 class Connection(Protocol):
-    """As uvicorn's protocols are, with what `heads.py` adds."""
+    """uvicorn's protocols as `heads.py` extends them."""
 
     client: tuple[str, int] | None
 
     @property
     def idle_since(self) -> float | None:
-        """None while a request is answered."""
+        """On the event loop's clock; None while a request is answered."""
         ...
 
-    def give_way(self) -> None: ...
+    def give_way(self) -> None:
+        """Closes the connection at once."""
+        ...
 
 
-def most() -> int:
-    """Connections that the server holds: 1,000, or as many as the process may open, but enough for a few browsers."""
-    files = _files()
-    return MOST if files is None else max(FEWEST, min(MOST, files - FILES))
+def most_connections() -> int:
+    """`limits.CONNECTIONS`, or as many as the process may open, but enough for a few browsers."""
+    files = _open_file_limit()
+    if files is None:
+        return limits.CONNECTIONS
+    return max(limits.MIN_CONNECTIONS, min(limits.CONNECTIONS, files - limits.OTHER_FILES))
 
 
-def allow_files() -> None:
-    """Lets the process open as many files as all connections take, where its user may: macOS begins with 256."""
-    files = _files()
-    if files is None or files >= MOST + FILES:
+def raise_file_limit() -> None:
+    """Lets the process open a file for every connection, where its user may: macOS begins with 256."""
+    files = _open_file_limit()
+    if files is None or files >= ALL_FILES:
         return
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST + FILES if hard == resource.RLIM_INFINITY else min(MOST + FILES, hard)
+    soft = ALL_FILES if hard == resource.RLIM_INFINITY else min(ALL_FILES, hard)
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _files() -> int | None:
-    """How many the process may open; None where nothing limits them."""
+def _open_file_limit() -> int | None:
+    """Files that the process may open; None for any number."""
     try:
-        import resource  # there is none on Windows
+        import resource  # Windows has none
     except ImportError:
         return None
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,11 +64,11 @@ def _files() -> int | None:
 
 
 def peer(client: tuple[str, int] | None) -> str:
-    """Whose a connection is: of IPv6 all of a network, in which one machine has as many addresses as it likes."""
+    """The owner of a connection: its address; with IPv6 its /64 network, in which one machine has any number of addresses."""
     return "" if client is None else _network(client[0])
 
 
-@lru_cache(maxsize=2 * MOST)  # asked again of every connection with each new one
+@lru_cache(maxsize=2 * limits.CONNECTIONS)  # computed for every connection at each new one
 def _network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -78,26 +82,27 @@ def _network(host: str) -> str:
 
 
 def has_room(new: Connection, connections: Collection[Connection], most: int) -> bool:
-    """Makes room for a new one among all `connections`, which hold it already. False where its client has only connections
-    that do something, and as many as one may have."""
-    counts = Counter(peer(each.client) for each in connections)
-    mine = peer(new.client)
-    if counts[mine] > max(1, most // SHARE) and not _one_gives_way(mine, new, connections):
+    """Makes room for a new connection among all `connections`, which hold it already. Returns False where its client has its
+    full share of connections and none of them is idle."""
+    counts = Counter(peer(connection.client) for connection in connections)
+    client = peer(new.client)
+    if counts[client] > max(1, most // limits.CONNECTION_SHARES) and not _oldest_idle_gives_way(client, new, connections):
         return False
     if len(connections) > most:
         for fullest, _ in counts.most_common():
-            if _one_gives_way(fullest, new, connections):
+            if _oldest_idle_gives_way(fullest, new, connections):
                 break
     return True
 
 
-def _one_gives_way(whose: str, new: Connection, connections: Collection[Connection]) -> bool:
+def _oldest_idle_gives_way(client: str, new: Connection, connections: Collection[Connection]) -> bool:
+    """Of one client; False where it has no idle connection."""
     idle = [
-        (each.idle_since, each)
-        for each in connections
-        if each is not new and each.idle_since is not None and peer(each.client) == whose
+        (connection.idle_since, connection)
+        for connection in connections
+        if connection is not new and connection.idle_since is not None and peer(connection.client) == client
     ]
     if not idle:
         return False
-    min(idle, key=lambda each: each[0])[1].give_way()
+    min(idle, key=lambda pair: pair[0])[1].give_way()
     return True

@@ -1,4 +1,4 @@
-"""Files as one ZIP, made while it is sent: it is never whole anywhere."""
+"""A ZIP of files, streamed while it is made: it is never whole in memory or on disk."""
 
 import contextlib
 import io
@@ -13,21 +13,22 @@ from pathlib import Path
 
 from seesay.serving.photos.filenames import portable
 
-PIECE = 1 << 20
-FIRST, LAST = 1980, 2107  # years that a ZIP can tell
-EVERYBODY_READS = 0o644 << 16
+PIECE_BYTES = 2**20  # read at once
+FIRST_YEAR = 1980  # of the dates that a ZIP can hold
+LAST_YEAR = 2107
+READABLE_BY_ALL = 0o644 << 16  # Unix permissions, in a ZIP's attributes
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file, and when its picture was taken, such as 2024-05-17T18:30:05; None where nobody knows."""
+    """A file to export. taken_at: when its image was taken, such as 2024-05-17T18:30:05; None if unknown."""
 
     path: Path
     taken_at: str | None
 
 
-class _Sent(io.RawIOBase):
-    """What was written since it was last taken. It cannot go back, so sizes follow their files."""
+class _Buffer(io.RawIOBase):
+    """Collects what is written until it is taken. It cannot seek, so zipfile writes sizes behind their files."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -41,47 +42,52 @@ class _Sent(io.RawIOBase):
         return len(part)
 
     def take(self) -> bytes:
+        """Everything written since the last call."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
 
 def archive(files: Sequence[Exported]) -> Iterator[bytes]:
-    """The bytes of a ZIP of files, by names that every system takes; of equal names the second has a number. Each has the date
-    that its picture was taken, or else its file's. A file that went away meanwhile is left out. Pictures are stored as they
-    are: they are compressed already."""
-    sent, names = _Sent(), set[str]()
-    with zipfile.ZipFile(sent, "w", zipfile.ZIP_STORED) as whole:
+    """Yields the bytes of a ZIP of files.
+
+    Names are valid on every system; of equal names the second has a number. An entry's date is when its image was taken, else
+    its file's. Files that are missing now are left out. Images are stored uncompressed: they are compressed already.
+    """
+    buffer, names = _Buffer(), set[str]()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive_file:
         for file in files:
             try:
                 source = file.path.open("rb")
             except OSError:
                 continue
             with source:
-                entry = zipfile.ZipInfo(_free(portable(file.path.name), names), _date(file, os.fstat(source.fileno()).st_mtime))
-                entry.external_attr = EVERYBODY_READS
-                with whole.open(entry, "w", force_zip64=True) as target:
-                    while piece := source.read(PIECE):
+                entry = zipfile.ZipInfo(
+                    _unique(portable(file.path.name), names), _date(file, os.fstat(source.fileno()).st_mtime)
+                )
+                entry.external_attr = READABLE_BY_ALL
+                with archive_file.open(entry, "w", force_zip64=True) as target:
+                    while piece := source.read(PIECE_BYTES):
                         target.write(piece)
-                        yield sent.take()
-    yield sent.take()
+                        yield buffer.take()
+    yield buffer.take()
 
 
-def _date(file: Exported, changed: float) -> tuple[int, int, int, int, int, int]:
-    """As clocks showed it: a ZIP knows no zones."""
-    taken = time.localtime(changed)[:6]
+def _date(file: Exported, modified_at: float) -> tuple[int, int, int, int, int, int]:
+    """A ZIP holds local time without a zone."""
+    date = time.localtime(modified_at)[:6]
     if file.taken_at is not None:
         with contextlib.suppress(ValueError):
-            taken = datetime.fromisoformat(file.taken_at).timetuple()[:6]
-    if taken[0] < FIRST:
-        return FIRST, 1, 1, 0, 0, 0
-    return (LAST, 12, 31, 23, 59, 58) if taken[0] > LAST else taken
+            date = datetime.fromisoformat(file.taken_at).timetuple()[:6]
+    if date[0] < FIRST_YEAR:
+        return FIRST_YEAR, 1, 1, 0, 0, 0
+    return (LAST_YEAR, 12, 31, 23, 59, 58) if date[0] > LAST_YEAR else date
 
 
-def _free(name: str, names: set[str]) -> str:
+def _unique(name: str, names: set[str]) -> str:
     stem, suffix = os.path.splitext(name)
-    free, number = name, 1
-    while (known := unicodedata.normalize("NFC", free).casefold()) in names:
+    unique, number = name, 1
+    while (folded := unicodedata.normalize("NFC", unique).casefold()) in names:
         number += 1
-        free = f"{stem} ({number}){suffix}"
-    names.add(known)
-    return free
+        unique = f"{stem} ({number}){suffix}"
+    names.add(folded)
+    return unique

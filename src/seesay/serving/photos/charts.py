@@ -1,4 +1,4 @@
-"""The map of the library, drawn in the background and kept until the library changes."""
+"""`Charts`: maps of the library, drawn in the background and cached until the library changes."""
 
 import json
 import secrets
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from seesay.images.thumbnail import thumbnails
 from seesay.library import Library
 from seesay.library.map import VARIOUS, Map
-from seesay.render.map_page import grid, sheet, thumbnails
+from seesay.render.contact_sheet import contact_sheet, grid
+from seesay.serving import limits
 from seesay.serving.photos.folders import Folders
 from seesay.serving.photos.latest import Latest, version
 from seesay.serving.photos.photos import Photos, folders
 from seesay.system.paths import printable
 
-KEPT = 4  # maps, each of some megabytes
-NAMELESS = {"en": "various", "zh": "各种"}  # groups of pictures that share nothing which has a name
-LAYOUT = 0.5  # of the work; the rest is pictures made small
+NAMELESS = {"en": "various", "zh": "各种"}  # names of groups that no phrase fits
+LAYOUT = 0.5  # share of the work; the rest is making thumbnails
 
 
 @dataclass(frozen=True)
 class Chart:
-    """name: by which clients ask for its sheet. sheet: a JPEG with a tile for each spot."""
+    """A map, ready to be sent. name: of the map, for its sheet. places: the JSON. sheet: a JPEG with a tile for each spot."""
 
     name: str
     places: dict[str, Any]
@@ -30,42 +31,45 @@ class Chart:
 
 
 class Charts:
-    """Of each language, in which groups are named."""
+    """The maps of each language in which groups are named."""
 
     def __init__(self, photos: Photos) -> None:
         self._photos = photos
         self._latest = Latest(self._drawn, "seesay-map")
-        self._last: deque[Chart] = deque(maxlen=KEPT)
+        self._last: deque[Chart] = deque(maxlen=limits.MAPS_KEPT)
         self._share = 0.0
 
     def get(self, library: Library, language: str) -> tuple[Chart | None, bool]:
-        """The newest map that there is, None before the first; and whether one of the library as it is now is being drawn.
-        Raises what drawing that one raised."""
+        """The newest map, None before the first; and whether a map of the library's present contents is being drawn.
+
+        Raises what drawing that one raised.
+        """
         return self._latest.get(language, version(library))
 
     def progress(self, language: str) -> tuple[bool, float]:
-        """Whether a map is being drawn, and the share of the one in this language that is done, 0 to 1: 0 where it waits for
-        another's end."""
+        """Whether a map is being drawn, and the share done of the one in this language, 0 to 1; 0 while another is drawn."""
         return self._latest.busy, self._share if self._latest.making == language else 0.0
 
     def kept(self, name: str | None) -> Chart | None:
-        """One of the last that were drawn: a client that has its places may ask for its sheet when the next is there."""
+        """One of the last maps by name: a client may request its sheet when there is a newer map already."""
         return next((chart for chart in tuple(self._last) if chart.name == name), None)
 
     def close(self) -> None:
+        """Stops a map that is being drawn."""
         self._latest.close()
 
     def _drawn(self, language: str) -> Chart:
         self._share = 0.0
         with Library(self._photos.path, self._photos.model) as library:
-            drawn = library.map(names=names_in(language), progress=self._laid)
-            made = self._chart_of(drawn, folders(library), language)
-        self._last.append(made)
-        return made
+            drawn = library.map(names=names_in(language), progress=self._report_layout)
+            chart = self._chart(drawn, folders(library), language)
+        self._last.append(chart)
+        return chart
 
-    def _chart_of(self, drawn: Map, names: Folders, language: str) -> Chart:
+    def _chart(self, drawn: Map, names: Folders, language: str) -> Chart:
         columns, side = grid(len(drawn.spots))
-        tiles, sizes = sheet(thumbnails([spot.file.path for spot in drawn.spots], side, self._made_small), columns, side)
+        paths = [spot.file.path for spot in drawn.spots]
+        tiles, sizes = contact_sheet(thumbnails(paths, side, self._report_thumbnails), columns, side)
         spots = [
             {
                 "id": spot.file.id,
@@ -79,26 +83,27 @@ class Charts:
             }
             for spot, (width, height) in zip(drawn.spots, sizes, strict=True)
         ]
-        called = {VARIOUS: NAMELESS[language]}
+        translated = {VARIOUS: NAMELESS[language]}
         groups = [
-            {"name": printable(called.get(g.text, g.text)), "x": g.x, "y": g.y, "pictures": g.pictures} for g in drawn.groups
+            {"name": printable(translated.get(g.text, g.text)), "x": g.x, "y": g.y, "pictures": g.pictures}
+            for g in drawn.groups
         ]
         places = {"side": side, "columns": columns, "left_out": drawn.left_out, "spots": spots, "groups": groups}
         return Chart(secrets.token_hex(6), places, tiles)
 
-    def _laid(self, done: int, total: int) -> None:
-        self._told(LAYOUT * done / total)
+    def _report_layout(self, done: int, total: int) -> None:
+        self._report(LAYOUT * done / total)
 
-    def _made_small(self, done: int, total: int) -> None:
-        self._told(LAYOUT + (1 - LAYOUT) * done / total)
+    def _report_thumbnails(self, done: int, total: int) -> None:
+        self._report(LAYOUT + (1 - LAYOUT) * done / total)
 
-    def _told(self, share: float) -> None:
+    def _report(self, share: float) -> None:
         self._share = share
-        self._latest.go_on()
+        self._latest.check_stopped()
 
 
 def names_in(language: str) -> list[str] | None:
-    """What groups may be called: in English the library's own phrases, else everyday things."""
+    """Names for groups: None (the library's own phrases) in English, else words for everyday things."""
     if language == "en":
         return None
     labels = json.loads((files("seesay.serving") / "ui" / "labels.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Pictures that the library has more than once, for whoever decides which of them stay."""
+"""`Copies`: pictures that the library has more than once, found in the background and cached."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,25 @@ from seesay.system.paths import printable
 
 @dataclass
 class Copies:
-    """paths: whether whoever asks is on this machine, and may be told where files lie."""
+    """Groups of copies in the library. paths: whether answers name absolute paths, for clients on this machine."""
 
     photos: Photos
     paths: bool
 
     def __post_init__(self) -> None:
-        self._latest = Latest(lambda _: self._found(), "seesay-copies")
+        self._latest = Latest(lambda _: self._groups(), "seesay-copies")
 
     def get(self, library: Library) -> tuple[list[CopyGroup] | None, bool]:
-        """The groups, the largest first; None before they are found. And whether they are being looked for."""
+        """The groups, the largest first, None before the first time; and whether they are being searched for."""
         return self._latest.get("", version(library))
 
     def close(self) -> None:
+        """Stops a search that is under way."""
         self._latest.close()
 
-    def _found(self) -> list[CopyGroup]:
+    def _groups(self) -> list[CopyGroup]:
         with Library(self.photos.path, self.photos.model) as library:
-            groups, names = library.duplicates(progress=self._compared), folders(library)
+            groups, names = library.duplicates(progress=self._report), folders(library)
         return [CopyGroup(files=[self._facts(copy, names) for copy in (group.keeper, *group.others)]) for group in groups]
 
     def _facts(self, copy: Copy, names: Folders) -> CopyFacts:
@@ -49,5 +50,5 @@ class Copies:
             distance=copy.distance,
         )
 
-    def _compared(self, done: int, total: int) -> None:
-        self._latest.go_on()
+    def _report(self, done: int, total: int) -> None:
+        self._latest.check_stopped()

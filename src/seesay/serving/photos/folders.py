@@ -1,4 +1,4 @@
-"""What clients call folders: the indexed folder's own name and what is below it, never where it lies on this machine."""
+"""`Folders`: names of folders for clients, from the indexed folder's own name downwards, never absolute paths."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from seesay.system.paths import below, join, printable
 
 
 class Folders:
-    """roots: absolute paths of what is indexed. Of two with the same name, the second has a number."""
+    """Folders below these roots, absolute paths of indexed folders and files. The second root of one name gets a number."""
 
     def __init__(self, roots: Iterable[str]) -> None:
         self._paths: dict[str, str] = {}
@@ -21,7 +21,7 @@ class Folders:
             self._paths[shown] = root
 
     def shown(self, path: str) -> tuple[str, str]:
-        """(folder, name) of a file as clients know it."""
+        """The (folder, name) of a file for clients."""
         for name, root in self._paths.items():
             inside = below(path, root)
             if inside is None:
@@ -33,10 +33,11 @@ class Folders:
         return "", printable(os.path.basename(path))
 
     def name(self, root: str) -> str:
-        return next(name for name, known in self._paths.items() if known == root)
+        """The name of a root."""
+        return next(name for name, path in self._paths.items() if path == root)
 
     def path(self, folder: str) -> str:
-        """The absolute path of a folder that clients know. Nothing is looked up on the disk. Raises InputError."""
+        """The absolute path of a folder by its name for clients. Does not read the disk. Raises InputError."""
         name, _, rest = folder.strip("/").partition("/")
         parts = rest.split("/") if rest else []
         if name not in self._paths or any(part in ("", ".", "..") or "\0" in part for part in parts):

@@ -1,4 +1,4 @@
-"""The library brought up to date while the server runs, one run at a time."""
+"""`Indexing`: index runs in the background of the server, one at a time."""
 
 import logging
 import threading
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seesay.errors import LibraryError
+from seesay.errors import AlreadyIndexing, LibraryError
 from seesay.library import Library
 from seesay.model import Model
-from seesay.serving.errors import OURS, Running, fault_of
+from seesay.serving.errors import SERVER_FAULT, fault_of
 from seesay.serving.log import event
 from seesay.serving.photos.latest import Stopped
 from seesay.serving.photos.photos import folders
@@ -20,6 +20,8 @@ from seesay.serving.schemas.answers import Fault, IndexingState, Last
 
 @dataclass
 class Indexing:
+    """Index runs of the library at `path`. done, total: files of the present run. last: the report of the last one."""
+
     path: Path
     model: Model
     done: int = 0
@@ -31,23 +33,26 @@ class Indexing:
 
     @property
     def running(self) -> bool:
+        """Whether a run is under way."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, paths: Sequence[str] = ()) -> None:
-        """Brings these folders, or all that were indexed before, up to date in a thread. Raises Running."""
+        """Brings these folders, or all that were indexed before, up to date in a thread. Raises AlreadyIndexing."""
         with self._lock:
             if self.running:
-                raise Running("the folders are being looked through already")
+                raise AlreadyIndexing("the folders are being looked through already")
             self.done = self.total = 0
             self._thread = threading.Thread(target=self._run, args=(tuple(paths),), name="seesay-index", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
+        """Stops a run that is under way; what it indexed so far is kept."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def state(self) -> IndexingState:
+        """The present and the last run, for clients."""
         return IndexingState(running=self.running, done=self.done, total=self.total, last=self.last)
 
     def _run(self, paths: tuple[str, ...]) -> None:
@@ -62,8 +67,8 @@ class Indexing:
             last.error, last.code = "the server is shutting down", "shutting_down"
         except Exception as raised:  # a thread that dies in silence would leave the page waiting
             fault = raised
-            told = _told(raised)
-            last.error, last.code = told.message, told.code
+            shown = _fault(raised)
+            last.error, last.code = shown.message, shown.code
         last.finished_at = datetime.now(UTC).isoformat(timespec="seconds")
         last.seconds = round(time.monotonic() - begin, 2)
         self.last = last
@@ -76,6 +81,6 @@ class Indexing:
             raise Stopped  # what was indexed so far is kept
 
 
-def _told(fault: Exception) -> Fault:
-    """What clients are told of it: other messages than the library's name paths of this machine."""
-    return fault_of(fault) if isinstance(fault, LibraryError) else OURS
+def _fault(fault: Exception) -> Fault:
+    """The fault for clients: messages that are not about the library name paths of this machine."""
+    return fault_of(fault) if isinstance(fault, LibraryError) else SERVER_FAULT

@@ -1,4 +1,4 @@
-"""What takes long to make of a library: made in the background, one at a time, and kept until the library changes."""
+"""`Latest`: slow results about a library, computed in the background and cached until it changes."""
 
 import threading
 from collections.abc import Callable
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 def version(library: Library) -> object:
-    """It differs when pictures have come or gone. Raises NoLibrary."""
-    with library.reading() as store:
-        return store.last_vector_id(), tuple(sorted(store.count_files().items()))
+    """A version of the library's contents: another one when pictures were added or removed. Raises NoLibrary."""
+    with library.session() as session:
+        return session.store.last_vector_id(), tuple(sorted(session.store.count_files().items()))
 
 
 @dataclass(frozen=True)
-class _Made(Generic[T]):
+class _Outcome(Generic[T]):
     version: object
     result: T | None
     fault: Exception | None = None
@@ -30,50 +30,56 @@ class Stopped(Exception):
 
 
 class Latest(Generic[T]):
-    """make: of a name (a language, say), in a thread of its own; what it raises is raised to whoever asks."""
+    """Results by name (a language, say).
+
+    make: computes the result of a name; it runs in a thread of its own, and what it raises is raised by `get`.
+    """
 
     def __init__(self, make: Callable[[str], T], thread: str) -> None:
-        self._make, self._called = make, thread
+        self._make, self._thread_name = make, thread
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._made: dict[str, _Made[T]] = {}
+        self._outcomes: dict[str, _Outcome[T]] = {}
         self._closing = False
-        self.making = ""  # the name of the last that was begun
+        self.making = ""  # the name whose result was begun last
 
     def get(self, name: str, version: object) -> tuple[T | None, bool]:
-        """The newest that there is of this name, None before the first; and whether one of this version is under way. Raises
-        what making that one raised."""
+        """The newest result of a name, None before the first; and whether one of this version is being computed.
+
+        Raises what computing this version raised.
+        """
         with self._lock:
-            made = self._made.get(name)
-            if made is not None and made.version == version:
-                if made.fault is not None:
-                    raise made.fault.with_traceback(made.trace)  # or it would grow with every time that it is raised
-                return made.result, False
+            outcome = self._outcomes.get(name)
+            if outcome is not None and outcome.version == version:
+                if outcome.fault is not None:
+                    raise outcome.fault.with_traceback(outcome.trace)  # or the traceback would grow each time
+                return outcome.result, False
             if not self.busy:
                 self.making = name
-                self._thread = threading.Thread(target=self._work, args=(name, version), name=self._called, daemon=True)
+                self._thread = threading.Thread(target=self._work, args=(name, version), name=self._thread_name, daemon=True)
                 self._thread.start()
-            return None if made is None else made.result, True
+            return None if outcome is None else outcome.result, True
 
     @property
     def busy(self) -> bool:
+        """Whether a result is being computed."""
         return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Ends when what is under way has ended, which is when it next calls `go_on`."""
+        """Stops what is being computed at its next call of `check_stopped`, and waits for that."""
         self._closing = True
         if self._thread is not None:
             self._thread.join()
 
-    def go_on(self) -> None:
-        """For what is being made, to call now and then. Raises Stopped once the server is shutting down."""
+    def check_stopped(self) -> None:
+        """To be called by `make` now and then. Raises Stopped once the server is shutting down."""
         if self._closing:
             raise Stopped
 
     def _work(self, name: str, version: object) -> None:
         try:
-            made = _Made(version, self._make(name))
+            outcome = _Outcome(version, self._make(name))
         except Exception as fault:
-            made = _Made(version, None, fault, fault.__traceback__)
+            outcome = _Outcome(version, None, fault, fault.__traceback__)
         with self._lock:
-            self._made[name] = made
+            self._outcomes[name] = outcome

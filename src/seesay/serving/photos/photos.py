@@ -1,20 +1,21 @@
-"""The library as the server uses it: in threads of its own, known to clients by ids and by the names of its folders."""
+"""`Photos`: the library in threads of its own; clients see ids and folder names instead of paths."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
-from seesay.errors import InputError
+from seesay.errors import InputError, PictureNotFound, PictureUnavailable
 from seesay.library import Hit, Library
-from seesay.library.listing import Item
-from seesay.library.search.query import Query
+from seesay.library.listing import Picture
+from seesay.library.search.encode import PartVectors
+from seesay.library.search.result import SearchResult, WhyEmpty
+from seesay.library.storage.rows import PictureFacts
 from seesay.model import Model
+from seesay.serving import limits
 from seesay.serving.photos.archive import Exported
 from seesay.serving.photos.folders import Folders
 from seesay.serving.schemas.answers import BrowseAnswer, FileFacts, Found, ItemAnswer, Nothing
@@ -22,30 +23,24 @@ from seesay.serving.schemas.requests import BrowseRequest, FiltersAsked, SearchR
 from seesay.system.paths import printable
 
 T = TypeVar("T")
-READERS = 4  # threads, each with a connection of its own
-
-
-class Gone(InputError):
-    """There is no such picture, or none that can be read now; `known` tells which."""
-
-    def __init__(self, message: str, *, known: bool) -> None:
-        super().__init__(message)
-        self.known = known
 
 
 class Photos:
+    """The library of a server. path: its folder, None for the user's."""
+
     def __init__(self, path: Path | None, model: Model) -> None:
         self.path = Library(path).path
         self.model = model
         self._own = threading.local()
         self._opened: list[Library] = []
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="seesay-library")
+        self._threads = ThreadPoolExecutor(limits.LIBRARY_THREADS, thread_name_prefix="seesay-library")
 
     async def run(self, work: Callable[[Library], T]) -> T:
-        """What blocks, with this thread's connection to the library."""
+        """Runs blocking work in a thread of the library, with this thread's connection to it."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(self.library()))
 
     def library(self) -> Library:
+        """The library as this thread has it open."""
         library: Library | None = getattr(self._own, "library", None)
         if library is None:
             library = self._own.library = Library(self.path, self.model)
@@ -53,83 +48,83 @@ class Photos:
         return library
 
     def close(self) -> None:
+        """Waits for work that is under way, and closes the library."""
         self._threads.shutdown(wait=True)
         for library in self._opened:
             library.close()
 
 
 def folders(library: Library) -> Folders:
-    with library.reading() as store:
-        return Folders(store.roots())
+    """The names under which clients know the library's folders."""
+    with library.session() as session:
+        return Folders(session.store.roots())
 
 
-@dataclass(frozen=True)
-class Known:
-    """The vectors (D,) of what a search asks for: of the pictures sent along, by their names, and of its words, by these."""
+def search(library: Library, request: SearchRequest, vectors: PartVectors) -> SearchResult:
+    """The result of a search; without a query, of all pictures that pass the filters, by date. Raises InputError.
 
-    pictures: dict[str, np.ndarray]
-    words: dict[str, np.ndarray]
-
-
-def search(library: Library, asked: SearchRequest, known: Known) -> list[Hit]:
-    """Without a query, what passes the filters, by date. Raises InputError."""
-    query = asked.query if asked.query.strip() else None
-    if query is None and asked.kind == "text":
+    vectors: of the words of the query and of the pictures that came with it.
+    """
+    query = request.query if request.query.strip() else None
+    if query is None and request.kind == "text":
         raise InputError("query: expected words or a picture to look for texts by; texts have no date")
-    if query is None and known.pictures:
+    if query is None and vectors.photos:
         raise InputError("query: expected one that names the pictures that came with it, such as photo:NAME")
     return library.search(
         query,
-        pictures=known.pictures,
-        words=known.words,
-        n=asked.n,
-        filters=asked.filters.filters(under(library, asked.filters)),
-        kind=asked.kind,
-        sort="newest" if query is None and asked.sort == "score" else asked.sort,
-        cursor=asked.cursor,
-        likely=asked.likely,
-        score=asked.score,
+        pictures=vectors.photos,
+        words=vectors.words,
+        n=request.n,
+        filters=request.filters.filters(under(library, request.filters)),
+        kind=request.kind,
+        sort="newest" if query is None and request.sort == "score" else request.sort,
+        cursor=request.cursor,
+        likely=request.likely,
+        score=request.score,
     )
 
 
-def search_page(library: Library, asked: SearchRequest, known: Known) -> tuple[list[Found], str | None]:
-    """What a search finds, and the cursor to go on with where there may be more."""
-    hits, names = search(library, asked, known), folders(library)
-    return [found(hit, names) for hit in hits], hits[-1].cursor if len(hits) == asked.n else None
+class SearchPage(NamedTuple):
+    """The parts of a `SearchAnswer`. next: the cursor of the next page. nothing: why there are no results at all."""
+
+    results: list[Found]
+    next: str | None
+    nothing: Nothing | None
 
 
-def nothing(library: Library, asked: SearchRequest, known: Known) -> Nothing:
-    """Why such a search finds nothing."""
-    what = {"image": "picture", "text": "text"}[asked.kind]
-    if asked.likely and search(library, asked.model_copy(update={"likely": False, "n": 1}), known):
+def search_page(library: Library, request: SearchRequest, vectors: PartVectors) -> SearchPage:
+    """A page of results of `search`, as clients see them."""
+    result, names = search(library, request, vectors), folders(library)
+    return SearchPage([_found(hit, names) for hit in result], result.next, nothing(result.why_empty))
+
+
+def nothing(why: WhyEmpty | None) -> Nothing | None:
+    """Why a search has no results, in words; None behind a cursor, where there were some."""
+    if why is None or why.reason == "end":
+        return None
+    kind = {"image": "picture", "text": "text"}[why.kind]
+    if why.reason == "likely":
         return Nothing(
             reason="likely",
             message='no picture here is likely to show this; without "likely" the nearest are shown all the same',
         )
-    if asked.query.strip() and any(part.what == "name" for part in Query.of(asked.query).parts):
-        return Nothing(reason="filters", message=f"no {what} has the name and passes the filters")
-    if asked.filters != FiltersAsked():
-        return Nothing(reason="filters", message=f"no {what} passes the filters")
-    return Nothing(reason="library", message=f"the library holds no {what}s")
+    if why.reason == "library":
+        return Nothing(reason="library", message=f"the library holds no {kind}s")
+    named = "has the name and passes" if why.names else "passes"
+    return Nothing(reason="filters", message=f"no {kind} {named} the filters")
 
 
-def under(library: Library, asked: FiltersAsked) -> str | None:
-    return folders(library).path(asked.folder) if asked.folder else None
+def under(library: Library, filters: FiltersAsked) -> str | None:
+    """The absolute path of the folder in a request's filters. Raises InputError."""
+    return folders(library).path(filters.folder) if filters.folder else None
 
 
-def found(hit: Hit, names: Folders) -> Found:
+def _found(hit: Hit, names: Folders) -> Found:
+    """A hit as clients see it."""
     folder, name = names.shown(hit.path)
     return Found(
-        id=hit.id,
         name=name,
         folder=folder,
-        width=hit.width,
-        height=hit.height,
-        taken_at=hit.taken_at,
-        camera=hit.camera,
-        latitude=hit.latitude,
-        longitude=hit.longitude,
-        tags=list(hit.tags),
         copies=len(hit.copies),
         available=hit.available,
         kind=hit.kind,
@@ -139,12 +134,18 @@ def found(hit: Hit, names: Folders) -> Found:
         relevance=hit.relevance,
         likely=hit.likely,
         named=hit.named or None,
+        **_facts(hit),
     )
 
 
-def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
-    """Raises InputError."""
-    listed = library.browse(filters=asked.filters.filters(under(library, asked.filters)), sort=asked.sort)
+def _facts(picture: PictureFacts) -> dict[str, Any]:
+    """The facts of a picture as arguments of an answer."""
+    return {field.name: getattr(picture, field.name) for field in fields(PictureFacts)}
+
+
+def browse(library: Library, request: BrowseRequest) -> BrowseAnswer:
+    """Every picture that passes the filters, in columns. Raises InputError."""
+    listed = library.browse(filters=request.filters.filters(under(library, request.filters)), sort=request.sort)
     return BrowseAnswer(
         ids=listed.ids,
         widths=[width for width, _ in listed.sizes],
@@ -154,57 +155,49 @@ def browse(library: Library, asked: BrowseRequest) -> BrowseAnswer:
     )
 
 
-def item(library: Library, name: str) -> Item:
-    """Raises Gone."""
-    known = library.item(name)
-    if known is None:
-        raise Gone("the library holds no picture with this id", known=False)
-    return known
+def item(library: Library, name: str) -> Picture:
+    """A picture by its id. Raises PictureNotFound."""
+    picture = library.item(name)
+    if picture is None:
+        raise PictureNotFound("the library holds no picture with this id")
+    return picture
 
 
 def described(library: Library, name: str) -> ItemAnswer:
-    """Raises Gone."""
-    known, names = item(library, name), folders(library)
-    files = [FileFacts(folder=folder, name=file) for folder, file in (names.shown(file.path) for file in known.files)]
-    facts = known.facts
+    """A picture by its id, as clients see it, with all its files. Raises PictureNotFound."""
+    picture, names = item(library, name), folders(library)
+    files = [FileFacts(folder=folder, name=file) for folder, file in (names.shown(file.path) for file in picture.files)]
     return ItemAnswer(
-        id=facts.id,
         name=files[0].name,
         folder=files[0].folder,
-        width=facts.width,
-        height=facts.height,
-        taken_at=facts.taken_at,
-        camera=facts.camera,
-        latitude=facts.latitude,
-        longitude=facts.longitude,
-        tags=facts.tags.split("\n") if facts.tags else [],
         copies=len(files) - 1,
-        available=there(known) is not None,
-        bytes=known.files[0].size,
+        available=available_file(picture) is not None,
+        bytes=picture.files[0].size,
         files=files,
+        **_facts(picture.facts),
     )
 
 
-def there(known: Item) -> Path | None:
-    """The first of its files that can be seen now."""
-    return next((path for file in known.files if (path := Path(file.path)).is_file()), None)
+def available_file(picture: Picture) -> Path | None:
+    """The first of a picture's files that can be seen now."""
+    return next((path for file in picture.files if (path := Path(file.path)).is_file()), None)
 
 
 def files_of(library: Library, names: Sequence[str]) -> list[Exported]:
-    """Those of them that are there now. Raises Gone where there is none."""
-    found = [
-        Exported(path, known.facts.taken_at)
+    """The available files of pictures by their ids. Raises PictureNotFound where there is none."""
+    files = [
+        Exported(path, picture.facts.taken_at)
         for name in names
-        if (known := library.item(name)) is not None and (path := there(known)) is not None
+        if (picture := library.item(name)) is not None and (path := available_file(picture)) is not None
     ]
-    if not found:
-        raise Gone("none of these pictures has a file that is there now", known=False)
-    return found
+    if not files:
+        raise PictureNotFound("none of these pictures has a file that is there now")
+    return files
 
 
 def file_of(library: Library, name: str) -> Path:
-    """Raises Gone."""
-    path = there(item(library, name))
+    """The available file of a picture by its id. Raises PictureNotFound, PictureUnavailable."""
+    path = available_file(item(library, name))
     if path is None:
-        raise Gone("the picture's file is not there now", known=True)
+        raise PictureUnavailable("the picture's file is not there now")
     return path

@@ -1,4 +1,4 @@
-"""What a library holds, counted for the page's choices."""
+"""`summary`: counts of the library's pictures by folder, camera, tag and place, for the page's filters."""
 
 import importlib.util
 import os
@@ -13,26 +13,27 @@ from seesay.library.places import places
 from seesay.model import Model
 from seesay.serving.photos.folders import Folders
 
-# The page asks again and again, and counting a million files takes a second: what was told stands until the database changes.
-_told: WeakKeyDictionary[Library, tuple[tuple[int, int], dict[str, Any]]] = WeakKeyDictionary()
+# The page requests it again and again, and counting a million files takes a second: cached until the database changes.
+_cache: WeakKeyDictionary[Library, tuple[tuple[int, int], dict[str, Any]]] = WeakKeyDictionary()
 
 
 def summary(library: Library, model: Model) -> dict[str, Any]:
-    """Counts of pictures in all, by folder, camera, tag; the days between which they were taken."""
+    """Counts of pictures in all, by folder, camera, tag and place; the first and last day; what the server can do."""
     try:
-        with library.reading() as store:
-            (others,) = store.db.execute("PRAGMA data_version").fetchone()  # counts what other connections wrote
-            version = (others, store.db.total_changes)
+        with library.session() as session:
+            database = session.store.db
+            (others,) = database.execute("PRAGMA data_version").fetchone()  # counts writes of other connections
+            version = (others, database.total_changes)
     except NoLibrary:
         return _counted(library, model)
-    known = _told.get(library)
-    if known is None or known[0] != version:
-        known = _told[library] = (version, _counted(library, model))
-    return known[1]
+    cached = _cache.get(library)
+    if cached is None or cached[0] != version:
+        cached = _cache[library] = (version, _counted(library, model))
+    return cached[1]
 
 
 def _counted(library: Library, model: Model) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "pictures": 0,
         "texts": 0,
         "failed": 0,
@@ -49,23 +50,24 @@ def _counted(library: Library, model: Model) -> dict[str, Any]:
         "can_map": importlib.util.find_spec("sklearn") is not None,
     }
     try:
-        with library.reading() as store:
+        with library.session() as session:
+            store = session.store
             files, names = store.count_files(), Folders(store.roots())
-            inside, used, when = folders(store), cameras(store), days(store)
-            tags, spots, skipped = store.tags(), places(store), store.skipped()
+            by_folder, by_camera, range_of_days = folders(store), cameras(store), days(store)
+            by_tag, by_place, skipped = store.tag_counts(), places(store), store.skipped()
     except NoLibrary:
-        return told
-    first, last = when or (None, None)
-    shown = {names.shown(os.path.join(folder, "x"))[0]: count for folder, count in inside.items()}
-    return told | {
+        return counts
+    first, last = range_of_days or (None, None)
+    shown = {names.shown(os.path.join(folder, "x"))[0]: count for folder, count in by_folder.items()}
+    return counts | {
         "pictures": files.get("image", 0),
         "texts": files.get("text", 0),
         "failed": files.get("failed", 0),
         "skipped": [{"kind": kind, "files": count, "advice": ADVICE[kind]} for kind, count in skipped.items()],
         "folders": [{"folder": folder, "pictures": count} for folder, count in shown.items() if folder],
-        "cameras": [{"camera": camera, "pictures": count} for camera, count in used.items()],
-        "tags": [{"tag": tag, "pictures": count} for tag, count in tags.items()],
-        "places": spots,
+        "cameras": [{"camera": camera, "pictures": count} for camera, count in by_camera.items()],
+        "tags": [{"tag": tag, "pictures": count} for tag, count in by_tag.items()],
+        "places": by_place,
         "first": first,
         "last": last,
     }

@@ -1,62 +1,59 @@
-"""Small copies of the library's pictures, made when first asked for and kept in the user's cache."""
+"""Thumbnails of the library's images: made when first requested, cached on disk, the oldest evicted first."""
 
-import io
-import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from seesay.images.decoding.formats import READER
-from seesay.images.read import read
-
-SIZES = (160, 320, 640)  # px of the longer side
-LARGE = 2048  # of what is looked at whole, which is not kept
-QUALITY = 82
-MOST_BYTES = 1_000_000_000
-SLACK = 0.1  # of the most: how much is written before the folder is looked through again
+from seesay.images.thumbnail import thumbnail_jpeg
+from seesay.serving import limits
+from seesay.system.files import write_atomically
 
 
 class Thumbnails:
-    """folder: of the cache; None keeps none. A name is a content's, so what is kept goes out of date with
-    the reader only."""
+    """A cache of JPEG files in `folder`; None caches nothing. most_bytes: its size.
 
-    def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
+    An image's id is a hash of its content, so a cached thumbnail is outdated only by another version of the reader.
+    """
+
+    def __init__(self, folder: Path | None, most_bytes: int = limits.THUMBNAIL_CACHE_BYTES) -> None:
         self._folder = folder
         self._most = most_bytes
-        self._written = 0  # bytes since the folder was last looked through
+        self._written = 0  # bytes since the cache was last measured
         self._lock = threading.Lock()
         if folder is not None:
-            self._prune_behind()
+            self._start_eviction()
 
-    def kept(self, name: str, px: int) -> bytes | None:
-        """One that was made before; its picture need not be there now. name: the picture's id."""
+    def cached(self, name: str, px: int) -> bytes | None:
+        """A cached thumbnail; its image need not exist any more. name: the image's id."""
         try:
             return None if self._folder is None else self._file(self._folder, name, px).read_bytes()
         except OSError:
             return None
 
     def make(self, name: str, px: int, path: Path) -> bytes:
-        """A JPEG of the picture at a path. Raises UnreadableImage."""
-        made = small(path, px)
+        """Makes the JPEG of the image at a path, and caches it. Raises UnreadableImage."""
+        jpeg = scaled_jpeg(path, px)
         if self._folder is not None:
-            _write(self._file(self._folder, name, px), made)
+            _write(self._file(self._folder, name, px), jpeg)
             with self._lock:
-                self._written += len(made)
-                due = self._written > SLACK * self._most
+                self._written += len(jpeg)
+                due = self._written > limits.THUMBNAIL_CACHE_SLACK * self._most
                 if due:
                     self._written = 0
             if due:
-                self._prune_behind()
-        return made
+                self._start_eviction()
+        return jpeg
 
-    def _prune_behind(self) -> None:
-        threading.Thread(target=self._prune, name="seesay-thumbnails", daemon=True).start()
+    def _start_eviction(self) -> None:
+        threading.Thread(target=self._evict, name="seesay-thumbnails", daemon=True).start()
 
     @staticmethod
     def _file(folder: Path, name: str, px: int) -> Path:
         return folder / name[:2] / f"{name}-{px}-{READER}.jpg"
 
-    def _prune(self) -> None:
-        """Takes the oldest away until a tenth less than the most is left."""
+    def _evict(self) -> None:
+        """Deletes the oldest files of a cache that is too large, until it is a tenth below its limit."""
         try:
             assert self._folder is not None
             files = sorted(((stat := file.stat()).st_mtime, stat.st_size, file) for file in self._folder.glob("*/*.jpg"))
@@ -66,27 +63,18 @@ class Thumbnails:
             for _, size, file in files:
                 file.unlink(missing_ok=True)
                 total -= size
-                if total <= (1 - SLACK) * self._most:
+                if total <= (1 - limits.THUMBNAIL_CACHE_SLACK) * self._most:
                     return
         except OSError:
-            return  # another process does the same
+            return  # another process is evicting, too
 
 
-def small(path: Path, px: int) -> bytes:
-    """Raises UnreadableImage."""
-    image = read(path, decode="fast", enough_px=px, name=path.name).image
-    image.thumbnail((px, px))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY, progressive=px > max(SIZES))
-    return stream.getvalue()
+def scaled_jpeg(path: Path, px: int) -> bytes:
+    """The image at a path as a JPEG whose longer side is at most `px`. Raises UnreadableImage."""
+    return thumbnail_jpeg(path, px, name=path.name, progressive=px > max(limits.THUMBNAIL_PX))
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Whole or not at all; a full or read-only disk costs only the keeping."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}")
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError:
-        return
+    """Writes atomically. A full or read-only disk costs only the caching."""
+    with suppress(OSError):
+        write_atomically(file, data)

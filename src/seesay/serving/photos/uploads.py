@@ -1,4 +1,4 @@
-"""Pictures that clients send: out of a request into what the image tower takes, within limits, each failing alone."""
+"""Images that clients send: from a data: URI, base64 or URL to the image tower's pixels, within limits."""
 
 import base64
 import binascii
@@ -11,28 +11,28 @@ from seesay.errors import InputError, UnreadableImage
 from seesay.images.fetch import Address, Limits, fetch
 from seesay.images.preprocess import load_pixels
 from seesay.model import Model
+from seesay.serving import limits
 from seesay.serving.settings import Settings
 
-DATA = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
+DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
 URL_SAFE = str.maketrans("-_", "+/")
-FETCHED_S = 10.0
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def pixels(model: Model, sent: str | bytes, name: str, settings: Settings) -> np.ndarray:
-    """A data: URI or base64, or the bytes that were fetched -> (1, 3, H, W) float32. Raises UnreadableImage."""
+    """sent: a data: URI or base64, or the bytes that were fetched -> pixels (1, 3, H, W) float32. Raises UnreadableImage."""
     data = sent if isinstance(sent, bytes) else content(sent, name, settings)
-    made, _ = load_pixels(data, model.image_spec, decode=model.decode, name=name, most_pixels=settings.pixels)
-    return made[None]
+    array, _ = load_pixels(data, model.image_spec, decode=model.decode, name=name, most_pixels=settings.pixels)
+    return array[None]
 
 
 def content(sent: str, name: str, settings: Settings) -> bytes:
-    """The bytes of the file. What a client sends is never taken as a path."""
-    said = DATA.match(sent[:200])
+    """The bytes of an image file. Nothing that a client sends is used as a path. Raises UnreadableImage."""
+    header = DATA_URI.match(sent[:200])
     if sent[:5].lower() == "data:":
-        if said is None or ";base64" not in said[0].lower():
+        if header is None or ";base64" not in header[0].lower():
             raise UnreadableImage(name, "expected a data: URI such as data:image/jpeg;base64,...")
-        sent = sent[said.end() :]
+        sent = sent[header.end() :]
     if len(sent) > settings.picture_bytes * 4 / 3 + 4:
         raise UnreadableImage(name, f"is larger than {settings.picture_bytes / 2**20:g} MB, the most that is taken")
     try:
@@ -49,15 +49,15 @@ def _decoded(sent: str) -> bytes:
 
 
 def fetched(url: str, name: str, settings: Settings) -> bytes:
-    """The bytes behind a URL, where that is allowed. Why they cannot be had is not told: it would say which names and ports
-    there are where the server is. Raises UnreadableImage."""
+    """The bytes behind a URL, if the settings allow it. The reason of a failure is not reported: it would show which names and
+    ports exist in the server's network. Raises UnreadableImage."""
     if not settings.allow_urls:
         raise UnreadableImage(
             name,
             "is a URL, which this server does not fetch (--allow-urls); send the picture itself, as a data: URI or base64",
         )
     try:
-        return fetch(url, Limits(bytes=settings.picture_bytes, seconds=FETCHED_S), allow=public)
+        return fetch(url, Limits(bytes=settings.picture_bytes, seconds=limits.URL_FETCH_S), allow=public)
     except UnreadableImage:
         most = f"{settings.picture_bytes / 2**20:g} MB"
         raise UnreadableImage(
@@ -66,18 +66,19 @@ def fetched(url: str, name: str, settings: Settings) -> bytes:
 
 
 def public(address: Address) -> bool:
-    """Whether an address is anybody's, and not of this machine or its network, however it is written."""
+    """True for an address of the public internet, in whatever form it is written; false for this machine and its network."""
     if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inside is None and address in NAT64:
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inside is not None:
-            return public(inside)
-        if address.is_site_local:  # given up in 2004 (RFC 3879), and routed inside where it still is
+        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if embedded is None and address in NAT64:
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded is not None:
+            return public(embedded)
+        if address.is_site_local:  # deprecated (RFC 3879, 2004), but still routed in some networks
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
 def check_count(what: str, count: int, most: int) -> None:
+    """Raises InputError for more than a request may have. what: the plural noun in the message."""
     if count > most:
         raise InputError(f"a request takes at most {most} {what}, got {count}; send several requests")

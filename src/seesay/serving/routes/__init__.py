@@ -1,1 +1,1 @@
-"""The routes, a router per resource."""
+"""The routes: a router per resource, each of them only parsing, calling and answering."""

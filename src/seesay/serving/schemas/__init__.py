@@ -1,1 +1,1 @@
-"""What requests and answers look like."""
+"""Pydantic models of requests and answers, from which /openapi.json is made."""

@@ -1,4 +1,4 @@
-"""What clients are answered (with `wire.py` it makes /openapi.json)."""
+"""Pydantic models of answers. Class names and descriptions appear in /openapi.json."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class Fault(BaseModel):
-    """code: a word for programs, which stays when the message is said otherwise. param: the place in the request."""
+    """message: for people. code: for programs; it stays when the message is reworded. param: the place in the request."""
 
     message: str
     type: str
@@ -15,12 +15,14 @@ class Fault(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
+    """The answer of every request that fails."""
+
     error: Fault
 
 
 class Embedding(BaseModel):
     """embedding: numbers, or base64 of little-endian float32; null where this item alone failed, and `error` says why.
-    truncated: a text was longer than the model's context and lost its end."""
+    truncated: the text was longer than the model's context, and its end was cut off."""
 
     object: Literal["embedding"] = "embedding"
     index: int
@@ -30,11 +32,15 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
+    """Counts of tokens."""
+
     prompt_tokens: int
     total_tokens: int
 
 
 class EmbeddingsAnswer(BaseModel):
+    """One embedding per item, in order."""
+
     object: Literal["list"] = "list"
     data: list[Embedding]
     model: str
@@ -42,6 +48,8 @@ class EmbeddingsAnswer(BaseModel):
 
 
 class SideFault(BaseModel):
+    """An item that could not be encoded. side: the list that holds it; index: its position there."""
+
     side: Literal["a", "b"]
     index: int
     message: str
@@ -49,29 +57,35 @@ class SideFault(BaseModel):
 
 
 class SimilarityAnswer(BaseModel):
-    """similarity: cosines, a row for each of `a`; null where one of the two failed."""
+    """similarity: cosines, a row for each item of `a`; null where one of the two items failed."""
 
     similarity: list[list[float | None]]
     errors: list[SideFault]
 
 
 class Score(BaseModel):
+    """A label and its probability."""
+
     label: str
     probability: float
 
 
 class Classified(BaseModel):
+    """The scores of one picture, or why there are none."""
+
     index: int
     scores: list[Score] | None = None
     error: Fault | None = None
 
 
 class ClassifyAnswer(BaseModel):
+    """One result per picture, in order."""
+
     results: list[Classified]
 
 
-class PictureFacts(BaseModel):
-    """A picture of the library. copies: further files with the same bytes; available: whether its file is there now."""
+class PictureAnswer(BaseModel):
+    """A picture of the library. copies: the number of further files with the same bytes. available: a file of it exists now."""
 
     id: str
     name: str
@@ -87,10 +101,10 @@ class PictureFacts(BaseModel):
     available: bool = True
 
 
-class Found(PictureFacts):
-    """A picture, or a text with its line in the file of that name; its id is no picture's. likely: false from where
-    pictures are less likely to show what the words say; none where no words are searched for. named: the words are its
-    file's or a folder's name. score: none without a query."""
+class Found(PictureAnswer):
+    """A picture, or a text with its line in the file of that name; a text's id is no picture's. likely: whether the picture is
+    likely to show what the words say; none without words. named: the words are the name of its file or of a folder around it.
+    score: none without a query."""
 
     kind: Literal["image", "text"] = "image"
     text: str | None = None
@@ -102,14 +116,16 @@ class Found(PictureFacts):
 
 
 class Nothing(BaseModel):
-    """Why a search found nothing: no picture is likely to show it (where only likely ones are wanted), nothing passes the
-    filters, or there is nothing."""
+    """Why a search has no hits: no picture is likely to show it (where only likely ones were requested), nothing passes the
+    filters, or the library is empty."""
 
     reason: Literal["likely", "filters", "library"]
     message: str
 
 
 class SearchAnswer(BaseModel):
+    """A page of hits. nothing: why there are none; next: the cursor of the next page."""
+
     results: list[Found]
     nothing: Nothing | None = None
     next: str | None = None
@@ -117,17 +133,21 @@ class SearchAnswer(BaseModel):
 
 
 class FileFacts(BaseModel):
+    """A file as clients know it."""
+
     folder: str
     name: str
 
 
-class ItemAnswer(PictureFacts):
+class ItemAnswer(PictureAnswer):
+    """A picture with its facts and files."""
+
     bytes: int
     files: list[FileFacts]
 
 
 class BrowseAnswer(BaseModel):
-    """Every picture that passes, in columns. dates: days, "" where not known. names: of files, where the date is not."""
+    """Every picture that passes the filters, in columns. dates: days, "" if unknown. names: of files without a date."""
 
     ids: list[str]
     widths: list[int]
@@ -137,33 +157,41 @@ class BrowseAnswer(BaseModel):
 
 
 class Changed(BaseModel):
-    """changed: tags that were added or taken away, of all pictures."""
+    """changed: the number of tags that were added or removed, over all pictures."""
 
     changed: int
 
 
 class TagCount(BaseModel):
+    """A tag, and how many pictures have it."""
+
     tag: str
     pictures: int
 
 
 class TagsAnswer(BaseModel):
+    """All tags of the library."""
+
     tags: list[TagCount]
 
 
 class FolderCount(BaseModel):
+    """A folder, and how many pictures it holds."""
+
     folder: str
     pictures: int
 
 
 class CameraCount(BaseModel):
+    """A camera, and how many pictures it took."""
+
     camera: str
     pictures: int
 
 
 class PlaceCount(BaseModel):
-    """A place of some kilometres. name: of a town, where one is near and the server knows towns; latitude, longitude: its
-    middle; box: as the filter `place` takes it, south, west, north, east."""
+    """A place of some kilometres. name: of a town, where one is near and the server knows towns. latitude, longitude: its
+    centre. box: south, west, north, east, as the filter `place` takes it."""
 
     name: str | None
     latitude: float
@@ -173,8 +201,8 @@ class PlaceCount(BaseModel):
 
 
 class Last(BaseModel):
-    """What the last look at the folders did. error: why it ended early, with its code. missing: folders that are not there
-    now, by their names; what is known of their pictures is kept."""
+    """What the last indexing run did. error: why it ended early, with its code. missing: the names of folders that do not exist
+    now; what is known of their pictures is kept."""
 
     finished_at: str
     seconds: float
@@ -187,7 +215,7 @@ class Last(BaseModel):
 
 
 class IndexingState(BaseModel):
-    """done, total: files of the look that is going on."""
+    """done, total: files of the current indexing run."""
 
     running: bool
     done: int
@@ -196,7 +224,7 @@ class IndexingState(BaseModel):
 
 
 class SkippedCount(BaseModel):
-    """Files of a kind that looks like pictures or videos and is not read, and what can be done about it."""
+    """Files of a kind that looks like pictures or videos and is not read. advice: what can be done about it."""
 
     kind: str
     files: int
@@ -204,8 +232,8 @@ class SkippedCount(BaseModel):
 
 
 class LibraryAnswer(BaseModel):
-    """Counts of pictures in all, by folder, camera, tag and place. first, last: days between which they were taken. skipped:
-    files in the indexed folders that look like pictures or videos and are not read."""
+    """Counts of pictures: in all, by folder, camera, tag and place. first, last: the days of the oldest and the newest.
+    skipped: files in the indexed folders that look like pictures or videos and are not read."""
 
     pictures: int
     texts: int
@@ -225,16 +253,20 @@ class LibraryAnswer(BaseModel):
 
 
 class Failed(FileFacts):
+    """A file that could not be read, and why."""
+
     reason: str
 
 
 class FailuresAnswer(BaseModel):
+    """All files that could not be read."""
+
     failures: list[Failed]
 
 
 class Spot(BaseModel):
-    """A picture on the map, from 0 to 1 in both directions. group: its place in `groups`, -1 for none. Its tile of the sheet is
-    the one with its own number, of `width` and `height` pixels."""
+    """A picture on the map. x, y: from 0 to 1. group: its index in `groups`, -1 for none. Its tile of the sheet has the index
+    of the spot, and `width` and `height` pixels."""
 
     id: str
     x: float
@@ -247,6 +279,8 @@ class Spot(BaseModel):
 
 
 class Group(BaseModel):
+    """A group of pictures on the map, with its centre."""
+
     name: str
     x: float
     y: float
@@ -254,8 +288,8 @@ class Group(BaseModel):
 
 
 class MapAnswer(BaseModel):
-    """side, columns: of the sheet's tiles. left_out: pictures that are not on it. chart: names this map when its sheet is asked
-    for. drawing: the library has changed since, and a newer map is under way."""
+    """side, columns: of the sheet's tiles. left_out: the number of pictures that are not on the map. chart: the id of this map,
+    for its sheet. drawing: the library has changed since, and a newer map is being drawn."""
 
     chart: str
     drawing: bool
@@ -267,8 +301,8 @@ class MapAnswer(BaseModel):
 
 
 class CopyFacts(FileFacts):
-    """A file. path: where it lies, told only by a server that no other machine reaches. identical: the same bytes as the first
-    of its group; cosine, distance: of its vector and its hash (0 to 64 bits) to that one's."""
+    """A file. path: only on a server that no other machine reaches. identical: it has the same bytes as the first file of its
+    group. cosine, distance: of its vector and its perceptual hash (0 to 64 bits) to those of that file."""
 
     id: str
     path: str | None
@@ -282,30 +316,34 @@ class CopyFacts(FileFacts):
 
 
 class CopyGroup(BaseModel):
-    """A picture that is there more than once. files: the first is the one that is proposed to be kept."""
+    """A picture that the library holds more than once. files: the first is the proposed keeper."""
 
     files: list[CopyFacts]
 
 
 class CopiesAnswer(BaseModel):
-    """looking: the library has changed since, and is being compared anew."""
+    """looking: the library has changed since, and is being compared again."""
 
     looking: bool
     groups: list[CopyGroup]
 
 
 class Working(BaseModel):
+    """The answer is being prepared: ask again."""
+
     state: Literal["working"] = "working"
 
 
 class MapProgress(BaseModel):
-    """drawing: whether a map is under way. share: of the one in this language, from 0 to 1."""
+    """drawing: a map is being drawn. share: the part of the one in this language that is done, from 0 to 1."""
 
     drawing: bool
     share: float
 
 
 class ModelLimits(BaseModel):
+    """The limits of a request."""
+
     texts: int
     pictures: int
     urls: int
@@ -316,6 +354,8 @@ class ModelLimits(BaseModel):
 
 
 class ModelAnswer(BaseModel):
+    """A model that the server serves."""
+
     id: str
     object: Literal["model"] = "model"
     created: int
@@ -329,15 +369,21 @@ class ModelAnswer(BaseModel):
 
 
 class ModelsAnswer(BaseModel):
+    """All models that the server serves."""
+
     object: Literal["list"] = "list"
     data: list[ModelAnswer]
 
 
 class SessionAnswer(BaseModel):
+    """Whether a key is required, and whether this client has it."""
+
     key_required: bool
     signed_in: bool
 
 
 class Health(BaseModel):
+    """The result of a health check. why: what is wrong."""
+
     status: Literal["ok", "failing"]
     why: str | None = None

@@ -1,4 +1,4 @@
-"""What clients ask, with its limits and examples (with `answers.py` it makes /openapi.json)."""
+"""Pydantic models of requests, with their limits and examples. Class names and descriptions appear in /openapi.json."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,60 +7,57 @@ from pydantic_core import PydanticCustomError
 
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
+from seesay.serving import limits
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
 
-
-MOST_PICTURES = 16  # of a query
-MOST_ITEMS = 4096  # in a list, whatever the server's own limit: so many are looked at before that one is
-
-# With a limit of its length a text is also looked at: half a surrogate pair, which JSON may hold, can be written nowhere.
-Name = Annotated[str, StringConstraints(max_length=1000)]
-Label = Annotated[str, StringConstraints(max_length=1000)]
-Template = Annotated[str, StringConstraints(max_length=200)]  # it may hold {} so often that short ones make long prompts
-Id = Annotated[str, StringConstraints(max_length=100)]
+# A string with a length limit is also checked for half surrogate pairs, which JSON may hold and UTF-8 cannot.
+Name = Annotated[str, StringConstraints(max_length=limits.NAME_LETTERS)]
+Label = Annotated[str, StringConstraints(max_length=limits.NAME_LETTERS)]
+Template = Annotated[str, StringConstraints(max_length=limits.TEMPLATE_LETTERS)]
+Id = Annotated[str, StringConstraints(max_length=limits.ID_LETTERS)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
 
-class Asked(BaseModel):
-    """A request: what it does not know is refused, so that a misspelt name does not go unnoticed."""
+class RequestModel(BaseModel):
+    """A model that refuses unknown fields, so that a misspelt name does not go unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
-    def _all_known(cls, said: Any) -> Any:
-        """The first unknown name ends it: of a million of them each would be an error to keep."""
-        unknown = next((name for name in said if name not in cls.model_fields), None) if isinstance(said, dict) else None
+    def _refuse_unknown_fields(cls, value: Any) -> Any:
+        """Stops at the first unknown name: a body may hold a million of them, and each would be an error in memory."""
+        unknown = next((name for name in value if name not in cls.model_fields), None) if isinstance(value, dict) else None
         if unknown is not None:
             got = ascii(unknown[:40]) if isinstance(unknown, str) else "another"
             names = {"expected": ", ".join(cls.model_fields), "got": got}
             raise PydanticCustomError("unknown_name", "expected {expected}, got the name {got}", names)
-        return said
+        return value
 
 
-class Thing(Asked):
+class Thing(RequestModel):
     """A text, a picture, or a picture of the library: exactly one of them."""
 
     text: str | None = None
     image: str | None = Field(
         default=None, description="a data: URI or base64; a URL where the server was started with --allow-urls"
     )
-    id: str | None = Field(default=None, description="of a picture in the library, as searches tell it")
+    id: str | None = Field(default=None, description="of a picture in the library, as searches return it")
 
 
-def _text_or_thing(said: object) -> str | None:
-    return "a text" if isinstance(said, str) else "a thing" if isinstance(said, (dict, Thing)) else None
+def _text_or_thing(value: object) -> str | None:
+    return "a text" if isinstance(value, str) else "a thing" if isinstance(value, (dict, Thing)) else None
 
 
-def _one_or_several(said: object) -> str:
-    return "several" if isinstance(said, list) else "one item"
+def _one_or_several(value: object) -> str:
+    return "several" if isinstance(value, list) else "one item"
 
 
-# What decides between the members of a union is told, so that a fault is one fault, at its place, and not one of each member.
+# Unions have a discriminator, so that a wrong value is one error at its place, and not one per member of the union.
 Item = Annotated[
     Annotated[str, Tag("a text")] | Annotated[Thing, Tag("a thing")],
     Discriminator(
@@ -70,31 +67,31 @@ Item = Annotated[
     ),
     Field(description="a text, or one of {text}, {image}, {id}"),
 ]
-Several = Annotated[list[Item], Field(max_length=MOST_ITEMS, fail_fast=True)]
-TAGS = ("a text", "a thing", "one item", "several")  # which pydantic names in the places of faults
+Several = Annotated[list[Item], Field(max_length=limits.LIST_ITEMS, fail_fast=True)]
+UNION_TAGS = ("a text", "a thing", "one item", "several")  # which pydantic puts into the locations of errors
 
 
-def _no_token_ids(said: object) -> object:
-    """They are numbers of a vocabulary, and nothing tells which: read by another one they would be other words."""
-    first = said[0] if isinstance(said, list) and said else None
+def _refuse_token_ids(value: object) -> object:
+    """Ids are of some vocabulary, unknown which: in this model's they would be other words."""
+    first = value[0] if isinstance(value, list) and value else None
     if isinstance(first, list) and first:
         first = first[0]
     if isinstance(first, int) and not isinstance(first, bool):
         raise PydanticCustomError("token_ids", TOKEN_IDS)
-    return said
+    return value
 
 
 TOKEN_IDS = (
     "expected texts, got token ids, which are of another model's vocabulary; have the client send texts "
     "(LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))"
 )
-# Fields of other servers that leave the answer as it is, whatever they say (None) or where they say what is done here anyway.
+# Fields of other servers that do not change the answer: with any value (None here), or with the value that holds here anyway.
 HARMLESS: dict[str, object] = {"user": None, "request_id": None, "priority": None, "normalize": True, "truncate": True}
 
 
-class EmbeddingsRequest(Asked):
-    """OpenAI's, with pictures, and infinity's `modality`. A field of another server is refused unless it says nothing about the
-    result: `user`, or null."""
+class EmbeddingsRequest(RequestModel):
+    """OpenAI's request, with pictures, and infinity's `modality`. A field of another server is refused unless it does not
+    change the result: `user`, or null."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"input": ["a dog on grass", {"image": PICTURE}], "encoding_format": "float"}]}
@@ -102,7 +99,7 @@ class EmbeddingsRequest(Asked):
     input: Annotated[
         Annotated[Item, Tag("one item")] | Annotated[Several, Tag("several")],
         Discriminator(_one_or_several),
-        BeforeValidator(_no_token_ids),
+        BeforeValidator(_refuse_token_ids),
     ]
     model: str | None = None
     encoding_format: Literal["float", "base64"] | None = None
@@ -113,30 +110,32 @@ class EmbeddingsRequest(Asked):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_the_harmless(cls, said: Any) -> Any:
-        """What is left over is looked at by `_all_known`."""
-        if not isinstance(said, dict):
-            return said
-        return {name: value for name, value in said.items() if name in cls.model_fields or not _harmless(name, value)}
+    def _drop_harmless_fields(cls, value: Any) -> Any:
+        """Remaining unknown fields are refused by `_refuse_unknown_fields`."""
+        if not isinstance(value, dict):
+            return value
+        return {name: each for name, each in value.items() if name in cls.model_fields or not _harmless(name, each)}
 
     def items(self) -> list[Thing | str]:
-        """Raises InputError."""
-        given = self.input if isinstance(self.input, list) else [self.input]
-        if not given:
+        """The input as a list, its plain strings as `modality` says. Raises InputError."""
+        inputs = self.input if isinstance(self.input, list) else [self.input]
+        if not inputs:
             raise InputError("input: expected at least one text or picture, got an empty list")
-        for at, item in enumerate(given):
+        for index, item in enumerate(inputs):
             if isinstance(item, Thing) and self.modality and (item.text is None) != (self.modality == "image"):
-                raise InputError(f"input: item {at + 1} is no {self.modality}, which `modality` says that all are")
+                raise InputError(f"input: item {index + 1} is no {self.modality}, which `modality` says that all are")
         if self.modality != "image":
-            return given
-        return [Thing(image=item) if isinstance(item, str) else item for item in given]
+            return inputs
+        return [Thing(image=item) if isinstance(item, str) else item for item in inputs]
 
 
 def _harmless(name: str, value: object) -> bool:
     return value is None or (name in HARMLESS and HARMLESS[name] in (None, value))
 
 
-class SimilarityRequest(Asked):
+class SimilarityRequest(RequestModel):
+    """Two lists of items to compare."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"a": [{"image": PICTURE}], "b": ["something red", "something blue"]}]}
     )
@@ -144,22 +143,24 @@ class SimilarityRequest(Asked):
     b: Several = Field(min_length=1)
 
 
-class ClassifyRequest(Asked):
+class ClassifyRequest(RequestModel):
+    """Pictures, and the labels to classify them by."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]}]}
     )
-    images: list[Thing] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
-    labels: list[Label] = Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)
-    templates: Annotated[list[Template], Field(max_length=MOST_ITEMS, fail_fast=True)] | None = Field(
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    labels: list[Label] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    templates: Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
         default=None, description="texts with {} where the label goes; default: short ones"
     )
 
 
-class FiltersAsked(Asked):
-    """Only pictures that all of these are true of; `seesay.Filters` says more."""
+class FiltersAsked(RequestModel):
+    """Filters, all of which a picture must pass; see `seesay.Filters`."""
 
-    folder: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
-        default=None, description="as hits tell it, with all below it"
+    folder: Annotated[str, StringConstraints(max_length=limits.FOLDER_LETTERS)] | None = Field(
+        default=None, description="as hits name it, with all folders below it"
     )
     after: Name | None = Field(default=None, examples=["2024-05"])
     before: Name | None = None
@@ -168,15 +169,18 @@ class FiltersAsked(Asked):
         default=None, description="south, west, north, east in degrees"
     )
     orientation: Literal["landscape", "portrait", "square"] | None = None
-    min_px: int | None = Field(default=None, ge=1, le=1_000_000)
-    tags: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    min_px: int | None = Field(default=None, ge=1, le=limits.FILTER_PX)
+    tags: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
     names: list[Name] = Field(
-        default_factory=list, max_length=20, fail_fast=True, description="parts of the file's or a folder's name"
+        default_factory=list,
+        max_length=limits.FILTER_VALUES,
+        fail_fast=True,
+        description="parts of the file's or a folder's name",
     )
     min_score: float | None = Field(default=None, ge=-1, le=1)
 
     def filters(self, under: str | None) -> Filters:
-        """under: the path of `folder`. Raises InputError."""
+        """The library's filters. under: the path of `folder`. Raises InputError."""
         return Filters(
             under=under,
             after=self.after or None,
@@ -191,15 +195,17 @@ class FiltersAsked(Asked):
         )
 
 
-def _few(said: object) -> object:
-    """pydantic counts a dictionary when all of it is validated."""
-    if isinstance(said, dict) and len(said) > MOST_PICTURES:
-        counts = {"max_length": MOST_PICTURES, "actual_length": len(said)}
+def _check_count(value: object) -> object:
+    """Pydantic counts a dictionary only after validating all of it."""
+    if isinstance(value, dict) and len(value) > limits.QUERY_IMAGES:
+        counts = {"max_length": limits.QUERY_IMAGES, "actual_length": len(value)}
         raise PydanticCustomError("too_long", "too many", counts)
-    return said
+    return value
 
 
-class SearchRequest(Asked):
+class SearchRequest(RequestModel):
+    """A query with filters and an order."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -214,40 +220,53 @@ class SearchRequest(Asked):
     query: str = Field(
         default="",
         description="words, photo:NAME of one of `pictures`, name:NAME, like:ID; joined by + and -. Empty: all, by date",
-        max_length=2000,
+        max_length=limits.QUERY_LETTERS,
     )
-    pictures: Annotated[dict[Name, str], BeforeValidator(_few)] = Field(default_factory=dict, max_length=MOST_PICTURES)
+    pictures: Annotated[dict[Name, str], BeforeValidator(_check_count)] = Field(
+        default_factory=dict, max_length=limits.QUERY_IMAGES
+    )
     kind: Literal["image", "text"] = Field(
-        default="image", description="what is looked for: pictures, or texts of the lists that were indexed"
+        default="image", description="what is searched: pictures, or texts of the lists that were indexed"
     )
-    n: int = Field(default=50, ge=1, le=1000)
-    cursor: str | None = Field(default=None, max_length=100, description="the `next` of the answer before, to go on behind it")
+    n: int = Field(default=limits.DEFAULT_HITS, ge=1, le=limits.HITS)
+    cursor: str | None = Field(
+        default=None, max_length=limits.CURSOR_LETTERS, description="the `next` of the answer before, for the page after it"
+    )
     sort: Literal["score", "newest", "oldest"] = "score"
     likely: bool = Field(default=False, description="only pictures that are likely to show what the words say")
     score: Literal["rank", "cosine"] = Field(
-        default="rank", description="what the order is by: cosines less what pictures have in common with anything, or cosines"
+        default="rank",
+        description="what hits are ordered by: cosines less what pictures have in common with anything, or cosines",
     )
     filters: FiltersAsked = FiltersAsked()
 
 
-class BrowseRequest(Asked):
+class BrowseRequest(RequestModel):
+    """Filters and an order."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"sort": "newest", "filters": {"orientation": "portrait"}}]})
     sort: Literal["newest", "oldest", "name"] = "newest"
     filters: FiltersAsked = FiltersAsked()
 
 
-class TagsRequest(Asked):
+class TagsRequest(RequestModel):
+    """Tags to add to pictures, and tags to remove from them."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"], "add": ["garden"]}]})
-    ids: list[Id] = Field(min_length=1, max_length=10_000, fail_fast=True)
-    add: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
-    remove: list[Name] = Field(default_factory=list, max_length=20, fail_fast=True)
+    ids: list[Id] = Field(min_length=1, max_length=limits.TAGGED_IMAGES, fail_fast=True)
+    add: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
+    remove: list[Name] = Field(default_factory=list, max_length=limits.FILTER_VALUES, fail_fast=True)
 
 
-class ExportRequest(Asked):
+class ExportRequest(RequestModel):
+    """The pictures of a ZIP."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["0a1b2c3d4e5f"]}]})
-    ids: list[Id] = Field(min_length=1, max_length=1000, fail_fast=True)
+    ids: list[Id] = Field(min_length=1, max_length=limits.EXPORTED_IMAGES, fail_fast=True)
 
 
-class KeyRequest(Asked):
+class KeyRequest(RequestModel):
+    """The server's key."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": "the-key-of-the-server"}]})
     key: Name

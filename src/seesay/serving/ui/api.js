@@ -1,26 +1,32 @@
-// Calls to the server, and whether it is there.
+// Calls to the server, and events on whether it can be reached: `gone`, `back`, and `key` where it requires one.
 
 export const events = new EventTarget();
-let gone = false;
+let unreachable = false;
 
 export class ApiError extends Error {
-  constructor(status, { message = "", type, code } = {}) { super(message); Object.assign(this, { status, type, code }); }
+  constructor(status, { message = "", type, code } = {}) {
+    super(message);
+    Object.assign(this, { status, type, code });
+  }
 }
 
-const pause = ms => new Promise(done => setTimeout(done, ms));
+export const pause = ms => new Promise(done => setTimeout(done, ms));
 
-// blob: the answer is a file.
+// Returns the answer's JSON (`accepted` is true for a 202), or a Blob if `blob` is set. Throws ApiError, with status 0 if there was
+// no answer.
+// A busy server is asked again, three times.
 export async function call(method, path, body, { signal, blob = false } = {}) {
   for (let attempt = 0; ; attempt++) {
-    let answer, said = null;
+    let answer,
+      content = null;
     try {
       const headers = body === undefined ? {} : { "Content-Type": "application/json" };
       answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
-      if (answer.headers.get("Content-Type")?.startsWith("application/json")) said = await answer.json();
-      else if (blob && answer.ok) said = await answer.blob();
+      if (answer.headers.get("Content-Type")?.startsWith("application/json")) content = await answer.json();
+      else if (blob && answer.ok) content = await answer.blob();
     } catch (fault) {
       if (fault.name === "AbortError") throw fault;
-      lost();
+      waitForServer();
       throw new ApiError(0);
     }
     if (answer.status === 429 && attempt < 3) {
@@ -30,9 +36,9 @@ export async function call(method, path, body, { signal, blob = false } = {}) {
     }
     if (answer.status === 401 && path !== "/v1/session") events.dispatchEvent(new Event("key"));
     if (answer.status === 204) return null;
-    if (!answer.ok) throw new ApiError(answer.status, said?.error ?? { message: answer.statusText });
-    if (said && answer.status === 202) said.accepted = true;
-    return said;
+    if (!answer.ok) throw new ApiError(answer.status, content?.error ?? { message: answer.statusText });
+    if (content && answer.status === 202) content.accepted = true;
+    return content;
   }
 }
 
@@ -40,18 +46,24 @@ export const get = (path, options) => call("GET", path, undefined, options);
 export const post = (path, body, options) => call("POST", path, body, options);
 
 export const thumbnail = (id, px) => `/v1/items/${id}/thumbnail?px=${px}`;
-// The smallest of the sizes that a server makes that is sharp at so many pixels of this screen.
+// The smallest thumbnail size that is sharp at so many CSS pixels of this screen.
 export const sharp = px => [160, 320, 640].find(size => size >= px * (window.devicePixelRatio || 1) * 0.9) ?? 640;
 
 // Asks until the server answers again.
-async function lost() {
-  if (gone) return;
-  gone = true;
+async function waitForServer() {
+  if (unreachable) return;
+  unreachable = true;
   events.dispatchEvent(new Event("gone"));
   for (;;) {
     await pause(2000);
-    if (await fetch("/v1/session").then(answer => answer.ok, () => false)) break;
+    if (
+      await fetch("/v1/session").then(
+        answer => answer.ok,
+        () => false,
+      )
+    )
+      break;
   }
-  gone = false;
+  unreachable = false;
   events.dispatchEvent(new Event("back"));
 }

@@ -1,24 +1,25 @@
-// Elements made in one expression. Data only ever becomes text, never markup.
+// Elements built by expressions. Data becomes text, never markup.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 export function el(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "class") made.className = value;
-    else if (name === "text") made.textContent = value;
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name in made && !name.startsWith("aria") && name !== "list") made[name] = value;
-    else made.setAttribute(name, value);
+    if (name === "class") element.className = value;
+    else if (name === "text") element.textContent = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && !name.startsWith("aria") && name !== "list") element[name] = value;
+    else element.setAttribute(name, value);
   }
-  made.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
-  return made;
+  element.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false));
+  return element;
 }
 
-// Puts others in the place of what is there. A focused control hands the focus to the one that comes to where it was.
+// Replaces the children of `place`. If a control there had the focus, the one at the same position gets it.
 export function refill(place, children, otherwise) {
-  const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled), at = controls().indexOf(document.activeElement);
+  const controls = () => [...place.querySelectorAll("button, input, select, a")].filter(each => !each.disabled),
+    at = controls().indexOf(document.activeElement);
   place.replaceChildren(...children.filter(child => child !== null));
   if (at >= 0) (controls()[at] ?? controls().at(-1) ?? otherwise)?.focus({ preventScroll: true });
 }
@@ -26,47 +27,71 @@ export function refill(place, children, otherwise) {
 export const button = (text, onclick, properties = {}) => el("button", { type: "button", text, onclick, ...properties });
 
 const PATHS = {
-  close: "M6 6l12 12M18 6 6 18", left: "M15 5l-7 7 7 7", right: "M9 5l7 7-7 7", plus: "M12 5v14M5 12h14", minus: "M5 12h14",
-  download: "M12 4v11m0 0-4-4m4 4 4-4M5 20h14", check: "M5 12.5 10 17l9-10",
+  close: "M6 6l12 12M18 6 6 18",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  download: "M12 4v11m0 0-4-4m4 4 4-4M5 20h14",
+  check: "M5 12.5 10 17l9-10",
 };
 
-// A picture on a button; its name is for those who cannot see it.
+// A button with an icon; `label` is its accessible name and tooltip.
 export function icon(name, label, onclick, properties = {}) {
-  const made = button("", onclick, { class: "icon", "aria-label": label, title: label, ...properties });
+  const control = button("", onclick, { class: "icon", "aria-label": label, title: label, ...properties });
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
-  made.append(svg);
-  return made;
+  control.append(svg);
+  return control;
 }
 
-// A dialog that tells something.
+// Opens a dialog with a title and content to read.
 export function sheet(title, close, content) {
   const dialog = $("#sheet");
   dialog.setAttribute("aria-label", title);
-  dialog.replaceChildren(el("div", { class: "head" }, el("h2", { text: title }), button(close, () => dialog.close())), content);
+  dialog.replaceChildren(
+    el(
+      "div",
+      { class: "head" },
+      el("h2", { text: title }),
+      button(close, () => dialog.close()),
+    ),
+    content,
+  );
   dialog.showModal();
 }
 
+// `work`, called once, `ms` after the last of several calls.
 export function debounce(work, ms) {
   let waiting;
-  return (...given) => { clearTimeout(waiting); waiting = setTimeout(() => work(...given), ms); };
+  return (...values) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => work(...values), ms);
+  };
 }
 
-// What a link with `download` does, for what is here already.
+// Saves a Blob as a download.
 export function save(name, blob) {
   const url = URL.createObjectURL(blob);
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-// To the clipboard; false where the browser does not let a page do that. Over plain HTTP there is only the old way.
+// Copies to the clipboard; false where the browser refuses. Over plain HTTP only execCommand works.
 export async function copy(text) {
-  if (await navigator.clipboard?.writeText(text).then(() => true, () => false)) return true;
-  const focused = document.activeElement, area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
+  if (
+    await navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    )
+  )
+    return true;
+  const focused = document.activeElement,
+    area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
   document.body.append(area);
   area.select();
   const copied = document.execCommand("copy");

@@ -1,10 +1,10 @@
-// Texts of the library that a search found: a list, best first, each of them a way to the pictures that fit it.
+// The texts of the library that a search found, best first. Pressing one shows the pictures that fit it.
 
 import { button, el } from "./dom.js";
 import { t } from "./words.js";
 
 export class Texts {
-  // chosen(text): its pictures are wanted; further(): more texts are
+  // chosen(text): one was pressed; further(): fetches more.
   constructor(place, { chosen, further }) {
     Object.assign(this, { place, chosen });
     this.list = el("ol");
@@ -13,11 +13,14 @@ export class Texts {
     this.show([]);
   }
 
-  get count() { return this.list.children.length; }
+  get count() {
+    return this.list.children.length;
+  }
 
   show(hits, { added = false, more = false } = {}) {
     const rows = hits.map(hit => this.row(hit));
-    if (added) this.list.append(...rows); else this.list.replaceChildren(...rows);
+    if (added) this.list.append(...rows);
+    else this.list.replaceChildren(...rows);
     if (added && rows.length && document.activeElement === this.more) rows[0].firstChild.focus();
     this.place.hidden = !this.count;
     this.more.hidden = !more;
@@ -26,6 +29,11 @@ export class Texts {
 
   row({ text, folder, name, line, score }) {
     const where = `${folder ? `${folder}/` : ""}${name}:${line}`;
-    return el("li", {}, button(text, () => this.chosen(text), { title: t("picturesFor") }), el("small", { text: `${where} · ${score.toFixed(3)}` }));
+    return el(
+      "li",
+      {},
+      button(text, () => this.chosen(text), { title: t("picturesFor") }),
+      el("small", { text: `${where} · ${score.toFixed(3)}` }),
+    );
   }
 }

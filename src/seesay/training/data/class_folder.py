@@ -1,4 +1,4 @@
-"""A folder with one subfolder of pictures per class as a source of samples."""
+"""A source of samples from a folder with one subfolder of images per class."""
 
 import os
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from seesay.images.decoding.formats import is_read
 from seesay.system.paths import printable
 from seesay.system.tables import read_table
 from seesay.tasks.prompts import TEMPLATES, filled
-from seesay.training.data.listing import Entry, Listing
-from seesay.training.data.texts import Text, Texts, check_weight, texts_to_draw
+from seesay.training.data.captions import Caption, WeightedCaptions, check_weight, weigh_captions
+from seesay.training.data.listed_source import ListedConfig, ListedImage, ListedSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassFolder:
-    """A picture's text is one of the `templates`, drawn per pass, with the name of its class in the place of {}.
+class ClassFolder(ListedConfig):
+    """Images labelled by their folder. A caption is one of the `templates`, drawn each epoch, with the class name for {}.
 
-    The name of a class is its folder's, with spaces for underscores, unless the table `names` (columns `folder` and `name`)
-    says it. weight: of this source in a mix.
+    The class name is the folder's, with spaces for underscores, or that in the table `names` (columns `folder` and `name`).
+    weight: of this source in a mixture.
     """
 
     path: str
@@ -33,40 +33,40 @@ class ClassFolder:
         check_templates(self.templates)
         check_weight(self.weight)
 
+    def open(self, root: Path) -> ListedSource:
+        """The source; paths are relative to `root`. Raises InputError."""
+        folder = root / self.path
+        shown = printable(folder)
+        try:
+            classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+        except OSError as error:
+            raise InputError(f"{shown}: expected a folder of classes, got: {error.strerror or error}") from None
+        if not classes:
+            raise InputError(f"{shown}: expected one subfolder of pictures per class, got none")
+        names = _names(root / self.names, classes) if self.names else {name: name.replace("_", " ") for name in classes}
+        images = []
+        for name in classes:
+            label = names[name]
+            captions = class_captions(self.templates, label)
+            images += [ListedImage(path, os.path.abspath(path), label, captions) for path in _image_files(folder / name)]
+        if not images:
+            raise InputError(f"{shown}: expected pictures in its subfolders, got none in {len(classes)}")
+        return ListedSource(shown, images, "draw")
+
 
 def check_templates(templates: tuple[str, ...]) -> None:
-    """Raises InputError."""
+    """Raises InputError if there is no template, or one without {}."""
     if not templates:
         raise InputError("expected at least one template, got none")
     if bad := [template for template in templates if "{}" not in template]:
         raise InputError(f"expected templates with {{}} where the class goes, such as 'a photo of a {{}}.', got {bad[0]!r}")
 
 
-def class_texts(templates: tuple[str, ...], name: str) -> Texts:
-    texts = texts_to_draw([Text(prompt.strip()) for prompt in filled([name], templates)], {})
-    assert texts
-    return texts
-
-
-def open_class_folder(config: ClassFolder, root: Path) -> Listing:
-    """Paths are relative to `root`. Raises InputError."""
-    folder = root / config.path
-    shown = printable(folder)
-    try:
-        classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{shown}: expected a folder of classes, got: {error.strerror or error}") from None
-    if not classes:
-        raise InputError(f"{shown}: expected one subfolder of pictures per class, got none")
-    names = _names(root / config.names, classes) if config.names else {name: name.replace("_", " ") for name in classes}
-    entries = []
-    for name in classes:
-        label = names[name]
-        texts = class_texts(config.templates, label)
-        entries += [Entry(path, os.path.abspath(path), label, texts) for path in _pictures(folder / name)]
-    if not entries:
-        raise InputError(f"{shown}: expected pictures in its subfolders, got none in {len(classes)}")
-    return Listing(shown, entries, "draw")
+def class_captions(templates: tuple[str, ...], name: str) -> WeightedCaptions:
+    """The templates filled with a class name, all equally likely."""
+    captions = weigh_captions([Caption(prompt.strip()) for prompt in filled([name], templates)], {})
+    assert captions
+    return captions
 
 
 def _names(table: Path, classes: list[str]) -> dict[str, str]:
@@ -77,10 +77,10 @@ def _names(table: Path, classes: list[str]) -> dict[str, str]:
     return names
 
 
-def _pictures(folder: Path) -> Iterator[str]:
-    """Below the folder at any depth, in order; hidden files and folders aside."""
-    for place, below, files in os.walk(folder):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+def _image_files(folder: Path) -> Iterator[str]:
+    """Paths of images below the folder at any depth, in order, without hidden files and folders."""
+    for directory, subfolders, files in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(files):
             if is_read(os.path.splitext(name)[1].lower()) and not name.startswith("."):
-                yield os.path.join(place, name)
+                yield os.path.join(directory, name)

@@ -1,4 +1,4 @@
-"""A table of pictures and labels as a source of samples: the texts are templates with the class's name."""
+"""A source of samples from a table of images and labels; captions are templates filled with the class name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Literal
 from seesay.evaluation.datasets import read_labels
 from seesay.system.paths import is_url, printable
 from seesay.tasks.prompts import TEMPLATES
-from seesay.training.data.class_folder import check_templates, class_texts
-from seesay.training.data.listing import Entry, Listing
-from seesay.training.data.texts import check_weight
+from seesay.training.data.captions import check_weight
+from seesay.training.data.class_folder import check_templates, class_captions
+from seesay.training.data.listed_source import ListedConfig, ListedImage, ListedSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassTable:
-    """A TSV, CSV, JSON Lines or Parquet table with the columns image and `label_column`, and where it is said, split.
+class ClassTable(ListedConfig):
+    """A TSV, CSV, JSON Lines or Parquet table with the columns image, `label_column` and, with `split`, split.
 
-    A picture's text is one of the `templates`, drawn per pass, with the name of its class in the place of {}. names: a file as
-    `seesay eval zero-shot --names` takes; without it the labels are the names. weight: of this source in a mix.
+    An image's caption is one of the `templates`, drawn each epoch, with the class name for {}. names: a file as for
+    `seesay eval zero-shot --names`; without it the labels are the names. weight: of this source in a mixture.
     """
 
     path: str
@@ -33,20 +33,24 @@ class ClassTable:
         check_templates(self.templates)
         check_weight(self.weight)
 
-
-def open_class_table(config: ClassTable, root: Path) -> Listing:
-    """Paths are relative to `root`. Raises InputError, MissingExtra."""
-    table = root / config.path
-    found = read_labels(
-        table,
-        root / config.images if config.images else None,
-        column=config.label_column,
-        split=config.split,
-        names=root / config.names if config.names else None,
-    )
-    texts = [class_texts(config.templates, name) for name in found.names]
-    entries = [
-        Entry(str(image), str(image) if is_url(str(image)) else str(Path(image).absolute()), found.names[label], texts[label])
-        for image, label in zip(found.images, found.labels, strict=True)
-    ]
-    return Listing(printable(table), entries, "draw")
+    def open(self, root: Path) -> ListedSource:
+        """The source; paths are relative to `root`. Raises InputError, MissingExtra."""
+        table = root / self.path
+        labelled = read_labels(
+            table,
+            root / self.images if self.images else None,
+            column=self.label_column,
+            split=self.split,
+            names=root / self.names if self.names else None,
+        )
+        captions = [class_captions(self.templates, name) for name in labelled.names]
+        images = [
+            ListedImage(
+                str(image),
+                str(image) if is_url(str(image)) else str(Path(image).absolute()),
+                labelled.names[label],
+                captions[label],
+            )
+            for image, label in zip(labelled.images, labelled.labels, strict=True)
+        ]
+        return ListedSource(printable(table), images, "draw")

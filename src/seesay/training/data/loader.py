@@ -1,4 +1,4 @@
-"""Batches of prepared samples, in order, made ahead in threads with bounded memory."""
+"""Batches of prepared samples in a fixed order, prefetched in threads with bounded memory."""
 
 import hashlib
 from collections import Counter
@@ -12,17 +12,17 @@ import numpy as np
 from seesay.errors import InputError, UnreadableImage
 from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
-from seesay.training.data.left_out import LeftOut
-from seesay.training.data.samples import Fault, Sample, Source
+from seesay.training.data.samples import Sample, SampleFault, SampleSource
+from seesay.training.data.skipped import SkippedSamples
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Batch(Generic[T]):
-    """Equally many samples (encoded bytes let go) and values.
+    """Samples (without their encoded bytes) and as many prepared values.
 
-    position: in the stream, after this batch and the faults among its samples; a Loader from there goes on behind it.
+    position: in the stream, after this batch and the faults among its samples; a Loader that starts there continues after it.
     """
 
     samples: list[Sample]
@@ -31,30 +31,30 @@ class Batch(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Made(Generic[T]):
+class _Prepared(Generic[T]):
     sample: Sample
     value: T
 
 
 class Loader(Generic[T]):
-    """Endless full batches of what `prepare` makes of a source's samples.
+    """Endless full batches of a source's samples, prepared by `prepare(sample, rng)`.
 
-    A sample that a source or `prepare` (by InputError) cannot make is skipped and counted, and the next takes its place.
-    `prepare` runs in `threads` (default: one per core), up to one batch ahead of the one being filled. Its generator depends
-    on the seed and the sample's position alone; so do batches, whatever the threads did and wherever a run began.
-    `left_out` counts what was skipped up to the batch that came last, and goes on counting where one is given.
+    A sample that the source cannot read, or for which `prepare` raises InputError, is skipped and counted, and the next takes
+    its place. `prepare` runs in `threads` (default: one per core), up to one batch ahead of the current one. Its generator
+    depends on the seed and the sample's position alone; so do batches, whatever the timing of threads and wherever a run
+    started. `skipped` counts the skips up to the last batch, on top of those in the record passed in.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: SampleSource,
         prepare: Callable[[Sample, np.random.Generator], T],
         *,
         batch: int,
         seed: int,
         position: int = 0,
         threads: int | None = None,
-        left_out: LeftOut | None = None,
+        skipped: SkippedSamples | None = None,
     ) -> None:
         if batch < 1 or seed < 0 or position < 0 or (threads is not None and threads < 1):
             raise InputError(
@@ -64,49 +64,50 @@ class Loader(Generic[T]):
         self._source, self._prepare = source, prepare
         self._batch, self._seed, self._position = batch, seed, position
         self._threads = threads or available_cores()
-        self.left_out = left_out if left_out is not None else LeftOut()
+        self.skipped = skipped if skipped is not None else SkippedSamples()
 
     def __iter__(self) -> Generator[Batch[T], None, None]:
-        """From `position` on. Closing the iterator stops the threads. Raises InputError after a pass with no usable sample."""
+        """Batches from `position` on. Closing the iterator stops the threads. Raises InputError after an epoch without a usable
+        sample."""
         jobs = enumerate(self._source.stream(self._seed, self._position), self._position)
         samples: list[Sample] = []
         values: list[T] = []
-        since: Counter[str] = Counter()  # faults since the last usable sample
-        with closing(prefetch(self._make, jobs, threads=self._threads, ahead=self._batch)) as results:
+        faults: Counter[str] = Counter()  # since the last usable sample
+        with closing(prefetch(self._prepared, jobs, threads=self._threads, ahead=self._batch)) as results:
             for position, result in enumerate(results, self._position + 1):
-                if isinstance(result, Fault):
-                    since[self.left_out.add(result)] += 1
-                    self._check(since, result)
+                if isinstance(result, SampleFault):
+                    faults[self.skipped.add(result)] += 1
+                    self._check(faults, result)
                     continue
-                since.clear()
+                faults.clear()
                 samples.append(result.sample)
                 values.append(result.value)
                 if len(samples) == self._batch:
                     yield Batch(samples, values, position)
                     samples, values = [], []
 
-    def _make(self, job: tuple[int, Sample | Fault]) -> _Made[T] | Fault:
+    def _prepared(self, job: tuple[int, Sample | SampleFault]) -> _Prepared[T] | SampleFault:
         position, sample = job
-        if isinstance(sample, Fault):
+        if isinstance(sample, SampleFault):
             return sample
         try:
             value = self._prepare(sample, np.random.default_rng((self._seed, position)))
         except UnreadableImage as error:
-            return Fault(sample.name, error.reason)
+            return SampleFault(sample.name, error.reason)
         except InputError as error:
-            return Fault(sample.name, str(error))
-        return _Made(replace(sample, image=b"") if isinstance(sample.image, bytes) else sample, value)
+            return SampleFault(sample.name, str(error))
+        return _Prepared(replace(sample, image=b"") if isinstance(sample.image, bytes) else sample, value)
 
-    def _check(self, since: Counter[str], last: Fault) -> None:
-        if since.total() >= len(self._source):
-            counts = ", ".join(f"{reason}: {count}" for reason, count in since.most_common(5))
+    def _check(self, faults: Counter[str], last: SampleFault) -> None:
+        if faults.total() >= len(self._source):
+            counts = ", ".join(f"{reason}: {count}" for reason, count in faults.most_common(5))
             raise InputError(
-                f"{self._source.name}: expected samples that can be used, got none in a whole pass of {since.total()} "
+                f"{self._source.name}: expected samples that can be used, got none in a whole pass of {faults.total()} "
                 f"({counts}). The last: {last.name}: {last.reason}"
             )
 
 
-def ids_of(keys: Sequence[str]) -> np.ndarray:
-    """keys -> (N,) int64: equal keys get equal numbers, in every batch and process (64 bits of a hash)."""
+def hashed_ids(keys: Sequence[str]) -> np.ndarray:
+    """keys -> (N,) int64: equal keys get equal numbers in every batch and process (64 bits of BLAKE2)."""
     digests = b"".join(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest() for key in keys)
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)

@@ -1,29 +1,29 @@
-"""A table of pictures and texts as a source of samples."""
+"""A source of samples from a table of images and captions."""
 
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from seesay.errors import InputError
 from seesay.system.paths import printable
 from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, read_table
-from seesay.training.data.listing import Entry, Listing
-from seesay.training.data.texts import Text, check_languages, check_weight, read_texts, texts_to_draw
+from seesay.training.data.captions import Caption, check_languages, check_weight, parse_captions, weigh_captions
+from seesay.training.data.listed_source import ListedConfig, ListedImage, ListedSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """A TSV, CSV, JSON Lines or Parquet table with one row per pair, or per picture with a list of texts.
+class Manifest(ListedConfig):
+    """A TSV, CSV, JSON Lines or Parquet table with one row per pair, or per image with a list of captions.
 
-    Columns: the picture (a path below `images`, else below `tables.pictures_folder`; or a URL); the text, or in `texts` a list
-    of strings and of objects {text, lang, weight}; where present, `lang`, `weight` (how likely a text is drawn), `split`,
-    `label`, and `identity` (equal for files that show the same picture).
+    Columns: the image (a path below `images`, by default below `tables.pictures_folder`; or a URL); the caption, or in `texts`
+    a list of strings and of objects {text, lang, weight}; optional are `lang`, `weight` (of drawing the caption), `split`,
+    `label`, and `identity` (equal for files that show the same image).
 
-    split: the rows to take; none: all. languages: a weight for each language to take; empty: any, not looked at.
-    texts "draw": a pass holds each picture once, with one text drawn; "all": each pair once. weight: of this source in a mix.
-    augment: false leaves these pictures as they are.
+    split: the rows to use; None: all. languages: a weight for each language to use; empty: all, without regard to language.
+    texts "draw": an epoch has each image once, with a caption drawn; "all": each pair once. weight: of this source in a
+    mixture. augment: false excludes these images from random augmentation.
     """
 
     path: str
@@ -42,51 +42,70 @@ class Manifest:
         check_languages(self.languages)
         check_weight(self.weight)
 
+    def open(self, root: Path) -> ListedSource:
+        """The source; paths are relative to `root`. Images are not opened. Raises InputError, MissingExtra."""
+        table = root / self.path
+        rows = self._rows(table)
+        folder = root / self.images if self.images else None
+        images = [image for name, of_image in rows.items() if (image := self._image(table, name, of_image, folder))]
+        if not images:
+            raise InputError(f"{printable(table)}: expected texts with a weight above 0, got none in {len(rows)} pictures")
+        return ListedSource(printable(table), images, self.texts, augment=self.augment)
 
-def open_manifest(config: Manifest, root: Path) -> Listing:
-    """Paths are relative to `root`. Raises InputError, MissingExtra; that pictures exist is seen when they are read."""
-    table = root / config.path
-    named = {config.image_column, *([config.label_column] if config.label_column else []), *(["split"] if config.split else [])}
-    rows = list(enumerate(read_table(table, sorted(named)), 1))
-    if config.split:
-        among = {str(row["split"]) for _, row in rows}
-        rows = [(number, row) for number, row in rows if str(row["split"]) == config.split]
-        if not rows:
-            raise _absent(table, "split", config.split, among)
-    pictures: dict[str, tuple[Row, list[Text]]] = {}
-    for number, row in rows:
-        _, texts = pictures.setdefault(str(row[config.image_column]), (row, []))
-        texts += _texts(table, number, row, config.text_column)
-    if config.languages:
-        among = {text.lang for _, texts in pictures.values() for text in texts if text.lang}
-        for language in config.languages:
-            if language not in among:
-                raise _absent(table, "language", language, among)
-    folder = root / config.images if config.images else None
-    entries = []
-    for name, (row, texts) in pictures.items():
-        if kept := texts_to_draw(texts, config.languages):
-            image = picture_of(table, name, folder)
-            identity = row.get("identity") or (image if isinstance(image, str) else os.path.abspath(image))
-            label = row.get(config.label_column or "label")
-            entries.append(Entry(str(image), str(identity), None if label in (None, "") else str(label), kept))
-    if not entries:
-        raise InputError(f"{printable(table)}: expected texts with a weight above 0, got none in {len(pictures)} pictures")
-    return Listing(printable(table), entries, config.texts, augment=config.augment)
+    def _rows(self, table: Path) -> "dict[str, _ImageRows]":
+        """The table's rows of the split, by image."""
+        required = {
+            self.image_column,
+            *([self.label_column] if self.label_column else []),
+            *(["split"] if self.split else []),
+        }
+        numbered = list(enumerate(read_table(table, sorted(required)), 1))
+        if self.split:
+            splits = {str(row["split"]) for _, row in numbered}
+            numbered = [(number, row) for number, row in numbered if str(row["split"]) == self.split]
+            if not numbered:
+                raise _absent(table, "split", self.split, splits)
+        rows: dict[str, _ImageRows] = {}
+        for number, row in numbered:
+            of_image = rows.setdefault(str(row[self.image_column]), _ImageRows(row, []))
+            of_image.captions.extend(_captions(table, number, row, self.text_column))
+        if self.languages:
+            present = {caption.lang for of_image in rows.values() for caption in of_image.captions if caption.lang}
+            for language in self.languages:
+                if language not in present:
+                    raise _absent(table, "language", language, present)
+        return rows
+
+    def _image(self, table: Path, name: str, rows: "_ImageRows", folder: Path | None) -> ListedImage | None:
+        """The image with its captions; None if no caption can be drawn."""
+        captions = weigh_captions(rows.captions, self.languages)
+        if captions is None:
+            return None
+        image = picture_of(table, name, folder)
+        identity = rows.first.get("identity") or (image if isinstance(image, str) else os.path.abspath(image))
+        label = rows.first.get(self.label_column or "label")
+        return ListedImage(str(image), str(identity), None if label in (None, "") else str(label), captions)
 
 
-def _texts(table: Path, number: int, row: Row, column: str | None) -> list[Text]:
+class _ImageRows(NamedTuple):
+    """The first row of an image, and the captions of all its rows."""
+
+    first: Row
+    captions: list[Caption]
+
+
+def _captions(table: Path, number: int, row: Row, column: str | None) -> list[Caption]:
     columns = TEXT_COLUMNS if column is None else (column,)
     value = next((row[name] for name in columns if row.get(name) is not None), None)
     if value is None:
-        got, named = ", ".join(str(name) for name in row), ", ".join(columns)
-        raise InputError(f"{printable(table)}, row {number}: expected a column with the text ({named}), got {got}")
+        present, expected = ", ".join(str(name) for name in row), ", ".join(columns)
+        raise InputError(f"{printable(table)}, row {number}: expected a column with the text ({expected}), got {present}")
     try:
-        return read_texts(value, row.get("lang"), row.get("weight"))
+        return parse_captions(value, row.get("lang"), row.get("weight"))
     except InputError as error:
         raise InputError(f"{printable(table)}, row {number}: {error}") from None
 
 
-def _absent(table: Path, what: str, name: str, among: Collection[str]) -> InputError:
-    got = ", ".join(sorted(among)) or f"no {what}s"
+def _absent(table: Path, what: str, name: str, present: Collection[str]) -> InputError:
+    got = ", ".join(sorted(present)) or f"no {what}s"
     return InputError(f"{printable(table)}: expected the {what} {name!r}, got {got}. Name one of those")

@@ -1,4 +1,4 @@
-"""What training reads: samples of one picture with one text, and the sources that yield them."""
+"""Training samples (one image with one caption), and the protocol of the sources that yield them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture with one of its texts.
+    """One image with one of its captions.
 
-    image: what `images.read` takes: a path, a URL or encoded bytes. text: without white space at its ends; equal texts are the
-    same text. image_id: equal ones are the same picture. label: its class, where the source knows one. name: for messages.
-    augment: whether chance may change the picture.
+    image: what `images.read` accepts: a path, a URL or encoded bytes. text: stripped of white space; equal strings are the same
+    caption. image_id: equal for samples that show the same image. label: the class, if the source has one. name: for messages.
+    augment: whether random augmentation may change the image.
     """
 
     image: Path | str | bytes
@@ -24,15 +24,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What a source yields in the place of a sample that it cannot make. `reason` is without the name."""
+class SampleFault:
+    """Stands for a sample that a source cannot read. `reason` does not repeat the name."""
 
     name: str
     reason: str
 
 
-class Source(Protocol):
-    """Samples, pass after pass. Everything that is drawn depends on the seed and the pass alone, so that any run can resume."""
+class SampleSource(Protocol):
+    """An endless stream of samples, epoch after epoch.
+
+    Random choices depend on seed and epoch alone, so that runs can resume.
+    """
 
     @property
     def name(self) -> str:
@@ -40,13 +43,13 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Samples in one pass, faults included; at least 1."""
+        """Samples per epoch, faults included; at least 1."""
         ...
 
-    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | Fault]:
-        """Endless: each pass in its own order. Begins with the `start`-th sample, at far less than the price of making all."""
+    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | SampleFault]:
+        """Endless, each epoch in its own order. Begins at sample number `start` far faster than by reading all before it."""
         ...
 
-    def once(self) -> Iterator[Sample | Fault]:
-        """Every pair of a picture and a text once, in order: for validation and for computing vectors beforehand."""
+    def once(self) -> Iterator[Sample | SampleFault]:
+        """Every pair of an image and a caption once, in order: to precompute features and to number classes."""
         ...

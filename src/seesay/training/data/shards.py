@@ -1,7 +1,7 @@
-"""Tar shards, as the WebDataset library writes them, as a source of samples.
+"""A source of samples from tar shards, as the WebDataset library writes them.
 
 That library takes a name such as "pipe:..." for a shell command and "http:..." for a download; a recipe must do neither. So
-shards are found and opened here, and the library gets streams: its tar reading, grouping and shuffling are used.
+shards are located and opened here, and the library gets streams: its tar reading, grouping and shuffling are used.
 """
 
 import glob
@@ -19,22 +19,22 @@ import numpy as np
 
 from seesay.errors import InputError, MissingExtra
 from seesay.system.paths import printable
-from seesay.training.data.listing import ORDER, TEXT
-from seesay.training.data.samples import Fault, Sample
-from seesay.training.data.texts import Texts, check_languages, check_weight, read_texts, texts_to_draw
+from seesay.training.data.captions import WeightedCaptions, check_languages, check_weight, parse_captions, weigh_captions
+from seesay.training.data.samples import Sample, SampleFault
+from seesay.training.data.seeds import CAPTION, ORDER
 
-PICTURES = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff")  # the first that a sample has
-Raw = dict[str, Any]  # of webdataset: bytes by lower-case suffix; __key__ and __url__
+IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff")  # in the order in which they are tried
+Raw = dict[str, Any]  # a sample of webdataset: bytes by lower-case suffix; __key__ and __url__
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shards:
-    """A sample is what has one name in a shard: a picture (x.jpg, ...), and its text (x.txt) or an object (x.json) with
-    `caption`, `text` or `texts` as in a manifest, and where present `lang`, `label`, `identity`.
+    """Files of one name in a shard are a sample: an image (x.jpg, ...), and a caption (x.txt) or an object (x.json) with
+    `caption`, `text` or `texts` as in a manifest, and optionally `lang`, `label`, `identity`.
 
-    shards: local files, with patterns in braces ({000..123}) and of the shell (*). samples: in one pass; counted from the
-    shards' headers where it is not said. shuffle: samples held back, encoded, to draw the next from. languages: as in a
-    manifest. weight: of this source in a mix.
+    shards: local files, with patterns in braces ({000..123}) and of the shell (*). samples: in one epoch; by default counted
+    from the shards' headers. shuffle: size of the shuffle buffer, in encoded samples. languages: as in a manifest. weight: of
+    this source in a mixture.
     """
 
     shards: tuple[str, ...]
@@ -56,25 +56,49 @@ class Shards:
         check_languages(self.languages)
         check_weight(self.weight)
 
+    @property
+    def listed(self) -> bool:
+        """Whether all samples are known in advance."""
+        return False
 
-def open_shards(config: Shards, root: Path) -> "ShardSource":
-    """Paths are relative to `root`. Raises InputError, MissingExtra."""
-    try:
-        import webdataset
-    except ImportError:
-        raise MissingExtra("reading shards", "train") from None
-    files = _found(config.shards, root)
-    samples = config.samples or sum(_count(file, webdataset) for file in files)
-    if not samples:
-        raise InputError(f"{', '.join(config.shards)}: expected samples, got none in {len(files)} shards")
-    return ShardSource(config, files, samples, webdataset)
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that the recipe names, relative to its folder."""
+        return self.shards
+
+    def open(self, root: Path) -> "ShardSource":
+        """The source; paths are relative to `root`. Raises InputError, MissingExtra."""
+        try:
+            import webdataset
+        except ImportError:
+            raise MissingExtra("reading shards", "train") from None
+        files = _expand(self.shards, root)
+        samples = self.samples or sum(_count(file, webdataset) for file in files)
+        if not samples:
+            raise InputError(f"{', '.join(self.shards)}: expected samples, got none in {len(files)} shards")
+        return ShardSource(self, files, samples, webdataset)
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardImage:
+    """A sample of a shard before one of its captions is drawn."""
+
+    image: bytes
+    image_id: str
+    label: str | None
+    name: str
+    captions: WeightedCaptions
+
+    def sample(self, text: str) -> Sample:
+        """The sample with one of the captions."""
+        return Sample(self.image, text, self.image_id, self.label, self.name)
 
 
 class ShardSource:
-    """Shards in an order by seed and pass, and their samples shuffled a little.
+    """Shards in an order drawn by seed and epoch, their samples shuffled within a buffer.
 
-    A pass has just `samples` places, so that any place can be found again without reading the passes before it. Where the
-    shards hold more, a pass leaves the last out; where they hold less, it begins anew on them.
+    An epoch has exactly `samples` positions, so that any position can be reached without reading the epochs before it. If the
+    shards hold more, an epoch omits the last; if they hold fewer, it starts over on them.
     """
 
     def __init__(self, config: Shards, files: Sequence[Path], samples: int, webdataset: ModuleType) -> None:
@@ -86,117 +110,122 @@ class ShardSource:
     def __len__(self) -> int:
         return self._samples
 
-    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | Fault]:
+    def stream(self, seed: int, start: int = 0) -> Iterator[Sample | SampleFault]:
+        """See `SampleSource`."""
         first, offset = divmod(start, len(self))
-        for number in count(first):
-            chances = np.random.default_rng((seed, number, TEXT)).random(len(self))
-            for place, (chance, raw) in enumerate(zip(chances.tolist(), self._pass(seed, number), strict=False)):
-                if place < offset:
+        for epoch in count(first):
+            chances = np.random.default_rng((seed, epoch, CAPTION)).random(len(self))
+            for position, (chance, raw) in enumerate(zip(chances.tolist(), self._epoch(seed, epoch), strict=False)):
+                if position < offset:
                     continue
-                if isinstance(raw, Fault):
+                if isinstance(raw, SampleFault):
                     yield raw
                     continue
-                made = self._read(raw)
-                yield made if isinstance(made, Fault) else made[0](made[1].drawn(chance))
+                image = self._read(raw)
+                yield image if isinstance(image, SampleFault) else image.sample(image.captions.draw(chance))
             offset = 0
 
-    def once(self) -> Iterator[Sample | Fault]:
+    def once(self) -> Iterator[Sample | SampleFault]:
+        """See `SampleSource`."""
         for raw in self._raw(self._files):
-            made = raw if isinstance(raw, Fault) else self._read(raw)
-            if isinstance(made, Fault):
-                yield made
+            image = raw if isinstance(raw, SampleFault) else self._read(raw)
+            if isinstance(image, SampleFault):
+                yield image
                 continue
-            for text in made[1].texts:
-                yield made[0](text)
+            for text in image.captions.texts:
+                yield image.sample(text)
 
-    def _pass(self, seed: int, number: int) -> Iterator[Raw | Fault]:
+    def _epoch(self, seed: int, epoch: int) -> Iterator[Raw | SampleFault]:
         """Endless: round after round over the shards, each in another order."""
         for turn in count():
-            order = np.random.default_rng((seed, number, ORDER, turn)).permutation(len(self._files))
+            order = np.random.default_rng((seed, epoch, ORDER, turn)).permutation(len(self._files))
             empty = True
             raws = self._raw([self._files[index] for index in order])
             if self._shuffle:
-                how = {"initial": self._shuffle, "rng": random.Random(f"{seed} {number} {turn}")}
-                raws = self._webdataset.filters.shuffle(self._shuffle, **how)(raws)
+                rng = random.Random(f"{seed} {epoch} {turn}")
+                raws = self._webdataset.filters.shuffle(self._shuffle, initial=self._shuffle, rng=rng)(raws)
             for raw in raws:
                 empty = False
                 yield raw
             if empty:
                 raise InputError(f"{self.name}: expected samples, got none in {len(self._files)} shards")
 
-    def _raw(self, files: Sequence[Path]) -> Iterator[Raw | Fault]:
-        """What the shards hold, in order. A shard that breaks off is a fault and not an end."""
+    def _raw(self, files: Sequence[Path]) -> Iterator[Raw | SampleFault]:
+        """The samples of the shards, in order. A truncated shard yields a fault, and the next one follows."""
         expand, group = self._webdataset.tariterators.tar_file_expander, self._webdataset.tariterators.group_by_keys
         for file in files:
-            faults: list[Fault] = []
+            faults: list[SampleFault] = []
             try:
                 stream = file.open("rb")
             except OSError as error:
-                yield Fault(printable(file), f"cannot be opened ({error.strerror or error})")
+                yield SampleFault(printable(file), f"cannot be opened ({error.strerror or error})")
                 continue
             with stream:
-                # One shard at a time: after a broken one, the library would join what is left of it with the next.
-                keep = _keeper(printable(file), faults)
-                expanded = expand([{"url": str(file), "stream": stream}], handler=keep)
-                for raw in group(expanded, handler=keep):
+                # One shard at a time: after a broken one, the library would join its last files with the next one's first.
+                handler = _fault_handler(printable(file), faults)
+                expanded = expand([{"url": str(file), "stream": stream}], handler=handler)
+                for raw in group(expanded, handler=handler):
                     yield raw
                     yield from faults
                     faults.clear()
             yield from faults
 
-    def _read(self, raw: Raw) -> tuple[Callable[[str], Sample], Texts] | Fault:
-        """(what makes a sample of a text, the texts), or what is wrong."""
+    def _read(self, raw: Raw) -> _ShardImage | SampleFault:
         shard, key = raw["__url__"], raw["__key__"]
         name = f"{printable(shard)}, {printable(key)}"
-        picture = next((raw[suffix] for suffix in PICTURES if suffix in raw), None)
-        if picture is None:
-            return Fault(name, "has no picture")
+        image = next((raw[suffix] for suffix in IMAGE_SUFFIXES if suffix in raw), None)
+        if image is None:
+            return SampleFault(name, "has no picture")
         try:
             about = json.loads(raw["json"].decode("utf-8")) if "json" in raw else {}
             if not isinstance(about, dict):
-                return Fault(name, "has a json that is not an object")
-            said = raw["txt"].decode("utf-8") if "txt" in raw else _first(about, "caption", "text", "texts")
-            if said is None:
-                return Fault(name, "has no text")
-            texts = texts_to_draw(read_texts(said, about.get("lang")), self._languages)
+                return SampleFault(name, "has a json that is not an object")
+            text = raw["txt"].decode("utf-8") if "txt" in raw else _first(about, "caption", "text", "texts")
+            if text is None:
+                return SampleFault(name, "has no text")
+            captions = weigh_captions(parse_captions(text, about.get("lang")), self._languages)
         except UnicodeDecodeError:
-            return Fault(name, "has a text that is not UTF-8")
+            return SampleFault(name, "has a text that is not UTF-8")
         except InputError as error:
-            return Fault(name, f"has a text that cannot be used ({error})")
+            return SampleFault(name, f"has a text that cannot be used ({error})")
         except (ValueError, RecursionError):
-            return Fault(name, "has a json that is none")
-        if texts is None:
-            return Fault(name, "has no text in the recipe's languages")
+            return SampleFault(name, "has a json that is none")
+        if captions is None:
+            return SampleFault(name, "has no text in the recipe's languages")
         identity = str(about.get("identity") or f"{shard}/{key}")
         label = about.get("label")
-        return lambda text: Sample(picture, text, identity, None if label in (None, "") else str(label), name), texts
+        return _ShardImage(image, identity, None if label in (None, "") else str(label), name, captions)
 
 
-def _keeper(name: str, faults: list[Fault]) -> Callable[[Exception], bool]:
-    """A handler of webdataset's that goes on. The library reports one broken place more than once; the first counts."""
+def _fault_handler(name: str, faults: list[SampleFault]) -> Callable[[Exception], bool]:
+    """A webdataset handler that records faults and continues.
+
+    The library reports one broken place repeatedly; the first report counts.
+    """
     broken = False
 
-    def keep(error: Exception) -> bool:
+    def handle(error: Exception) -> bool:
         nonlocal broken
-        if isinstance(error, ValueError):  # a name twice in one sample: the first file is kept
-            faults.append(Fault(name, "has a file twice"))
+        if isinstance(error, ValueError):  # a name twice in one sample: the first file is used
+            faults.append(SampleFault(name, "has a file twice"))
         elif not broken:
             broken = True
-            said = str(error.args[0]).splitlines()[0].split(" @ ")[0] if error.args else type(error).__name__
-            faults.append(Fault(name, f"is a broken tar ({said})"))
+            cause = str(error.args[0]).splitlines()[0].split(" @ ")[0] if error.args else type(error).__name__
+            faults.append(SampleFault(name, f"is a broken tar ({cause})"))
         return True
 
-    return keep
+    return handle
 
 
 def _first(about: dict[str, Any], *names: str) -> Any:
     return next((about[name] for name in names if about.get(name) is not None), None)
 
 
-def _found(patterns: Sequence[str], root: Path) -> list[Path]:
+def _expand(patterns: Sequence[str], root: Path) -> list[Path]:
+    """The files that the patterns match, each once."""
     import braceexpand  # comes with webdataset
 
-    found: dict[Path, None] = {}
+    matches: dict[Path, None] = {}
     for pattern in patterns:
         try:
             names = list(braceexpand.braceexpand(pattern))
@@ -210,12 +239,12 @@ def _found(patterns: Sequence[str], root: Path) -> list[Path]:
                 raise InputError(
                     f"{printable(path)}: expected a shard, there is no such file; paths begin at the recipe's folder or `root`"
                 )
-            found |= dict.fromkeys(files)
-    return list(found)
+            matches |= dict.fromkeys(files)
+    return list(matches)
 
 
 def _count(file: Path, webdataset: ModuleType) -> int:
-    """Samples by the names in a tar's headers; the bytes between are passed over, but for a compressed tar."""
+    """Samples by the names in a tar's headers; the bytes between are skipped, except in a compressed tar."""
     samples, last = 0, None
     try:
         with tarfile.open(file) as tar:

@@ -1,9 +1,10 @@
 """The pairwise sigmoid loss of SigLIP.
 
-Its gradient needs no sum over a row, so forward makes it from the same tile as the loss: three products of all pairs
-altogether, and backward only multiplies.
+Its gradient needs no sum over a row, so forward computes it from the same tile as the loss: three products of all pairs in
+total, and backward only multiplies.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -11,36 +12,68 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seesay.training.losses.arguments import positives, scalar, scaled_pairs
 from seesay.training.losses.positives import Positives
-from seesay.training.losses.tiles import Gradients, Logits, wide
+from seesay.training.losses.registry import ContrastiveLoss
+from seesay.training.losses.tiles import TILE, LogitTiles, VectorGradients, sum_dtype
 
 LINEAR = 40  # from here on softplus(x) is x to the last bit of a float64
 
 
+def sigmoid_loss(
+    images: Tensor,
+    texts: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    *,
+    image_ids: Tensor | None = None,
+    text_ids: Tensor | None = None,
+    tile: int = TILE,
+) -> Tensor:
+    """SigLIP's loss (Zhai et al. 2023, arXiv 2303.15343): a binary loss of every pair, summed over all pairs, divided by N.
+
+    Ids as for `info_nce`: pairs of equal ids count as positives. Without repeated ids this is OpenCLIP's SigLipLoss.
+    """
+    images, texts, scale = scaled_pairs("sigmoid_loss", images, texts, scale, tile)
+    matches = positives(images, image_ids, text_ids)
+    bias = scalar("bias", bias, images)
+    with torch.autocast(images.device.type, enabled=False):
+        loss: Tensor = Sigmoid.apply(images, texts, scale, bias, matches, tile, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
+    return loss
+
+
 class Sigmoid(torch.autograd.Function):
+    """`sigmoid_loss` of checked arguments, with its gradient."""
+
     @staticmethod
     def forward(
         ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, bias: Tensor, positives: Positives, tile: int, learning: bool
     ) -> Tensor:
-        of_images, of_texts = ctx.needs_input_grad[:2]
+        """-> the loss, a scalar. learning: whether gradients are enabled, which an autograd function cannot see itself."""
+        needs_images, needs_texts = ctx.needs_input_grad[:2]
         learning = learning and any(ctx.needs_input_grad)
-        gradients = Gradients(images, texts, of_images=of_images, of_texts=of_texts) if learning else None
-        total, of_bias = images.new_zeros(2, dtype=wide(images.device))
-        for rows, columns, logits in Logits(images, texts, scale, tile, bias.reshape(1)):
+        gradients = VectorGradients(images, texts, needs_images=needs_images, needs_texts=needs_texts) if learning else None
+        total, bias_gradient = images.new_zeros(2, dtype=sum_dtype(images.device))
+        for rows, columns, logits in LogitTiles(images, texts, scale, tile, bias.reshape(1)):
             positives.negate(logits, rows, columns)
             total += F.softplus(logits, threshold=LINEAR).sum(1).sum(dtype=total.dtype)
             if gradients is not None:
                 logits.sigmoid_()
                 positives.negate(logits, rows, columns)
-                of_bias += logits.sum(1).sum(dtype=of_bias.dtype)
+                bias_gradient += logits.sum(1).sum(dtype=bias_gradient.dtype)
                 gradients.add(logits, rows, columns)
         if gradients is not None:
             share = scale.new_tensor(1 / len(images))
-            ctx.save_for_backward(*gradients.finish(scale, share, tile), (of_bias * share).to(bias.dtype))
+            ctx.save_for_backward(*gradients.finish(scale, share, tile), (bias_gradient * share).to(bias.dtype))
         loss: Tensor = (total / len(images)).to(images.dtype)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Multiplies the gradients that `forward` computed."""
         return *(None if gradient is None else upstream * gradient for gradient in ctx.saved_tensors), None, None, None
+
+
+# As Zhai et al. 2023: with this bias nearly all pairs start as negatives, which nearly all are.
+LOSS = ContrastiveLoss("sigmoid", sigmoid_loss, score="sigmoid", first_logit_scale=math.log(10), first_bias=-10.0)

@@ -1,8 +1,8 @@
-"""Logits of every image against every text, made one square tile at a time and never whole.
+"""Logits of every image against every text, computed one square tile at a time and never as a whole.
 
 A batch of N pairs has N x N logits; at N = 32,768 one such matrix is 4 GB, and the plain formulas hold several. Here a tile is
-made, used and overwritten, forward and again backward, so that beside the gradients memory is a few tiles. A tile that stays in
-the processor's cache is also faster than rows that travel to memory between two steps.
+computed, used and overwritten, forward and again backward, so that besides the gradients a few tiles are all the memory needed.
+A tile that stays in the processor's cache is also faster than rows that travel to memory between two steps.
 """
 
 from collections.abc import Iterator
@@ -10,23 +10,24 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# Rows and columns of a tile. On two cores 1024 loses to this where others use them too: more, shorter steps wait for a thread.
+# Rows and columns of a tile. 1024 is slower on two busy cores: more, shorter steps wait for a thread.
 TILE = 2048
 
 
 def blocks(count: int, tile: int) -> list[slice]:
+    """Slices of at most `tile` rows that cover `count` rows."""
     return [slice(start, min(start + tile, count)) for start in range(0, count, tile)]
 
 
-def wide(device: torch.device) -> torch.dtype:
-    """What sums over a whole batch are kept in: they are N numbers, not N x N, and so cost nothing."""
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """The dtype of sums over a whole batch: float64 where the device has it. They are N numbers, not N x N, so it is cheap."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-class Logits:
-    """scale * images @ texts.T + offset: iterating gives (rows, columns, tile), row after row.
+class LogitTiles:
+    """scale * images @ texts.T + offset; iterating yields (rows, columns, tile), row of tiles by row of tiles.
 
-    The tile is one buffer that the next step overwrites; its user may change it in place.
+    The tile is one buffer that the next iteration overwrites; it may be changed in place.
     """
 
     def __init__(self, images: Tensor, texts: Tensor, scale: Tensor, tile: int, offset: Tensor | None = None) -> None:
@@ -37,7 +38,7 @@ class Logits:
 
     def __iter__(self) -> Iterator[tuple[slice, slice, Tensor]]:
         for rows in self.blocks:
-            scaled = self.images[rows] * self.scale  # the smaller matrix takes the scale
+            scaled = self.images[rows] * self.scale  # D columns to multiply rather than the tile's
             for columns in self.blocks:
                 texts = self.texts[columns]
                 tile = self._buffer[: len(scaled) * len(texts)].view(len(scaled), len(texts))
@@ -48,30 +49,36 @@ class Logits:
                 yield rows, columns, tile
 
 
-class Gradients:
-    """From the gradient of every logit, given tile by tile, those of the images, the texts and the scale."""
+class VectorGradients:
+    """Gradients of images, texts and scale, accumulated from the gradients of the logits tile by tile.
 
-    def __init__(self, images: Tensor, texts: Tensor, *, of_images: bool = True, of_texts: bool = True) -> None:
+    needs_images, needs_texts: the vectors whose gradients `finish` returns; the scale's is always computed.
+    """
+
+    def __init__(self, images: Tensor, texts: Tensor, *, needs_images: bool = True, needs_texts: bool = True) -> None:
         self._images, self._texts = images, texts
-        of_images = of_images or not of_texts  # the scale needs one of them
-        self._to_images = torch.zeros_like(images, memory_format=torch.contiguous_format) if of_images else None
-        self._to_texts = torch.zeros_like(texts, memory_format=torch.contiguous_format) if of_texts else None
+        needs_images = needs_images or not needs_texts  # the scale needs one of them
+        self._image_gradients = torch.zeros_like(images, memory_format=torch.contiguous_format) if needs_images else None
+        self._text_gradients = torch.zeros_like(texts, memory_format=torch.contiguous_format) if needs_texts else None
 
     def add(self, tile: Tensor, rows: slice, columns: slice) -> None:
-        if self._to_images is not None:
-            self._to_images[rows].addmm_(tile, self._texts[columns])
-        if self._to_texts is not None:
-            self._to_texts[columns].addmm_(tile.T, self._images[rows])
+        """Adds the gradients of one tile of logits."""
+        if self._image_gradients is not None:
+            self._image_gradients[rows].addmm_(tile, self._texts[columns])
+        if self._text_gradients is not None:
+            self._text_gradients[columns].addmm_(tile.T, self._images[rows])
 
     def finish(self, scale: Tensor, factor: Tensor, tile: int) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        """Of images, texts and scale, where `factor` stands before the sum of all logits' gradients."""
+        """The gradients of images, texts and scale; `factor` multiplies the gradients of all logits."""
         # sum of (gradient of logit ij) * (cosine ij) is the sum of images * (gradient @ texts): no further product of matrices.
-        vectors, sums = (self._images, self._to_images) if self._to_images is not None else (self._texts, self._to_texts)
+        vectors, sums = (
+            (self._images, self._image_gradients) if self._image_gradients is not None else (self._texts, self._text_gradients)
+        )
         assert sums is not None
-        of_scale = sums.new_zeros((), dtype=wide(sums.device))
+        scale_gradient = sums.new_zeros((), dtype=sum_dtype(sums.device))
         for rows in blocks(len(sums), tile):
-            of_scale += (vectors[rows] * sums[rows]).sum(dtype=of_scale.dtype)
-        for part in (self._to_images, self._to_texts):
+            scale_gradient += (vectors[rows] * sums[rows]).sum(dtype=scale_gradient.dtype)
+        for part in (self._image_gradients, self._text_gradients):
             if part is not None:
                 part.mul_(scale * factor)
-        return self._to_images, self._to_texts, (of_scale * factor).to(scale.dtype)
+        return self._image_gradients, self._text_gradients, (scale_gradient * factor).to(scale.dtype)

@@ -1,1 +1,1 @@
-"""The optimizer."""
+"""The optimizer, the learning-rate schedule, and the moving average of the weights."""

@@ -1,1 +1,1 @@
-"""The folder of a run: its log, its checkpoints, who watches it."""
+"""The folder of a run: its log and its checkpoints; the state of a run and its observer."""

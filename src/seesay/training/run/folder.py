@@ -1,4 +1,4 @@
-"""The folder of one run: whose it is, and who writes into it."""
+"""The folder of a run: its lock, and the recipe that it belongs to."""
 
 import json
 from collections.abc import Iterator
@@ -6,24 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seesay.errors import InputError
+from seesay.system.files import lock_file, write_atomically
 from seesay.system.paths import printable
 from seesay.system.schema import to_json
 from seesay.training.recipe import Recipe
 
-# What a run depends on from its first step; the rest of a recipe may change when it is resumed, and counts from there.
+# Parts of a recipe that may not change when a run is resumed. The rest may, and applies from then on.
 FIXED = ("model", "data", "loss", "seed")
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else writes into the run's folder meanwhile. Raises InputError."""
-    from filelock import FileLock, Timeout
-
+def exclusive(folder: Path) -> Iterator[None]:
+    """Locks the run's folder, so that no other process writes into it. Raises InputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
+        lock = lock_file(folder / ".lock", wait=False)
+    except BlockingIOError:
         raise InputError(
             f"another process is training into {printable(folder)}; name another folder with --set out=FOLDER"
         ) from None
@@ -36,7 +34,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
-    """The run's folder is new, or holds this very recipe's run, whose newest checkpoint is `last_step`. Raises InputError."""
+    """Checks that the run's folder is new, or holds a run of this recipe that shall be resumed.
+
+    last_step: the step of its newest checkpoint, if any. Raises InputError.
+    """
     folder = recipe.folder
     if not resume and last_step is not None:
         raise InputError(
@@ -59,7 +60,5 @@ def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
 
 
 def write_recipe(recipe: Recipe) -> None:
-    """With every default, beside what it makes."""
-    unfinished = recipe.folder / "recipe.json.part"
-    unfinished.write_text(json.dumps(to_json(recipe), indent=1) + "\n", encoding="ascii")  # a path need not be UTF-8
-    unfinished.replace(recipe.folder / "recipe.json")
+    """Writes the recipe with every default as `recipe.json` into the run's folder. ASCII, since a path need not be UTF-8."""
+    write_atomically(recipe.folder / "recipe.json", json.dumps(to_json(recipe), indent=1) + "\n")

@@ -1,1 +1,1 @@
-"""What a run begins from: the towers, and their first weights."""
+"""The start of a run: its model, with initial weights, and which of them are trained."""

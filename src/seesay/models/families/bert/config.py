@@ -1,9 +1,10 @@
-"""The configuration."""
+"""Configuration of BERT, RoBERTa and XLM-R."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, Self
 
-from seesay.models.fields import Activation, Size, TransformerConfig
+from seesay.models.fields import Activation, Projection, Size, check_heads
+from seesay.models.tower_config import TextTowerConfig
 from seesay.system.schema import Bounded, Bounds
 
 
@@ -22,7 +23,7 @@ class Gate(Bounded):
 
 
 @dataclass(frozen=True)
-class BertConfig(TransformerConfig):
+class BertConfig(TextTowerConfig):
     """BERT text tower (Devlin et al. 2018), post-norm; also RoBERTa and XLM-R, whose positions skip padding.
 
     pooling "mean": over the tokens that are not padding; "cls": the first token; "tanh": BERT's pooler over the first token.
@@ -31,6 +32,8 @@ class BertConfig(TransformerConfig):
     types: rows of the token type table, of which CLIP uses the first; 0 where it is folded into the positions. gate: after a
     projection.
     """
+
+    overridable: ClassVar[frozenset[str]] = frozenset(("activation", "heads"))
 
     kind: Literal["bert"]
     width: Size
@@ -47,3 +50,32 @@ class BertConfig(TransformerConfig):
     types: int = 0
     position_ids: Literal["from-zero", "after-padding"] = "from-zero"
     gate: Gate | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_heads(self.width, self.heads)
+
+    @property
+    def max_tokens(self) -> int:
+        return self.positions - (self.pad_id + 1 if self.position_ids == "after-padding" else 0)
+
+    @property
+    def feature_width(self) -> int:
+        return self.width
+
+    @property
+    def projects(self) -> bool:
+        return self.head != "none"
+
+    @property
+    def layers(self) -> int:
+        return self.depth
+
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """BERT's pooler, where pooling takes place without it."""
+        return frozenset() if self.pooling == "tanh" else frozenset(("pooler.weight", "pooler.bias"))
+
+    def with_projection(self, projection: Projection) -> Self:
+        """Without a gate."""
+        return replace(self, head=projection, gate=None)

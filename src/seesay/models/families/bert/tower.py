@@ -1,16 +1,22 @@
-"""BERT text tower (Devlin et al. 2018): Chinese-CLIP's, MiniLM, and as RoBERTa and XLM-R those of multilingual OpenCLIP."""
+"""BERT text tower: Chinese-CLIP's, MiniLM's, and as RoBERTa and XLM-R that of multilingual OpenCLIP.
+
+Devlin et al. 2018.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.bert.config import BertConfig, Gate
 from seesay.models.layers.groups import Group
-from seesay.models.layers.projection import gated, projection
+from seesay.models.layers.projection import projection
+from seesay.models.layers.tower import TextTower
 from seesay.models.layers.transformer import Block
 
 
 class Embeddings(nn.Module):
+    """ids (B, L) -> (B, L, width): the sum of word, position and type embeddings, normed."""
+
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
         self.config = config
@@ -31,8 +37,11 @@ class Embeddings(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
-class Bert(nn.Module):
+class Bert(TextTower):
     """ids (B, L) int64, padded with `pad_id` -> (B, dim)."""
+
+    config: BertConfig
+    block_types = (Block,)
 
     def __init__(self, config: BertConfig, dim: int) -> None:
         super().__init__()
@@ -47,11 +56,8 @@ class Bert(nn.Module):
         if config.head == "unit-centred":
             self.centre = nn.Parameter(torch.zeros(dim))
 
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.project(self.features(ids))
-
     def features(self, ids: Tensor) -> Tensor:
-        """What the head sees: (B, width)."""
+        """The input of the head: (B, width)."""
         *blocks, _ = self.blocks
         mask = self._mask(ids)
         x = self.embeddings(ids)
@@ -59,13 +65,16 @@ class Bert(nn.Module):
             x = block(x, mask=mask)
         return self.pool(x, ids)
 
+    def pool_states(self, states: list[Tensor], ids: Tensor) -> Tensor:
+        return self.pool(states[-2], ids)
+
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """What enters the last block (B, L, width) -> what the head sees (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, width)."""
         last, mask = self.blocks[-1], self._mask(ids)
         if self.config.pooling == "mean":
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
             return (last(x, mask=mask) * present).sum(dim=1) / present.sum(dim=1)  # type: ignore[no-any-return]
-        first = last(x, mask=mask, only=torch.zeros_like(ids[:, 0]))
+        first = last(x, mask=mask, query_index=torch.zeros_like(ids[:, 0]))
         return first if self.pooler is None else torch.tanh(self.pooler(first))
 
     def project(self, features: Tensor) -> Tensor:
@@ -91,3 +100,11 @@ class Bert(nn.Module):
 
     def _mask(self, ids: Tensor) -> Tensor:
         return (ids != self.config.pad_id)[:, None, None, :]  # (B, 1, 1, L)
+
+
+def gated(x: Tensor, gate: Gate) -> Tensor:
+    """(..., dim) -> (..., dim), weighted as `Gate` describes."""
+    first, rest = x[..., : gate.dims], x[..., gate.dims :]
+    share = first.norm(dim=-1, keepdim=True) / x.norm(dim=-1, keepdim=True)
+    weight = gate.least + (1 - gate.least) * torch.sigmoid((share - gate.middle) / gate.slope)
+    return torch.cat([first * weight, rest], dim=-1)

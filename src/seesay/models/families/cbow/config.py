@@ -1,14 +1,14 @@
-"""The configuration."""
+"""Configuration of the mean of word embeddings."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from seesay.models.fields import Projection, Size
-from seesay.system.schema import Bounded
+from seesay.models.tower_config import TextTowerConfig
 
 
 @dataclass(frozen=True)
-class CbowConfig(Bounded):
+class CbowConfig(TextTowerConfig):
     """The mean of word embeddings (Mikolov et al. 2013), then a projection: a text tower for small models of one's own."""
 
     kind: Literal["cbow"]
@@ -16,3 +16,14 @@ class CbowConfig(Bounded):
     vocabulary: Size
     pad_id: int = 0
     projection: Projection = "linear"
+
+    @property
+    def feature_width(self) -> int:
+        return self.width
+
+    @property
+    def projects(self) -> bool:
+        return self.projection != "none"
+
+    def with_projection(self, projection: Projection) -> Self:
+        return replace(self, projection=projection)

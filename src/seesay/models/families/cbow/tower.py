@@ -1,23 +1,23 @@
-"""Text tower without attention: the mean of word embeddings, projected. Small and fast, for models of one's own."""
+"""A text tower without attention: the mean of word embeddings, projected. Small and fast, for models trained from scratch."""
 
 from torch import Tensor, nn
 
 from seesay.models.families.cbow.config import CbowConfig
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
+from seesay.models.layers.tower import TextTower
 
 
-class Cbow(nn.Module):
+class Cbow(TextTower):
     """ids (B, L) int64, padded with `pad_id` -> (B, dim)."""
+
+    config: CbowConfig
 
     def __init__(self, config: CbowConfig, dim: int) -> None:
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(config.vocabulary, config.width)
         self.projection = projection(config.projection, config.width, dim)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.project(self.features(ids))
 
     def features(self, ids: Tensor) -> Tensor:
         """The mean of the words: (B, width)."""

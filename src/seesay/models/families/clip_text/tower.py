@@ -1,4 +1,7 @@
-"""CLIP's text tower (Radford et al. 2021): a pre-norm transformer, pooled at the end-of-text token."""
+"""CLIP's text tower: a pre-norm transformer, pooled at the end-of-text token.
+
+Radford et al. 2021.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,11 +9,16 @@ from torch import Tensor, nn
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
+from seesay.models.layers.tower import TextTower
 from seesay.models.layers.transformer import Block
 
 
-class ClipText(nn.Module):
-    """ids (B, L) int64, L at most `positions` -> (B, dim). With pooling "eos", a row without `eos_id` is the caller's error."""
+class ClipText(TextTower):
+    """ids (B, L) int64, L at most `positions` -> (B, dim). With pooling "eos", every row must have an `eos_id`; nothing checks
+    it here."""
+
+    config: ClipTextConfig
+    block_types = (Block,)
 
     def __init__(self, config: ClipTextConfig, dim: int) -> None:
         super().__init__()
@@ -24,25 +32,28 @@ class ClipText(nn.Module):
         self.norm_after = nn.LayerNorm(width, eps=eps)
         self.projection = projection(config.projection, width, dim)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.project(self.features(ids))
-
     def features(self, ids: Tensor) -> Tensor:
-        """What the projection sees: (B, width)."""
+        """The input of the projection: (B, width)."""
         *blocks, _ = self.blocks
         x = self._embed(ids)
         for block in blocks:
             x = block(x, causal=self.config.causal)
         return self.pool(x, ids)
 
+    def pool_states(self, states: list[Tensor], ids: Tensor) -> Tensor:
+        return self.pool(states[-2], ids)
+
+    def last_state(self, states: list[Tensor]) -> Tensor:
+        return self.norm_after(states[-1])  # type: ignore[no-any-return]
+
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """What enters the last block (B, L, width) -> what the projection sees (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, width)."""
         last = self.blocks[-1]
         if self.config.pooling == "last":
-            pooled = torch.full_like(ids[:, 0], ids.shape[1] - 1)
+            index = torch.full_like(ids[:, 0], ids.shape[1] - 1)
         else:  # the first end of text, also when padding is made of more of them
-            pooled = (ids == self.config.eos_id).int().argmax(dim=1)
-        return self.norm_after(last(x, causal=self.config.causal, only=pooled))  # type: ignore[no-any-return]
+            index = (ids == self.config.eos_id).int().argmax(dim=1)
+        return self.norm_after(last(x, causal=self.config.causal, query_index=index))  # type: ignore[no-any-return]
 
     def project(self, features: Tensor) -> Tensor:
         """(B, width) -> (B, dim)"""

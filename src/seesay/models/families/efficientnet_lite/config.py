@@ -1,15 +1,16 @@
-"""The configuration."""
+"""Configuration of EfficientNet-Lite."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 from seesay.errors import InputError
-from seesay.models.fields import Size
-from seesay.system.schema import Bounded, Bounds
+from seesay.models.fields import Projection, Size
+from seesay.models.tower_config import ImageTowerConfig
+from seesay.system.schema import Bounds
 
 
 @dataclass(frozen=True)
-class EfficientNetLiteConfig(Bounded):
+class EfficientNetLiteConfig(ImageTowerConfig):
     """EfficientNet-Lite image tower (Tan & Le 2019, Lite variant: ReLU6, no squeeze-excite).
 
     stages: (repeats, kernel, stride) each. widths: channels of the stem, of each stage, and of the last convolution.
@@ -42,13 +43,25 @@ class EfficientNetLiteConfig(Bounded):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of every block: only the first of a stage strides."""
+        """The stride of every block: only the first of a stage has one above 1."""
         return tuple(stride if repeat == 0 else 1 for repeats, _, stride in self.stages for repeat in range(repeats))
 
     @property
     def grid(self) -> int:
         """Cells of a side of the last feature map."""
         return self._side_after(len(self.strides))
+
+    @property
+    def feature_width(self) -> int:
+        return self.widths[-1] * (2 if self.branch else 1)
+
+    @property
+    def projects(self) -> bool:
+        return self.head != "none"
+
+    def with_projection(self, projection: Projection) -> Self:
+        """Without the classes, and without a branch."""
+        return replace(self, head=projection, classes=0, branch=0)
 
     @property
     def branch_grid(self) -> int:

@@ -1,4 +1,6 @@
-"""EfficientNet-Lite image tower: with class names and a branch the bundled model's, with a projection one to train."""
+"""EfficientNet-Lite image tower: the bundled model's, with class names and a branch, or with a projection to train."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -7,13 +9,14 @@ from torch import Tensor, nn
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
+from seesay.models.layers.tower import ImageTower
 
 EXPANSION = 6  # of every block but the first stage's
 
 
 class Conv(nn.Conv2d):
-    """A convolution with TensorFlow's padding, with which the published weights were trained: odd pixels go to the right
-    and below. Its batch norm comes after it, or was folded into it."""
+    """A convolution with TensorFlow's padding, with which the published weights were trained: an odd pixel goes to the right
+    and below. Its batch norm follows it, or was folded into it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, norm: str, *, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, groups=groups, bias=norm == "folded")
@@ -22,14 +25,16 @@ class Conv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
         rows, columns = (max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in x.shape[2:])
-        if rows % 2 or columns % 2:  # F.pad copies the whole picture
+        if rows % 2 or columns % 2:  # F.pad copies the whole image
             x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
             rows = columns = 0
         padding = (rows // 2, columns // 2)
         return self.norm(F.conv2d(x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups))  # type: ignore[no-any-return]
 
 
-class Block(nn.Module):
+class InvertedBottleneck(nn.Module):
+    """An inverted bottleneck: expand, depthwise convolution, project; with a residual where shapes allow."""
+
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, norm: str) -> None:
         super().__init__()
         inner = inputs * expansion
@@ -47,7 +52,7 @@ class Block(nn.Module):
 class Branch(nn.Module):
     """The last blocks and the last convolution once more: (B, inputs, rows, columns) -> (B, channels, rows, columns)."""
 
-    def __init__(self, blocks: list[Block], head: Conv) -> None:
+    def __init__(self, blocks: list[InvertedBottleneck], head: Conv) -> None:
         super().__init__()
         self.blocks, self.head = nn.ModuleList(blocks), head
 
@@ -57,8 +62,12 @@ class Branch(nn.Module):
         return F.relu6(self.head(x))
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(ImageTower):
     """pixels (B, 3, image_px, image_px) -> (B, dim)."""
+
+    config: EfficientNetLiteConfig
+    block_types = (InvertedBottleneck,)
+    channels_last = True
 
     def __init__(self, config: EfficientNetLiteConfig, dim: int) -> None:
         super().__init__()
@@ -70,35 +79,56 @@ class EfficientNetLite(nn.Module):
             for repeat in range(repeats):
                 shapes.append((inputs, width, kernel, stride if repeat == 0 else 1, 1 if stage == 0 else EXPANSION))
                 inputs = width
-        self.blocks = nn.ModuleList(Block(*shape, config.norm) for shape in shapes)
+        self.blocks = nn.ModuleList(InvertedBottleneck(*shape, config.norm) for shape in shapes)
         self.head = Conv(inputs, last, 1, config.norm)
         if config.head == "conse":
             self.classifier = nn.Linear(last, config.classes)
             self.class_embedding = nn.Parameter(torch.zeros(config.classes, dim))
         if config.branch:
-            own = [Block(*shape, config.norm) for shape in shapes[-config.branch :]]
+            own = [InvertedBottleneck(*shape, config.norm) for shape in shapes[-config.branch :]]
             self.branch = Branch(own, Conv(inputs, last, 1, config.norm))
             self.projection = projection("linear", 2 * last, dim)
         elif config.head != "conse":
             self.projection = projection(config.head, last, dim)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.project(self.features(pixels))
-
     def features(self, pixels: Tensor) -> Tensor:
-        """What `project` takes: (B, channels); with a branch its channels, then those that the classes are told by."""
+        """The input of the head: (B, channels); with a branch (B, 2 * channels), the branch's and then the classes'."""
         if self.config.branch:
-            return self.from_trunk(*self.trunk(pixels))
+            return self._branched(*self._trunk(pixels))
         return self.hidden_states(pixels)[-1].mean(dim=(2, 3))
 
-    def trunk(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a tower with a branch: the map that the branch begins from, and the features that the classes are told by."""
+    def _trunk(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The map that enters the branch, and the classes' features (B, channels)."""
         states = self.hidden_states(pixels)
         return states[-2 - self.config.branch], states[-1].mean(dim=(2, 3))
 
-    def from_trunk(self, x: Tensor, features: Tensor) -> Tensor:
-        """From what `trunk` made to what `project` takes."""
+    def _branched(self, x: Tensor, features: Tensor) -> Tensor:
+        """The output of `_trunk` -> features."""
         return torch.cat([self.branch(x).mean(dim=(2, 3)), features], dim=-1)
+
+    @property
+    def cached_groups(self) -> int:
+        return 1 + self.config.branch
+
+    @property
+    def cache_dtype(self) -> Literal["float32", "float16"]:
+        """With a branch, a large map is stored: in half the memory."""
+        return "float16" if self.config.branch else "float32"
+
+    def cache_values(self, pixels: Tensor) -> Tensor:
+        """The features; with a branch, the map that enters it, flat, and the classes' features."""
+        if not self.config.branch:
+            return super().cache_values(pixels)
+        x, features = self._trunk(pixels)
+        return torch.cat([x.flatten(1), features], dim=1).half()
+
+    def from_cache(self, values: Tensor) -> Tensor:
+        if not self.config.branch:
+            return super().from_cache(values)
+        flat, features = values.to(self.classifier.weight.dtype).tensor_split([-self.config.widths[-1]], dim=1)
+        side = self.config.branch_grid
+        x = flat.reshape(len(flat), -1, side, side).contiguous(memory_format=torch.channels_last)
+        return self.project(self._branched(x, features))
 
     def project(self, features: Tensor) -> Tensor:
         """(..., channels), or with a branch (..., 2 * channels) -> (..., dim)"""
@@ -110,7 +140,7 @@ class EfficientNetLite(nn.Module):
         return self.classifier(features).softmax(dim=-1) @ self.class_embedding  # type: ignore[no-any-return]
 
     def groups(self) -> list[Group]:
-        """With a branch, all that the classes are told by lies before it."""
+        """With a branch, all that the classes need comes before it."""
         classes: Group = [self.classifier, self.class_embedding] if self.config.head == "conse" else []
         *blocks, last = self.blocks
         groups: list[Group] = [[self.stem], *([block] for block in blocks), [last, self.head]]
@@ -119,8 +149,10 @@ class EfficientNetLite(nn.Module):
         *own, last_own = self.branch.blocks
         return [*groups, classes, *([block] for block in own), [last_own, self.branch.head], [self.projection]]
 
-    def unbranched(self) -> dict[str, Tensor]:
-        """The weights of the way through the branch alone, as a tower without one and with a projection calls them."""
+    def body_state(self) -> dict[str, Tensor]:
+        """With a branch, the weights of the path through it."""
+        if not self.config.branch:
+            return super().body_state()
         first = len(self.blocks) - self.config.branch
         own = {}
         for name, value in self.state_dict().items():
@@ -130,7 +162,7 @@ class EfficientNetLite(nn.Module):
                 own[f"blocks.{first + int(number)}.{rest}"] = value
             elif part == "branch":
                 own[rest] = value
-            elif part not in ("classifier", "class_embedding", "head") and not (
+            elif part not in ("classifier", "class_embedding", "head", "projection") and not (
                 part == "blocks" and int(rest.split(".")[0]) >= first
             ):
                 own[name] = value

@@ -1,4 +1,7 @@
-"""CLIP's ResNet image tower (Radford et al. 2021): RN50, RN101, RN50x4, x16, x64."""
+"""CLIP's ResNet image tower: RN50, RN101, RN50x4, x16, x64.
+
+Radford et al. 2021.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,12 +9,13 @@ from torch import Tensor, nn
 
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.layers.groups import Group
+from seesay.models.layers.tower import ImageTower
 
 EXPANSION = 4  # of a bottleneck's last convolution
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, and its batch norm."""
+    """A convolution without bias, then its batch norm."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -23,7 +27,7 @@ class ConvNorm(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Strides are taken by average pooling, after the second convolution and before the shortcut's."""
+    """A bottleneck block; it strides by average pooling, after the second convolution and before the shortcut's."""
 
     def __init__(self, inputs: int, inner: int, stride: int) -> None:
         super().__init__()
@@ -41,7 +45,7 @@ class Bottleneck(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """The mean of all cells asks one question of them; the answer is projected into the shared space."""
+    """Attention pooling: the mean of all cells is the one query; the result is projected into the shared space."""
 
     def __init__(self, cells: int, width: int, heads: int, dim: int) -> None:
         super().__init__()
@@ -61,13 +65,17 @@ class AttentionPool(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, 1, W / heads)
         return self.out(mixed.transpose(1, 2).flatten(1))  # type: ignore[no-any-return]
 
-    def alone(self, x: Tensor) -> Tensor:
-        """x (B, cells, W) -> (B, cells, dim): every cell's own value, without its position."""
+    def without_mixing(self, x: Tensor) -> Tensor:
+        """x (B, cells, W) -> (B, cells, dim): each cell's own value, without its position."""
         return self.out(self.value(x))  # type: ignore[no-any-return]
 
 
-class ModifiedResNet(nn.Module):
+class ModifiedResNet(ImageTower):
     """pixels (B, 3, image_px, image_px) -> (B, dim)."""
+
+    config: ModifiedResNetConfig
+    block_types = (Bottleneck,)
+    channels_last = True
 
     def __init__(self, config: ModifiedResNetConfig, dim: int) -> None:
         super().__init__()
@@ -87,11 +95,8 @@ class ModifiedResNet(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.pool = AttentionPool(config.grid**2, inputs, config.heads, dim)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.project(self.features(pixels))
-
     def features(self, pixels: Tensor) -> Tensor:
-        """What the attention pooling sees: (B, cells, channels)."""
+        """The input of the attention pooling: (B, cells, channels)."""
         return _cells(self.hidden_states(pixels)[-1])
 
     def project(self, features: Tensor) -> Tensor:
@@ -100,6 +105,14 @@ class ModifiedResNet(nn.Module):
 
     def groups(self) -> list[Group]:
         return [[self.stem], *([stage] for stage in self.stages), [self.pool]]
+
+    def projection_group(self) -> Group:
+        return [self.pool.out]
+
+    @property
+    def cached_groups(self) -> None:
+        """The attention pooling is fed by all cells, which are larger than the image."""
+        return None
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """The stem's output, then every stage's: five times (B, channels, rows, columns)."""
@@ -114,7 +127,7 @@ class ModifiedResNet(nn.Module):
     def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding (B, dim), and per cell (B, grid, grid, dim) without what attention gathers (Zhou, Loy & Dai 2022)."""
         cells = _cells(self.hidden_states(pixels)[-1])
-        return self.pool(cells), _grid(self.pool.alone(cells), self.config.grid)
+        return self.pool(cells), _grid(self.pool.without_mixing(cells), self.config.grid)
 
 
 def _grid(x: Tensor, side: int) -> Tensor:

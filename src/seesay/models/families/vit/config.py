@@ -1,19 +1,23 @@
-"""The configuration."""
+"""Configuration of a Vision Transformer."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 from seesay.errors import InputError
-from seesay.models.fields import Activation, Projection, Size, TransformerConfig
+from seesay.models.fields import Activation, Projection, Size, check_heads
+from seesay.models.tower_config import ImageTowerConfig
 
 
 @dataclass(frozen=True)
-class VitConfig(TransformerConfig):
+class VitConfig(ImageTowerConfig):
     """Vision Transformer (Dosovitskiy et al. 2020) as CLIP uses it: class token, learned positions, pre-norm blocks.
 
     pooling "cls": the class token; "mean": the mean of the patches (CLIPA). norm_after_pool: the last norm sees the pooled
     vector instead of every token. layer_scale: a learned scale at the end of each branch.
     """
+
+    overridable: ClassVar[frozenset[str]] = frozenset(("activation", "heads", "image_px"))
+    is_sequence: ClassVar[bool] = True
 
     kind: Literal["vit"]
     image_px: Size
@@ -32,9 +36,29 @@ class VitConfig(TransformerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_heads(self.width, self.heads)
         if self.patch_px > self.image_px:
             raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
 
     @property
     def grid(self) -> int:
         return self.image_px // self.patch_px
+
+    @property
+    def cell_px(self) -> int:
+        return self.patch_px
+
+    @property
+    def feature_width(self) -> int:
+        return self.width
+
+    @property
+    def projects(self) -> bool:
+        return self.projection != "none"
+
+    @property
+    def layers(self) -> int:
+        return self.depth
+
+    def with_projection(self, projection: Projection) -> Self:
+        return replace(self, projection=projection)

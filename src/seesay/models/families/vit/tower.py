@@ -1,4 +1,4 @@
-"""Vision Transformer image tower, as OpenAI's CLIP (Radford et al. 2021) and its successors use it."""
+"""Vision Transformer image tower, as OpenAI's CLIP and its successors use it."""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +6,18 @@ from torch import Tensor, nn
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
+from seesay.models.layers.tower import ImageTower
 from seesay.models.layers.transformer import Block
 
 
-class Vit(nn.Module):
+class Vit(ImageTower):
     """pixels (B, 3, image_px, image_px) -> (B, dim).
 
-    `patch_dropout`: the share of patches left out while training (Li et al. 2023, FLIP), which saves as much time.
+    patch_dropout: the share of patches that training leaves out (Li et al. 2023, FLIP), which saves as much time.
     """
 
+    config: VitConfig
+    block_types = (Block,)
     patch_dropout = 0.0
 
     def __init__(self, config: VitConfig, dim: int) -> None:
@@ -32,19 +35,19 @@ class Vit(nn.Module):
         self.norm_after = nn.LayerNorm(width, eps=eps)
         self.projection = projection(config.projection, width, dim)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.project(self.features(pixels))
-
     def features(self, pixels: Tensor) -> Tensor:
-        """What the projection sees: (B, width)."""
+        """The input of the projection: (B, width)."""
         return self.pool(self._before_last(pixels))
 
+    def pool_states(self, states: list[Tensor], pixels: Tensor) -> Tensor:
+        return self.pool(states[-2])
+
     def pool(self, x: Tensor) -> Tensor:
-        """What enters the last block (B, 1 + N, W) -> (B, W)."""
+        """The input of the last block (B, 1 + N, W) -> features (B, W)."""
         last = self.blocks[-1]
         if self.config.pooling == "cls":
             class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
-            return self.norm_after(last(x, only=class_token))  # type: ignore[no-any-return]
+            return self.norm_after(last(x, query_index=class_token))  # type: ignore[no-any-return]
         if self.config.norm_after_pool:
             return self.norm_after(last(x)[:, 1:].mean(dim=1))  # type: ignore[no-any-return]
         return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]
@@ -59,7 +62,7 @@ class Vit(nn.Module):
         return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
-        """What enters the first block, then what leaves each: depth + 1 times (B, 1 + grid * grid, width)."""
+        """The input of the first block, then the output of each: depth + 1 times (B, 1 + grid * grid, width)."""
         states = [self._embed(pixels)]
         for block in self.blocks:
             states.append(block(states[-1]))
@@ -68,15 +71,15 @@ class Vit(nn.Module):
     def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding (B, dim), and per patch (B, grid, grid, dim).
 
-        In the last block each patch attends to itself only, as MaskCLIP does (Zhou, Loy & Dai 2022): what attention
-        gathers there serves the class token and says little about the patch.
+        In the last block each patch attends to itself only (MaskCLIP, Zhou, Loy & Dai 2022): what attention gathers there
+        serves the class token and says little about the patch.
         """
         x = self._before_last(pixels)
-        dense = self.projection(self.norm_after(self.blocks[-1].alone(x[:, 1:])))  # type: ignore[operator]
+        dense = self.projection(self.norm_after(self.blocks[-1].without_mixing(x[:, 1:])))  # type: ignore[operator]
         return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
     def _before_last(self, pixels: Tensor) -> Tensor:
-        """What enters the last block: (B, 1 + N, W)."""
+        """The input of the last block: (B, 1 + N, W)."""
         *blocks, _ = self.blocks
         x = self._embed(pixels)
         for block in blocks:
@@ -84,7 +87,7 @@ class Vit(nn.Module):
         return x
 
     def _embed(self, pixels: Tensor) -> Tensor:
-        """What enters the first block: (B, 1 + N, W)."""
+        """The input of the first block: (B, 1 + N, W)."""
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
         first = self.class_embedding.expand(patches.shape[0], 1, -1)
         x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
@@ -93,9 +96,9 @@ class Vit(nn.Module):
         return self.norm_before(x)  # type: ignore[no-any-return]
 
     def _drop(self, x: Tensor) -> Tensor:
-        """Each picture keeps a random part of its patches, in order, and the class token."""
+        """Keeps the class token and a random part of each image's patches, in order."""
         count = x.shape[1] - 1
-        kept = max(1, round(count * (1 - self.patch_dropout)))
-        chosen = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :kept].sort(dim=1).values + 1
+        remaining = max(1, round(count * (1 - self.patch_dropout)))
+        indices = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :remaining].sort(dim=1).values + 1
         rows = torch.arange(x.shape[0], device=x.device)[:, None]
-        return torch.cat([x[:, :1], x[rows, chosen]], dim=1)
+        return torch.cat([x[:, :1], x[rows, indices]], dim=1)

@@ -1,0 +1,82 @@
+"""A hub's address and settings, and its library's errors as DownloadError with advice."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from seesay.errors import DownloadError, ModelError
+from seesay.system.network import env_flag, offline
+
+MAIN = "main"
+
+
+def endpoint() -> str:
+    """The hub's address: $HF_ENDPOINT now, since the library reads it once only, when it is imported."""
+    from huggingface_hub import constants
+
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+def hub_offline() -> bool:
+    """True if no hub may be asked, by SeeSay's setting or the hub library's."""
+    return offline() or env_flag("HF_HUB_OFFLINE") or env_flag("TRANSFORMERS_OFFLINE")
+
+
+def not_cached(repo: str, file: str | None, revision: str | None) -> str:
+    """The message for a repository or one of its files that is needed offline and is not cached."""
+    from huggingface_hub import constants
+
+    what = f"{file} of {repo}" if file else repo
+    return (
+        f"{what} (revision {revision or MAIN}) is not in the cache ({constants.HF_HUB_CACHE}), and SEESAY_OFFLINE "
+        "or HF_HUB_OFFLINE is set. Run this once with a connection (HF_ENDPOINT may name a mirror), or copy the model's files "
+        "into a folder and give the folder"
+    )
+
+
+@contextmanager
+def explained(repo: str, file: str | None, revision: str | None) -> Iterator[None]:
+    """Turns errors of the hub library, and of the HTTP library below it, into DownloadError."""
+    # Set before the library is loaded: it would report to the hub which packages are installed and what started this program.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from huggingface_hub import errors
+
+    what = f"{file} of {repo}" if file else repo
+    try:
+        yield
+    except ModelError:
+        raise
+    except errors.HFValidationError:
+        raise DownloadError(f"{repo!r} names no repository on a hub; expected owner/name") from None
+    except errors.OfflineModeIsEnabled:
+        raise DownloadError(not_cached(repo, file, revision)) from None
+    except errors.GatedRepoError:
+        raise DownloadError(
+            f"{repo} is gated: its owner lets in whom they choose. Ask at {endpoint()}/{repo}, then set HF_TOKEN to your token"
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise DownloadError(
+            f"{endpoint()} has no repository {repo}, or it is private: check the name, or set HF_TOKEN"
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise DownloadError(f"{repo} at {endpoint()} has no revision {revision or MAIN!r}") from None
+    except errors.LocalEntryNotFoundError as error:
+        raise DownloadError(_unreachable(what, error)) from None
+    except errors.EntryNotFoundError:
+        raise DownloadError(f"{repo} at {endpoint()} has no file {file} in revision {revision or MAIN}") from None
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            token = "HF_TOKEN has no right to it" if os.environ.get("HF_TOKEN") else "set HF_TOKEN to a token that may read it"
+            raise DownloadError(f"{endpoint()} refuses {what} ({status}): {token}") from None
+        raise DownloadError(f"{endpoint()} answered {status} when asked for {what}") from None
+    except Exception as error:  # of requests, httpx or httpx2, which share no base class
+        raise DownloadError(_unreachable(what, error)) from error
+
+
+def _unreachable(what: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    return (
+        f"{what} cannot be fetched from {endpoint()}: {reason}. Check the connection, set HF_ENDPOINT to a mirror, or copy "
+        "the model's files into a folder and give the folder"
+    )

@@ -1,0 +1,42 @@
+"""Brings a vector index up to the database that it is derived from. Only for the holder of the library's lock."""
+
+import numpy as np
+
+from seesay.library.storage.reads import Reads
+from seesay.library.storage.rows import Space
+from seesay.library.vectors.index import KINDS, IndexState, VectorIndex
+
+FEW_ROWS = 1000  # up to so many, rows of deleted vectors do not matter
+LIVE_SHARE = 0.8  # an index with fewer live rows than this is compacted
+
+
+def sync(index: VectorIndex, reads: Reads, space: Space) -> None:
+    """Adds the vectors that the index does not have yet; rebuilds it where it is damaged or ahead of the database."""
+    state, last = index.state(), reads.last_vector_id()
+    if state.last_id == last:
+        return
+    # Ahead: the database was restored from a backup, and gives the same ids to other vectors.
+    if state.last_id < last and is_complete(index, state):
+        index.add(reads.vectors_after(state.last_id, space), last)
+    else:
+        index.replace_all(reads.vectors_after(0, space), last)
+
+
+def compact(index: VectorIndex, reads: Reads, space: Space) -> None:
+    """Removes rows whose vectors the database has deleted, once they are many. Until then searches skip them."""
+    state = index.state()
+    rows = sum(state.counts.values())
+    live = sum(reads.count_vectors(space).values())
+    if rows <= FEW_ROWS or live >= LIVE_SHARE * rows:
+        return
+    views = [view for kind in KINDS if (view := index.view(kind, state)) is not None]
+    if len(views) < len(KINDS):
+        index.replace_all(reads.vectors_after(0, space), reads.last_vector_id())
+        return
+    ids = np.concatenate([view.ids for view in views])
+    index.remove(ids[~reads.live(ids)])
+
+
+def is_complete(index: VectorIndex, state: IndexState) -> bool:
+    """Whether all rows of the state can be read."""
+    return all(index.view(kind, state) is not None for kind in KINDS)

@@ -1,0 +1,56 @@
+"""The Vision Transformer as an ONNX graph."""
+
+from seesay.models.families.vit.config import VitConfig
+from seesay.models.graph_builder import GraphBuilder
+from seesay.models.graph_transformer import TransformerGraph
+
+
+def add_tower(g: GraphBuilder, config: VitConfig, dim: int) -> None:
+    """From "pixels" to "embedding", and "dense" on request."""
+    count, eps, width = config.grid**2, config.layer_norm_eps, config.width
+    length = count + 1
+    transformer = TransformerGraph(g, config.heads, eps, config.activation, length)
+
+    x = _tokens(g, config)
+    for i in range(config.depth - 1):
+        x = transformer.block(x, f"blocks.{i}")
+
+    def tokens(x: str, start: int, end: int) -> str:  # (B * length, W) -> (B, end - start, W)
+        split = g.node("Reshape", x, g.ints(-1, length, width))
+        return g.node("Slice", split, g.ints(start), g.ints(end), g.ints(1), g.ints(1))
+
+    before_last, last = x, f"blocks.{config.depth - 1}"
+    if config.pooling == "cls":
+        batch = g.node("Shape", "pixels", start=0, end=1)
+        x = transformer.block(x, last, query_rows=g.starts(batch, length))
+        pooled = g.layer_norm(x, "norm_after", eps)
+    else:
+        x = transformer.block(x, last)
+        if config.norm_after_pool:
+            pooled = g.layer_norm(g.node("ReduceMean", tokens(x, 1, length), g.ints(1), keepdims=0), "norm_after", eps)
+        else:
+            pooled = g.node("ReduceMean", tokens(g.layer_norm(x, "norm_after", eps), 1, length), g.ints(1), keepdims=0)
+    g.projection(pooled, config.projection, output="embedding")
+
+    def dense() -> str:
+        """The last block again, each patch attending to itself only (see `Vit.with_dense`)."""
+        x = g.node("Reshape", tokens(before_last, 1, length), g.ints(-1, width))
+        value = g.linear(g.layer_norm(x, f"{last}.norm1", eps), f"{last}.attention.value")
+        value = transformer.scaled(g.linear(value, f"{last}.attention.out"), f"{last}.scale1")
+        x = transformer.mlp_branch(g.node("Add", x, value), last)
+        patches = g.projection(g.layer_norm(x, "norm_after", eps), config.projection)
+        return g.node("Reshape", patches, g.ints(-1, config.grid, config.grid, dim))
+
+    g.on_request("dense", [config.grid, config.grid, dim], dense)
+
+
+def _tokens(g: GraphBuilder, config: VitConfig) -> str:
+    """The input of the first block: (B * (1 + patches), W)."""
+    patch, width = config.patch_px, config.width
+    patches = g.node("Conv", "pixels", g.weight("patch_embedding.weight"), strides=[patch, patch])
+    patches = g.node("Transpose", g.node("Reshape", patches, g.ints(0, width, config.grid**2)), perm=[0, 2, 1])  # (B, N, W)
+    batch = g.node("Shape", "pixels", start=0, end=1)
+    first = g.node("Expand", g.weight("class_embedding"), g.shape(batch, 1, width))
+    x = g.node("Add", g.node("Concat", first, patches, axis=1), g.weight("position_embedding"))
+    x = g.node("Reshape", x, g.ints(-1, width))
+    return g.layer_norm(x, "norm_before", config.layer_norm_eps) if config.norm_before else x

@@ -1,0 +1,92 @@
+"""The base classes of towers in torch: from inputs to features, and from features into the shared space."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from seesay.models.layers.groups import Group, names_in
+from seesay.models.tower_config import ImageTowerConfig, TextTowerConfig, TowerConfig
+
+
+class Tower(nn.Module):
+    """Base of every tower: inputs -> embedding (B, dim), which is `project(features(inputs))`.
+
+    block_types: the modules that `recompute_blocks` computes again for the gradients. channels_last: whether training lays out
+    weights and pixels with channels last, which convolutions are faster with. Training may compute once what the frozen groups
+    of a tower make of an input: `cache_values`, which `from_cache` takes on to the embedding.
+    """
+
+    config: TowerConfig
+    block_types: ClassVar[tuple[type[nn.Module], ...]] = ()
+    channels_last: ClassVar[bool] = False
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.project(self.features(inputs))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Inputs -> the input of the projection, (B, width) unless the family says otherwise."""
+        raise NotImplementedError
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features -> embedding (B, dim)."""
+        raise NotImplementedError
+
+    def groups(self) -> list[Group]:
+        """All parameters, each once, in groups from the input to the projection."""
+        raise NotImplementedError
+
+    def hidden_states(self, inputs: Tensor) -> list[Tensor]:
+        """The input of the first block and the output of each, in the tower's own shapes."""
+        raise NotImplementedError
+
+    def pool_states(self, states: list[Tensor], inputs: Tensor) -> Tensor:
+        """The features of the inputs whose hidden states these are, computed from the states where that saves work."""
+        return self.features(inputs)
+
+    def projection_group(self) -> Group:
+        """The layers that map features into the shared space."""
+        return self.groups()[-1]
+
+    def body_state(self) -> dict[str, Tensor]:
+        """The weights without the projection's, named as in the tower that `config.with_projection` describes."""
+        projection = names_in(self, self.projection_group())
+        return {name: value for name, value in self.state_dict().items() if name not in projection}
+
+    @property
+    def cached_groups(self) -> int | None:
+        """The number of last groups that run on cached values; None where nothing is worth caching."""
+        return 1
+
+    @property
+    def cache_dtype(self) -> Literal["float32", "float16"]:
+        """The type of cached values."""
+        return "float32"
+
+    def cache_values(self, inputs: Tensor) -> Tensor:
+        """Inputs -> (B, F) in `cache_dtype`."""
+        return self.features(inputs).to(getattr(torch, self.cache_dtype))
+
+    def from_cache(self, values: Tensor) -> Tensor:
+        """(B, F) -> embedding (B, dim)."""
+        return self.project(values)
+
+
+class ImageTower(Tower):
+    """Base of image towers: pixels (B, 3, image_px, image_px) -> (B, dim)."""
+
+    config: ImageTowerConfig
+
+    def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The embedding (B, dim), and per cell (B, rows, columns, dim)."""
+        raise NotImplementedError
+
+
+class TextTower(Tower):
+    """Base of text towers: ids (B, L) int64, padded with the tokenizer's pad id -> (B, dim)."""
+
+    config: TextTowerConfig
+
+    def last_state(self, states: list[Tensor]) -> Tensor:
+        """The last of the hidden states, (B, L, width), after the last norm if the tower has one."""
+        return states[-1]

@@ -1,0 +1,92 @@
+"""Base classes of the towers' configurations: the facts that callers ask of any family."""
+
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from seesay.models.fields import Projection
+from seesay.system.schema import Bounded
+
+
+class TowerConfig(Bounded):
+    """Base of every tower's configuration, a frozen dataclass with a literal `kind`.
+
+    overridable: names of fields that a caller may state about a checkpoint whose file does not.
+    """
+
+    kind: str
+    overridable: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def feature_width(self) -> int:
+        """Length of the features that enter the projection."""
+        raise NotImplementedError
+
+    @property
+    def projects(self) -> bool:
+        """False where the features are the embedding, without a projection."""
+        return True
+
+    @property
+    def layers(self) -> int | tuple[int, ...] | None:
+        """The number of blocks, or of blocks in each stage; None where nothing checks it."""
+        return None
+
+    def with_projection(self, projection: Projection) -> Self:
+        """The same tower with another projection ("none": its features are the embedding). Raises InputError where it has none
+        of this kind."""
+        raise NotImplementedError
+
+    def overridden(self, **values: object) -> Self:
+        """A copy with those of the given values that are set and `overridable`."""
+        stated: dict[str, Any] = {name: value for name, value in values.items() if value and name in self.overridable}
+        return replace(self, **stated) if stated else self  # type: ignore[type-var]
+
+
+class ImageTowerConfig(TowerConfig):
+    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, 1 + patches, width) rather than maps."""
+
+    image_px: int
+    is_sequence: ClassVar[bool] = False
+
+    @property
+    def grid(self) -> int:
+        """Cells of a side of the dense output."""
+        raise NotImplementedError
+
+    @property
+    def cell_px(self) -> int:
+        """Pixels of a side of one cell, of which `image_px` is a multiple."""
+        return self.image_px // self.grid
+
+
+class TextTowerConfig(TowerConfig):
+    """Base of text towers' configurations. follows_image_activation: an activation that is stated for the image tower alone
+    holds for this one too."""
+
+    vocabulary: int
+    follows_image_activation: ClassVar[bool] = False
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Most tokens of a text; None where there is no limit."""
+        return None
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id that the tower masks as padding; None where it masks none."""
+        return None
+
+    @property
+    def end_id(self) -> int | None:
+        """The id at whose first occurrence the tower pools, so that every text must have it; None where it pools otherwise."""
+        return None
+
+    @property
+    def needs_full_length(self) -> bool:
+        """True where every text must be padded to `max_tokens`."""
+        return False
+
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """Names of weights that checkpoints may hold and this configuration leaves out."""
+        return frozenset()

@@ -1,0 +1,200 @@
+"""Texts and images of requests as vectors, in batches shared with other requests."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seesay.errors import InputError, LibraryError
+from seesay.library.search.encode import word_texts, word_vectors
+from seesay.library.search.query import Query
+from seesay.model import Model
+from seesay.models.vectors import normalize
+from seesay.serving import limits
+from seesay.serving.joined_engine import JoinedEngine
+from seesay.serving.metrics import Metrics
+from seesay.serving.photos.photos import Photos
+from seesay.serving.photos.uploads import check_count, fetched, pixels
+from seesay.serving.schemas.requests import Thing
+from seesay.serving.settings import Settings
+from seesay.system.paths import is_url
+
+Row = np.ndarray | Exception
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """rows: per item a unit vector (D,), or why there is none. tokens: of all texts, without padding. truncated: indices of
+    texts that were longer than the model's context."""
+
+    rows: Rows
+    tokens: int
+    truncated: frozenset[int]
+
+
+@dataclass
+class _Pending:
+    """Rows of one call, as they come: each is in `rows`, or in a future whose results belong to `indices`."""
+
+    rows: list[Row]
+    futures: list[tuple[list[int], "Future[list[Row]]"]] = field(default_factory=list)
+
+    async def results(self) -> list[Row]:
+        """Awaits the futures. Vectors are normalised."""
+        for indices, future in self.futures:
+            rows = await asyncio.wrap_future(future)
+            for index, row in zip(indices, rows, strict=True):
+                self.rows[index] = normalize(row) if isinstance(row, np.ndarray) else row
+        return self.rows
+
+
+class ItemEncoder:
+    """Encodes what requests hold. Items fail one by one, never their batch-mates.
+
+    decoders: threads that decode images and tokenize long texts. URLs are fetched by other threads: a host that never answers
+    must not keep those that decode.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        engine: JoinedEngine,
+        photos: Photos,
+        decoders: ThreadPoolExecutor,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self.model, self.engine, self.photos, self.decoders = model, engine, photos, decoders
+        self.settings, self.metrics = settings, metrics
+        self._fetchers = ThreadPoolExecutor(limits.FETCH_THREADS, thread_name_prefix="seesay-fetch")
+
+    def close(self) -> None:
+        """Drops URLs that are not being fetched yet, and waits for the others."""
+        self._fetchers.shutdown(wait=True, cancel_futures=True)
+
+    async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:
+        """deadline: on time.monotonic()'s clock. what: the word for an item in messages. Raises InputError for more items than
+        a request may have, and for an item that is not exactly one of text, image and id."""
+        things = [Thing(text=item) if isinstance(item, str) else item for item in items]
+        self.check(things, what)
+        pending = _Pending([InputError("")] * len(things))
+        tokens, truncated = await self._submit_texts(things, what, deadline, pending)
+        await self._submit_images(things, what, deadline, pending)
+        await self._look_up_ids(things, what, pending)
+        return Encoded(await pending.results(), tokens, truncated)
+
+    async def _submit_texts(
+        self, things: Sequence[Thing], what: str, deadline: float, pending: _Pending
+    ) -> tuple[int, frozenset[int]]:
+        """Returns the count of tokens, and the indices of truncated texts."""
+        texts: dict[int, str] = {}
+        for index, thing in enumerate(things):
+            if thing.text is None:
+                continue
+            if fault := self._fault(thing.text):
+                pending.rows[index] = InputError(f"{what} {index + 1}: {fault}")
+            else:
+                texts[index] = thing.text
+        if not texts:
+            return 0, frozenset()
+        ids, truncated = await self._tokens(list(texts.values()))
+        pending.futures.append((list(texts), self.engine.submit_tokens(ids, deadline)))
+        count = int((ids != self.model.tokenizer.spec.pad_id).sum())
+        return count, frozenset(index for index, cut in zip(texts, truncated, strict=True) if cut)
+
+    async def _submit_images(self, things: Sequence[Thing], what: str, deadline: float, pending: _Pending) -> None:
+        images = {index: thing.image for index, thing in enumerate(things) if thing.image is not None}
+        decoding = [self._decoded(image, f"{what} {index + 1}") for index, image in images.items()]
+        for index, result in zip(images, await asyncio.gather(*decoding, return_exceptions=True), strict=True):
+            if isinstance(result, np.ndarray):
+                pending.futures.append(([index], self.engine.submit_pixels(result, deadline)))
+            elif isinstance(result, Exception):
+                pending.rows[index] = result
+            else:  # cancelled
+                raise result
+
+    async def _look_up_ids(self, things: Sequence[Thing], what: str, pending: _Pending) -> None:
+        ids = {index: thing.id for index, thing in enumerate(things) if thing.id is not None}
+        if not ids:
+            return
+        for index, vector in zip(ids, await self._library_vectors(list(ids.values())), strict=True):
+            missing = InputError(f"{what} {index + 1}: the library has nothing with this id")
+            pending.rows[index] = missing if vector is None else vector
+
+    def phrased(self, query: str) -> dict[str, list[str]]:
+        """Each phrase of words in a query, with the texts that a search encodes for it. Raises InputError."""
+        parts = Query.parse(query).parts if query.strip() else ()
+        return word_texts(self.model, [part.value for part in parts if part.kind == "words"])
+
+    async def encode_words(self, phrased: Mapping[str, Sequence[str]], deadline: float) -> dict[str, np.ndarray]:
+        """phrased: of `phrased()` -> per phrase the vector (D,) that a search takes for it. The texts share batches with those
+        of other requests, which they could not in the library's few threads."""
+        if not phrased:
+            return {}
+        ids, _ = await self._tokens([text for texts in phrased.values() for text in texts])
+        rows = await asyncio.wrap_future(self.engine.submit_tokens(ids, deadline))
+        for row in rows:
+            if isinstance(row, Exception):
+                raise row
+        return word_vectors(phrased, normalize(np.stack(rows)))  # type: ignore[arg-type]
+
+    @staticmethod
+    def cost(items: Sequence[Thing | str]) -> int:
+        """The texts that these items count as when they are admitted."""
+        return sum(limits.TEXTS_PER_IMAGE if isinstance(item, Thing) and item.image is not None else 1 for item in items)
+
+    def check(self, things: Sequence[Thing], what: str) -> None:
+        """Raises InputError where an item is not exactly one thing, or where there are too many."""
+        for index, thing in enumerate(things):
+            fields = [name for name in ("text", "image", "id") if getattr(thing, name) is not None]
+            if len(fields) != 1:
+                got = " and ".join(fields) or "none"
+                raise InputError(f"{what} {index + 1}: expected exactly one of text, image and id, got {got}")
+        check_count("pictures", sum(thing.image is not None for thing in things), self.settings.pictures)
+        if self.settings.allow_urls:
+            check_count("URLs of pictures", sum(is_url(thing.image) for thing in things), self.settings.urls)
+        check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
+
+    def _fault(self, text: str) -> str | None:
+        """Why a text cannot be encoded; None if it can."""
+        if not text.strip():
+            return "the text is empty"
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "the text is not Unicode: it holds half a surrogate pair"
+        if len(text) > self.settings.letters:
+            return f"at most {self.settings.letters:,} letters of text are taken, got {len(text):,}"
+        return None
+
+    async def _tokens(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns ids (N, L) and whether each text was truncated (N,)."""
+        with self.metrics.stage("tokenize", "text"):
+            if sum(map(len, texts)) <= limits.INLINE_TOKENIZED_LETTERS:
+                tokens = self.model.tokenizer(texts)
+            else:
+                tokens = await asyncio.get_running_loop().run_in_executor(self.decoders, self.model.tokenizer, texts)
+        return tokens.ids, tokens.truncated
+
+    async def _library_vectors(self, ids: list[str]) -> "list[np.ndarray | None] | list[LibraryError]":
+        """The library's vectors, None for an unknown id; where the library cannot be used, its error for each."""
+        try:
+            return await self.photos.run(lambda library: [library.vector(name) for name in ids])
+        except LibraryError as fault:
+            return [fault] * len(ids)
+
+    async def _decoded(self, sent: str, name: str) -> np.ndarray:
+        """Returns pixels (1, 3, H, W). Raises UnreadableImage."""
+        loop = asyncio.get_running_loop()
+        data: str | bytes = sent
+        if is_url(sent):
+            data = await loop.run_in_executor(self._fetchers, fetched, sent, name, self.settings)
+
+        def decode() -> np.ndarray:
+            with self.metrics.stage("decode", "image"):
+                return pixels(self.model, data, name, self.settings)
+
+        return await loop.run_in_executor(self.decoders, decode)

@@ -1,0 +1,24 @@
+"""A search over HTTP: the query's words and images are encoded in shared batches, then the library is searched."""
+
+import numpy as np
+
+from seesay.library.search.encode import PartVectors
+from seesay.serving.photos.photos import SearchPage, search_page
+from seesay.serving.schemas.requests import SearchRequest, Thing
+from seesay.serving.service import Service
+
+
+async def search_library(service: Service, request: SearchRequest) -> SearchPage:
+    """Raises InputError for a malformed query, UnreadableImage for an image that was sent along."""
+    images = [Thing(image=image) for image in request.pictures.values()]
+    phrased = service.encoder.phrased(request.query)
+    async with service.admitted(1 + service.encoder.cost(images) + sum(map(len, phrased.values()))) as deadline:
+        rows = (await service.encoder.encode(images, deadline, "picture")).rows
+        photos: dict[str, np.ndarray] = {}
+        for name, row in zip(request.pictures, rows, strict=True):
+            if isinstance(row, Exception):
+                raise row
+            photos[name] = row
+        vectors = PartVectors(photos, await service.encoder.encode_words(phrased, deadline))
+        with service.metrics.stage("search"):
+            return await service.photos.run(lambda library: search_page(library, request, vectors))

@@ -1,0 +1,127 @@
+"""Inputs of the towers: pixels and token ids, or stored features of towers frozen up to their projection."""
+
+import zlib
+from collections.abc import Iterable, Sequence, Set
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seesay.images.augment import Augment, augment
+from seesay.images.preprocess import normalize
+from seesay.images.read import ImageInput, read
+from seesay.models.clip import Clip
+from seesay.tokenizers import Tokenizer
+from seesay.training.data.frozen_features import (
+    VIEW,
+    Advance,
+    FrozenFeatures,
+    cache_encoder,
+    frozen_features,
+    frozen_identity,
+)
+
+NO_AUGMENTATION = Augment()
+
+
+class ImageInputs:
+    """Reads images and encodes them with the image tower. After `freeze`, files are represented by features of the frozen part
+    of the tower; other images are always read.
+
+    views: with random augmentation, the number of augmented views of each file that are drawn in advance, one of which each
+    sample uses; 0: a new view for every sample.
+    """
+
+    def __init__(
+        self, clip: Clip, augment: Augment, device: torch.device, *, unlocked_groups: int | None, views: int = 0
+    ) -> None:
+        spec = clip.config.image_spec
+        assert spec is not None
+        self.clip, self.tower, self.spec, self.augment, self.device = clip, clip.image, spec, augment, device
+        self.views = views if augment.random else 1
+        self.frozen: FrozenFeatures | None = None
+        unlocked = unlocked_groups if unlocked_groups is not None else len(self.tower.groups())
+        cached = self.tower.cached_groups
+        self.freezable = cached is not None and unlocked <= cached and self.views > 0
+        self.layout = torch.channels_last if self.tower.channels_last else torch.contiguous_format
+        self.tower.to(memory_format=self.layout)  # type: ignore[call-overload]
+
+    def view_keys(self, files: Iterable[tuple[Path | str, bool]]) -> list[str]:
+        """The keys that `freeze` needs, of (file, whether it may be augmented)."""
+        views = self.views if self.augment.random else 0
+        each = ([f"{file}{VIEW}{n}" for n in range(views)] if augmented and views else [f"{file}"] for file, augmented in files)
+        return list(chain.from_iterable(each))
+
+    def freeze(self, keys: Sequence[str], store: Path, advance: Advance) -> None:
+        """Features of these `view_keys`, from the file `store` or computed now."""
+        encode = cache_encoder(self.clip, "image", self.device)
+        trainable = self.tower.cached_groups
+        assert trainable is not None
+
+        def features(batch: list[np.ndarray]) -> np.ndarray:
+            return encode(normalize(np.stack(batch), self.spec))
+
+        def levels(key: str) -> np.ndarray:
+            file, _, view = key.partition(VIEW)
+            return self.levels(file, np.random.default_rng((int(view), zlib.crc32(file.encode()))) if view else None)
+
+        weights = frozen_identity(self.tower, self.spec, trainable)
+        identity = f"{weights} {trainable - 1} {self.augment}"
+        self.frozen = frozen_features(keys, levels, features, store, identity, advance)
+
+    def prepare(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
+        """Levels (3, H, W) uint8, augmented if there is a generator; or frozen features (F,). Raises UnreadableImage."""
+        if self.frozen is not None and isinstance(image, str | Path):
+            view = f"{VIEW}{rng.integers(self.views)}" if self.augment.random and rng is not None else ""
+            return self.frozen[f"{image}{view}"]
+        return self.levels(image, rng)
+
+    def levels(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
+        """Levels (3, H, W) uint8, augmented if there is a generator. Raises UnreadableImage."""
+        augmentation = NO_AUGMENTATION if rng is None else self.augment
+        decoded = read(image, decode="fast", enough_px=augmentation.enough_px(self.spec), alpha=self.spec.alpha)
+        return augment(decoded, self.spec, augmentation, rng if rng is not None else np.random.default_rng(0))
+
+    def embed(self, values: Sequence[np.ndarray]) -> Tensor:
+        """Results of `prepare`, all of one kind -> projections (B, dim), not normalized."""
+        if values[0].dtype == np.uint8:
+            return self.tower(self._pixels(values))  # type: ignore[no-any-return]
+        return self.tower.from_cache(torch.from_numpy(np.stack(values)).to(self.device))
+
+    def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
+        pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
+        dtype = next(self.tower.parameters()).dtype
+        return pixels.to(self.device, dtype).contiguous(memory_format=self.layout)
+
+
+class TextInputs:
+    """Tokenizes texts and encodes them with the text tower; after `freeze`, from stored features."""
+
+    def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
+        self.clip, self.tower, self.tokenizer, self.device = clip, clip.text, tokenizer, device
+        self.frozen: FrozenFeatures | None = None
+        self.freezable = unlocked_groups is not None and unlocked_groups <= 1
+
+    def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
+        """Features of these texts, from the file `store` or computed now."""
+        identity = frozen_identity(self.tower, self.tokenizer.spec)
+        encode = cache_encoder(self.clip, "text", self.device)
+
+        def features(batch: list[str]) -> np.ndarray:
+            return encode(self.tokenizer(batch).ids)
+
+        # Texts of similar length share a batch; the order is the same for the same texts.
+        keys = sorted(texts, key=lambda text: (len(text), text))
+        self.frozen = frozen_features(keys, lambda text: text, features, store, identity, advance)
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """-> projections (B, dim), not normalized"""
+        if self.frozen is not None and all(text in self.frozen.rows for text in texts):
+            return self.tower.from_cache(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
+        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
+
+    def _ids(self, texts: Sequence[Any]) -> Tensor:
+        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)

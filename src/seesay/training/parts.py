@@ -1,0 +1,56 @@
+"""The parts of a training run, which `setup` builds from a recipe and the trainer runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from seesay.models.clip import Clip
+from seesay.training.data.samples import SampleSource
+from seesay.training.data.skipped import SkippedSamples
+from seesay.training.data.teacher import Teacher
+from seesay.training.data.text_targets import TextTargets
+from seesay.training.data.tower_inputs import ImageInputs, TextInputs
+from seesay.training.objective import Objective
+from seesay.training.optim.ema import Ema
+from seesay.training.recipe import Recipe
+from seesay.training.run.checkpoints import CheckpointFolder
+from seesay.training.run.observer import Observer
+from seesay.training.run.state import RunState
+from seesay.training.validation import Validator
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunParts:
+    """vocabulary: the tokenizer.json of the model. text_targets: one for each of the recipe's `loss.anchors`. classes: label ->
+    its number in the class layer. state: the only part that a run replaces; the others change in place."""
+
+    recipe: Recipe
+    observer: Observer
+    checkpoints: CheckpointFolder
+    device: torch.device
+    clip: Clip
+    vocabulary: bytes
+    images: ImageInputs
+    texts: TextInputs
+    source: SampleSource
+    text_targets: Sequence[TextTargets]
+    teacher: Teacher | None
+    classes: Mapping[str, int]
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    ema: Ema | None
+    validator: Validator | None
+    state: RunState
+
+    @property
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters that the optimizer updates."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def validation_skipped(self) -> SkippedSamples:
+        """Images that the last validation could not read."""
+        return self.validator.skipped if self.validator is not None else SkippedSamples()

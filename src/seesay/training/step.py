@@ -1,0 +1,140 @@
+"""One training step: a batch through both towers, the loss, and the update of the weights."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seesay.errors import TrainingError
+from seesay.system.paths import printable
+from seesay.training.accumulation import contrastive_step
+from seesay.training.data.loader import Batch, hashed_ids
+from seesay.training.data.samples import Sample
+from seesay.training.data.text_targets import TextTargets
+from seesay.training.losses import embedding_distillation
+from seesay.training.objective import Targets
+from seesay.training.parts import RunParts
+from seesay.training.run.checkpoints import write_state
+from seesay.training.run.log import Record
+
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sample as it enters a batch: levels or features of the image, and the teacher's vectors."""
+
+    image: np.ndarray
+    teacher_image: np.ndarray | None = None
+    teacher_text: np.ndarray | None = None
+
+
+class TrainingStep:
+    """Trains the parts of a run on one batch at a time."""
+
+    def __init__(self, parts: RunParts) -> None:
+        self.parts, self.recipe = parts, parts.recipe
+        self._trainable = parts.trainable
+
+    def prepare(self, sample: Sample, rng: np.random.Generator) -> Prepared:
+        """For the loader's threads. Raises UnreadableImage."""
+        image = self.parts.images.prepare(sample.image, rng if sample.augment else None)
+        teacher = self.parts.teacher
+        if teacher is None:
+            return Prepared(image)
+        return Prepared(image, teacher.image(sample.image, sample.image_id), teacher.text(sample.text))
+
+    def __call__(self, batch: Batch[Prepared]) -> Record:
+        """Updates the weights; returns the step's losses and temperature. Raises TrainingError if the loss is not finite."""
+        parts = self.parts
+        parts.optimizer.zero_grad(set_to_none=True)
+        losses = self._backward(batch)
+        for config, targets in zip(self.recipe.loss.anchors, parts.text_targets, strict=True):
+            losses["anchors_loss"] = losses.get("anchors_loss", 0) + self._backward_targets(targets, config.weight)
+        values = {name: loss.item() for name, loss in losses.items()}
+        if not np.isfinite(values["loss"]):
+            self._stop(batch, values["loss"])
+        if self.recipe.optimizer.clip_norm is not None:
+            parts.scaler.unscale_(parts.optimizer)
+            norm = torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.optimizer.clip_norm)
+            values["gradient_norm"] = norm.item()
+        parts.scaler.step(parts.optimizer)
+        parts.scaler.update()
+        with torch.no_grad():  # as Radford et al. 2021: a larger scale makes training unstable
+            parts.clip.logit_scale.clamp_(0, float(np.log(self.recipe.loss.max_scale)))
+        if parts.ema is not None:
+            parts.ema.update(parts.clip)
+        scale = float(parts.clip.scale.detach())
+        return {"step": parts.state.step + 1, **values, "temperature": 1 / scale}
+
+    def _backward(self, batch: Batch[Prepared]) -> dict[str, Tensor]:
+        """Adds the gradients of the objective; returns its terms, detached."""
+        targets = self._targets(batch)
+        chunk = len(batch.samples) // self.recipe.data.parts
+        chunks = [slice(start, start + chunk) for start in range(0, len(batch.samples), chunk)]
+        losses: dict[str, Tensor] = {}
+
+        def encode(rows: slice) -> tuple[Tensor, Tensor]:
+            with self._autocast():
+                images = self.parts.images.embed([value.image for value in batch.values[rows]])
+                texts = self.parts.texts.embed([sample.text for sample in batch.samples[rows]])
+            images, texts = (x.float() if x.dtype in AUTOCAST.values() else x for x in (images, texts))
+            return F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
+
+        def loss(images: Tensor, texts: Tensor) -> Tensor:
+            total, terms = self.parts.objective(self.parts.clip, images, texts, targets)
+            losses["loss"] = total.detach()
+            if len(terms) > 1:
+                losses.update({f"{name}_loss": term.detach() for name, term in terms.items()})
+            scaled: Tensor = self.parts.scaler.scale(total)
+            return scaled
+
+        if len(chunks) == 1:
+            loss(*encode(chunks[0])).backward()  # type: ignore[no-untyped-call]
+        else:
+            contrastive_step(encode, chunks, loss)
+        return losses
+
+    def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
+        """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance."""
+        texts, vectors = targets.at(self.parts.state.step)
+        with self._autocast():
+            embeddings = self.parts.texts.embed(texts)
+        loss = embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
+        self.parts.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _targets(self, batch: Batch[Prepared]) -> Targets:
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(self.parts.device)
+
+        tensors: dict[str, Tensor] = {}
+        if self.recipe.data.identities:
+            tensors["image_ids"] = tensor(hashed_ids([sample.image_id for sample in batch.samples]))
+            tensors["text_ids"] = tensor(hashed_ids([sample.text for sample in batch.samples]))
+        if self.parts.classes:
+            labels = [self.parts.classes.get(sample.label or "", -1) for sample in batch.samples]
+            tensors["labels"] = tensor(np.array(labels))
+        if self.parts.teacher is not None:
+            images = [value.teacher_image for value in batch.values if value.teacher_image is not None]
+            texts = [value.teacher_text for value in batch.values if value.teacher_text is not None]
+            tensors |= {"teacher_images": tensor(np.stack(images)), "teacher_texts": tensor(np.stack(texts))}
+        return Targets(**tensors)
+
+    def _autocast(self) -> Any:
+        dtype = AUTOCAST.get(self.recipe.precision)
+        return torch.autocast(self.parts.device.type, dtype=dtype) if dtype else nullcontext()
+
+    def _stop(self, batch: Batch[Prepared], loss: float) -> None:
+        """Saves the batch whose loss is not finite, and raises TrainingError."""
+        step = self.parts.state.step + 1
+        file = self.recipe.folder / f"bad-step-{step}.pt"
+        images = torch.from_numpy(np.stack([value.image for value in batch.values]))
+        samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
+        write_state(file, {"step": step, "loss": loss, "pictures": images, **samples})
+        advice = self.parts.checkpoints.restart_advice()
+        raise TrainingError(f"the loss of step {step} is {loss}. Its batch is in {printable(file)}. {advice}")
