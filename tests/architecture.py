@@ -25,7 +25,13 @@ ORDER = (
     ("cli", "testing", "__main__"),
 )
 ROW = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
-DATA = {"bundled": "the bundled model's folder: data, no code"}
+DATA = {
+    "bundled": "The bundled model's files",
+    "locale": "Chinese messages: .po, and .mo compiled from it",
+    "templates": "Jinja2 templates of the pages",
+    "ui": "The page: plain JavaScript modules, CSS and HTML",
+    "vocabularies": "The packaged vocabularies",
+}
 LEFT_OUT = ("__init__", "py.typed")  # the public names reach everywhere, when they are asked for
 BEGIN, END = "<!-- tree: made by scripts/design -->", "<!-- end of the tree -->"
 

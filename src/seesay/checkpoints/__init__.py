@@ -1,1 +1,1 @@
-"""Checkpoints of the CLIP family in anybody's format: opened safely, and accounted for key by key."""
+"""Finds, opens, converts and writes checkpoints in any format of the CLIP family, every tensor accounted for."""

@@ -1,4 +1,4 @@
-"""Writes the ONNX graphs of towers in torch, and verifies that both compute the same."""
+"""Writes the ONNX graphs of torch towers, and checks that graph and tower agree."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tensor names as data: tables from a foreign format's names to SeeSay's, and a closed account of every name."""
+"""Tables from a format's tensor names to SeeSay's; a name that is left over or missing is an error."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The language of the command line: English, or one that `cli/locale` has a catalogue of, as the environment says.
+"""The language of the command line: English, or Chinese from `cli/locale`, as the environment says.
 
 Commands and click mark their messages for gettext. Errors are raised in English, whoever calls; their messages are translated
 here, when they are shown, by matching them with forms such as "{0} is not UTF-8 text". `scripts/messages` collects messages and

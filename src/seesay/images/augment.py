@@ -1,4 +1,4 @@
-"""Augmentation for training: random crop, flip, colour jitter and greyscale; without any, evaluation's frame."""
+"""Augmentation for training: random crop, flip, colour jitter and greyscale; without any, the crop of evaluation."""
 
 import math
 from dataclasses import dataclass

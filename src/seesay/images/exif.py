@@ -1,4 +1,4 @@
-"""Tags of an EXIF block or a TIFF file, each read by itself, so that a damaged one costs no other.
+"""Raw tags of an EXIF block or a TIFF file, each read by itself, so that a damaged one costs no other.
 
 Pillow drops a whole block for one such tag, and reports it by Python warnings, which a thread cannot suppress for itself.
 """

@@ -1,4 +1,4 @@
-"""A picture's metadata from EXIF, XMP and PNG: date, camera, place and orientation.
+"""Reads a picture's date, camera, place and orientation, from EXIF, XMP and PNG; the start for all metadata.
 
 A damaged or oddly typed value costs itself alone, and never the picture.
 """

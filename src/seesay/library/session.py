@@ -1,4 +1,4 @@
-"""`Session`: one use of a library: its open database, the model, and their space, vectors and background."""
+"""`Session`: what one use of a library holds open: database, model, vectors and `Background`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""Pages and figures that show what other rooms compute."""
+"""Pages and figures that show what other packages compute."""

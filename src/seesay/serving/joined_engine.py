@@ -1,4 +1,4 @@
-"""An engine whose concurrent callers share batches."""
+"""Wraps an engine so that concurrent callers share its batches, by `batching.py`."""
 
 import functools
 import threading

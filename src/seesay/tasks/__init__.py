@@ -1,1 +1,1 @@
-"""Tasks in a shared space: functions over arrays and an Encoder, without files or printing."""
+"""Tasks, a file each: functions over arrays and an Encoder, without files or printing."""

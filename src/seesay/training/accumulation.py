@@ -1,4 +1,6 @@
-"""The gradient of a large contrastive batch, computed in chunks that fit (GradCache, Gao et al. 2021, arXiv 2101.06983).
+"""The gradient of a large contrastive batch, computed in chunks that fit into memory.
+
+GradCache (Gao et al. 2021, arXiv 2101.06983).
 
 A contrastive loss is not a sum over chunks: every pair is a negative of all others. So each chunk is encoded twice: once
 without gradients, for the loss over all vectors and its gradient with respect to each of them; once with gradients, through

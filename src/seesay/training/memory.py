@@ -1,4 +1,4 @@
-"""Settings of glibc's allocator: freed memory stays with the process."""
+"""Makes glibc's allocator keep freed memory, so that the next step need not ask the system for it again."""
 
 import ctypes
 import sys

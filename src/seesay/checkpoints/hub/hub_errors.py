@@ -1,4 +1,4 @@
-"""A hub's address and settings, and its library's errors as DownloadError with advice."""
+"""A hub's address and settings; turns its client's errors into DownloadError with advice."""
 
 import os
 from collections.abc import Iterator

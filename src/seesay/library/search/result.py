@@ -1,4 +1,4 @@
-"""`SearchResult`: the hits of a search, how to continue behind them, and why there are none."""
+"""`SearchResult`: the hits of a search, how to get the next page, and why there are none."""
 
 import os
 from collections.abc import Iterator, Sequence

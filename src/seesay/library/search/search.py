@@ -1,4 +1,4 @@
-"""Searches a library: compares a query's vectors with all of a kind, then ranks, filters and marks."""
+"""Searches a library: compares, filters and ranks pictures or texts, and marks the unlikely hits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""`Terms`: the vectors of a query's positive terms, summed, and of its negative ones, one by one."""
+"""`Terms`: the vectors of a query: one sum of its positive terms, and each negative term by itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

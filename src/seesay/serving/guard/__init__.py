@@ -1,1 +1,1 @@
-"""Checks before any route: connections, heads, keys, sites, sizes, times."""
+"""Checks before any route: connections, headers, keys, allowed origins, sizes, times."""

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocols, with limits on the size and arrival time of request heads and on idle connections.
+"""Limits on request heads (request line and headers: size, arrival time) and on idle connections, in uvicorn's protocols.
 
 They apply before the application hears of a request: to a connection on which nothing is sent, to headers that trickle in, to
 headers without an end; also to chunk headers and trailers of a body. Bodies have their limits in `middleware.py`.

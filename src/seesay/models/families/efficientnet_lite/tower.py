@@ -1,4 +1,4 @@
-"""EfficientNet-Lite image tower: the bundled model's, with class names and a branch, or with a projection to train."""
+"""EfficientNet-Lite image tower, with a projection, or as the bundled model has it: class names and a trained branch."""
 
 from typing import Literal
 
