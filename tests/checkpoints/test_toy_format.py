@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from seesay.cli.checkpoints import convert as convert_command
 
 import seesay
 from seesay.checkpoints.convert import convert, convert_to
@@ -23,6 +22,7 @@ from seesay.checkpoints.names import Table, nested
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.preprocessing import preset
 from seesay.checkpoints.reader import open_checkpoint
+from seesay.cli.models.convert import convert as convert_command
 from seesay.errors import CheckpointError, InputError
 from seesay.models.config import ModelConfig
 from seesay.models.families.clip_text.config import ClipTextConfig

@@ -15,19 +15,19 @@ __all__ = ["recipe", "world"]  # fixtures
 
 def test_a_recipe_trains_a_model_that_other_commands_use(world: Path, recipe: Make, run: Run) -> None:
     recipe(more=VALIDATION.replace('language = "en"\n', ""))
-    done = run("train", "recipe.toml", "--set", "steps=25", "--set", "out=here", "--json")
-    assert done.code == 0
-    output = json.loads(done.out)
-    assert (output["step"], output["steps"], output["left_out"]["reasons"]) == (25, 25, {})
-    assert "seesay: step 25 of 25: loss" in done.err
-    assert "those in en are used (--set validation.language=zh)" in done.err
+    result = run("train", "recipe.toml", "--set", "steps=25", "--set", "out=here", "--json")
+    assert result.code == 0
+    document = json.loads(result.out)
+    assert (document["step"], document["steps"], document["left_out"]["reasons"]) == (25, 25, {})
+    assert "seesay: step 25 of 25: loss" in result.err
+    assert "those in en are used (--set validation.language=zh)" in result.err
     shown = run("models", "info", "here")
     assert "Recipe world" in shown.out
     assert "text to image R@1" in shown.out
-    assert set(output["best"]["text_to_image"]) == {"R@1", "R@5", "R@10"}
-    assert Path(output["report"]).is_file()
-    measured = run("eval", "retrieval", "--data", "captions.tsv", "--split", "val", "--model", output["model"], "--json")
-    assert json.loads(measured.out)["text_to_image"].keys() == output["best"]["text_to_image"].keys()
+    assert set(document["best"]["text_to_image"]) == {"R@1", "R@5", "R@10"}
+    assert Path(document["report"]).is_file()
+    measured = run("eval", "retrieval", "--data", "captions.tsv", "--split", "val", "--model", document["model"], "--json")
+    assert json.loads(measured.out)["text_to_image"].keys() == document["best"]["text_to_image"].keys()
     again = run("train", "recipe.toml", "--set", "out=here")
     assert again.code == 2
     assert "holds a run that has come to step 25. --resume goes on" in again.err
@@ -35,11 +35,11 @@ def test_a_recipe_trains_a_model_that_other_commands_use(world: Path, recipe: Ma
 
 def test_a_bad_recipe_is_told_whole_and_without_a_traceback(world: Path, recipe: Make, run: Run) -> None:
     recipe()
-    done = run("train", "recipe.toml", "--set", "optimizer.lr=1", "--set", "data.batch=0")
-    assert done.code == 2
-    assert "optimizer.lr: unknown key" in done.err
-    assert "data.batch: expected at least 2" in done.err
-    assert "Traceback" not in done.err
+    result = run("train", "recipe.toml", "--set", "optimizer.lr=1", "--set", "data.batch=0")
+    assert result.code == 2
+    assert "optimizer.lr: unknown key" in result.err
+    assert "data.batch: expected at least 2" in result.err
+    assert "Traceback" not in result.err
     assert "cannot be read" in run("train", "absent.toml").err
 
 

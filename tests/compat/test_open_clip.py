@@ -99,10 +99,10 @@ def test_a_zero_shot_classifier_is_the_ensemble_of_its_prompts(tiny: dict[str, P
     }
     ours = seesay.load(tiny["open_clip"], engine="torch")
     expected = label_embeddings(ours, names, tuple(map(str, open_clip.SIMPLE_IMAGENET_TEMPLATES)))
-    for made in columns.values():
-        assert made.shape == (model.config.dim, 23)
-        assert not made.requires_grad
-        np.testing.assert_allclose(made.numpy().T, expected, atol=1e-5)
+    for transform in columns.values():
+        assert transform.shape == (model.config.dim, 23)
+        assert not transform.requires_grad
+        np.testing.assert_allclose(transform.numpy().T, expected, atol=1e-5)
     for odd in ((names, []), ([], ["{}"]), ("cat", ["{}"]), (names, "{}")):
         with pytest.raises(InputError, match="at least one class name"):
             open_clip.build_zero_shot_classifier(model, tokenizer, *odd)  # type: ignore[arg-type]
@@ -142,10 +142,10 @@ def test_sizes_and_preprocessing_are_forced(tiny: dict[str, Path]) -> None:
 def test_a_transform_by_itself_is_the_models(tiny: dict[str, Path]) -> None:
     _, train, preprocess = open_clip.create_model_and_transforms(str(tiny["open_clip"]))
     spec = preprocess.spec
-    said = {"mean": spec.mean, "std": spec.std, "resize_mode": spec.resize, "interpolation": spec.interpolation}
-    made = open_clip.image_transform(32, False, **said)  # type: ignore[arg-type]
+    options = {"mean": spec.mean, "std": spec.std, "resize_mode": spec.resize, "interpolation": spec.interpolation}
+    transform = open_clip.image_transform(32, False, **options)  # type: ignore[arg-type]
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8))
-    assert torch.equal(made(picture), preprocess(picture))
+    assert torch.equal(transform(picture), preprocess(picture))
     assert isinstance(open_clip.image_transform((32, 32), True), type(train))
     with pytest.raises(InputError, match="expected one side for both directions"):
         open_clip.image_transform((32, 48), False)
@@ -166,8 +166,8 @@ def test_a_file_of_weights_with_its_architecture(
     from seesay.checkpoints.hub import catalog
     from seesay.checkpoints.reader import open_checkpoint
 
-    known = open_checkpoint(tiny["open_clip"]).description
-    small = catalog.Architecture(known.dim, known.image, known.text, "open_clip", known.tokenizer_spec)  # type: ignore[arg-type]
+    description = open_checkpoint(tiny["open_clip"]).description
+    small = catalog.Architecture(description.dim, description.image, description.text, "open_clip", description.tokenizer_spec)  # type: ignore[arg-type]
     monkeypatch.setattr(resolve, "architecture", lambda name, activation=None: {"ViT-B-32": small}[name])
     file = tmp_path / "open_clip_model.safetensors"
     shutil.copy(tiny["open_clip"] / file.name, file)

@@ -180,7 +180,7 @@ def _check(text: str, request: Request, filters: Filters, view: View) -> None:
 
 
 def _json(hits: "SearchResult", text: str, request: Request, space: str) -> dict[str, object]:
-    """The search and its hits as --json prints them."""
+    """The search and its hits as --json prints them; `next` is the cursor to continue behind, if there may be more."""
     query = {"text": text} if text else {}
     if request.image is not None:
         query["image"] = request.image if is_url(request.image) else os.path.abspath(request.image)

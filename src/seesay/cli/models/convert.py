@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from click.shell_completion import CompletionItem
 
 from seesay.cli.language import translate
 from seesay.cli.models.overrides import override_options
@@ -17,6 +16,8 @@ from seesay.cli.output import echo_json, echo_note
 from seesay.cli.progress import working
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from seesay.checkpoints.formats.seesay import Storage
     from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
@@ -44,7 +45,7 @@ class TargetFormat(click.ParamType):  # type: ignore[type-arg]  # generic since 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         return self._choice().get_metavar(param, ctx)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         return self._choice().shell_complete(ctx, param, incomplete)
 
 
