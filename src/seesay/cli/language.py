@@ -47,6 +47,7 @@ class WideContext(click.Context):
 def with_translated_help(command: click.Command) -> click.Command:
     """A copy of a command with its help translated. A copy, because click caches the help of --help in the command."""
     translated = copy.copy(command)
+    translated._help_option = None  # the copied cache, which may be in another language
     if gettext.find(DOMAIN, str(FOLDER)) is None:
         return translated
     translated.context_class = WideContext
