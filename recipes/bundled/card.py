@@ -23,6 +23,7 @@ WITHOUT = "without Flickr8k"
 SOURCES = (
     *(WeightSource(p.what, f"{p.registry} {p.name} {p.version}", p.licence, p.sha256) for p in PACKAGES.values()),
     WeightSource("Flickr8k and flickr8k-cn, 6,000 photos with captions", "captions.tsv", "research, non-commercial", ""),
+    WeightSource("Flickr30k, captions without photos", "captions-text/flickr30k.en.tsv", "research, non-commercial", ""),
 )
 PUBLISHED = (
     CardScore("zero-shot ImageNet-1k", "top-1", 0.6332, "OpenAI CLIP ViT-B/32, as measured by OpenCLIP"),
