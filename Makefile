@@ -17,7 +17,7 @@ run: .venv/installed
 
 test: .venv/installed-test
 	scripts/browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov --cov-report=html:out/coverage
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
