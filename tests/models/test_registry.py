@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from seesay.models.registry import FAMILIES, Family, family_of, register
 from seesay.models.size import operations, parameters
 from seesay.system.schema import to_json
 from seesay.training.recipe import read_recipe
+from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer
 from tests.architecture import imports, modules
 from tests.models.toy import FAMILY
@@ -82,10 +84,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_family_from_outside_trains_exports_and_loads(toy: Family, world: Path) -> None:
     assert family_of(TOY) is toy
-    trainer = Trainer(read_recipe(world / "recipe.toml"))
-    before = trainer.clip.image.hidden.layer.weight.detach().clone()
-    trainer.run()
-    assert not np.array_equal(before, trainer.clip.image.hidden.layer.weight.detach())
+    parts = set_up(read_recipe(world / "recipe.toml"))
+    hidden: Any = parts.clip.image.hidden
+    before = hidden.layer.weight.detach().clone()
+    Trainer(parts).run()
+    assert not np.array_equal(before, hidden.layer.weight.detach())
 
     folder = world / "run" / "model"
     config = read_config(folder)
@@ -102,12 +105,13 @@ def test_a_family_from_outside_trains_exports_and_loads(toy: Family, world: Path
 
 
 def test_a_frozen_tower_from_outside_is_computed_once(toy: Family, world: Path) -> None:
-    trainer = Trainer(read_recipe(world / "recipe.toml", ("model.image.unlocked_groups=1",)))
-    assert trainer.pictures.freezable
-    hidden = trainer.clip.image.hidden.layer.weight.detach().clone()
-    trainer.run()
+    parts = set_up(read_recipe(world / "recipe.toml", ("model.image.unlocked_groups=1",)))
+    assert parts.images.freezable
+    hidden: Any = parts.clip.image.hidden
+    before = hidden.layer.weight.detach().clone()
+    Trainer(parts).run()
     assert (world / "run" / "features" / "pictures.npz").is_file()
-    assert np.array_equal(hidden, trainer.clip.image.hidden.layer.weight.detach())
+    assert np.array_equal(before, hidden.layer.weight.detach())
 
 
 def test_its_configuration_is_read_as_strictly_as_any(toy: Family, tmp_path: Path) -> None:
