@@ -146,8 +146,8 @@ def test_robustness_of_labels_and_of_captions(run: Run, labels: Path, captions: 
     assert scores["clean"]["top1"] == 1.0
     assert list(scores["corruptions"]) == ["noise", "grey"]
     assert [one["severity"] for one in scores["corruptions"]["noise"]] == [1, 5]
-    scores = [one["top1"] for row in scores["corruptions"].values() for one in row]
-    assert scores["mean"]["top1"] == pytest.approx(sum(scores) / 4)
+    top1 = [one["top1"] for row in scores["corruptions"].values() for one in row]
+    assert scores["mean"]["top1"] == pytest.approx(sum(top1) / 4)
     assert scores["corruptions"]["noise"][1]["top1"] < 1.0
 
     scores = json.loads(run("eval", "robustness", "--data", captions, "--split", "val", *chosen[2:6], *chosen[-1:]).out)

@@ -7,7 +7,6 @@ from tests.serving.page.conftest import Visit, names
 
 def test_the_map(visit: Visit) -> None:
     page = visit("#/map")
-    expect(page.get_by_text("Drawing the map")).to_be_visible()
     canvas = page.locator("#map canvas")
     expect(canvas).to_be_visible(timeout=60_000)
     box = canvas.bounding_box()
