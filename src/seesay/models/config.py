@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from seesay.errors import InputError, ModelError
 from seesay.images.spec import ImageSpec
-from seesay.models.registry import config_types
+from seesay.models.registry import ConfigClasses
 from seesay.models.tower_config import ImageTowerConfig, TextTowerConfig
 from seesay.system.schema import Bounded, Bounds, ByKind, from_json, read_object, to_json
 from seesay.tokenizers.spec import TokenizerSpec
@@ -20,8 +20,8 @@ from seesay.tokenizers.spec import TokenizerSpec
 FORMAT_VERSION = 1
 
 # Of any registered family; in JSON the field `kind` says which.
-ImageConfig = Annotated[ImageTowerConfig, ByKind(partial(config_types, "image"))]
-TextConfig = Annotated[TextTowerConfig, ByKind(partial(config_types, "text"))]
+ImageConfig = Annotated[ImageTowerConfig, ByKind(partial(ConfigClasses, "image"))]
+TextConfig = Annotated[TextTowerConfig, ByKind(partial(ConfigClasses, "text"))]
 
 
 @dataclass(frozen=True)

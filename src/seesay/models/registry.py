@@ -1,7 +1,7 @@
 """The families of towers by `kind`: the one place that knows which there are.
 
 To add a family, put a folder beside those in `models/families` and `register` it at the end of this file; code outside the
-package calls `register` too. The folder's modules, of which only the first is imported here:
+package calls `register` too. The folder's modules, which are imported when they are first needed:
 
   config.py  the configuration, a frozen dataclass with a literal `kind` (`ImageTowerConfig` or `TextTowerConfig`)
   tower.py   the tower in torch, a class (config, dim) -> `ImageTower` or `TextTower`
@@ -11,48 +11,37 @@ package calls `register` too. The folder's modules, of which only the first is i
   size.py    parameters(config, dim) and operations(config, dim, tokens)
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from seesay.errors import InputError
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.cbow.config import CbowConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
-from seesay.models.fields import Modality
-from seesay.models.tower_config import ImageTowerConfig, TowerConfig
 
 if TYPE_CHECKING:
     import onnx
 
     from seesay.models.graph_builder import GraphBuilder, Weights
     from seesay.models.layers.tower import Tower
+    from seesay.models.tower_config import TowerConfig
+
+Modality = Literal["image", "text"]
 
 
-@dataclass(frozen=True)
-class Family:
-    """One family of towers. package: its folder's import name; tower: the name of its class in `tower.py`."""
+class Family(NamedTuple):
+    """One family of towers. package: its folder's import name; config, tower: its classes in `config.py` and `tower.py`."""
 
-    config: type[TowerConfig]
+    kind: str
+    modality: Modality
     package: str
+    config: str
     tower: str
 
     @property
-    def kind(self) -> str:
-        """The literal `kind` of its configuration."""
-        kind: str = get_args(get_type_hints(self.config)["kind"])[0]
-        return kind
+    def config_class(self) -> "type[TowerConfig]":
+        """The configuration, a frozen dataclass."""
+        return cast("type[TowerConfig]", getattr(self._module("config"), self.config))
 
-    @property
-    def modality(self) -> Modality:
-        """Images or texts: the input of its towers."""
-        return "image" if issubclass(self.config, ImageTowerConfig) else "text"
-
-    def make_tower(self, config: TowerConfig, dim: int) -> "Tower":
+    def make_tower(self, config: "TowerConfig", dim: int) -> "Tower":
         """The tower in torch, its weights not yet initialised."""
         return cast("Tower", getattr(self._module("tower"), self.tower)(config, dim))
 
@@ -60,7 +49,7 @@ class Family:
         """Draws the first weights of a tower, in place."""
         self._module("init").initialise(tower)
 
-    def add_tower(self, g: "GraphBuilder", config: TowerConfig, dim: int) -> None:
+    def add_tower(self, g: "GraphBuilder", config: "TowerConfig", dim: int) -> None:
         """Adds the tower's nodes to an ONNX graph."""
         self._module("graph").add_tower(g, config, dim)
 
@@ -69,11 +58,11 @@ class Family:
         """The family's own graph of what training caches of a frozen tower, if it has one."""
         return getattr(self._module("graph"), "cache_graph", None)
 
-    def parameters(self, config: TowerConfig, dim: int) -> int:
+    def parameters(self, config: "TowerConfig", dim: int) -> int:
         """Number of weights, the projection's included."""
         return cast(int, self._module("size").parameters(config, dim))
 
-    def operations(self, config: TowerConfig, dim: int, tokens: int) -> float:
+    def operations(self, config: "TowerConfig", dim: int, tokens: int) -> float:
         """Multiplications for one image, or for one text of so many tokens."""
         return cast(float, self._module("size").operations(config, dim, tokens))
 
@@ -91,20 +80,36 @@ def register(family: Family) -> None:
     FAMILIES[family.kind] = family
 
 
-def family_of(config: TowerConfig) -> Family:
+def family_of(config: "TowerConfig") -> Family:
     """The family that a configuration belongs to."""
     return FAMILIES[config.kind]
 
 
-def config_types(modality: Modality) -> dict[str, type[TowerConfig]]:
-    """The configurations of all families of image or text towers, by kind."""
-    return {kind: family.config for kind, family in FAMILIES.items() if family.modality == modality}
+class ConfigClasses(Mapping[str, type]):
+    """The configuration classes of all families of one modality, by kind; a class is imported when it is looked up."""
+
+    def __init__(self, modality: Modality) -> None:
+        self.modality = modality
+
+    def __getitem__(self, kind: str) -> type:
+        if kind not in FAMILIES or FAMILIES[kind].modality != self.modality:
+            raise KeyError(kind)
+        return FAMILIES[kind].config_class
+
+    def __contains__(self, kind: object) -> bool:
+        return any(kind == each for each in self)
+
+    def __iter__(self) -> Iterator[str]:
+        return (kind for kind, family in FAMILIES.items() if family.modality == self.modality)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-_BUNDLED = "seesay.models.families."
-register(Family(VitConfig, _BUNDLED + "vit", "Vit"))
-register(Family(ModifiedResNetConfig, _BUNDLED + "modified_resnet", "ModifiedResNet"))
-register(Family(EfficientNetLiteConfig, _BUNDLED + "efficientnet_lite", "EfficientNetLite"))
-register(Family(ClipTextConfig, _BUNDLED + "clip_text", "ClipText"))
-register(Family(BertConfig, _BUNDLED + "bert", "Bert"))
-register(Family(CbowConfig, _BUNDLED + "cbow", "Cbow"))
+_FAMILIES = "seesay.models.families."
+register(Family("vit", "image", _FAMILIES + "vit", "VitConfig", "Vit"))
+register(Family("modified-resnet", "image", _FAMILIES + "modified_resnet", "ModifiedResNetConfig", "ModifiedResNet"))
+register(Family("efficientnet-lite", "image", _FAMILIES + "efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLite"))
+register(Family("clip-text", "text", _FAMILIES + "clip_text", "ClipTextConfig", "ClipText"))
+register(Family("bert", "text", _FAMILIES + "bert", "BertConfig", "Bert"))
+register(Family("cbow", "text", _FAMILIES + "cbow", "CbowConfig", "Cbow"))
