@@ -32,9 +32,10 @@ HEAL_ROWS = 1000  # an index further behind the database than this is synchronis
 
 
 class SessionCache:
-    """Open indexes and backgrounds of a library by the token of their space, shared by its sessions."""
+    """Open indexes and backgrounds of a library by the token of their space, shared by its sessions, which have one model."""
 
     def __init__(self) -> None:
+        self.background_files: dict[str, Path] = {}
         self.indexes: dict[str, VectorIndex] = {}
         self.backgrounds: dict[str, tuple[object, Background]] = {}  # with the `file_state` of their file when it was read
 
@@ -180,6 +181,10 @@ class Session:
         self._cache.backgrounds[self.space.token] = (state, background)
         return background
 
-    @cached_property
+    @property
     def _background_file(self) -> Path:
-        return self.store.vector_folder(self.space) / f"background-{phrase_key(search_spec(self.model))}.npz"
+        files, token = self._cache.background_files, self.space.token
+        if token not in files:  # its name has a digest of the model's settings
+            key = phrase_key(search_spec(self.model))
+            files[token] = self.store.vector_folder(self.space) / f"background-{key}.npz"
+        return files[token]

@@ -117,5 +117,5 @@ def facts_from(columns: Sequence[Any]) -> dict[str, Any]:
         "camera": camera,
         "latitude": latitude,
         "longitude": longitude,
-        "tags": tuple(json.loads(tags)),
+        "tags": tuple(json.loads(tags)) if tags != "[]" else (),  # most pictures have none
     }
