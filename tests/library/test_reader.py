@@ -71,7 +71,8 @@ def test_what_an_older_reader_read_is_read_again_once(library: Library, folder: 
     again = vectors(library)
     assert again["photo.jpg"] == first["photo.jpg"]  # the same pixels keep their vector
     assert again["scan.tif"][0] > first["scan.tif"][0]
-    assert {path: data for path, (_, data) in again.items()} == {path: data for path, (_, data) in first.items()}
+    for path, (_, data) in first.items():  # older versions of ONNX Runtime give other last bits beside other pictures
+        np.testing.assert_allclose(*(np.frombuffer(each, "<f4") for each in (again[path][1], data)), atol=1e-5)
     (hit,) = library.search(filters=Filters(tag="kept"))
     assert (hit.width, hit.height) == (160, 104)
     (dated,) = library.search(filters=Filters(after="2007", before="2007"))
