@@ -2,7 +2,7 @@
 
     SEESAY_DATA=... python benchmarks/data_loading.py [--quick] [--json]
 
-Us: `training.loader.Loader` on `training.shards.Shards`, 2 threads of one process; JPEGs in the fast decoding, and in the exact
+Us: `Loader` on `Shards` of `training.data`, 2 threads of one process; JPEGs in the fast decoding, and in the exact
 one. Peer: webdataset's own pipeline (`WebDataset(...).shuffle().decode("pil").to_tuple().map_tuple().batched()`) with 2 workers
 of torch's DataLoader, and in one process. All make batches of 32 uint8 pictures of 224 x 224 by a random resized crop, from the
 same shards: 2,000 photos of Flickr8k (examples/photos where SEESAY_DATA is not set), and JPEGs of 1600 x 1200 made of photos.

@@ -45,7 +45,7 @@ def core_seconds() -> float:
 
 
 def seesay(pattern: str) -> Iterator[np.ndarray]:
-    """`training.loader.Loader`, 2 threads, JPEGs decoded in the fast mode."""
+    """`training.data.loader.Loader`, 2 threads, JPEGs decoded in the fast mode."""
     return ours(pattern, "fast")
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import seesay
@@ -32,10 +33,10 @@ DATA = {
     "ui": "The page: plain JavaScript modules, CSS and HTML",
     "vocabularies": "The packaged vocabularies",
 }
-LEFT_OUT = ("__init__", "py.typed")  # the public names reach everywhere, when they are asked for
 BEGIN, END = "<!-- tree: made by scripts/design -->", "<!-- end of the tree -->"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module by its name below `seesay`; that of a package is the package's."""
     found = {}
@@ -102,7 +103,7 @@ def tree() -> str:
 def _entry(path: Path, depth: int) -> list[str]:
     indent = "  " * depth
     if path.is_file():
-        return [f"{indent}{path.name:{30 - len(indent)}} {phrase(path)}"] if path.suffix == ".py" and path.name else []
+        return [f"{indent}{path.name:{30 - len(indent)}} {phrase(path)}"] if path.suffix == ".py" else []
     if path.name in DATA:
         return [f"{indent}{path.name + '/':{30 - len(indent)}} {DATA[path.name]}"]
     if not (path / "__init__.py").is_file():

@@ -13,8 +13,8 @@ import click
 
 from seesay.cli.commands import Commands
 from seesay.cli.language import translate
-from seesay.cli.options import json_option, open_model, preprocessing_option
-from seesay.cli.output import echo_failures, echo_json
+from seesay.cli.options import json_option, open_model, preprocessing_option, record
+from seesay.cli.output import echo_failures, echo_json, echo_note
 from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress, progress_lines
 
@@ -45,7 +45,7 @@ eval = evaluation  # main.py finds the command by this name
 
 @dataclass(frozen=True)
 class Shared:
-    """Values of `shared_options`."""
+    """Values of the options that every command here has: data, models, output."""
 
     data: Path
     images: Path | None
@@ -60,20 +60,20 @@ def _file(name: str, **options: Any) -> Callable[[F], F]:
     return click.option(name, type=click.Path(path_type=Path), **options)
 
 
-def shared_options(command: F) -> F:
-    """Adds the options of every command here: data, models, output."""
-    for option in (
-        json_option,
-        _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
-        _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
-        preprocessing_option,
-        click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
-        click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
-        _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
+shared_options = record(
+    "shared",
+    Shared,
+    (
         _file("--data", metavar="TABLE", required=True, help="Table to measure on."),
-    ):
-        command = option(command)
-    return command
+        _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
+        click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
+        click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
+        preprocessing_option,
+        _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
+        _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
+        json_option,
+    ),
+)
 
 
 def label_options(command: F) -> F:
@@ -96,13 +96,12 @@ def prompt_options(command: F) -> F:
 @evaluation.command()
 @shared_options
 @click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
-def retrieval(lang: str | None, **options: Any) -> int:
+def retrieval(shared: Shared, lang: str | None) -> int:
     """Search: how often a text finds its picture, and a picture one of its texts, among the first 1, 5, 10."""
     from seesay.evaluation.datasets import read_captions
     from seesay.evaluation.runs import run_retrieval
     from seesay.evaluation.summary import retrieval_report
 
-    shared = Shared(**options)
     captions = read_captions(shared.data, shared.images, language=lang, split=shared.split)
     return _measure(
         shared, captions, lambda name, model, progress: run_retrieval(name, model, captions, progress), retrieval_report
@@ -114,14 +113,13 @@ def retrieval(lang: str | None, **options: Any) -> int:
 @label_options
 @prompt_options
 @click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the prompts.")
-def zero_shot(label_column: str, names: Path | None, templates: str, lang: str, **options: Any) -> int:
+def zero_shot(shared: Shared, label_column: str, names: Path | None, templates: str, lang: str) -> int:
     """Classification by names alone: top-1, top-5, recall per class, what is taken for what."""
     from seesay.evaluation.datasets import read_labels
     from seesay.evaluation.runs import run_zero_shot
     from seesay.evaluation.summary import zero_shot_report
     from seesay.evaluation.templates import read_templates
 
-    shared = Shared(**options)
     labels = read_labels(shared.data, shared.images, column=label_column, split=shared.split, names=names)
     prompts = read_templates(templates, lang)
     return _measure(
@@ -137,13 +135,13 @@ def zero_shot(label_column: str, names: Path | None, templates: str, lang: str, 
 @click.option("--shots", type=click.IntRange(1), metavar="K", help="Learn from K pictures of each class only.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the shots and the validation part.")
 def linear_probe(
+    shared: Shared,
     label_column: str,
     names: Path | None,
     train: Path,
     train_split: str | None,
     shots: int | None,
     seed: int,
-    **options: Any,
 ) -> int:
     """Classification learnt on frozen vectors, by logistic regression (extra eval)."""
     from seesay.evaluation.datasets import read_labels, with_same_names
@@ -152,7 +150,6 @@ def linear_probe(
     from seesay.evaluation.summary import linear_probe_report
 
     require()  # before the long work
-    shared = Shared(**options)
     training, test = with_same_names(
         read_labels(train, shared.images, column=label_column, split=train_split, names=names),
         read_labels(shared.data, shared.images, column=label_column, split=shared.split, names=names),
@@ -173,6 +170,7 @@ def linear_probe(
 @click.option("--severity", "severities", multiple=True, type=click.IntRange(1, 5), help="Only this; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the noise and the crops.")
 def robustness(
+    shared: Shared,
     label_column: str,
     names: Path | None,
     templates: str,
@@ -180,7 +178,6 @@ def robustness(
     corruptions: tuple[str, ...],
     severities: tuple[int, ...],
     seed: int,
-    **options: Any,
 ) -> int:
     """What is left of the scores under noise, blur, JPEG, cropping and loss of colour.
 
@@ -192,7 +189,6 @@ def robustness(
     from seesay.evaluation.summary import robustness_report
     from seesay.evaluation.templates import read_templates
 
-    shared = Shared(**options)
     either = read_either(shared.data, shared.images, language=lang, split=shared.split, column=label_column, names=names)
     data = either.labels or either.captions
     assert data is not None
@@ -217,14 +213,14 @@ def _measure(
 
     _check_page(shared.report)
     for note in data.notes:
-        click.echo(_("seesay: note: {note}").format(note=translate(note)), err=True)
+        echo_note(translate(note))
     runs: list[R] = []
     for name in dict.fromkeys(shared.models) or (None,):
         model = open_model(name)
         with _progress(quiet=shared.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
-            click.echo(_("seesay: note: {note}").format(note=f"{runs[-1].model.name}: {translate(note)}"), err=True)
+            echo_note(f"{runs[-1].model.name}: {translate(note)}")
     report = describe(runs, str(shared.data), shared.report is not None)
     _write_files(shared, report)
     if shared.as_json:

@@ -52,7 +52,7 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
-    """--model, and --preprocessing for a checkpoint that does not say it; `open_model` opens the model they name."""
+    """Adds --model, and --preprocessing for a checkpoint that does not say it; `open_model` opens the model they name."""
     return click.option(
         "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
     )(preprocessing_option(command))

@@ -32,6 +32,11 @@ class Classification:
         return float(np.mean(self.ranks <= 5))
 
     @property
+    def means(self) -> dict[str, float]:
+        """The three means over pictures or classes, by the names that JSON has."""
+        return {"top1": self.top1, "top5": self.top5, "mean_per_class_recall": self.mean_per_class_recall}
+
+    @property
     def hits(self) -> np.ndarray:
         """(N, 2) float64 of 0 and 1, whose means are top1 and top5."""
         return np.asarray(self.ranks[:, None] <= np.array(TOP), dtype=np.float64)

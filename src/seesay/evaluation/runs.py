@@ -87,9 +87,7 @@ class ClassificationRun(Run):
         score = self.score
         small = len(score.names) <= MATRIX_CLASSES
         return {
-            "top1": round(score.top1, 6),
-            "top5": round(score.top5, 6),
-            "mean_per_class_recall": round(score.mean_per_class_recall, 6),
+            **_rounded(score.means),
             "intervals": {name: _pair(bound) for name, bound in self.bounds.items()},
             "pictures": len(score.labels),
             "classes": len(score.names),
@@ -144,11 +142,25 @@ class RobustnessRun(Run):
         """Each score's mean over all corruptions and severities."""
         return {name: float(np.mean([degree.scores[name] for degree in self.degrees])) for name in self.clean.scores}
 
-    def scores(self) -> dict[str, Any]:
-        by_name: dict[str, list[dict[str, Any]]] = {}
+    @property
+    def by_corruption(self) -> dict[str, list[Degree]]:
+        """The degrees of each corruption, in order."""
+        by_name: dict[str, list[Degree]] = {}
         for degree in self.degrees:
-            by_name.setdefault(degree.corruption, []).append({"severity": degree.severity, **_degree(degree)})
-        return {"clean": _degree(self.clean), "mean": _rounded(self.mean), "corruptions": by_name, "pictures": self.pictures}
+            by_name.setdefault(degree.corruption, []).append(degree)
+        return by_name
+
+    def scores(self) -> dict[str, Any]:
+        corruptions = {
+            name: [{"severity": degree.severity, **_degree(degree)} for degree in degrees]
+            for name, degrees in self.by_corruption.items()
+        }
+        return {
+            "clean": _degree(self.clean),
+            "mean": _rounded(self.mean),
+            "corruptions": corruptions,
+            "pictures": self.pictures,
+        }
 
 
 def run_retrieval(name: str, model: Model, captions: Captions, progress: NamedProgress | None = None) -> RetrievalRun:

@@ -1,6 +1,6 @@
 """Runs of one model, or of several side by side, as a report: tables, and for a page also plots and examples."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,8 +68,7 @@ def robustness_report(runs: Sequence[RobustnessRun], title: str, details: bool) 
         tables.append(Table(f"{metric}: as they are, and the mean over all corruptions", ("", "clean", "mean"), rows))
         severities = sorted({degree.severity for degree in runs[0].degrees})
         for run in runs:
-            by_corruption = _by_corruption(run)
-            cells = tuple((name, *(f"{d.scores[metric]:.1%}" for d in degrees)) for name, degrees in by_corruption.items())
+            cells = tuple((name, *(f"{d.scores[metric]:.1%}" for d in degrees)) for name, degrees in run.by_corruption.items())
             tables.append(Table(f"{metric} of {run.model.name}, by severity", ("", *map(str, severities)), cells))
             if details:
                 plots.append(_severity_plot(run, metric, severities))
@@ -100,8 +99,8 @@ def _classification_report(runs: Sequence[ClassificationRun], title: str, detail
 def _means_table(runs: Sequence[ClassificationRun]) -> Table:
     rows = []
     for run in runs:
-        means = {"top1": run.score.top1, "top5": run.score.top5, "mean_per_class_recall": run.score.mean_per_class_recall}
-        rows.append((run.model.name, *(share_with_interval(mean, run.bounds[name]) for name, mean in means.items())))
+        cells = (share_with_interval(mean, run.bounds[name]) for name, mean in run.score.means.items())
+        rows.append((run.model.name, *cells))
     return Table("Classification", ("", "top-1", "top-5", "mean per class"), tuple(rows))
 
 
@@ -135,7 +134,7 @@ def _recall_curves(title: str, runs: Sequence[RetrievalRun], way: str) -> LinePl
 
 
 def _severity_plot(run: RobustnessRun, metric: str, severities: Sequence[int]) -> LinePlot:
-    degrees = {name: [run.clean, *worse] for name, worse in _by_corruption(run).items()}
+    degrees = {name: [run.clean, *worse] for name, worse in run.by_corruption.items()}
     return LinePlot(
         f"{metric} of {run.model.name}",
         {name: ([d.severity for d in row], [d.scores[metric] for d in row]) for name, row in degrees.items()},
@@ -177,13 +176,6 @@ def _mistakes(run: ClassificationRun) -> tuple[Examples, ...]:
         for i in np.sort(np.random.default_rng(0).permutation(wrong)[: 2 * SAMPLES])
     )
     return (Examples(f"Mistakes ({len(wrong)} of {len(score.labels)}, {run.model.name})", examples),)
-
-
-def _by_corruption(run: RobustnessRun) -> Mapping[str, list[Degree]]:
-    degrees: dict[str, list[Degree]] = {}
-    for degree in run.degrees:
-        degrees.setdefault(degree.corruption, []).append(degree)
-    return degrees
 
 
 def _share(degree: Degree, metric: str) -> str:

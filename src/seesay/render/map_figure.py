@@ -37,7 +37,7 @@ class Box(NamedTuple):
 
 
 def draw_map(file: Path, library_map: Map, progress: Progress | None = None) -> str:
-    """Writes the figure and returns the letters that no font of this system has, which are library_map as boxes.
+    """Writes the figure and returns the letters that no font of this system has, which are drawn as boxes.
 
     Raises InputError, MissingExtra.
     """

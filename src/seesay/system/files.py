@@ -23,7 +23,8 @@ def atomic_write(file: Path, *, durable: bool = False) -> Iterator[Path]:
 
     Readers see the old file or the whole new one. If the block raises, `file` stays as it was and the draft is removed.
     Missing folders are made. durable: the draft reaches the disk before it is renamed, so that a power failure cannot leave an
-    empty file under this name. Not tempfile's names, whose files nobody else who shares the folder could read. Raises OSError.
+    empty file under this name. tempfile is not used: others who share the folder
+    could not read its files. Raises OSError.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}{DRAFT}{os.getpid()}-{threading.get_ident()}")

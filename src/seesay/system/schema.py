@@ -1,7 +1,7 @@
 """Frozen dataclasses to JSON and back, strictly: all unknown keys, missing keys and wrong types are reported.
 
 Understands what SeeSay's configurations use: bool, int, float, str, None, Literal, tuple[T, ...] and tuple[T, U], dict[str, T],
-nested dataclasses, unions of dataclasses told apart by a `kind` field, and by Annotated numbers with `Bounds` and open unions
+nested dataclasses, unions of dataclasses told apart by a `kind` field; and, by Annotated, numbers with `Bounds` and open unions
 (`ByKind`).
 """
 

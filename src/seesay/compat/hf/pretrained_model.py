@@ -12,7 +12,6 @@ from seesay.compat.lookup import find_checkpoint
 from seesay.compat.processors import TextTokenizer
 from seesay.errors import InputError
 from seesay.models.tower_config import TextTowerConfig
-from seesay.system.cpu import check_threads
 
 
 class PreTrainedModel(CheckedClip):
@@ -35,7 +34,7 @@ class PreTrainedModel(CheckedClip):
         """The model, in eval mode. `attn_implementation` and `use_safetensors` change nothing: there is one attention, and the
         safer file is always preferred. `threads`: of torch on a CPU, by default as many as there are free cores.
         Raises InputError, ModelError, DownloadError."""
-        model = cls(name if isinstance(name, Checkpoint) else find_checkpoint(name), check_threads(threads))
+        model = cls(name if isinstance(name, Checkpoint) else find_checkpoint(name), threads)
         device = "cuda" if device_map == "auto" and torch.cuda.is_available() else device_map
         return model.to(device=None if device == "auto" else device, dtype=_torch_dtype(dtype or torch_dtype))
 

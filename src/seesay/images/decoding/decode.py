@@ -121,9 +121,9 @@ def _check_structure(data: bytes, kind: str, name: str) -> None:
         raise UnreadableImage(name, f"has {scans:,} scans; at most {MAX_SCANS} are decoded")
     if kind == "TIFF":
         counts = Directories(data).counts
-        strips = max(counts.get(Tag.STRIP_OFFSETS, 0), counts.get(Tag.TILE_OFFSETS, 0))
-        if strips > MAX_STRIPS:
-            raise UnreadableImage(name, f"is in {strips:,} parts; at most {MAX_STRIPS:,} are read")
+        parts = max(counts.get(Tag.STRIP_OFFSETS, 0), counts.get(Tag.TILE_OFFSETS, 0))
+        if parts > MAX_STRIPS:
+            raise UnreadableImage(name, f"is in {parts:,} parts; at most {MAX_STRIPS:,} are read")
 
 
 def _repaired(data: bytes, kind: str, name: str, options: DecodeOptions, reserve: Reserve) -> Picture | None:
