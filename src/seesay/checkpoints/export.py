@@ -88,6 +88,6 @@ def sample_ids(config: TextTowerConfig, random: np.random.Generator) -> list[np.
 
 
 def _note(worst: dict[str, float], output: str, a: np.ndarray, b: np.ndarray) -> None:
-    """Raises an output's largest difference to that of these two embeddings, both brought to unit length."""
+    """Increases an output's largest difference to that of these two embeddings, if theirs is larger; both at unit length."""
     a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
     worst[output] = float(np.maximum(worst.get(output, 0.0), np.abs(a - b).max()))

@@ -56,9 +56,8 @@ class Checkpoint:
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by native names: float32, batch norms' counters int64; positions resized where overrides ask for it."""
-        state = {
-            name: _read(self.weights, origin) for name, origin in self.account.origins.items() if name not in self._unused()
-        }
+        unused = self._unused()
+        state = {name: _read(self.weights, origin) for name, origin in self.account.origins.items() if name not in unused}
         from seesay.models.layers.positions import resize_grid, resize_line
 
         for name in self._resized() & state.keys():

@@ -61,11 +61,14 @@ def square(positions: int, what: str) -> int:
     return side
 
 
-def image_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> ImageConfig | None:
-    """heads_of: the width of a head where the source has one rule for all models."""
+def image_config(shapes: Shapes, overrides: Overrides, head_width: int | None = None) -> ImageConfig | None:
+    """The image tower's configuration; None where there is no such tower.
+
+    head_width: of one head, where the source has one rule for all models.
+    """
     if "image.patch_embedding.weight" in shapes:
         width, _, patch, _ = shape(shapes, "image.patch_embedding.weight", 4)
-        heads = _heads("image_heads", overrides, width, heads_of, "activation")
+        heads = _heads("image_heads", overrides, width, head_width, "activation")
         assert overrides.activation
         return VitConfig(
             kind="vit",
@@ -83,7 +86,7 @@ def image_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = No
         )
     if "image.pool.position_embedding" in shapes:
         cells, pooled = shape(shapes, "image.pool.position_embedding", 2)
-        heads = _heads("image_heads", overrides, pooled, heads_of)
+        heads = _heads("image_heads", overrides, pooled, head_width)
         return ModifiedResNetConfig(
             kind="modified-resnet",
             image_px=32 * square(cells, "the image tower"),
@@ -94,11 +97,11 @@ def image_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = No
     return None
 
 
-def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = None) -> TextConfig | None:
+def text_config(shapes: Shapes, overrides: Overrides, head_width: int | None = None) -> TextConfig | None:
     """A CLIP text tower is taken as causal and pooled at its last vocabulary entry; BERT as pooled at its first token."""
     if "text.token_embedding.weight" in shapes:
         vocabulary, width = shape(shapes, "text.token_embedding.weight", 2)
-        heads = _heads("text_heads", overrides, width, heads_of, "activation")
+        heads = _heads("text_heads", overrides, width, head_width, "activation")
         activation = overrides.text_activation or overrides.activation
         assert activation
         return ClipTextConfig(
@@ -118,7 +121,7 @@ def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = Non
         )
     if "text.embeddings.word.weight" in shapes:
         vocabulary, width = shape(shapes, "text.embeddings.word.weight", 2)
-        heads = _heads("text_heads", overrides, width, heads_of)
+        heads = _heads("text_heads", overrides, width, head_width)
         return BertConfig(
             kind="bert",
             width=width,
@@ -136,9 +139,9 @@ def text_config(shapes: Shapes, overrides: Overrides, heads_of: int | None = Non
     return None
 
 
-def _heads(name: str, overrides: Overrides, width: int, heads_of: int | None, *needed: str) -> int:
+def _heads(name: str, overrides: Overrides, width: int, head_width: int | None, *needed: str) -> int:
     """The overrides' heads, or by the rule's head width. Raises CheckpointError without either, or a `needed` override."""
-    heads: int | None = getattr(overrides, name) or (width // heads_of if heads_of else None)
+    heads: int | None = getattr(overrides, name) or (width // head_width if head_width else None)
     overrides.require(*needed, *([] if heads else [name]))
     assert heads
     return heads

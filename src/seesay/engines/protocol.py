@@ -58,12 +58,13 @@ class Engine(Protocol):
 
         Raises MissingCapability where the engine does not offer "hidden_states".
         """
-        raise MissingCapability(
-            f"the {self.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
-        )
+        raise self._no_hidden_states()
 
     def hidden_tokens(self, ids: np.ndarray) -> list[np.ndarray]:
         """ids (B, L) -> the same of the text tower: (B, L, width) each. Raises MissingCapability."""
-        raise MissingCapability(
+        raise self._no_hidden_states()
+
+    def _no_hidden_states(self) -> MissingCapability:
+        return MissingCapability(
             f"the {self.name} engine gives no hidden states; open the model with seesay.load(..., engine='torch')"
         )

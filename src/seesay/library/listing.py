@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from seesay.library.storage.rows import FACTS, PictureFacts, PictureFile, facts_
 from seesay.system.paths import from_db, join
 
 Order = Literal["newest", "oldest", "name"]
-ORDERS = ("newest", "oldest", "name")
+ORDERS = get_args(Order)
 
 
 class Listing(NamedTuple):

@@ -80,8 +80,7 @@ class Session:
 
     def require_space(self) -> None:
         """Raises NoLibrary or SpaceMismatch where the library has no vectors of the model's space."""
-        if not self.has_space():
-            raise self._missing_space()
+        _ = self.space
 
     def _missing_space(self) -> LibraryError:
         others = self.store.spaces()
@@ -184,7 +183,7 @@ class Session:
     @property
     def _background_file(self) -> Path:
         files, token = self._cache.background_files, self.space.token
-        if token not in files:  # its name has a digest of the model's settings
+        if token not in files:  # its name has a checksum of the model's settings
             key = phrase_key(search_spec(self.model))
             files[token] = self.store.vector_folder(self.space) / f"background-{key}.npz"
         return files[token]

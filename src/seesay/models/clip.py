@@ -13,7 +13,7 @@ from seesay.models.tower_config import TowerConfig
 class Clip(nn.Module):
     """An image tower, a text tower (either may be missing) and the scale and bias of their logits. Begins in eval mode.
 
-    Weights are not initialised here: they come from a checkpoint, or from the trainer's initialisation.
+    Weights are not initialised here: they come from a checkpoint, or from `models.initialise`.
     """
 
     image: ImageTower

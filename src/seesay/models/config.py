@@ -17,8 +17,6 @@ from seesay.models.tower_config import ImageTowerConfig, TextTowerConfig
 from seesay.system.schema import Bounded, Bounds, ByKind, from_json, read_object, to_json
 from seesay.tokenizers.spec import TokenizerSpec
 
-FORMAT_VERSION = 1
-
 # Of any registered family; in JSON the field `kind` says which.
 ImageConfig = Annotated[ImageTowerConfig, ByKind(partial(ConfigClasses, "image"))]
 TextConfig = Annotated[TextTowerConfig, ByKind(partial(ConfigClasses, "text"))]

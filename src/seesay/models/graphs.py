@@ -22,8 +22,8 @@ def image_graph(
     external: ExternalWeights | None = None,
     ranges: Ranges | None = None,
 ) -> onnx.ModelProto:
-    """weights: by the tower's own names (without "image."). ranges: those of its maps, for families that then compute them in 8
-    bits."""
+    """The graph of an image tower. weights: by the tower's own names (without "image."). ranges: those of its maps, for
+    families that then compute them in 8 bits."""
     g = GraphBuilder(weights, storage, external=external, prefix="image.", ranges=ranges)
     family_of(config).add_tower(g, config, dim)
     grid = config.grid
@@ -40,7 +40,7 @@ def image_graph(
 def text_graph(
     config: TextTowerConfig, dim: int, weights: Weights, storage: Storage, *, external: ExternalWeights | None = None
 ) -> onnx.ModelProto:
-    """weights: by the tower's own names (without "text.")."""
+    """The graph of a text tower. weights: by the tower's own names (without "text.")."""
     g = GraphBuilder(weights, storage, external=external, prefix="text.")
     family_of(config).add_tower(g, config, dim)
     return g.model(

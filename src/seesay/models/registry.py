@@ -13,9 +13,10 @@ package calls `register` too. The folder's modules, which are imported when they
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from seesay.errors import InputError
+from seesay.models.fields import Modality
 
 if TYPE_CHECKING:
     import onnx
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from seesay.models.graph_builder import GraphBuilder, Weights
     from seesay.models.layers.tower import Tower
     from seesay.models.tower_config import TowerConfig
-
-Modality = Literal["image", "text"]
 
 
 class Family(NamedTuple):

@@ -13,7 +13,7 @@ from seesay.library.search.query import Query
 from seesay.model import Model
 from seesay.models.vectors import normalize
 from seesay.serving import limits
-from seesay.serving.joined_engine import JoinedEngine
+from seesay.serving.joined_engine import JoinedEngine, stacked
 from seesay.serving.metrics import Metrics
 from seesay.serving.photos.photos import Photos
 from seesay.serving.photos.uploads import check_count, fetched, pixels
@@ -136,10 +136,7 @@ class ItemEncoder:
             return {}
         ids, _ = await self._tokens([text for texts in phrased.values() for text in texts])
         rows = await asyncio.wrap_future(self.engine.submit_tokens(ids, deadline))
-        for row in rows:
-            if isinstance(row, Exception):
-                raise row
-        return word_vectors(phrased, normalize(np.stack(rows)))  # type: ignore[arg-type]
+        return word_vectors(phrased, normalize(stacked(rows)))
 
     @staticmethod
     def cost(items: Sequence[Thing | str]) -> int:

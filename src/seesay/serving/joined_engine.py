@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import numpy as np
@@ -43,10 +43,10 @@ class JoinedEngine(Engine):
         return self._engine.capabilities - {"hidden_states", "gradients"}
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
-        return _stacked(self.submit_pixels(pixels))
+        return stacked(self.submit_pixels(pixels).result())
 
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
-        return _stacked(self.submit_tokens(ids))
+        return stacked(self.submit_tokens(ids).result())
 
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         return self._engine.encode_dense(pixels)
@@ -96,8 +96,8 @@ def _watch_tower(tower: str, watch: Watch) -> Callable[[int, list[float], float]
     return lambda size, waited, took: watch(tower, size, waited, took)
 
 
-def _stacked(future: "Future[list[np.ndarray | Exception]]") -> np.ndarray:
-    rows = future.result()
+def stacked(rows: Sequence[np.ndarray | Exception]) -> np.ndarray:
+    """Rows (D,) as one array (N, D). Raises the first exception among them."""
     for row in rows:
         if isinstance(row, Exception):
             raise row

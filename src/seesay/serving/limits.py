@@ -42,7 +42,7 @@ KEEP_ALIVE_S = 30
 SHUTDOWN_S = 30
 """After SIGTERM, requests have this long to finish."""
 
-# The work of one request. The first group are defaults of `Settings` and stand in the answer of /v1/models.
+# The work of one request.
 REQUEST_TEXTS = 512
 """Default of `Settings.texts`: texts of a request."""
 TEXT_LETTERS = 8192
@@ -60,7 +60,7 @@ DEADLINE_S = 30.0
 URL_FETCH_S = 10.0
 """Time to fetch an image from a URL."""
 
-# Fields of requests (schemas/requests.py). Pydantic checks them while it parses.
+# Fields of requests; schemas/requests.py checks most of them while it parses.
 LIST_ITEMS = 4096
 """Items of any list; checked before the operator's own limits, so that a huge list is not parsed."""
 NAME_LETTERS = 1000
@@ -89,7 +89,7 @@ EXPORTED_IMAGES = 1000
 QUOTED_LETTERS = 40
 """Characters of a client's value that an error message repeats."""
 
-# Admission of all requests together (batching.py, service.py).
+# Admission of all requests together.
 WAITING_TEXTS = 1024
 """Default of `Settings.waiting`: texts under way; beyond it the answer is 429."""
 TEXTS_PER_IMAGE = 4
@@ -103,7 +103,7 @@ SHUTDOWN_RETRY_AFTER_S = 5
 GUARD_RETRY_AFTER_S = 1
 """Retry-After where bodies or connections are too many; such crowding passes quickly."""
 
-# Batches and threads (joined_engine.py, service.py, photos/).
+# Batches and threads.
 BATCH_TEXTS = 64
 """Texts of a batch; with more, the first of them wait longer and little is gained."""
 BATCH_IMAGES = 8
@@ -119,7 +119,7 @@ LIBRARY_THREADS = 4
 INLINE_TOKENIZED_LETTERS = 4000
 """Up to so many characters are tokenized in the event loop: faster than handing them to a thread."""
 
-# What the server keeps (photos/, routes/session.py, health.py).
+# Pictures, maps, sessions, health, towns.
 THUMBNAIL_PX = (160, 320, 640)
 """Longer sides of the thumbnails that are offered."""
 VIEW_PX = 2048

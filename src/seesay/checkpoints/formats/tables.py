@@ -9,16 +9,16 @@ from seesay.checkpoints.names import Row, Table, ignored, layer, nested, row
 
 
 def _qkv(foreign: str, native: str) -> Table:
-    """Rows for torch's fused input projection of attention."""
+    """Rows for a fused input projection of attention, of whose names `foreign` is the beginning."""
     return tuple(
-        row(f"{foreign}_{part}", *(f"{native}.{kind}.{part}" for kind in ("query", "key", "value")), how="stack")
+        row(f"{foreign}{part}", *(f"{native}.{kind}.{part}" for kind in ("query", "key", "value")), how="stack")
         for part in ("weight", "bias")
     )
 
 
 OPENAI_BLOCK: Table = (
     *layer("ln_1", "norm1"),
-    *_qkv("attn.in_proj", "attention"),
+    *_qkv("attn.in_proj_", "attention"),
     *layer("attn.out_proj", "attention.out"),
     *layer("ln_2", "norm2"),
     *layer("mlp.c_fc", "mlp.up"),
@@ -26,10 +26,7 @@ OPENAI_BLOCK: Table = (
     row("ls_1.gamma", "scale1.weight"),
     row("ls_2.gamma", "scale2.weight"),
     # cn_clip run with flash attention names the fused projection otherwise
-    *(
-        row(f"attn.Wqkv.{p}", *(f"attention.{k}.{p}" for k in ("query", "key", "value")), how="stack")
-        for p in ("weight", "bias")
-    ),
+    *_qkv("attn.Wqkv.", "attention"),
 )
 
 OPENAI_VIT: Table = (
@@ -101,10 +98,7 @@ BERT: Table = (
             *layer("output.dense", "mlp.down"),
             *layer("output.LayerNorm", "norm2"),
             # cn_clip run with flash attention
-            *(
-                row(f"attention.self.Wqkv.{p}", *(f"attention.{k}.{p}" for k in ("query", "key", "value")), how="stack")
-                for p in ("weight", "bias")
-            ),
+            *_qkv("attention.self.Wqkv.", "attention"),
             *layer("attention.self.out_proj", "attention.out"),
         ),
         "encoder.layer.{}.",

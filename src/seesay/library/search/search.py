@@ -106,7 +106,8 @@ def search_encoded(session: "Session", query: EncodedQuery, options: Options) ->
     candidates, relevance = _candidates(session, query, options)
     if query.name is not None and options.kind == "image":
         named = _named(store, space, query.name)
-        candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
+        if len(named):
+            candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
     if options.filters.min_score is not None:
         candidates = candidates.where(candidates.scores >= options.filters.min_score)
     likely = candidates

@@ -92,3 +92,8 @@ class VectorIndex(Protocol):
     def remove(self, ids: np.ndarray) -> None:
         """Removes rows by id, (M,) int64; unknown ids are ignored. The others keep their order: a new generation."""
         ...
+
+
+def is_complete(index: VectorIndex, state: IndexState) -> bool:
+    """Whether all rows of the state can be read."""
+    return all(index.view(kind, state) is not None for kind in KINDS)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.errors import LibraryError
-from seesay.library.vectors.index import EMPTY, KINDS, IndexState, Kind, VectorRow
+from seesay.library.vectors.index import EMPTY, KINDS, IndexState, Kind, VectorRow, is_complete
 from seesay.library.vectors.view import ArrayView
 from seesay.system.files import write_atomically
 
@@ -60,7 +60,8 @@ class Matrix:
     def add(self, rows: Iterable[VectorRow], last_id: int) -> None:
         state = self.state()
         with self._reporting():
-            self._check_complete(state)
+            if not is_complete(self, state):
+                raise FileNotFoundError(f"{self.folder} is incomplete")
             self._append(state, rows, last_id)
 
     def replace_all(self, rows: Iterable[VectorRow], last_id: int) -> None:
@@ -72,10 +73,6 @@ class Matrix:
     def remove(self, ids: np.ndarray) -> None:
         state = self.state()
         self.replace_all(self._rows_without(state, ids), state.last_id)
-
-    def _check_complete(self, state: IndexState) -> None:
-        if not all(self.view(kind, state) is not None for kind in KINDS):
-            raise FileNotFoundError(f"{self.folder} is incomplete")
 
     def _rows_without(self, state: IndexState, ids: np.ndarray) -> Iterator[VectorRow]:
         for kind in KINDS:

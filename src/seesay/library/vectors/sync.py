@@ -4,7 +4,7 @@ import numpy as np
 
 from seesay.library.storage.reads import Reads
 from seesay.library.storage.rows import Space
-from seesay.library.vectors.index import KINDS, IndexState, VectorIndex
+from seesay.library.vectors.index import KINDS, VectorIndex, is_complete
 
 FEW_ROWS = 1000  # up to so many, rows of deleted vectors do not matter
 LIVE_SHARE = 0.8  # an index with fewer live rows than this is compacted
@@ -35,8 +35,3 @@ def compact(index: VectorIndex, reads: Reads, space: Space) -> None:
         return
     ids = np.concatenate([view.ids for view in views])
     index.remove(ids[~reads.live(ids)])
-
-
-def is_complete(index: VectorIndex, state: IndexState) -> bool:
-    """Whether all rows of the state can be read."""
-    return all(index.view(kind, state) is not None for kind in KINDS)

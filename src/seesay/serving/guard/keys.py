@@ -25,7 +25,7 @@ class Keys:
         return self._digest is not None
 
     def opens(self, key: str) -> bool:
-        """Compares in constant time."""
+        """Whether this is the API key; compared in constant time."""
         return self._digest is not None and hmac.compare_digest(_digest(key), self._digest)
 
     def cookie(self) -> str:
@@ -33,7 +33,7 @@ class Keys:
         return self._cookie
 
     def lets_in(self, headers: dict[str, str]) -> bool:
-        """headers: a request's, by their names in lower case."""
+        """Whether a request may pass. headers: its own, by their names in lower case."""
         if not self.needed:
             return True
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -8,27 +8,20 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seesay.serving import limits
-from seesay.serving.errors import SERVER_FAULT
+from seesay.serving.errors import INVALID, SERVER_FAULT
 from seesay.serving.guard.keys import Keys
 from seesay.serving.log import event
 from seesay.serving.metrics import Metrics
 from seesay.serving.schemas.answers import Fault
 from seesay.serving.settings import Settings
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 WITHOUT_KEY = ("/", "/healthz", "/v1/session", "/favicon.ico")  # beside the page's own files
 PAGE_FILES = "/ui/"
@@ -48,7 +41,7 @@ class Refused(HTTPException):
     """A request that is answered before its route. It is no SeeSayError: as an HTTPException it passes unchanged through
     FastAPI's parsing of bodies, and it carries a response, not a cause."""
 
-    def __init__(self, status: int, code: str, message: str, kind: str = "invalid_request_error") -> None:
+    def __init__(self, status: int, code: str, message: str, kind: str = INVALID) -> None:
         headers: dict[int, dict[str, str]] = {
             HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
             HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": str(limits.GUARD_RETRY_AFTER_S)},
@@ -84,7 +77,7 @@ class _Answer:
 class Guard:
     """Wraps an ASGI application. Every request passes it, and every answer is logged and counted."""
 
-    def __init__(self, app: App, settings: Settings, keys: Keys, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, keys: Keys, metrics: Metrics) -> None:
         self.app, self.settings, self.keys, self.metrics = app, settings, keys, metrics
         self._held = 0  # bytes of the bodies of all unanswered requests
 
@@ -148,10 +141,9 @@ class Guard:
                 421, "wrong_host", f"this server does not answer for the name {host[:100]!r}; its owner can add it with --name"
             )
         origin = headers.get("origin")
-        if origin is not None and _site(origin) != host.lower():
-            raise Refused(403, "cross_site", "pages of other sites may not use this server")
         is_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET" and scope["path"] == "/"
-        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and not is_link:
+        from_elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site") and not is_link
+        if from_elsewhere or (origin is not None and _site(origin) != host.lower()):
             raise Refused(403, "cross_site", "pages of other sites may not use this server")
 
     def _bounded(self, receive: Receive, body: _Body) -> Receive:

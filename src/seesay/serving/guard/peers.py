@@ -96,7 +96,7 @@ def has_room(new: Connection, connections: Collection[Connection], most: int) ->
 
 
 def _oldest_idle_gives_way(client: str, new: Connection, connections: Collection[Connection]) -> bool:
-    """Of one client; False where it has no idle connection."""
+    """Closes the oldest idle connection of one client. Returns False where it has none."""
     idle = [
         (connection.idle_since, connection)
         for connection in connections

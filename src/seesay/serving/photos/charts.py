@@ -13,7 +13,7 @@ from seesay.library.map import VARIOUS, Map
 from seesay.render.contact_sheet import contact_sheet, grid
 from seesay.serving import limits
 from seesay.serving.photos.folders import Folders
-from seesay.serving.photos.latest import Latest, version
+from seesay.serving.photos.latest import Latest
 from seesay.serving.photos.photos import Photos, folders
 from seesay.system.paths import printable
 
@@ -44,11 +44,11 @@ class Charts:
 
         Raises what drawing that one raised.
         """
-        return self._latest.get(language, version(library))
+        return self._latest.get(language, library)
 
     def progress(self, language: str) -> tuple[bool, float]:
         """Whether a map is being drawn, and the share done of the one in this language, 0 to 1; 0 while another is drawn."""
-        return self._latest.busy, self._share if self._latest.making == language else 0.0
+        return self._latest.busy, self._share if self._latest.current == language else 0.0
 
     def kept(self, name: str | None) -> Chart | None:
         """One of the last maps by name: a client may request its sheet when there is a newer map already."""

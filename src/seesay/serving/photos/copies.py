@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from seesay.library import Library
 from seesay.library.duplicates import Copy
 from seesay.serving.photos.folders import Folders
-from seesay.serving.photos.latest import Latest, version
+from seesay.serving.photos.latest import Latest
 from seesay.serving.photos.photos import Photos, folders
 from seesay.serving.schemas.answers import CopyFacts, CopyGroup
 from seesay.system.paths import printable
@@ -23,7 +23,7 @@ class Copies:
 
     def get(self, library: Library) -> tuple[list[CopyGroup] | None, bool]:
         """The groups, the largest first, None before the first time; and whether they are being searched for."""
-        return self._latest.get("", version(library))
+        return self._latest.get("", library)
 
     def close(self) -> None:
         """Stops a search that is under way."""

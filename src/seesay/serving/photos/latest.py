@@ -11,7 +11,7 @@ from seesay.library import Library
 T = TypeVar("T")
 
 
-def version(library: Library) -> object:
+def _version(library: Library) -> object:
     """A version of the library's contents: another one when pictures were added or removed. Raises NoLibrary."""
     with library.session() as session:
         return session.store.last_vector_id(), tuple(sorted(session.store.count_files().items()))
@@ -41,13 +41,14 @@ class Latest(Generic[T]):
         self._thread: threading.Thread | None = None
         self._outcomes: dict[str, _Outcome[T]] = {}
         self._closing = False
-        self.making = ""  # the name whose result was begun last
+        self.current = ""  # the name whose result was begun last
 
-    def get(self, name: str, version: object) -> tuple[T | None, bool]:
-        """The newest result of a name, None before the first; and whether one of this version is being computed.
+    def get(self, name: str, library: Library) -> tuple[T | None, bool]:
+        """The newest result of a name, None before the first; and whether one of the library as it is now is being computed.
 
-        Raises what computing this version raised.
+        Raises NoLibrary, and what computing it raised.
         """
+        version = _version(library)
         with self._lock:
             outcome = self._outcomes.get(name)
             if outcome is not None and outcome.version == version:
@@ -55,7 +56,7 @@ class Latest(Generic[T]):
                     raise outcome.fault.with_traceback(outcome.trace)  # or the traceback would grow each time
                 return outcome.result, False
             if not self.busy:
-                self.making = name
+                self.current = name
                 self._thread = threading.Thread(target=self._work, args=(name, version), name=self._thread_name, daemon=True)
                 self._thread.start()
             return None if outcome is None else outcome.result, True

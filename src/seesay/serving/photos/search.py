@@ -1,8 +1,7 @@
 """A search over HTTP: the query's words and images are encoded in shared batches, then the library is searched."""
 
-import numpy as np
-
 from seesay.library.search.encode import PartVectors
+from seesay.serving.joined_engine import stacked
 from seesay.serving.photos.photos import SearchPage, search_page
 from seesay.serving.schemas.requests import SearchRequest, Thing
 from seesay.serving.service import Service
@@ -14,11 +13,7 @@ async def search_library(service: Service, request: SearchRequest) -> SearchPage
     phrased = service.encoder.phrased(request.query)
     async with service.admitted(1 + service.encoder.cost(images) + sum(map(len, phrased.values()))) as deadline:
         rows = (await service.encoder.encode(images, deadline, "picture")).rows
-        photos: dict[str, np.ndarray] = {}
-        for name, row in zip(request.pictures, rows, strict=True):
-            if isinstance(row, Exception):
-                raise row
-            photos[name] = row
+        photos = dict(zip(request.pictures, stacked(rows), strict=True)) if rows else {}
         vectors = PartVectors(photos, await service.encoder.encode_words(phrased, deadline))
         with service.metrics.stage("search"):
             return await service.photos.run(lambda library: search_page(library, request, vectors))

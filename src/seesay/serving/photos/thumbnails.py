@@ -53,7 +53,7 @@ class Thumbnails:
         return folder / name[:2] / f"{name}-{px}-{READER}.jpg"
 
     def _evict(self) -> None:
-        """Deletes the oldest files of a cache that is too large, until it is a tenth below its limit."""
+        """Deletes the oldest files of a cache that is too large, until it is THUMBNAIL_CACHE_SLACK below its limit."""
         try:
             assert self._folder is not None
             files = sorted(((stat := file.stat()).st_mtime, stat.st_size, file) for file in self._folder.glob("*/*.jpg"))

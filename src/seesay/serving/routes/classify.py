@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from seesay.model import Model
 from seesay.serving.encoding import Rows
 from seesay.serving.errors import fault_of
+from seesay.serving.joined_engine import stacked
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.answers import Classified, ClassifyAnswer, Score
@@ -26,10 +27,7 @@ async def classify(request: ClassifyRequest, service: ServiceDep) -> ClassifyAns
     async with service.admitted(service.encoder.cost(request.images) + len(prompts)) as deadline:
         texts = await service.encoder.encode(prompts, deadline, "label")
         images = await service.encoder.encode(request.images, deadline, "picture")
-    for row in texts.rows:
-        if isinstance(row, Exception):
-            raise row
-    classifier = ensemble(np.stack(list(texts.rows)), len(request.labels))  # type: ignore[arg-type]
+    classifier = ensemble(stacked(texts.rows), len(request.labels))
     return ClassifyAnswer(results=_results(service.model, images.rows, classifier, request.labels))
 
 

@@ -12,9 +12,8 @@ export class ApiError extends Error {
 
 export const pause = ms => new Promise(done => setTimeout(done, ms));
 
-// Returns the answer's JSON (`accepted` is true for a 202), or a Blob if `blob` is set. Throws ApiError, with status 0 if there was
-// no answer.
-// A busy server is asked again, three times.
+// Returns the answer's JSON (`accepted` is true for a 202), or a Blob if `blob` is set. A busy server is asked again, three times.
+// Throws ApiError, with status 0 if there was no answer.
 export async function call(method, path, body, { signal, blob = false } = {}) {
   for (let attempt = 0; ; attempt++) {
     let answer,

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import torch
-from torch import nn
 
 from seesay.checkpoints.export import sample_ids
 from seesay.engines.onnx import OnnxEngine
@@ -33,7 +32,7 @@ Advance = Callable[[int], None]  # called with the number of items that were jus
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """Features by key: `values` (N, F), float32, or float16 of a trunk. rows: key -> row. faults: key -> why it has none."""
+    """Features by key: `values` (N, F), in the tower's `cache_dtype`. rows: key -> row. faults: key -> why it has none."""
 
     rows: dict[str, int]
     values: np.ndarray
@@ -92,11 +91,11 @@ def _rows(keys: Sequence[str]) -> dict[str, int]:
     return {key: row for row, key in enumerate(keys)}
 
 
-def frozen_identity(tower: nn.Module, spec: object, after: int = 1) -> str:
+def frozen_identity(tower: Tower, spec: object, after: int) -> str:
     """A digest of everything but the image or text that frozen features depend on: the preparation (`spec`), and the weights of
     all but the last `after` groups, whose input the features are and which may learn."""
     total = hashlib.sha256(repr(spec).encode())
-    learning = {name for group in tower.groups()[-after:] for name in names_in(tower, group)}  # type: ignore[operator]
+    learning = {name for group in tower.groups()[-after:] for name in names_in(tower, group)}
     for name, tensor in tower.state_dict().items():
         if name not in learning:
             total.update(name.encode())

@@ -1,4 +1,4 @@
-"""Inputs of the towers: pixels and token ids, or stored features of towers frozen up to their projection."""
+"""Inputs of the towers: pixels and token ids, or stored features of the frozen part of a tower."""
 
 import zlib
 from collections.abc import Iterable, Sequence, Set
@@ -14,6 +14,7 @@ from seesay.images.augment import Augment, augment
 from seesay.images.preprocess import normalize
 from seesay.images.read import ImageInput, read
 from seesay.models.clip import Clip
+from seesay.models.layers.tower import Tower
 from seesay.tokenizers import Tokenizer
 from seesay.training.data.frozen_features import (
     VIEW,
@@ -43,9 +44,7 @@ class ImageInputs:
         self.clip, self.tower, self.spec, self.augment, self.device = clip, clip.image, spec, augment, device
         self.views = views if augment.random else 1
         self.frozen: FrozenFeatures | None = None
-        unlocked = unlocked_groups if unlocked_groups is not None else len(self.tower.groups())
-        cached = self.tower.cached_groups
-        self.freezable = cached is not None and unlocked <= cached and self.views > 0
+        self.freezable = _freezable(self.tower, unlocked_groups) and self.views > 0
         self.layout = torch.channels_last if self.tower.channels_last else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[call-overload]
 
@@ -103,11 +102,13 @@ class TextInputs:
     def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
         self.clip, self.tower, self.tokenizer, self.device = clip, clip.text, tokenizer, device
         self.frozen: FrozenFeatures | None = None
-        self.freezable = unlocked_groups is not None and unlocked_groups <= 1
+        self.freezable = _freezable(self.tower, unlocked_groups)
 
     def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
         """Features of these texts, from the file `store` or computed now."""
-        identity = frozen_identity(self.tower, self.tokenizer.spec)
+        trainable = self.tower.cached_groups
+        assert trainable is not None
+        identity = frozen_identity(self.tower, self.tokenizer.spec, trainable)
         encode = cache_encoder(self.clip, "text", self.device)
 
         def features(batch: list[str]) -> np.ndarray:
@@ -125,3 +126,9 @@ class TextInputs:
 
     def _ids(self, texts: Sequence[Any]) -> Tensor:
         return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)
+
+
+def _freezable(tower: Tower, unlocked_groups: int | None) -> bool:
+    """Whether all groups that learn (None: all there are) run on cached values."""
+    unlocked = len(tower.groups()) if unlocked_groups is None else unlocked_groups
+    return tower.cached_groups is not None and unlocked <= tower.cached_groups

@@ -50,7 +50,7 @@ def build(recipe: Recipe) -> BuiltModel:
     image, image_config = _tower(model.image, image_start, dim, "image")
     text, text_config = _tower(model.text, text_start, dim, "text")
     spec = _image_spec(model.image, image_start, image_config)
-    vocabulary_content, tokenizer_spec = _tokenizer(model.text, text_start, start_models, text_config)
+    vocabulary_content, tokenizer_spec = _tokenizer(model.text, start_models, text_config)
     start = image_start if image_start is not None and image_start is text_start else None
     loss = losses.CONTRASTIVE[recipe.loss.kind]
     config = ModelConfig(
@@ -208,11 +208,9 @@ def _image_spec(recipe: ImageTowerRecipe, start: Clip | None, config: ImageConfi
     return spec
 
 
-def _tokenizer(
-    recipe: TextTowerRecipe, start: Clip | None, start_models: StartModels, config: TextConfig
-) -> tuple[bytes, TokenizerSpec]:
+def _tokenizer(recipe: TextTowerRecipe, start_models: StartModels, config: TextConfig) -> tuple[bytes, TokenizerSpec]:
     """The content of the tokenizer.json, and the spec."""
-    name = recipe.tokenizer or (recipe.start or start_models.recipe.model.start if start is not None else None)
+    name = recipe.tokenizer or _start_name(recipe, start_models.recipe.model)
     if name is None:
         name = architecture(recipe.architecture).vocabulary if recipe.architecture else "clip"
     if name in SPECS:
