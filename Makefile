@@ -17,7 +17,7 @@ run: .venv/installed
 
 test: .venv/installed-test
 	scripts/browser
-	$(BIN)/python -m pytest --cov --cov-report=html:out/coverage
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=html:out/coverage
 
 check: .venv/installed-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
@@ -36,7 +36,7 @@ floors: requirements-dev.txt
 	scripts/floors > .venv-floors/floors.txt
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c .venv-floors/floors.txt \
 		-r requirements-dev.txt -r .venv-floors/floors.txt -e .
-	.venv-floors/bin/python -m pytest
+	.venv-floors/bin/python -m pytest -n 2 --dist loadfile
 
 # The original libraries beside SeeSay (tests/parity/README.md). Linux or macOS, 8 GB of environments, 10 GB of memory, half an hour.
 parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity

@@ -208,7 +208,11 @@ def test_a_tower_sees_the_colours_of_the_profile(format: str) -> None:
     assert np.abs(load_pixels(encode(without, format), spec)[0] - meant).mean() > 0.02
 
 
-@pytest.mark.parametrize("bad", [b"", SRGB[:100], b"\0" * 200, SRGB[:16] + b"Lab " + SRGB[20:], SRGB[:200]])
+@pytest.mark.parametrize(
+    "bad",
+    [b"", SRGB[:100], b"\0" * 200, SRGB[:16] + b"Lab " + SRGB[20:], SRGB[:200]],
+    ids=["empty", "cut in its header", "zeros", "of Lab", "cut in its tags"],  # bytes would name the time of their making
+)
 def test_an_srgb_profile_and_one_that_is_none_change_nothing(bad: bytes) -> None:
     for used in (SRGB, bad):
         np.testing.assert_array_equal(np.asarray(read(encode(scene(), "PNG", icc_profile=used)).image), np.asarray(scene()))
