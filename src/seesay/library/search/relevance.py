@@ -37,8 +37,8 @@ class Scale:
 # nothing likely and few right hits are unlikely; the curves are fitted to whether the first 15 hits of its queries are right.
 # The longer a text, the further it stands out from neutral phrases in any library. A sentence has to stand out so far that
 # captions of other photos have nothing likely half of the time, and those of the library's own nearly always something.
-WORD = Scale(best=1.6, hit=-1.0, midpoint=2.5, slope=2.6)
-WORDS = Scale(best=1.6, hit=-1.0, midpoint=5.9, slope=4.2)
+WORD = Scale(best=0.85, hit=-1.4, midpoint=2.2, slope=1.9)
+WORDS = Scale(best=2.0, hit=0.0, midpoint=3.6, slope=1.7)
 SENTENCE = Scale(best=6.0, hit=2.0, midpoint=7.0, slope=2.5)
 
 
