@@ -9,7 +9,9 @@ Size = Annotated[int, Bounds(least=1)]
 
 Modality = Literal["image", "text"]
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-Projection = Literal["linear", "mlp", "none"]  # into the shared space; "none": the pooled vector itself
+Projection = Literal[
+    "linear", "affine", "mlp", "none"
+]  # into the shared space; "affine": with a bias; "none": the pooled vector
 
 
 def check_heads(width: int, heads: int) -> None:
