@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.formats import open_clip_config
 from seesay.checkpoints.hub.catalog import FILE, Architecture
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig
@@ -54,7 +54,7 @@ def from_open_clip() -> Iterator[tuple[str, Architecture]]:
     """OpenCLIP's architectures by name."""
     for file in sorted(configs("open_clip", "model_configs").glob("*.json")):
         try:
-            described = open_clip.describe(json.loads(file.read_text(encoding="utf-8")), None, file.name)
+            described = open_clip_config.describe(json.loads(file.read_text(encoding="utf-8")), None, file.name)
         except CheckpointError:  # unsupported towers
             continue
         assert described.image

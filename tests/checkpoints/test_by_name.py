@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seesay.checkpoints.formats.open_clip import describe
+from seesay.checkpoints.formats.open_clip_config import describe
 from seesay.checkpoints.hub.catalog import Architecture, catalog
 from seesay.checkpoints.preprocessing import preset
 from seesay.errors import CheckpointError

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from seesay.checkpoints.containers.weights import TensorInfo, Weights
-from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.formats import open_clip_config
 from seesay.checkpoints.hub.catalog import CatalogModel, catalog
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
 from seesay.errors import CheckpointError
@@ -165,7 +165,7 @@ def check_open_clip_names(*, rewrite: bool) -> int:
         kind = refused_kind(cfg)
         stored[name] = {"model_cfg": cfg} | ({"refused": kind} if kind else {})
         try:
-            open_clip.describe({"model_cfg": cfg}, None, name)
+            open_clip_config.describe({"model_cfg": cfg}, None, name)
             if kind:
                 wrong.append(f"{name} should be refused: {kind}")
         except CheckpointError as error:

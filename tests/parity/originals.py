@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 from ftfy.fixes import remove_control_chars
 
-from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.formats import open_clip_config
 from seesay.tokenizers import SPECS, Tokenizer, pad_id, vocabulary
 from seesay.tokenizers.from_files import bert_json, clip_json
 from seesay.tokenizers.spec import TokenizerSpec
@@ -81,7 +81,7 @@ def repairs(name: str) -> AbstractContextManager[object]:
 
 def hf_spec(folder: Path) -> TokenizerSpec:
     """The TokenizerSpec that the reader makes of an OpenCLIP folder, but always padded."""
-    described = open_clip.describe(json.loads((folder / "open_clip_config.json").read_text()), None, folder.name)
+    described = open_clip_config.describe(json.loads((folder / "open_clip_config.json").read_text()), None, folder.name)
     padding_id = pad_id(folder)
     assert described.tokenizer_spec
     assert padding_id is not None

@@ -1,44 +1,21 @@
-"""OpenCLIP (2.x to 4.x): native towers, custom text towers, and BERT-like text towers of Hugging Face.
+"""OpenCLIP (2.x to 4.x): native towers, towers of timm, custom text towers, and BERT-like text towers of Hugging Face.
 
 Described by `open_clip_config.json`; bare weights, such as training checkpoints, by the catalogue or the caller.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
 
+from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats.bare_weights import ShapeRule, describe_by_shapes
-from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
-from seesay.checkpoints.formats.format import Evidence, ForeignModel, Format, Writer, has_any
-from seesay.checkpoints.formats.tables import (
-    BERT,
-    BERT_POOLER,
-    MASKS,
-    OPENAI_TEXT,
-    RESNET_MARK,
-    SCALE,
-    openai_image,
-    openai_names,
-)
-from seesay.checkpoints.formats.transformers_config import bert_config
-from seesay.checkpoints.formats.writing import require_expressible
+from seesay.checkpoints.formats.format import Evidence, Format, has_any
+from seesay.checkpoints.formats.open_clip_config import configuration, preprocessing_file
+from seesay.checkpoints.formats.open_clip_writing import TITLE, WRITER
+from seesay.checkpoints.formats.tables import BERT, BERT_POOLER, MASKS, OPENAI_BOTH, OPENAI_TEXT, SCALE, openai_image
+from seesay.checkpoints.formats.trunks import has_trunk, trunk_table
 from seesay.checkpoints.names import Table, nested, row
-from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
 from seesay.errors import CheckpointError
-from seesay.images.spec import ImageSpec
-from seesay.models.config import ImageConfig, ModelConfig, TextConfig
-from seesay.models.families.bert.config import BertConfig
-from seesay.models.families.clip_text.config import ClipTextConfig
-from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
-from seesay.models.fields import Activation
-from seesay.system.schema import read_object
-from seesay.tokenizers.spec import Cleaning, TokenizerSpec
-from seesay.tokenizers.vocabulary import PIECES
-
-# Tensor names
 
 HF_TEXT_NAMES: Table = (
     *nested(BERT + BERT_POOLER, "text.transformer.", "text."),
@@ -50,248 +27,25 @@ HF_TEXT_NAMES: Table = (
 CUSTOM_TEXT_NAMES: Table = (*nested(OPENAI_TEXT, "text.", "text."), *MASKS, *SCALE)
 
 
+def _image_table(names: Collection[str]) -> Table:
+    return trunk_table(names) if has_trunk(names) else openai_image(names)
+
+
+def _native_table(names: Collection[str]) -> Table:
+    return OPENAI_BOTH + _image_table(names)
+
+
+def _is_native(weights: Weights) -> bool:
+    return "visual.conv1.weight" in weights.names or has_trunk(weights.names)
+
+
 def _hf_text_table(names: Collection[str]) -> Table:
-    return HF_TEXT_NAMES + openai_image(names)
+    return HF_TEXT_NAMES + _image_table(names)
 
 
 def _custom_text_table(names: Collection[str]) -> Table:
-    return CUSTOM_TEXT_NAMES + openai_image(names)
+    return CUSTOM_TEXT_NAMES + _image_table(names)
 
-
-# Configuration: open_clip_config.json
-
-NATIVE_ONLY = "this tower is not one that SeeSay reads from OpenCLIP (only its own ViT and ResNet)"
-CUSTOM = "OpenCLIP's experimental attention blocks are not known here, and no published model uses them"
-CUSTOM_KEYS = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
-MODEL = {
-    *("embed_dim", "vision_cfg", "text_cfg", "multimodal_cfg", "custom_text", "quick_gelu", "output_dict", "cast_dtype"),
-    *("init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),  # the weights hold what training made of them
-}
-VISION = {
-    *("layers", "width", "head_width", "mlp_ratio", "patch_size", "image_size", "ls_init_value", "patch_dropout", "no_ln_pre"),
-    *("pos_embed_type", "final_ln_after_pool", "pool_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type"),
-    *("attentional_pool", "attn_pooler_queries", "attn_pooler_heads", *CUSTOM_KEYS),
-}
-TEXT = {
-    *("context_length", "vocab_size", "hf_tokenizer_name", "tokenizer_mode", "tokenizer_kwargs", "width", "heads", "layers"),
-    *("mlp_ratio", "ls_init_value", "embed_cls", "pad_id", "eos_id", "no_causal_mask", "final_ln_after_pool", "pool_type"),
-    *("proj_bias", "proj_type", "output_tokens", "act_kwargs", "norm_kwargs", "block_type", "hf_model_name"),
-    *("hf_model_pretrained", "hf_proj_type", "hf_pooler_type", *CUSTOM_KEYS),
-}
-HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
-POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
-# OpenCLIP names a Hugging Face text model without its sizes; these are the ones that its own configurations use.
-ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-HF_TEXT_MODELS: dict[str, dict[str, Any]] = {
-    "roberta-base": ROBERTA,
-    "roberta-large": ROBERTA | LARGE,
-    "xlm-roberta-base": ROBERTA | {"model_type": "xlm-roberta", "vocab_size": 250002},
-    "xlm-roberta-large": ROBERTA | LARGE | {"model_type": "xlm-roberta", "vocab_size": 250002},
-    "bert-base-uncased": {"model_type": "bert"},
-    "bert-base-chinese": {"model_type": "bert", "vocab_size": 21128},
-}
-
-
-def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name: str) -> Description:
-    """The model in an open_clip_config.json. Raises CheckpointError with every fault.
-
-    hf_text: the config.json of a Hugging Face text tower, if there is one beside. name: the file, for messages.
-    """
-    faults: list[str] = []
-    s = ForeignConfig(config.get("model_cfg", config), "model_cfg", faults)
-    quick = bool(s.values.get("quick_gelu", False))
-    s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
-    _refuse_unknown(s, MODEL)
-    image, text = _image(s.part("vision_cfg"), quick), s.part("text_cfg")
-    text_config = _hf_text(text, hf_text) if text.values.get("hf_model_name") else _clip_text(text, quick)
-    tokenizer_spec = _tokenizer_spec(text, text_config)
-    dim = s.integer("embed_dim")
-    image_spec = image_spec_of(config, image.image_px, faults)
-    raise_faults(faults, name)
-    return Description(
-        dim=dim,
-        image=image,
-        text=text_config,
-        image_spec=image_spec,
-        tokenizer_spec=tokenizer_spec,
-        tokenizer=_vocabulary(text.values, text_config),
-        source=name,
-    )
-
-
-def _vocabulary(text_cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
-    named = text_cfg.get("hf_tokenizer_name") or text_cfg.get("hf_model_name")
-    return "folder" if named or text.vocabulary < PIECES["open_clip"] else "open_clip"
-
-
-def _image(s: ForeignConfig, quick: bool) -> ImageConfig:
-    s.refuse("timm_model_name", lambda v: not v, NATIVE_ONLY)
-    s.refuse("attentional_pool", lambda v: not v, "attentional pooling is CoCa's, which is not read")
-    _refuse_custom(s, VISION)
-    head_width, width = s.integer("head_width", 64), s.integer("width", 768)
-    layers = s.values.get("layers", 12)
-    if isinstance(layers, list | tuple):
-        if len(layers) != 4 or not all(isinstance(n, int) and n >= 1 for n in layers):
-            s.faults.append(f"{s.at}.layers: expected a number, or four, got {layers!r}")
-            layers = (1, 1, 1, 1)
-        return ModifiedResNetConfig(
-            kind="modified-resnet",
-            image_px=s.side("image_size", 224),
-            width=width,
-            stages=tuple(layers),
-            heads=width * 32 // head_width,
-        )
-    return VitConfig(
-        kind="vit",
-        image_px=s.side("image_size", 224),
-        patch_px=s.side("patch_size", 16),
-        width=width,
-        depth=s.integer("layers", 12),
-        heads=width // head_width,
-        mlp_width=int(width * s.number("mlp_ratio", 4.0)),
-        activation=_activation(s, quick),
-        layer_norm_eps=_eps(s),
-        pooling=s.choice("pool_type", {"tok": "cls", "avg": "mean"}, "tok"),
-        norm_before=not s.values.get("no_ln_pre", False),
-        norm_after_pool=bool(s.values.get("final_ln_after_pool", False)),
-        layer_scale=s.values.get("ls_init_value") is not None,
-    )
-
-
-def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
-    _refuse_custom(s, TEXT)
-    s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
-    s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
-    s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
-    width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
-    pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
-    if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
-        s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
-    return ClipTextConfig(
-        kind="clip-text",
-        width=width,
-        depth=s.integer("layers", 12),
-        heads=s.integer("heads", 8),
-        mlp_width=int(width * s.number("mlp_ratio", 4.0)),
-        vocabulary=vocabulary,
-        positions=s.integer("context_length", 77),
-        activation=_activation(s, quick),
-        layer_norm_eps=_eps(s),
-        causal=not s.values.get("no_causal_mask", False),
-        pooling="last" if pooling == "last" else "eos",
-        # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
-        eos_id=s.integer("eos_id", 2, least=0, most=vocabulary - 1) if pooling == "eos" else vocabulary - 1,
-        projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
-    )
-
-
-def _hf_text(s: ForeignConfig, beside: Mapping[str, Any] | None) -> BertConfig:
-    _refuse_custom(s, TEXT)
-    name = str(s.values["hf_model_name"])
-    values = HF_TEXT_MODELS.get(name.removeprefix("FacebookAI/"), beside)
-    if values is None:
-        s.faults.append(
-            f"text_cfg.hf_model_name: {name!r} is not known here ({', '.join(HF_TEXT_MODELS)}); "
-            "put that model's config.json beside"
-        )
-        values = HF_TEXT_MODELS["roberta-base"]
-    return bert_config(
-        values,
-        pooling=s.choice("hf_pooler_type", POOLERS, "mean_pooler"),
-        head=s.choice("hf_proj_type", {"mlp": "mlp", "linear": "linear", None: "none"}, "mlp"),
-        at="config.json",
-        faults=s.faults,
-    )
-
-
-def _refuse_custom(s: ForeignConfig, supported: set[str]) -> None:
-    for key in CUSTOM_KEYS:
-        s.refuse(key, lambda v: not v, CUSTOM)
-    s.refuse("block_type", lambda v: v in (None, "default"), CUSTOM)
-    _refuse_unknown(s, supported)
-
-
-def _refuse_unknown(s: ForeignConfig, supported: set[str]) -> None:
-    unknown = sorted(key for key in s.values if key not in supported and not key.startswith("timm_"))
-    s.faults.extend(f"{s.at}.{key}: unknown key, which might change what the model computes" for key in unknown)
-
-
-def _activation(s: ForeignConfig, quick: bool) -> Activation:
-    approximate: Activation = s.part("act_kwargs").choice("approximate", {"none": "gelu", "tanh": "gelu_tanh"}, "none")
-    return "quick_gelu" if quick else approximate
-
-
-def _eps(s: ForeignConfig) -> float:
-    return s.part("norm_kwargs").number("eps", 1e-5)
-
-
-def image_spec_of(config: Mapping[str, Any], image_px: int, faults: list[str]) -> ImageSpec:
-    """The `preprocess_cfg` of an open_clip_config.json; `image_px`: where it has no size."""
-    s = ForeignConfig(config, "", faults).part("preprocess_cfg")
-    s.refuse("mode", lambda v: v == "RGB", "only RGB is known")
-    size = s.side("size", image_px)
-    return ImageSpec(
-        size_px=size,
-        resize=s.choice("resize_mode", {"shortest": "shortest", "longest": "longest", "squash": "squash"}, "shortest"),
-        resize_px=size,
-        interpolation=s.choice("interpolation", {"bicubic": "bicubic", "bilinear": "bilinear"}, "bicubic"),
-        mean=s.three("mean", CLIP_MEAN),
-        std=s.three("std", CLIP_STD),
-        fill=s.integer("fill_color", 0, least=0, most=255),
-    )
-
-
-def _tokenizer_spec(s: ForeignConfig, text: TextConfig) -> TokenizerSpec:
-    """Padding is "longest" where it changes no vector: BERT-like towers mask it, causal ones pool before it."""
-    s.refuse("tokenizer_mode", lambda v: not v, "the order of special tokens in CLIPS is not known here")
-    options = s.part("tokenizer_kwargs")
-    if s.values.get("hf_tokenizer_name") or s.values.get("hf_model_name"):
-        cleaning = options.choice("clean", HF_CLEANINGS, "whitespace")
-        options.refuse("language", lambda v: v is None, "vocabularies with a token for each language are not known here")
-        supported = {"clean", "strip_sep_token", "language"}
-    else:  # OpenCLIP's own tokenizer
-        cleaning = options.choice("clean", {"lower": "clip"}, "lower")
-        supported = {"clean"}
-    unknown = sorted(options.values.keys() - supported)
-    s.faults.extend(f"{options.at}.{key}: unknown key, which might change the ids of a text" for key in unknown)
-    exact = isinstance(text, BertConfig) or (isinstance(text, ClipTextConfig) and text.causal and text.pooling == "eos")
-    return TokenizerSpec(
-        context_length=s.integer("context_length", 77),
-        pad_id=_pad_id(s.values, text),
-        padding="longest" if exact else "context",
-        cleaning=cleaning,
-        end=options.choice("strip_sep_token", {False: "kept", True: "zeroed"}, False),
-    )
-
-
-def _pad_id(text_cfg: Mapping[str, Any], text: TextConfig) -> int:
-    """The padding of the named tokenizer: RoBERTa, XLM-R and XLM-V use 1. Tokenizer files beside the weights win over it."""
-    if isinstance(text, BertConfig):
-        return text.pad_id
-    name = str(text_cfg.get("hf_tokenizer_name", "")).lower()
-    return 1 if "xlm" in name or "roberta" in name else 0
-
-
-def configuration(evidence: Evidence) -> Description | None:
-    """The description in the folder's open_clip_config.json; None where there is none."""
-    file, text_file = evidence.folder / "open_clip_config.json", evidence.folder / "config.json"
-    if not file.is_file():
-        return None
-    return describe(read_object(file), read_object(text_file) if text_file.is_file() else None, str(file))
-
-
-def preprocessing_file(folder: Path, image_px: int) -> ImageSpec | None:
-    """Preprocessing from the folder's open_clip_config.json; None where there is none."""
-    file, faults = folder / "open_clip_config.json", list[str]()
-    if not file.is_file():
-        return None
-    spec = image_spec_of(read_object(file), image_px, faults)
-    raise_faults(faults, str(file))
-    return spec
-
-
-# Bare weights
 
 RULE = ShapeRule(source="what the caller says", vocabulary="clip")
 
@@ -308,111 +62,11 @@ def _hf_text_rule(evidence: Evidence) -> Description:
     )
 
 
-# Writing
-
-
-def _translate(config: ModelConfig, vocabulary: bytes | None) -> ForeignModel:
-    """OpenCLIP names its tokenizers by repository or uses its own, so the vocabulary is not written."""
-    image, text, spec = config.image, config.text, config.image_spec
-    if image is None or text is None or spec is None:
-        raise CheckpointError("OpenCLIP cannot express one tower alone; it needs both")
-    require_expressible("OpenCLIP", _reasons_against(image, text, spec))
-    assert isinstance(text, ClipTextConfig)
-    assert isinstance(image, VitConfig | ModifiedResNetConfig)
-    model_cfg = {"embed_dim": config.dim, "vision_cfg": _vision_cfg(image), "text_cfg": _text_cfg(text)}
-    model_cfg |= _unless(text.activation != "quick_gelu", quick_gelu=True)
-    model_cfg |= _unless(config.logit_bias is None, init_logit_bias=config.logit_bias)
-    preprocess_cfg = {
-        "size": spec.size_px,
-        "mode": "RGB",
-        "mean": list(spec.mean),
-        "std": list(spec.std),
-        "interpolation": spec.interpolation,
-        "resize_mode": spec.resize,
-        "fill_color": spec.fill,
-    }
-    names = (RESNET_MARK,) if isinstance(image, ModifiedResNetConfig) else ()
-    files = {"open_clip_config.json": {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}}
-    return ForeignModel(NATIVE.title, openai_names(names), files)
-
-
-def _reasons_against(image: ImageConfig, text: TextConfig, spec: ImageSpec) -> list[str]:
-    """Why OpenCLIP cannot express this model exactly."""
-    reasons = []
-    if not isinstance(text, ClipTextConfig):
-        reasons.append(
-            f"its text tower is {text.kind}, which OpenCLIP names after a repository on the hub instead of describing it"
-        )
-    if not isinstance(image, VitConfig | ModifiedResNetConfig):
-        reasons.append(f"its image tower is {image.kind}")
-    if spec.resize == "shortest" and spec.resize_px != spec.size_px:
-        reasons.append(f"its pictures are resized to {spec.resize_px} and cropped to {spec.size_px} pixels")
-    if spec.interpolation not in ("bicubic", "bilinear"):
-        reasons.append(f"its pictures are resized by {spec.interpolation}")
-    if isinstance(image, VitConfig) and isinstance(text, ClipTextConfig):
-        if (image.activation == "quick_gelu") != (text.activation == "quick_gelu"):
-            reasons.append("only one of its towers uses QuickGELU")
-        if image.projection != "linear" or text.projection != "linear":
-            reasons.append("a tower's projection is not linear")
-    return reasons
-
-
-def _vision_cfg(image: VitConfig | ModifiedResNetConfig) -> dict[str, Any]:
-    sizes: dict[str, Any] = {"image_size": image.image_px, "width": image.width}
-    if isinstance(image, ModifiedResNetConfig):
-        return sizes | {"layers": list(image.stages), "head_width": image.width * 32 // image.heads}
-    return {
-        **sizes,
-        "layers": image.depth,
-        "patch_size": image.patch_px,
-        "head_width": image.width // image.heads,
-        **_unless(image.mlp_width == 4 * image.width, mlp_ratio=image.mlp_width / image.width),
-        **_unless(image.norm_before, no_ln_pre=True),
-        **_unless(image.pooling == "cls", pool_type="avg"),
-        **_unless(not image.norm_after_pool, final_ln_after_pool=True),
-        **_unless(not image.layer_scale, ls_init_value=1e-5),
-        **_block_cfg(image),
-    }
-
-
-def _text_cfg(text: ClipTextConfig) -> dict[str, Any]:
-    cfg: dict[str, Any] = {
-        "context_length": text.positions,
-        "vocab_size": text.vocabulary,
-        "width": text.width,
-        "heads": text.heads,
-        "layers": text.depth,
-        **_unless(text.mlp_width == 4 * text.width, mlp_ratio=text.mlp_width / text.width),
-        **_unless(text.causal, no_causal_mask=True),
-        **_unless(text.pooling == "eos", pool_type="last"),
-        **_block_cfg(text),
-    }
-    if text.pooling == "eos" and text.eos_id != text.vocabulary - 1:
-        cfg |= {"pool_type": "eos", "eos_id": text.eos_id}
-    return cfg
-
-
-def _block_cfg(tower: VitConfig | ClipTextConfig) -> dict[str, Any]:
-    return {
-        **_unless(tower.layer_norm_eps == 1e-5, norm_kwargs={"eps": tower.layer_norm_eps}),
-        **_unless(tower.activation != "gelu_tanh", act_kwargs={"approximate": "tanh"}),
-    }
-
-
-def _unless(default: bool, **value: Any) -> dict[str, Any]:
-    """A setting, left out where it equals OpenCLIP's default."""
-    return {} if default else value
-
-
-# The formats
-
-WRITER = Writer("open_clip", "open_clip_model.safetensors", _translate)
-
 NATIVE = Format(
     name="open_clip",
-    title="OpenAI or OpenCLIP",
-    recognises=has_any("visual.conv1.weight"),
-    table=openai_names,
+    title=TITLE,
+    recognises=_is_native,
+    table=_native_table,
     rule=_rule,
     configuration=configuration,
     preprocessing_file=preprocessing_file,

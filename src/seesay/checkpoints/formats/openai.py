@@ -2,7 +2,7 @@
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.description import Description
-from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.formats import open_clip_config
 from seesay.checkpoints.formats.bare_weights import ShapeRule, describe_by_shapes
 from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.formats.tables import openai_names
@@ -34,7 +34,7 @@ FORMAT = Format(
     recognises=_recognises,
     table=openai_names,
     rule=_rule,
-    configuration=open_clip.configuration,  # OpenCLIP republishes these weights with a configuration of its own
+    configuration=open_clip_config.configuration,  # OpenCLIP republishes these weights with a configuration of its own
     preprocessing="openai",
-    preprocessing_file=open_clip.preprocessing_file,
+    preprocessing_file=open_clip_config.preprocessing_file,
 )

@@ -121,7 +121,7 @@ NUMBERS: Table = tuple(
 )
 _VIT = nested(OPENAI_VIT, "visual.", "image.")
 _RESNET = nested(OPENAI_RESNET, "visual.", "image.")
-_BOTH_TOWERS: Table = (*nested(OPENAI_TEXT, "", "text."), *NUMBERS, *MASKS, *SCALE)
+OPENAI_BOTH: Table = (*nested(OPENAI_TEXT, "", "text."), *NUMBERS, *MASKS, *SCALE)
 RESNET_MARK = "visual.attnpool.positional_embedding"
 
 
@@ -132,4 +132,4 @@ def openai_image(names: Collection[str]) -> Table:
 
 def openai_names(names: Collection[str]) -> Table:
     """OpenAI's two towers, also used by OpenCLIP's native models."""
-    return _BOTH_TOWERS + openai_image(names)
+    return OPENAI_BOTH + openai_image(names)
