@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seesay.checkpoints.description import Description
+from seesay.checkpoints.formats import siglip
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.formats.format import Evidence
 from seesay.checkpoints.formats.transformers_config import bert_config
@@ -77,7 +78,14 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         tokenizer_spec=tokenizer_spec,
         tokenizer=_vocabulary(text.values, text_config),
         source=name,
+        biased=s.values.get("init_logit_bias") is not None,
+        traits=siglip.TRAITS if _is_siglip(text_config) else None,
     )
+
+
+def _is_siglip(text: TextConfig) -> bool:
+    """Whether the text tower is SigLIP's, which takes any ids and was trained with one kind of vocabulary."""
+    return isinstance(text, ClipTextConfig) and text.pooling == "last" and text.projection == "affine"
 
 
 def _vocabulary(text_cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
@@ -126,11 +134,16 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
     _refuse_custom(s, TEXT)
     s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
-    s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
     width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
     if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
         s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
+    linear = "affine" if s.values.get("proj_bias") else "linear"
+    ends = {  # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
+        "argmax": vocabulary - 1,
+        "eos": s.integer("eos_id", 2, least=0, most=vocabulary - 1),
+        "last": siglip.END if linear == "affine" else vocabulary - 1,
+    }
     return ClipTextConfig(
         kind="clip-text",
         width=width,
@@ -143,9 +156,8 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
         layer_norm_eps=_eps(s),
         causal=not s.values.get("no_causal_mask", False),
         pooling="last" if pooling == "last" else "eos",
-        # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
-        eos_id=s.integer("eos_id", 2, least=0, most=vocabulary - 1) if pooling == "eos" else vocabulary - 1,
-        projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
+        eos_id=ends[pooling],
+        projection=s.choice("proj_type", {"linear": linear, "none": "none"}, "linear"),
     )
 
 
