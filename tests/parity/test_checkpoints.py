@@ -89,7 +89,10 @@ def _gradients(clip: Clip, expected: dict[str, np.ndarray], origins: Mapping[str
         origin = origins[name]
         gradient = parameter.grad.numpy()
         foreign.setdefault(origin.foreign, []).append((origin.part, gradient.T if origin.how == "transpose" else gradient))
-    worst, largest = 0.0, max(float(value[0]) for name, value in expected.items() if name.startswith("gradient/"))
+    worst, largest = (
+        0.0,
+        max((float(value[0]) for name, value in expected.items() if name.startswith("gradient/")), default=0.0),
+    )
     stored = {name.removeprefix("gradient/"): value for name, value in expected.items() if name.startswith("gradient/")}
     assert stored.keys() <= foreign.keys()
     for name, value in stored.items():

@@ -26,7 +26,6 @@ NAMES = {
     "image_encoder.model.": "a MobileCLIP model",
     "cond_stage_model.": "a Stable Diffusion model",
     "conditioner.embedders.": "a Stable Diffusion XL model",
-    "params/img/": "a big_vision model",
 }
 # By `model_type` in transformers' config.json; a type that is not listed is named by itself.
 MODEL_TYPES = {
