@@ -69,7 +69,7 @@ class Origin:
             case "stack":
                 return (foreign[0] // self.parts, *foreign[1:]) if foreign else foreign
             case "scalar":
-                return ()
+                return () if foreign in ((), (1,)) else foreign
             case "squeeze":
                 return squeezed(foreign)
         return foreign

@@ -1,6 +1,7 @@
 """Reads OpenCLIP's open_clip_config.json: towers, preprocessing and tokenizer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_fault
 from seesay.checkpoints.formats.format import Evidence
 from seesay.checkpoints.formats.transformers_config import bert_config
 from seesay.checkpoints.formats.trunks import trunk_by_model
+from seesay.checkpoints.hub.catalog import CatalogModel
 from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ImageConfig, TextConfig
@@ -253,7 +255,18 @@ def configuration(evidence: Evidence) -> Description | None:
     file, text_file = evidence.folder / "open_clip_config.json", evidence.folder / "config.json"
     if not file.is_file():
         return None
-    return describe(read_object(file), read_object(text_file) if text_file.is_file() else None, str(file))
+    described = describe(read_object(file), read_object(text_file) if text_file.is_file() else None, str(file))
+    entry = evidence.overrides.entry
+    return described if entry is None or described.traits is None else _as_published(described, entry)
+
+
+def _as_published(described: Description, entry: CatalogModel) -> Description:
+    """SigLIP as its authors computed it: timm and OpenCLIP take the exact GELU for some of their weights, flax has the tanh
+    form."""
+    assert described.image is not None
+    assert described.text is not None
+    image = described.image.overridden(activation=entry.activation)
+    return replace(described, image=image, text=described.text.overridden(activation=entry.activation))
 
 
 def preprocessing_file(folder: Path, image_px: int) -> ImageSpec | None:
