@@ -154,11 +154,11 @@ def test_what_transformers_fetched_of_chinese_clip_is_used(hub: HubServer, seesa
     assert seesay(LOADED.format(name), SEESAY_OFFLINE="1").split()[0] == "chinese-clip/ViT-B-16"
 
 
-@pytest.mark.parametrize("name", ["google/siglip-base-patch16-224", "hf-hub:google/siglip-base-patch16-224"])
+@pytest.mark.parametrize("name", ["Salesforce/blip-itm-base-coco", "hf-hub:Salesforce/blip-itm-base-coco"])
 def test_a_family_that_is_not_read_is_told_before_its_weights_are_fetched(hub: HubServer, seesay: Seesay, name: str) -> None:
     weights = bytes(range(256)) * 2000
-    hub.add(name.removeprefix("hf-hub:"), {"config.json": b'{"model_type": "siglip"}', "model.safetensors": weights})
-    assert "this is a SigLIP model (Hugging Face), which this version of SeeSay does not read" in seesay(LOADED.format(name))
+    hub.add(name.removeprefix("hf-hub:"), {"config.json": b'{"model_type": "blip"}', "model.safetensors": weights})
+    assert "this is a BLIP model (Hugging Face), which this version of SeeSay does not read" in seesay(LOADED.format(name))
     assert hub.downloads() == []
 
 

@@ -335,7 +335,6 @@ def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("vision_model.head.probe", "SigLIP"),
         ("visual.trunk.stem.weight", "timm"),
         ("text_decoder.x", "CoCa"),
         ("text_model.roberta.embeddings.LayerNorm.weight", "an AltCLIP model"),
@@ -356,7 +355,7 @@ def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        ("siglip", "a SigLIP model"),
+        ("siglip2", "a SigLIP 2 model of NaFlex"),
         ("altclip", "an AltCLIP model"),
         ("align", "an ALIGN model"),
         ("clipseg", "a CLIPSeg model"),

@@ -19,6 +19,7 @@ from seesay.models.families.cbow.config import CbowConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
+from seesay.models.families.siglip_vit.config import SiglipVitConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.initialise import initialise
 from seesay.models.layers.groups import freeze, parameters_in
@@ -101,6 +102,7 @@ LITE = EfficientNetLiteConfig(
     "efficientnet-lite", 64, ((1, 3, 1), (2, 3, 2), (1, 5, 2)), (8, 8, 12, 16, 24), 0, "linear", "batch"
 )
 VIT = VitConfig("vit", 32, 8, 16, 2, 2, 32, "gelu", 1e-5)
+SIGLIP = SiglipVitConfig("siglip-vit", 32, 8, 16, 2, 2, 32, "gelu_tanh", 1e-6, "linear")
 RESNET = ModifiedResNetConfig("modified-resnet", 64, 8, (1, 1, 1, 1), 4)
 TEXT = ClipTextConfig("clip-text", 16, 2, 2, 32, 40, 12, "gelu", 1e-5, True, "eos", 39)
 BERT = BertConfig("bert", 16, 2, 2, 32, 40, 12, "gelu", 1e-12, "mean", "linear")
@@ -108,11 +110,13 @@ TOWERS = {
     "vit": (VIT, None),
     "vit-mlp": (replace(VIT, projection="mlp"), None),
     "vit-mean-mlp": (replace(VIT, projection="mlp", pooling="mean"), None),
+    "siglip": (SIGLIP, None),
     "resnet": (RESNET, None),
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
     "lite-conse": (replace(LITE, head="conse", classes=7), None),
     "lite-branch": (replace(LITE, head="conse", classes=7, branch=2), None),
+    "text-affine": (None, replace(TEXT, causal=False, pooling="last", projection="affine")),
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),

@@ -50,7 +50,10 @@ POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
     "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
-    "timm image tower": ("timm_model_name", lambda cfg: cfg["vision_cfg"].get("timm_model_name")),
+    "timm image tower": (
+        "timm_model_name",
+        lambda cfg: "timm_model_name" in cfg["vision_cfg"] and "_siglip_" not in cfg["vision_cfg"]["timm_model_name"],
+    ),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
 }
@@ -105,6 +108,10 @@ def _of_open_clip(model: Any) -> Facts:
             "image norm before": not isinstance(visual.ln_pre, nn.Identity),
             "image patch": _one(visual.patch_size),
         }
+    if hasattr(visual, "trunk"):
+        assert visual.trunk.global_pool == "map"
+        assert len(visual.head) == 0
+        facts |= {"image patch": _one(visual.trunk.patch_embed.patch_size)}
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         text = model.text
         assert text.transformer.pooler is None
@@ -121,8 +128,12 @@ def _of_open_clip(model: Any) -> Facts:
         "text pooling": {"argmax": "eos", "eos": "eos", "last": "last"}[pooling],
         # OpenAI's tokenizer gives its end the highest id, at which argmax points
         "text end": {"argmax": text.vocab_size - 1, "eos": end, "last": None}[pooling],
-        "text head": "none" if text.text_projection is None else "linear",
+        "text head": _head(text.text_projection),
     }
+
+
+def _head(projection: Any) -> str:
+    return "none" if projection is None else "affine" if isinstance(projection, nn.Linear) else "linear"
 
 
 def _one(sides: Any) -> Any:

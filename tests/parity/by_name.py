@@ -32,9 +32,11 @@ from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.modified_resnet.tower import AttentionPool
+from seesay.models.families.siglip_vit.config import SiglipVitConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.layers.transformer import ACTIVATIONS, Attention, Mlp
 from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_clip_configs, refused_kind
+from tests.parity.siglip_architectures import siglips
 
 GELU_ALL_THE_SAME = ("open_clip/ViT-B-16/dfn2b",)  # OpenCLIP's flag is wrong here; the catalogue's entry says why
 STORED = Path(__file__).parent / "data" / "by_name.json"
@@ -102,6 +104,8 @@ def facts_of_original(model: nn.Module) -> Facts:
             note("epsilons", module.eps)
         if name.endswith((".c_fc", ".fc1", ".intermediate.dense")):
             note("mlp widths", module.out_features)
+        if name.endswith(".mlp") and hasattr(module, "act"):  # timm's
+            note("activations", activation_name(module.act))
         if name.endswith(".gelu"):  # OpenAI's and its heirs' blocks, whatever the activation is
             note("activations", activation_name(module))
         for attribute in ("activation_fn", "intermediate_act_fn"):
@@ -144,6 +148,8 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
         case VitConfig() as c:
             facts |= {"image size": c.image_px, "image patch": c.patch_px, "image pooling": c.pooling}
             facts |= {"image norm before": c.norm_before, "image norm after pool": c.norm_after_pool}
+        case SiglipVitConfig() as c:
+            facts |= {"image size": c.image_px, "image patch": c.patch_px}
         case ModifiedResNetConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:
@@ -225,10 +231,10 @@ def main() -> None:
     selected = [name for name in sys.argv[1:] if not name.startswith("--")]
     logging.disable(logging.WARNING)  # "No pretrained weights loaded", for every name
     failures = 0
-    for library, models in LIBRARIES.items():
+    for library, models in (LIBRARIES | {"transformers, SigLIP": siglips}).items():
         if selected and library not in selected:
             continue
-        if not find_spec(library):
+        if not find_spec(library.split(",")[0]):
             print(f"{library} is not installed here; its names are left out")
             continue
         if library == "open_clip":

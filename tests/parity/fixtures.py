@@ -69,6 +69,8 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
             noise = random.standard_normal(tuple(tensor.shape)).astype(np.float32)
             if name.endswith("logit_scale"):
                 value = np.full(tensor.shape, 1.3 + 0.1 * noise, dtype=np.float32)
+            elif name.endswith("logit_bias"):
+                value = np.full(tensor.shape, -2 + 0.1 * noise, dtype=np.float32)
             elif name.endswith("running_var"):
                 value = np.exp(0.3 * noise)
             elif tensor.ndim == 1:
@@ -96,8 +98,9 @@ def pixels(size: int = PIXELS) -> np.ndarray:
     return np.random.default_rng(8).standard_normal((BATCH, 3, size, size)).astype(np.float32)
 
 
-def logits(image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    return scale.exp() * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+def logits(image: torch.Tensor, text: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    scaled = scale.exp() * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+    return scaled if bias is None else scaled + bias
 
 
 def contrastive(logits: torch.Tensor) -> torch.Tensor:
@@ -114,6 +117,7 @@ def record(
     ids: np.ndarray | None = None,
     px: np.ndarray | None = None,
     scale: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
     facts: Made | None = None,
     gradients: bool = True,
 ) -> Made:
@@ -132,7 +136,7 @@ def record(
         out |= {f"{part}.hidden.{i}": state.detach().numpy() for i, state in enumerate(hidden)}
     if len(vectors) == 2:
         assert scale is not None
-        scores = logits(vectors[0], vectors[1], scale)
+        scores = logits(vectors[0], vectors[1], scale, bias)
         out["logits"] = scores.detach().numpy()
         loss = contrastive(scores)
     else:
@@ -167,10 +171,15 @@ def available() -> Iterator[str]:
     """The makers whose library is installed here."""
     from importlib.util import find_spec
 
-    makers = {"clip": "openai", "open_clip": "open_clip", "cn_clip": "chinese_clip", "transformers": "hugging_face"}
-    for library, maker in makers.items():
+    makers = {
+        "clip": ("openai",),
+        "open_clip": ("open_clip", "siglip"),
+        "cn_clip": ("chinese_clip",),
+        "transformers": ("hugging_face", "hugging_face_siglip"),
+    }
+    for library, modules in makers.items():
         if find_spec(library):
-            yield f"tests.parity.make_{maker}"
+            yield from (f"tests.parity.make_{module}" for module in modules)
         else:
             print(f"{library} is not installed here; its fixtures are left alone")
 

@@ -51,12 +51,13 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
         recognised = recognise(weights)
     except CheckpointError as error:
         return _facts(weights, faults=str(error))
-    accounted = account(weights.names, recognised.table(weights.names))
+    laid_out = recognised.laid_out(weights)
+    accounted = account(laid_out.names, recognised.table(laid_out.names))
     ignored = dict(accounted.ignored)
     try:
         checkpoint = read_checkpoint(path, weights, overrides or Overrides())
     except CheckpointError as error:
-        tensor_shapes = native_shapes(weights, accounted)
+        tensor_shapes = native_shapes(laid_out, accounted)
         image, text = (_shown(make, tensor_shapes) for make in (shapes.image_config, shapes.text_config))
         return _facts(weights, format=recognised.title, image=image, text=text, ignored=ignored, unknown=str(error))
     faults = None

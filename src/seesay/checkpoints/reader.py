@@ -11,13 +11,13 @@ from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import seesay as seesay_format
 from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.formats.registry import recognise
-from seesay.checkpoints.names import Account, Origin, account
+from seesay.checkpoints.names import Account, Origin, account, squeezed
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
 from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.config import ModelConfig, WeightSource, is_model_folder, make_space_id, read_config
-from seesay.tokenizers import tokenizer_json, vocabulary
+from seesay.tokenizers import surroundings, tokenizer_json, vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,9 +50,28 @@ class Checkpoint:
         if name != "folder":
             return None if name is None else vocabulary(name)
         try:
-            return tokenizer_json(self.weights.path.parent)
+            content = tokenizer_json(self.weights.path.parent)
         except ModelError:
             return None
+        self._check_tokenizer(content)
+        return content
+
+    def _check_tokenizer(self, content: bytes) -> None:
+        """Raises CheckpointError for another model's tokenizer, as far as the description has traits of the right one."""
+        text, traits = self.description.text, self.description.traits
+        if text is None or traits is None:
+            return
+        ends, pieces = surroundings(content)
+        faults = []
+        if ends != traits.ends:
+            faults.append(f"it puts the ids {list(ends)} around a text, the text tower was trained with {list(traits.ends)}")
+        if not 0 <= pieces - text.vocabulary <= traits.spare:
+            faults.append(f"it has {pieces} pieces, the text tower {text.vocabulary}")
+        if faults:
+            raise CheckpointError(
+                f"{self.weights.path.parent}: the tokenizer there belongs to another model: {'; '.join(faults)}. "
+                "Put the files of this model's own tokenizer there (tokenizer.json, tokenizer_config.json)"
+            )
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by native names: float32, batch norms' counters int64; positions resized where overrides ask for it."""
@@ -156,7 +175,8 @@ class Checkpoint:
 
     def config(self) -> ModelConfig:
         """The model's configuration without what only its weights show: the logits' scale and bias, and the space id."""
-        return self._config(logit_scale=0.0, bias=0.0 if "logit_bias" in self.account.origins else None, space="")
+        biased = self.description.biased or "logit_bias" in self.account.origins
+        return self._config(logit_scale=0.0, bias=0.0 if biased else None, space="")
 
     def _config(self, *, logit_scale: float, bias: float | None, space: str) -> ModelConfig:
         if self.folder_config is not None:
@@ -196,6 +216,7 @@ def open_checkpoint(path: str | Path, overrides: Overrides | None = None) -> Che
 def read_checkpoint(path: Path, weights: Weights, overrides: Overrides) -> Checkpoint:
     """The checkpoint of opened weights. Files beside `weights.path` are read, the tensors are not. Raises CheckpointError."""
     recognised = recognise(weights)
+    weights = recognised.laid_out(weights)
     accounted = account(weights.names, recognised.table(weights.names))
     description = describe(recognised, Evidence(weights, native_shapes(weights, accounted), overrides))
     return Checkpoint(path, recognised, weights, accounted, description, overrides)
@@ -246,4 +267,6 @@ def _read(weights: Weights, origin: Origin) -> "Tensor":
             return tensor.chunk(origin.parts)[origin.part].contiguous()
         case "scalar":
             return tensor.reshape(())
+        case "squeeze":
+            return tensor.reshape(squeezed(tuple(tensor.shape))).contiguous()
     return tensor.contiguous()

@@ -68,7 +68,8 @@ def _preprocessing_of(recognised: Format, evidence: Evidence, description: Descr
 def _padded(description: Description, folder: Path) -> Description:
     """With the padding id of the tokenizer's files. A tower that masks another id than this sees the padding."""
     spec = description.tokenizer_spec
-    padding_id = pad_id(folder) if description.tokenizer == "folder" else None
+    guess = description.traits is None
+    padding_id = pad_id(folder, guess=guess) if description.tokenizer == "folder" else None
     if spec is None or padding_id is None:
         return description
     masked_id = None if description.text is None else description.text.pad_id

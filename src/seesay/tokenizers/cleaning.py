@@ -49,8 +49,14 @@ def canonicalize(text: str) -> str:
 
 
 def unmarked(text: str) -> str:
-    """Lowers the case of a repaired text and removes ASCII punctuation."""
+    """Lowers the case and removes ASCII punctuation, an underscore becoming a space, as big_vision does for SigLIP."""
+    text = as_it_is(text)
     return " ".join(text.translate(_UNMARKED).lower().split())
+
+
+def ascii_lower(text: str) -> str:
+    """Lowers the letters A to Z and no others, as TensorFlow does in big_vision's recipe of SigLIP 2."""
+    return as_it_is(text).translate(_LOWERED)
 
 
 def bert(text: str) -> str:
@@ -96,6 +102,7 @@ def _split(character: str) -> str:
 
 
 _UNMARKED = str.maketrans(dict.fromkeys(string.punctuation) | {"_": " "})
+_LOWERED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _SPACED = _Table(_spaced)
 _SPLIT = _Table(_split)
 
@@ -106,4 +113,6 @@ CLEANINGS: dict[str, Callable[[str], str]] = {
     "whitespace": whitespace,
     "lower": lower,
     "canonicalize": canonicalize,
+    "unmarked": unmarked,
+    "ascii-lower": ascii_lower,
 }

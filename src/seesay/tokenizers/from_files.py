@@ -48,20 +48,21 @@ def _tokenizer_json(folder: Path) -> bytes:
     raise ModelError(f"{folder} has no vocabulary; expected tokenizer.json, or vocab.json and merges.txt, or vocab.txt")
 
 
-def pad_id(folder: Path) -> int | None:
+def pad_id(folder: Path, *, guess: bool = True) -> int | None:
     """The id that the folder's tokenizer pads with, by the rules of `transformers`; None where its files do not name one.
 
-    Raises ModelError where it pads or truncates on the left, which no model read here does.
+    guess: a piece that is called as padding usually is counts as named. Raises ModelError where it pads or truncates on the
+    left, which no model read here does.
     """
     try:
         content = tokenizer_json(folder)
     except ModelError:
         return None
     with _readable(folder):
-        return _pad_id(folder, content)
+        return _pad_id(folder, content, guess)
 
 
-def _pad_id(folder: Path, content: bytes) -> int | None:
+def _pad_id(folder: Path, content: bytes, guess: bool) -> int | None:
     whole = json.loads(content)
     names = ("tokenizer_config.json", "special_tokens_map.json")
     settings = [read_object(folder / name) for name in names if (folder / name).is_file()]
@@ -71,7 +72,7 @@ def _pad_id(folder: Path, content: bytes) -> int | None:
     ids = {token["content"]: token["id"] for token in whole.get("added_tokens") or ()}
     candidates = [values["pad_token"] for values in settings if values.get("pad_token")]
     candidates += [whole["padding"]["pad_token"]] if whole.get("padding") else []
-    candidates += [name for name in PADS if name in ids]
+    candidates += [name for name in PADS if name in ids and guess]
     if not candidates:
         return None
     token = candidates[0]["content"] if isinstance(candidates[0], dict) else candidates[0]

@@ -31,16 +31,9 @@ class Tokenizer:
     malformed."""
 
     def __init__(self, vocabulary: Path | bytes, spec: TokenizerSpec) -> None:
-        import tokenizers  # heavy to import, and a picture-only run never needs it
-
         self.spec = spec
         self._clean = CLEANINGS[spec.cleaning]
-        try:
-            content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
-            self._backend = tokenizers.Tokenizer.from_buffer(content)
-        except Exception as error:  # the library raises a bare Exception
-            name = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
-            raise ModelError(f"{name} is not a tokenizer.json that can be read: {error}") from None
+        self._backend = _backend(vocabulary)
         self._backend.no_padding()
         # The packaged vocabularies split cleaned text at white space, whatever surrounds it, so the ids of words can be cached.
         # Others may look across white space.
@@ -88,6 +81,23 @@ class Tokenizer:
         if len(ids) != 2:
             raise ModelError(f"the vocabulary puts {len(ids)} ids around a text, expected one before and one after it")
         return ids[0], ids[1]
+
+
+def _backend(vocabulary: Path | bytes) -> "Backend":
+    import tokenizers  # heavy to import, and a picture-only run never needs it
+
+    try:
+        content = vocabulary if isinstance(vocabulary, bytes) else vocabulary.read_bytes()
+        return tokenizers.Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises a bare Exception
+        name = "the vocabulary" if isinstance(vocabulary, bytes) else vocabulary
+        raise ModelError(f"{name} is not a tokenizer.json that can be read: {error}") from None
+
+
+def surroundings(vocabulary: bytes) -> tuple[tuple[int, ...], int]:
+    """The ids that a tokenizer.json puts around every text, and how many pieces it has. Raises ModelError."""
+    backend = _backend(vocabulary)
+    return tuple(backend.encode("").ids), backend.get_vocab_size()
 
 
 class LazyTokenizer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seesay.checkpoints.containers.graph_weights import read_weights
+from seesay.checkpoints.containers.npz import Npz, is_npz
 from seesay.checkpoints.containers.parsing import parsing
 from seesay.checkpoints.containers.torchscript import Archive, is_archive
 from seesay.checkpoints.hub.files import select_files
@@ -90,12 +91,14 @@ def open_weights(path: Path) -> Weights:
         raise CheckpointError(f"{file} has a beginning and no end: the download broke off. Fetch it again")
     if start[:4] == ZIP and is_archive(file):
         return _unwrapped(file, "TorchScript archive", _Script(file))
+    if start[:4] == ZIP and is_npz(file):
+        return Weights(file, "npz", _Arrays(file))
     if start[:4] == ZIP or start[:1] == b"\x80":
         saved, notes = _torch_load(file, mmap=start[:4] == ZIP)
         return _unwrapped(file, "torch file", _Loaded(saved), notes)
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{file} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
-    raise CheckpointError(f"{file} is neither safetensors nor a torch file")
+    raise CheckpointError(f"{file} is neither safetensors nor a torch file nor .npz")
 
 
 def weights_file(path: Path) -> Path:
@@ -213,6 +216,15 @@ class _Graphs:
 def open_graphs(folder: Path) -> Weights:
     """Opens the weights of a SeeSay folder that holds graphs only. Needs the extra `torch`."""
     return Weights(folder / "config.json", "graphs", _Graphs(folder))
+
+
+class _Arrays:
+    def __init__(self, file: Path) -> None:
+        self._npz = Npz(file)
+        self.entries = {name: TensorInfo(shape, dtype) for name, (shape, dtype) in self._npz.arrays.items()}
+
+    def read(self, name: str) -> "Tensor":
+        return self._npz.read(name)
 
 
 class _Script:

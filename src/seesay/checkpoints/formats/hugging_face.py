@@ -139,17 +139,17 @@ def describe(config: Mapping[str, Any], processor: "Processor | None", *, projec
     image: ImageConfig | None = None
     tokenizer_spec = None
     if chinese:
-        values = _part(s, "text", BERT_DEFAULTS) | {"model_type": "chinese_clip_text_model"}
+        values = tower_values(s, "text", BERT_DEFAULTS) | {"model_type": "chinese_clip_text_model"}
         text = bert_config(values, pooling="cls", head="linear", at="text_config", faults=faults)
         tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
     elif "text" in TOWERS[kind]:
-        values = _part(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
+        values = tower_values(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
         settings = ForeignConfig(values, "text_config", faults)
         text = _clip_text(settings, projected or whole)
         pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
         tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in TOWERS[kind]:
-        values = _part(s, "vision", CLIP_VISION_DEFAULTS) if whole else CLIP_VISION_DEFAULTS | dict(config)
+        values = tower_values(s, "vision", CLIP_VISION_DEFAULTS) if whole else CLIP_VISION_DEFAULTS | dict(config)
         image = _vit(ForeignConfig(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)
     image_spec = None if processor is None else image_spec_of(processor, faults)
@@ -180,7 +180,7 @@ def _as_published(described: Description, entry: CatalogModel) -> Description:
     return described
 
 
-def _part(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+def tower_values(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A tower's settings. The older `*_config_dict` replaces `*_config` altogether, as in transformers."""
     values, old = s.part(f"{part}_config").values, s.part(f"{part}_config_dict").values
     return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)

@@ -1,14 +1,17 @@
 """Reads OpenCLIP's open_clip_config.json: towers, preprocessing and tokenizer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from seesay.checkpoints.description import Description
+from seesay.checkpoints.formats import siglip
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.formats.format import Evidence
 from seesay.checkpoints.formats.transformers_config import bert_config
 from seesay.checkpoints.formats.trunks import trunk_by_model
+from seesay.checkpoints.hub.catalog import CatalogModel
 from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ImageConfig, TextConfig
@@ -77,7 +80,14 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
         tokenizer_spec=tokenizer_spec,
         tokenizer=_vocabulary(text.values, text_config),
         source=name,
+        biased=s.values.get("init_logit_bias") is not None,
+        traits=siglip.TRAITS if _is_siglip(text_config) else None,
     )
+
+
+def _is_siglip(text: TextConfig) -> bool:
+    """Whether the text tower is SigLIP's, which takes any ids and was trained with one kind of vocabulary."""
+    return isinstance(text, ClipTextConfig) and text.pooling == "last" and text.projection == "affine"
 
 
 def _vocabulary(text_cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_clip", "folder"]:
@@ -126,11 +136,16 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
     _refuse_custom(s, TEXT)
     s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
-    s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
     width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
     if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
         s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
+    linear = "affine" if s.values.get("proj_bias") else "linear"
+    ends = {  # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
+        "argmax": vocabulary - 1,
+        "eos": s.integer("eos_id", 2, least=0, most=vocabulary - 1),
+        "last": siglip.END if linear == "affine" else vocabulary - 1,
+    }
     return ClipTextConfig(
         kind="clip-text",
         width=width,
@@ -143,9 +158,8 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
         layer_norm_eps=_eps(s),
         causal=not s.values.get("no_causal_mask", False),
         pooling="last" if pooling == "last" else "eos",
-        # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
-        eos_id=s.integer("eos_id", 2, least=0, most=vocabulary - 1) if pooling == "eos" else vocabulary - 1,
-        projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
+        eos_id=ends[pooling],
+        projection=s.choice("proj_type", {"linear": linear, "none": "none"}, "linear"),
     )
 
 
@@ -241,7 +255,18 @@ def configuration(evidence: Evidence) -> Description | None:
     file, text_file = evidence.folder / "open_clip_config.json", evidence.folder / "config.json"
     if not file.is_file():
         return None
-    return describe(read_object(file), read_object(text_file) if text_file.is_file() else None, str(file))
+    described = describe(read_object(file), read_object(text_file) if text_file.is_file() else None, str(file))
+    entry = evidence.overrides.entry
+    return described if entry is None or described.traits is None else _as_published(described, entry)
+
+
+def _as_published(described: Description, entry: CatalogModel) -> Description:
+    """SigLIP as its authors computed it: timm and OpenCLIP take the exact GELU for some of their weights, flax has the tanh
+    form."""
+    assert described.image is not None
+    assert described.text is not None
+    image = described.image.overridden(activation=entry.activation)
+    return replace(described, image=image, text=described.text.overridden(activation=entry.activation))
 
 
 def preprocessing_file(folder: Path, image_px: int) -> ImageSpec | None:

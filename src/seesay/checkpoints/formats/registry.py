@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
-from seesay.checkpoints.formats import chinese_clip, hugging_face, open_clip, openai, seesay, unsupported
+from seesay.checkpoints.formats import (
+    big_vision,
+    chinese_clip,
+    hugging_face,
+    hugging_face_siglip,
+    open_clip,
+    openai,
+    seesay,
+    unsupported,
+)
 from seesay.checkpoints.formats.format import Format, Writer
 from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
@@ -11,11 +20,15 @@ from seesay.images.spec import ImageSpec
 # A format's tensor names may include those of formats below it: OpenAI's image tower is part of Chinese-CLIP and OpenCLIP.
 FORMATS: list[Format] = [
     seesay.FORMAT,
+    big_vision.FORMAT,
     chinese_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
     open_clip.NATIVE,
+    hugging_face_siglip.SIGLIP,
+    hugging_face_siglip.VISION,
+    hugging_face_siglip.TEXT,
     hugging_face.CHINESE_CLIP,
     hugging_face.CLIP,
     hugging_face.VISION,

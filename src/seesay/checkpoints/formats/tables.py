@@ -8,7 +8,7 @@ from collections.abc import Collection
 from seesay.checkpoints.names import Row, Table, ignored, layer, nested, row
 
 
-def _qkv(foreign: str, native: str) -> Table:
+def qkv(foreign: str, native: str) -> Table:
     """Rows for a fused input projection of attention, of whose names `foreign` is the beginning."""
     return tuple(
         row(f"{foreign}{part}", *(f"{native}.{kind}.{part}" for kind in ("query", "key", "value")), how="stack")
@@ -18,7 +18,7 @@ def _qkv(foreign: str, native: str) -> Table:
 
 OPENAI_BLOCK: Table = (
     *layer("ln_1", "norm1"),
-    *_qkv("attn.in_proj_", "attention"),
+    *qkv("attn.in_proj_", "attention"),
     *layer("attn.out_proj", "attention.out"),
     *layer("ln_2", "norm2"),
     *layer("mlp.c_fc", "mlp.up"),
@@ -26,7 +26,7 @@ OPENAI_BLOCK: Table = (
     row("ls_1.gamma", "scale1.weight"),
     row("ls_2.gamma", "scale2.weight"),
     # cn_clip run with flash attention names the fused projection otherwise
-    *_qkv("attn.Wqkv.", "attention"),
+    *qkv("attn.Wqkv.", "attention"),
 )
 
 OPENAI_VIT: Table = (
@@ -75,7 +75,7 @@ OPENAI_TEXT: Table = (
     *nested(OPENAI_BLOCK, "transformer.resblocks.{}.", "blocks.{}."),
     *layer("ln_final", "norm_after"),
     row("text_projection", "projection.weight", how="transpose"),
-    row("text_projection.weight", "projection.weight"),
+    *layer("text_projection", "projection"),
 )
 
 SCALE: Table = (row("logit_scale", "logit_scale", how="scalar"), row("logit_bias", "logit_bias", how="scalar"))
@@ -98,7 +98,7 @@ BERT: Table = (
             *layer("output.dense", "mlp.down"),
             *layer("output.LayerNorm", "norm2"),
             # cn_clip run with flash attention
-            *_qkv("attention.self.Wqkv.", "attention"),
+            *qkv("attention.self.Wqkv.", "attention"),
             *layer("attention.self.out_proj", "attention.out"),
         ),
         "encoder.layer.{}.",

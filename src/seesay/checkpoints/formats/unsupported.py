@@ -12,9 +12,6 @@ NAMES = {
     "qformer.": "a BLIP-2 model (Hugging Face)",
     "cross_modal_": "a BridgeTower model (Hugging Face)",
     "vision_model.layers.": "a pair of other models' towers (Hugging Face VisionTextDualEncoder)",
-    "vision_model.head.": "a SigLIP model (Hugging Face)",
-    "text_model.head.": "a SigLIP model (Hugging Face)",
-    "head.probe": "a SigLIP image tower (Hugging Face)",
     "text_model.roberta.": "an AltCLIP model (Hugging Face)",
     "vision_model.encoder.blocks.": "an ALIGN model (Hugging Face)",
     "vision_model.encoder.layers.0.self_attn.qkv.": "a BLIP model (Hugging Face)",
@@ -29,14 +26,12 @@ NAMES = {
     "image_encoder.model.": "a MobileCLIP model",
     "cond_stage_model.": "a Stable Diffusion model",
     "conditioner.embedders.": "a Stable Diffusion XL model",
-    "params/img/": "a big_vision model",
 }
 # By `model_type` in transformers' config.json; a type that is not listed is named by itself.
 MODEL_TYPES = {
-    "siglip": "a SigLIP model",
-    "siglip_text_model": "a SigLIP text tower",
-    "siglip_vision_model": "a SigLIP image tower",
-    "siglip2": "a SigLIP 2 model",
+    "siglip2": "a SigLIP 2 model of NaFlex (pictures of any shape)",
+    "siglip2_text_model": "a SigLIP 2 text tower of NaFlex",
+    "siglip2_vision_model": "a SigLIP 2 image tower of NaFlex (pictures of any shape)",
     "align": "an ALIGN model",
     "altclip": "an AltCLIP model",
     "blip": "a BLIP model",

@@ -38,6 +38,7 @@ WEIGHTS = (
     "*.bin",
     "*.pt",
     "*.pth",
+    "*.npz",
 )
 NOT_WEIGHTS = ("training_args.bin", "optimizer*", "scheduler*", "scaler*", "rng_state*")  # other files that trainers write
 

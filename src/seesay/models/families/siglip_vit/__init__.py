@@ -1,0 +1,1 @@
+"""SigLIP's Vision Transformer, pooled by attention."""
