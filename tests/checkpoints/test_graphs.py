@@ -31,7 +31,7 @@ from seesay.models.signature import Mask, Signature
 from seesay.system.cache import cache_dir
 from tests.parity.test_graphs import GRAPHS, NAMES, pixels
 
-Change = Callable[[Path], None]
+Change = Callable[[Path], object]
 
 
 @pytest.fixture(autouse=True)
@@ -358,7 +358,8 @@ def test_without_a_scale_there_are_cosines_and_no_probabilities(copy: Callable[[
         model.classify(picture, ["a", "b"], "{}")
     assert seesay.load(folder, scale=100).classify(picture, ["a", "b"], "{}").sum() == pytest.approx(1)
     assert seesay.load(folder, scale=100).scale == pytest.approx(100)
-    for wrong in ({"scale": 0.0}, {"scale": 3.0, "bias": 1.0}, {"bias": 1.0}):
+    wrongs: list[dict[str, Any]] = [{"scale": 0.0}, {"scale": 3.0, "bias": 1.0}, {"bias": 1.0}]
+    for wrong in wrongs:
         with pytest.raises(CheckpointError, match="expected a positive scale alone"):
             seesay.load(folder, **wrong)
     with pytest.raises(CheckpointError, match="a positive scale and a bias, which go together"):

@@ -87,11 +87,11 @@ def record(
             "text": F.normalize(text(ids), dim=-1),
             "picture": F.normalize(image(prepared), dim=-1),
         }
-    arrays = {name: vector.numpy() for name, vector in vectors.items()}
-    more = {} if bias is None else {"bias": np.float32(bias)}
-    np.savez_compressed(
-        folder / "expected.npz", **arrays, ids=ids.numpy(), prepared=prepared.numpy(), scale=np.float32(scale), **more
-    )
+    arrays: dict[str, Any] = {name: vector.numpy() for name, vector in vectors.items()}
+    if bias is not None:
+        arrays["bias"] = np.float32(bias)
+    arrays |= {"ids": ids.numpy(), "prepared": prepared.numpy(), "scale": np.float32(scale)}
+    np.savez_compressed(folder / "expected.npz", **arrays)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.name}: {total / 1e3:.0f} kB")
 
@@ -168,7 +168,7 @@ def processed(processor: Any) -> torch.Tensor:
 
 def vector(output: Any) -> torch.Tensor:
     """transformers 5 wraps what version 4 returned."""
-    return output if isinstance(output, torch.Tensor) else output.pooler_output  # type: ignore[no-any-return]
+    return output if isinstance(output, torch.Tensor) else output.pooler_output
 
 
 def clip(folder: Path) -> None:
@@ -267,7 +267,7 @@ PREPROCESS = {
 }
 
 
-def immich_visual(folder: Path, model: nn.Module, config: Any) -> torch.Tensor:
+def immich_visual(folder: Path, model: Any, config: Any) -> torch.Tensor:
     """Writes the files that do not depend on the text tower; returns the prepared picture."""
     inputs = {"image": torch.randn(1, 3, PX, PX)}
     export(folder / "visual/model.onnx", model, lambda x: model.encode_image(x, normalize=True), inputs, ["embedding"])
