@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-WEIGHTS = (".safetensors", ".bin", ".pt")
+WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
 
 
 @dataclass

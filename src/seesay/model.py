@@ -16,8 +16,10 @@ from seesay.engines import Engine, OnnxEngine
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.fields import Modality
 from seesay.models.logits import Logits
 from seesay.models.token_ids import check_ids
+from seesay.models.tower_config import TowerConfig
 from seesay.models.vectors import normalize as normalized
 from seesay.system.cpu import available_cores, check_threads
 from seesay.system.paths import is_url
@@ -351,9 +353,10 @@ def load(
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
-    it opens without. engine "torch" runs the towers in torch on `device`. threads: of the engine, by default as many as this
-    process may use cores; in torch on a CPU, as many as there are free cores. overrides: facts that a checkpoint's file does
-    not state: architecture, or activation, image_heads, text_heads; preprocessing; also name, licence, languages (see
+    it opens without. Graphs that others exported never need it; `variant` chooses among those of one folder. engine "torch"
+    runs the towers in torch on `device`. threads: of the engine, by default as many as this process may use cores; in torch on
+    a CPU, as many as there are free cores. overrides: facts that a checkpoint's files do not state: architecture, or
+    activation, image_heads, text_heads; preprocessing; scale and bias of graphs; also name, licence, languages (see
     `checkpoints.overrides`).
     Raises InputError, ModelError, DownloadError.
     """
@@ -362,7 +365,7 @@ def load(
             f"engine is 'onnx' or 'torch', got {engine!r}", parameter="engine", expected="'onnx' or 'torch'", got=engine
         )
     check_threads(threads)
-    path, entry = locate(model)
+    path, entry = locate(model, overrides.get("variant"))
     source = path
     if engine == "torch":
         from seesay.checkpoints.reader import open_checkpoint
@@ -383,7 +386,19 @@ def load(
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
     tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec, source)
-    return Model(config, tokenizer, OnnxEngine(path, threads=threads), folder=path, decode=decode)
+    return Model(config, tokenizer, _onnx_engine(config, path, threads), folder=path, decode=decode)
+
+
+def _onnx_engine(config: ModelConfig, folder: Path, threads: int | None) -> OnnxEngine:
+    """The engine of a folder's graphs: SeeSay's own, or those that others exported."""
+    towers: dict[Modality, TowerConfig | None] = {"image": config.image, "text": config.text}
+    exported = {name: tower.exported for name, tower in towers.items() if tower is not None}
+    signatures = {name: signature for name, signature in exported.items() if signature is not None}
+    if not signatures:
+        return OnnxEngine(folder, threads=threads)
+    from seesay.engines.foreign import ForeignEngine
+
+    return ForeignEngine(folder, signatures, threads=threads)
 
 
 def _is_ready(path: Path) -> bool:

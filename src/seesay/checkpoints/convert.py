@@ -17,6 +17,8 @@ from pathlib import Path
 from seesay.checkpoints.containers.weights import weights_file
 from seesay.checkpoints.formats import registry, writing
 from seesay.checkpoints.formats.seesay import Storage, write_folder
+from seesay.checkpoints.graphs import prepare
+from seesay.checkpoints.graphs.local import local_graphs
 from seesay.checkpoints.hub.files import DESCRIPTIONS
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
@@ -37,11 +39,15 @@ class Conversion:
 
 
 def prepared(path: Path, overrides: Overrides | None = None) -> Path:
-    """The SeeSay folder of a checkpoint, from the cache or converted now (seconds to a minute; needs the extra `torch`).
+    """The SeeSay folder of a checkpoint, from the cache or converted now (seconds to a minute; needs the extra `torch`, unless
+    it is a folder of graphs that others exported).
 
     Raises CheckpointError, ModelError, MissingExtra.
     """
-    folder = cache_dir() / "models" / _fingerprint(path, overrides)
+    overrides = overrides or Overrides()
+    graphs = local_graphs(path, overrides.variant)
+    files = _weights_and_descriptions(path) if graphs is None else [path / name for name in graphs.names]
+    folder = cache_dir() / "models" / _fingerprint(files, overrides)
     if (folder / "config.json").is_file():
         return folder
     try:
@@ -55,7 +61,11 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
                 print(_("seesay: preparing {name} for fast starts, once").format(name=path.name), file=sys.stderr)
-            convert(open_checkpoint(path, overrides), folder)
+            if graphs is None:
+                convert(open_checkpoint(path, overrides), folder)
+            else:
+                with new_folder(folder) as unfinished:
+                    prepare.write_folder(path, graphs, unfinished, overrides)
     finally:
         lock.release()
     return folder
@@ -97,22 +107,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from None
     try:
         yield unfinished
-        for file in unfinished.iterdir():  # safetensors makes its files readable by their owner only
+        for file in unfinished.glob("*.safetensors"):  # which its library makes readable by their owner only
             file.chmod(unfinished.stat().st_mode & 0o666)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _fingerprint(path: Path, overrides: Overrides | None) -> str:
-    """Changes with the weights file, with any file that describes it, and with the overrides."""
+def _weights_and_descriptions(path: Path) -> list[Path]:
     weights = weights_file(path)
     files = [weights, *(weights.parent / name for name in DESCRIPTIONS)]
-    files += sorted(weights.parent.glob("*-of-*")) if weights.name.endswith(".json") else []
+    return files + (sorted(weights.parent.glob("*-of-*")) if weights.name.endswith(".json") else [])
+
+
+def _fingerprint(files: list[Path], overrides: Overrides) -> str:
+    """Changes with the weights, with any file that describes them, and with the overrides."""
     facts = []
     for file in files:
         if file.is_file():
             about = file.stat()
             facts.append(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}")
-    facts += [json.dumps(to_json(overrides or Overrides()), sort_keys=True), str(GRAPHS)]
+    facts += [json.dumps(to_json(overrides), sort_keys=True), str(GRAPHS)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:32]

@@ -1,19 +1,26 @@
 """Describes a checkpoint's file, tower by tower, without running it; from its header alone where there is one."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.containers.weights import Weights, open_weights
 from seesay.checkpoints.formats.registry import recognise
+from seesay.checkpoints.graphs.header import GraphHeader
+from seesay.checkpoints.graphs.layouts import LAYOUTS
+from seesay.checkpoints.graphs.local import local_graphs
+from seesay.checkpoints.graphs.prepare import read_statement
+from seesay.checkpoints.graphs.selection import GraphFiles
+from seesay.checkpoints.graphs.signatures import read_headers
 from seesay.checkpoints.names import account
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, native_shapes, read_checkpoint
 from seesay.errors import CheckpointError, InputError, MissingExtra
 from seesay.models.config import ModelConfig, is_model_folder, read_config
+from seesay.models.fields import Modality
 from seesay.models.size import parameters
 from seesay.system.schema import to_json
 
@@ -46,6 +53,9 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
     """Describes any file that can be opened, whatever is wrong with it. Raises CheckpointError, MissingExtra."""
     if is_model_folder(path):
         return _inspect_model_folder(path, read_config(path))
+    overrides = overrides or Overrides()
+    if (graphs := local_graphs(path, overrides.variant)) is not None:
+        return _inspect_graphs(path, graphs, overrides)
     weights = open_weights(path)
     try:
         recognised = recognise(weights)
@@ -55,7 +65,7 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
     accounted = account(laid_out.names, recognised.table(laid_out.names))
     ignored = dict(accounted.ignored)
     try:
-        checkpoint = read_checkpoint(path, weights, overrides or Overrides())
+        checkpoint = read_checkpoint(path, weights, overrides)
     except CheckpointError as error:
         tensor_shapes = native_shapes(laid_out, accounted)
         image, text = (_shown(make, tensor_shapes) for make in (shapes.image_config, shapes.text_config))
@@ -88,9 +98,56 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     return f"{name}, comes with SeeSay" if name else None
 
 
+def _inspect_graphs(folder: Path, files: GraphFiles, overrides: Overrides) -> Inspection:
+    """Graphs that others exported, by their headers and the files beside them."""
+    headers = read_headers(folder, files)
+    graphs = dict.fromkeys((files.image, files.text))
+    facts = _foreign_facts(folder, headers)
+    layout = LAYOUTS[files.layout]
+    notes = [f"{tower} graph: {'; '.join(map(str, header.inputs))}" for tower, header in headers.items()]
+    notes.append(f"variant {files.variant}; run by ONNX Runtime, without torch; no training")
+    inspection = Inspection(
+        file=folder,
+        kind=f"graphs {', '.join(graphs)}",
+        format=layout.title,
+        megabytes=round(sum((folder / name).stat().st_size for name in {*graphs, *files.weights}) / 1e6, 1),
+        tensors=0,
+        image=None,
+        text=None,
+        dim=None,
+        preprocessing=None,
+        tokenizer=None,
+        ignored={},
+        notes=tuple(notes),
+        unknown=None,
+        faults=None,
+        **facts,
+    )
+    try:
+        _, _, statement, signatures = read_statement(folder, files, overrides)
+    except CheckpointError as error:
+        return replace(inspection, faults=str(error))
+    return replace(
+        inspection,
+        image={"kind": "graph", **to_json(signatures["image"])},
+        text={"kind": "graph", **to_json(signatures["text"])},
+        dim=signatures["image"].width or signatures["text"].width or statement.dim,
+        preprocessing=to_json(statement.image_spec),
+        tokenizer="beside the graphs",
+    )
+
+
+def _foreign_facts(folder: Path, headers: Mapping[Modality, GraphHeader]) -> dict[str, Any]:
+    """Numbers and types of the graphs, each file counted once."""
+    files = {header.file: header.numbers for header in headers.values()}
+    dtypes = sum((Counter(numbers) for numbers in files.values()), Counter[str]())
+    return {"parameters": sum(dtypes.values()), "dtypes": dict(dtypes.most_common())}
+
+
 def _inspect_model_folder(folder: Path, config: ModelConfig) -> Inspection:
     whole = (folder / "model.safetensors").is_file()
-    files = ["model.safetensors"] if whole else ["image.onnx", "text.onnx"]
+    exported = {tower.exported.file for tower in (config.image, config.text) if tower is not None and tower.exported}
+    files = ["model.safetensors"] if whole else exported or ["image.onnx", "text.onnx"]
     size = sum((folder / name).stat().st_size for name in files if (folder / name).is_file())
     weights = open_weights(folder / "model.safetensors") if whole else None
     return Inspection(

@@ -15,8 +15,9 @@ class Overrides:
 
     They win over a configuration file. `architecture`: a name in the catalogue. `text_activation`: where it differs from
     `activation`. `image_px`, `context_length`: another resolution or length than the weights were trained at, for which
-    learned positions are resized as OpenCLIP does. `entry`: the catalogue's entry of these very weights, for what neither
-    the files nor the caller specify.
+    learned positions are resized as OpenCLIP does. `variant`: of graphs that others exported, such as "quantized". `scale`,
+    `bias`: the factor of cosines and what is added to them, which such graphs do not hold. `entry`: the catalogue's entry of
+    these very weights, for what neither the files nor the caller specify.
     """
 
     architecture: str | None = None
@@ -30,6 +31,9 @@ class Overrides:
     name: str | None = None
     licence: str | None = None
     languages: tuple[str, ...] | None = None
+    variant: str | None = None
+    scale: float | None = None
+    bias: float | None = None
     entry: CatalogModel | None = None
 
     def require(self, *names: str) -> None:

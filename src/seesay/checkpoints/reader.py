@@ -11,6 +11,7 @@ from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import seesay as seesay_format
 from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.formats.registry import recognise
+from seesay.checkpoints.graphs.local import local_graphs
 from seesay.checkpoints.names import Account, Origin, account, squeezed
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from seesay.models.clip import Clip
 
+ONLY_RUN = (
+    "graphs that others exported, which ONNX Runtime runs as they are. They cannot be trained, run in torch or converted; for "
+    "that, take the checkpoint that they were exported from"
+)
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -210,6 +215,10 @@ def open_checkpoint(path: str | Path, overrides: Overrides | None = None) -> Che
         if overrides != Overrides():
             raise CheckpointError(f"{path} is a SeeSay folder, which says everything itself; say nothing about it")
         return _open_model_folder(path)
+    if (graphs := local_graphs(path, overrides.variant)) is not None:
+        raise CheckpointError(f"{path} has no weights for torch, but {graphs.image}: {ONLY_RUN}")
+    if overrides.scale is not None or overrides.bias is not None:
+        raise CheckpointError(f"{path} holds its own scale; scale and bias are for graphs that others exported")
     return read_checkpoint(path, open_weights(path), overrides)
 
 
@@ -224,6 +233,9 @@ def read_checkpoint(path: Path, weights: Weights, overrides: Overrides) -> Check
 
 def _open_model_folder(folder: Path) -> Checkpoint:
     config = read_config(folder)
+    for tower in (config.image, config.text):
+        if tower is not None and tower.exported is not None:
+            raise CheckpointError(f"{folder} has no weights for torch, but {tower.exported.file}: {ONLY_RUN}")
     weights = open_weights(folder / "model.safetensors") if (folder / "model.safetensors").is_file() else open_graphs(folder)
     accounted = Account({name: Origin(name, "same") for name in weights.names}, (), {})
     description = seesay_format.describe(config, str(folder / "config.json"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[Any], Any]  # a decorator such as click.option returns
 
-PREPROCESSING = "seesay.preprocessing"  # key of the option's value in the context of a running command
+FACTS = "seesay.facts"  # key of the options' values in the context of a running command
 
 
 def record(name: str, make: Callable[..., object], options: Sequence[Option]) -> Option:
@@ -52,29 +52,62 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
-    """Adds --model, and --preprocessing for a checkpoint that does not say it; `open_model` opens the model they name."""
+    """Adds --model, and the options of `fact_options`; `open_model` opens the model they name."""
     return click.option(
         "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
-    )(preprocessing_option(command))
+    )(fact_options(command))
 
 
-def preprocessing_option(command: F) -> F:
-    """Adds --preprocessing, which `open_model` reads from the context."""
-    return click.option(
-        "--preprocessing",
-        type=click.Choice(["openai", "chinese-clip"]),
-        expose_value=False,
-        callback=lambda context, _, value: context.meta.update({PREPROCESSING: value}),
-        help="How the model's pictures are prepared, where its files do not say.",
-    )(command)
+def fact_options(command: F) -> F:
+    """Adds options for facts that a model's files do not say, which `open_model` reads from the context."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        if value is not None:
+            context.meta.setdefault(FACTS, {})[parameter.name] = value
+
+    for option in reversed(
+        (
+            click.option(
+                "--preprocessing",
+                type=click.Choice(["openai", "chinese-clip"]),
+                expose_value=False,
+                callback=keep,
+                help="How the model's pictures are prepared, where its files do not say.",
+            ),
+            click.option(
+                "--variant",
+                metavar="NAME",
+                expose_value=False,
+                callback=keep,
+                help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
+            ),
+            click.option(
+                "--scale",
+                type=float,
+                metavar="NUMBER",
+                expose_value=False,
+                callback=keep,
+                help="The factor of cosines before softmax or sigmoid, where ONNX graphs do not hold it.",
+            ),
+            click.option(
+                "--bias",
+                type=float,
+                metavar="NUMBER",
+                expose_value=False,
+                callback=keep,
+                help="What a sigmoid model adds to its cosines times --scale.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def open_model(name: str | None) -> "Model":
-    """The model that a command's --model and --preprocessing name. Raises ModelError, InputError."""
+    """The model that a command's --model names, with what its other options say. Raises ModelError, InputError."""
     from seesay.model import load
 
-    preprocessing = click.get_current_context().meta.get(PREPROCESSING)
-    return load(name, preprocessing=preprocessing) if preprocessing else load(name)
+    return load(name, **click.get_current_context().meta.get(FACTS, {}))
 
 
 def json_option(command: F) -> F:

@@ -71,7 +71,7 @@ class OnnxEngine(Engine):
             return np.asarray(result, dtype=np.float32)
         except Exception as error:  # onnxruntime's exceptions share no base class
             shapes = ", ".join(f"{name} {value.shape} {value.dtype}" for name, value in inputs.items())
-            raise ModelError(f"{self._folder / tower}.onnx cannot be run with {shapes}: {first_sentence(error)}") from None
+            raise ModelError(f"{self._file(tower)} cannot be run with {shapes}: {first_sentence(error)}") from None
 
     def preload(self, tower: Modality) -> None:
         """Begins to open a tower's graph in a thread."""
@@ -86,8 +86,12 @@ class OnnxEngine(Engine):
     def _session(self, tower: str) -> Any:
         with self._lock:
             if tower not in self._sessions:
-                self._sessions[tower] = self._open(self._folder / f"{tower}.onnx")
+                self._sessions[tower] = self._open(self._file(tower))
             return self._sessions[tower]
+
+    def _file(self, tower: str) -> Path:
+        """The file of a tower's graph."""
+        return self._folder / f"{tower}.onnx"
 
     def _open(self, path: Path) -> Any:
         onnxruntime = runtime()

@@ -52,7 +52,8 @@ class SearchSpec(Bounded):
 class ModelConfig:
     """A whole model, or one tower of it with the other None.
 
-    logit_scale: the logarithm of the scale of cosines, as CLIP checkpoints store it (see `models.logits`).
+    logit_scale: the logarithm of the scale of cosines, as CLIP checkpoints store it (see `models.logits`); None where nobody
+    says it, as of most graphs that others exported.
 
     space_id: names the space: vectors may be compared exactly when it is equal. Conversions (precision, engine) keep it.
     precision: how the weights of each tower are stored. search: None where nobody measured what suits this model.
@@ -65,7 +66,7 @@ class ModelConfig:
     text: TextConfig | None
     image_spec: ImageSpec | None
     tokenizer_spec: TokenizerSpec | None
-    logit_scale: float
+    logit_scale: float | None
     logit_bias: float | None
     score: Literal["softmax", "sigmoid"]
     precision: dict[str, str]

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from seesay.errors import MissingCapability
+
 ScoreKind = Literal["softmax", "sigmoid"]
 
 
@@ -16,15 +18,23 @@ def scaled(cosines: Any, scale: Any, bias: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class Logits:
-    """How a model turns cosines into probabilities. logit_scale: the logarithm of the scale; bias: None where it has none."""
+    """How a model turns cosines into probabilities. logit_scale: the logarithm of the scale, None where it is not known; bias:
+    None where it has none."""
 
-    logit_scale: float
+    logit_scale: float | None
     bias: float | None
     score: ScoreKind
 
     @property
     def scale(self) -> float:
-        """The factor of cosines, the inverse of the temperature."""
+        """The factor of cosines, the inverse of the temperature. Raises MissingCapability where it is not known."""
+        if self.logit_scale is None:
+            needed = "scale=NUMBER" if self.score == "softmax" else "scale=NUMBER and bias=NUMBER"
+            raise MissingCapability(
+                "this model's files do not hold the scale of its cosines, without which there are no probabilities: search "
+                "needs none, classification does. Its authors' checkpoint has it as logit_scale, whose exponential is the "
+                f"scale. Pass {needed}, in a shell --scale and --bias"
+            )
         return float(np.exp(self.logit_scale))
 
     def probabilities(self, cosines: np.ndarray) -> np.ndarray:

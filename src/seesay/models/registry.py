@@ -113,3 +113,5 @@ register(Family("efficientnet-lite", "image", _FAMILIES + "efficientnet_lite", "
 register(Family("clip-text", "text", _FAMILIES + "clip_text", "ClipTextConfig", "ClipText"))
 register(Family("bert", "text", _FAMILIES + "bert", "BertConfig", "Bert"))
 register(Family("cbow", "text", _FAMILIES + "cbow", "CbowConfig", "Cbow"))
+register(Family("foreign-image", "image", _FAMILIES + "foreign", "ForeignImageConfig", "ForeignImage"))
+register(Family("foreign-text", "text", _FAMILIES + "foreign", "ForeignTextConfig", "ForeignText"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from seesay.models.fields import Projection
+from seesay.models.signature import Signature
 from seesay.system.schema import Bounded
 
 
@@ -29,6 +30,11 @@ class TowerConfig(Bounded):
     @property
     def layers(self) -> int | tuple[int, ...] | None:
         """The number of blocks, or of blocks in each stage; None where nothing checks it."""
+        return None
+
+    @property
+    def exported(self) -> Signature | None:
+        """How the tower's graph is called, where others exported it; None for a graph of SeeSay's own."""
         return None
 
     def with_projection(self, projection: Projection) -> Self:

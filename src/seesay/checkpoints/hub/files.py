@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from seesay.checkpoints.graphs.selection import EXPECTED, find_graphs
 from seesay.errors import DownloadError
 
 # Configurations, preprocessing, tokenizers.
@@ -51,7 +52,7 @@ def select_files(
     A `*` does not reach across folders. Raises DownloadError where there are no weights, or several to choose from.
     """
     patterns, weights = tuple(patterns), tuple(weights)
-    names = sorted(name for name in names if ".." not in PurePosixPath(name).parts and not name.startswith("/"))
+    names = sorted(filter(_is_inside, names))
     described = {name for name in names for pattern in patterns if _matches(name, pattern)}
     for pattern in weights:
         matches = [name for name in names if _matches(name, pattern) and not _is_training_state(name)]
@@ -62,10 +63,37 @@ def select_files(
             raise DownloadError(f"{repo} has several weights to choose from: {', '.join(sorted(whole))}. Name the file")
         return sorted(described | {*matches} | ({f"{w}.index.json" for w in whole} & {*names}))
     if weights:
-        raise DownloadError(f"{repo} has no weights that SeeSay reads (such as {weights[0]}); it has {_listed(names)}")
+        raise DownloadError(
+            f"{repo} has no weights that SeeSay reads (such as {weights[0]}) and no graphs ({EXPECTED}); "
+            f"it has {_listed(names)}"
+        )
     if not described:
         raise DownloadError(f"{repo} has none of the files asked for; it has {_listed(names)}")
     return sorted(described)
+
+
+def has_weights(names: Iterable[str]) -> bool:
+    """True where any of the names is that of weights."""
+    return any(_matches(name, pattern) and not _is_training_state(name) for name in names for pattern in WEIGHTS)
+
+
+def repository_files(
+    names: Iterable[str], patterns: Iterable[str], weights: Iterable[str], repo: str, variant: str | None = None
+) -> list[str]:
+    """The files of a checkpoint, as `select_files` names them.
+
+    Where there are no weights, or the caller names a variant, those of graphs that others exported. Raises DownloadError.
+    """
+    names, weights = [name for name in names if _is_inside(name)], tuple(weights)
+    if variant is not None or (weights and not has_weights(names)):
+        graphs = find_graphs(names, variant, repo)
+        if graphs is not None:
+            return graphs.names
+    return select_files(names, patterns, weights, repo)
+
+
+def _is_inside(name: str) -> bool:
+    return ".." not in PurePosixPath(name).parts and not name.startswith("/")
 
 
 def _matches(name: str, pattern: str) -> bool:

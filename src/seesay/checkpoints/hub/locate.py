@@ -17,12 +17,12 @@ FILES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx", ".json")  # wh
 BUNDLED = Path(__file__).parents[2] / "bundled"
 
 
-def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | None"]:
+def locate(model: str | os.PathLike[str] | None, variant: str | None = None) -> tuple[Path, "CatalogModel | None"]:
     """A model's file or folder, and its catalogue entry where it is named by the catalogue.
 
     None is the bundled model; otherwise the path of a folder, a training run or a file, a name in the catalogue, or OWNER/NAME
     for any repository on the hub (hf-hub:OWNER/NAME where the catalogue has that name too). Remote files are fetched once.
-    Raises ModelError, DownloadError.
+    variant: of a repository of graphs that others exported. Raises ModelError, DownloadError.
     """
     if model is None or model == "bundled":
         return BUNDLED, None
@@ -30,14 +30,15 @@ def locate(model: str | os.PathLike[str] | None) -> tuple[Path, "CatalogModel | 
     if path.exists():
         return _run_model(path), None
     if name.startswith(HUB):
-        return from_hub(name.removeprefix(HUB)), None
+        repo = name.removeprefix(HUB)
+        return from_hub(repo, variant), graphs_entry(repo)
     from seesay.checkpoints.hub.catalog import find  # its dataclasses would slow down a cold start
 
     if (entry := find(name)) is not None:
         return fetch_weights(entry, name), entry
     if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
         try:
-            return from_hub(name), None
+            return from_hub(name, variant), graphs_entry(name)
         except DownloadError as error:
             raise DownloadError(f"{_no_such_model(name)}; and as a repository on the hub: {error}") from None
     raise ModelError(f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
@@ -52,15 +53,22 @@ def _no_such_model(name: str) -> str:
     return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
 
 
-def from_hub(repo: str) -> Path:
-    """The folder of a repository ("owner/name"), fetched once.
+def graphs_entry(repo: str) -> "CatalogModel | None":
+    """The catalogue's model whose graphs a repository holds, or None."""
+    from seesay.checkpoints.hub.graphs import graph_repositories
+
+    return graph_repositories().get(repo.lower())
+
+
+def from_hub(repo: str, variant: str | None = None) -> Path:
+    """The folder of a repository ("owner/name"), fetched once. variant: of graphs that others exported.
 
     Raises DownloadError, and CheckpointError before weights are fetched where its model family is not supported.
     """
     from seesay.checkpoints.formats.registry import refuse_unsupported
     from seesay.checkpoints.hub.repository import hub_folder
 
-    return hub_folder(repo, check=refuse_unsupported)
+    return hub_folder(repo, check=refuse_unsupported, variant=variant)
 
 
 def fetch_weights(entry: "CatalogModel", name: str) -> Path:

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seesay._version import __version__
-from seesay.checkpoints.hub.files import DESCRIPTIONS, WEIGHTS, select_files
+from seesay.checkpoints.hub.files import DESCRIPTIONS, WEIGHTS, repository_files, select_files
 from seesay.checkpoints.hub.hub_errors import MAIN, endpoint, explained, hub_offline, not_cached
 from seesay.checkpoints.hub.transfer import digest, transfer
 from seesay.errors import DownloadError
 from seesay.system.cache import cache_dir
 from seesay.system.files import write_atomically
 
+GRAPH = ".onnx"
 ASK_S = 10.0  # timeout for asking a hub which commit a branch stands for
 
 
@@ -60,8 +61,10 @@ def hub_folder(
     weights: Iterable[str] = WEIGHTS,
     revision: str | None = None,
     check: Callable[[Path], None] | None = None,
+    variant: str | None = None,
 ) -> Path:
-    """The folder of a checkpoint on the hub, with the files that `select_files` names and possibly more. Raises DownloadError.
+    """The folder of a checkpoint on the hub, with the files that `repository_files` names and possibly more. Raises
+    DownloadError.
 
     All files are of one commit, cached weights are preferred to others, and the folder must not be written to. check: called
     with the folder when all files but the weights are present; it may raise a ModelError before the weights are fetched.
@@ -69,7 +72,9 @@ def hub_folder(
     with explained(repo, None, revision):
         snapshot = _snapshot(repo, revision)
         patterns, folder = tuple(patterns), None
-        names = select_files(snapshot.names, patterns, snapshot.cached_weights(weights) or weights, repo)
+        names = repository_files(snapshot.names, patterns, snapshot.cached_weights(weights) or weights, repo, variant)
+        if any(name.endswith(GRAPH) for name in names):
+            check = None  # of weights
         for name in sorted(names, key=lambda name: name not in patterns):
             if check is not None and folder is not None and name not in patterns:
                 check(folder)

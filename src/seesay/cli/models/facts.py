@@ -42,7 +42,7 @@ def parameter_count(model: "CatalogModel") -> int:
 
 def folder_megabytes(model: "Model") -> float:
     """Size of a model's folder; 0 for a model without one."""
-    files = model.folder.iterdir() if model.folder else ()
+    files = model.folder.rglob("*") if model.folder else ()
     return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
@@ -51,11 +51,19 @@ def has_card(model: "Model") -> bool:
     return model.folder is not None and (model.folder / "card.json").is_file()
 
 
+def graph_files(model: "Model") -> list[str]:
+    """The graphs that others exported and this model runs; empty for one that runs its own."""
+    towers = [tower for tower in (model.config.image, model.config.text) if tower is not None]
+    return list(dict.fromkeys(tower.exported.file for tower in towers if tower.exported is not None))
+
+
 def catalog_json(model: "CatalogModel") -> dict[str, object]:
-    """A published model as --json prints it."""
+    """A published model as --json prints it. graphs: repositories of its ONNX graphs, which need no torch."""
+    from seesay.checkpoints.hub.graphs import graphs_of
     from seesay.system.schema import to_json
 
-    return {"name": model.id, "parameters": parameter_count(model), **to_json(model)}
+    graphs = list(graphs_of(model))
+    return {"name": model.id, "parameters": parameter_count(model), "graphs": graphs, **to_json(model)}
 
 
 def model_json(model: "Model") -> dict[str, object]:
@@ -67,9 +75,10 @@ def model_json(model: "Model") -> dict[str, object]:
         "dim": model.dim,
         "space_id": model.space_id,
         "build_id": model.build_id,
+        "graphs": graph_files(model),
         "languages": list(model.config.languages),
         "licence": model.config.licence,
         "image_px": model.config.image_spec and model.config.image_spec.size_px,
         "context_length": model.config.tokenizer_spec and model.config.tokenizer_spec.context_length,
-        "logit_scale": round(model.scale, 4),
+        "logit_scale": None if model.config.logit_scale is None else round(model.scale, 4),
     }

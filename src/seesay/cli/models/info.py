@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.models.facts import catalog_json, folder_megabytes, has_card, model_json, parameter_count
+from seesay.cli.models.facts import catalog_json, folder_megabytes, graph_files, has_card, model_json, parameter_count
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json
 
@@ -52,6 +52,8 @@ def info(model: str, as_json: bool) -> int:
 
 
 def _print_published(model: "CatalogModel") -> None:
+    from seesay.checkpoints.hub.graphs import graphs_of
+
     click.echo(click.style(model.id, bold=True) + f"  {model.architecture}, {model.activation}")
     click.echo(_("also called {aliases}").format(aliases=", ".join(model.aliases)))
     click.echo(
@@ -71,6 +73,8 @@ def _print_published(model: "CatalogModel") -> None:
     for score in model.scores:
         click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.source})")
     click.echo(_("\nUse it: --model {id}").format(id=model.id))
+    for repo in graphs_of(model):
+        click.echo(_("As ONNX graphs, without torch, with vectors of their own: --model {repo}").format(repo=repo))
 
 
 def _print_model(model: "Model") -> None:
@@ -82,6 +86,8 @@ def _print_model(model: "Model") -> None:
     identity = _("space {space_id}\nbuild {build_id}\nlicence {licence}\n").format(
         space_id=model.space_id, build_id=model.build_id, licence=model.config.licence
     )
+    if graphs := graph_files(model):
+        identity += _("graphs {graphs}, as others exported them: no torch, no training\n").format(graphs=", ".join(graphs))
     if has_card(model):
         _print_card(model.card, identity)
     else:

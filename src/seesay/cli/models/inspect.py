@@ -1,5 +1,6 @@
 """`seesay models inspect`: says what a checkpoint is, without running it."""
 
+from collections.abc import Iterator
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,11 +79,22 @@ def _print(inspection: "Inspection") -> None:
         click.echo(_("note           {note}").format(note=note))
     if fault := inspection.unknown or inspection.faults:
         echo_error(translate(fault))
+    elif inspection.kind.startswith("graphs "):
+        click.echo(_("The graphs' inputs and outputs are what the files beside them say."))
     else:
         click.echo(_("Every tensor is accounted for."))
 
 
 def _tower(tower: dict[str, Any]) -> str:
     """A tower's kind and its values in one line."""
-    values = {key: value for key, value in tower.items() if key != "kind" and value is not None and value is not False}
-    return f"{tower['kind']}: " + ", ".join(f"{key} {value}" for key, value in values.items() if not isinstance(value, list))
+    shown = [f"{key} {value}" for key, value in _values(tower) if key != "kind" and value is not None and value is not False]
+    return f"{tower['kind']}: " + ", ".join(shown)
+
+
+def _values(tower: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Names and values, those of objects inside included; lists are left out."""
+    for key, value in tower.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", inner) for name, inner in _values(value))
+        elif not isinstance(value, list):
+            yield key, value

@@ -25,5 +25,10 @@ override_options = record(
         click.option("--preprocessing", type=click.Choice(["openai", "chinese-clip"]), help="How pictures are prepared."),
         click.option("--image-heads", type=int, metavar="N", help="Attention heads of the image tower."),
         click.option("--text-heads", type=int, metavar="N", help="Attention heads of the text tower."),
+        click.option(
+            "--variant",
+            metavar="NAME",
+            help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
+        ),
     ),
 )

@@ -1,0 +1,77 @@
+"""Graphs in the layouts of others against the torch models that they were exported from (see make_graphs.py).
+
+GRAPHS names another folder than the stored one: `make parity` makes them again with the live libraries.
+"""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seesay
+from seesay.model import Model
+
+GRAPHS = Path(os.environ.get("GRAPHS") or Path(__file__).parent / "data" / "graphs")
+NAMES = sorted(folder.name for folder in GRAPHS.iterdir())
+TEXTS = ["a red dog", "two cats on a mat by the sea, and a boat", "A", "Caf\u00e9 & <b>crême</b>"]
+UNIT = 1e-5  # largest difference of unit embeddings
+
+
+def opened(name: str) -> tuple[Model, dict[str, np.ndarray]]:
+    return seesay.load(GRAPHS / name), dict(np.load(GRAPHS / name / "expected.npz"))
+
+
+def pixels() -> np.ndarray:
+    return np.random.default_rng(6).standard_normal((3, 3, 32, 32)).astype(np.float32)
+
+
+def picture() -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graphs_encode_as_the_model_that_they_were_exported_from(name: str) -> None:
+    model, expected = opened(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one text is longer than the model's context
+        ids, texts = model.tokenize(TEXTS), model.encode_text(TEXTS)
+    np.testing.assert_array_equal(ids, expected["ids"])
+    np.testing.assert_allclose(texts, expected["text"], atol=UNIT)
+    np.testing.assert_allclose(model.encode_pixels(pixels()), expected["image"], atol=UNIT)
+    np.testing.assert_array_equal(model.preprocess(picture()), expected["prepared"])
+    np.testing.assert_allclose(model.encode_image(picture()), expected["picture"], atol=UNIT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_text_alone_is_the_same_text_in_a_batch(name: str) -> None:
+    model, _ = opened(name)
+    alone = np.concatenate([model.encode_text(text) for text in (TEXTS[0], TEXTS[2])])
+    np.testing.assert_allclose(alone, model.encode_text([TEXTS[0], TEXTS[2]]), atol=UNIT)
+
+
+def test_quantized_graphs_are_near_and_their_rows_do_not_depend_on_each_other() -> None:
+    model = seesay.load(GRAPHS / "clip", variant="quantized")
+    _, expected = opened("clip")
+    together = model.encode_pixels(pixels())
+    assert (together * expected["image"]).sum(axis=1).min() > 0.999
+    apart = np.concatenate([model.encode_pixels(row[None]) for row in pixels()])
+    np.testing.assert_array_equal(together, apart)
+    assert model.space_id != seesay.load(GRAPHS / "clip").space_id
+    assert model.build_id == "onnx/quantized+quantized/exact"
+
+
+def test_a_graph_of_both_towers_knows_the_scale_of_its_cosines() -> None:
+    model, expected = opened("chinese-clip")
+    assert model.scale == pytest.approx(float(expected["scale"]), rel=1e-4)
+    assert model.classify(picture(), ["dog", "a boat"]).sum() == pytest.approx(1)
+
+
+def test_a_sigmoid_model_gives_each_label_its_own_probability() -> None:
+    _, expected = opened("siglip")
+    scale, bias = float(expected["scale"]), float(expected["bias"])
+    model = seesay.load(GRAPHS / "siglip", scale=scale, bias=bias)
+    shares = model.classify(picture(), ["dog", "boat"], templates=["{}"])
+    cosines = expected["picture"] @ model.encode_text(["dog", "boat"]).T
+    np.testing.assert_allclose(shares, 1 / (1 + np.exp(-(scale * cosines + bias))), atol=1e-5)
