@@ -31,6 +31,11 @@ class TowerConfig(Bounded):
         """The number of blocks, or of blocks in each stage; None where nothing checks it."""
         return None
 
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """Names of weights that checkpoints may hold and this configuration leaves out."""
+        return frozenset()
+
     def with_projection(self, projection: Projection) -> Self:
         """The same tower with another projection ("none": its features are the embedding). Raises InputError where it has none
         of this kind."""
@@ -85,8 +90,3 @@ class TextTowerConfig(TowerConfig):
     def needs_full_length(self) -> bool:
         """True where every text must be padded to `max_tokens`."""
         return False
-
-    @property
-    def unused_weights(self) -> frozenset[str]:
-        """Names of weights that checkpoints may hold and this configuration leaves out."""
-        return frozenset()
