@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 
+from seesay.checkpoints.formats.eva_trunk import MODELS
 from seesay.checkpoints.names import Origin
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
@@ -29,7 +32,10 @@ def open_fixture(name: str) -> tuple[Checkpoint, dict[str, np.ndarray]]:
     folder = DATA / name
     facts = json.loads((folder / "facts.json").read_text())
     expected = dict(np.load(folder / "expected.npz"))
-    return open_checkpoint(folder / facts["file"], overrides(facts)), expected
+    # timm's names stand for sizes, which are tiny here
+    tiny = {model: replace(MODELS[model], **sizes) for model, sizes in facts.get("timm", {}).items()}
+    with patch.dict(MODELS, tiny):
+        return open_checkpoint(folder / facts["file"], overrides(facts)), expected
 
 
 def unit(x: torch.Tensor | np.ndarray) -> np.ndarray:

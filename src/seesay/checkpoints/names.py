@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-How = Literal["same", "transpose", "stack", "scalar"]
+How = Literal["same", "transpose", "stack", "scalar", "squeeze"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Row:
     """A foreign tensor name and the native names that it becomes; `{}` stands for a number, the same on both sides.
 
     how "transpose": the foreign tensor is the native one transposed; "stack": the native ones stacked along their first
-    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,). A row without native names is
-    recognised and left out, for the reason in `why`.
+    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,); "squeeze": the foreign tensor has
+    sides of 1 before the native one's. A row without native names is recognised and left out, for the reason in `why`.
     """
 
     foreign: str
@@ -70,7 +70,16 @@ class Origin:
                 return (foreign[0] // self.parts, *foreign[1:]) if foreign else foreign
             case "scalar":
                 return ()
+            case "squeeze":
+                return squeezed(foreign)
         return foreign
+
+
+def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the sides of 1 at its beginning; the last side stays."""
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import seesay as seesay_format
 from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.formats.registry import recognise
-from seesay.checkpoints.names import Account, Origin, account
+from seesay.checkpoints.names import Account, Origin, account, squeezed
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
@@ -76,9 +76,9 @@ class Checkpoint:
         return image | ({"text.position_embedding"} if self.overrides.context_length else set())
 
     def _unused(self) -> set[str]:
-        """Names of weights that the text tower's configuration leaves out."""
-        text = self.description.text
-        return set() if text is None else {f"text.{name}" for name in text.unused_weights}
+        """Names of weights that the towers' configurations leave out."""
+        towers = (("image", self.description.image), ("text", self.description.text))
+        return {f"{part}.{name}" for part, tower in towers if tower is not None for name in tower.unused_weights}
 
     def model(self) -> "Clip":
         """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""
@@ -246,4 +246,6 @@ def _read(weights: Weights, origin: Origin) -> "Tensor":
             return tensor.chunk(origin.parts)[origin.part].contiguous()
         case "scalar":
             return tensor.reshape(())
+        case "squeeze":
+            return tensor.reshape(squeezed(tuple(tensor.shape))).contiguous()
     return tensor.contiguous()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
-from seesay.checkpoints.formats import chinese_clip, hugging_face, open_clip, openai, seesay, unsupported
+from seesay.checkpoints.formats import chinese_clip, eva_clip, hugging_face, open_clip, openai, seesay, unsupported
 from seesay.checkpoints.formats.format import Format, Writer
 from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
@@ -12,6 +12,7 @@ from seesay.images.spec import ImageSpec
 FORMATS: list[Format] = [
     seesay.FORMAT,
     chinese_clip.FORMAT,
+    eva_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,

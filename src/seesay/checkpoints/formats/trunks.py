@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from seesay.checkpoints.formats import unsupported
+from seesay.checkpoints.formats import eva_trunk, unsupported
 from seesay.checkpoints.formats.trunk import Trunk
 from seesay.checkpoints.names import Table
 
-TRUNKS: tuple[Trunk, ...] = ()
+TRUNKS: tuple[Trunk, ...] = (eva_trunk.TRUNK,)
 
 
 def trunk_by_model(name: str) -> Trunk | None:
