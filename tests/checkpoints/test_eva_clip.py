@@ -227,9 +227,25 @@ def test_the_rules_for_a_published_size_read_what_its_configuration_says(
             open_checkpoint(file).check_towers()
 
 
+@pytest.mark.parametrize("name", ["open-clip-eva-01", "open-clip-eva-02", "open-clip-eva-post-norm"])
+def test_it_is_written_as_open_clip_has_it(name: str, tmp_path: Path) -> None:
+    """The same tensors under the same names, and a configuration that says the same."""
+    checkpoint, _ = open_fixture(name)
+    assert isinstance(checkpoint.description.image, EvaConfig)
+    original = json.loads((DATA / name / "open_clip_config.json").read_text())["model_cfg"]
+    with patch.dict(MODELS, {original["vision_cfg"]["timm_model_name"]: checkpoint.description.image}):
+        convert_to(checkpoint, tmp_path / "made", "open_clip")
+        again = open_checkpoint(tmp_path / "made")
+        assert again.model().config.space_id == checkpoint.model().config.space_id
+    made = json.loads((tmp_path / "made" / "open_clip_config.json").read_text())["model_cfg"]
+    assert (made["vision_cfg"], made["custom_text"]) == (original["vision_cfg"], True)
+    stored, written = (load_file(folder / "open_clip_model.safetensors") for folder in (DATA / name, tmp_path / "made"))
+    assert {key: value.shape for key, value in stored.items()} == {key: value.shape for key, value in written.items()}
+
+
 def test_another_library_is_told_what_it_cannot_express(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="its image tower is eva"):
-        convert_to(open_fixture("open-clip-eva-02")[0], tmp_path / "made", "open_clip")
+    with pytest.raises(CheckpointError, match="its image tower is eva"):  # layer scale, which no tower of timm's names has
+        convert_to(open_fixture("eva-clip-layer-scale")[0], tmp_path / "made", "open_clip")
     with pytest.raises(CheckpointError, match="cannot express this model exactly"):
         convert_to(open_fixture("open-clip-eva-02")[0], tmp_path / "made", "transformers")
 

@@ -1,11 +1,13 @@
 """EVA-CLIP's image towers as timm names them, in OpenCLIP's checkpoints."""
 
 from collections.abc import Collection
+from typing import Any
 
 from seesay.checkpoints.formats.eva_clip import EVA
 from seesay.checkpoints.formats.foreign_config import ForeignConfig
 from seesay.checkpoints.formats.trunk import Trunk
 from seesay.checkpoints.names import Table, layer, nested
+from seesay.models.config import ImageConfig
 from seesay.models.families.eva.config import EvaConfig
 
 BLOCK: Table = (
@@ -51,4 +53,24 @@ def _recognises(names: Collection[str]) -> bool:
     return any(f"visual.trunk.blocks.0.attn.{name}" in names for name in ("q_bias", "norm.weight"))
 
 
-TRUNK = Trunk(models=lambda name: name in MODELS, configure=_configure, recognises=_recognises, table=lambda names: NAMES)
+FUSED = ("attn.qkv.", "attn.q_bias", "attn.v_bias", "mlp.fc1.")  # names of towers without inner norms,
+SPLIT = ("attn.q_proj.", "attn.k_proj.", "attn.v_proj.", "mlp.fc1_g.", "mlp.fc1_x.")  # and of those with them
+
+
+def _express(image: ImageConfig) -> tuple[dict[str, Any], Table] | None:
+    name = next((name for name, config in MODELS.items() if config == image), None)
+    if name is None:
+        return None
+    assert isinstance(image, EvaConfig)
+    others = FUSED if image.inner_norm else SPLIT
+    cfg = {"timm_model_name": name, "timm_model_pretrained": False, "timm_pool": "token", "timm_proj": None}
+    return {"image_size": image.image_px, **cfg}, tuple(r for r in NAMES if not any(part in r.foreign for part in others))
+
+
+TRUNK = Trunk(
+    models=lambda name: name in MODELS,
+    configure=_configure,
+    recognises=_recognises,
+    table=lambda names: NAMES,
+    express=_express,
+)
