@@ -32,15 +32,17 @@ def tower(name: str, px: int = 32, **more: Any) -> tuple[Any, Made]:
         return open_clip.model.CustomTextCLIP(**{key: value for key, value in cfg.items() if key != "custom_text"}), cfg
 
 
-def run(model: Any, folder: Path, px: int = 32) -> Made:
+def run(model: Any, folder: Path, px: int = 32, ids: Any = None, gradients: bool = True) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return with_states(model.visual.trunk.blocks, lambda: model.encode_image(x))
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return with_states(model.text.transformer.resblocks, lambda: model.encode_text(x))
 
-    ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=model.logit_scale)
+    if ids is None:
+        ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
+    scale = model.logit_scale
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
 
 
 def made(folder: Path, seed: int, name: str, mlp_width: int, **more: Any) -> Made:

@@ -30,8 +30,8 @@ class EvaConfig(ImageTowerConfig):
     heads: Size
     mlp_width: Size
     mlp: Literal["gelu", "swiglu"]
-    rotary_grid: Size | None
-    inner_norm: bool
+    rotary_grid: Size | None = None
+    inner_norm: bool = False
     norm_place: Literal["pre", "post"] = "pre"
     norm: Literal["layer", "rms"] = "layer"
     norm_eps: float = 1e-6
