@@ -1,8 +1,8 @@
 """The peers of encode.py, run by their own interpreter: `python peer_encode.py FOLDER`.
 
-Says in one line which libraries there are, then answers every line "library input" with the sum of the embeddings, and
-"product rows inner columns" with the seconds that torch took for that matrix product. Inputs are FOLDER/*.npy. Imports nothing
-of SeeSay. OpenCLIP takes texts of its full context only; transformers takes them as they are.
+FOLDER holds a model for each library. Says in one line which there are, then answers every line "library input" with the sum of
+the embeddings, and "product rows inner columns" with the seconds that torch took for that matrix product. Inputs are
+FOLDER/*.npy. Imports nothing of SeeSay. OpenCLIP takes texts of its full context only; transformers takes them as they are.
 """
 
 import sys
@@ -19,10 +19,8 @@ Encode = Callable[[str, torch.Tensor], Any]
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    peers = {
-        "open_clip": open_clip_encoder(folder / "open_clip"),
-        "transformers": transformers_encoder(folder / "transformers"),
-    }
+    encoders = {"open_clip": open_clip_encoder, "transformers": transformers_encoder}
+    peers = {name: encoder(folder / name) for name, encoder in encoders.items() if (folder / name).is_dir()}
     print(*peers, flush=True)
     for line in sys.stdin:
         name, given, *rest = line.split()

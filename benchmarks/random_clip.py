@@ -1,5 +1,6 @@
-"""Writes a random full-size ViT-B/32 CLIP in the formats of SeeSay, transformers and OpenCLIP."""
+"""Writes a random full-size CLIP, ViT-B/32 unless told otherwise, in the formats of SeeSay, transformers and OpenCLIP."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,9 @@ NAME = "ViT-B-32"
 SOT, EOT = 49406, 49407
 
 
-def make(folder: Path) -> ImageConfig:
-    """Writes float32, int8, transformers and open_clip in `folder`; returns the image tower's configuration."""
-    found = architecture(NAME)
+def make(folder: Path, name: str = NAME, targets: Collection[str] = ("transformers", "open_clip")) -> ImageConfig:
+    """Writes float32, int8 and the targets in `folder`; returns the image tower's configuration. name: of an architecture."""
+    found = architecture(name)
     assert isinstance(found.text, ClipTextConfig)
     config = ModelConfig(
         format_version=1,
@@ -44,17 +45,17 @@ def make(folder: Path) -> ImageConfig:
     torch.manual_seed(0)
     clip = Clip(config)
     with torch.no_grad():
-        for name, parameter in clip.named_parameters():
+        for weight, parameter in clip.named_parameters():
             if parameter.ndim > 1:
                 parameter.normal_(std=0.7 / parameter.shape[-1] ** 0.5)
-            elif name.endswith("weight"):
+            elif weight.endswith("weight"):
                 parameter.normal_(1, 0.1)
             elif parameter.ndim == 1:
                 parameter.normal_(std=0.1)
     for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
         with new_folder(folder / place) as unfinished:
             write_folder(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
-    for target in ("transformers", "open_clip"):
+    for target in targets:
         with new_folder(folder / target) as unfinished:
             writing.write(clip, vocabulary("clip"), unfinished, registry.writer(target))
     return found.image

@@ -18,6 +18,9 @@ from seesay.models.families.bert.config import BertConfig, Gate
 from seesay.models.families.cbow.config import CbowConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
+from seesay.models.families.eva.config import EvaConfig
+from seesay.models.families.eva.rotation import rotation
+from seesay.models.families.eva.tower import turned
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
 from seesay.models.families.vit.config import VitConfig
@@ -103,6 +106,8 @@ LITE = EfficientNetLiteConfig(
 )
 VIT = VitConfig("vit", 32, 8, 16, 2, 2, 32, "gelu", 1e-5)
 SIGLIP = SiglipVitConfig("siglip-vit", 32, 8, 16, 2, 2, 32, "gelu_tanh", 1e-6, "linear")
+EVA = EvaConfig("eva", 32, 8, 16, 2, 2, 24, "swiglu", 16, inner_norm=True)
+PLAIN_EVA = replace(EVA, mlp="gelu", rotary_grid=None, inner_norm=False)
 RESNET = ModifiedResNetConfig("modified-resnet", 64, 8, (1, 1, 1, 1), 4)
 TEXT = ClipTextConfig("clip-text", 16, 2, 2, 32, 40, 12, "gelu", 1e-5, True, "eos", 39)
 BERT = BertConfig("bert", 16, 2, 2, 32, 40, 12, "gelu", 1e-12, "mean", "linear")
@@ -111,6 +116,11 @@ TOWERS = {
     "vit-mlp": (replace(VIT, projection="mlp"), None),
     "vit-mean-mlp": (replace(VIT, projection="mlp", pooling="mean"), None),
     "siglip": (SIGLIP, None),
+    "eva": (EVA, None),
+    "eva-mlp": (replace(EVA, projection="mlp"), None),
+    "eva-post-norm": (replace(PLAIN_EVA, norm_place="post"), None),
+    "eva-rms-norm": (replace(PLAIN_EVA, norm="rms", qkv_bias=False), None),
+    "eva-layer-scale": (replace(EVA, layer_scale=True, mlp="gelu", norm="rms", norm_place="post"), None),
     "resnet": (RESNET, None),
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
@@ -203,7 +213,7 @@ def test_a_block_computes_one_token_as_it_does_among_all(norm: Literal["pre", "p
     torch.testing.assert_close(block(x, **options, query_index=only), whole, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["vit", "resnet", "lite", "text-mlp", "bert"])
+@pytest.mark.parametrize("name", ["vit", "eva", "resnet", "lite", "text-mlp", "bert"])
 def test_recomputing_blocks_changes_no_number(name: str) -> None:
     states, gradients = [], []
     for recompute in (False, True):
@@ -219,8 +229,9 @@ def test_recomputing_blocks_changes_no_number(name: str) -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])  # batch norms counted once
 
 
-def test_dropped_patches_are_left_out_in_training_only() -> None:
-    _, tower, inputs = make("vit")
+@pytest.mark.parametrize("name", ["vit", "eva"])
+def test_dropped_patches_are_left_out_in_training_only(name: str) -> None:
+    _, tower, inputs = make(name)
     whole = tower(inputs)
     tower.patch_dropout = 0.5
     torch.testing.assert_close(tower(inputs), whole)
@@ -231,3 +242,37 @@ def test_dropped_patches_are_left_out_in_training_only() -> None:
     once = tower(inputs)
     torch.manual_seed(3)
     torch.testing.assert_close(tower(inputs), once, rtol=0, atol=0)
+
+
+def test_a_kept_patch_keeps_its_rotary_position() -> None:
+    """With all patches kept, in any order of drawing, training computes what inference does."""
+    _, tower, inputs = make("eva")
+    whole = tower(inputs)
+    tower.patch_dropout = 1e-9
+    torch.testing.assert_close(tower.train()(inputs), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_rotary_positions_are_those_of_slow_arithmetic() -> None:
+    """Each pair of features is a complex number, which its position turns: rows first, columns second, the class token not."""
+    config = replace(EVA, image_px=24, width=16, heads=1)
+    angles = rotation(config)
+    assert angles is not None
+    x = np.random.default_rng(0).standard_normal((10, 16))
+    found = turned(torch.from_numpy(x)[None, None], tuple(torch.from_numpy(part).double() for part in angles))[0, 0].numpy()  # type: ignore[arg-type]
+    for token, row in enumerate(x):
+        column, line = ((token - 1) % 3, (token - 1) // 3) if token else (0, 0)
+        for pair in range(8):
+            position = (line if pair < 4 else column) / 3 * 16
+            turned_by = np.exp(1j * position / 10000 ** ((pair % 4) / 4))
+            expected = (row[2 * pair] + 1j * row[2 * pair + 1]) * turned_by
+            np.testing.assert_allclose(found[token, 2 * pair : 2 * pair + 2], [expected.real, expected.imag], atol=1e-6)
+
+
+def test_an_eva_tower_refuses_what_cannot_be() -> None:
+    for changes, message in (
+        ({"heads": 3}, "heads that divide"),
+        ({"heads": 8}, "multiple of 4"),
+        ({"patch_px": 64}, "patch_px"),
+    ):
+        with pytest.raises(InputError, match=message):
+            replace(EVA, **changes)

@@ -9,11 +9,13 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import nn
@@ -47,12 +49,17 @@ PUBLISHED_TEXT: dict[str, tuple[str, dict[str, Any]]] = {
     "xlm-roberta-large": ("XLMRobertaConfig", ROBERTA | LARGE | {"vocab_size": 250002}),
 }
 POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
+TIMM_TOWERS = ("eva02_", "eva_giant_")  # that are read, by how their names begin
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
     "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
     "timm image tower": (
         "timm_model_name",
-        lambda cfg: "timm_model_name" in cfg["vision_cfg"] and "_siglip_" not in cfg["vision_cfg"]["timm_model_name"],
+        lambda cfg: (
+            "timm_model_name" in cfg["vision_cfg"]
+            and "_siglip_" not in cfg["vision_cfg"]["timm_model_name"]
+            and not cfg["vision_cfg"]["timm_model_name"].startswith(TIMM_TOWERS)
+        ),
     ),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
@@ -109,8 +116,11 @@ def _of_open_clip(model: Any) -> Facts:
             "image patch": _one(visual.patch_size),
         }
     if hasattr(visual, "trunk"):
-        assert visual.trunk.global_pool == "map"
-        assert len(visual.head) == 0
+        if visual.trunk.global_pool == "map":
+            assert len(visual.head) == 0
+        else:
+            assert visual.trunk.global_pool == "token"
+            facts |= _of_eva(visual.trunk)
         facts |= {"image patch": _one(visual.trunk.patch_embed.patch_size)}
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         text = model.text
@@ -134,6 +144,17 @@ def _of_open_clip(model: Any) -> Facts:
 
 def _head(projection: Any) -> str:
     return "none" if projection is None else "affine" if isinstance(projection, nn.Linear) else "linear"
+
+
+def _of_eva(tower: Any) -> Facts:
+    """Facts of EVA's image tower, the authors' or timm's."""
+    block = tower.blocks[0]
+    post = getattr(block, "postnorm", type(block).__name__ == "EvaBlockPostNorm")
+    return {
+        "image norm place": "post" if post else "pre",
+        "image rotary": tower.rope is not None,
+        "image biases": getattr(block.attn, "q_bias", None) is not None or getattr(block.attn.q_proj, "bias", None) is not None,
+    }
 
 
 def _one(sides: Any) -> Any:
@@ -210,6 +231,43 @@ def chinese_clip() -> Iterator[Built]:
             "text position ids": "from-zero",
         }
         yield Built(name, model, facts, kind="torch file", architecture=info["struct"])
+
+
+# EVA-CLIP ----------------------------------------------------------------------------------------------------------------
+
+
+def eva_clip() -> Iterator[Built]:
+    """Every configuration of the authors: with it beside the weights, and by the rules for published sizes."""
+    from consisid_eva_clip import factory
+    from consisid_eva_clip.model import CustomCLIP
+
+    linspace = torch.linspace
+    for name in factory.list_models():
+        cfg = factory.get_model_config(name)
+        kinds = {"xattn": False, "fusedLN": False}  # faster kernels, which need a GPU
+        settings = {part: cfg[part] | kinds for part in ("vision_cfg", "text_cfg")}
+        # The shares of dropped branches are numbers, which the meta device has none of.
+        with torch.device("meta"), mock.patch("torch.linspace", partial(linspace, device="cpu")):
+            model = CustomCLIP(cfg["embed_dim"], **settings)
+        visual, text = model.visual, model.text
+        facts = _of_eva(visual) | {
+            "image size": visual.image_size,
+            "image patch": _one(visual.patch_embed.patch_size),
+            "image spec size": visual.image_size,
+            "image resize": "shortest",
+            "image interpolation": "bicubic",
+            "text causal": text.attn_mask is not None,
+            "text context": text.context_length,
+            "text pooling": "eos",
+            "text end": text.vocab_size - 1,
+            "text head": "linear",
+        }
+        assert visual.fc_norm is None
+        published = name.replace("CLIP-", "").replace("bigE", "E")
+        published = "" if published == "EVA01-B-16" else published  # whose weights were not
+        files = {f"{name}.json": json.dumps(cfg)}
+        yield Built(name, model, facts, files, "torch file", architecture=published)
+        yield Built(f"{name}, by rule", model, facts, kind="torch file", architecture=published)
 
 
 # Hugging Face transformers -----------------------------------------------------------------------------------------------
@@ -311,4 +369,10 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
     )
 
 
-LIBRARIES = {"open_clip": open_clip, "clip": openai, "cn_clip": chinese_clip, "transformers": hugging_face}
+LIBRARIES = {
+    "open_clip": open_clip,
+    "clip": openai,
+    "cn_clip": chinese_clip,
+    "transformers": hugging_face,
+    "consisid_eva_clip": eva_clip,
+}

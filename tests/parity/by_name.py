@@ -30,6 +30,8 @@ from seesay.errors import CheckpointError
 from seesay.models.clip import Clip
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.eva.config import EvaConfig
+from seesay.models.families.eva.tower import EvaAttention, EvaMlp
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.modified_resnet.tower import AttentionPool
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
@@ -74,7 +76,8 @@ def differences(built: Built) -> list[str]:
     except CheckpointError as error:
         return str(error).split("\n")
     numbers = {"input_resolution", "context_length", "vocab_size"}  # of OpenAI's archives
-    faults = [f"{name} is left out: {why}" for name, why in checkpoint.account.ignored.items() if name not in numbers]
+    left_out = {n: why for n, why in checkpoint.account.ignored.items() if n not in numbers and ".rope." not in n}
+    faults = [f"{name} is left out: {why}" for name, why in left_out.items()]
     shown, native = facts_of_original(built.model), facts_of_ours(clip)
     foreign = dict.fromkeys(native) | shown | built.facts  # what only ours show differs, too
     native |= stated_facts(checkpoint)
@@ -102,9 +105,11 @@ def facts_of_original(model: nn.Module) -> Facts:
                 note("heads", getattr(module, heads))
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             note("epsilons", module.eps)
-        if name.endswith((".c_fc", ".fc1", ".intermediate.dense")):
+        if name.endswith((".c_fc", ".fc1", ".fc1_g", ".w1", ".intermediate.dense")):
             note("mlp widths", module.out_features)
-        if name.endswith(".mlp") and hasattr(module, "act"):  # timm's
+        if type(module).__name__ == "SwiGLU":
+            note("activations", "swiglu" if activation_is(module.act, torch.nn.functional.silu) else repr(module.act))
+        elif name.endswith(".mlp") and hasattr(module, "act"):  # timm's
             note("activations", activation_name(module.act))
         if name.endswith(".gelu"):  # OpenAI's and its heirs' blocks, whatever the activation is
             note("activations", activation_name(module))
@@ -118,22 +123,26 @@ def facts_of_ours(clip: Clip) -> Facts:
     facts: dict[str, set[Any]] = {}
     for name, module in clip.named_modules():
         part = name.split(".")[0]
-        if isinstance(module, Attention | AttentionPool):
+        if isinstance(module, Attention | AttentionPool | EvaAttention):
             facts.setdefault(f"{part} heads", set()).add(module.heads)
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             facts.setdefault(f"{part} epsilons", set()).add(module.eps)
         if isinstance(module, Mlp):
             facts.setdefault(f"{part} mlp widths", set()).add(module.up.out_features)
             facts.setdefault(f"{part} activations", set()).add(activation_name(module.activation))
+        if isinstance(module, EvaMlp):
+            facts.setdefault(f"{part} mlp widths", set()).add(module.up.out_features)
+            facts.setdefault(f"{part} activations", set()).add("gelu" if module.gate is None else "swiglu")
     return facts
 
 
 def activation_name(function: Any) -> str:
     """The name of an activation, recognised by its values."""
-    activations = function(PROBE)
-    return next(
-        (name for name, native in ACTIVATIONS.items() if torch.allclose(activations, native(PROBE), atol=1e-6)), repr(function)
-    )
+    return next((name for name, native in ACTIVATIONS.items() if activation_is(function, native)), repr(function))
+
+
+def activation_is(function: Any, native: Any) -> bool:
+    return torch.allclose(function(PROBE), native(PROBE), atol=1e-6)
 
 
 def stated_facts(checkpoint: Checkpoint) -> Facts:
@@ -150,6 +159,9 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
             facts |= {"image norm before": c.norm_before, "image norm after pool": c.norm_after_pool}
         case SiglipVitConfig() as c:
             facts |= {"image size": c.image_px, "image patch": c.patch_px}
+        case EvaConfig() as c:
+            facts |= {"image size": c.image_px, "image patch": c.patch_px, "image norm place": c.norm_place}
+            facts |= {"image rotary": c.rotary_grid is not None, "image biases": c.qkv_bias}
         case ModifiedResNetConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:

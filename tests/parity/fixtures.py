@@ -64,8 +64,8 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
     random = np.random.default_rng(seed)
     with torch.no_grad():
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if not tensor.is_floating_point() or name.endswith("attn_mask"):
-                continue
+            if not tensor.is_floating_point() or name.endswith(("attn_mask", "k_bias")) or "rope" in name:
+                continue  # buffers that are no weights: masks, a key's missing bias, rotary positions
             noise = random.standard_normal(tuple(tensor.shape)).astype(np.float32)
             if name.endswith("logit_scale"):
                 value = np.full(tensor.shape, 1.3 + 0.1 * noise, dtype=np.float32)
@@ -76,7 +76,7 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
             elif tensor.ndim == 1:
                 is_scale = any(part in name.lower() for part in ("norm", "ln_", "bn", "downsample.1", "gamma"))
                 value = (1 if is_scale and not name.endswith(("bias", "running_mean")) else 0) + 0.3 * noise
-            elif "embedding" in name:
+            elif "embedding" in name or name.endswith("pos_embed"):
                 value = 0.7 * noise
             else:
                 value = noise * 1.2 / np.sqrt(np.prod(tensor.shape[1:]))
@@ -173,9 +173,10 @@ def available() -> Iterator[str]:
 
     makers = {
         "clip": ("openai",),
-        "open_clip": ("open_clip", "siglip"),
+        "open_clip": ("open_clip", "siglip", "open_clip_eva"),
         "cn_clip": ("chinese_clip",),
         "transformers": ("hugging_face", "hugging_face_siglip"),
+        "consisid_eva_clip": ("eva_clip",),
     }
     for library, modules in makers.items():
         if find_spec(library):

@@ -62,6 +62,19 @@ def vit_h_14(folder: Path) -> Made:
     return run(model, folder, px=PX, ids=clip_ids(), gradients=False) | {"file": ""}
 
 
+def eva02_b_16(folder: Path) -> Made:
+    from open_clip import get_model_config
+
+    from tests.parity.make_open_clip import native, save_folder
+    from tests.parity.make_open_clip_eva import run
+
+    model_cfg = get_model_config("EVA02-B-16")
+    model = native(model_cfg)
+    randomise(model, 5)
+    save_folder(folder, model, model_cfg)
+    return run(model, folder, px=PX, ids=clip_ids(), gradients=False) | {"file": ""}
+
+
 def chinese_vit_b_16(folder: Path) -> Made:
     from cn_clip.clip.utils import create_model
 
@@ -93,6 +106,7 @@ MODELS: dict[str, tuple[str, str, Callable[[Path], Made]]] = {
     "rn50": ("OpenAI RN50, archive", "clip", rn50),
     "cn-vit-b-16": ("Chinese-CLIP ViT-B-16, original", "cn_clip", chinese_vit_b_16),
     "hf-vit-b-32": ("Hugging Face CLIPModel ViT-B/32", "transformers", hugging_face_vit_b_32),
+    "eva02-b-16": ("OpenCLIP EVA02-B-16", "timm", eva02_b_16),
     "vit-h-14": ("OpenCLIP ViT-H-14", "open_clip", vit_h_14),
 }
 

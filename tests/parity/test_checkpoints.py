@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from seesay.checkpoints.formats.siglip_trunk import MODELS
+from seesay.checkpoints.formats import eva_trunk, siglip_trunk
 from seesay.checkpoints.names import Origin
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
@@ -33,8 +33,11 @@ def open_fixture(name: str) -> tuple[Checkpoint, dict[str, np.ndarray]]:
     facts = json.loads((folder / "facts.json").read_text())
     expected = dict(np.load(folder / "expected.npz"))
     # timm's names stand for sizes, which are tiny here
-    tiny = {model: replace(MODELS[model], **sizes) for model, sizes in facts.get("siglip", {}).items()}
-    with patch.dict(MODELS, tiny):
+    eva, siglip = (
+        {model: replace(models[model], **sizes) for model, sizes in facts.get(kind, {}).items()}
+        for kind, models in (("timm", eva_trunk.MODELS), ("siglip", siglip_trunk.MODELS))
+    )
+    with patch.dict(eva_trunk.MODELS, eva), patch.dict(siglip_trunk.MODELS, siglip):
         return open_checkpoint(folder / facts["file"], overrides(facts)), expected
 
 

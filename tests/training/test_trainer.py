@@ -100,6 +100,16 @@ def test_a_run_learns_its_world_and_leaves_a_model_that_opens(world: Path, recip
     assert page.count("<svg") >= 5
 
 
+def test_an_eva_tower_learns_with_its_patches_dropped(world: Path, recipe: Make, records: Records) -> None:
+    eva = 'kind = "eva"\nmlp = "swiglu"\nrotary_grid = 16\ninner_norm = true'
+    towers = TOWERS.replace('kind = "vit"', eva).replace('activation = "gelu"\nlayer_norm_eps = 1e-5\n', "")
+    result = train(recipe("model.image.patch_dropout=0.25", towers=towers))
+    log = losses(records(world / "run"))
+    assert log[0] > 2.5 > 2.0 > log[-1]
+    assert result.model is not None
+    assert seesay.load(result.model).encode_pixels(np.zeros((1, 3, 32, 32), np.float32)).shape == (1, 24)
+
+
 @pytest.mark.parametrize(
     "sets",
     [

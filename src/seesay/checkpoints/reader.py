@@ -100,9 +100,9 @@ class Checkpoint:
         return image | ({"text.position_embedding"} if self.overrides.context_length else set())
 
     def _unused(self) -> set[str]:
-        """Names of weights that the text tower's configuration leaves out."""
-        text = self.description.text
-        return set() if text is None else {f"text.{name}" for name in text.unused_weights}
+        """Names of weights that the towers' configurations leave out."""
+        towers = (("image", self.description.image), ("text", self.description.text))
+        return {f"{part}.{name}" for part, tower in towers if tower is not None for name in tower.unused_weights}
 
     def model(self) -> "Clip":
         """The towers in torch, in eval mode. Raises CheckpointError with every missing, left-over and misshapen tensor."""

@@ -66,7 +66,7 @@ def image_config(shapes: Shapes, overrides: Overrides, head_width: int | None = 
 
     head_width: of one head, where the source has one rule for all models.
     """
-    if "image.patch_embedding.weight" in shapes:
+    if "image.patch_embedding.weight" in shapes and "image.patch_embedding.bias" not in shapes:  # those are of other families
         width, _, patch, _ = shape(shapes, "image.patch_embedding.weight", 4)
         heads = _heads("image_heads", overrides, width, head_width, "activation")
         assert overrides.activation

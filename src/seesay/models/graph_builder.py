@@ -74,11 +74,13 @@ class GraphBuilder:
         self.constants: dict[tuple[object, ...], str] = {}
         self.quantized_rows: dict[str, tuple[str, str]] = {}
         self.optional_inputs: list[str] = []
+        self.extended = storage.startswith("int8")  # whether operators of ONNX Runtime are used
 
     def node(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Adds one node; `output` names its output, which otherwise gets a new name."""
         self.node_count += 1
         name = output or f"{op.lower()}_{self.node_count}"
+        self.extended |= "domain" in attributes
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
 
@@ -290,7 +292,7 @@ class GraphBuilder:
         defaults = [numpy_helper.from_array(np.array(False), name) for name in self.optional_inputs]
         graph = helper.make_graph(self.nodes, name, [*inputs, *optional], outputs, [*self.initializers, *defaults])
         opsets = [helper.make_opsetid("", OPSET)]
-        if self.storage.startswith("int8"):
+        if self.extended:
             opsets.append(helper.make_opsetid(ORT_DOMAIN, 1))
         model = helper.make_model(graph, opset_imports=opsets, producer_name="seesay")
         model.ir_version = IR_VERSION

@@ -108,6 +108,7 @@ class ConfigClasses(Mapping[str, type]):
 _FAMILIES = "seesay.models.families."
 register(Family("vit", "image", _FAMILIES + "vit", "VitConfig", "Vit"))
 register(Family("siglip-vit", "image", _FAMILIES + "siglip_vit", "SiglipVitConfig", "SiglipVit"))
+register(Family("eva", "image", _FAMILIES + "eva", "EvaConfig", "Eva"))
 register(Family("modified-resnet", "image", _FAMILIES + "modified_resnet", "ModifiedResNetConfig", "ModifiedResNet"))
 register(Family("efficientnet-lite", "image", _FAMILIES + "efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLite"))
 register(Family("clip-text", "text", _FAMILIES + "clip_text", "ClipTextConfig", "ClipText"))

@@ -37,6 +37,11 @@ class TowerConfig(Bounded):
         """How the tower's graph is called, where others exported it; None for a graph of SeeSay's own."""
         return None
 
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """Names of weights that checkpoints may hold and this configuration leaves out."""
+        return frozenset()
+
     def with_projection(self, projection: Projection) -> Self:
         """The same tower with another projection ("none": its features are the embedding). Raises InputError where it has none
         of this kind."""
@@ -91,8 +96,3 @@ class TextTowerConfig(TowerConfig):
     def needs_full_length(self) -> bool:
         """True where every text must be padded to `max_tokens`."""
         return False
-
-    @property
-    def unused_weights(self) -> frozenset[str]:
-        """Names of weights that checkpoints may hold and this configuration leaves out."""
-        return frozenset()

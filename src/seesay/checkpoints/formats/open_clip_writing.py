@@ -3,8 +3,10 @@
 from typing import Any
 
 from seesay.checkpoints.formats.format import ForeignModel, Writer
-from seesay.checkpoints.formats.tables import RESNET_MARK, openai_names
+from seesay.checkpoints.formats.tables import OPENAI_TEXT, RESNET_MARK, SCALE, openai_names
+from seesay.checkpoints.formats.trunks import express
 from seesay.checkpoints.formats.writing import require_expressible
+from seesay.checkpoints.names import nested
 from seesay.errors import CheckpointError
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ImageConfig, ModelConfig, TextConfig
@@ -22,8 +24,15 @@ def _translate(config: ModelConfig, vocabulary: bytes | None) -> ForeignModel:
         raise CheckpointError("OpenCLIP cannot express one tower alone; it needs both")
     require_expressible("OpenCLIP", _reasons_against(image, text, spec))
     assert isinstance(text, ClipTextConfig)
-    assert isinstance(image, VitConfig | ModifiedResNetConfig)
-    model_cfg = {"embed_dim": config.dim, "vision_cfg": _vision_cfg(image), "text_cfg": _text_cfg(text)}
+    if isinstance(image, VitConfig | ModifiedResNetConfig):
+        vision_cfg, table = _vision_cfg(image), openai_names((RESNET_MARK,) if isinstance(image, ModifiedResNetConfig) else ())
+        custom: dict[str, Any] = {}
+    else:
+        trunk = express(image)
+        assert trunk is not None
+        vision_cfg, table = trunk[0], (*trunk[1], *nested(OPENAI_TEXT, "text.", "text."), *SCALE)
+        custom = {"custom_text": True}
+    model_cfg = {"embed_dim": config.dim, **custom, "vision_cfg": vision_cfg, "text_cfg": _text_cfg(text)}
     model_cfg |= _unless(text.activation != "quick_gelu", quick_gelu=True)
     model_cfg |= _unless(config.logit_bias is None, init_logit_bias=config.logit_bias)
     preprocess_cfg = {
@@ -35,9 +44,8 @@ def _translate(config: ModelConfig, vocabulary: bytes | None) -> ForeignModel:
         "resize_mode": spec.resize,
         "fill_color": spec.fill,
     }
-    names = (RESNET_MARK,) if isinstance(image, ModifiedResNetConfig) else ()
     files = {"open_clip_config.json": {"model_cfg": model_cfg, "preprocess_cfg": preprocess_cfg}}
-    return ForeignModel(TITLE, openai_names(names), files)
+    return ForeignModel(TITLE, table, files)
 
 
 def _reasons_against(image: ImageConfig, text: TextConfig, spec: ImageSpec) -> list[str]:
@@ -47,7 +55,7 @@ def _reasons_against(image: ImageConfig, text: TextConfig, spec: ImageSpec) -> l
         reasons.append(
             f"its text tower is {text.kind}, which OpenCLIP names after a repository on the hub instead of describing it"
         )
-    if not isinstance(image, VitConfig | ModifiedResNetConfig):
+    if not isinstance(image, VitConfig | ModifiedResNetConfig) and express(image) is None:
         reasons.append(f"its image tower is {image.kind}")
     if spec.resize == "shortest" and spec.resize_px != spec.size_px:
         reasons.append(f"its pictures are resized to {spec.resize_px} and cropped to {spec.size_px} pixels")

@@ -6,6 +6,7 @@ from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.formats import (
     big_vision,
     chinese_clip,
+    eva_clip,
     hugging_face,
     hugging_face_siglip,
     open_clip,
@@ -22,6 +23,7 @@ FORMATS: list[Format] = [
     seesay.FORMAT,
     big_vision.FORMAT,
     chinese_clip.FORMAT,
+    eva_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,

@@ -1,12 +1,14 @@
 """The image towers of timm that are read from OpenCLIP's checkpoints, in the order in which they are tried."""
 
 from collections.abc import Collection
+from typing import Any
 
-from seesay.checkpoints.formats import siglip_trunk, unsupported
+from seesay.checkpoints.formats import eva_trunk, siglip_trunk, unsupported
 from seesay.checkpoints.formats.trunk import Trunk
 from seesay.checkpoints.names import Table
+from seesay.models.config import ImageConfig
 
-TRUNKS: tuple[Trunk, ...] = (siglip_trunk.TRUNK,)
+TRUNKS: tuple[Trunk, ...] = (eva_trunk.TRUNK, siglip_trunk.TRUNK)
 
 
 def trunk_by_model(name: str) -> Trunk | None:
@@ -25,3 +27,8 @@ def trunk_table(names: Collection[str]) -> Table:
         if each.recognises(names):
             return each.table(names)
     raise unsupported.refusal("an OpenCLIP model with a timm image tower (ConvNeXt, MobileCLIP, ViTamin, ...)")
+
+
+def express(image: ImageConfig) -> tuple[dict[str, Any], Table] | None:
+    """The vision_cfg of a tower and the rows of its tensors, where timm has it."""
+    return next((found for each in TRUNKS if (found := each.express(image)) is not None), None)

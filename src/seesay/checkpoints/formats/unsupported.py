@@ -21,7 +21,6 @@ NAMES = {
     "audio_model.": "a CLAP model (Hugging Face)",
     "clip.vision_model.": "a CLIPSeg model (Hugging Face)",
     "embeddings.word_embeddings.": "a BERT-like text model alone (Hugging Face), which has no projection into a shared space",
-    "visual.blocks.0.": "an EVA-CLIP model",
     "text_decoder.": "a CoCa model",
     "image_encoder.model.": "a MobileCLIP model",
     "cond_stage_model.": "a Stable Diffusion model",

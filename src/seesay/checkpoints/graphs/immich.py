@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from seesay.checkpoints.formats import open_clip
+from seesay.checkpoints.formats import open_clip_config
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.graphs.header import GraphHeader
 from seesay.checkpoints.graphs.layout import Layout, Statement, chosen_spec
@@ -44,7 +44,7 @@ def _describe(folder: Path, files: GraphFiles, headers: Mapping[Modality, GraphH
     preprocess = folder / "visual" / "preprocess_cfg.json"
     spec = None
     if preprocess.is_file() and overrides.preprocessing is None:
-        spec = open_clip.image_spec_of({"preprocess_cfg": read_object(preprocess)}, image_px, faults)
+        spec = open_clip_config.image_spec_of({"preprocess_cfg": read_object(preprocess)}, image_px, faults)
     tokenizer = read_tokenizer(folder / "textual")
     other_text = any(port.name == MASK for port in headers["text"].inputs)
     text = ForeignConfig({"hf_tokenizer_name": "M-CLIP"} if other_text else text.values, text.at, faults)
