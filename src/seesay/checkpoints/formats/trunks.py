@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from seesay.checkpoints.formats import unsupported
+from seesay.checkpoints.formats import timm_trunk, unsupported
 from seesay.checkpoints.formats.trunk import Trunk
 from seesay.checkpoints.names import Table
 
-TRUNKS: tuple[Trunk, ...] = ()
+TRUNKS: tuple[Trunk, ...] = (timm_trunk.TRUNK,)  # the last takes what no other does
 
 
 def trunk_by_model(name: str) -> Trunk | None:
