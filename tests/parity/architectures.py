@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seesay.checkpoints.formats.timm_trunk import OTHERS
 from seesay.checkpoints.overrides import Overrides
 
 Facts = dict[str, Any]
@@ -50,7 +51,7 @@ POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
     "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
-    "timm image tower": ("timm_model_name", lambda cfg: cfg["vision_cfg"].get("timm_model_name")),
+    "EVA or SigLIP": ("timm_model_name", lambda cfg: OTHERS.search(cfg["vision_cfg"].get("timm_model_name", ""))),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
 }
