@@ -198,7 +198,12 @@ class Model:
         yield from self._finish(batch, normalize)
 
     def encode_dense(self, items: "ImageInput | Iterable[ImageInput]", *, normalize: bool = True) -> np.ndarray:
-        """Images -> (N, rows, columns, D) float32: features per cell of the image, in the shared space."""
+        """Images -> (N, rows, columns, D) float32: features per cell of the image, in the shared space.
+
+        Raises MissingCapability where the image tower has no map of them.
+        """
+        if self.config.image is not None and not self.config.image.has_dense:
+            raise MissingCapability(f"the image tower of {self.config.name!r} has no map of features, so no dense output")
         pixels = self.preprocess(items)
         batches = [self.engine.encode_dense(pixels[i : i + IMAGE_BATCH]) for i in range(0, len(pixels), IMAGE_BATCH)]
         if not batches:

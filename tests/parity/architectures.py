@@ -49,18 +49,9 @@ PUBLISHED_TEXT: dict[str, tuple[str, dict[str, Any]]] = {
     "xlm-roberta-large": ("XLMRobertaConfig", ROBERTA | LARGE | {"vocab_size": 250002}),
 }
 POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
-TIMM_TOWERS = ("eva02_", "eva_giant_")  # that are read, by how their names begin
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
     "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
-    "timm image tower": (
-        "timm_model_name",
-        lambda cfg: (
-            "timm_model_name" in cfg["vision_cfg"]
-            and "_siglip_" not in cfg["vision_cfg"]["timm_model_name"]
-            and not cfg["vision_cfg"]["timm_model_name"].startswith(TIMM_TOWERS)
-        ),
-    ),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
 }

@@ -56,7 +56,8 @@ def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, 
         for batch in (1, 3):
             pixels = random.standard_normal((batch, 3, px, px)).astype(np.float32)
             _note(worst, "image", torch_engine.encode_pixels(pixels), onnx_engine.encode_pixels(pixels))
-        _note(worst, "dense", torch_engine.encode_dense(pixels[:1]), onnx_engine.encode_dense(pixels[:1]))
+        if clip.config.image.has_dense:
+            _note(worst, "dense", torch_engine.encode_dense(pixels[:1]), onnx_engine.encode_dense(pixels[:1]))
     if clip.config.text is not None:
         for ids in sample_ids(clip.config.text, random):
             _note(worst, "text", torch_engine.encode_tokens(ids), onnx_engine.encode_tokens(ids))

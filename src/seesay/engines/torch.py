@@ -21,9 +21,10 @@ class TorchEngine(Engine):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        towers = {"image": ("image", "dense"), "text": ("text",)}
-        offered = [c for tower, offers in towers.items() if hasattr(self.clip, tower) for c in offers]
-        return frozenset([*offered, "hidden_states", "gradients"])  # type: ignore[list-item]
+        image, text = self.clip.config.image, self.clip.config.text
+        offered: list[Capability] = ["hidden_states", "gradients"]
+        offered += [] if image is None else ["image", "dense"] if image.has_dense else ["image"]
+        return frozenset(offered if text is None else [*offered, "text"])
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -26,14 +26,11 @@ def image_graph(
     families that then compute them in 8 bits."""
     g = GraphBuilder(weights, storage, external=external, prefix="image.", ranges=ranges)
     family_of(config).add_tower(g, config, dim)
-    grid = config.grid
+    outputs = {"embedding": [dim]} | ({"dense": [config.grid, config.grid, dim]} if config.has_dense else {})
     return g.model(
         "image",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])],
-        [
-            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dim]),
-            helper.make_tensor_value_info("dense", TensorProto.FLOAT, ["batch", grid, grid, dim]),
-        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides]) for name, sides in outputs.items()],
     )
 
 

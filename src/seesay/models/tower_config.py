@@ -60,6 +60,11 @@ class ImageTowerConfig(TowerConfig):
     is_sequence: ClassVar[bool] = False
 
     @property
+    def has_dense(self) -> bool:
+        """Whether the tower has a dense output."""
+        return True
+
+    @property
     def grid(self) -> int:
         """Cells of a side of the dense output."""
         raise NotImplementedError

@@ -51,6 +51,12 @@ RULE = ShapeRule(source="what the caller says", vocabulary="clip")
 
 
 def _rule(evidence: Evidence) -> Description:
+    if has_trunk(evidence.weights.names):
+        raise CheckpointError(
+            f"{evidence.folder} has no open_clip_config.json, which says which of timm's towers {evidence.weights.path.name} "
+            "holds. Put it there, or pass architecture=NAME, the name of its architecture in the catalogue "
+            "(seesay models architectures)"
+        )
     evidence.overrides.require("activation", "image_heads", "text_heads", "preprocessing")
     return describe_by_shapes(evidence, RULE)
 

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from seesay.checkpoints.formats import eva_trunk, siglip_trunk, unsupported
+from seesay.checkpoints.formats import eva_trunk, siglip_trunk, timm_trunk, unsupported
 from seesay.checkpoints.formats.trunk import Trunk
 from seesay.checkpoints.names import Table
 from seesay.models.config import ImageConfig
 
-TRUNKS: tuple[Trunk, ...] = (eva_trunk.TRUNK, siglip_trunk.TRUNK)
+TRUNKS: tuple[Trunk, ...] = (eva_trunk.TRUNK, siglip_trunk.TRUNK, timm_trunk.TRUNK)  # the last takes what no other does
 
 
 def trunk_by_model(name: str) -> Trunk | None:

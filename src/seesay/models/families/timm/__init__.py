@@ -1,0 +1,1 @@
+"""Any image tower of the library timm."""
