@@ -62,10 +62,10 @@ class ForeignEngine(OnnxEngine):
             results.append(result[: len(result) - missing])
         return np.concatenate(results[bool(count) :])
 
-    def _file(self, tower: str) -> Path:
+    def _file(self, tower: Modality) -> Path:
         return self._folder / self._signature(tower).file
 
-    def _signature(self, tower: str) -> Signature:
+    def _signature(self, tower: Modality) -> Signature:
         for modality, signature in self._signatures.items():
             if modality == tower:
                 return signature

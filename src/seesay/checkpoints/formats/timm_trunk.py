@@ -1,5 +1,6 @@
 """OpenCLIP's image towers of timm that no family of SeeSay computes itself: timm builds them, by its name for them."""
 
+import re
 from collections.abc import Collection
 from functools import cache
 
