@@ -358,12 +358,13 @@ def load(
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
-    A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
-    it opens without. Graphs that others exported never need it; `variant` chooses among those of one folder. engine: "onnx" is ONNX Runtime, "openvino" and "torch" need the extras of these names, "auto" is ONNX
-    Runtime unless only another has the device. device: where they compute (docs/devices.md); "auto" is a GPU, where there is
-    one that computes in float32. On any but the default, vectors of sample inputs are compared with the default's at first use.
-    threads: of the engine, by default as many as this process may use cores; in torch on a CPU, as many as there are free
-    cores. overrides: facts that a checkpoint's files do not state: architecture, or activation, image_heads, text_heads;
+    A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then
+    on it opens without. Graphs that others exported never need it; `variant` chooses among those of one folder. engine:
+    "onnx" is ONNX Runtime, "openvino" and "torch" need the extras of these names, "auto" is ONNX Runtime unless only
+    another has the device. device: where they compute (docs/devices.md); "auto" is a GPU, where there is one that computes
+    in float32. On any but the default, vectors of sample inputs are compared with the default's at first use. threads: of
+    the engine, by default as many as this process may use cores; in torch on a CPU, as many as there are free cores.
+    overrides: facts that a checkpoint's files do not state: architecture, or activation, image_heads, text_heads;
     preprocessing; scale and bias of graphs; also name, licence, languages (see `checkpoints.overrides`).
     Raises InputError, ModelError, MissingDevice for a device that is not here, MissingExtra, DownloadError.
     """
