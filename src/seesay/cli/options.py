@@ -62,7 +62,7 @@ def preprocessing_option(command: F) -> F:
     """Adds --preprocessing, which `open_model` reads from the context."""
     return click.option(
         "--preprocessing",
-        type=click.Choice(["openai", "chinese-clip"]),
+        type=click.Choice(["openai", "chinese-clip", "siglip"]),
         expose_value=False,
         callback=lambda context, _, value: context.meta.update({PREPROCESSING: value}),
         help="How the model's pictures are prepared, where its files do not say.",
