@@ -122,6 +122,18 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("the projection turned", "open-clip-native", changed("text.projection.weight", lambda w: w.flip(0))),
     ("patches in columns", "hf-vision-4", changed("patch_embedding.weight", lambda w: w.transpose(2, 3))),
     ("the token type forgotten", "cn-clip-vit", dropped("token_type.weight")),
+    ("exact GELU for its tanh form", "hf-siglip-5", with_image(activation="gelu")),
+    ("exact GELU for its tanh form in the text tower", "open-clip-siglip-2", with_text(activation="gelu")),
+    ("a causal mask on texts", "hf-siglip-text-4", with_text(causal=True)),
+    ("pooling at the end of a text that is padded with it", "hf-siglip-4", with_text(pooling="eos")),
+    ("another epsilon in the pooling", "hf-siglip-gelu-4", with_image(layer_norm_eps=1e-6)),
+    ("wrong heads, blocks and pooling", "hf-siglip-vision-5", with_image(heads=2)),
+    ("key and value swapped in the pooling", "open-clip-siglip", swapped("pool.attention.key", "pool.attention.value")),
+    ("the query of the pooling forgotten", "hf-siglip-vision-4", dropped("pool.query")),
+    ("the pooling's residual branch forgotten", "big-vision-siglip", dropped("pool.mlp.down.weight")),
+    ("a patch's bias dropped", "open-clip-siglip", dropped("patch_embedding.bias")),
+    ("a projection's bias dropped", "hf-siglip-text-5", dropped("text.projection.bias")),
+    ("norms swapped in an .npz", "big-vision-siglip-layers", swapped("norm1", "norm2")),
     ("layer scale forgotten", "open-clip-eos", changed("scale1.weight", torch.ones_like)),
 )
 
@@ -137,7 +149,7 @@ def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None
 
 
 @pytest.mark.parametrize(
-    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "open-clip-bert-pooler"]
+    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "open-clip-bert-pooler", "hf-siglip-5"]
 )
 def test_every_parameter_matters(fixture: str) -> None:
     """None is loaded and then not used, except a key's bias: softmax takes it out again."""

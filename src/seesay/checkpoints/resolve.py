@@ -114,7 +114,7 @@ def _with_preprocessing(description: Description, overrides: Overrides) -> Descr
         raise CheckpointError(
             f"{description.source} does not say how pictures are preprocessed, and no preprocessor_config.json or "
             "processor_config.json that does lies beside it. Pass preprocessing='openai' (shorter side, centre crop), "
-            "'chinese-clip' (squashed) or an ImageSpec; in a shell, --preprocessing openai or chinese-clip"
+            "'chinese-clip' or 'siglip' (squashed) or an ImageSpec; in a shell, --preprocessing openai, chinese-clip or siglip"
         )
     return description
 

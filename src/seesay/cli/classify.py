@@ -18,10 +18,11 @@ Probabilities = dict[str, float]  # by label
 
 @dataclass(frozen=True)
 class Predictions:
-    """The probabilities that one model gives, by picture, and the pictures that it could not read."""
+    """The probabilities that one model gives, by picture, and the pictures that it could not read. score: how it makes them."""
 
     model: str | None
     space_id: str
+    score: str
     results: dict[str, Probabilities]
     failed: list[Failure]
 
@@ -42,7 +43,8 @@ class Predictions:
 def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> int:
     """Say which label fits each picture (file or URL), without any training.
 
-    Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others.
+    Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others;
+    a model that was trained with a sigmoid, such as SigLIP, gives each label a probability of its own.
     """
     names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
     if not names:
@@ -57,6 +59,9 @@ def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], m
     else:
         for path in dict.fromkeys(path for one in predictions for path in one.results):
             _print_side_by_side(path, names, predictions)
+    if not as_json:
+        for one in predictions:
+            _note(one)
     echo_failures(failed)
     return 1 if failed else 0
 
@@ -74,7 +79,7 @@ def _predict(model: str | None, images: Sequence[str], labels: list[str], templa
     vectors = np.stack([vector for _, vector in rows]) if rows else np.empty((0, opened.dim), dtype=np.float32)
     table = zero_shot.classify(opened, vectors, labels, templates or None)
     results = {path: dict(zip(labels, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
-    return Predictions(model, opened.space_id, results, failed)
+    return Predictions(model, opened.space_id, opened.logits.score, results, failed)
 
 
 def _json(predictions: list[Predictions]) -> dict[str, object]:
@@ -82,6 +87,7 @@ def _json(predictions: list[Predictions]) -> dict[str, object]:
     documents: list[dict[str, object]] = [
         {
             "space_id": one.space_id,
+            "score": one.score,
             "results": [
                 {
                     "path": path,
@@ -96,6 +102,12 @@ def _json(predictions: list[Predictions]) -> dict[str, object]:
     if len(predictions) == 1:
         return documents[0]
     return {"models": [{"model": one.model, **document} for one, document in zip(predictions, documents, strict=True)]}
+
+
+def _note(one: Predictions) -> None:
+    if one.score == "sigmoid" and one.results:
+        name = "" if one.model is None else f"{short(one.model)}: "
+        click.echo(name + _("each label has a probability of its own (sigmoid); together they need not make 100 %"))
 
 
 def _print(path: str, probabilities: Probabilities) -> None:

@@ -63,7 +63,7 @@ def load_options(command: F) -> F:
     for option in (
         click.option(
             "--preprocessing",
-            type=click.Choice(["openai", "chinese-clip"]),
+            type=click.Choice(["openai", "chinese-clip", "siglip"]),
             help="How the model's pictures are prepared, where its files do not say.",
             **_FOR_LOAD,
         ),

@@ -28,7 +28,8 @@ async def classify(request: ClassifyRequest, service: ServiceDep) -> ClassifyAns
         texts = await service.encoder.encode(prompts, deadline, "label")
         images = await service.encoder.encode(request.images, deadline, "picture")
     classifier = ensemble(stacked(texts.rows), len(request.labels))
-    return ClassifyAnswer(results=_results(service.model, images.rows, classifier, request.labels))
+    results = _results(service.model, images.rows, classifier, request.labels)
+    return ClassifyAnswer(score=service.model.logits.score, results=results)
 
 
 def _results(model: Model, rows: Rows, classifier: np.ndarray, labels: list[str]) -> list[Classified]:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from seesay.models.logits import ScoreKind
+
 
 class Fault(BaseModel):
     """message: for people. code: for programs; it stays when the message is reworded. param: the place in the request."""
@@ -79,8 +81,10 @@ class Classified(BaseModel):
 
 
 class ClassifyAnswer(BaseModel):
-    """One result per picture, in order."""
+    """One result per picture, in order. score: "softmax" shares 100 % among the labels, "sigmoid" is each label's own
+    probability."""
 
+    score: ScoreKind
     results: list[Classified]
 
 

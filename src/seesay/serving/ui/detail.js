@@ -192,10 +192,15 @@ export class Detail {
     everyday ??= get("/ui/labels.json");
     const names = (await everyday).map(label => label[language]);
     const {
+      score,
       results: [result],
     } = await post("/v1/classify", { images: [{ id }], labels: names, templates: ["{}"] }, { signal });
     const best = mostLikely(result.scores).slice(0, SHOWN);
-    place.querySelector(".labels").replaceChildren(el("h3", { text: t("labels") }), bars(best));
+    place.querySelector(".labels").replaceChildren(
+      el("h3", { text: t("labels") }),
+      bars(best),
+      el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
+    );
   }
 }
 

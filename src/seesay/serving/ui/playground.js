@@ -70,6 +70,7 @@ export class Playground {
     });
     this.list = el("ul", { class: "bars", "aria-live": "polite" });
     this.note = el("p", { class: "note", role: "status" });
+    this.how = el("p", { class: "note" });
     this.table = el("div", { class: "scroll" });
     const others = (this.ids ?? []).map(id =>
       button("", () => this.choose(this.ofLibrary(id)), { class: "small", "aria-label": t("choose") }),
@@ -116,7 +117,7 @@ export class Playground {
           el("div", { class: "offered" }, others),
           file,
         ),
-        el("div", {}, el("label", { class: "over", text: t("yourLabels") }), this.labels, this.note, this.list),
+        el("div", {}, el("label", { class: "over", text: t("yourLabels") }), this.labels, this.note, this.list, this.how),
       ),
       el("h2", { text: t("matrixTitle") }),
       el("p", { text: t("matrixWhy") }),
@@ -160,9 +161,10 @@ export class Playground {
       this.note.textContent = t("addLine");
       return;
     }
-    this.request("/v1/classify", { images: [this.images[0].item], labels }, ({ results: [result] }) => {
-      if (result.error) this.note.textContent = result.error.message;
-      else bars(mostLikely(result.scores), this.list);
+    this.request("/v1/classify", { images: [this.images[0].item], labels }, ({ score, results: [result] }) => {
+      if (result.error) return (this.note.textContent = result.error.message);
+      bars(mostLikely(result.scores), this.list);
+      this.how.textContent = score === "sigmoid" ? t("independent") : "";
     });
   }
 

@@ -27,8 +27,8 @@ class BertConfig(TextTowerConfig):
     """BERT text tower (Devlin et al. 2018), post-norm; also RoBERTa and XLM-R, whose positions skip padding.
 
     pooling "mean": over the tokens that are not padding; "cls": the first token; "tanh": BERT's pooler over the first token.
-    head "linear": a projection; "mlp": two with a GELU between, the inner width halfway (OpenCLIP); "none": the pooled vector;
-    "unit-centred": the pooled vector at unit length, minus the centre of the space.
+    head "linear": a projection; "affine": one with a bias; "mlp": two with a GELU between, the inner width halfway (OpenCLIP);
+    "none": the pooled vector; "unit-centred": the pooled vector at unit length, minus the centre of the space.
     types: rows of the token type table, of which CLIP uses the first; 0 where it is folded into the positions. gate: after a
     projection.
     """
@@ -45,7 +45,7 @@ class BertConfig(TextTowerConfig):
     activation: Activation
     layer_norm_eps: float
     pooling: Literal["mean", "cls", "tanh"]
-    head: Literal["linear", "mlp", "none", "unit-centred"]
+    head: Literal["linear", "affine", "mlp", "none", "unit-centred"]
     pad_id: int = 0
     types: int = 0
     position_ids: Literal["from-zero", "after-padding"] = "from-zero"

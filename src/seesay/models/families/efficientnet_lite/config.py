@@ -61,6 +61,8 @@ class EfficientNetLiteConfig(ImageTowerConfig):
 
     def with_projection(self, projection: Projection) -> Self:
         """Without the classes, and without a branch."""
+        if projection == "affine":
+            raise InputError("an efficientnet-lite tower has no projection with a bias")
         return replace(self, head=projection, classes=0, branch=0)
 
     @property
