@@ -111,6 +111,11 @@ def larger_pictures(folder: Path) -> None:
     edit(folder / "config.json", **{"vision_cfg.image_size": 48})
 
 
+def huge_pictures(folder: Path) -> None:
+    edit(folder / "preprocessor_config.json", size={"shortest_edge": 4096}, crop_size={"height": 4096, "width": 4096})
+    edit(folder / "config.json", **{"vision_config.image_size": 4096})
+
+
 BAD: dict[str, tuple[str, Change, str]] = {
     "no preprocessing": ("clip", removed("preprocessor_config.json"), "preprocessor_config.json, which says how pictures are"),
     "no preprocessing (immich)": (
@@ -146,6 +151,15 @@ BAD: dict[str, tuple[str, Change, str]] = {
         "immich",
         larger_pictures,
         r"expected one input of pictures, float32 \(any, 3, 48, 48\), got image float32 \(1, 3, 32, 32\)",
+    ),
+    "huge pictures": ("clip", huge_pictures, "pictures of 4096 pixels, expected at most 2048"),
+    "huge texts": (
+        "siglip",
+        lambda folder: [
+            edit(folder / "config.json", **{"text_config.max_position_embeddings": 9_000_000}),
+            edit(folder / "tokenizer_config.json", model_max_length=None),
+        ],
+        "texts of 9000000 ids, expected at most 10000",
     ),
     "width": ("immich", edited("config.json", embed_dim=24), "gives vectors of 16 numbers, .*config.json says 24"),
     "bytes": (
@@ -400,6 +414,30 @@ def test_changed_files_are_prepared_anew(copy: Callable[[str], Path]) -> None:
     after = seesay.load(folder)
     assert after.image_spec.mean == (0.1, 0.1, 0.1)
     assert after.space_id != before.space_id
+
+
+@pytest.mark.parametrize("name", ["immich", "chinese-clip"])
+def test_damaged_graphs_are_refused_or_run(name: str, copy: Callable[[str], Path]) -> None:
+    """Whatever a file holds, the error is a ModelError."""
+    random, folder = np.random.default_rng(9), copy(name)
+    file = folder / ("onnx/model.onnx" if name == "chinese-clip" else "textual/model.onnx")
+    whole = file.read_bytes()
+    refused = 0
+    for number in range(40):
+        data = bytearray(whole)
+        if number % 2:
+            del data[int(random.integers(1, len(data))) :]
+        else:
+            for place in random.integers(0, len(data), 20):
+                data[place] = random.integers(0, 256)
+        file.write_bytes(data)
+        try:
+            inspect(folder)
+            if number % 4 == 1:  # cut off: never opened
+                seesay.load(folder)
+        except ModelError:
+            refused += 1
+    assert refused >= 10
 
 
 # Parts
