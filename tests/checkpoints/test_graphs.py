@@ -116,6 +116,11 @@ def huge_pictures(folder: Path) -> None:
     edit(folder / "config.json", **{"vision_config.image_size": 4096})
 
 
+def huge_texts(folder: Path) -> None:
+    edit(folder / "config.json", **{"text_config.max_position_embeddings": 9_000_000})
+    edit(folder / "tokenizer_config.json", model_max_length=None)
+
+
 BAD: dict[str, tuple[str, Change, str]] = {
     "no preprocessing": ("clip", removed("preprocessor_config.json"), "preprocessor_config.json, which says how pictures are"),
     "no preprocessing (immich)": (
@@ -155,10 +160,7 @@ BAD: dict[str, tuple[str, Change, str]] = {
     "huge pictures": ("clip", huge_pictures, "pictures of 4096 pixels, expected at most 2048"),
     "huge texts": (
         "siglip",
-        lambda folder: [
-            edit(folder / "config.json", **{"text_config.max_position_embeddings": 9_000_000}),
-            edit(folder / "tokenizer_config.json", model_max_length=None),
-        ],
+        huge_texts,
         "texts of 9000000 ids, expected at most 10000",
     ),
     "width": ("immich", edited("config.json", embed_dim=24), "gives vectors of 16 numbers, .*config.json says 24"),
@@ -284,6 +286,9 @@ def test_a_variant_is_chosen_by_name(copy: Callable[[str], Path]) -> None:
     full, quantized = seesay.load(folder), seesay.load(folder, variant="quantized")
     assert (full.name, quantized.name) == ("clip", "clip (quantized)")
     assert full.space_id != quantized.space_id
+    assert seesay.load(folder / "onnx" / "text_model_quantized.onnx").space_id == quantized.space_id
+    with pytest.raises(CheckpointError, match="chooses among a folder's graphs; .*text_model.onnx is a file"):
+        seesay.load(folder / "onnx" / "text_model.onnx", variant="quantized")
     with pytest.raises(CheckpointError, match=r"no variant 'q4'; it has fp32 \(onnx/vision_model.onnx, .*quantized"):
         seesay.load(folder, variant="q4")
     with pytest.raises(CheckpointError, match=r"no variant '\.\./x'"):
@@ -308,6 +313,8 @@ def test_a_pair_is_preferred_to_a_graph_of_both_and_weights_to_graphs() -> None:
     assert (single.image, single.text) == ("onnx/model.onnx", "onnx/model.onnx")
     names = [*pair, "model.safetensors", *described]
     assert "model.safetensors" in repository_files(names, DESCRIPTIONS, WEIGHTS, "o/r")
+    chosen = ("onnx/vision_model.onnx",)  # a file that the caller names
+    assert repository_files(names, DESCRIPTIONS, chosen, "o/r") == sorted([*pair, "config.json", "tokenizer.json"])
     assert repository_files(names, DESCRIPTIONS, WEIGHTS, "o/r", "fp32") == sorted([*pair, "config.json", "tokenizer.json"])
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[Any], Any]  # a decorator such as click.option returns
 
-FACTS = "seesay.facts"  # key of the options' values in the context of a running command
+LOAD = "seesay.load"  # key of what `seesay.load` gets, in the context of a running command
 
 
 def record(name: str, make: Callable[..., object], options: Sequence[Option]) -> Option:
@@ -52,62 +52,55 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
-    """Adds --model, and the options of `fact_options`; `open_model` opens the model they name."""
+    """Adds --model and the options of `load_options`; `open_model` opens the model they name."""
     return click.option(
         "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
-    )(fact_options(command))
+    )(load_options(command))
 
 
-def fact_options(command: F) -> F:
-    """Adds options for facts that a model's files do not say, which `open_model` reads from the context."""
-
-    def keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        if value is not None:
-            context.meta.setdefault(FACTS, {})[parameter.name] = value
-
-    for option in reversed(
-        (
-            click.option(
-                "--preprocessing",
-                type=click.Choice(["openai", "chinese-clip"]),
-                expose_value=False,
-                callback=keep,
-                help="How the model's pictures are prepared, where its files do not say.",
-            ),
-            click.option(
-                "--variant",
-                metavar="NAME",
-                expose_value=False,
-                callback=keep,
-                help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
-            ),
-            click.option(
-                "--scale",
-                type=float,
-                metavar="NUMBER",
-                expose_value=False,
-                callback=keep,
-                help="The factor of cosines before softmax or sigmoid, where ONNX graphs do not hold it.",
-            ),
-            click.option(
-                "--bias",
-                type=float,
-                metavar="NUMBER",
-                expose_value=False,
-                callback=keep,
-                help="What a sigmoid model adds to its cosines times --scale.",
-            ),
-        )
+def load_options(command: F) -> F:
+    """Adds options for facts that a model's files do not say; `open_model` reads them from the context."""
+    for option in (
+        click.option(
+            "--bias", type=float, metavar="NUMBER", help="What a sigmoid model adds to its cosines times --scale.", **_FOR_LOAD
+        ),
+        click.option(
+            "--scale",
+            type=float,
+            metavar="NUMBER",
+            help="The factor of cosines before softmax or sigmoid, where ONNX graphs do not hold it.",
+            **_FOR_LOAD,
+        ),
+        click.option(
+            "--variant",
+            metavar="NAME",
+            help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
+            **_FOR_LOAD,
+        ),
+        click.option(
+            "--preprocessing",
+            type=click.Choice(["openai", "chinese-clip"]),
+            help="How the model's pictures are prepared, where its files do not say.",
+            **_FOR_LOAD,
+        ),
     ):
         command = option(command)
     return command
 
 
+def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value is not None:
+        context.meta.setdefault(LOAD, {})[parameter.name] = value
+
+
+_FOR_LOAD: dict[str, Any] = {"expose_value": False, "callback": _keep}
+
+
 def open_model(name: str | None) -> "Model":
-    """The model that a command's --model names, with what its other options say. Raises ModelError, InputError."""
+    """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
     from seesay.model import load
 
-    return load(name, **click.get_current_context().meta.get(FACTS, {}))
+    return load(name, **click.get_current_context().meta.get(LOAD, {}))
 
 
 def json_option(command: F) -> F:
