@@ -111,6 +111,16 @@ def larger_pictures(folder: Path) -> None:
     edit(folder / "config.json", **{"vision_cfg.image_size": 48})
 
 
+def huge_pictures(folder: Path) -> None:
+    edit(folder / "preprocessor_config.json", size={"shortest_edge": 4096}, crop_size={"height": 4096, "width": 4096})
+    edit(folder / "config.json", **{"vision_config.image_size": 4096})
+
+
+def huge_texts(folder: Path) -> None:
+    edit(folder / "config.json", **{"text_config.max_position_embeddings": 9_000_000})
+    edit(folder / "tokenizer_config.json", model_max_length=None)
+
+
 BAD: dict[str, tuple[str, Change, str]] = {
     "no preprocessing": ("clip", removed("preprocessor_config.json"), "preprocessor_config.json, which says how pictures are"),
     "no preprocessing (immich)": (
@@ -146,6 +156,12 @@ BAD: dict[str, tuple[str, Change, str]] = {
         "immich",
         larger_pictures,
         r"expected one input of pictures, float32 \(any, 3, 48, 48\), got image float32 \(1, 3, 32, 32\)",
+    ),
+    "huge pictures": ("clip", huge_pictures, "pictures of 4096 pixels, expected at most 2048"),
+    "huge texts": (
+        "siglip",
+        huge_texts,
+        "texts of 9000000 ids, expected at most 10000",
     ),
     "width": ("immich", edited("config.json", embed_dim=24), "gives vectors of 16 numbers, .*config.json says 24"),
     "bytes": (
@@ -270,6 +286,9 @@ def test_a_variant_is_chosen_by_name(copy: Callable[[str], Path]) -> None:
     full, quantized = seesay.load(folder), seesay.load(folder, variant="quantized")
     assert (full.name, quantized.name) == ("clip", "clip (quantized)")
     assert full.space_id != quantized.space_id
+    assert seesay.load(folder / "onnx" / "text_model_quantized.onnx").space_id == quantized.space_id
+    with pytest.raises(CheckpointError, match="chooses among a folder's graphs; .*text_model.onnx is a file"):
+        seesay.load(folder / "onnx" / "text_model.onnx", variant="quantized")
     with pytest.raises(CheckpointError, match=r"no variant 'q4'; it has fp32 \(onnx/vision_model.onnx, .*quantized"):
         seesay.load(folder, variant="q4")
     with pytest.raises(CheckpointError, match=r"no variant '\.\./x'"):
@@ -294,6 +313,8 @@ def test_a_pair_is_preferred_to_a_graph_of_both_and_weights_to_graphs() -> None:
     assert (single.image, single.text) == ("onnx/model.onnx", "onnx/model.onnx")
     names = [*pair, "model.safetensors", *described]
     assert "model.safetensors" in repository_files(names, DESCRIPTIONS, WEIGHTS, "o/r")
+    chosen = ("onnx/vision_model.onnx",)  # a file that the caller names
+    assert repository_files(names, DESCRIPTIONS, chosen, "o/r") == sorted([*pair, "config.json", "tokenizer.json"])
     assert repository_files(names, DESCRIPTIONS, WEIGHTS, "o/r", "fp32") == sorted([*pair, "config.json", "tokenizer.json"])
 
 
@@ -400,6 +421,30 @@ def test_changed_files_are_prepared_anew(copy: Callable[[str], Path]) -> None:
     after = seesay.load(folder)
     assert after.image_spec.mean == (0.1, 0.1, 0.1)
     assert after.space_id != before.space_id
+
+
+@pytest.mark.parametrize("name", ["immich", "chinese-clip"])
+def test_damaged_graphs_are_refused_or_run(name: str, copy: Callable[[str], Path]) -> None:
+    """Whatever a file holds, the error is a ModelError."""
+    random, folder = np.random.default_rng(9), copy(name)
+    file = folder / ("onnx/model.onnx" if name == "chinese-clip" else "textual/model.onnx")
+    whole = file.read_bytes()
+    refused = 0
+    for number in range(40):
+        data = bytearray(whole)
+        if number % 2:
+            del data[int(random.integers(1, len(data))) :]
+        else:
+            for place in random.integers(0, len(data), 20):
+                data[place] = random.integers(0, 256)
+        file.write_bytes(data)
+        try:
+            inspect(folder)
+            if number % 4 == 1:  # cut off: never opened
+                seesay.load(folder)
+        except ModelError:
+            refused += 1
+    assert refused >= 10
 
 
 # Parts

@@ -220,3 +220,27 @@ def test_what_is_kept_is_listed_and_removed(run: Run, tmp_path: Path) -> None:
     assert second.folder is not None
     assert [path.name for path in (cache / "models").iterdir() if path.is_dir()] == [second.folder.name]
     assert seesay.load(ARCHIVE).space_id == first.space_id  # made again
+
+
+def test_graphs_that_others_exported_are_described_and_used(run: Run, tmp_path: Path) -> None:
+    graphs = DATA / "graphs"
+    shown = run("models", "inspect", graphs / "immich")
+    assert shown.code == 0
+    for part in ("ONNX graphs as immich uses them", "text int32 (1, 20)", "16 dimensions", "what the files beside them say"):
+        assert part in shown.out
+    described = json.loads(run("models", "inspect", graphs / "clip", "--variant", "quantized", "--json").out)
+    assert described["image"]["file"] == "onnx/vision_model_quantized.onnx"
+    refused = run("models", "convert", graphs / "immich", tmp_path / "new")
+    assert (refused.code, "cannot be trained, run in torch or converted" in refused.err) == (2, True)
+    written = run(
+        "embed", "--text", "a", "-o", tmp_path / "a.npz", "--model", graphs / "clip", "--variant", "quantized", "--json"
+    )
+    assert json.loads(written.out)["dim"] == 16
+    assert "immich-app/ViT-B-32__openai" in run("models", "info", "openai/ViT-B-32").out
+    (folder,) = (path for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir())
+    info = json.loads(run("models", "info", folder, "--json").out)
+    assert (info["graphs"], info["logit_scale"]) == (
+        ["onnx/vision_model_quantized.onnx", "onnx/text_model_quantized.onnx"],
+        None,
+    )
+    assert "no torch, no training" in run("models", "info", folder).out

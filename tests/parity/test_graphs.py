@@ -3,7 +3,10 @@
 GRAPHS names another folder than the stored one: `make parity` makes them again with the live libraries.
 """
 
+import functools
+import json
 import os
+import shutil
 import warnings
 from pathlib import Path
 
@@ -75,3 +78,39 @@ def test_a_sigmoid_model_gives_each_label_its_own_probability() -> None:
     shares = model.classify(picture(), ["dog", "boat"], templates=["{}"])
     cosines = expected["picture"] @ model.encode_text(["dog", "boat"]).T
     np.testing.assert_allclose(shares, 1 / (1 + np.exp(-(scale * cosines + bias))), atol=1e-5)
+
+
+MISTAKES: dict[str, tuple[str, dict[str, object]]] = {
+    "another mean": ("immich", {"image_spec.mean": [0.5, 0.5, 0.6]}),
+    "another deviation": ("clip", {"image_spec.std": [0.26, 0.27, 0.26]}),
+    "another resize": ("clip", {"image_spec.resize_px": 32}),
+    "squashed": ("immich", {"image_spec.resize": "squash"}),
+    "another interpolation": ("siglip", {"image_spec.interpolation": "bilinear"}),
+    "padding cut off": ("siglip", {"tokenizer_spec.padding": "longest"}),
+    "another padding": ("siglip", {"tokenizer_spec.pad_id": 1}),
+    "texts lowered": ("immich-mclip", {"tokenizer_spec.cleaning": "lower"}),
+    "padding seen": ("immich-mclip", {"text.signature.mask.pad_id": 3}),
+    "end masked": ("immich-mclip", {"text.signature.mask.pad_id": 2, "tokenizer_spec.pad_id": 2}),
+    "shorter texts": ("chinese-clip", {"tokenizer_spec.context_length": 8}),
+    "a batch with one scale": ("clip quantized", {"image.signature.batch": None}),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_what_was_read_is_noticed(mistake: str, tmp_path: Path) -> None:
+    name, changes = MISTAKES[mistake]
+    name, _, variant = name.partition(" ")
+    right = seesay.load(GRAPHS / name, variant=variant) if variant else seesay.load(GRAPHS / name)
+    assert right.folder is not None
+    folder = Path(shutil.copytree(right.folder, tmp_path / "wrong"))
+    config = json.loads((folder / "config.json").read_text())
+    for key, value in changes.items():
+        *outer, last = key.split(".")
+        functools.reduce(dict.__getitem__, outer, config)[last] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    differences = []
+    for encode in (lambda m: m.encode_pixels(pixels()), lambda m: m.encode_image(picture()), lambda m: m.encode_text(TEXTS)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            differences.append(float(np.abs(encode(seesay.load(folder)) - encode(right)).max()))
+    assert max(differences) > 10 * UNIT, differences

@@ -46,7 +46,7 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
     """
     overrides = overrides or Overrides()
     graphs = local_graphs(path, overrides.variant)
-    files = _weights_and_descriptions(path) if graphs is None else [path / name for name in graphs.names]
+    files = _weights_and_descriptions(path) if graphs is None else graphs.paths
     folder = cache_dir() / "models" / _fingerprint(files, overrides)
     if (folder / "config.json").is_file():
         return folder
@@ -65,7 +65,7 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
                 convert(open_checkpoint(path, overrides), folder)
             else:
                 with new_folder(folder) as unfinished:
-                    prepare.write_folder(path, graphs, unfinished, overrides)
+                    prepare.write_folder(graphs, unfinished, overrides)
     finally:
         lock.release()
     return folder

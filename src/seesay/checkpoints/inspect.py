@@ -1,29 +1,27 @@
 """Describes a checkpoint's file, tower by tower, without running it; from its header alone where there is one."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.containers.weights import Weights, open_weights
 from seesay.checkpoints.formats.registry import recognise
-from seesay.checkpoints.graphs.header import GraphHeader
 from seesay.checkpoints.graphs.layouts import LAYOUTS
-from seesay.checkpoints.graphs.local import local_graphs
-from seesay.checkpoints.graphs.prepare import read_statement
-from seesay.checkpoints.graphs.selection import GraphFiles
+from seesay.checkpoints.graphs.local import LocalGraphs, local_graphs
+from seesay.checkpoints.graphs.reading import read
 from seesay.checkpoints.graphs.signatures import read_headers
 from seesay.checkpoints.names import account
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, native_shapes, read_checkpoint
 from seesay.errors import CheckpointError, InputError, MissingExtra
 from seesay.models.config import ModelConfig, is_model_folder, read_config
-from seesay.models.fields import Modality
 from seesay.models.size import parameters
 from seesay.system.schema import to_json
 
+GRAPHS = "graphs"  # how the kind of a folder of graphs begins
 GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # lets shapes be read; these values are not shown
 
 
@@ -55,7 +53,7 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
         return _inspect_model_folder(path, read_config(path))
     overrides = overrides or Overrides()
     if (graphs := local_graphs(path, overrides.variant)) is not None:
-        return _inspect_graphs(path, graphs, overrides)
+        return _inspect_graphs(graphs, overrides)
     weights = open_weights(path)
     try:
         recognised = recognise(weights)
@@ -98,50 +96,39 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     return f"{name}, comes with SeeSay" if name else None
 
 
-def _inspect_graphs(folder: Path, files: GraphFiles, overrides: Overrides) -> Inspection:
+def _inspect_graphs(graphs: LocalGraphs, overrides: Overrides) -> Inspection:
     """Graphs that others exported, by their headers and the files beside them."""
-    headers = read_headers(folder, files)
-    graphs = dict.fromkeys((files.image, files.text))
-    facts = _foreign_facts(folder, headers)
-    layout = LAYOUTS[files.layout]
+    files, headers = graphs.files, read_headers(graphs.folder, graphs.files)
+    numbers = {header.file: Counter(header.numbers) for header in headers.values()}  # a graph of both towers counts once
+    dtypes = sum(numbers.values(), Counter[str]())
     notes = [f"{tower} graph: {'; '.join(map(str, header.inputs))}" for tower, header in headers.items()]
-    notes.append(f"variant {files.variant}; run by ONNX Runtime, without torch; no training")
-    inspection = Inspection(
-        file=folder,
-        kind=f"graphs {', '.join(graphs)}",
-        format=layout.title,
-        megabytes=round(sum((folder / name).stat().st_size for name in {*graphs, *files.weights}) / 1e6, 1),
-        tensors=0,
-        image=None,
-        text=None,
-        dim=None,
-        preprocessing=None,
-        tokenizer=None,
-        ignored={},
-        notes=tuple(notes),
-        unknown=None,
-        faults=None,
-        **facts,
-    )
+    names = list(dict.fromkeys((files.image, files.text)))
+    nothing = dict.fromkeys(("image", "text", "dim", "preprocessing", "tokenizer", "unknown", "faults"))
+    facts: dict[str, Any] = {
+        "file": graphs.folder,
+        "kind": f"{GRAPHS} {', '.join(names)}",
+        "format": LAYOUTS[files.layout].title,
+        "megabytes": round(sum((graphs.folder / name).stat().st_size for name in {*names, *files.weights}) / 1e6, 1),
+        "tensors": 0,
+        "parameters": sum(dtypes.values()),
+        "dtypes": dict(dtypes.most_common()),
+        "ignored": {},
+        "notes": (*notes, f"variant {files.variant}; run by ONNX Runtime, without torch; no training"),
+    }
     try:
-        _, _, statement, signatures = read_statement(folder, files, overrides)
+        reading = read(graphs, overrides)
     except CheckpointError as error:
-        return replace(inspection, faults=str(error))
-    return replace(
-        inspection,
-        image={"kind": "graph", **to_json(signatures["image"])},
-        text={"kind": "graph", **to_json(signatures["text"])},
-        dim=signatures["image"].width or signatures["text"].width or statement.dim,
-        preprocessing=to_json(statement.image_spec),
-        tokenizer="beside the graphs",
-    )
-
-
-def _foreign_facts(folder: Path, headers: Mapping[Modality, GraphHeader]) -> dict[str, Any]:
-    """Numbers and types of the graphs, each file counted once."""
-    files = {header.file: header.numbers for header in headers.values()}
-    dtypes = sum((Counter(numbers) for numbers in files.values()), Counter[str]())
-    return {"parameters": sum(dtypes.values()), "dtypes": dict(dtypes.most_common())}
+        return Inspection(**{**nothing, **facts, "faults": str(error)})
+    towers: dict[str, Any] = {
+        str(tower): {"kind": "graph", **to_json(signature)} for tower, signature in reading.signatures.items()
+    }
+    statement = reading.statement
+    facts |= {
+        "dim": reading.signatures["image"].width or reading.signatures["text"].width or statement.dim,
+        "preprocessing": to_json(statement.image_spec),
+        "tokenizer": "beside the graphs",
+    }
+    return Inspection(**{**nothing, **facts, **towers})
 
 
 def _inspect_model_folder(folder: Path, config: ModelConfig) -> Inspection:

@@ -216,7 +216,7 @@ def open_checkpoint(path: str | Path, overrides: Overrides | None = None) -> Che
             raise CheckpointError(f"{path} is a SeeSay folder, which says everything itself; say nothing about it")
         return _open_model_folder(path)
     if (graphs := local_graphs(path, overrides.variant)) is not None:
-        raise CheckpointError(f"{path} has no weights for torch, but {graphs.image}: {ONLY_RUN}")
+        raise CheckpointError(f"{path} has no weights for torch, but {graphs.files.image}: {ONLY_RUN}")
     if overrides.scale is not None or overrides.bias is not None:
         raise CheckpointError(f"{path} holds its own scale; scale and bias are for graphs that others exported")
     return read_checkpoint(path, open_weights(path), overrides)

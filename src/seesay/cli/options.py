@@ -62,16 +62,7 @@ def load_options(command: F) -> F:
     """Adds --engine and --device, and options for facts that a model's files do not say; `open_model` reads them."""
     for option in (
         click.option(
-            "--preprocessing",
-            type=click.Choice(["openai", "chinese-clip", "siglip"]),
-            help="How the model's pictures are prepared, where its files do not say.",
-            **_FOR_LOAD,
-        ),
-        click.option(
-            "--variant",
-            metavar="NAME",
-            help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
-            **_FOR_LOAD,
+            "--bias", type=float, metavar="NUMBER", help="What a sigmoid model adds to its cosines times --scale.", **_FOR_LOAD
         ),
         click.option(
             "--scale",
@@ -81,10 +72,15 @@ def load_options(command: F) -> F:
             **_FOR_LOAD,
         ),
         click.option(
-            "--bias",
-            type=float,
-            metavar="NUMBER",
-            help="What a sigmoid model adds to its cosines times --scale.",
+            "--variant",
+            metavar="NAME",
+            help="Which of a repository's ONNX graphs to take, such as fp16 or quantized. Default: fp32.",
+            **_FOR_LOAD,
+        ),
+        click.option(
+            "--preprocessing",
+            type=click.Choice(["openai", "chinese-clip", "siglip"]),
+            help="How the model's pictures are prepared, where its files do not say.",
             **_FOR_LOAD,
         ),
         click.option(

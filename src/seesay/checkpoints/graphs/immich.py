@@ -58,7 +58,7 @@ def _describe(folder: Path, files: GraphFiles, headers: Mapping[Modality, GraphH
         image_spec=chosen_spec(spec, image_px, overrides, preprocess),
         image_px=image_px,
         dim=dim,
-        vocabulary=vocabulary,
+        vocabulary=vocabulary or tokenizer.pieces,
         end=None if named else tokenizer.end,
         tokenizer=tokenizer.content,
         tokenizer_spec=replace(tokenizer_spec, cleaning="none") if other_text else tokenizer_spec,

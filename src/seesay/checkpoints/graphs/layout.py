@@ -27,7 +27,7 @@ class Statement:
     image_spec: ImageSpec
     image_px: int | None
     dim: int | None
-    vocabulary: int | None
+    vocabulary: int
     end: int | None
     tokenizer: bytes
     tokenizer_spec: TokenizerSpec

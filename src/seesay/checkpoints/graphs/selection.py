@@ -45,6 +45,11 @@ class GraphFiles:
     weights: tuple[str, ...]
 
     @property
+    def is_one_graph(self) -> bool:
+        """True where one graph has both towers."""
+        return self.image == self.text
+
+    @property
     def names(self) -> list[str]:
         """All of them, sorted."""
         return sorted({self.image, self.text, *self.descriptions, *self.weights})
@@ -77,6 +82,12 @@ def find_graphs(names: Iterable[str], variant: str | None = None, repo: str = "t
             f"in a shell --variant {chosen[0].variant}"
         )
     return chosen[0]
+
+
+def variant_of(graph: str) -> str | None:
+    """The variant whose graph has this name; None where it is no graph's name."""
+    match = GRAPH.fullmatch(PurePosixPath(graph).name)
+    return None if match is None else match[2] or FULL
 
 
 EXPECTED = (

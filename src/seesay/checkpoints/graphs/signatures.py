@@ -7,6 +7,7 @@ from pathlib import Path
 from seesay.checkpoints.graphs.header import GraphHeader, Port, read_header
 from seesay.checkpoints.graphs.layout import Layout, Statement
 from seesay.checkpoints.graphs.selection import GraphFiles
+from seesay.checkpoints.graphs.tokenizer_files import NO_LIMIT
 from seesay.errors import CheckpointError
 from seesay.models.fields import Modality
 from seesay.models.signature import Mask, Number, Signature
@@ -14,6 +15,7 @@ from seesay.models.signature import Mask, Number, Signature
 MASK = "attention_mask"
 FLOATS: dict[str, Number] = {"float32": "float32", "float16": "float16"}
 WHOLE: dict[str, Number] = {"int64": "int64", "int32": "int32"}
+MOST_PX = 2048  # of a side: the trial must not take all memory
 MOST_ROWS = 1024  # of a graph that takes one number of rows only
 ACROSS_ROWS = "DynamicQuantizeLinear"  # an operator with one scale for a whole batch, so that each row changes the others
 
@@ -41,6 +43,10 @@ def find_signatures(
     spec = statement.image_spec
     if statement.image_px not in (None, spec.size_px):
         faults.append(f"preprocessing makes pictures of {spec.size_px} pixels, {statement.source} says {statement.image_px}")
+    if spec.size_px > MOST_PX:
+        faults.append(f"pictures of {spec.size_px} pixels, expected at most {MOST_PX}")
+    if statement.tokenizer_spec.context_length > NO_LIMIT:
+        faults.append(f"texts of {statement.tokenizer_spec.context_length} ids, expected at most {NO_LIMIT}")
     image = _image(headers["image"], files.image, layout, statement, faults)
     text = _text(headers["text"], files.text, layout, statement, faults)
     faults += [

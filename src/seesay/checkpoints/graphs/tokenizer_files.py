@@ -9,7 +9,7 @@ from seesay.system.schema import read_object
 from seesay.tokenizers import pad_id, tokenizer_json
 from seesay.tokenizers.from_files import FILES
 
-NO_LIMIT = 100_000  # ids; tokenizers without a limit of their own state a huge one
+NO_LIMIT = 10_000  # ids; tokenizers without a limit of their own state a huge one
 
 
 @dataclass(frozen=True)

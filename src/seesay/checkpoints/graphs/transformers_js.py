@@ -73,7 +73,7 @@ def _describe(folder: Path, files: GraphFiles, headers: Mapping[Modality, GraphH
         image_spec=chosen_spec(spec, image_px, overrides, folder / "preprocessor_config.json"),
         image_px=image_px,
         dim=dim,
-        vocabulary=vocabulary,
+        vocabulary=vocabulary or tokenizer.pieces,
         end=tokenizer.end if kind.pools_at_end else None,
         tokenizer=tokenizer.content,
         tokenizer_spec=TokenizerSpec(length, tokenizer.pad_id, "context" if kind.is_padded else "longest"),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from seesay.checkpoints.graphs.selection import EXPECTED, find_graphs
+from seesay.checkpoints.graphs.selection import EXPECTED, find_graphs, variant_of
 from seesay.errors import DownloadError
 
 # Configurations, preprocessing, tokenizers.
@@ -85,6 +85,8 @@ def repository_files(
     Where there are no weights, or the caller names a variant, those of graphs that others exported. Raises DownloadError.
     """
     names, weights = [name for name in names if _is_inside(name)], tuple(weights)
+    if variant is None and len(weights) == 1:  # a file that the caller names
+        variant = variant_of(weights[0])
     if variant is not None or (weights and not has_weights(names)):
         graphs = find_graphs(names, variant, repo)
         if graphs is not None:
