@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from recipes.catalog.names import PAGE, page
 from seesay.checkpoints.formats.open_clip_config import describe
 from seesay.checkpoints.hub.catalog import Architecture, catalog
 from seesay.checkpoints.preprocessing import preset
@@ -29,3 +30,7 @@ def test_a_published_configuration_is_the_catalogues_architecture(name: str) -> 
 def test_a_tower_that_is_not_read_is_named(name: str) -> None:
     with pytest.raises(CheckpointError, match=REFUSED[NAMES[name]["refused"]][0]):
         describe({"model_cfg": NAMES[name]["model_cfg"]}, None, name)
+
+
+def test_the_page_of_open_clips_names_is_true() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "docs/open-clip.md is stale; run python -m recipes.catalog.names"

@@ -6,7 +6,8 @@ package calls `register` too. The folder's modules, which are imported when they
   config.py  the configuration, a frozen dataclass with a literal `kind` (`ImageTowerConfig` or `TextTowerConfig`)
   tower.py   the tower in torch, a class (config, dim) -> `ImageTower` or `TextTower`
   graph.py   add_tower(g: GraphBuilder, config, dim): the same as ONNX nodes, from "pixels" or "input_ids" to "embedding";
-             an image tower adds the output "dense" on request. Optional: cache_graph(config, weights), see `models.graphs`
+             an image tower that `has_dense` adds the output "dense" on request. Optional: cache_graph(config, weights), see
+             `models.graphs`
   init.py    initialise(tower): draws its first weights, in place
   size.py    parameters(config, dim) and operations(config, dim, tokens)
 """

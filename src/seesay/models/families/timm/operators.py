@@ -180,6 +180,16 @@ def layer_norm(p: Program, c: SimpleNamespace) -> str:
     return p.g.node("LayerNormalization", p.value(c.input), weight, *bias, axis=-len(sides), epsilon=c.eps)
 
 
+@operator("rms_norm")
+def rms_norm(p: Program, c: SimpleNamespace) -> str:
+    g, x = p.g, p.value(c.input)
+    axes = g.ints(*range(-len(c.normalized_shape), 0))
+    eps = float(np.finfo(np.float32).eps) if c.eps is None else c.eps
+    mean = g.node("Add", g.node("ReduceMean", g.node("Mul", x, x), axes), g.constant(eps))
+    x = g.node("Div", x, g.node("Sqrt", mean))
+    return x if c.weight is None else g.node("Mul", x, p.value(c.weight))
+
+
 @operator("linear")
 def linear(p: Program, c: SimpleNamespace) -> str:
     """On rows, so that weights are used as they are stored, and quantized as in every other tower."""
