@@ -22,7 +22,7 @@ from seesay.checkpoints.formats.tables import SCALE, qkv
 from seesay.checkpoints.formats.transformers_config import sizes
 from seesay.checkpoints.names import Table, ignored, layer, nested, row
 from seesay.images.spec import ImageSpec
-from seesay.models.config import ImageConfig, TextConfig
+from seesay.models.config import ImageConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
 from seesay.system.schema import read_object
@@ -87,7 +87,7 @@ def describe(config: Mapping[str, Any], folder: Path) -> Description:
     kind = s.choice("model_type", {kind: kind for kind in TOWERS})
     raise_faults(faults, name)
     whole = len(TOWERS[kind]) == 2
-    text: TextConfig | None = None
+    text: ClipTextConfig | None = None
     image: ImageConfig | None = None
     dim = 0
     if "text" in TOWERS[kind]:
