@@ -18,6 +18,7 @@ from seesay.checkpoints.containers.weights import weights_file
 from seesay.checkpoints.formats import registry, writing
 from seesay.checkpoints.formats.seesay import Storage, write_folder
 from seesay.checkpoints.hub.files import DESCRIPTIONS
+from seesay.checkpoints.hub.locate import known_as
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
@@ -54,7 +55,7 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
     try:
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
-                print(_("seesay: preparing {name} for fast starts, once").format(name=path.name), file=sys.stderr)
+                print(_("seesay: preparing {name} for fast starts, once").format(name=known_as(path)), file=sys.stderr)
             convert(open_checkpoint(path, overrides), folder)
     finally:
         lock.release()
