@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seesay.cli.download import asked
+
 if TYPE_CHECKING:
     from seesay.model import Model
 
@@ -54,7 +56,9 @@ def library_option(command: F) -> F:
 def model_option(command: F) -> F:
     """Adds --model, and --preprocessing for a checkpoint that does not say it; `open_model` opens the model they name."""
     return click.option(
-        "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
+        "--model",
+        metavar="NAME|PATH",
+        help="Model: a name (seesay models list), hf:OWNER/NAME on the hub, or a path. Default: the bundled one.",
     )(preprocessing_option(command))
 
 
@@ -74,7 +78,8 @@ def open_model(name: str | None) -> "Model":
     from seesay.model import load
 
     preprocessing = click.get_current_context().meta.get(PREPROCESSING)
-    return load(name, preprocessing=preprocessing) if preprocessing else load(name)
+    stated = {"preprocessing": preprocessing} if preprocessing else {}
+    return asked(lambda download_gb: load(name, download_gb=download_gb, **stated))
 
 
 def json_option(command: F) -> F:

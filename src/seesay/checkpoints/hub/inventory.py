@@ -58,6 +58,11 @@ def remove(*names: str) -> list[CacheEntry]:
     return chosen
 
 
+def prepared_names() -> set[str]:
+    """The names of the models that were prepared for fast starts, and so run without torch."""
+    return {entry.names[0] for entry in _prepared() if entry.kind == "prepared"}
+
+
 def _lower(names: tuple[str, ...]) -> set[str]:
     return {name.lower() for name in names}
 

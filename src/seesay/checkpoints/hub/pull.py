@@ -1,6 +1,5 @@
 """`pull`: fetches a model's files, checks every one against its hash, and moves its pin where that is asked for."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,8 +55,8 @@ def _refuse_change(source: HubSource, name: str) -> None:
         listed = "; ".join(f"{file}: {_hash(before, file)}, now {_hash(now, file)}" for file in changed[:3])
         raise DownloadError(
             f"{name} has changed at {endpoint()}: it is pinned to commit {pinned[:SHOWN_DIGITS]}, now it is "
-            f"{commit[:SHOWN_DIGITS]} ({listed}). The pinned version stays in use. To take the new one, whose vectors may not be "
-            f"compared with the old one's: seesay models pull {name} --update"
+            f"{commit[:SHOWN_DIGITS]} ({listed}). The pinned version stays in use. To take the new one, whose vectors may "
+            f"not be compared with the old one's: seesay models pull {name} --update"
         )
 
 
