@@ -61,6 +61,10 @@ class HubServer(ThreadingHTTPServer):
         self.damages = 0  # so many of the next answers have a wrong byte
         self.does_ranges = True
         self.fails: list[int] = []  # statuses of the next answers
+        self.busy: dict[str, list[str]] = {}  # by part of a path: Retry-After of the next answers, which are 429
+        self.lies: dict[str, bytes] = {}  # by name: what is sent in place of a repository's small file
+        self.moved: dict[str, str] = {}  # old name of a repository -> its new one
+        self.stated_bytes: dict[str, int] = {}  # by name: a size that the listing states, for files too large for a test
         self.chunk_s = 0.0  # pause before every 10,000 bytes
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
@@ -114,7 +118,13 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.server.asked.append((self.command, path, self.headers.get("Range", "")))
         self.server.tokens.append((path, self.headers.get("Authorization", "")))
-        if path in self.server.stored:
+        waits = next((waits for part, waits in self.server.busy.items() if part in path and waits), None)
+        old = next((name for name in self.server.moved if f"/{name}" in path), None)
+        if waits:
+            self._send(429, **{"Retry-After": waits.pop(0)})
+        elif old:
+            self._send(307, Location=self.path.replace(old, self.server.moved[old], 1))
+        elif path in self.server.stored:
             self._stored(self.server.stored[path])
         elif path.startswith("/api/models/"):
             self._api(path.removeprefix("/api/models/"))
@@ -149,8 +159,18 @@ class _Handler(BaseHTTPRequestHandler):
         if listing:
             self._json([self._entry(file, data) for file, data in sorted(repo.files.items())])
         else:
-            siblings = [{"rfilename": file} for file in sorted(repo.files)]
+            blobs = "blobs=" in urlsplit(self.path).query
+            siblings = [self._sibling(file, data, blobs) for file, data in sorted(repo.files.items())]
             self._json({"_id": "0" * 24, "id": name, "modelId": name, "sha": repo.commit, "tags": [], "siblings": siblings})
+
+    def _sibling(self, file: str, data: bytes, blobs: bool) -> dict[str, object]:
+        if not blobs:
+            return {"rfilename": file}
+        stated = self.server.stated_bytes.get(file, len(data))
+        sibling: dict[str, object] = {"rfilename": file, "size": stated, "blobId": git_hash(data)}
+        if is_large(file, data):
+            sibling["lfs"] = {"sha256": sha256(data), "size": stated, "pointerSize": 130}
+        return sibling
 
     def _entry(self, file: str, data: bytes) -> dict[str, object]:
         entry: dict[str, object] = {"type": "file", "path": file, "size": len(data), "oid": git_hash(data)}
@@ -171,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             linked = {"X-Linked-ETag": f'"{key}"', "X-Linked-Size": str(len(data))}
             self._send(302, Location=f"{self.server.storage_url}/storage/{key}", **commit, **linked)
         else:
-            self._send(200, data, ETag=f'"{git_hash(data)}"', **commit)
+            self._send(200, self.server.lies.get(file, data), ETag=f'"{git_hash(data)}"', **commit)
 
     def _stored(self, data: bytes) -> None:
         server = self.server

@@ -8,6 +8,7 @@ SeeSayError
 ├── ModelError              a model folder is missing, incomplete or not understood
 │   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
 │   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
+│   │   └── LargeDownload   it is larger than was allowed: allow it
 │   └── MissingCapability   this model or engine cannot do what was asked
 │       └── MissingDevice   the device that was asked for is not here, or cannot run this model
 ├── LibraryError            a library of pictures cannot be used
@@ -98,6 +99,15 @@ class CheckpointError(ModelError):
 
 class DownloadError(ModelError):
     """A model's file cannot be fetched."""
+
+
+class LargeDownload(DownloadError):
+    """A model's files are larger than was allowed; `name` is the model's, `size_bytes` what is still to be fetched."""
+
+    def __init__(self, message: str, *, name: str, size_bytes: int) -> None:
+        super().__init__(message)
+        self.name = name
+        self.size_bytes = size_bytes
 
 
 class MissingCapability(ModelError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from seesay.checkpoints.hub.allowance import DOWNLOAD_GB
 from seesay.checkpoints.hub.locate import locate
 from seesay.engines import Engine, OnnxEngine
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
@@ -354,9 +355,13 @@ def load(
     threads: int | None = None,
     engine: Literal["auto", "onnx", "openvino", "torch"] = "auto",
     device: Literal["auto", "cpu", "cuda", "directml", "coreml", "mps", "openvino"] = "cpu",
+    download_gb: float = DOWNLOAD_GB,
     **overrides: Any,
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
+
+    A repository on the hub is hf:OWNER/NAME[@REVISION][/FILE]; its commit is pinned at its first use (docs/hub.md).
+    download_gb: how much may be fetched, in 10^9 bytes; more raises LargeDownload.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then
     on it opens without. Graphs that others exported never need it; `variant` chooses among those of one folder. engine:
@@ -370,7 +375,7 @@ def load(
     """
     chosen = _device(engine, device)
     check_threads(threads)
-    path, entry = locate(model, overrides.get("variant"))
+    path, entry = locate(model, overrides.get("variant"), download_gb=download_gb)
     source = path
     if chosen is not None and chosen.engine == "torch":
         from seesay.checkpoints.reader import open_checkpoint

@@ -154,10 +154,10 @@ def test_what_transformers_fetched_of_chinese_clip_is_used(hub: HubServer, seesa
     assert seesay(LOADED.format(name), SEESAY_OFFLINE="1").split()[0] == "chinese-clip/ViT-B-16"
 
 
-@pytest.mark.parametrize("name", ["Salesforce/blip-itm-base-coco", "hf-hub:Salesforce/blip-itm-base-coco"])
+@pytest.mark.parametrize("name", ["Salesforce/blip-itm-base-coco", "hf:Salesforce/blip-itm-base-coco"])
 def test_a_family_that_is_not_read_is_told_before_its_weights_are_fetched(hub: HubServer, seesay: Seesay, name: str) -> None:
     weights = bytes(range(256)) * 2000
-    hub.add(name.removeprefix("hf-hub:"), {"config.json": b'{"model_type": "blip"}', "model.safetensors": weights})
+    hub.add(name.removeprefix("hf:"), {"config.json": b'{"model_type": "blip"}', "model.safetensors": weights})
     assert "this is a BLIP model (Hugging Face), which this version of SeeSay does not read" in seesay(LOADED.format(name))
     assert hub.downloads() == []
 
@@ -188,10 +188,10 @@ def test_a_conversion_is_prepared_as_its_authors_do(tmp_path: Path) -> None:
     assert unknown.tokenizer == "folder"
 
 
-@pytest.mark.parametrize("name", ["laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf-hub:someone/clip"])
+@pytest.mark.parametrize("name", ["laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "hf:someone/clip"])
 def test_a_name_loads_from_a_hub_and_then_offline(name: str, tmp_path: Path) -> None:
     """A tiny checkpoint replaces the published one: a repository's own configuration wins over the catalogue."""
-    repository = name.removeprefix("hf-hub:")
+    repository = name.removeprefix("hf:")
     code = f"import seesay; m = seesay.load({name!r}); print(m.name, m.config.licence, m.config.languages, m.dim)"
     with HubServer() as hub:
         hub.add(repository, DATA / "open-clip-native")

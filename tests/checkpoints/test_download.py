@@ -78,8 +78,6 @@ def test_a_folder_is_fetched_once_and_served_offline_without_a_request(hub: HubS
     assert Path(folder, "model.safetensors").read_bytes() == WEIGHTS
     before = len(hub.asked)
     assert python(FOLDER) == [folder]
-    assert [path for _, path, _ in hub.asked[before:]] == [f"/api/models/{REPO}"]  # is there a newer version?
-    before = len(hub.asked)
     for variable in ("SEESAY_OFFLINE", "HF_HUB_OFFLINE"):
         assert python(FOLDER, CONFIG, **{variable: "1"}) == [folder, f"{folder}/config.json"]
     commit = hub.repos[REPO].commit
@@ -98,10 +96,13 @@ def test_a_hub_that_is_gone_costs_nothing_that_is_cached(hub: HubServer, python:
     assert unknown.startswith("error: owner/other cannot be fetched from")
 
 
-def test_a_new_version_is_fetched_and_the_old_one_stays(hub: HubServer, python: Python) -> None:
+def test_a_version_is_pinned_until_an_update_is_asked_for_and_stays(hub: HubServer, python: Python) -> None:
     (old,), first = python(FOLDER), hub.repos[REPO].commit
     hub.add(REPO, {"config.json": b"{}", "model.safetensors": WEIGHTS})
-    (new,) = python(FOLDER)
+    before = len(hub.asked)
+    assert python(FOLDER) == [old]
+    assert len(hub.asked) == before
+    (new,) = python(f"hub_folder({REPO!r}, update=True)")
     assert Path(new, "config.json").read_bytes() == b"{}"
     assert Path(old, "config.json").read_bytes() == CONFIGURATION
     assert len(hub.downloads()) == 1  # the weights are the same
@@ -407,10 +408,10 @@ def test_a_log_is_told_how_far_a_download_is(
 ) -> None:
     whole = WEIGHTS * 12
     url = hub.plain("/large.pt", whole)
-    transfer.transfer(url, tmp_path / "quiet.pt", sha256=sha256(whole))
+    transfer.transfer(url, tmp_path / "quiet.pt", expected=sha256(whole))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.0)
-    transfer.transfer(url, tmp_path / "told.pt", sha256=sha256(whole))
+    transfer.transfer(url, tmp_path / "told.pt", expected=sha256(whole))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("seesay: told.pt (MB): 1 of 6")
-    assert len(lines) >= 5
+    assert len(lines) >= 3  # how many chunks there are depends on the network

@@ -193,7 +193,7 @@ def test_how_pictures_are_prepared_is_said_in_a_shell(run: Run, album: Path, tmp
 
 
 def test_what_is_kept_is_listed_and_removed(run: Run, tmp_path: Path) -> None:
-    assert json.loads(run("models", "cached", "--json").out) == {"models": [], "megabytes": 0}
+    assert json.loads(run("models", "list", "--local", "--json").out) == {"models": [], "megabytes": 0}
     cache, copy = tmp_path / "cache", tmp_path / "copy.pt"
     shutil.copy(ARCHIVE, copy)
     first, second = seesay.load(ARCHIVE), seesay.load(copy)
@@ -201,12 +201,12 @@ def test_what_is_kept_is_listed_and_removed(run: Run, tmp_path: Path) -> None:
     (cache / "files").mkdir()
     (cache / "files" / "-".join(fetched)).write_bytes(bytes(3_000_000))
     (cache / "models" / "0123.part-99").mkdir()
-    listed = json.loads(run("models", "cached", "--json").out)
+    listed = json.loads(run("models", "list", "--local", "--json").out)
     kinds = [("0123.part-99", "unfinished"), ("copy", "prepared"), ("model", "prepared"), ("openai/ViT-B-32", "file")]
     assert [(one["name"], one["kind"]) for one in listed["models"]] == kinds
     assert listed["megabytes"] == pytest.approx(sum(one["megabytes"] for one in listed["models"]), abs=0.2)
     assert listed["megabytes"] > 3
-    shown = run("models", "cached").out
+    shown = run("models", "list", "--local").out
     assert shown.splitlines()[-1].split() == ["in", "all", str(listed["megabytes"]), "MB"]
 
     refused = run("models", "remove", "model", "nothing")
@@ -216,7 +216,7 @@ def test_what_is_kept_is_listed_and_removed(run: Run, tmp_path: Path) -> None:
     assert first.folder.is_dir()
 
     assert run("models", "remove", "vit-b/32", "model", "0123.part-99").code == 0
-    assert [one["name"] for one in json.loads(run("models", "cached", "--json").out)["models"]] == ["copy"]
+    assert [one["name"] for one in json.loads(run("models", "list", "--local", "--json").out)["models"]] == ["copy"]
     assert second.folder is not None
     assert [path.name for path in (cache / "models").iterdir() if path.is_dir()] == [second.folder.name]
     assert seesay.load(ARCHIVE).space_id == first.space_id  # made again

@@ -43,8 +43,9 @@ def test_every_command_with_json_has_a_schema() -> None:
         ("models", "architectures", "--json"),
         ("models", "info", "ViT-B/32", "--json"),
         ("models", "inspect", DATA / "hf-clip-5", "--json"),
-        ("models", "cached", "--json"),
+        ("models", "list", "--local", "--json"),
         ("models", "choose", "--ram", "1G", "--json"),
+        ("models", "verify", "--json"),
     ],
 )
 def test_what_the_models_commands_print_is_as_their_schemas_say(run: Run, command: tuple[object, ...]) -> None:

@@ -54,7 +54,7 @@ def on_the_shelf(tiny: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None
         "OFA-Sys/chinese-clip-vit-base-patch16": tiny["hf_chinese"],
     }
 
-    def locate(name: object) -> tuple[Path, CatalogModel | None]:
+    def locate(name: object, **_: object) -> tuple[Path, CatalogModel | None]:
         return shelf[str(name)], None
 
     monkeypatch.setattr(lookup, "locate", locate)

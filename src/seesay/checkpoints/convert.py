@@ -20,6 +20,7 @@ from seesay.checkpoints.formats.seesay import Storage, write_folder
 from seesay.checkpoints.graphs import prepare
 from seesay.checkpoints.graphs.local import local_graphs
 from seesay.checkpoints.hub.files import DESCRIPTIONS
+from seesay.checkpoints.hub.locate import known_as
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
@@ -60,7 +61,7 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
     try:
         if not (folder / "config.json").is_file():
             if sys.stderr.isatty():
-                print(_("seesay: preparing {name} for fast starts, once").format(name=path.name), file=sys.stderr)
+                print(_("seesay: preparing {name} for fast starts, once").format(name=known_as(path)), file=sys.stderr)
             if graphs is None:
                 convert(open_checkpoint(path, overrides), folder)
             else:

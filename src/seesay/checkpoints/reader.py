@@ -12,6 +12,7 @@ from seesay.checkpoints.formats import seesay as seesay_format
 from seesay.checkpoints.formats.format import Evidence, Format
 from seesay.checkpoints.formats.registry import recognise
 from seesay.checkpoints.graphs.local import local_graphs
+from seesay.checkpoints.hub.locate import known_as
 from seesay.checkpoints.names import Account, Origin, account, squeezed
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
@@ -190,7 +191,7 @@ class Checkpoint:
         licence = overrides.licence or (entry.licence.name if entry else None) or "unknown"
         config = ModelConfig(
             format_version=1,
-            name=overrides.name or (entry.id if entry else self.path.stem if self.path.is_file() else self.path.resolve().name),
+            name=overrides.name or (entry.id if entry else known_as(self.path)),
             dim=d.dim,
             image=d.image,
             text=d.text,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seesay.cli.download import asked
+
 if TYPE_CHECKING:
     from seesay.model import Model
 
@@ -54,7 +56,9 @@ def library_option(command: F) -> F:
 def model_option(command: F) -> F:
     """Adds --model and the options of `load_options`; `open_model` opens the model they name."""
     return click.option(
-        "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
+        "--model",
+        metavar="NAME|PATH",
+        help="Model: a name (seesay models list), hf:OWNER/NAME on the hub, or a path. Default: the bundled one.",
     )(load_options(command))
 
 
@@ -112,7 +116,8 @@ def open_model(name: str | None) -> "Model":
     """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
     from seesay.model import load
 
-    return load(name, **click.get_current_context().meta.get(LOAD, {}))
+    options = click.get_current_context().meta.get(LOAD, {})
+    return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
 
 
 def json_option(command: F) -> F:

@@ -1,11 +1,13 @@
 """Looks a model up by its name: the checkpoint itself, or what preprocesses its inputs, which often needs no download."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
 
 from seesay.checkpoints.hub.catalog import architecture, find
-from seesay.checkpoints.hub.locate import HUB, locate
+from seesay.checkpoints.hub.locate import locate
+from seesay.checkpoints.hub.source import HUB
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.compat.processors import TextTokenizer
@@ -42,9 +44,9 @@ class InputSpec:
 def find_checkpoint(name: str | os.PathLike[str], **overrides: Any) -> Checkpoint:
     """The checkpoint of any name that `seesay.load` takes. Raises ModelError, DownloadError.
 
-    `overrides`: what its files do not say (see `checkpoints.overrides`).
+    `overrides`: what its files do not say (see `checkpoints.overrides`). Downloads of any size are made, as by the originals.
     """
-    path, entry = locate(name)
+    path, entry = locate(name, download_gb=math.inf)
     return open_checkpoint(path, Overrides(**overrides, entry=entry))
 
 

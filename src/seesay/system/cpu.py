@@ -2,6 +2,8 @@
 
 import math
 import os
+import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,6 +17,15 @@ CGROUPS = Path("/sys/fs/cgroup")
 def available_cores() -> int:
     """The number of cores this process may use, at least 1; in a container often fewer than the machine has."""
     return max(1, math.ceil(min(len(_allowed()), _quota())))
+
+
+def processor() -> str:
+    """The processor's name, as far as the system says it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def check_threads(threads: int | None) -> int | None:

@@ -18,6 +18,7 @@ from seesay.system.schema import from_json, read_object
 from seesay.tokenizers.spec import TokenizerSpec
 
 FILE = Path(__file__).parent / "catalog.json"
+MULTILINGUAL = "multilingual"
 CONVERSIONS = ("openai/clip-", "facebook/metaclip-")  # repositories with transformers' conversions of published weights
 
 
@@ -53,6 +54,14 @@ class Cited:
 
 
 @dataclass(frozen=True)
+class ExportedGraphs:
+    """A repository on the hub with ONNX graphs of the same weights, which run without torch. `cited`: who states this."""
+
+    repo: str
+    cited: str
+
+
+@dataclass(frozen=True)
 class PublishedScore:
     """A score as its authors published it; `value` is a fraction in 0..1."""
 
@@ -64,11 +73,12 @@ class PublishedScore:
 
 @dataclass(frozen=True)
 class CatalogModel:
-    """One set of published weights. `activation` is the image tower's, and a CLIP text tower's."""
+    """One set of published weights. family: who published them, and so under what names. `activation` is the image tower's,
+    and a CLIP text tower's. `graphs`: where others exported them to."""
 
     id: str
     aliases: tuple[str, ...]
-    family: Literal["openai", "open_clip", "chinese-clip"]
+    family: str
     architecture: str
     activation: Activation
     preprocess: ImageSpec
@@ -78,6 +88,19 @@ class CatalogModel:
     samples_seen: str | None
     languages: tuple[str, ...]
     scores: tuple[PublishedScore, ...]
+    graphs: ExportedGraphs | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of both towers, from the architecture."""
+        from seesay.models import size
+
+        towers = architecture(self.architecture)
+        return size.parameters(towers.image, towers.dim) + size.parameters(towers.text, towers.dim)
+
+    def speaks(self, language: str) -> bool:
+        """True for a model of this language, or of many."""
+        return language in self.languages or MULTILINGUAL in self.languages
 
     def repository(self, name: str) -> str | None:
         """The repository on the hub that an alias of this model names, or None. Case is ignored."""
@@ -97,6 +120,11 @@ class Catalog:
 def catalog() -> Catalog:
     """The catalogue, read once."""
     return from_json(Catalog, read_object(FILE), str(FILE))
+
+
+def families() -> tuple[str, ...]:
+    """The families of the catalogue's models, in its order."""
+    return tuple(dict.fromkeys(model.family for model in catalog().models))
 
 
 def find(name: str) -> CatalogModel | None:

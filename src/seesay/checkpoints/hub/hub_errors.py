@@ -1,13 +1,20 @@
-"""A hub's address and settings; turns its client's errors into DownloadError with advice."""
+"""A hub's address and settings; turns its client's errors into DownloadError with advice, and waits for a busy hub."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
+from seesay.checkpoints.hub.patience import PAUSE_S, Patience, busy, retry_after_s
+from seesay.checkpoints.hub.pins import MAIN
 from seesay.errors import DownloadError, ModelError
 from seesay.system.network import env_flag, offline
 
-MAIN = "main"
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
+
+T = TypeVar("T")
+TOO_MANY = 429
 
 
 def endpoint() -> str:
@@ -32,6 +39,34 @@ def not_cached(repo: str, file: str | None, revision: str | None) -> str:
         "or HF_HUB_OFFLINE is set. Run this once with a connection (HF_ENDPOINT may name a mirror), or copy the model's files "
         "into a folder and give the folder"
     )
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The result of a call of the hub library, repeated as long as the hub asks to wait and `Patience` lasts."""
+    patience = Patience(endpoint())
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            answer = _answer(error)
+            if answer is None or answer.response.status_code != TOO_MANY or not patience.wait(_wait_s(answer)):
+                raise
+
+
+def _answer(error: BaseException | None) -> "HfHubHTTPError | None":
+    """The hub's answer behind an error of its library, which hides it where a cached file might serve."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while error is not None:
+        if isinstance(error, HfHubHTTPError) and error.response is not None:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _wait_s(answer: "HfHubHTTPError") -> float:
+    asked = retry_after_s(answer.response.headers)
+    return PAUSE_S if asked is None else asked
 
 
 @contextmanager
@@ -61,20 +96,23 @@ def explained(repo: str, file: str | None, revision: str | None) -> Iterator[Non
     except errors.RevisionNotFoundError:
         raise DownloadError(f"{repo} at {endpoint()} has no revision {revision or MAIN!r}") from None
     except errors.LocalEntryNotFoundError as error:
-        raise DownloadError(_unreachable(what, error)) from None
+        raise DownloadError(_failure(what, error)) from None
     except errors.EntryNotFoundError:
         raise DownloadError(f"{repo} at {endpoint()} has no file {file} in revision {revision or MAIN}") from None
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
+    except Exception as error:  # of requests, httpx or httpx2, which share no base class
+        raise DownloadError(_failure(what, error)) from error
+
+
+def _failure(what: str, error: Exception) -> str:
+    """The message for a refusal of the hub, or for no answer at all."""
+    if (answer := _answer(error)) is not None:
+        status = answer.response.status_code
+        if status == TOO_MANY:
+            return busy(endpoint(), what, _wait_s(answer))
         if status in (401, 403):
             token = "HF_TOKEN has no right to it" if os.environ.get("HF_TOKEN") else "set HF_TOKEN to a token that may read it"
-            raise DownloadError(f"{endpoint()} refuses {what} ({status}): {token}") from None
-        raise DownloadError(f"{endpoint()} answered {status} when asked for {what}") from None
-    except Exception as error:  # of requests, httpx or httpx2, which share no base class
-        raise DownloadError(_unreachable(what, error)) from error
-
-
-def _unreachable(what: str, error: Exception) -> str:
+            return f"{endpoint()} refuses {what} ({status}): {token}"
+        return f"{endpoint()} answered {status} when asked for {what}"
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
     return (
         f"{what} cannot be fetched from {endpoint()}: {reason}. Check the connection, set HF_ENDPOINT to a mirror, or copy "

@@ -4,10 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from seesay.checkpoints.hub import pins
 from seesay.checkpoints.hub.catalog import catalog, find
 from seesay.checkpoints.hub.repository import fetched_repositories
 from seesay.checkpoints.hub.url import cache_name
@@ -22,13 +23,15 @@ class CacheEntry:
 
     names: those by which it can be removed; the first is shown. kind "prepared": a SeeSay folder made from a checkpoint, made
     again when it is needed; "file": fetched from a URL; "repository": fetched from a hub, in the hub library's cache, which
-    other programs share; "unfinished": what an interrupted run left.
+    other programs share; "unfinished": what an interrupted run left. commits: those that a repository's revisions are pinned
+    to, by revision.
     """
 
     names: tuple[str, ...]
     kind: Literal["prepared", "file", "repository", "unfinished"]
     path: Path
     size_bytes: int
+    commits: dict[str, str] = field(default_factory=dict)
 
 
 def cache_entries() -> list[CacheEntry]:
@@ -55,18 +58,27 @@ def remove(*names: str) -> list[CacheEntry]:
     return chosen
 
 
+def prepared_names() -> set[str]:
+    """The names of the models that were prepared for fast starts, and so run without torch."""
+    return {entry.names[0] for entry in _prepared() if entry.kind == "prepared"}
+
+
 def _lower(names: tuple[str, ...]) -> set[str]:
     return {name.lower() for name in names}
 
 
 def _synonyms(name: str) -> set[str]:
     model = find(name)
-    return _lower((name, *((model.id, *model.aliases) if model else ())))
+    return _lower((name, f"hf:{name}", *((model.id, *model.aliases) if model else ())))
 
 
 def _remove(entry: CacheEntry) -> None:
     if entry.kind != "prepared":
         shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
+        if entry.kind == "repository":
+            pins.forget(entry.names[1])
+        elif entry.kind == "file":
+            pins.pin_hash(entry.path.name, None)
         return
     doomed = entry.path.with_name(f"{entry.path.name}.part-{os.getpid()}")  # first renamed: a half-removed folder is never used
     entry.path.rename(doomed)
@@ -99,7 +111,8 @@ def _files() -> Iterator[CacheEntry]:
 
 def _repositories() -> Iterator[CacheEntry]:
     for repo, folder in fetched_repositories().items():
-        yield CacheEntry((repo,), "repository", folder, _size(folder))
+        commits = {pin.revision: pin.commit for pin in pins.pins() if pin.repo == repo}
+        yield CacheEntry((f"hf:{repo}", repo), "repository", folder, _size(folder), commits)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -3,45 +3,79 @@
 import difflib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seesay.checkpoints.hub.allowance import DOWNLOAD_GB, Allowance
 from seesay.errors import DownloadError, ModelError
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
+    from seesay.checkpoints.hub.source import Source
 
-HUB = "hf-hub:"
-REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # OWNER/NAME
 FILES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx", ".json")  # which no repository's name ends with
 BUNDLED = Path(__file__).parents[2] / "bundled"
 
 
-def locate(model: str | os.PathLike[str] | None, variant: str | None = None) -> tuple[Path, "CatalogModel | None"]:
+def locate(
+    model: str | os.PathLike[str] | None, variant: str | None = None, *, download_gb: float = DOWNLOAD_GB
+) -> tuple[Path, "CatalogModel | None"]:
     """A model's file or folder, and its catalogue entry where it is named by the catalogue.
 
-    None is the bundled model; otherwise the path of a folder, a training run or a file, a name in the catalogue, or OWNER/NAME
-    for any repository on the hub (hf-hub:OWNER/NAME where the catalogue has that name too). Remote files are fetched once.
-    variant: of a repository of graphs that others exported. Raises ModelError, DownloadError.
+    None is the bundled model; otherwise the path of a folder, a training run or a file, a name in the catalogue, or a
+    repository on the hub: hf:OWNER/NAME[@REVISION][/FILE], or only OWNER/NAME where the catalogue has no such name. Remote
+    files are fetched once, up to `download_gb` (10^9 bytes) of them. variant: of a repository of graphs that others exported.
+    Raises ModelError, DownloadError; LargeDownload where it is more.
     """
+    found, entry = find_source(model, variant)
+    if isinstance(found, Path):
+        return found, entry
+    from seesay.checkpoints.hub.source import HUB, fetch
+
+    name = os.fspath(model or "")
+    try:
+        return fetch(found, Allowance(name, download_gb)), entry
+    except DownloadError as error:
+        if entry is not None or name.startswith(HUB) or type(error) is not DownloadError:
+            raise
+        raise DownloadError(f"{_no_such_model(name)}; and as a repository on the hub: {error}") from None
+
+
+def find_source(
+    model: str | os.PathLike[str] | None, variant: str | None = None
+) -> "tuple[Path | Source, CatalogModel | None]":
+    """A model's path on this machine, or where its files are fetched from; and its catalogue entry. Raises ModelError."""
     if model is None or model == "bundled":
         return BUNDLED, None
     path, name = Path(model).expanduser(), os.fspath(model)
     if path.exists():
         return _run_model(path), None
+    from seesay.checkpoints.hub.source import HUB, REPOSITORY, HubSource, catalog_source, hub_source
+
     if name.startswith(HUB):
-        repo = name.removeprefix(HUB)
-        return from_hub(repo, variant), graphs_entry(repo)
+        source = hub_source(name)
+        return replace(source, variant=variant), graphs_entry(source.repo)
     from seesay.checkpoints.hub.catalog import find  # its dataclasses would slow down a cold start
 
     if (entry := find(name)) is not None:
-        return fetch_weights(entry, name), entry
-    if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
-        try:
-            return from_hub(name, variant), graphs_entry(name)
-        except DownloadError as error:
-            raise DownloadError(f"{_no_such_model(name)}; and as a repository on the hub: {error}") from None
-    raise ModelError(f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
+        return catalog_source(entry, name), entry
+    if isinstance(model, str) and re.fullmatch(REPOSITORY, name) and not name.endswith(FILES):
+        return HubSource(name, is_checked=True, variant=variant), graphs_entry(name)
+    raise ModelError(
+        f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is hf:OWNER/NAME"
+    )
+
+
+def known_as(path: Path) -> str:
+    """What a checkpoint's file or folder is called: in a hub's cache hf:OWNER/NAME[/FILE], elsewhere by its own name."""
+    parts = path.parts
+    if "snapshots" in parts[2:-1]:
+        at = len(parts) - 1 - parts[::-1].index("snapshots")
+        kind, _, repo = parts[at - 1].partition("--")
+        if kind == "models" and repo:
+            return "/".join([f"hf:{repo.replace('--', '/', 1)}", *parts[at + 2 :]])
+    return path.stem if path.is_file() else path.resolve().name
 
 
 def _no_such_model(name: str) -> str:
@@ -58,41 +92,6 @@ def graphs_entry(repo: str) -> "CatalogModel | None":
     from seesay.checkpoints.hub.graphs import graph_repositories
 
     return graph_repositories().get(repo.lower())
-
-
-def from_hub(repo: str, variant: str | None = None) -> Path:
-    """The folder of a repository ("owner/name"), fetched once. variant: of graphs that others exported.
-
-    Raises DownloadError, and CheckpointError before weights are fetched where its model family is not supported.
-    """
-    from seesay.checkpoints.formats.registry import refuse_unsupported
-    from seesay.checkpoints.hub.repository import hub_folder
-
-    return hub_folder(repo, check=refuse_unsupported, variant=variant)
-
-
-def fetch_weights(entry: "CatalogModel", name: str) -> Path:
-    """The file with an entry's weights, or its folder where files beside them are needed too. Fetched once.
-
-    name: the one that the caller used. A repository's name stands for that repository, unless its authors' own file is cached
-    already. Raises DownloadError.
-    """
-    from seesay.checkpoints.hub.repository import cached_names, hub_file, hub_folder
-    from seesay.checkpoints.hub.url import cache_name, cached_file, url_file
-
-    source = entry.source
-    if source.url is not None:
-        file = cache_name(source.url)
-        if (repo := entry.repository(name)) is not None and not cached_file(file).is_file():
-            return hub_folder(repo)
-        return url_file(source.url, sha256=source.sha256, name=file)
-    assert source.repo is not None
-    if entry.family == "chinese-clip" and source.file is not None:  # the repository's other weights are a conversion
-        cached = cached_names(source.repo)
-        if source.file not in cached and any(name.endswith((".safetensors", ".bin")) for name in cached):
-            return hub_folder(source.repo)
-        return hub_file(source.repo, source.file, revision=source.revision, sha256=source.sha256)
-    return hub_folder(source.repo, revision=source.revision)
 
 
 def _run_model(path: Path) -> Path:

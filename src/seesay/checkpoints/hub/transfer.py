@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from seesay.checkpoints.hub.allowance import Allowance, check_room
+from seesay.checkpoints.hub.patience import PAUSE_S as BUSY_PAUSE_S
+from seesay.checkpoints.hub.patience import Patience, busy, retry_after_s
 from seesay.errors import DownloadError
 from seesay.system.files import lock_file
 from seesay.system.network import USER_AGENT, tls_context
@@ -33,23 +36,30 @@ TIMEOUT_S = 30.0  # without receiving a byte
 TRIES = 6  # in a row without receiving a byte
 PAUSE_S = 1.0  # before the second try; doubled before each further one
 CHUNK = 1 << 20
-TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses after which another try may succeed
+TOO_MANY = 429
+TEMPORARY = (408, 425, 500, 502, 503, 504)  # HTTP statuses after which another try may succeed
+
+ALTERED = "The server or something on the way altered it; try another network or mirror"
 
 
 def transfer(
     url: str,
     target: Path,
     *,
-    sha256: str | None,
+    expected: str | None,
     partial: Path | None = None,
     lock: Path | None = None,
     headers: Mapping[str, str] | None = None,
     label: str | None = None,
     hint: str = "",
+    allowance: Allowance | None = None,
+    if_other: str = ALTERED,
 ) -> None:
-    """Downloads `url` to `target`, unless that exists with the given SHA-256 (or exists, if none is given).
+    """Downloads `url` to `target`, unless that exists with the expected hash (or exists, if none is expected).
 
-    label: the file's name beside the progress bar. hint: advice for where the server cannot be reached. Raises DownloadError.
+    expected: a SHA-256, or git's hash of a blob. label: the file's name beside the progress bar. hint: advice for where the
+    server cannot be reached. allowance: asked for the file's size before its first byte. if_other: advice for where the content
+    is another than expected. Raises DownloadError.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise DownloadError(f"{url}: only http:// and https:// are fetched")
@@ -59,31 +69,32 @@ def transfer(
         for folder in (target.parent, partial.parent, lock.parent):
             folder.mkdir(parents=True, exist_ok=True)
     with _locked(lock, label or target.name):
-        if target.is_file() and (sha256 is None or digest(target) == sha256):
+        if target.is_file() and (expected is None or content_hash(target, expected) == expected):
             return  # another process was faster
-        if sha256 is None:
+        if expected is None:
             partial.unlink(missing_ok=True)  # without a hash, its beginning could be another file's
-        _stream_verified(_Download(url, partial, headers or {}, label or target.name, hint), sha256)
+        _stream_verified(_Download(url, partial, headers or {}, label or target.name, hint, allowance), expected, if_other)
         with _write_errors(target):
             os.replace(partial, target)
 
 
-def _stream_verified(download: "_Download", sha256: str | None) -> None:
-    """Fills the partial file. Raises DownloadError, and removes it, where its SHA-256 is another than the given one."""
+def _stream_verified(download: "_Download", expected: str | None, if_other: str) -> None:
+    """Fills the partial file. Raises DownloadError, and removes it, where its hash is another than the expected one."""
     partial = download.partial
     uninterrupted = download.stream()
-    if sha256 is None or (actual := digest(partial)) == sha256:
+    if expected is None or (actual := content_hash(partial, expected)) == expected:
         return
     size = partial.stat().st_size
     partial.unlink()
     if not uninterrupted:  # the part of an earlier run or connection may be at fault
         download.stream()
-        actual, size = digest(partial), partial.stat().st_size
-    if actual != sha256:
+        actual, size = content_hash(partial, expected), partial.stat().st_size
+    if actual != expected:
         partial.unlink(missing_ok=True)
+        kind = "SHA-256" if len(expected) == 64 else "git hash"
         raise DownloadError(
-            f"{download.url}: the file that came is not the one expected: SHA-256 {actual} ({size} bytes), expected {sha256}. "
-            "The server or something on the way altered it; try another network or mirror"
+            f"{download.url}: the file that came is not the one expected: {kind} {actual} ({size} bytes), expected {expected}. "
+            f"{if_other}"
         )
 
 
@@ -93,8 +104,27 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def content_hash(file: Path, like: str) -> str:
+    """A file's hash of the kind of another: SHA-256 if that has 64 digits, else git's, by which hubs name small files."""
+    if len(like) == 64:
+        return digest(file)
+    hasher = hashlib.sha1(b"blob %d\0" % file.stat().st_size)
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
 class _Interrupted(Exception):
     """The transfer ended early, and another try may succeed."""
+
+
+class _Busy(_Interrupted):
+    """The server asks to wait, for `seconds`."""
+
+    def __init__(self, answer: str, seconds: float) -> None:
+        super().__init__(answer)
+        self.seconds = seconds
 
 
 class _AlreadyComplete(Exception):
@@ -104,12 +134,16 @@ class _AlreadyComplete(Exception):
 class _Download:
     """Streams a URL into a partial file, over as many connections as it takes."""
 
-    def __init__(self, url: str, partial: Path, headers: Mapping[str, str], label: str, hint: str) -> None:
+    def __init__(
+        self, url: str, partial: Path, headers: Mapping[str, str], label: str, hint: str, allowance: Allowance | None
+    ) -> None:
         self.url = url
         self.partial = partial
         self.headers = {"User-Agent": USER_AGENT, **headers, "Accept-Encoding": "identity"}
         self.label = label
         self.hint = hint
+        self.allowance = allowance
+        self.patience = Patience(urlsplit(url).netloc)
 
     def stream(self) -> bool:
         """Streams until the file is complete; returns True if it arrived from its first byte over one connection."""
@@ -125,6 +159,9 @@ class _Download:
                         version = response.headers.get("ETag", "")
                         self._append(response, before, progress, bar, log)
                     return uninterrupted
+                except _Busy as fault:
+                    if not self.patience.wait(fault.seconds):
+                        raise DownloadError(busy(self.patience.server, self.label, fault.seconds)) from None
                 except _Interrupted as fault:
                     grown = self._size() > before
                     received |= grown
@@ -162,6 +199,9 @@ class _Download:
                 self.partial.unlink()
                 raise _Interrupted("the server has another file than before") from None
             answer = f"the server answered {error.code} {error.reason}"
+            asked_s = retry_after_s(error.headers)
+            if error.code == TOO_MANY or (error.code in TEMPORARY and asked_s is not None):
+                raise _Busy(answer, BUSY_PAUSE_S if asked_s is None else asked_s) from None
             if error.code in TEMPORARY:
                 raise _Interrupted(answer) from None
             raise DownloadError(f"{self.url}: {answer}") from None
@@ -185,6 +225,10 @@ class _Download:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise DownloadError(f"{self.url}: the server sent it packed, though asked not to")
         total = None if response.length is None else start + response.length
+        if total is not None:
+            if self.allowance is not None:
+                self.allowance.check(total - start, self.partial)
+            check_room(total - start, self.partial, self.label)
         progress.update(bar, total=total, completed=start)
         with _write_errors(self.partial):
             stream = self.partial.open("ab" if start else "wb", buffering=0)

@@ -1,14 +1,14 @@
-"""`seesay models`: lists, describes, chooses, inspects, converts and removes models; a file per command."""
+"""`seesay models`: lists, describes, chooses, fetches, verifies, inspects, converts and removes models; a file per command."""
 
 import click
 
 from seesay.cli.commands import Commands
-from seesay.cli.models import architectures, cached, choose, convert, info, inspect, listing
+from seesay.cli.models import architectures, choose, convert, info, inspect, listing, pull, remove, verify
 
 
 @click.group(cls=Commands)
 def models() -> None:
-    """List models, show what they are, choose one, look into checkpoints and convert them."""
+    """List, choose and fetch models, show what they are, look into checkpoints and convert them."""
 
 
 for command in (
@@ -16,8 +16,9 @@ for command in (
     convert.convert,
     listing.list_models,
     info.info,
-    cached.cached,
-    cached.remove,
+    pull.pull,
+    verify.verify,
+    remove.remove,
     architectures.architectures,
     choose.choose,
 ):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from seesay.cli.download import asked
 from seesay.cli.language import translate
 from seesay.cli.models.overrides import override_options
 from seesay.cli.options import json_option, record
@@ -154,7 +155,7 @@ def _open(source: str, overrides: "Overrides") -> "Checkpoint":
     from seesay.checkpoints.hub.locate import locate
     from seesay.checkpoints.reader import open_checkpoint
 
-    path, entry = locate(source)
+    path, entry = asked(lambda download_gb: locate(source, download_gb=download_gb))
     return open_checkpoint(path, replace(overrides, entry=entry))
 
 

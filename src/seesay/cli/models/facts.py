@@ -1,43 +1,15 @@
-"""Facts about models that several commands show: size, languages, headline scores; and the JSON of a model."""
+"""Facts about models that several commands show: size, what a name is pinned to; and the JSON of a model."""
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from gettext import gettext as _
+from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
     from seesay.model import Model
-
-HEADLINES = {"en": ("ImageNet-1k zero-shot",), "zh": ("ImageNet-CN zero-shot", "MUGE text to image")}
-
-
-class Headline(NamedTuple):
-    """The published score that represents a model: of a task, from 0 to 1."""
-
-    task: str
-    value: float
-
-
-def headline(model: "CatalogModel", language: str) -> Headline | None:
-    """The score of the language's own task, or else of the English one; None if neither was published."""
-    for task in (*HEADLINES.get(language, ()), *HEADLINES["en"]):
-        for score in model.scores:
-            if score.task == task:
-                return Headline(score.task, score.value)
-    return None
-
-
-def speaks(model: "CatalogModel", language: str) -> bool:
-    """True for a model of this language, or of many."""
-    return language in model.languages or "multilingual" in model.languages
-
-
-def parameter_count(model: "CatalogModel") -> int:
-    """Parameters of both towers of a published model, from its architecture."""
-    from seesay.checkpoints.hub.catalog import architecture
-    from seesay.models.size import parameters
-
-    towers = architecture(model.architecture)
-    return parameters(towers.image, towers.dim) + parameters(towers.text, towers.dim)
 
 
 def folder_megabytes(model: "Model") -> float:
@@ -57,13 +29,30 @@ def graph_files(model: "Model") -> list[str]:
     return list(dict.fromkeys(tower.exported.file for tower in towers if tower.exported is not None))
 
 
+def echo_pin(pinned: Mapping[str, object] | None) -> None:
+    """Prints what a name is pinned to on this machine, as `pin_of` gives it; nothing for a model that was not fetched."""
+    if pinned is None:
+        return
+    if "commit" in pinned:
+        click.echo(
+            _("pinned: {repo}, revision {revision}, is commit {commit}").format(
+                repo=pinned["repo"], revision=pinned["revision"], commit=pinned["commit"]
+            )
+        )
+    files = pinned["files"]
+    assert isinstance(files, dict)
+    for name, digest in files.items():
+        kind = {64: "sha256 ", 40: "git "}.get(len(digest or ""), "")  # hubs name small files by git's hash of them
+        click.echo(f"  {name}: {kind}{digest or _('no hash known')}")
+
+
 def catalog_json(model: "CatalogModel") -> dict[str, object]:
     """A published model as --json prints it. graphs: repositories of its ONNX graphs, which need no torch."""
     from seesay.checkpoints.hub.graphs import graphs_of
     from seesay.system.schema import to_json
 
     graphs = list(graphs_of(model))
-    return {"name": model.id, "parameters": parameter_count(model), "graphs": graphs, **to_json(model)}
+    return {"name": model.id, "parameters": model.parameters, "graphs": graphs, **to_json(model)}
 
 
 def model_json(model: "Model") -> dict[str, object]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.models.facts import catalog_json, folder_megabytes, graph_files, has_card, model_json, parameter_count
+from seesay.cli.download import asked
+from seesay.cli.models.facts import catalog_json, echo_pin, folder_megabytes, graph_files, has_card, model_json
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json
 
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 @click.argument("model", default="bundled")
 @json_option
 def info(model: str, as_json: bool) -> int:
-    """Show a model's card: what it is, its scores and where they were published, its limits.
+    """Show a model's card: what it is, its scores and where they were published, its limits, what its name is pinned to.
 
     Nothing is fetched for the models of the catalogue.
     """
     from seesay.checkpoints.hub.catalog import find
-    from seesay.checkpoints.hub.locate import locate
+    from seesay.checkpoints.hub.locate import find_source, locate
+    from seesay.checkpoints.hub.pull import pin_of
     from seesay.model import load
     from seesay.models.config import is_model_folder
 
@@ -34,21 +36,30 @@ def info(model: str, as_json: bool) -> int:
         raise click.UsageError(
             _("{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}").format(model=model)
         )
-    published = None if is_path else find(model)
+    source, published = find_source(model)[0], None if is_path else find(model)
     if published is not None:
+        pinned = None if isinstance(source, os.PathLike) else pin_of(source)
         if as_json:
-            echo_json(catalog_json(published))
+            echo_json({**catalog_json(published), "pinned": pinned})
         else:
             _print_published(published)
+            echo_pin(pinned)
+            click.echo(_("\nUse it: --model {id}").format(id=published.id))
         return 0
-    opened = load(model)
+    opened = asked(lambda download_gb: load(model, download_gb=download_gb))
+    pinned = None if isinstance(source, os.PathLike) else pin_of(source)  # of what was fetched just now
     if as_json:
-        from seesay.system.schema import to_json
-
-        echo_json({**model_json(opened), "card": to_json(opened.card) if has_card(opened) else None})
+        echo_json({**_json(opened), "pinned": pinned})
     else:
         _print_model(opened)
+        echo_pin(pinned)
     return 0
+
+
+def _json(model: "Model") -> dict[str, object]:
+    from seesay.system.schema import to_json
+
+    return {**model_json(model), "card": to_json(model.card) if has_card(model) else None}
 
 
 def _print_published(model: "CatalogModel") -> None:
@@ -58,7 +69,7 @@ def _print_published(model: "CatalogModel") -> None:
     click.echo(_("also called {aliases}").format(aliases=", ".join(model.aliases)))
     click.echo(
         _("{millions:.0f} million parameters, languages {languages}").format(
-            millions=parameter_count(model) / 1e6, languages=", ".join(model.languages)
+            millions=model.parameters / 1e6, languages=", ".join(model.languages)
         )
     )
     licence = (
@@ -72,7 +83,6 @@ def _print_published(model: "CatalogModel") -> None:
     click.echo(_("from {source}\n\nPublished scores:").format(source=source))
     for score in model.scores:
         click.echo(f"  {score.value:6.1%}  {score.task}, {score.metric} ({score.source})")
-    click.echo(_("\nUse it: --model {id}").format(id=model.id))
     for repo in graphs_of(model):
         click.echo(_("As ONNX graphs, without torch, with vectors of their own: --model {repo}").format(repo=repo))
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.models.facts import catalog_json, folder_megabytes, headline, model_json, parameter_count, speaks
+from seesay.cli.models.facts import catalog_json, folder_megabytes, model_json
+from seesay.cli.models.local import echo_entries
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json
 
@@ -16,14 +17,26 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--language", metavar="CODE", help="Only models for this language, such as en or zh.")
-@click.option("--family", type=click.Choice(["openai", "open_clip", "chinese-clip"]), help="Only these.")
+@click.option("--family", metavar="NAME", help="Only these, such as openai, open_clip or chinese-clip.")
+@click.option("--local", is_flag=True, help="What is kept on this machine instead, and what it takes.")
 @json_option
-def list_models(language: str | None, family: str | None, as_json: bool) -> int:
-    """List the models that can be named: the bundled one, and published ones, which are fetched at first use."""
-    from seesay.checkpoints.hub.catalog import catalog
+def list_models(language: str | None, family: str | None, local: bool, as_json: bool) -> int:
+    """List the models that can be named: the bundled one, and published ones, which are fetched at first use.
+
+    With --local: fetched files and repositories, with the commits that they are pinned to; checkpoints prepared for fast
+    starts; and what interrupted downloads and conversions left.
+    """
+    if local:
+        return _list_local(language, family, as_json)
+    from seesay.checkpoints.hub.catalog import catalog, families
     from seesay.model import load
 
-    published = [m for m in catalog().models if family in (None, m.family) and (language is None or speaks(m, language))]
+    if family not in (None, *families()):
+        raise click.UsageError(
+            _("--family {family!r} is none of {families}").format(family=family, families=", ".join(families()))
+        )
+
+    published = [m for m in catalog().models if family in (None, m.family) and (language is None or m.speaks(language))]
     bundled = load()
     if as_json:
         own = [model_json(bundled)] if family is None and language in (None, *bundled.config.languages) else []
@@ -35,10 +48,19 @@ def list_models(language: str | None, family: str | None, as_json: bool) -> int:
         _print(model, language or model.languages[0])
     click.echo(
         _(
-            "MB is the size of float32 weights. A path of a folder or file works too, and hf-hub:OWNER/NAME: "
+            "MB is the size of float32 weights. A path of a folder or file works too, and hf:OWNER/NAME on the hub: "
             "--model PATH\nMore about one: seesay models info NAME"
         )
     )
+    return 0
+
+
+def _list_local(language: str | None, family: str | None, as_json: bool) -> int:
+    from seesay.checkpoints.hub import inventory
+
+    if language is not None or family is not None:
+        raise click.UsageError(_("--local lists everything on this machine; leave out --language and --family"))
+    echo_entries(inventory.cache_entries(), as_json)
     return 0
 
 
@@ -54,6 +76,8 @@ def _print_bundled(model: "Model") -> None:
 
 
 def _print(model: "CatalogModel", language: str) -> None:
-    megabytes, score = parameter_count(model) * 4 / 1e6, headline(model, language)
+    from seesay.checkpoints.hub.choice import headline
+
+    megabytes, score = model.parameters * 4 / 1e6, headline(model, language)
     shown = f"{score.value:.1%} {score.task}" if score else _("no published score here")
     click.echo(f"{model.id:62} {megabytes:6.0f} MB  {', '.join(model.languages):12}  {shown}")

@@ -4,9 +4,9 @@ import os
 from typing import Literal, overload
 
 from seesay.checkpoints.hub.catalog import CatalogModel, catalog, find
-from seesay.checkpoints.hub.locate import HUB
+from seesay.checkpoints.hub.source import HUB
 
-LOCAL = "local-dir:"
+LOCAL, REMOTE = "local-dir:", "hf-hub:"
 
 
 @overload
@@ -44,10 +44,12 @@ def whole_model(model_name: str) -> str | None:
     """The name or path of a model that needs no `pretrained`; None if the name is an architecture's."""
     if model_name.startswith(LOCAL):
         return model_name.removeprefix(LOCAL)
+    if model_name.startswith(REMOTE):
+        return HUB + model_name.removeprefix(REMOTE)
     is_path = os.path.exists(model_name) and (
         os.sep in model_name or architecture_name(model_name) not in catalog().architectures
     )
-    return model_name if is_path or model_name == "bundled" or model_name.startswith(HUB) else None
+    return model_name if is_path or model_name == "bundled" else None
 
 
 def catalog_entry(model_name: str, pretrained: str | os.PathLike[str]) -> CatalogModel | None:
