@@ -360,7 +360,7 @@ def load(
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
-    A repository on the hub is hf:OWNER/NAME[@REVISION][/FILE]; its commit is pinned at its first use (docs/hub.md).
+    A repository on the hub is hf:OWNER/NAME[@REVISION][/FILE]; its commit is pinned at its first use (docs/checkpoints.md).
     download_gb: how much may be fetched, in 10^9 bytes; more raises LargeDownload.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then

@@ -240,7 +240,7 @@ def test_forget_and_doctor(run: Run, album: Path, monkeypatch: pytest.MonkeyPatc
     output = run("doctor").out
     assert "  4 pictures in 5 files (copies are one picture), 0 lists of texts, 1 unreadable files\n" in output
     assert f"  {album}\n" in output
-    assert re.search(r"vectors by model bundled \(space \w+\): 4 of pictures\n", output)
+    assert re.search(r"vectors by model bundled \(space \w+\): 4 pictures\n", output)
     (album / "again.png").unlink()
     run("index")
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
@@ -305,7 +305,7 @@ def test_a_terminal_without_utf8_still_searches(album: Path) -> None:
 def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     run("index", album)
     assert run("tag").err == "seesay: no tags yet; try: seesay tag --label receipt --dry-run\n"
-    assert run("tag", "--label", "warm", album / "red", album / "green").out == "warm: 2 pictures more\n"
+    assert run("tag", "--label", "warm", album / "red", album / "green").out == "warm: added to 2 pictures\n"
     document = run("search", "anything", "--tag", "warm", "--paths").out.splitlines()
     assert {Path(path).stem for path in document} == {"red", "green"}
     assert "(tagged warm)" in run("search", "anything", "--tag", "warm").out
@@ -314,8 +314,9 @@ def test_tag_by_hand_by_rule_and_in_a_search(run: Run, album: Path) -> None:
     assert tried["tagged"].keys() == {"red", "blue"}
     ruled = run("tag", "--label", "a plain red surface", "--min", "0.01")
     assert ruled.out.startswith("a plain red surface: ")
-    assert run("tag", "--label", "warm", "--remove", album / "red").out == "warm: 1 picture less\n"
+    assert run("tag", "--label", "warm", "--remove", album / "red").out == "warm: removed from 1 picture\n"
     assert json.loads(run("tag", "--json").out)["tags"]["warm"] == 1
+    assert "no such picture has worm; the tags that there are: seesay tag" in run("tag", "--label", "worm", "--remove").err
     newest = run("search", "red", "--sort", "newest", "--min-score", "-1", "--paths").out.splitlines()
     assert len(newest) == 4
 

@@ -69,3 +69,14 @@ def test_help_lists_commands_with_whole_sentences(run: Run, group: tuple[str, ..
             "doctor Check this installation: versions, devices to compute on, the bundled model (by running it), the library"
             in listed
         )
+
+
+def test_a_command_that_is_nearly_one_gets_a_suggestion(run: Run) -> None:
+    for words, told in (
+        (("serch", "a dog"), "No such command 'serch'. Near: search, serve."),
+        (("models", "verifi"), "No such command 'verifi'. Near: verify."),
+    ):
+        result = run(*words)
+        assert result.code == 2
+        assert told in result.err
+    assert "Near" not in run("zzzzz").err

@@ -203,7 +203,7 @@ def _print_library(library: dict[str, Any]) -> None:
 def _print_space(space: dict[str, Any]) -> None:
     """Prints how many vectors of one model the library holds."""
     kinds = {"image": _("pictures"), "text": _("texts")}
-    counts = (_("{count} of {what}").format(count=count, what=kinds[kind]) for kind, count in space["vectors"].items())
+    counts = (f"{count:,} {kinds[kind]}" for kind, count in space["vectors"].items())
     click.echo(
         _("  vectors by model {model} (space {space_id}): {vectors}").format(
             model=space["model"], space_id=space["space_id"][:8], vectors=", ".join(counts) or _("none")

@@ -68,8 +68,11 @@ def tag(
         echo_json({"removed" if remove else "tagged": counts})
         return 0
     for label, count in counts.items():
-        form = _("{label}: {pictures} less") if remove else _("{label}: {pictures} more")
+        form = _("{label}: removed from {pictures}") if remove else _("{label}: added to {pictures}")
         click.echo(form.format(label=label, pictures=_pictures(count)))
+    absent = [label for label, count in counts.items() if remove and not count]
+    if absent:
+        echo_error(_("no such picture has {labels}; the tags that there are: seesay tag").format(labels=", ".join(absent)))
     return 0
 
 

@@ -1,7 +1,7 @@
 """This machine's speed: one measurement of a matrix product in ONNX Runtime, kept with the machine's description.
 
-It is one layer of a ViT-B/32 for eight pictures, on one core, and counts processor time: other programs change it little.
-What is made of it for a whole model on all cores is an estimate.
+It is one layer of a ViT-B/32 for eight pictures, on one core, and counts processor time: other programs change it little. What
+is made of it for a whole model on all cores is an estimate.
 """
 
 import json

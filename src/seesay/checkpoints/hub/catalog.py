@@ -54,14 +54,6 @@ class Cited:
 
 
 @dataclass(frozen=True)
-class ExportedGraphs:
-    """A repository on the hub with ONNX graphs of the same weights, which run without torch. `cited`: who states this."""
-
-    repo: str
-    cited: str
-
-
-@dataclass(frozen=True)
 class PublishedScore:
     """A score as its authors published it; `value` is a fraction in 0..1."""
 
@@ -74,7 +66,7 @@ class PublishedScore:
 @dataclass(frozen=True)
 class CatalogModel:
     """One set of published weights. family: who published them, and so under what names. `activation` is the image tower's,
-    and a CLIP text tower's. `graphs`: where others exported them to."""
+    and a CLIP text tower's."""
 
     id: str
     aliases: tuple[str, ...]
@@ -88,7 +80,6 @@ class CatalogModel:
     samples_seen: str | None
     languages: tuple[str, ...]
     scores: tuple[PublishedScore, ...]
-    graphs: ExportedGraphs | None = None
 
     @property
     def parameters(self) -> int:

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from seesay.checkpoints.hub.catalog import CatalogModel, PublishedScore, architecture, catalog
+from seesay.checkpoints.hub.graphs import graphs_of
 from seesay.checkpoints.hub.inventory import prepared_names
 from seesay.checkpoints.hub.locate import BUNDLED
 from seesay.engines.onnx import OnnxEngine
@@ -86,15 +87,15 @@ def measured_bundled() -> tuple[float, float]:
 
 
 def _choice(model: CatalogModel, order: tuple[str, ...], per_s: float, is_prepared: bool, no_torch: bool) -> Choice:
-    towers = architecture(model.architecture)
+    towers, graphs = architecture(model.architecture), graphs_of(model)
     return Choice(
-        name=f"hf:{model.graphs.repo}" if no_torch and model.graphs and not is_prepared else model.id,
+        name=f"hf:{graphs[0]}" if no_torch and graphs and not is_prepared else model.id,
         model=model,
         score=next(_scores(model, order), None),
         memory_mb=size.memory_mb(model.parameters),
         images_per_s=per_s / size.operations(towers.image, towers.dim),
         texts_per_s=per_s / size.operations(towers.text, towers.dim),
-        without_torch=is_prepared or model.graphs is not None,
+        without_torch=is_prepared or bool(graphs),
     )
 
 

@@ -60,7 +60,9 @@ def select_files(
             continue
         whole = {re.sub(r"-\d+-of-(\d+)(?=\.)", "", name) for name in matches}  # shards 1..n are one set
         if len(whole) > 1:
-            raise DownloadError(f"{repo} has several weights to choose from: {', '.join(sorted(whole))}. Name the file")
+            raise DownloadError(
+                f"{repo} has several weights to choose from: {', '.join(sorted(whole))}. Name the file: hf:{repo}/{min(whole)}"
+            )
         return sorted(described | {*matches} | ({f"{w}.index.json" for w in whole} & {*names}))
     if weights:
         raise DownloadError(

@@ -96,25 +96,25 @@ def explained(repo: str, file: str | None, revision: str | None) -> Iterator[Non
     except errors.RevisionNotFoundError:
         raise DownloadError(f"{repo} at {endpoint()} has no revision {revision or MAIN!r}") from None
     except errors.LocalEntryNotFoundError as error:
-        raise DownloadError(_failure(what, error)) from None
+        raise _failure(what, error) from None
     except errors.EntryNotFoundError:
         raise DownloadError(f"{repo} at {endpoint()} has no file {file} in revision {revision or MAIN}") from None
     except Exception as error:  # of requests, httpx or httpx2, which share no base class
-        raise DownloadError(_failure(what, error)) from error
+        raise _failure(what, error) from error
 
 
-def _failure(what: str, error: Exception) -> str:
-    """The message for a refusal of the hub, or for no answer at all."""
+def _failure(what: str, error: Exception) -> DownloadError:
+    """The error for a refusal of the hub, or for no answer at all."""
     if (answer := _answer(error)) is not None:
         status = answer.response.status_code
         if status == TOO_MANY:
             return busy(endpoint(), what, _wait_s(answer))
         if status in (401, 403):
             token = "HF_TOKEN has no right to it" if os.environ.get("HF_TOKEN") else "set HF_TOKEN to a token that may read it"
-            return f"{endpoint()} refuses {what} ({status}): {token}"
-        return f"{endpoint()} answered {status} when asked for {what}"
+            return DownloadError(f"{endpoint()} refuses {what} ({status}): {token}")
+        return DownloadError(f"{endpoint()} answered {status} when asked for {what}")
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-    return (
+    return DownloadError(
         f"{what} cannot be fetched from {endpoint()}: {reason}. Check the connection, set HF_ENDPOINT to a mirror, or copy "
         "the model's files into a folder and give the folder"
     )

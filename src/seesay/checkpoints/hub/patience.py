@@ -9,6 +9,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from gettext import gettext as _
 
+from seesay.errors import DownloadError
+
 LONGEST_WAIT_S = 120.0  # a server that asks for more is not waited for
 WAITS = 5  # for one file
 PAUSE_S = 10.0  # for a server that does not say how long
@@ -46,9 +48,9 @@ class Patience:
         return True
 
 
-def busy(server: str, what: str, seconds: float) -> str:
-    """The message for a server that is not waited for any longer."""
-    return (
+def busy(server: str, what: str, seconds: float) -> DownloadError:
+    """The error for a server that is not waited for any longer."""
+    return DownloadError(
         f"{server} is busy (429 Too Many Requests) when asked for {what}, and asks to wait {seconds:.0f} s. Try again then, "
         "set HF_TOKEN (hubs allow more to those they know), or set HF_ENDPOINT to a mirror"
     )

@@ -161,7 +161,7 @@ class _Download:
                     return uninterrupted
                 except _Busy as fault:
                     if not self.patience.wait(fault.seconds):
-                        raise DownloadError(busy(self.patience.server, self.label, fault.seconds)) from None
+                        raise busy(self.patience.server, self.label, fault.seconds) from None
                 except _Interrupted as fault:
                     grown = self._size() > before
                     received |= grown
