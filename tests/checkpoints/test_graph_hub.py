@@ -65,7 +65,7 @@ def seesay_commands(hub: HubServer, tmp_path: Path) -> Commands:
 @pytest.mark.parametrize("repo", [IMMICH, XENOVA])
 def test_pictures_are_indexed_and_searched_by_the_graphs_of_a_hub(repo: str, hub: HubServer, seesay_commands: Commands) -> None:
     indexed, classified = seesay_commands(
-        f"index photos --model hf-hub:{repo}",
+        f"index photos --model hf:{repo}",
         f"classify photos/0.png --labels red,blue --template {{}} --model {repo}",  # by the scale that OpenAI publishes
     )
     assert (indexed[0], indexed[1][:9]) == (0, "4 encoded"), indexed
@@ -107,8 +107,8 @@ def test_what_a_repository_lacks_and_what_it_has_too_many_of(hub: HubServer, see
         "owner/many --variant q4": "owner/many has no variant 'q4'; it has fp16",
         "owner/whisper": "owner/whisper has no weights that SeeSay reads",
         "owner/bad": "owner/bad",  # the hub's library refuses it first
-        "hf-hub:../passwd": "names no repository on a hub",
-        "hf-hub:owner/..": "names no repository on a hub",
+        "hf:../passwd": "is not a name on a hub",
+        "hf:owner/..": "is not a name on a hub",
         "owner/lacking": "which says how pictures are prepared",
     }
     results = seesay_commands(*(f"embed --text a -o a.npz --model {model}" for model in cases))

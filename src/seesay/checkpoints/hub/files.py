@@ -75,8 +75,9 @@ def select_files(
 
 
 def has_weights(names: Iterable[str]) -> bool:
-    """True where any of the names is that of weights."""
-    return any(_matches(name, pattern) and not _is_training_state(name) for name in names for pattern in WEIGHTS)
+    """True where any of the names is that of weights; a .npz beside graphs may hold anything."""
+    patterns = [pattern for pattern in WEIGHTS if not pattern.endswith(".npz")]
+    return any(_matches(name, pattern) and not _is_training_state(name) for name in names for pattern in patterns)
 
 
 def repository_files(
