@@ -338,7 +338,7 @@ def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None
         ("vision_model.head.probe", "SigLIP"),
         ("visual.trunk.stem.weight", "timm"),
         ("text_decoder.x", "CoCa"),
-        ("text_model.roberta.embeddings.LayerNorm.weight", "an AltCLIP model"),
+        ("pre_LN.weight", "an AltCLIP text tower alone"),
         ("vision_model.encoder.blocks.0.expansion.expand_bn.weight", "an ALIGN model"),
         ("embeddings.word_embeddings.weight", "text model alone"),
         ("a.b", "no format"),
@@ -357,7 +357,7 @@ def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None
     ("kind", "what"),
     [
         ("siglip", "a SigLIP model"),
-        ("altclip", "an AltCLIP model"),
+        ("altclip_text_model", "an AltCLIP text tower alone"),
         ("align", "an ALIGN model"),
         ("clipseg", "a CLIPSeg model"),
         ("metaclip_2", "a MetaCLIP 2 model"),

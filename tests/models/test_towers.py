@@ -116,6 +116,8 @@ TOWERS = {
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),
+    "bert-affine": (None, replace(BERT, head="affine")),
+    "bert-transformation": (None, replace(BERT, pooling="cls", transformation=6)),
     "bert-gate": (None, replace(BERT, gate=Gate(2, 0.6, 0.1, 0.3))),
     "cbow-mlp": (None, replace(CBOW, projection="mlp")),
 }

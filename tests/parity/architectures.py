@@ -244,10 +244,19 @@ CHINESE_CLIPS: dict[str, tuple[int, Facts, Facts]] = {
     ),
 }
 
+# After the published config.json (and OpenAI's image tower, which AltCLIP keeps).
+XLM_R_LARGE = _sizes(1024, 24, 16, 4096, vocab_size=250002, max_position_embeddings=514, type_vocab_size=1, project_dim=768)
+ALTCLIPS: dict[str, tuple[int, Facts, Facts]] = {
+    "BAAI/AltCLIP": (768, XLM_R_LARGE, VIT_L | {"patch_size": 14, "hidden_act": "quick_gelu"})
+}
+
 
 def hugging_face() -> Iterator[Built]:
     import transformers as t
 
+    for name, (dim, text, vision) in ALTCLIPS.items():
+        config = t.AltCLIPConfig(text_config=text, vision_config=vision | {"projection_dim": dim}, projection_dim=dim)
+        yield _transformers(name, t.AltCLIPModel, config, architecture=name.split("/")[1])
     for name, (dim, text, vision) in CLIPS.items():
         text, vision = text | {"projection_dim": dim}, vision | {"projection_dim": dim}
         config = t.CLIPConfig(text_config=text, vision_config=vision, projection_dim=dim)
@@ -268,17 +277,18 @@ def hugging_face() -> Iterator[Built]:
         (t.CLIPVisionModel, t.CLIPVisionConfig()),
         (t.CLIPVisionModelWithProjection, t.CLIPVisionConfig()),
         (t.ChineseCLIPModel, t.ChineseCLIPConfig()),
+        (t.AltCLIPModel, t.AltCLIPConfig()),
     ):
         yield _transformers(f"{kind.__name__}, defaults", kind, settings)
 
 
-def _transformers(name: str, kind: Any, config: Any) -> Built:
+def _transformers(name: str, kind: Any, config: Any, architecture: str = "") -> Built:
     with torch.device("meta"):
         model = kind(config)
     with TemporaryDirectory() as folder:
         model.config.save_pretrained(folder)
         saved = (Path(folder) / "config.json").read_text(encoding="utf-8")
-    chinese = "Chinese" in kind.__name__
+    chinese, masked = "Chinese" in kind.__name__, kind.__name__.startswith(("AltCLIP", "Chinese"))
     facts: Facts = {}
     text, vision = getattr(config, "text_config", config), getattr(config, "vision_config", config)
     if "Text" not in kind.__name__:
@@ -287,8 +297,9 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
     if "Vision" not in kind.__name__:
         projected = kind.__name__ != "CLIPTextModel"
         facts |= {"text head": "linear" if projected else "none"}
-        if chinese:
-            facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": "from-zero"}
+        if masked:
+            positions = "from-zero" if chinese else "after-padding"
+            facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": positions}
         else:
             facts |= {"text pooling": "eos", "text end": 49407, "text causal": True, "text context": 77}
     return Built(
@@ -297,6 +308,7 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
         facts,
         {"config.json": saved},
         overrides=Overrides(preprocessing="chinese-clip" if chinese else "openai"),
+        architecture=architecture,
     )
 
 

@@ -87,6 +87,14 @@ def padding_seen(checkpoint: Checkpoint) -> Clip:
     return clip
 
 
+def without_transformation(checkpoint: Checkpoint) -> Clip:
+    clip = checkpoint.model()
+    clip.text.transformation = torch.nn.Linear(24, 28, bias=False)
+    with torch.no_grad():
+        clip.text.transformation.weight.copy_(torch.eye(28, 24))  # type: ignore[operator]
+    return clip
+
+
 MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("norms swapped", "hf-clip-5", swapped("image.blocks.0.norm1", "image.blocks.0.norm2")),
     ("query and key swapped", "hf-clip-5", swapped("attention.query", "attention.key")),
@@ -113,6 +121,9 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("the causal mask removed", "openai-vit-archive", with_text(causal=False)),
     ("a causal mask added", "open-clip-clipa", with_text(causal=True)),
     ("padding not masked", "hf-chinese-clip-5", padding_seen),
+    ("the transformation's norm forgotten", "hf-altclip-5", dropped("transformation.norm.bias")),
+    ("the transformation's bias dropped", "hf-altclip-4", dropped("transformation.linear.bias")),
+    ("the transformation left out", "hf-altclip-5", without_transformation),
     ("positions counted from zero", "open-clip-xlm-roberta", with_text(position_ids="from-zero")),
     ("wrong heads, image", "hf-clip-5", with_image(heads=2)),
     ("wrong heads, text", "open-clip-custom-text", with_text(heads=4)),
@@ -137,7 +148,7 @@ def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None
 
 
 @pytest.mark.parametrize(
-    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "open-clip-bert-pooler"]
+    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "hf-altclip-5", "open-clip-bert-pooler"]
 )
 def test_every_parameter_matters(fixture: str) -> None:
     """None is loaded and then not used, except a key's bias: softmax takes it out again."""

@@ -9,7 +9,8 @@ Size = Annotated[int, Bounds(least=1)]
 
 Modality = Literal["image", "text"]
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-Projection = Literal["linear", "mlp", "none"]  # into the shared space; "none": the pooled vector itself
+# Into the shared space: "linear" has no bias, "affine" has one; "none": the pooled vector itself.
+Projection = Literal["linear", "affine", "mlp", "none"]
 
 
 def check_heads(width: int, heads: int) -> None:

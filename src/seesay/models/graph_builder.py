@@ -234,7 +234,7 @@ class GraphBuilder:
             return self.node("Identity", x, output=output)
         if kind == "mlp":
             x = self.activation(self.linear(x, "projection.up"), "gelu")
-        return self.linear(x, "projection" if kind == "linear" else "projection.down", output=output)
+        return self.linear(x, "projection.down" if kind == "mlp" else "projection", output=output)
 
     def activation(self, x: str, kind: Activation) -> str:
         """The activation of this name, element by element."""

@@ -58,18 +58,18 @@ TEXT_NAMES: Table = (
     *nested(BLOCK_NAMES, "encoder.layers.{}.", "blocks.{}."),
     *layer("final_layer_norm", "norm_after"),
 )
-_IMAGE: Table = (
+IMAGE_NAMES: Table = (
     *nested(VISION_NAMES, "vision_model.", "image."),
     row("visual_projection.weight", "image.projection.weight"),
 )
 CLIP_NAMES: Table = (
-    *_IMAGE,
+    *IMAGE_NAMES,
     *nested(TEXT_NAMES, "text_model.", "text."),
     row("text_projection.weight", "text.projection.weight"),
     *SCALE,
 )
 CHINESE_CLIP_NAMES: Table = (
-    *_IMAGE,
+    *IMAGE_NAMES,
     *nested(BERT + POOLER_UNUSED, "text_model.", "text."),
     row("text_projection.weight", "text.projection.weight"),
     *SCALE,
@@ -85,6 +85,7 @@ TOWERS = {
     "clip_text_model": ("text",),
     "clip_vision_model": ("vision",),
     "chinese_clip_vision_model": ("vision",),
+    "altclip_vision_model": ("vision",),
 }
 CLIP_TEXT_DEFAULTS = {
     "vocab_size": 49408,
@@ -139,18 +140,18 @@ def describe(config: Mapping[str, Any], processor: "Processor | None", *, projec
     image: ImageConfig | None = None
     tokenizer_spec = None
     if chinese:
-        values = _part(s, "text", BERT_DEFAULTS) | {"model_type": "chinese_clip_text_model"}
+        values = tower_settings(s, "text", BERT_DEFAULTS) | {"model_type": "chinese_clip_text_model"}
         text = bert_config(values, pooling="cls", head="linear", at="text_config", faults=faults)
         tokenizer_spec = TokenizerSpec(context_length=52, pad_id=text.pad_id, padding="longest")
     elif "text" in TOWERS[kind]:
-        values = _part(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
+        values = tower_settings(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
         settings = ForeignConfig(values, "text_config", faults)
         text = _clip_text(settings, projected or whole)
         pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
         tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in TOWERS[kind]:
-        values = _part(s, "vision", CLIP_VISION_DEFAULTS) if whole else CLIP_VISION_DEFAULTS | dict(config)
-        image = _vit(ForeignConfig(values, "vision_config", faults), projected or whole)
+        values = tower_settings(s, "vision", CLIP_VISION_DEFAULTS) if whole else CLIP_VISION_DEFAULTS | dict(config)
+        image = vit_config(ForeignConfig(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)
     image_spec = None if processor is None else image_spec_of(processor, faults)
     raise_faults(faults, name)
@@ -180,8 +181,11 @@ def _as_published(described: Description, entry: CatalogModel) -> Description:
     return described
 
 
-def _part(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A tower's settings. The older `*_config_dict` replaces `*_config` altogether, as in transformers."""
+def tower_settings(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a part, "text" or "vision", with the defaults of its class.
+
+    The older `*_config_dict` replaces `*_config` altogether, as in transformers.
+    """
     values, old = s.part(f"{part}_config").values, s.part(f"{part}_config_dict").values
     return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)
 
@@ -205,7 +209,8 @@ def _clip_text(s: ForeignConfig, projected: bool) -> ClipTextConfig:
     )
 
 
-def _vit(s: ForeignConfig, projected: bool) -> VitConfig:
+def vit_config(s: ForeignConfig, projected: bool) -> VitConfig:
+    """The image tower of CLIPModel and its relatives. projected: the weights hold a projection."""
     s.refuse("num_channels", lambda channels: channels == 3, "only RGB towers are known")
     return VitConfig(
         kind="vit",
@@ -382,7 +387,8 @@ def _vit_reasons(image: VitConfig) -> list[str]:
 
 def _bert_reasons(text: BertConfig, *, alone: bool) -> list[str]:
     right = text.pooling == "cls" and text.head == "linear" and text.position_ids == "from-zero" and text.types > 0
-    reasons = [] if right and text.gate is None else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
+    right = right and text.gate is None and not text.transformation
+    reasons = [] if right else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
     return [*reasons, "ChineseCLIPModel has no text tower alone"] if alone else reasons
 
 
@@ -419,7 +425,8 @@ def _processor_config(spec: ImageSpec, chinese: bool) -> dict[str, Any]:
 # The formats
 
 
-def _rule(evidence: Evidence) -> Description:
+def without_configuration(evidence: Evidence) -> Description:
+    """Raises CheckpointError: nothing beside the weights describes them."""
     raise CheckpointError(
         f"{evidence.folder} has no config.json, which says heads, activation and more that {evidence.weights.path.name} "
         "cannot show. Put it there, or pass architecture=NAME (seesay models architectures)"
@@ -433,7 +440,7 @@ CLIP = Format(
     title="Hugging Face CLIPModel, or one tower of it",
     recognises=has_any("vision_model.pre_layrnorm.weight", "text_model.final_layer_norm.weight"),
     table=lambda names: CLIP_NAMES,
-    rule=_rule,
+    rule=without_configuration,
     configuration=configuration,
     model_types=frozenset(TOWERS),
     preprocessing_file=preprocessing_file,

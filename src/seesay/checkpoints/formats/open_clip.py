@@ -22,7 +22,7 @@ from seesay.checkpoints.formats.tables import (
     openai_image,
     openai_names,
 )
-from seesay.checkpoints.formats.transformers_config import bert_config
+from seesay.checkpoints.formats.transformers_config import LARGE, ROBERTA, XLM_ROBERTA, bert_config
 from seesay.checkpoints.formats.writing import require_expressible
 from seesay.checkpoints.names import Table, nested, row
 from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
@@ -81,13 +81,11 @@ TEXT = {
 HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
 POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
 # OpenCLIP names a Hugging Face text model without its sizes; these are the ones that its own configurations use.
-ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 HF_TEXT_MODELS: dict[str, dict[str, Any]] = {
-    "roberta-base": ROBERTA,
-    "roberta-large": ROBERTA | LARGE,
-    "xlm-roberta-base": ROBERTA | {"model_type": "xlm-roberta", "vocab_size": 250002},
-    "xlm-roberta-large": ROBERTA | LARGE | {"model_type": "xlm-roberta", "vocab_size": 250002},
+    "roberta-base": ROBERTA | {"model_type": "roberta"},
+    "roberta-large": ROBERTA | LARGE | {"model_type": "roberta"},
+    "xlm-roberta-base": XLM_ROBERTA,
+    "xlm-roberta-large": XLM_ROBERTA | LARGE,
     "bert-base-uncased": {"model_type": "bert"},
     "bert-base-chinese": {"model_type": "bert", "vocab_size": 21128},
 }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
-from seesay.checkpoints.formats import chinese_clip, hugging_face, open_clip, openai, seesay, unsupported
+from seesay.checkpoints.formats import altclip, chinese_clip, hugging_face, open_clip, openai, seesay, unsupported
 from seesay.checkpoints.formats.format import Format, Writer
 from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
@@ -16,6 +16,7 @@ FORMATS: list[Format] = [
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
     open_clip.NATIVE,
+    altclip.FORMAT,
     hugging_face.CHINESE_CLIP,
     hugging_face.CLIP,
     hugging_face.VISION,

@@ -80,6 +80,19 @@ OPENAI_TEXT: Table = (
 
 SCALE: Table = (row("logit_scale", "logit_scale", how="scalar"), row("logit_bias", "logit_bias", how="scalar"))
 
+BERT_BLOCK: Table = (
+    *layer("attention.self.query", "attention.query"),
+    *layer("attention.self.key", "attention.key"),
+    *layer("attention.self.value", "attention.value"),
+    *layer("attention.output.dense", "attention.out"),
+    *layer("attention.output.LayerNorm", "norm1"),
+    *layer("intermediate.dense", "mlp.up"),
+    *layer("output.dense", "mlp.down"),
+    *layer("output.LayerNorm", "norm2"),
+    # cn_clip run with flash attention
+    *_qkv("attention.self.Wqkv.", "attention"),
+    *layer("attention.self.out_proj", "attention.out"),
+)
 BERT: Table = (
     row("embeddings.word_embeddings.weight", "embeddings.word.weight"),
     row("embeddings.position_embeddings.weight", "embeddings.position.weight"),
@@ -87,23 +100,7 @@ BERT: Table = (
     *layer("embeddings.LayerNorm", "embeddings.norm"),
     ignored("embeddings.position_ids", "the numbers 0, 1, 2, ..."),
     ignored("embeddings.token_type_ids", "zeros"),
-    *nested(
-        (
-            *layer("attention.self.query", "attention.query"),
-            *layer("attention.self.key", "attention.key"),
-            *layer("attention.self.value", "attention.value"),
-            *layer("attention.output.dense", "attention.out"),
-            *layer("attention.output.LayerNorm", "norm1"),
-            *layer("intermediate.dense", "mlp.up"),
-            *layer("output.dense", "mlp.down"),
-            *layer("output.LayerNorm", "norm2"),
-            # cn_clip run with flash attention
-            *_qkv("attention.self.Wqkv.", "attention"),
-            *layer("attention.self.out_proj", "attention.out"),
-        ),
-        "encoder.layer.{}.",
-        "blocks.{}.",
-    ),
+    *nested(BERT_BLOCK, "encoder.layer.{}.", "blocks.{}."),
 )
 BERT_POOLER: Table = layer("pooler.dense", "pooler")
 POOLER_UNUSED: Table = (

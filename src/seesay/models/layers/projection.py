@@ -24,6 +24,8 @@ def projection(kind: Projection, width: int, dim: int) -> nn.Module:
     match kind:
         case "linear":
             return nn.Linear(width, dim, bias=False)
+        case "affine":
+            return nn.Linear(width, dim)
         case "mlp":
             return MlpProjection(width, dim)
         case "none":

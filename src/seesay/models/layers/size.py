@@ -6,7 +6,7 @@ from seesay.models.fields import Projection
 def projection_parameters(kind: Projection, width: int, dim: int) -> int:
     """Weights of a projection from width into dim."""
     inner = (width + dim) // 2
-    return {"linear": width * dim, "mlp": inner * (width + dim), "none": 0}[kind]
+    return {"linear": width * dim, "affine": (width + 1) * dim, "mlp": inner * (width + dim), "none": 0}[kind]
 
 
 def block_parameters(width: int, inner: int) -> int:
