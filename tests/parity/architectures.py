@@ -49,7 +49,6 @@ PUBLISHED_TEXT: dict[str, tuple[str, dict[str, Any]]] = {
 POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
-    "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
     "timm image tower": ("timm_model_name", lambda cfg: cfg["vision_cfg"].get("timm_model_name")),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
@@ -98,29 +97,35 @@ def _of_open_clip(model: Any) -> Facts:
         "image interpolation": preprocess["interpolation"],
     }
     if hasattr(visual, "pool_type"):
-        assert visual.attn_pool is None
+        pool = visual.attn_pool
+        assert getattr(visual, "attn_pool_contrastive", None) is None
         facts |= {
             "image pooling": {"tok": "cls", "avg": "mean"}[visual.pool_type],
             "image norm after pool": visual.final_ln_after_pool,
             "image norm before": not isinstance(visual.ln_pre, nn.Identity),
             "image patch": _one(visual.patch_size),
+            "image pool": None if pool is None else (len(pool.query), pool.attn.num_heads, pool.attn.embed_dim),
         }
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         text = model.text
         assert text.transformer.pooler is None
         facts |= {"text pooling": POOLERS[type(text.pooler).__name__], "text pad id": text.config.pad_token_id}
-        facts |= {"text head": "none" if isinstance(text.proj, nn.Identity) else "mlp" if len([*text.proj]) == 3 else "linear"}
+        facts |= {"text head": {nn.Identity: "none", nn.Linear: "linear", nn.Sequential: "mlp"}[type(text.proj)]}
         facts |= {"text position ids": "after-padding", "text context": 77}  # RoBERTa's rule; the tokenizer's default
         return facts
     native = not hasattr(model, "text")
     text = model if native else model.text
     pooling, end = (model.text_pool_type, model.text_eos_id) if native else (text.pool_type, text.eos_id)
+    if not native and text.cls_emb is not None:  # whatever its pool_type says
+        assert not text.correct_cls_mask
+        facts |= {"text padding": text.pad_id}
+        pooling = "class"
     return facts | {
         "text causal": text.attn_mask is not None,
         "text context": text.context_length,
-        "text pooling": {"argmax": "eos", "eos": "eos", "last": "last"}[pooling],
+        "text pooling": {"argmax": "eos"}.get(pooling, pooling),
         # OpenAI's tokenizer gives its end the highest id, at which argmax points
-        "text end": {"argmax": text.vocab_size - 1, "eos": end, "last": None}[pooling],
+        "text end": {"argmax": text.vocab_size - 1, "eos": end}.get(pooling),
         "text head": "none" if text.text_projection is None else "linear",
     }
 

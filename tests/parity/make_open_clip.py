@@ -140,6 +140,39 @@ def open_clip_eos(folder: Path) -> Made:
     return folder_fixture(folder, 36, {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text}, ids=ids)
 
 
+def coca(cfg: Made) -> nn.Module:
+    return open_clip.coca_model.CoCa(**{key: value for key, value in cfg.items() if key != "custom_text"})
+
+
+PIECES = 60  # of CoCa's fixtures
+POOL = {"layers": 1, "attentional_pool": True, "attn_pooler_queries": 5, "attn_pooler_heads": 3, "output_tokens": True}
+
+
+def coca_fixture(folder: Path, seed: int, vision: Made, text: Made) -> Made:
+    """The pad id stands in the texts too, as id 0, "!", does in OpenCLIP's."""
+    text = TEXT | {"vocab_size": PIECES, "embed_cls": True, "output_tokens": True} | text
+    decoder = {"context_length": LENGTH, "vocab_size": PIECES, "width": 16, "heads": 2, "layers": 1, "attn_pooler_heads": 2}
+    cfg = {"embed_dim": 24, "vision_cfg": VISION | vision, "text_cfg": text, "multimodal_cfg": decoder, "custom_text": True}
+    model = coca(cfg)
+    randomise(model, seed)
+    save_folder(folder, model, cfg)
+    model.encode_image, model.encode_text = lambda x: model.visual(x)[0], lambda x: model.text(x)[0]  # unnormalised
+    ids = text_ids(PIECES, LENGTH, first=PIECES - 2, last=PIECES - 1, pad=text.get("pad_id", 0))
+    ids[0, 4] = ids[2, 3] = text.get("pad_id", 0)
+    return run(model, folder, ids=ids) | {"file": ""}
+
+
+@fixture
+def open_clip_coca(folder: Path) -> Made:
+    return coca_fixture(folder, 44, POOL, {})
+
+
+@fixture
+def open_clip_coca_mean(folder: Path) -> Made:
+    """Tokens as wide as the queries, the mean of the others pooled, another padding, no causal mask."""
+    return coca_fixture(folder, 45, POOL | {"width": 24, "pool_type": "avg"}, {"pad_id": 5, "no_causal_mask": True})
+
+
 @fixture
 def open_clip_training(folder: Path) -> Made:
     """A checkpoint as the trainer saves it: no configuration, DDP's prefix."""

@@ -31,6 +31,14 @@ def with_image(**changes: Any) -> Mutation:
     return mutate
 
 
+def with_pool(**changes: Any) -> Mutation:
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        pool = checkpoint.description.image.attention_pool  # type: ignore[union-attr]
+        return with_image(attention_pool=replace(pool, **changes))(checkpoint)
+
+    return mutate
+
+
 def swapped(one: str, other: str) -> Mutation:
     """Two rows of a table exchanged, everywhere they apply."""
 
@@ -95,6 +103,35 @@ def without_transformation(checkpoint: Checkpoint) -> Clip:
     return clip
 
 
+def first_query(checkpoint: Checkpoint) -> Clip:
+    """The second query of an attention pool taken for the first."""
+    return changed("attention_pool.query", lambda queries: queries.roll(-1, dims=0))(checkpoint)
+
+
+def norm_before_pool(checkpoint: Checkpoint) -> Clip:
+    """The last norm before the attention pool instead of after it, as in the paper."""
+    clip = checkpoint.model()
+    pool, norm = clip.image.attention_pool, clip.image.norm_after
+    forward = pool.forward
+    pool.forward = lambda x, count: forward(torch.nn.functional.layer_norm(x, x.shape[-1:]), count)
+    clip.image.norm_after = torch.nn.Identity()
+    assert norm is not None
+    return clip
+
+
+def padding_hidden_in_place(checkpoint: Checkpoint) -> Clip:
+    """CoCa's padding mask not one position late."""
+    clip = checkpoint.model()
+    masking = clip.text._masking
+
+    def in_place(ids: torch.Tensor) -> dict[str, Any]:
+        mask = masking(ids)["mask"]
+        return {"mask": torch.cat([mask[..., 1:], mask[..., :1]], dim=-1)}
+
+    clip.text._masking = in_place
+    return clip
+
+
 MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("norms swapped", "hf-clip-5", swapped("image.blocks.0.norm1", "image.blocks.0.norm2")),
     ("query and key swapped", "hf-clip-5", swapped("attention.query", "attention.key")),
@@ -133,6 +170,16 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("the projection turned", "open-clip-native", changed("text.projection.weight", lambda w: w.flip(0))),
     ("patches in columns", "hf-vision-4", changed("patch_embedding.weight", lambda w: w.transpose(2, 3))),
     ("the token type forgotten", "cn-clip-vit", dropped("token_type.weight")),
+    ("the second query pooled", "open-clip-coca", first_query),
+    ("the first query in the mean", "open-clip-coca-mean", with_image(pooling="cls")),
+    ("the last norm before the attention pool", "open-clip-coca", norm_before_pool),
+    ("the queries' norm forgotten", "open-clip-coca", dropped("norm_query.bias")),
+    ("the tokens' norm forgotten", "open-clip-coca-mean", dropped("norm_key.bias")),
+    ("wrong heads, CoCa's pool", "open-clip-coca", with_pool(heads=2)),
+    ("another padding masked before the class token", "open-clip-coca-mean", with_text(pad_id=0)),
+    ("padding hidden in place", "open-clip-coca", padding_hidden_in_place),
+    ("the class token forgotten", "open-clip-coca", dropped("text.class_embedding")),
+    ("a causal mask added to CoCa", "open-clip-coca-mean", with_text(causal=True)),
     ("layer scale forgotten", "open-clip-eos", changed("scale1.weight", torch.ones_like)),
 )
 
@@ -148,7 +195,15 @@ def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None
 
 
 @pytest.mark.parametrize(
-    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "hf-altclip-5", "open-clip-bert-pooler"]
+    "fixture",
+    [
+        "openai-vit-archive",
+        "openai-resnet-archive",
+        "hf-chinese-clip-5",
+        "hf-altclip-5",
+        "open-clip-bert-pooler",
+        "open-clip-coca",
+    ],
 )
 def test_every_parameter_matters(fixture: str) -> None:
     """None is loaded and then not used, except a key's bias: softmax takes it out again."""

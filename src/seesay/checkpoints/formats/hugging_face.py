@@ -381,6 +381,7 @@ def _vit_reasons(image: VitConfig) -> list[str]:
         "pools the mean of its patches": image.pooling != "cls",
         "has no norm before its blocks": not image.norm_before,
         "scales its layers": image.layer_scale,
+        "pools by attention": image.attention_pool is not None,
     }
     return [f"its image tower {what}, which CLIPVisionModel does not" for what, is_so in wrong.items() if is_so]
 

@@ -1,4 +1,4 @@
-"""OpenCLIP (2.x to 4.x): native towers, custom text towers, and BERT-like text towers of Hugging Face.
+"""OpenCLIP (2.x to 4.x): native towers, custom text towers, BERT-like ones of Hugging Face, and CoCa without its decoder.
 
 Described by `open_clip_config.json`; bare weights, such as training checkpoints, by the catalogue or the caller.
 """
@@ -15,6 +15,7 @@ from seesay.checkpoints.formats.format import Evidence, ForeignModel, Format, Wr
 from seesay.checkpoints.formats.tables import (
     BERT,
     BERT_POOLER,
+    DECODER_UNUSED,
     MASKS,
     OPENAI_TEXT,
     RESNET_MARK,
@@ -32,7 +33,7 @@ from seesay.models.config import ImageConfig, ModelConfig, TextConfig
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.fields import Activation
 from seesay.system.schema import read_object
 from seesay.tokenizers.spec import Cleaning, TokenizerSpec
@@ -46,8 +47,9 @@ HF_TEXT_NAMES: Table = (
     row("text.proj.0.weight", "text.projection.up.weight"),
     row("text.proj.2.weight", "text.projection.down.weight"),
     *SCALE,
+    *DECODER_UNUSED,
 )
-CUSTOM_TEXT_NAMES: Table = (*nested(OPENAI_TEXT, "text.", "text."), *MASKS, *SCALE)
+CUSTOM_TEXT_NAMES: Table = (*nested(OPENAI_TEXT, "text.", "text."), *MASKS, *SCALE, *DECODER_UNUSED)
 
 
 def _hf_text_table(names: Collection[str]) -> Table:
@@ -99,12 +101,11 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     faults: list[str] = []
     s = ForeignConfig(config.get("model_cfg", config), "model_cfg", faults)
     quick = bool(s.values.get("quick_gelu", False))
-    s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
     _refuse_unknown(s, MODEL)
-    image, text = _image(s.part("vision_cfg"), quick), s.part("text_cfg")
+    dim, text = s.integer("embed_dim"), s.part("text_cfg")
+    image = _image(s.part("vision_cfg"), dim, quick)
     text_config = _hf_text(text, hf_text) if text.values.get("hf_model_name") else _clip_text(text, quick)
     tokenizer_spec = _tokenizer_spec(text, text_config)
-    dim = s.integer("embed_dim")
     image_spec = image_spec_of(config, image.image_px, faults)
     raise_faults(faults, name)
     return Description(
@@ -123,9 +124,9 @@ def _vocabulary(text_cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_
     return "folder" if named or text.vocabulary < PIECES["open_clip"] else "open_clip"
 
 
-def _image(s: ForeignConfig, quick: bool) -> ImageConfig:
+def _image(s: ForeignConfig, dim: int, quick: bool) -> ImageConfig:
     s.refuse("timm_model_name", lambda v: not v, NATIVE_ONLY)
-    s.refuse("attentional_pool", lambda v: not v, "attentional pooling is CoCa's, which is not read")
+    s.refuse("attentional_pool", lambda v: v in (None, False, True), "no published model pools so")
     _refuse_custom(s, VISION)
     head_width, width = s.integer("head_width", 64), s.integer("width", 768)
     layers = s.values.get("layers", 12)
@@ -154,16 +155,22 @@ def _image(s: ForeignConfig, quick: bool) -> ImageConfig:
         norm_before=not s.values.get("no_ln_pre", False),
         norm_after_pool=bool(s.values.get("final_ln_after_pool", False)),
         layer_scale=s.values.get("ls_init_value") is not None,
+        attention_pool=_attention_pool(s, dim) if s.values.get("attentional_pool") else None,
     )
+
+
+def _attention_pool(s: ForeignConfig, dim: int) -> AttentionPoolConfig:
+    return AttentionPoolConfig(s.integer("attn_pooler_queries", 256), s.integer("attn_pooler_heads", 8), dim)
 
 
 def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
     _refuse_custom(s, TEXT)
-    s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
     s.refuse("proj_bias", lambda v: not v, "a projection with bias is SigLIP's, which is not read")
     width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
+    if s.values.get("embed_cls"):
+        pooling = "class"  # whatever pool_type says
     if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
         s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
     return ClipTextConfig(
@@ -173,14 +180,15 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
         heads=s.integer("heads", 8),
         mlp_width=int(width * s.number("mlp_ratio", 4.0)),
         vocabulary=vocabulary,
-        positions=s.integer("context_length", 77),
+        positions=s.integer("context_length", 77) + (pooling == "class"),
         activation=_activation(s, quick),
         layer_norm_eps=_eps(s),
         causal=not s.values.get("no_causal_mask", False),
-        pooling="last" if pooling == "last" else "eos",
+        pooling="eos" if pooling == "argmax" else pooling,
         # argmax takes the highest id of a text, which in OpenAI's vocabulary is its end
         eos_id=s.integer("eos_id", 2, least=0, most=vocabulary - 1) if pooling == "eos" else vocabulary - 1,
         projection=s.choice("proj_type", {"linear": "linear", "none": "none"}, "linear"),
+        pad_id=s.integer("pad_id", 0, least=0, most=vocabulary - 1) if pooling == "class" else None,
     )
 
 
@@ -347,6 +355,10 @@ def _reasons_against(image: ImageConfig, text: TextConfig, spec: ImageSpec) -> l
         reasons.append(f"its pictures are resized to {spec.resize_px} and cropped to {spec.size_px} pixels")
     if spec.interpolation not in ("bicubic", "bilinear"):
         reasons.append(f"its pictures are resized by {spec.interpolation}")
+    if isinstance(image, VitConfig) and image.attention_pool is not None:
+        reasons.append("its image tower is CoCa's, whose decoder is not kept")
+    if isinstance(text, ClipTextConfig) and text.pooling == "class":
+        reasons.append("its text tower is CoCa's, whose decoder is not kept")
     if isinstance(image, VitConfig) and isinstance(text, ClipTextConfig):
         if (image.activation == "quick_gelu") != (text.activation == "quick_gelu"):
             reasons.append("only one of its towers uses QuickGELU")
@@ -419,7 +431,7 @@ NATIVE = Format(
 CUSTOM_TEXT = replace(
     NATIVE,
     name="open_clip_custom_text",
-    title="OpenCLIP with a custom text tower",
+    title="OpenCLIP with a custom text tower, or CoCa",
     recognises=has_any("text.token_embedding.weight"),
     table=_custom_text_table,
 )

@@ -26,7 +26,6 @@ NAMES = {
     "embeddings.word_embeddings.": "a BERT-like text model alone (Hugging Face), which has no projection into a shared space",
     "visual.trunk.": "an OpenCLIP model with a timm image tower (ConvNeXt, EVA-02, SigLIP, ...)",
     "visual.blocks.0.": "an EVA-CLIP model",
-    "text_decoder.": "a CoCa model",
     "image_encoder.model.": "a MobileCLIP model",
     "cond_stage_model.": "a Stable Diffusion model",
     "conditioner.embedders.": "a Stable Diffusion XL model",
