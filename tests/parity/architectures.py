@@ -254,6 +254,16 @@ XLM_R_LARGE = _sizes(1024, 24, 16, 4096, vocab_size=250002, max_position_embeddi
 ALTCLIPS: dict[str, tuple[int, Facts, Facts]] = {
     "BAAI/AltCLIP": (768, XLM_R_LARGE, VIT_L | {"patch_size": 14, "hidden_act": "quick_gelu"})
 }
+# After OpenCLIP's configurations of the same weights.
+WORLDWIDE = _sizes(1024, 24, 16, 4096, vocab_size=901629, bos_token_id=0, eos_token_id=2, pad_token_id=1)
+METACLIP_2S: dict[str, tuple[int, Facts, Facts]] = {
+    "facebook/metaclip-2-worldwide-huge-quickgelu": (1024, WORLDWIDE, VIT_H | {"hidden_act": "quick_gelu"}),
+    "facebook/metaclip-2-worldwide-giant": (
+        1280,
+        WORLDWIDE | _sizes(1280, 32, 20, 5120, hidden_act="gelu"),
+        _sizes(1664, 48, 16, 8192, patch_size=14, hidden_act="gelu"),
+    ),
+}
 
 
 def hugging_face() -> Iterator[Built]:
@@ -275,6 +285,12 @@ def hugging_face() -> Iterator[Built]:
             text_config=text | {"projection_dim": dim}, vision_config=vision | {"projection_dim": dim}, projection_dim=dim
         )
         yield _transformers(name, t.ChineseCLIPModel, config)
+    for name, (dim, text, vision) in METACLIP_2S.items():
+        text, vision = text | {"projection_dim": dim}, vision | {"projection_dim": dim}
+        config = t.MetaClip2Config(text_config=text, vision_config=vision, projection_dim=dim)
+        yield _transformers(name, t.MetaClip2Model, config)
+        yield _transformers(f"{name}, text", t.MetaClip2TextModelWithProjection, t.MetaClip2TextConfig(**text))
+        yield _transformers(f"{name}, image", t.MetaClip2VisionModelWithProjection, t.MetaClip2VisionConfig(**vision))
     for kind, settings in (
         (t.CLIPModel, t.CLIPConfig()),
         (t.CLIPTextModel, t.CLIPTextConfig()),
@@ -283,6 +299,7 @@ def hugging_face() -> Iterator[Built]:
         (t.CLIPVisionModelWithProjection, t.CLIPVisionConfig()),
         (t.ChineseCLIPModel, t.ChineseCLIPConfig()),
         (t.AltCLIPModel, t.AltCLIPConfig()),
+        (t.MetaClip2Model, t.MetaClip2Config()),
     ):
         yield _transformers(f"{kind.__name__}, defaults", kind, settings)
 
@@ -306,7 +323,8 @@ def _transformers(name: str, kind: Any, config: Any, architecture: str = "") -> 
             positions = "from-zero" if chinese else "after-padding"
             facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": positions}
         else:
-            facts |= {"text pooling": "eos", "text end": 49407, "text causal": True, "text context": 77}
+            facts |= {"text pooling": "eos", "text causal": True, "text context": 77}
+            facts |= {"text end": text.eos_token_id if kind.__name__.startswith("MetaClip2") else 49407}
     return Built(
         f"transformers {version('transformers').split('.')[0]}: {name}",
         model,

@@ -27,6 +27,8 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
+    MetaClip2Config,
+    MetaClip2Model,
 )
 
 from tests.parity.fixtures import FIXTURES, Made, pixels, randomise, record, text_ids
@@ -195,3 +197,15 @@ def hf_altclip(folder: Path) -> Made:
     save_processor(folder)
     ids = text_ids(VOCABULARY, LENGTH, first=4, last=2, pad=1)
     return run(model, folder, ids) | {"file": ""}
+
+
+@fixture
+def hf_metaclip_2(folder: Path) -> Made:
+    """The end of text is a low id, XLM-V's, which CLIPModel would take for a mistake."""
+    text = TEXT | {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu"}
+    vision = VISION | {"hidden_act": "gelu"}
+    model = MetaClip2Model(MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24))
+    randomise(model, 59)
+    model.save_pretrained(folder)
+    save_processor(folder)
+    return run(model, folder, text_ids(VOCABULARY, LENGTH, first=0, last=2, pad=1)) | {"file": ""}

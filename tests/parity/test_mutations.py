@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from seesay.checkpoints.formats.long_clip import JoinedPositions
 from seesay.checkpoints.reader import Checkpoint
 from seesay.models.clip import Clip
 from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
@@ -119,6 +120,13 @@ def norm_before_pool(checkpoint: Checkpoint) -> Clip:
     return clip
 
 
+def first_positions_only(checkpoint: Checkpoint) -> Clip:
+    """Long-CLIP's second table of positions overlooked."""
+    joined = checkpoint.weights.container
+    assert isinstance(joined, JoinedPositions)
+    return replace(checkpoint, weights=replace(checkpoint.weights, container=joined.container)).model()
+
+
 def padding_hidden_in_place(checkpoint: Checkpoint) -> Clip:
     """CoCa's padding mask not one position late."""
     clip = checkpoint.model()
@@ -151,6 +159,10 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("pooling moved by one", "openai-vit-archive", pooled_one_later("text")),
     ("the first patch pooled", "hf-vision-projection-4", pooled_one_later("image")),
     ("pooling at the highest id", "open-clip-eos", with_text(eos_id=299)),
+    ("the first table of positions used to its end", "long-clip", first_positions_only),
+    ("GELU for QuickGELU in Long-CLIP", "long-clip", with_text(activation="gelu")),
+    ("QuickGELU for GELU in TinyCLIP", "tiny-clip", with_image(activation="quick_gelu")),
+    ("pooling where CLIPModel does", "hf-metaclip-2-5", with_text(eos_id=299)),
     ("pooling at the end instead of the last position", "open-clip-clipa", with_text(pooling="eos", eos_id=2)),
     ("mean for the first token", "hf-chinese-clip-4", with_text(pooling="mean")),
     ("the class token in the mean", "open-clip-eos", with_image(pooling="cls")),

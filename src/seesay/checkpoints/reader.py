@@ -196,6 +196,7 @@ def open_checkpoint(path: str | Path, overrides: Overrides | None = None) -> Che
 def read_checkpoint(path: Path, weights: Weights, overrides: Overrides) -> Checkpoint:
     """The checkpoint of opened weights. Files beside `weights.path` are read, the tensors are not. Raises CheckpointError."""
     recognised = recognise(weights)
+    weights = weights if recognised.view is None else recognised.view(weights)
     accounted = account(weights.names, recognised.table(weights.names))
     description = describe(recognised, Evidence(weights, native_shapes(weights, accounted), overrides))
     return Checkpoint(path, recognised, weights, accounted, description, overrides)

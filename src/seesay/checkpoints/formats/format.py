@@ -66,6 +66,7 @@ class Format:
     where this is not empty, since model families of transformers share tensor names.
     preprocessing: the rule that all models of this format share. preprocessing_file: reads preprocessing from a file of a
     folder, given the image tower's size in pixels; None where there is no such file.
+    view: the weights as the table reads them, where tensors are stored in a way that no row can express.
     writer: None where nothing is written in this format. Formats of one library share one.
     """
 
@@ -78,6 +79,7 @@ class Format:
     model_types: frozenset[str] = frozenset()
     preprocessing: Preprocessing | None = None
     preprocessing_file: Callable[[Path, int], ImageSpec | None] | None = None
+    view: Callable[[Weights], Weights] | None = None
     writer: Writer | None = None
 
 

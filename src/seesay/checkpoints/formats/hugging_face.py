@@ -1,4 +1,4 @@
-"""Hugging Face transformers (4.x and 5.x): CLIPModel, ChineseCLIPModel, and CLIP's two towers alone.
+"""Hugging Face transformers (4.x and 5.x): CLIPModel, MetaClip2Model, ChineseCLIPModel, and single towers of them.
 
 Described by `config.json`, and `processor_config.json` or `preprocessor_config.json`. transformers leaves out values that
 equal its classes' defaults, so those defaults are part of the format and are listed here.
@@ -86,6 +86,9 @@ TOWERS = {
     "clip_vision_model": ("vision",),
     "chinese_clip_vision_model": ("vision",),
     "altclip_vision_model": ("vision",),
+    "metaclip_2": ("text", "vision"),
+    "metaclip_2_text_model": ("text",),
+    "metaclip_2_vision_model": ("vision",),
 }
 CLIP_TEXT_DEFAULTS = {
     "vocab_size": 49408,
@@ -126,7 +129,7 @@ def configuration(evidence: Evidence) -> Description | None:
 
 
 def describe(config: Mapping[str, Any], processor: "Processor | None", *, projected: bool, name: str) -> Description:
-    """A CLIPModel, a ChineseCLIPModel or one tower of them. Raises CheckpointError with every fault.
+    """A CLIPModel, MetaClip2Model, ChineseCLIPModel or one tower of them. Raises CheckpointError with every fault.
 
     projected: the weights hold a projection. name: the file, for messages.
     """
@@ -146,7 +149,7 @@ def describe(config: Mapping[str, Any], processor: "Processor | None", *, projec
     elif "text" in TOWERS[kind]:
         values = tower_settings(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
         settings = ForeignConfig(values, "text_config", faults)
-        text = _clip_text(settings, projected or whole)
+        text = _clip_text(settings, projected or whole, eos_given=kind.startswith("metaclip_2"))
         pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
         tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in TOWERS[kind]:
@@ -190,10 +193,11 @@ def tower_settings(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> 
     return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)
 
 
-def _clip_text(s: ForeignConfig, projected: bool) -> ClipTextConfig:
+def _clip_text(s: ForeignConfig, projected: bool, *, eos_given: bool) -> ClipTextConfig:
+    """eos_given: the end of a text is the configuration's."""
     vocabulary = s.integer("vocab_size")
-    # Published configurations say 2, which is wrong: transformers then pools at the highest id.
-    if s.values.get("eos_token_id") in (None, 2):
+    # Published configurations of CLIPModel say 2, which is wrong: transformers then pools at the highest id.
+    if not eos_given and s.values.get("eos_token_id") in (None, 2):
         eos = min(vocabulary, PIECES["clip"]) - 1
     else:
         eos = s.integer("eos_token_id", least=0, most=vocabulary - 1)
@@ -438,7 +442,7 @@ WRITER = Writer("transformers", "model.safetensors", _translate)
 
 CLIP = Format(
     name="hf_clip",
-    title="Hugging Face CLIPModel, or one tower of it",
+    title="Hugging Face CLIPModel or MetaClip2Model, or one tower of it",
     recognises=has_any("vision_model.pre_layrnorm.weight", "text_model.final_layer_norm.weight"),
     table=lambda names: CLIP_NAMES,
     rule=without_configuration,

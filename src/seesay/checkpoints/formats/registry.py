@@ -3,7 +3,17 @@
 from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
-from seesay.checkpoints.formats import altclip, chinese_clip, hugging_face, open_clip, openai, seesay, unsupported
+from seesay.checkpoints.formats import (
+    altclip,
+    chinese_clip,
+    hugging_face,
+    long_clip,
+    open_clip,
+    openai,
+    seesay,
+    tiny_clip,
+    unsupported,
+)
 from seesay.checkpoints.formats.format import Format, Writer
 from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
@@ -12,6 +22,8 @@ from seesay.images.spec import ImageSpec
 FORMATS: list[Format] = [
     seesay.FORMAT,
     chinese_clip.FORMAT,
+    long_clip.FORMAT,
+    tiny_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
