@@ -1,4 +1,4 @@
-"""SigLIP's checkpoints where they could be read wrongly without a sign of it: bias, tokenizer, published settings, .npz files."""
+"""SigLIP's checkpoints where they could be read wrongly without a sign: bias, tokenizer, published settings, .npz files."""
 
 import io
 import json

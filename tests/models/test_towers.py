@@ -20,7 +20,7 @@ from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.initialise import initialise
 from seesay.models.layers.groups import freeze, parameters_in
 from seesay.models.layers.positions import resize_grid, resize_line
@@ -111,15 +111,20 @@ TOWERS = {
     "vit-mlp": (replace(VIT, projection="mlp"), None),
     "vit-mean-mlp": (replace(VIT, projection="mlp", pooling="mean"), None),
     "siglip": (SIGLIP, None),
+    "vit-pool": (replace(VIT, attention_pool=AttentionPoolConfig(3, 2, 12)), None),
+    "vit-mean-pool": (replace(VIT, pooling="mean", attention_pool=AttentionPoolConfig(3, 2, 16)), None),
     "resnet": (RESNET, None),
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
     "lite-conse": (replace(LITE, head="conse", classes=7), None),
     "lite-branch": (replace(LITE, head="conse", classes=7, branch=2), None),
     "text-affine": (None, replace(TEXT, causal=False, pooling="last", projection="affine")),
+    "text-class": (None, replace(TEXT, pooling="class", positions=5, pad_id=0)),
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),
+    "bert-affine": (None, replace(BERT, head="affine")),
+    "bert-transformation": (None, replace(BERT, pooling="cls", transformation=6)),
     "bert-gate": (None, replace(BERT, gate=Gate(2, 0.6, 0.1, 0.3))),
     "cbow-mlp": (None, replace(CBOW, projection="mlp")),
 }

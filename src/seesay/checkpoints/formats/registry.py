@@ -4,13 +4,16 @@ from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.formats import (
+    altclip,
     big_vision,
     chinese_clip,
     hugging_face,
     hugging_face_siglip,
+    long_clip,
     open_clip,
     openai,
     seesay,
+    tiny_clip,
     unsupported,
 )
 from seesay.checkpoints.formats.format import Format, Writer
@@ -22,6 +25,8 @@ FORMATS: list[Format] = [
     seesay.FORMAT,
     big_vision.FORMAT,
     chinese_clip.FORMAT,
+    long_clip.FORMAT,
+    tiny_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
@@ -29,6 +34,7 @@ FORMATS: list[Format] = [
     hugging_face_siglip.SIGLIP,
     hugging_face_siglip.VISION,
     hugging_face_siglip.TEXT,
+    altclip.FORMAT,
     hugging_face.CHINESE_CLIP,
     hugging_face.CLIP,
     hugging_face.VISION,

@@ -68,7 +68,7 @@ class CatalogModel:
 
     id: str
     aliases: tuple[str, ...]
-    family: Literal["openai", "open_clip", "chinese-clip"]
+    family: Literal["openai", "open_clip", "chinese-clip", "transformers"]
     architecture: str
     activation: Activation
     preprocess: ImageSpec

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--language", metavar="CODE", help="Only models for this language, such as en or zh.")
-@click.option("--family", type=click.Choice(["openai", "open_clip", "chinese-clip"]), help="Only these.")
+@click.option("--family", type=click.Choice(["openai", "open_clip", "chinese-clip", "transformers"]), help="Only these.")
 @json_option
 def list_models(language: str | None, family: str | None, as_json: bool) -> int:
     """List the models that can be named: the bundled one, and published ones, which are fetched at first use."""
