@@ -323,6 +323,20 @@ def test_options_that_would_change_ids_are_refused_together(tmp_path: Path) -> N
         assert part in str(error.value)
 
 
+def test_m_clips_base_must_be_known(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path, "m-clip-bert-5")
+    checkpoint = open_checkpoint(folder, Overrides(text_heads=3))
+    assert checkpoint.description.image is None
+    assert "pooler" not in str(checkpoint.model().state_dict().keys())
+    for base in ("distilbert-base-multilingual-cased", None):
+        (folder / "config.json").write_text(json.dumps({"model_type": "M-CLIP", "modelBase": base}))
+        with pytest.raises(CheckpointError, match=r"modelBase: .* is not one of 'xlm-roberta-base', 'xlm-roberta-large'"):
+            open_checkpoint(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        open_checkpoint(folder)
+
+
 def test_long_clips_two_tables_of_positions_are_one(tmp_path: Path) -> None:
     checkpoint, _ = open_fixture("long-clip")
     stored = torch.load(DATA / "long-clip" / "longclip.pt", weights_only=True)

@@ -1,5 +1,6 @@
 """Fixtures from Hugging Face transformers, saved by `save_pretrained`. Names carry the major version: its layouts differ."""
 
+import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -209,3 +210,42 @@ def hf_metaclip_2(folder: Path) -> Made:
     model.save_pretrained(folder)
     save_processor(folder)
     return run(model, folder, text_ids(VOCABULARY, LENGTH, first=0, last=2, pad=1)) | {"file": ""}
+
+
+class MultilingualClip(nn.Module):
+    """As M-CLIP's authors put it together: the mean of the tokens, then a linear layer with a bias."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.transformer = transformers.AutoModel.from_config(config)
+        self.LinearTransformation = nn.Linear(config.hidden_size, 28)
+
+
+def m_clip(folder: Path, seed: int, config: Any, base: str) -> Made:
+    model = MultilingualClip(config)
+    randomise(model, seed)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    published = {"model_type": "M-CLIP", "modelBase": base, "numDims": 28, "transformerDimensions": 24}
+    (folder / "config.json").write_text(json.dumps(published), encoding="utf-8")
+
+    def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        mask = (x != config.pad_token_id).long()
+        out = model.transformer(input_ids=x, attention_mask=mask, output_hidden_states=True)
+        mean = (out.last_hidden_state * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1)[:, None]
+        return model.LinearTransformation(mean), list(out.hidden_states)
+
+    ids = text_ids(VOCABULARY, LENGTH, first=4, last=2, pad=config.pad_token_id)
+    record(folder, model, image=None, text=text, ids=ids)
+    return {"file": "", "overrides": {"text_heads": 3}}
+
+
+@fixture
+def m_clip_xlm_roberta(folder: Path) -> Made:
+    settings = TEXT | {"pad_token_id": 1, "max_position_embeddings": 20, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    return m_clip(folder, 60, transformers.XLMRobertaConfig(**settings), "xlm-roberta-large")
+
+
+@fixture
+def m_clip_bert(folder: Path) -> Made:
+    settings = TEXT | {"pad_token_id": 0, "max_position_embeddings": 20}
+    return m_clip(folder, 61, transformers.BertConfig(**settings), "sentence-transformers/LaBSE")
