@@ -2,7 +2,8 @@
 
     python -m recipes.catalog.build          (with open_clip_torch and cn_clip installed)
 
-It takes OpenCLIP's architectures with native towers or a BERT-like text tower, and Chinese-CLIP's pairs. The part `models` is
+It takes OpenCLIP's architectures with native towers or a BERT-like text tower, Chinese-CLIP's pairs, and those of transformers
+that are listed here. The part `models` is
 written by hand, each fact with its source, and stays unchanged.
 """
 
@@ -12,14 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seesay.checkpoints.formats import open_clip_config
+from seesay.checkpoints.description import Description
+from seesay.checkpoints.formats import altclip, open_clip_config
 from seesay.checkpoints.hub.catalog import FILE, Architecture
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.vit.config import VitConfig
-from seesay.system.schema import to_json
+from seesay.system.schema import from_json, to_json
 from seesay.tokenizers import SPECS
 
 CHINESE_PAIRS = {  # image tower -> text tower
@@ -29,17 +31,31 @@ CHINESE_PAIRS = {  # image tower -> text tower
     "ViT-L-14-336": "RoBERTa-wwm-ext-base-chinese",
     "ViT-H-14": "RoBERTa-wwm-ext-large-chinese",
 }
+OPENAI_VIT_L_14 = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "patch_size": 14,
+}
 
 
 def main() -> None:
     catalog = json.loads(FILE.read_text(encoding="utf-8"))
-    architectures = dict([*from_open_clip(), *from_chinese_clip()])
+    architectures = dict([*from_open_clip(), *from_chinese_clip(), *from_transformers()])
     missing = {model["architecture"] for model in catalog["models"]} - architectures.keys()
     if missing:
         raise SystemExit(f"no configuration for {', '.join(sorted(missing))}")
-    catalog["architectures"] = {name: to_json(architectures[name]) for name in sorted(architectures)}
+    written = catalog["architectures"]
+    catalog["architectures"] = {name: _json(architectures[name], written.get(name)) for name in sorted(architectures)}
     FILE.write_text(json.dumps(catalog, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"wrote {len(architectures)} architectures beside {len(catalog['models'])} models")
+
+
+def _json(architecture: Architecture, written: Any) -> Any:
+    """What is written already where it says the same: fields that were added since are at their defaults there."""
+    same = written is not None and from_json(Architecture, written, "catalog.json") == architecture
+    return written if same else to_json(architecture)
 
 
 def configs(package: str, *parts: str) -> Path:
@@ -57,14 +73,7 @@ def from_open_clip() -> Iterator[tuple[str, Architecture]]:
             described = open_clip_config.describe(json.loads(file.read_text(encoding="utf-8")), None, file.name)
         except CheckpointError:  # unsupported towers
             continue
-        assert described.image
-        assert described.text
-        assert described.tokenizer
-        assert described.tokenizer_spec
-        yield (
-            file.stem,
-            Architecture(described.dim, described.image, described.text, described.tokenizer, described.tokenizer_spec),
-        )
+        yield file.stem, _pair(described)
 
 
 def from_chinese_clip() -> Iterator[tuple[str, Architecture]]:
@@ -113,6 +122,22 @@ def chinese_text(t: dict[str, Any]) -> BertConfig:
         head="linear",
         types=t["text_type_vocab_size"],
     )
+
+
+def from_transformers() -> Iterator[tuple[str, Architecture]]:
+    """Architectures of models that only transformers publishes, by their repositories' names.
+
+    Values that equal the classes' defaults are left out, as in the published config.json.
+    """
+    yield "AltCLIP", _pair(altclip.describe({"vision_config": OPENAI_VIT_L_14}, None, "AltCLIP"))
+
+
+def _pair(described: Description) -> Architecture:
+    assert described.image
+    assert described.text
+    assert described.tokenizer
+    assert described.tokenizer_spec
+    return Architecture(described.dim, described.image, described.text, described.tokenizer, described.tokenizer_spec)
 
 
 if __name__ == "__main__":

@@ -323,6 +323,48 @@ def test_options_that_would_change_ids_are_refused_together(tmp_path: Path) -> N
         assert part in str(error.value)
 
 
+def test_m_clips_base_must_be_known(tmp_path: Path) -> None:
+    folder = hf_folder(tmp_path, "m-clip-bert-5")
+    checkpoint = open_checkpoint(folder, Overrides(text_heads=3))
+    assert checkpoint.description.image is None
+    assert "pooler" not in str(checkpoint.model().state_dict().keys())
+    for base in ("distilbert-base-multilingual-cased", None):
+        (folder / "config.json").write_text(json.dumps({"model_type": "M-CLIP", "modelBase": base}))
+        with pytest.raises(CheckpointError, match=r"modelBase: .* is not one of 'xlm-roberta-base', 'xlm-roberta-large'"):
+            open_checkpoint(folder)
+    (folder / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no config\.json"):
+        open_checkpoint(folder)
+
+
+def test_long_clips_two_tables_of_positions_are_one(tmp_path: Path) -> None:
+    checkpoint, _ = open_fixture("long-clip")
+    stored = torch.load(DATA / "long-clip" / "longclip.pt", weights_only=True)
+    table = checkpoint.state()["text.position_embedding"]
+    assert torch.equal(table[:20], stored["positional_embedding"][:20])
+    assert torch.equal(table[20:], stored["positional_embedding_res"][20:])
+    assert checkpoint.description.tokenizer_spec is not None
+    assert checkpoint.description.tokenizer_spec.context_length == 26
+    torch.save(stored | {"positional_embedding_res": torch.zeros(25, 24)}, tmp_path / "longclip.pt")
+    with pytest.raises(CheckpointError, match="should have one shape of more than 20 rows"):
+        open_checkpoint(tmp_path / "longclip.pt")
+
+
+def test_cocas_decoder_is_left_out_knowingly(tmp_path: Path) -> None:
+    checkpoint, _ = open_fixture("open-clip-coca")
+    left_out = checkpoint.account.ignored
+    assert all(name.startswith("text_decoder.") for name in left_out)
+    assert set(left_out.values()) == {"the decoder, which writes captions and takes no part in embeddings"}
+    assert sum(name.startswith("text_decoder.") for name in checkpoint.weights.names) == len(left_out) > 20
+    with pytest.raises(CheckpointError, match="class token after the text cannot be opened at another length"):
+        open_checkpoint(DATA / "open-clip-coca", Overrides(context_length=8))
+    folder = hf_folder(tmp_path, "open-clip-coca")
+    state = load_file(folder / "open_clip_model.safetensors") | {"text_decoder.resblocks.0.router.weight": torch.zeros(2)}
+    save_file(state, folder / "open_clip_model.safetensors")
+    with pytest.raises(CheckpointError, match=r"left over: text_decoder.resblocks.0.router.weight"):
+        open_checkpoint(folder).check_towers()
+
+
 def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None:
     folder = hf_folder(tmp_path, "open-clip-native")
     config = json.loads((folder / "open_clip_config.json").read_text())
@@ -336,8 +378,8 @@ def test_options_of_open_clips_own_tokenizer_are_refused(tmp_path: Path) -> None
     ("name", "what"),
     [
         ("visual.trunk.stem.weight", "timm"),
-        ("text_decoder.x", "CoCa"),
-        ("text_model.roberta.embeddings.LayerNorm.weight", "an AltCLIP model"),
+        ("image_encoder_without_ddp.l0_module.x", "a TinyCLIP model that was pruned"),
+        ("pre_LN.weight", "an AltCLIP text tower alone"),
         ("vision_model.encoder.blocks.0.expansion.expand_bn.weight", "an ALIGN model"),
         ("embeddings.word_embeddings.weight", "text model alone"),
         ("a.b", "no format"),
@@ -356,10 +398,9 @@ def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None
     ("kind", "what"),
     [
         ("siglip2", "a SigLIP 2 model of NaFlex"),
-        ("altclip", "an AltCLIP model"),
+        ("altclip_text_model", "an AltCLIP text tower alone"),
         ("align", "an ALIGN model"),
         ("clipseg", "a CLIPSeg model"),
-        ("metaclip_2", "a MetaCLIP 2 model"),
         ("chinese_clip_text_model", "a ChineseCLIP text tower alone"),
         ("brand-new", "a model of the type 'brand-new'"),
     ],

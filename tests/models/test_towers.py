@@ -23,7 +23,7 @@ from seesay.models.families.eva.rotation import rotation
 from seesay.models.families.eva.tower import turned
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.initialise import initialise
 from seesay.models.layers.groups import freeze, parameters_in
 from seesay.models.layers.positions import resize_grid, resize_line
@@ -121,15 +121,20 @@ TOWERS = {
     "eva-post-norm": (replace(PLAIN_EVA, norm_place="post"), None),
     "eva-rms-norm": (replace(PLAIN_EVA, norm="rms", qkv_bias=False), None),
     "eva-layer-scale": (replace(EVA, layer_scale=True, mlp="gelu", norm="rms", norm_place="post"), None),
+    "vit-pool": (replace(VIT, attention_pool=AttentionPoolConfig(3, 2, 12)), None),
+    "vit-mean-pool": (replace(VIT, pooling="mean", attention_pool=AttentionPoolConfig(3, 2, 16)), None),
     "resnet": (RESNET, None),
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
     "lite-conse": (replace(LITE, head="conse", classes=7), None),
     "lite-branch": (replace(LITE, head="conse", classes=7, branch=2), None),
     "text-affine": (None, replace(TEXT, causal=False, pooling="last", projection="affine")),
+    "text-class": (None, replace(TEXT, pooling="class", positions=5, pad_id=0)),
     "text-mlp": (None, replace(TEXT, projection="mlp")),
     "bert": (None, BERT),
     "bert-mlp": (None, replace(BERT, head="mlp")),
+    "bert-affine": (None, replace(BERT, head="affine")),
+    "bert-transformation": (None, replace(BERT, pooling="cls", transformation=6)),
     "bert-gate": (None, replace(BERT, gate=Gate(2, 0.6, 0.1, 0.3))),
     "cbow-mlp": (None, replace(CBOW, projection="mlp")),
 }

@@ -51,7 +51,6 @@ PUBLISHED_TEXT: dict[str, tuple[str, dict[str, Any]]] = {
 POOLERS = {"MeanPooler": "mean", "ClsLastHiddenStatePooler": "cls"}
 # What SeeSay does not read of OpenCLIP: (what the refusal must say, whether a model_cfg is of that kind)
 REFUSED = {
-    "CoCa": ("CoCa", lambda cfg: "multimodal_cfg" in cfg),
     "mT5 text tower": ("mt5", lambda cfg: "mt5" in cfg["text_cfg"].get("hf_model_name", "")),
     "NLLB text tower": ("nllb", lambda cfg: "nllb" in cfg["text_cfg"].get("hf_model_name", "")),
 }
@@ -99,12 +98,14 @@ def _of_open_clip(model: Any) -> Facts:
         "image interpolation": preprocess["interpolation"],
     }
     if hasattr(visual, "pool_type"):
-        assert visual.attn_pool is None
+        pool = visual.attn_pool
+        assert getattr(visual, "attn_pool_contrastive", None) is None
         facts |= {
             "image pooling": {"tok": "cls", "avg": "mean"}[visual.pool_type],
             "image norm after pool": visual.final_ln_after_pool,
             "image norm before": not isinstance(visual.ln_pre, nn.Identity),
             "image patch": _one(visual.patch_size),
+            "image pool": None if pool is None else (len(pool.query), pool.attn.num_heads, pool.attn.embed_dim),
         }
     if hasattr(visual, "trunk"):
         if visual.trunk.global_pool == "map":
@@ -117,18 +118,22 @@ def _of_open_clip(model: Any) -> Facts:
         text = model.text
         assert text.transformer.pooler is None
         facts |= {"text pooling": POOLERS[type(text.pooler).__name__], "text pad id": text.config.pad_token_id}
-        facts |= {"text head": "none" if isinstance(text.proj, nn.Identity) else "mlp" if len([*text.proj]) == 3 else "linear"}
+        facts |= {"text head": {nn.Identity: "none", nn.Linear: "linear", nn.Sequential: "mlp"}[type(text.proj)]}
         facts |= {"text position ids": "after-padding", "text context": 77}  # RoBERTa's rule; the tokenizer's default
         return facts
     native = not hasattr(model, "text")
     text = model if native else model.text
     pooling, end = (model.text_pool_type, model.text_eos_id) if native else (text.pool_type, text.eos_id)
+    if not native and text.cls_emb is not None:  # whatever its pool_type says
+        assert not text.correct_cls_mask
+        facts |= {"text padding": text.pad_id}
+        pooling = "class"
     return facts | {
         "text causal": text.attn_mask is not None,
         "text context": text.context_length,
-        "text pooling": {"argmax": "eos", "eos": "eos", "last": "last"}[pooling],
+        "text pooling": {"argmax": "eos"}.get(pooling, pooling),
         # OpenAI's tokenizer gives its end the highest id, at which argmax points
-        "text end": {"argmax": text.vocab_size - 1, "eos": end, "last": None}[pooling],
+        "text end": {"argmax": text.vocab_size - 1, "eos": end}.get(pooling),
         "text head": _head(text.text_projection),
     }
 
@@ -304,10 +309,29 @@ CHINESE_CLIPS: dict[str, tuple[int, Facts, Facts]] = {
     ),
 }
 
+# After the published config.json (and OpenAI's image tower, which AltCLIP keeps).
+XLM_R_LARGE = _sizes(1024, 24, 16, 4096, vocab_size=250002, max_position_embeddings=514, type_vocab_size=1, project_dim=768)
+ALTCLIPS: dict[str, tuple[int, Facts, Facts]] = {
+    "BAAI/AltCLIP": (768, XLM_R_LARGE, VIT_L | {"patch_size": 14, "hidden_act": "quick_gelu"})
+}
+# After OpenCLIP's configurations of the same weights.
+WORLDWIDE = _sizes(1024, 24, 16, 4096, vocab_size=901629, bos_token_id=0, eos_token_id=2, pad_token_id=1)
+METACLIP_2S: dict[str, tuple[int, Facts, Facts]] = {
+    "facebook/metaclip-2-worldwide-huge-quickgelu": (1024, WORLDWIDE, VIT_H | {"hidden_act": "quick_gelu"}),
+    "facebook/metaclip-2-worldwide-giant": (
+        1280,
+        WORLDWIDE | _sizes(1280, 32, 20, 5120, hidden_act="gelu"),
+        _sizes(1664, 48, 16, 8192, patch_size=14, hidden_act="gelu"),
+    ),
+}
+
 
 def hugging_face() -> Iterator[Built]:
     import transformers as t
 
+    for name, (dim, text, vision) in ALTCLIPS.items():
+        config = t.AltCLIPConfig(text_config=text, vision_config=vision | {"projection_dim": dim}, projection_dim=dim)
+        yield _transformers(name, t.AltCLIPModel, config, architecture=name.split("/")[1])
     for name, (dim, text, vision) in CLIPS.items():
         text, vision = text | {"projection_dim": dim}, vision | {"projection_dim": dim}
         config = t.CLIPConfig(text_config=text, vision_config=vision, projection_dim=dim)
@@ -321,6 +345,12 @@ def hugging_face() -> Iterator[Built]:
             text_config=text | {"projection_dim": dim}, vision_config=vision | {"projection_dim": dim}, projection_dim=dim
         )
         yield _transformers(name, t.ChineseCLIPModel, config)
+    for name, (dim, text, vision) in METACLIP_2S.items():
+        text, vision = text | {"projection_dim": dim}, vision | {"projection_dim": dim}
+        config = t.MetaClip2Config(text_config=text, vision_config=vision, projection_dim=dim)
+        yield _transformers(name, t.MetaClip2Model, config)
+        yield _transformers(f"{name}, text", t.MetaClip2TextModelWithProjection, t.MetaClip2TextConfig(**text))
+        yield _transformers(f"{name}, image", t.MetaClip2VisionModelWithProjection, t.MetaClip2VisionConfig(**vision))
     for kind, settings in (
         (t.CLIPModel, t.CLIPConfig()),
         (t.CLIPTextModel, t.CLIPTextConfig()),
@@ -328,17 +358,19 @@ def hugging_face() -> Iterator[Built]:
         (t.CLIPVisionModel, t.CLIPVisionConfig()),
         (t.CLIPVisionModelWithProjection, t.CLIPVisionConfig()),
         (t.ChineseCLIPModel, t.ChineseCLIPConfig()),
+        (t.AltCLIPModel, t.AltCLIPConfig()),
+        (t.MetaClip2Model, t.MetaClip2Config()),
     ):
         yield _transformers(f"{kind.__name__}, defaults", kind, settings)
 
 
-def _transformers(name: str, kind: Any, config: Any) -> Built:
+def _transformers(name: str, kind: Any, config: Any, architecture: str = "") -> Built:
     with torch.device("meta"):
         model = kind(config)
     with TemporaryDirectory() as folder:
         model.config.save_pretrained(folder)
         saved = (Path(folder) / "config.json").read_text(encoding="utf-8")
-    chinese = "Chinese" in kind.__name__
+    chinese, masked = "Chinese" in kind.__name__, kind.__name__.startswith(("AltCLIP", "Chinese"))
     facts: Facts = {}
     text, vision = getattr(config, "text_config", config), getattr(config, "vision_config", config)
     if "Text" not in kind.__name__:
@@ -347,16 +379,19 @@ def _transformers(name: str, kind: Any, config: Any) -> Built:
     if "Vision" not in kind.__name__:
         projected = kind.__name__ != "CLIPTextModel"
         facts |= {"text head": "linear" if projected else "none"}
-        if chinese:
-            facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": "from-zero"}
+        if masked:
+            positions = "from-zero" if chinese else "after-padding"
+            facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": positions}
         else:
-            facts |= {"text pooling": "eos", "text end": 49407, "text causal": True, "text context": 77}
+            facts |= {"text pooling": "eos", "text causal": True, "text context": 77}
+            facts |= {"text end": text.eos_token_id if kind.__name__.startswith("MetaClip2") else 49407}
     return Built(
         f"transformers {version('transformers').split('.')[0]}: {name}",
         model,
         facts,
         {"config.json": saved},
         overrides=Overrides(preprocessing="chinese-clip" if chinese else "openai"),
+        architecture=architecture,
     )
 
 

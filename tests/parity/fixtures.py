@@ -74,7 +74,7 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
             elif name.endswith("running_var"):
                 value = np.exp(0.3 * noise)
             elif tensor.ndim == 1:
-                is_scale = any(part in name.lower() for part in ("norm", "ln_", "bn", "downsample.1", "gamma"))
+                is_scale = any(part in name.lower() for part in ("norm", "ln_", "pre_ln", "bn", "downsample.1", "gamma"))
                 value = (1 if is_scale and not name.endswith(("bias", "running_mean")) else 0) + 0.3 * noise
             elif "embedding" in name or name.endswith("pos_embed"):
                 value = 0.7 * noise
@@ -120,8 +120,12 @@ def record(
     bias: torch.Tensor | None = None,
     facts: Made | None = None,
     gradients: bool = True,
+    saved_name: Callable[[str], str] = str,
 ) -> Made:
-    """Runs the original in float32 and stores what it gives; `image` and `text` return (embedding, hidden states)."""
+    """Runs the original in float32 and stores what it gives; `image` and `text` return (embedding, hidden states).
+
+    saved_name: from a parameter's name to its name in the file, where the library renames.
+    """
     model.float().eval().requires_grad_(gradients)
     out: dict[str, np.ndarray] = {}
     loss = torch.zeros(())
@@ -146,7 +150,7 @@ def record(
         loss.backward()
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
-            out[f"gradient/{name}"] = summary(name, parameter.grad.numpy())
+            out[f"gradient/{saved_name(name)}"] = summary(saved_name(name), parameter.grad.numpy())
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "expected.npz", **out)
     return facts or {}

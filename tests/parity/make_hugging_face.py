@@ -1,5 +1,6 @@
 """Fixtures from Hugging Face transformers, saved by `save_pretrained`. Names carry the major version: its layouts differ."""
 
+import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,8 @@ import torch
 import transformers
 from torch import nn
 from transformers import (
+    AltCLIPConfig,
+    AltCLIPModel,
     BertTokenizerFast,
     ChineseCLIPConfig,
     ChineseCLIPImageProcessor,
@@ -25,6 +28,8 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
+    MetaClip2Config,
+    MetaClip2Model,
 )
 
 from tests.parity.fixtures import FIXTURES, Made, pixels, randomise, record, text_ids
@@ -93,14 +98,18 @@ def run(model: nn.Module, folder: Path, ids: Any, *, px: int = 32, gradients: bo
         return tensor(model.get_image_features(pixel_values=x)), list(hidden)
 
     def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        mask = (x != 0).long() if isinstance(model, ChineseCLIPModel) else None
+        masked = isinstance(model, AltCLIPModel | ChineseCLIPModel)
+        mask = (x != model.config.text_config.pad_token_id).long() if masked else None
         hidden = model.text_model(x, attention_mask=mask, output_hidden_states=True).hidden_states
         if isinstance(model, ChineseCLIPModel) and MAJOR == "4":  # 4.57 fails in get_text_features: no pooler to take from
             return model.text_projection(hidden[-1][:, 0]), list(hidden)
         return tensor(model.get_text_features(input_ids=x, attention_mask=mask)), list(hidden)
 
-    scale = model.logit_scale
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
+    def saved_name(name: str) -> str:  # transformers 5 renames AltCLIP's layers as it saves them, those of both towers
+        return name.replace(".layers.", ".layer.") if isinstance(model, AltCLIPModel) and MAJOR == "5" else name
+
+    towers: Any = {"image": image, "text": text, "scale": model.logit_scale}
+    return record(folder, model, **towers, ids=ids, px=pixels(px), gradients=gradients, saved_name=saved_name)
 
 
 def clip_ids() -> Any:
@@ -177,3 +186,66 @@ def hf_chinese_clip(folder: Path) -> Made:
     save_processor(folder, chinese=True, whole=True)
     ids = text_ids(VOCABULARY, LENGTH, first=1, last=2, pad=0)
     return run(model, folder, ids) | {"file": ""}
+
+
+@fixture
+def hf_altclip(folder: Path) -> Made:
+    text = TEXT | {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "max_position_embeddings": 20, "project_dim": 28}
+    vision = VISION | {"hidden_act": "quick_gelu"}
+    model = AltCLIPModel(AltCLIPConfig(text_config=text | {"type_vocab_size": 1}, vision_config=vision, projection_dim=24))
+    randomise(model, 58)
+    model.save_pretrained(folder)
+    save_processor(folder)
+    ids = text_ids(VOCABULARY, LENGTH, first=4, last=2, pad=1)
+    return run(model, folder, ids) | {"file": ""}
+
+
+@fixture
+def hf_metaclip_2(folder: Path) -> Made:
+    """The end of text is a low id, XLM-V's, which CLIPModel would take for a mistake."""
+    text = TEXT | {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "hidden_act": "gelu"}
+    vision = VISION | {"hidden_act": "gelu"}
+    model = MetaClip2Model(MetaClip2Config(text_config=text, vision_config=vision, projection_dim=24))
+    randomise(model, 59)
+    model.save_pretrained(folder)
+    save_processor(folder)
+    return run(model, folder, text_ids(VOCABULARY, LENGTH, first=0, last=2, pad=1)) | {"file": ""}
+
+
+class MultilingualClip(nn.Module):
+    """As M-CLIP's authors put it together: the mean of the tokens, then a linear layer with a bias."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.transformer = transformers.AutoModel.from_config(config)
+        self.LinearTransformation = nn.Linear(config.hidden_size, 28)
+
+
+def m_clip(folder: Path, seed: int, config: Any, base: str) -> Made:
+    model = MultilingualClip(config)
+    randomise(model, seed)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    published = {"model_type": "M-CLIP", "modelBase": base, "numDims": 28, "transformerDimensions": 24}
+    (folder / "config.json").write_text(json.dumps(published), encoding="utf-8")
+
+    def text(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        mask = (x != config.pad_token_id).long()
+        out = model.transformer(input_ids=x, attention_mask=mask, output_hidden_states=True)
+        mean = (out.last_hidden_state * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1)[:, None]
+        return model.LinearTransformation(mean), list(out.hidden_states)
+
+    ids = text_ids(VOCABULARY, LENGTH, first=4, last=2, pad=config.pad_token_id)
+    record(folder, model, image=None, text=text, ids=ids)
+    return {"file": "", "overrides": {"text_heads": 3}}
+
+
+@fixture
+def m_clip_xlm_roberta(folder: Path) -> Made:
+    settings = TEXT | {"pad_token_id": 1, "max_position_embeddings": 20, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    return m_clip(folder, 60, transformers.XLMRobertaConfig(**settings), "xlm-roberta-large")
+
+
+@fixture
+def m_clip_bert(folder: Path) -> Made:
+    settings = TEXT | {"pad_token_id": 0, "max_position_embeddings": 20}
+    return m_clip(folder, 61, transformers.BertConfig(**settings), "sentence-transformers/LaBSE")

@@ -27,7 +27,7 @@ PREPROCESS = {
 }
 
 
-def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradients: bool = True) -> Made:
+def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, **options: Any) -> Made:
     def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         tower, states = model.visual, []
         if hasattr(tower, "transformer"):
@@ -59,7 +59,7 @@ def run(model: nn.Module, folder: Path, *, px: int = 32, ids: Any = None, gradie
     if ids is None:
         ids = text_ids(VOCABULARY, LENGTH, first=VOCABULARY - 2, last=VOCABULARY - 1, pad=0)
     scale = model.logit_scale
-    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, gradients=gradients)
+    return record(folder, model, image=image, text=text, ids=ids, px=pixels(px), scale=scale, **options)
 
 
 def save_folder(folder: Path, model: nn.Module, model_cfg: Made) -> None:
@@ -140,6 +140,39 @@ def open_clip_eos(folder: Path) -> Made:
     return folder_fixture(folder, 36, {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text}, ids=ids)
 
 
+def coca(cfg: Made) -> nn.Module:
+    return open_clip.coca_model.CoCa(**{key: value for key, value in cfg.items() if key != "custom_text"})
+
+
+PIECES = 60  # of CoCa's fixtures
+POOL = {"layers": 1, "attentional_pool": True, "attn_pooler_queries": 5, "attn_pooler_heads": 3, "output_tokens": True}
+
+
+def coca_fixture(folder: Path, seed: int, vision: Made, text: Made) -> Made:
+    """The pad id stands in the texts too, as id 0, "!", does in OpenCLIP's."""
+    text = TEXT | {"vocab_size": PIECES, "embed_cls": True, "output_tokens": True} | text
+    decoder = {"context_length": LENGTH, "vocab_size": PIECES, "width": 16, "heads": 2, "layers": 1, "attn_pooler_heads": 2}
+    cfg = {"embed_dim": 24, "vision_cfg": VISION | vision, "text_cfg": text, "multimodal_cfg": decoder, "custom_text": True}
+    model = coca(cfg)
+    randomise(model, seed)
+    save_folder(folder, model, cfg)
+    model.encode_image, model.encode_text = lambda x: model.visual(x)[0], lambda x: model.text(x)[0]  # unnormalised
+    ids = text_ids(PIECES, LENGTH, first=PIECES - 2, last=PIECES - 1, pad=text.get("pad_id", 0))
+    ids[0, 4] = ids[2, 3] = text.get("pad_id", 0)
+    return run(model, folder, ids=ids) | {"file": ""}
+
+
+@fixture
+def open_clip_coca(folder: Path) -> Made:
+    return coca_fixture(folder, 44, POOL, {})
+
+
+@fixture
+def open_clip_coca_mean(folder: Path) -> Made:
+    """Tokens as wide as the queries, the mean of the others pooled, another padding, no causal mask."""
+    return coca_fixture(folder, 45, POOL | {"width": 24, "pool_type": "avg"}, {"pad_id": 5, "no_causal_mask": True})
+
+
 @fixture
 def open_clip_training(folder: Path) -> Made:
     """A checkpoint as the trainer saves it: no configuration, DDP's prefix."""
@@ -151,6 +184,42 @@ def open_clip_training(folder: Path) -> Made:
     torch.save(saved, folder / "epoch_2.pt")
     overrides = {"activation": "gelu", "image_heads": 4, "text_heads": 3, "preprocessing": "openai"}
     return run(model, folder) | {"file": "epoch_2.pt", "overrides": overrides}
+
+
+HEADS = {"image_heads": 4, "text_heads": 3}  # of the tiny towers; published ones have heads of 64
+
+
+@fixture
+def long_clip(folder: Path) -> Made:
+    """Long-CLIP's file: the tower adds the first 20 rows of one table of positions, and the later ones of another."""
+    length = 26
+    text = TEXT | {"context_length": length, "vocab_size": PIECES}
+    model = native({"embed_dim": 24, "quick_gelu": True, "vision_cfg": VISION | {"layers": 1}, "text_cfg": text})
+    randomise(model, 46)
+    state, random = dict(model.state_dict()), torch.Generator().manual_seed(4)
+    table, unused = state["positional_embedding"], torch.randn(length, 24, generator=random)
+    is_first = (torch.arange(length) < 20)[:, None]
+    state["positional_embedding"] = torch.where(is_first, table, unused)
+    state["positional_embedding_res"] = torch.where(is_first, unused, table)
+    torch.save(state, folder / "longclip.pt")
+    ids = text_ids(PIECES, length, first=PIECES - 2, last=PIECES - 1, pad=0)
+    return run(model, folder, ids=ids) | {"file": "longclip.pt", "overrides": HEADS}
+
+
+@fixture
+def tiny_clip(folder: Path) -> Made:
+    """TinyCLIP's file: the same towers under the names that its authors' fork of OpenCLIP gives them."""
+    model = native({"embed_dim": 24, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"vocab_size": PIECES}})
+    randomise(model, 47)
+
+    def saved_name(name: str) -> str:
+        part = "_image_encoder" if name.startswith("visual.") else "_text_encoder"
+        return f"{'_logit_scale' if name == 'logit_scale' else part}.module.{name}"
+
+    state = {saved_name(name): tensor for name, tensor in model.state_dict().items()}
+    torch.save({"epoch": 25, "state_dict": state | {"_text_encoder.module.attn_mask": model.attn_mask}}, folder / "tiny.pt")
+    ids = text_ids(PIECES, LENGTH, first=PIECES - 2, last=PIECES - 1, pad=0)
+    return run(model, folder, ids=ids, saved_name=saved_name) | {"file": "tiny.pt", "overrides": HEADS}
 
 
 def with_hf_text(config: Any, *, proj: str, pooler: str) -> nn.Module:

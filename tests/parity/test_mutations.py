@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from seesay.checkpoints.formats.long_clip import JoinedPositions
 from seesay.checkpoints.reader import Checkpoint
 from seesay.models.clip import Clip
 from tests.parity.test_checkpoints import RELATIVE, UNIT, compare, open_fixture
@@ -27,6 +28,14 @@ def with_image(**changes: Any) -> Mutation:
     def mutate(checkpoint: Checkpoint) -> Clip:
         d = checkpoint.description
         return replace(checkpoint, description=replace(d, image=replace(d.image, **changes))).model()  # type: ignore[type-var]
+
+    return mutate
+
+
+def with_pool(**changes: Any) -> Mutation:
+    def mutate(checkpoint: Checkpoint) -> Clip:
+        pool = checkpoint.description.image.attention_pool  # type: ignore[union-attr]
+        return with_image(attention_pool=replace(pool, **changes))(checkpoint)
 
     return mutate
 
@@ -87,6 +96,50 @@ def padding_seen(checkpoint: Checkpoint) -> Clip:
     return clip
 
 
+def without_transformation(checkpoint: Checkpoint) -> Clip:
+    clip = checkpoint.model()
+    clip.text.transformation = torch.nn.Linear(24, 28, bias=False)
+    with torch.no_grad():
+        clip.text.transformation.weight.copy_(torch.eye(28, 24))  # type: ignore[operator]
+    return clip
+
+
+def first_query(checkpoint: Checkpoint) -> Clip:
+    """The second query of an attention pool taken for the first."""
+    return changed("attention_pool.query", lambda queries: queries.roll(-1, dims=0))(checkpoint)
+
+
+def norm_before_pool(checkpoint: Checkpoint) -> Clip:
+    """The last norm before the attention pool instead of after it, as in the paper."""
+    clip = checkpoint.model()
+    pool, norm = clip.image.attention_pool, clip.image.norm_after
+    forward = pool.forward
+    pool.forward = lambda x, count: forward(torch.nn.functional.layer_norm(x, x.shape[-1:]), count)
+    clip.image.norm_after = torch.nn.Identity()
+    assert norm is not None
+    return clip
+
+
+def first_positions_only(checkpoint: Checkpoint) -> Clip:
+    """Long-CLIP's second table of positions overlooked."""
+    joined = checkpoint.weights.container
+    assert isinstance(joined, JoinedPositions)
+    return replace(checkpoint, weights=replace(checkpoint.weights, container=joined.container)).model()
+
+
+def padding_hidden_in_place(checkpoint: Checkpoint) -> Clip:
+    """CoCa's padding mask not one position late."""
+    clip = checkpoint.model()
+    masking = clip.text._masking
+
+    def in_place(ids: torch.Tensor) -> dict[str, Any]:
+        mask = masking(ids)["mask"]
+        return {"mask": torch.cat([mask[..., 1:], mask[..., :1]], dim=-1)}
+
+    clip.text._masking = in_place
+    return clip
+
+
 MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("norms swapped", "hf-clip-5", swapped("image.blocks.0.norm1", "image.blocks.0.norm2")),
     ("query and key swapped", "hf-clip-5", swapped("attention.query", "attention.key")),
@@ -106,6 +159,13 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("pooling moved by one", "openai-vit-archive", pooled_one_later("text")),
     ("the first patch pooled", "hf-vision-projection-4", pooled_one_later("image")),
     ("pooling at the highest id", "open-clip-eos", with_text(eos_id=299)),
+    ("the first token for the mean", "m-clip-xlm-roberta-5", with_text(pooling="cls")),
+    ("M-CLIP's bias dropped", "m-clip-bert-5", dropped("text.projection.bias")),
+    ("XLM-R taken for BERT", "m-clip-xlm-roberta-4", with_text(position_ids="from-zero")),
+    ("the first table of positions used to its end", "long-clip", first_positions_only),
+    ("GELU for QuickGELU in Long-CLIP", "long-clip", with_text(activation="gelu")),
+    ("QuickGELU for GELU in TinyCLIP", "tiny-clip", with_image(activation="quick_gelu")),
+    ("pooling where CLIPModel does", "hf-metaclip-2-5", with_text(eos_id=299)),
     ("pooling at the end instead of the last position", "open-clip-clipa", with_text(pooling="eos", eos_id=2)),
     ("mean for the first token", "hf-chinese-clip-4", with_text(pooling="mean")),
     ("the class token in the mean", "open-clip-eos", with_image(pooling="cls")),
@@ -113,6 +173,9 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("the causal mask removed", "openai-vit-archive", with_text(causal=False)),
     ("a causal mask added", "open-clip-clipa", with_text(causal=True)),
     ("padding not masked", "hf-chinese-clip-5", padding_seen),
+    ("the transformation's norm forgotten", "hf-altclip-5", dropped("transformation.norm.bias")),
+    ("the transformation's bias dropped", "hf-altclip-4", dropped("transformation.linear.bias")),
+    ("the transformation left out", "hf-altclip-5", without_transformation),
     ("positions counted from zero", "open-clip-xlm-roberta", with_text(position_ids="from-zero")),
     ("wrong heads, image", "hf-clip-5", with_image(heads=2)),
     ("wrong heads, text", "open-clip-custom-text", with_text(heads=4)),
@@ -134,6 +197,16 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("a patch's bias dropped", "open-clip-siglip", dropped("patch_embedding.bias")),
     ("a projection's bias dropped", "hf-siglip-text-5", dropped("text.projection.bias")),
     ("norms swapped in an .npz", "big-vision-siglip-layers", swapped("norm1", "norm2")),
+    ("the second query pooled", "open-clip-coca", first_query),
+    ("the first query in the mean", "open-clip-coca-mean", with_image(pooling="cls")),
+    ("the last norm before the attention pool", "open-clip-coca", norm_before_pool),
+    ("the queries' norm forgotten", "open-clip-coca", dropped("norm_query.bias")),
+    ("the tokens' norm forgotten", "open-clip-coca-mean", dropped("norm_key.bias")),
+    ("wrong heads, CoCa's pool", "open-clip-coca", with_pool(heads=2)),
+    ("another padding masked before the class token", "open-clip-coca-mean", with_text(pad_id=0)),
+    ("padding hidden in place", "open-clip-coca", padding_hidden_in_place),
+    ("the class token forgotten", "open-clip-coca", dropped("text.class_embedding")),
+    ("a causal mask added to CoCa", "open-clip-coca-mean", with_text(causal=True)),
     ("layer scale forgotten", "open-clip-eos", changed("scale1.weight", torch.ones_like)),
 )
 
@@ -149,7 +222,16 @@ def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None
 
 
 @pytest.mark.parametrize(
-    "fixture", ["openai-vit-archive", "openai-resnet-archive", "hf-chinese-clip-5", "open-clip-bert-pooler", "hf-siglip-5"]
+    "fixture",
+    [
+        "openai-vit-archive",
+        "openai-resnet-archive",
+        "hf-chinese-clip-5",
+        "hf-altclip-5",
+        "hf-siglip-5",
+        "open-clip-bert-pooler",
+        "open-clip-coca",
+    ],
 )
 def test_every_parameter_matters(fixture: str) -> None:
     """None is loaded and then not used, except a key's bias: softmax takes it out again."""

@@ -9,7 +9,7 @@ Size = Annotated[int, Bounds(least=1)]
 
 Modality = Literal["image", "text"]
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
-# Into the shared space. "affine": linear with a bias; "none": the pooled vector itself.
+# Into the shared space: "linear" has no bias, "affine" has one; "none": the pooled vector itself.
 Projection = Literal["linear", "affine", "mlp", "none"]
 
 

@@ -12,6 +12,7 @@ class TransformerGraph:
 
     In all methods `prefix` is the layer's name, `mask` the name of a value that is added to the scores (B, heads, Q, L), and
     `query_rows` the name of the numbers (B,) of one row of x per item: only these rows are computed, and the result is (B, W).
+    `queries` names rows (Q, W) that attend to x in place of its own, the same for every item; the result is (B * Q, W).
     """
 
     g: GraphBuilder
@@ -20,15 +21,16 @@ class TransformerGraph:
     activation: Activation
     length: int | str
 
-    def attention(self, x: str, prefix: str, mask: str = "", *, query_rows: str = "", query: str = "") -> str:
-        """Self-attention: (B * length, W) -> the same. query: the name of one row (1, W) that attends to each item in place of
-        its own rows -> (B, W)."""
+    def attention(self, x: str, prefix: str, mask: str = "", *, query_rows: str = "", queries: str = "") -> str:
+        """(B * length, W) -> the same."""
         g, heads = self.g, self.heads
         width = g.weights[f"{prefix}.query.weight"].shape[0]
-        q = g.linear(query or (g.node("Gather", x, query_rows) if query_rows else x), f"{prefix}.query")
+        q = g.linear(queries or (g.node("Gather", x, query_rows) if query_rows else x), f"{prefix}.query")
         k, v = (g.linear(x, f"{prefix}.{part}") for part in ("key", "value"))
         split = g.shape(-1, self.length, heads, width // heads)
-        split_queries = g.ints(-1, 1, heads, width // heads) if query_rows or query else split
+        split_queries = g.ints(-1, 1, heads, width // heads) if query_rows else split
+        if queries:
+            split_queries = g.ints(1, -1, heads, width // heads)
         q = g.node("Transpose", g.node("Reshape", q, split_queries), perm=[0, 2, 1, 3])
         k = g.node("Transpose", g.node("Reshape", k, split), perm=[0, 2, 3, 1])
         v = g.node("Transpose", g.node("Reshape", v, split), perm=[0, 2, 1, 3])

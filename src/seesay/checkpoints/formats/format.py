@@ -64,7 +64,7 @@ class Format:
     Both raise CheckpointError, which says what is missing or cannot be followed.
     model_types: values of `model_type` in a config.json beside that this format reads. Weights of other types are refused
     where this is not empty, since model families of transformers share tensor names.
-    layout: the weights as the table names them, where a file has them in another shape.
+    layout: the weights as the table reads them, where a file stores them in a way that no row can express.
     preprocessing: the rule that all models of this format share. preprocessing_file: reads preprocessing from a file of a
     folder, given the image tower's size in pixels; None where there is no such file.
     writer: None where nothing is written in this format. Formats of one library share one.
@@ -83,7 +83,7 @@ class Format:
     writer: Writer | None = None
 
     def laid_out(self, weights: Weights) -> Weights:
-        """Weights of this format, as its table names them."""
+        """Weights of this format, as its table reads them."""
         return weights if self.layout is None else self.layout(weights)
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face transformers (4.x and 5.x): CLIPModel, ChineseCLIPModel, and CLIP's two towers alone.
+"""Hugging Face transformers (4.x and 5.x): CLIPModel, MetaClip2Model, ChineseCLIPModel, and single towers of them.
 
 Described by `config.json`, and `processor_config.json` or `preprocessor_config.json`. transformers leaves out values that
 equal its classes' defaults, so those defaults are part of the format and are listed here.
@@ -58,18 +58,18 @@ TEXT_NAMES: Table = (
     *nested(BLOCK_NAMES, "encoder.layers.{}.", "blocks.{}."),
     *layer("final_layer_norm", "norm_after"),
 )
-_IMAGE: Table = (
+IMAGE_NAMES: Table = (
     *nested(VISION_NAMES, "vision_model.", "image."),
     row("visual_projection.weight", "image.projection.weight"),
 )
 CLIP_NAMES: Table = (
-    *_IMAGE,
+    *IMAGE_NAMES,
     *nested(TEXT_NAMES, "text_model.", "text."),
     row("text_projection.weight", "text.projection.weight"),
     *SCALE,
 )
 CHINESE_CLIP_NAMES: Table = (
-    *_IMAGE,
+    *IMAGE_NAMES,
     *nested(BERT + POOLER_UNUSED, "text_model.", "text."),
     row("text_projection.weight", "text.projection.weight"),
     *SCALE,
@@ -85,6 +85,10 @@ TOWERS = {
     "clip_text_model": ("text",),
     "clip_vision_model": ("vision",),
     "chinese_clip_vision_model": ("vision",),
+    "altclip_vision_model": ("vision",),
+    "metaclip_2": ("text", "vision"),
+    "metaclip_2_text_model": ("text",),
+    "metaclip_2_vision_model": ("vision",),
 }
 CLIP_TEXT_DEFAULTS = {
     "vocab_size": 49408,
@@ -125,7 +129,7 @@ def configuration(evidence: Evidence) -> Description | None:
 
 
 def describe(config: Mapping[str, Any], processor: "Processor | None", *, projected: bool, name: str) -> Description:
-    """A CLIPModel, a ChineseCLIPModel or one tower of them. Raises CheckpointError with every fault.
+    """A CLIPModel, MetaClip2Model, ChineseCLIPModel or one tower of them. Raises CheckpointError with every fault.
 
     projected: the weights hold a projection. name: the file, for messages.
     """
@@ -145,12 +149,12 @@ def describe(config: Mapping[str, Any], processor: "Processor | None", *, projec
     elif "text" in TOWERS[kind]:
         values = tower_values(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
         settings = ForeignConfig(values, "text_config", faults)
-        text = _clip_text(settings, projected or whole)
+        text = _clip_text(settings, projected or whole, eos_given=kind.startswith("metaclip_2"))
         pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
         tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in TOWERS[kind]:
         values = tower_values(s, "vision", CLIP_VISION_DEFAULTS) if whole else CLIP_VISION_DEFAULTS | dict(config)
-        image = _vit(ForeignConfig(values, "vision_config", faults), projected or whole)
+        image = vit_config(ForeignConfig(values, "vision_config", faults), projected or whole)
     dim = s.integer("projection_dim", 512)
     image_spec = None if processor is None else image_spec_of(processor, faults)
     raise_faults(faults, name)
@@ -181,15 +185,19 @@ def _as_published(described: Description, entry: CatalogModel) -> Description:
 
 
 def tower_values(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """A tower's settings. The older `*_config_dict` replaces `*_config` altogether, as in transformers."""
+    """The settings of a part, "text" or "vision", with the defaults of its class.
+
+    The older `*_config_dict` replaces `*_config` altogether, as in transformers.
+    """
     values, old = s.part(f"{part}_config").values, s.part(f"{part}_config_dict").values
     return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)
 
 
-def _clip_text(s: ForeignConfig, projected: bool) -> ClipTextConfig:
+def _clip_text(s: ForeignConfig, projected: bool, *, eos_given: bool) -> ClipTextConfig:
+    """eos_given: the end of a text is the configuration's."""
     vocabulary = s.integer("vocab_size")
-    # Published configurations say 2, which is wrong: transformers then pools at the highest id.
-    if s.values.get("eos_token_id") in (None, 2):
+    # Published configurations of CLIPModel say 2, which is wrong: transformers then pools at the highest id.
+    if not eos_given and s.values.get("eos_token_id") in (None, 2):
         eos = min(vocabulary, PIECES["clip"]) - 1
     else:
         eos = s.integer("eos_token_id", least=0, most=vocabulary - 1)
@@ -205,7 +213,8 @@ def _clip_text(s: ForeignConfig, projected: bool) -> ClipTextConfig:
     )
 
 
-def _vit(s: ForeignConfig, projected: bool) -> VitConfig:
+def vit_config(s: ForeignConfig, projected: bool) -> VitConfig:
+    """The image tower of CLIPModel and its relatives. projected: the weights hold a projection."""
     s.refuse("num_channels", lambda channels: channels == 3, "only RGB towers are known")
     return VitConfig(
         kind="vit",
@@ -376,13 +385,15 @@ def _vit_reasons(image: VitConfig) -> list[str]:
         "pools the mean of its patches": image.pooling != "cls",
         "has no norm before its blocks": not image.norm_before,
         "scales its layers": image.layer_scale,
+        "pools by attention": image.attention_pool is not None,
     }
     return [f"its image tower {what}, which CLIPVisionModel does not" for what, is_so in wrong.items() if is_so]
 
 
 def _bert_reasons(text: BertConfig, *, alone: bool) -> list[str]:
     right = text.pooling == "cls" and text.head == "linear" and text.position_ids == "from-zero" and text.types > 0
-    reasons = [] if right and text.gate is None else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
+    right = right and text.gate is None and not text.transformation
+    reasons = [] if right else ["its BERT text tower is not pooled and projected as ChineseCLIPModel's"]
     return [*reasons, "ChineseCLIPModel has no text tower alone"] if alone else reasons
 
 
@@ -419,7 +430,8 @@ def _processor_config(spec: ImageSpec, chinese: bool) -> dict[str, Any]:
 # The formats
 
 
-def _rule(evidence: Evidence) -> Description:
+def without_configuration(evidence: Evidence) -> Description:
+    """Raises CheckpointError: nothing beside the weights describes them."""
     raise CheckpointError(
         f"{evidence.folder} has no config.json, which says heads, activation and more that {evidence.weights.path.name} "
         "cannot show. Put it there, or pass architecture=NAME (seesay models architectures)"
@@ -430,10 +442,10 @@ WRITER = Writer("transformers", "model.safetensors", _translate)
 
 CLIP = Format(
     name="hf_clip",
-    title="Hugging Face CLIPModel, or one tower of it",
+    title="Hugging Face CLIPModel or MetaClip2Model, or one tower of it",
     recognises=has_any("vision_model.pre_layrnorm.weight", "text_model.final_layer_norm.weight"),
     table=lambda names: CLIP_NAMES,
-    rule=_rule,
+    rule=without_configuration,
     configuration=configuration,
     model_types=frozenset(TOWERS),
     preprocessing_file=preprocessing_file,

@@ -1,4 +1,4 @@
-"""OpenCLIP (2.x to 4.x): native towers, towers of timm, custom text towers, and BERT-like text towers of Hugging Face.
+"""OpenCLIP (2.x to 4.x): native towers, towers of timm, custom and BERT-like text towers, and CoCa without its decoder.
 
 Described by `open_clip_config.json`; bare weights, such as training checkpoints, by the catalogue or the caller.
 """
@@ -12,7 +12,16 @@ from seesay.checkpoints.formats.bare_weights import ShapeRule, describe_by_shape
 from seesay.checkpoints.formats.format import Evidence, Format, has_any
 from seesay.checkpoints.formats.open_clip_config import configuration, preprocessing_file
 from seesay.checkpoints.formats.open_clip_writing import TITLE, WRITER
-from seesay.checkpoints.formats.tables import BERT, BERT_POOLER, MASKS, OPENAI_BOTH, OPENAI_TEXT, SCALE, openai_image
+from seesay.checkpoints.formats.tables import (
+    BERT,
+    BERT_POOLER,
+    DECODER_UNUSED,
+    MASKS,
+    OPENAI_BOTH,
+    OPENAI_TEXT,
+    SCALE,
+    openai_image,
+)
 from seesay.checkpoints.formats.trunks import has_trunk, trunk_table
 from seesay.checkpoints.names import Table, nested, row
 from seesay.errors import CheckpointError
@@ -23,8 +32,9 @@ HF_TEXT_NAMES: Table = (
     row("text.proj.0.weight", "text.projection.up.weight"),
     row("text.proj.2.weight", "text.projection.down.weight"),
     *SCALE,
+    *DECODER_UNUSED,
 )
-CUSTOM_TEXT_NAMES: Table = (*nested(OPENAI_TEXT, "text.", "text."), *MASKS, *SCALE)
+CUSTOM_TEXT_NAMES: Table = (*nested(OPENAI_TEXT, "text.", "text."), *MASKS, *SCALE, *DECODER_UNUSED)
 
 
 def _image_table(names: Collection[str]) -> Table:
@@ -81,7 +91,7 @@ NATIVE = Format(
 CUSTOM_TEXT = replace(
     NATIVE,
     name="open_clip_custom_text",
-    title="OpenCLIP with a custom text tower",
+    title="OpenCLIP with a custom text tower, or CoCa",
     recognises=has_any("text.token_embedding.weight"),
     table=_custom_text_table,
 )

@@ -9,7 +9,7 @@ from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import siglip
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.formats.format import Evidence
-from seesay.checkpoints.formats.transformers_config import bert_config
+from seesay.checkpoints.formats.transformers_config import LARGE, ROBERTA, XLM_ROBERTA, bert_config
 from seesay.checkpoints.formats.trunks import trunk_by_model
 from seesay.checkpoints.hub.catalog import CatalogModel
 from seesay.checkpoints.preprocessing import CLIP_MEAN, CLIP_STD
@@ -18,7 +18,7 @@ from seesay.models.config import ImageConfig, TextConfig
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.fields import Activation
 from seesay.system.schema import read_object
 from seesay.tokenizers.spec import Cleaning, TokenizerSpec
@@ -44,13 +44,11 @@ TEXT = {
 HF_CLEANINGS: dict[str, Cleaning] = {"whitespace": "whitespace", "lower": "lower", "canonicalize": "canonicalize"}
 POOLERS = {"mean_pooler": "mean", "cls_pooler": "tanh", "cls_last_hidden_state_pooler": "cls"}
 # OpenCLIP names a Hugging Face text model without its sizes; these are the ones that its own configurations use.
-ROBERTA = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 HF_TEXT_MODELS: dict[str, dict[str, Any]] = {
-    "roberta-base": ROBERTA,
-    "roberta-large": ROBERTA | LARGE,
-    "xlm-roberta-base": ROBERTA | {"model_type": "xlm-roberta", "vocab_size": 250002},
-    "xlm-roberta-large": ROBERTA | LARGE | {"model_type": "xlm-roberta", "vocab_size": 250002},
+    "roberta-base": ROBERTA | {"model_type": "roberta"},
+    "roberta-large": ROBERTA | LARGE | {"model_type": "roberta"},
+    "xlm-roberta-base": XLM_ROBERTA,
+    "xlm-roberta-large": XLM_ROBERTA | LARGE,
     "bert-base-uncased": {"model_type": "bert"},
     "bert-base-chinese": {"model_type": "bert", "vocab_size": 21128},
 }
@@ -64,12 +62,11 @@ def describe(config: Mapping[str, Any], hf_text: Mapping[str, Any] | None, name:
     faults: list[str] = []
     s = ForeignConfig(config.get("model_cfg", config), "model_cfg", faults)
     quick = bool(s.values.get("quick_gelu", False))
-    s.refuse("multimodal_cfg", lambda v: v is None, "CoCa models are not read")
     _refuse_unknown(s, MODEL)
-    image, text = _image(s.part("vision_cfg"), quick), s.part("text_cfg")
+    dim, text = s.integer("embed_dim"), s.part("text_cfg")
+    image = _image(s.part("vision_cfg"), dim, quick)
     text_config = _hf_text(text, hf_text) if text.values.get("hf_model_name") else _clip_text(text, quick)
     tokenizer_spec = _tokenizer_spec(text, text_config)
-    dim = s.integer("embed_dim")
     image_spec = image_spec_of(config, image.image_px, faults)
     raise_faults(faults, name)
     return Description(
@@ -95,12 +92,12 @@ def _vocabulary(text_cfg: Mapping[str, Any], text: TextConfig) -> Literal["open_
     return "folder" if named or text.vocabulary < PIECES["open_clip"] else "open_clip"
 
 
-def _image(s: ForeignConfig, quick: bool) -> ImageConfig:
+def _image(s: ForeignConfig, dim: int, quick: bool) -> ImageConfig:
     if (name := s.values.get("timm_model_name")) is not None:
         if (trunk := trunk_by_model(str(name))) is not None:
             return trunk.configure(s)
         s.faults.append(f"{s.at}.timm_model_name: {name!r} is a tower of timm that SeeSay does not read")
-    s.refuse("attentional_pool", lambda v: not v, "attentional pooling is CoCa's, which is not read")
+    s.refuse("attentional_pool", lambda v: v in (None, False, True), "no published model pools so")
     _refuse_custom(s, VISION)
     head_width, width = s.integer("head_width", 64), s.integer("width", 768)
     layers = s.values.get("layers", 12)
@@ -129,15 +126,21 @@ def _image(s: ForeignConfig, quick: bool) -> ImageConfig:
         norm_before=not s.values.get("no_ln_pre", False),
         norm_after_pool=bool(s.values.get("final_ln_after_pool", False)),
         layer_scale=s.values.get("ls_init_value") is not None,
+        attention_pool=_attention_pool(s, dim) if s.values.get("attentional_pool") else None,
     )
+
+
+def _attention_pool(s: ForeignConfig, dim: int) -> AttentionPoolConfig:
+    return AttentionPoolConfig(s.integer("attn_pooler_queries", 256), s.integer("attn_pooler_heads", 8), dim)
 
 
 def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
     _refuse_custom(s, TEXT)
-    s.refuse("embed_cls", lambda v: not v, "an appended class token is CoCa's, which is not read")
     s.refuse("ls_init_value", lambda v: v is None, "layer scale in a text tower is not known here")
     width, vocabulary = s.integer("width", 512), s.integer("vocab_size", PIECES["open_clip"])
     pooling = s.choice("pool_type", {"argmax": "argmax", "eos": "eos", "last": "last"}, "argmax")
+    if s.values.get("embed_cls"):
+        pooling = "class"  # whatever pool_type says
     if pooling == "argmax" and s.values.get("hf_tokenizer_name") and vocabulary != PIECES["open_clip"]:
         s.faults.append("text_cfg.pool_type 'argmax': the highest id of a text is its end in OpenAI's vocabulary only")
     linear = "affine" if s.values.get("proj_bias") else "linear"
@@ -145,6 +148,7 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
         "argmax": vocabulary - 1,
         "eos": s.integer("eos_id", 2, least=0, most=vocabulary - 1),
         "last": siglip.END if linear == "affine" else vocabulary - 1,
+        "class": vocabulary - 1,
     }
     return ClipTextConfig(
         kind="clip-text",
@@ -153,13 +157,14 @@ def _clip_text(s: ForeignConfig, quick: bool) -> TextConfig:
         heads=s.integer("heads", 8),
         mlp_width=int(width * s.number("mlp_ratio", 4.0)),
         vocabulary=vocabulary,
-        positions=s.integer("context_length", 77),
+        positions=s.integer("context_length", 77) + (pooling == "class"),
         activation=_activation(s, quick),
         layer_norm_eps=_eps(s),
         causal=not s.values.get("no_causal_mask", False),
-        pooling="last" if pooling == "last" else "eos",
+        pooling="eos" if pooling == "argmax" else pooling,
         eos_id=ends[pooling],
         projection=s.choice("proj_type", {"linear": linear, "none": "none"}, "linear"),
+        pad_id=s.integer("pad_id", 0, least=0, most=vocabulary - 1) if pooling == "class" else None,
     )
 
 

@@ -4,14 +4,18 @@ from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.formats import (
+    altclip,
     big_vision,
     chinese_clip,
     eva_clip,
     hugging_face,
     hugging_face_siglip,
+    long_clip,
+    m_clip,
     open_clip,
     openai,
     seesay,
+    tiny_clip,
     unsupported,
 )
 from seesay.checkpoints.formats.format import Format, Writer
@@ -24,6 +28,8 @@ FORMATS: list[Format] = [
     big_vision.FORMAT,
     chinese_clip.FORMAT,
     eva_clip.FORMAT,
+    long_clip.FORMAT,
+    tiny_clip.FORMAT,
     open_clip.HF_TEXT,
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
@@ -31,6 +37,8 @@ FORMATS: list[Format] = [
     hugging_face_siglip.SIGLIP,
     hugging_face_siglip.VISION,
     hugging_face_siglip.TEXT,
+    altclip.FORMAT,
+    m_clip.FORMAT,
     hugging_face.CHINESE_CLIP,
     hugging_face.CLIP,
     hugging_face.VISION,

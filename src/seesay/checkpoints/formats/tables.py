@@ -37,6 +37,15 @@ OPENAI_VIT: Table = (
     *nested(OPENAI_BLOCK, "transformer.resblocks.{}.", "blocks.{}."),
     *layer("ln_post", "norm_after"),
     row("proj", "projection.weight", how="transpose"),
+    # CoCa's pooling; where the tokens are as wide as its queries, the three projections are fused
+    row("attn_pool.query", "attention_pool.query"),
+    *layer("attn_pool.ln_q", "attention_pool.norm_query"),
+    *layer("attn_pool.ln_k", "attention_pool.norm_key"),
+    *qkv("attn_pool.attn.in_proj_", "attention_pool.attention"),
+    row("attn_pool.attn.q_proj_weight", "attention_pool.attention.query.weight"),
+    row("attn_pool.attn.k_proj_weight", "attention_pool.attention.key.weight"),
+    row("attn_pool.attn.v_proj_weight", "attention_pool.attention.value.weight"),
+    *layer("attn_pool.attn.out_proj", "attention_pool.attention.out"),
 )
 
 
@@ -72,6 +81,7 @@ OPENAI_RESNET: Table = (
 OPENAI_TEXT: Table = (
     row("token_embedding.weight", "token_embedding.weight"),
     row("positional_embedding", "position_embedding"),
+    row("cls_emb", "class_embedding"),
     *nested(OPENAI_BLOCK, "transformer.resblocks.{}.", "blocks.{}."),
     *layer("ln_final", "norm_after"),
     row("text_projection", "projection.weight", how="transpose"),
@@ -80,6 +90,19 @@ OPENAI_TEXT: Table = (
 
 SCALE: Table = (row("logit_scale", "logit_scale", how="scalar"), row("logit_bias", "logit_bias", how="scalar"))
 
+BERT_BLOCK: Table = (
+    *layer("attention.self.query", "attention.query"),
+    *layer("attention.self.key", "attention.key"),
+    *layer("attention.self.value", "attention.value"),
+    *layer("attention.output.dense", "attention.out"),
+    *layer("attention.output.LayerNorm", "norm1"),
+    *layer("intermediate.dense", "mlp.up"),
+    *layer("output.dense", "mlp.down"),
+    *layer("output.LayerNorm", "norm2"),
+    # cn_clip run with flash attention
+    *qkv("attention.self.Wqkv.", "attention"),
+    *layer("attention.self.out_proj", "attention.out"),
+)
 BERT: Table = (
     row("embeddings.word_embeddings.weight", "embeddings.word.weight"),
     row("embeddings.position_embeddings.weight", "embeddings.position.weight"),
@@ -87,28 +110,30 @@ BERT: Table = (
     *layer("embeddings.LayerNorm", "embeddings.norm"),
     ignored("embeddings.position_ids", "the numbers 0, 1, 2, ..."),
     ignored("embeddings.token_type_ids", "zeros"),
-    *nested(
-        (
-            *layer("attention.self.query", "attention.query"),
-            *layer("attention.self.key", "attention.key"),
-            *layer("attention.self.value", "attention.value"),
-            *layer("attention.output.dense", "attention.out"),
-            *layer("attention.output.LayerNorm", "norm1"),
-            *layer("intermediate.dense", "mlp.up"),
-            *layer("output.dense", "mlp.down"),
-            *layer("output.LayerNorm", "norm2"),
-            # cn_clip run with flash attention
-            *qkv("attention.self.Wqkv.", "attention"),
-            *layer("attention.self.out_proj", "attention.out"),
-        ),
-        "encoder.layer.{}.",
-        "blocks.{}.",
-    ),
+    *nested(BERT_BLOCK, "encoder.layer.{}.", "blocks.{}."),
 )
 BERT_POOLER: Table = layer("pooler.dense", "pooler")
 POOLER_UNUSED: Table = (
     ignored("pooler.dense.weight", "the first token is taken without BERT's pooler"),
     ignored("pooler.dense.bias", "the first token is taken without BERT's pooler"),
+)
+# CoCa's decoder
+_DECODER = "the decoder, which writes captions and takes no part in embeddings"
+_DECODER_BLOCK: Table = (
+    *(
+        ignored(f"{layer}.{part}", _DECODER)
+        for layer in ("ln_1", "ln_1_kv", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj")
+        for part in ("weight", "bias")
+    ),
+    *(ignored(name, _DECODER) for name in ("attn.in_proj_weight", "attn.in_proj_bias", "ls_1.gamma", "ls_2.gamma")),
+)
+DECODER_UNUSED: Table = (
+    *nested(_DECODER_BLOCK, "text_decoder.resblocks.{}."),
+    *nested(_DECODER_BLOCK, "text_decoder.cross_attn.{}."),
+    *(
+        ignored(f"text_decoder.{name}", _DECODER)
+        for name in ("ln_final.weight", "ln_final.bias", "text_projection", "attn_mask")
+    ),
 )
 TEXT_LINEAR = row("text_projection", "text.projection.weight", how="transpose")
 MASKS: Table = (

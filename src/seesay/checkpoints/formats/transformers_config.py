@@ -26,6 +26,10 @@ BERT_DEFAULTS = {
     "pad_token_id": 0,
 }
 ROBERTA_DEFAULTS = BERT_DEFAULTS | {"vocab_size": 50265, "pad_token_id": 1}
+# Published models that others name without their sizes, or have as defaults.
+ROBERTA = {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+XLM_ROBERTA = ROBERTA_DEFAULTS | ROBERTA | {"model_type": "xlm-roberta", "vocab_size": 250002}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 BERT_KINDS = {
     "bert": (BERT_DEFAULTS, "from-zero"),
     "roberta": (ROBERTA_DEFAULTS, "after-padding"),

@@ -24,18 +24,22 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "ge
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention. Query, key and value are separate layers, so that each can be adapted or left alone."""
+    """Multi-head attention. Query, key and value are separate layers, so that each can be adapted or left alone.
 
-    def __init__(self, width: int, heads: int) -> None:
+    inputs: features of the tokens that are attended to, where they are not as wide as the queries.
+    """
+
+    def __init__(self, width: int, heads: int, inputs: int | None = None) -> None:
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
+        self.key = nn.Linear(inputs or width, width)
+        self.value = nn.Linear(inputs or width, width)
         self.out = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
-        """queries (B, Q, W) over tokens x (B, N, W) -> (B, Q, W); mask (B, 1, 1, N) bool, false where a token is hidden."""
+        """queries (B, Q, W) over tokens x (B, N, inputs) -> (B, Q, W); mask (B, 1, 1 or Q, N) bool, false where a token is
+        hidden."""
         q, k, v = (self._split(y) for y in (self.query(queries), self.key(x), self.value(x)))
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (B, heads, Q, W / heads)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

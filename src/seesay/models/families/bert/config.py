@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, Self
 
+from seesay.errors import InputError
 from seesay.models.fields import Activation, Projection, Size, check_heads
 from seesay.models.tower_config import TextTowerConfig
 from seesay.system.schema import Bounded, Bounds
@@ -27,6 +28,7 @@ class BertConfig(TextTowerConfig):
     """BERT text tower (Devlin et al. 2018), post-norm; also RoBERTa and XLM-R, whose positions skip padding.
 
     pooling "mean": over the tokens that are not padding; "cls": the first token; "tanh": BERT's pooler over the first token.
+    transformation: after "cls", a norm and a linear layer to so many features (AltCLIP); 0 for none.
     head "linear": a projection; "affine": one with a bias; "mlp": two with a GELU between, the inner width halfway (OpenCLIP);
     "none": the pooled vector; "unit-centred": the pooled vector at unit length, minus the centre of the space.
     types: rows of the token type table, of which CLIP uses the first; 0 where it is folded into the positions. gate: after a
@@ -50,10 +52,13 @@ class BertConfig(TextTowerConfig):
     types: int = 0
     position_ids: Literal["from-zero", "after-padding"] = "from-zero"
     gate: Gate | None = None
+    transformation: Annotated[int, Bounds(least=0)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.width, self.heads)
+        if self.transformation and self.pooling != "cls":
+            raise InputError(f"a transformation follows the pooling 'cls' only, got {self.pooling!r}")
 
     @property
     def max_tokens(self) -> int:
@@ -61,7 +66,7 @@ class BertConfig(TextTowerConfig):
 
     @property
     def feature_width(self) -> int:
-        return self.width
+        return self.transformation or self.width
 
     @property
     def projects(self) -> bool:

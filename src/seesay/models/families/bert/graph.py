@@ -26,6 +26,9 @@ def add_tower(g: GraphBuilder, config: BertConfig, dim: int) -> None:
     else:
         batch = g.node("Shape", "input_ids", start=0, end=1)
         pooled = transformer.post_norm_block(x, last, mask, query_rows=g.starts(batch, length))
+    if config.transformation:
+        normed = g.layer_norm(pooled, "transformation.norm", config.layer_norm_eps)
+        pooled = g.linear(normed, "transformation.linear")
     if config.pooling == "tanh":
         pooled = g.node("Tanh", g.linear(pooled, "pooler"))
     if config.head == "unit-centred":

@@ -37,6 +37,18 @@ class Embeddings(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
+class Transformation(nn.Module):
+    """(B, width) -> (B, outputs): the norm and the linear layer of AltCLIP (Chen et al. 2022)."""
+
+    def __init__(self, width: int, outputs: int, eps: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=eps)
+        self.linear = nn.Linear(width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.norm(x))  # type: ignore[no-any-return]
+
+
 class Bert(TextTower):
     """ids (B, L) int64, padded with `pad_id` -> (B, dim)."""
 
@@ -52,12 +64,13 @@ class Bert(TextTower):
             Block(width, config.heads, config.mlp_width, config.activation, eps, norm="post") for _ in range(config.depth)
         )
         self.pooler = nn.Linear(width, width) if config.pooling == "tanh" else None
-        self.projection = projection("none" if config.head == "unit-centred" else config.head, width, dim)
+        self.transformation = Transformation(width, config.transformation, eps) if config.transformation else None
+        self.projection = projection("none" if config.head == "unit-centred" else config.head, config.feature_width, dim)
         if config.head == "unit-centred":
             self.centre = nn.Parameter(torch.zeros(dim))
 
     def features(self, ids: Tensor) -> Tensor:
-        """The input of the head: (B, width)."""
+        """The input of the head: (B, config.feature_width)."""
         *blocks, _ = self.blocks
         mask = self._mask(ids)
         x = self.embeddings(ids)
@@ -69,16 +82,18 @@ class Bert(TextTower):
         return self.pool(states[-2], ids)
 
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
-        """The input of the last block (B, L, width) -> features (B, width)."""
+        """The input of the last block (B, L, width) -> features (B, config.feature_width)."""
         last, mask = self.blocks[-1], self._mask(ids)
         if self.config.pooling == "mean":
             present = (ids != self.config.pad_id).to(x.dtype).unsqueeze(-1)
             return (last(x, mask=mask) * present).sum(dim=1) / present.sum(dim=1)  # type: ignore[no-any-return]
         first = last(x, mask=mask, query_index=torch.zeros_like(ids[:, 0]))
+        if self.transformation is not None:
+            return self.transformation(first)  # type: ignore[no-any-return]
         return first if self.pooler is None else torch.tanh(self.pooler(first))
 
     def project(self, features: Tensor) -> Tensor:
-        """(B, width) -> (B, dim)"""
+        """(B, config.feature_width) -> (B, dim)"""
         if self.config.head == "unit-centred":
             return F.normalize(features, dim=-1) - self.centre
         projected: Tensor = self.projection(features)
@@ -86,7 +101,7 @@ class Bert(TextTower):
 
     def groups(self) -> list[Group]:
         *blocks, last = self.blocks
-        pooled: Group = [last] if self.pooler is None else [last, self.pooler]
+        pooled: Group = [last, *(part for part in (self.pooler, self.transformation) if part is not None)]
         head: Group = [self.centre] if self.config.head == "unit-centred" else [self.projection]
         return [[self.embeddings], *([block] for block in blocks), pooled, head]
 

@@ -6,7 +6,7 @@ from seesay.models.layers.size import block_parameters, projection_parameters, t
 
 def parameters(config: ClipTextConfig, dim: int) -> int:
     """Number of weights, the projection's included."""
-    embeddings = (config.vocabulary + config.positions) * config.width
+    embeddings = (config.vocabulary + config.positions + (config.pooling == "class")) * config.width
     blocks = config.depth * block_parameters(config.width, config.mlp_width)
     return embeddings + 2 * config.width + blocks + projection_parameters(config.projection, config.width, dim)
 

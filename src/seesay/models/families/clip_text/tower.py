@@ -3,7 +3,10 @@
 Radford et al. 2021.
 """
 
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seesay.models.families.clip_text.config import ClipTextConfig
@@ -25,6 +28,7 @@ class ClipText(TextTower):
         self.config = config
         width, eps = config.width, config.layer_norm_eps
         self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.class_embedding = nn.Parameter(torch.zeros(width)) if config.pooling == "class" else None
         self.position_embedding = nn.Parameter(torch.zeros(config.positions, width))
         self.blocks = nn.ModuleList(
             Block(width, config.heads, config.mlp_width, config.activation, eps) for _ in range(config.depth)
@@ -35,9 +39,9 @@ class ClipText(TextTower):
     def features(self, ids: Tensor) -> Tensor:
         """The input of the projection: (B, width)."""
         *blocks, _ = self.blocks
-        x = self._embed(ids)
+        x, masking = self._embed(ids), self._masking(ids)
         for block in blocks:
-            x = block(x, causal=self.config.causal)
+            x = block(x, **masking)
         return self.pool(x, ids)
 
     def pool_states(self, states: list[Tensor], ids: Tensor) -> Tensor:
@@ -48,12 +52,15 @@ class ClipText(TextTower):
 
     def pool(self, x: Tensor, ids: Tensor) -> Tensor:
         """The input of the last block (B, L, width) -> features (B, width)."""
-        last = self.blocks[-1]
-        if self.config.pooling == "last":
+        last, masking = self.blocks[-1], self._masking(ids)
+        if self.config.pooling == "class":
+            index = torch.full_like(ids[:, 0], ids.shape[1])
+            masking["mask"] = masking["mask"][:, :, -1:]
+        elif self.config.pooling == "last":
             index = torch.full_like(ids[:, 0], ids.shape[1] - 1)
         else:  # the first end of text, also when padding is made of more of them
             index = (ids == self.config.eos_id).int().argmax(dim=1)
-        return self.norm_after(last(x, causal=self.config.causal, query_index=index))  # type: ignore[no-any-return]
+        return self.norm_after(last(x, query_index=index, **masking))  # type: ignore[no-any-return]
 
     def project(self, features: Tensor) -> Tensor:
         """(B, width) -> (B, dim)"""
@@ -62,14 +69,28 @@ class ClipText(TextTower):
     def groups(self) -> list[Group]:
         *blocks, last = self.blocks
         stem: Group = [self.token_embedding, self.position_embedding]
+        stem += [] if self.class_embedding is None else [self.class_embedding]
         return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
-        """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width)."""
-        states = [self._embed(ids)]
+        """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width); with the class
+        token, (B, L + 1, width)."""
+        states, masking = [self._embed(ids)], self._masking(ids)
         for block in self.blocks:
-            states.append(block(states[-1], causal=self.config.causal))
+            states.append(block(states[-1], **masking))
         return states
 
     def _embed(self, ids: Tensor) -> Tensor:
-        return self.token_embedding(ids) + self.position_embedding[: ids.shape[1]]  # type: ignore[no-any-return]
+        x: Tensor = self.token_embedding(ids)
+        if self.class_embedding is not None:
+            x = torch.cat([x, self.class_embedding.expand(x.shape[0], 1, -1)], dim=1)
+        return x + self.position_embedding[: x.shape[1]]
+
+    def _masking(self, ids: Tensor) -> dict[str, Any]:
+        """Options of the blocks: for the class token a mask (B, 1, L + 1, L + 1)."""
+        if self.config.pooling != "class":
+            return {"causal": self.config.causal}
+        visible = F.pad(ids != self.config.pad_id, (1, 0), value=True)[:, None, None, :]  # one late, as trained
+        length = visible.shape[-1]
+        every = torch.ones(length, length, dtype=torch.bool, device=ids.device)
+        return {"mask": visible & (every.tril() if self.config.causal else every)}

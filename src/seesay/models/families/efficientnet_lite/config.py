@@ -25,7 +25,7 @@ class EfficientNetLiteConfig(ImageTowerConfig):
     stages: tuple[tuple[Size, Size, Size], ...]
     widths: tuple[Size, ...]
     classes: Annotated[int, Bounds(least=0)]
-    head: Literal["conse", "linear", "mlp", "none"]
+    head: Literal["conse", "linear", "affine", "mlp", "none"]
     norm: Literal["folded", "batch"] = "folded"
     branch: Annotated[int, Bounds(least=0)] = 0
 

@@ -22,7 +22,7 @@ def add_tower(g: GraphBuilder, config: SiglipVitConfig, dim: int) -> None:
         return g.node("Add", x, transformer.mlp(g.layer_norm(x, "pool.norm", eps), "pool.mlp"))
 
     query = g.node("Unsqueeze", g.weight("pool.query"), g.ints(0))  # (1, W), the same for all images
-    pooled = finish(transformer.attention(patches, "pool.attention", query=query))
+    pooled = finish(transformer.attention(patches, "pool.attention", queries=query))
     g.projection(pooled, config.projection, output="embedding")
 
     def dense() -> str:

@@ -1,6 +1,6 @@
 """The Vision Transformer as an ONNX graph."""
 
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.graph_builder import GraphBuilder
 from seesay.models.graph_transformer import TransformerGraph
 
@@ -20,7 +20,10 @@ def add_tower(g: GraphBuilder, config: VitConfig, dim: int) -> None:
         return g.node("Slice", split, g.ints(start), g.ints(end), g.ints(1), g.ints(1))
 
     before_last, last = x, f"blocks.{config.depth - 1}"
-    if config.pooling == "cls":
+    if config.attention_pool is not None:
+        before_last = transformer.block(x, last)
+        pooled = _attention_pool(g, config, config.attention_pool, before_last)
+    elif config.pooling == "cls":
         batch = g.node("Shape", "pixels", start=0, end=1)
         x = transformer.block(x, last, query_rows=g.starts(batch, length))
         pooled = g.layer_norm(x, "norm_after", eps)
@@ -33,15 +36,36 @@ def add_tower(g: GraphBuilder, config: VitConfig, dim: int) -> None:
     g.projection(pooled, config.projection, output="embedding")
 
     def dense() -> str:
-        """The last block again, each patch attending to itself only (see `Vit.with_dense`)."""
+        """The last block or the attention pool again, each patch attending to itself only (see `Vit.with_dense`)."""
         x = g.node("Reshape", tokens(before_last, 1, length), g.ints(-1, width))
-        value = g.linear(g.layer_norm(x, f"{last}.norm1", eps), f"{last}.attention.value")
-        value = transformer.scaled(g.linear(value, f"{last}.attention.out"), f"{last}.scale1")
-        x = transformer.mlp_branch(g.node("Add", x, value), last)
+        if config.attention_pool is not None:
+            x = g.linear(g.layer_norm(x, "attention_pool.norm_key", eps), "attention_pool.attention.value")
+            x = g.linear(x, "attention_pool.attention.out")
+        else:
+            value = g.linear(g.layer_norm(x, f"{last}.norm1", eps), f"{last}.attention.value")
+            value = transformer.scaled(g.linear(value, f"{last}.attention.out"), f"{last}.scale1")
+            x = transformer.mlp_branch(g.node("Add", x, value), last)
         patches = g.projection(g.layer_norm(x, "norm_after", eps), config.projection)
         return g.node("Reshape", patches, g.ints(-1, config.grid, config.grid, dim))
 
     g.on_request("dense", [config.grid, config.grid, dim], dense)
+
+
+def _attention_pool(g: GraphBuilder, config: VitConfig, pool: AttentionPoolConfig, x: str) -> str:
+    """The output of the last block (B * length, W) -> the pooled vector after the last norm."""
+    eps, is_first = config.layer_norm_eps, config.pooling == "cls"
+    queries = g.weight("attention_pool.query")
+    if is_first:
+        queries = g.node("Slice", queries, g.ints(0), g.ints(1), g.ints(0))
+    queries = g.layer_norm(queries, "attention_pool.norm_query", eps)
+    attention = TransformerGraph(g, pool.heads, eps, config.activation, config.grid**2 + 1)
+    tokens = g.layer_norm(x, "attention_pool.norm_key", eps)
+    x = g.layer_norm(attention.attention(tokens, "attention_pool.attention", queries=queries), "norm_after", eps)
+    if is_first:
+        return x
+    split = g.node("Reshape", x, g.ints(-1, pool.queries, pool.width))
+    others = g.node("Slice", split, g.ints(1), g.ints(pool.queries), g.ints(1))
+    return g.node("ReduceMean", others, g.ints(1), keepdims=0)
 
 
 def _tokens(g: GraphBuilder, config: VitConfig) -> str:

@@ -10,4 +10,6 @@ def initialise(tower: Vit) -> None:
     normal(tower.class_embedding, width**-0.5)
     normal(tower.position_embedding, width**-0.5)
     initialise_blocks(tower.blocks, width)
+    if tower.attention_pool is not None:
+        normal(tower.attention_pool.query, 1.0)  # as OpenCLIP, which leaves the rest to torch
     initialise_projection(tower)

@@ -3,11 +3,31 @@
 import torch
 from torch import Tensor, nn
 
-from seesay.models.families.vit.config import VitConfig
+from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
 from seesay.models.layers.tower import ImageTower
-from seesay.models.layers.transformer import Block
+from seesay.models.layers.transformer import Attention, Block
+
+
+class AttentionPool(nn.Module):
+    """CoCa's pooling (Yu et al. 2022), in OpenCLIP's form: x (B, N, inputs) -> (B, queries, width)."""
+
+    def __init__(self, config: AttentionPoolConfig, inputs: int, eps: float) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(config.queries, config.width))
+        self.norm_query = nn.LayerNorm(config.width, eps=eps)
+        self.norm_key = nn.LayerNorm(inputs, eps=eps)
+        self.attention = Attention(config.width, config.heads, inputs)
+
+    def forward(self, x: Tensor, count: int) -> Tensor:
+        """Only the first `count` queries."""
+        queries = self.norm_query(self.query[:count]).expand(x.shape[0], -1, -1)
+        return self.attention(queries, self.norm_key(x))  # type: ignore[no-any-return]
+
+    def without_mixing(self, x: Tensor) -> Tensor:
+        """x (B, N, inputs) -> (B, N, width): each token's own value."""
+        return self.attention.without_mixing(self.norm_key(x))
 
 
 class Vit(ImageTower):
@@ -32,19 +52,24 @@ class Vit(ImageTower):
             Block(width, config.heads, config.mlp_width, config.activation, eps, layer_scale=config.layer_scale)
             for _ in range(config.depth)
         )
-        self.norm_after = nn.LayerNorm(width, eps=eps)
-        self.projection = projection(config.projection, width, dim)
+        self.attention_pool = None if config.attention_pool is None else AttentionPool(config.attention_pool, width, eps)
+        self.norm_after = nn.LayerNorm(config.feature_width, eps=eps)
+        self.projection = projection(config.projection, config.feature_width, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The input of the projection: (B, width)."""
+        """The input of the projection: (B, config.feature_width)."""
         return self.pool(self._before_last(pixels))
 
     def pool_states(self, states: list[Tensor], pixels: Tensor) -> Tensor:
         return self.pool(states[-2])
 
     def pool(self, x: Tensor) -> Tensor:
-        """The input of the last block (B, 1 + N, W) -> features (B, W)."""
+        """The input of the last block (B, 1 + N, W) -> features (B, config.feature_width)."""
         last = self.blocks[-1]
+        if self.attention_pool is not None:
+            is_first = self.config.pooling == "cls"
+            x = self.norm_after(self.attention_pool(last(x), 1 if is_first else len(self.attention_pool.query)))
+            return x[:, 0] if is_first else x[:, 1:].mean(dim=1)
         if self.config.pooling == "cls":
             class_token = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
             return self.norm_after(last(x, query_index=class_token))  # type: ignore[no-any-return]
@@ -53,13 +78,14 @@ class Vit(ImageTower):
         return self.norm_after(last(x))[:, 1:].mean(dim=1)  # type: ignore[no-any-return]
 
     def project(self, features: Tensor) -> Tensor:
-        """(..., width) -> (..., dim)"""
+        """(..., config.feature_width) -> (..., dim)"""
         return self.projection(features)  # type: ignore[no-any-return]
 
     def groups(self) -> list[Group]:
         *blocks, last = self.blocks
         stem: Group = [self.patch_embedding, self.class_embedding, self.position_embedding, self.norm_before]
-        return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
+        pool: Group = [] if self.attention_pool is None else [self.attention_pool]
+        return [stem, *([block] for block in blocks), [last, *pool, self.norm_after], [self.projection]]
 
     def hidden_states(self, pixels: Tensor) -> list[Tensor]:
         """The input of the first block, then the output of each: depth + 1 times (B, 1 + grid * grid, width)."""
@@ -72,10 +98,14 @@ class Vit(ImageTower):
         """The embedding (B, dim), and per patch (B, grid, grid, dim).
 
         In the last block each patch attends to itself only (MaskCLIP, Zhou, Loy & Dai 2022): what attention gathers there
-        serves the class token and says little about the patch.
+        serves the class token and says little about the patch. With attention pooling, so do the patches there.
         """
         x = self._before_last(pixels)
-        dense = self.projection(self.norm_after(self.blocks[-1].without_mixing(x[:, 1:])))  # type: ignore[operator]
+        if self.attention_pool is None:
+            patches = self.blocks[-1].without_mixing(x[:, 1:])  # type: ignore[operator]
+        else:
+            patches = self.attention_pool.without_mixing(self.blocks[-1](x)[:, 1:])
+        dense = self.projection(self.norm_after(patches))
         return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
     def _before_last(self, pixels: Tensor) -> Tensor:
