@@ -3,39 +3,35 @@
     PYTHONPATH=src python -m tests.parity.siglip_tokenizers [--store]
 
 The authors (big_vision) clean a text, cut it with SentencePiece, keep the end when it is too long, and pad to 64; transformers'
-SiglipTokenizer does the same but for an underscore, which it removes. --store writes the results, small, for `make test`.
+SiglipTokenizer does the same but for an underscore, which it removes, and a text that begins with white space or a mark.
+
+The `tokenizers` library, which cuts ours and all fast tokenizers of transformers, differs from SentencePiece in two ways, which
+touch up to MOST strings: it normalises no character that has a mark on it, and of two cuts that are equally likely but for the
+rounding of a sum it may take the other. Those strings are listed with the stored results, everything else must be equal.
+--store writes the results, small, for `make test`.
 """
 
-import itertools
 import json
 import re
 import string
 import sys
-import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seesay.checkpoints.formats import siglip
 from seesay.tokenizers import Tokenizer
-from tests.parity.originals import DATA, digest_of_texts
-from tests.parity.strings import strings
+from tests.parity.originals import DATA, blocks, digest, digest_of_texts
+from tests.parity.strings import kind_of, strings
 
 FOLDERS = DATA / "siglip-tokenizers"
 STORED = DATA / "siglip_tokenizers.json"
 LENGTH = 64
-
-
-def comparable(text: str) -> bool:
-    """No mark on a character that SentencePiece normalises: the `tokenizers` library then leaves both as they are."""
-    return not any(
-        unicodedata.category(mark)[0] == "M" and unicodedata.normalize("NFKC", before) != before
-        for before, mark in itertools.pairwise(text)
-    )
+MOST, SHOWN = 200, 10
 
 
 def canonical(text: str) -> str:
@@ -87,24 +83,29 @@ def by_authors(cut: Any, clean: Callable[[str], str], pad: int, texts: list[str]
     return rows
 
 
-def prepared(original: Callable[[list[str]], np.ndarray], before: Callable[[str], str]) -> Callable[[list[str]], np.ndarray]:
-    return lambda texts: original(list(map(before, texts)))
-
-
 def main() -> None:
-    from tests.parity.tokenizers import compared
-
-    texts, wrong, stored = list(filter(comparable, strings())), 0, {}
+    texts, stored, differing, too_many = list(strings()), {}, {}, []
     for name, original in originals().items():
-        count, result = compared(name, prepared(original, CASES[name][1]), ours(name), texts)
-        wrong += count
-        stored[name] = result["digests"]
+        before = CASES[name][1]
+        digests: list[str] = []
+        wrong: list[int] = []
+        for start, block in blocks(texts):
+            expected, actual = original(list(map(before, block))), ours(name)(block).ids
+            unequal = (expected != actual).any(axis=1)
+            digests.append(digest(expected[~unequal]))
+            wrong += [start + int(number) for number in np.flatnonzero(unequal)]
+        kinds = dict(Counter(map(kind_of, wrong)))
+        print(f"{name}: {len(wrong):,} of {len(texts):,} strings differ {kinds or ''}", flush=True)
+        for number in wrong[:SHOWN]:
+            print(f"  {number} ({kind_of(number)}): {texts[number][:200]!r}")
+        stored[name], differing[name] = digests, wrong
+        too_many += [name] if len(wrong) > MOST else []
     if "--store" in sys.argv:
         versions = {package: version(package) for package in ("sentencepiece", "transformers", "tokenizers")}
-        content = {"versions": versions, "texts": digest_of_texts(texts), "digests": stored}
-        Path(STORED).write_text(json.dumps(content, indent=0) + "\n", encoding="utf-8")
-    if wrong:
-        sys.exit(f"{wrong} differences")
+        content = {"versions": versions, "texts": digest_of_texts(texts), "digests": stored, "differing": differing}
+        STORED.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    if too_many:
+        sys.exit(f"more than {MOST} differences: {', '.join(too_many)}")
 
 
 if __name__ == "__main__":

@@ -3,28 +3,30 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.parity.originals import blocks, digest, digest_of_texts
-from tests.parity.siglip_tokenizers import CASES, STORED, comparable, ours
-from tests.parity.strings import strings
+from tests.parity.siglip_tokenizers import CASES, MOST, STORED, ours
+from tests.parity.strings import BLOCK, strings
 
 CONTENT: dict[str, Any] = json.loads(STORED.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return list(filter(comparable, strings()))
+    return list(strings())
 
 
 def test_the_strings_are_those_that_the_originals_were_given(texts: list[str]) -> None:
     assert digest_of_texts(texts) == CONTENT["texts"]
-    assert len(texts) > 95_000
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_ids_are_the_originals(name: str, texts: list[str]) -> None:
-    """Every tenth block, for time; the script takes all."""
-    tokenizer, stored = ours(name), CONTENT["digests"][name]
-    wrong = [start for start, block in list(blocks(texts))[::10] if digest(tokenizer(block).ids) != stored[start // 1000]]
-    assert not wrong, f"ids differ in the blocks from {wrong}; run tests/parity/siglip_tokenizers.py"
+    """Every tenth block, for time, without the strings that are listed; the script takes all."""
+    tokenizer, stored, listed = ours(name), CONTENT["digests"][name], np.array(CONTENT["differing"][name], dtype=np.int64)
+    assert len(listed) <= MOST
+    for start, block in list(blocks(texts))[::10]:
+        others = np.setdiff1d(np.arange(len(block)), listed - start)
+        assert digest(tokenizer(block).ids[others]) == stored[start // BLOCK], f"ids differ in the block from {start}"
