@@ -30,15 +30,14 @@ def locate(model: str | os.PathLike[str] | None, variant: str | None = None) -> 
     if path.exists():
         return _run_model(path), None
     if name.startswith(HUB):
-        repo = name.removeprefix(HUB)
-        return from_hub(repo, variant), graphs_entry(repo)
+        return from_hub(name.removeprefix(HUB), variant), None
     from seesay.checkpoints.hub.catalog import find  # its dataclasses would slow down a cold start
 
     if (entry := find(name)) is not None:
         return fetch_weights(entry, name), entry
     if isinstance(model, str) and REPOSITORY.fullmatch(name) and not name.endswith(FILES):
         try:
-            return from_hub(name, variant), graphs_entry(name)
+            return from_hub(name, variant), None
         except DownloadError as error:
             raise DownloadError(f"{_no_such_model(name)}; and as a repository on the hub: {error}") from None
     raise ModelError(f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is OWNER/NAME")
@@ -51,13 +50,6 @@ def _no_such_model(name: str) -> str:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" (near: {', '.join(near)})" if near else ""
     return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
-
-
-def graphs_entry(repo: str) -> "CatalogModel | None":
-    """The catalogue's model whose graphs a repository holds, or None."""
-    from seesay.checkpoints.hub.graphs import graph_repositories
-
-    return graph_repositories().get(repo.lower())
 
 
 def from_hub(repo: str, variant: str | None = None) -> Path:
