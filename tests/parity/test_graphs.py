@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,12 @@ def test_a_mistake_in_what_was_read_is_noticed(mistake: str, tmp_path: Path) -> 
         functools.reduce(dict.__getitem__, outer, config)[last] = value
     (folder / "config.json").write_text(json.dumps(config))
     differences = []
-    for encode in (lambda m: m.encode_pixels(pixels()), lambda m: m.encode_image(picture()), lambda m: m.encode_text(TEXTS)):
+    encoders: list[Callable[[Model], np.ndarray]] = [
+        lambda model: model.encode_pixels(pixels()),
+        lambda model: model.encode_image(picture()),
+        lambda model: np.concatenate([model.encode_text(text) for text in TEXTS]),
+    ]
+    for encode in encoders:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             differences.append(float(np.abs(encode(seesay.load(folder)) - encode(right)).max()))

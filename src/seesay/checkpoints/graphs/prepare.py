@@ -19,7 +19,7 @@ from seesay.checkpoints.graphs.local import LocalGraphs
 from seesay.checkpoints.graphs.reading import Reading, read
 from seesay.checkpoints.graphs.selection import FULL, GraphFiles
 from seesay.checkpoints.graphs.trial import Trial, measured_logits, try_out
-from seesay.checkpoints.hub.graphs import published_scale
+from seesay.checkpoints.hub.graphs import graph_repositories, published_scale
 from seesay.checkpoints.hub.repository_name import repository_name
 from seesay.checkpoints.overrides import Overrides
 from seesay.engines import external_data
@@ -37,6 +37,8 @@ BLOCK = 1 << 20  # bytes
 def write_folder(graphs: LocalGraphs, folder: Path, overrides: Overrides) -> None:
     """Writes a SeeSay folder of these graphs into a new, empty folder. Raises CheckpointError."""
     reading = read(graphs, overrides)
+    if overrides.entry is None:
+        overrides = replace(overrides, entry=graph_repositories().get((repository_name(graphs.folder) or "").lower()))
     files, signatures = graphs.files, reading.signatures
     digests = {name: _bring(graphs.folder, name, folder) for name in sorted({files.image, files.text})}
     if files.is_one_graph:

@@ -54,14 +54,13 @@ def find_source(
     from seesay.checkpoints.hub.source import HUB, REPOSITORY, HubSource, catalog_source, hub_source
 
     if name.startswith(HUB):
-        source = hub_source(name)
-        return replace(source, variant=variant), graphs_entry(source.repo)
+        return replace(hub_source(name), variant=variant), None
     from seesay.checkpoints.hub.catalog import find  # its dataclasses would slow down a cold start
 
     if (entry := find(name)) is not None:
         return catalog_source(entry, name), entry
     if isinstance(model, str) and re.fullmatch(REPOSITORY, name) and not name.endswith(FILES):
-        return HubSource(name, is_checked=True, variant=variant), graphs_entry(name)
+        return HubSource(name, is_checked=True, variant=variant), None
     raise ModelError(
         f"{_no_such_model(name)}. List the catalogue: seesay models list. A repository on the hub is hf:OWNER/NAME"
     )
@@ -87,11 +86,6 @@ def _no_such_model(name: str) -> str:
     return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
 
 
-def graphs_entry(repo: str) -> "CatalogModel | None":
-    """The catalogue's model whose graphs a repository holds, or None."""
-    from seesay.checkpoints.hub.graphs import graph_repositories
-
-    return graph_repositories().get(repo.lower())
 
 
 def _run_model(path: Path) -> Path:
