@@ -38,8 +38,8 @@ def page() -> str:
         [
             "# OpenCLIP's architectures",
             "",
-            f"Of the {len(stored)} architectures of OpenCLIP 3.3.0, {own + timm} are read: {own} by SeeSay's own towers, {timm} with",
-            "image towers that the library timm builds, exported once ([checkpoints.md](checkpoints.md#towers-of-timm)).",
+            f"Of the {len(stored)} architectures of OpenCLIP 3.3.0, {own + timm} are read: {own} by SeeSay's own towers,",
+            f"{timm} with image towers that the library timm builds ([checkpoints.md](checkpoints.md#towers-of-timm)).",
             "`python -m recipes.catalog.names` writes this page.",
             "",
             "| image tower | architectures | names |",

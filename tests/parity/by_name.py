@@ -32,6 +32,7 @@ from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.modified_resnet.tower import AttentionPool
+from seesay.models.families.timm.config import TimmConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.layers.transformer import ACTIVATIONS, Attention, Mlp
 from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_clip_configs, refused_kind
@@ -112,7 +113,11 @@ def facts_of_original(model: nn.Module) -> Facts:
 
 def facts_of_ours(clip: Clip) -> Facts:
     facts: dict[str, set[Any]] = {}
+    if isinstance(clip.config.image, TimmConfig):  # the same library's modules in both
+        facts |= facts_of_original(nn.ModuleDict({"visual": clip.image}))
     for name, module in clip.named_modules():
+        if name.startswith("image.trunk."):
+            continue
         part = name.split(".")[0]
         if isinstance(module, Attention | AttentionPool):
             facts.setdefault(f"{part} heads", set()).add(module.heads)
@@ -144,7 +149,7 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
         case VitConfig() as c:
             facts |= {"image size": c.image_px, "image patch": c.patch_px, "image pooling": c.pooling}
             facts |= {"image norm before": c.norm_before, "image norm after pool": c.norm_after_pool}
-        case ModifiedResNetConfig() as c:
+        case ModifiedResNetConfig() | TimmConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:
         case ClipTextConfig() as t:
