@@ -101,7 +101,7 @@ def facts_of_original(model: nn.Module) -> Facts:
                 note("heads", getattr(module, heads))
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             note("epsilons", module.eps)
-        if name.endswith((".c_fc", ".fc1", ".intermediate.dense")):
+        if name.endswith((".c_fc", ".fc1", ".intermediate.dense")) and isinstance(module, nn.Linear):
             note("mlp widths", module.out_features)
         if name.endswith(".gelu"):  # OpenAI's and its heirs' blocks, whatever the activation is
             note("activations", activation_name(module))

@@ -26,7 +26,7 @@ NAMES = {
     "embeddings.word_embeddings.": "a BERT-like text model alone (Hugging Face), which has no projection into a shared space",
     "visual.blocks.0.": "an EVA-CLIP model",
     "text_decoder.": "a CoCa model",
-    "image_encoder.model.": "a MobileCLIP model",
+    "image_encoder.model.": "a MobileCLIP model in Apple's own layout (OpenCLIP's is read)",
     "cond_stage_model.": "a Stable Diffusion model",
     "conditioner.embedders.": "a Stable Diffusion XL model",
     "params/img/": "a big_vision model",
