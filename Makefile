@@ -48,6 +48,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	GRAPHS=$(MADE)-graphs $(PARITY)/bin/python -m pytest tests/parity/test_graphs.py
 	$(PARITY)/bin/python -W ignore -m tests.parity.by_name
 	$(PARITY4)/bin/python -W ignore -m tests.parity.by_name
+	$(PARITY)/bin/python -W ignore -m tests.parity.timm_towers
 	$(PARITY)/bin/python -W ignore -m tests.parity.written
 	$(PARITY4)/bin/python -W ignore -m tests.parity.written
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
@@ -56,7 +57,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.clip_benchmark
 	$(PARITY)/bin/python -W ignore -m tests.parity.training
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
-	$(PARITY)/bin/python -m pytest tests/parity
+	$(PARITY)/bin/python -m pytest tests/parity tests/models/test_timm_tower.py
 
 .venv/bin-made:
 	$(PYTHON) -m venv .venv

@@ -36,6 +36,7 @@ from seesay.models.families.eva.tower import EvaAttention, EvaMlp
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.modified_resnet.tower import AttentionPool
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
+from seesay.models.families.timm.config import TimmConfig
 from seesay.models.families.vit.config import VitConfig
 from seesay.models.layers.transformer import ACTIVATIONS, Attention, Mlp
 from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_clip_configs, refused_kind
@@ -108,7 +109,8 @@ def facts_of_original(model: nn.Module) -> Facts:
                 note("heads", getattr(module, heads))
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             note("epsilons", module.eps)
-        if name.endswith((".c_fc", ".fc1", ".fc1_g", ".w1", ".intermediate.dense")):
+        dense = isinstance(module, nn.Linear)
+        if dense and name.endswith((".c_fc", ".fc1", ".fc1_g", ".w1", ".intermediate.dense")):
             note("mlp widths", module.out_features)
         if type(module).__name__ == "SwiGLU":
             note("activations", "swiglu" if activation_is(module.act, torch.nn.functional.silu) else repr(module.act))
@@ -124,7 +126,11 @@ def facts_of_original(model: nn.Module) -> Facts:
 
 def facts_of_ours(clip: Clip) -> Facts:
     facts: dict[str, set[Any]] = {}
+    if isinstance(clip.config.image, TimmConfig):  # the same library's modules in both
+        facts |= facts_of_original(nn.ModuleDict({"visual": clip.image}))
     for name, module in clip.named_modules():
+        if name.startswith("image.trunk."):
+            continue
         part = name.split(".")[0]
         if isinstance(module, Attention | AttentionPool | EvaAttention):
             facts.setdefault(f"{part} heads", set()).add(module.heads)
@@ -167,7 +173,7 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
         case EvaConfig() as c:
             facts |= {"image size": c.image_px, "image patch": c.patch_px, "image norm place": c.norm_place}
             facts |= {"image rotary": c.rotary_grid is not None, "image biases": c.qkv_bias}
-        case ModifiedResNetConfig() as c:
+        case ModifiedResNetConfig() | TimmConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:
         case ClipTextConfig() as t:

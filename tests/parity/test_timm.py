@@ -3,15 +3,18 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 import seesay
-from seesay.errors import MissingExtra
+from seesay.checkpoints.reader import open_checkpoint
+from seesay.errors import CheckpointError, MissingExtra
 from tests.parity.fixtures import pixels
 from tests.parity.test_checkpoints import UNIT, unit
-from tests.parity.timm_towers import MODELS, STORABLE, STORED, compare
+from tests.parity.timm_towers import MODELS, STORABLE, STORED, compare, original, save, small
 
 live = pytest.mark.skipif(
     not all(importlib.util.find_spec(library) for library in ("timm", "open_clip")), reason="needs open_clip and timm"
@@ -40,6 +43,21 @@ def test_without_timm_its_tower_is_not_run_in_torch() -> None:
         pytest.skip("timm is installed")
     with pytest.raises(MissingExtra, match=r"pip install 'seesay\[timm\]'"):
         seesay.load(STORED / "convnext", engine="torch")
+
+
+@live
+def test_missing_and_left_over_tensors_are_named(tmp_path: Path) -> None:
+    with small():
+        model = original("convnext")
+        save(tmp_path, "convnext", model)
+        state = load_file(tmp_path / "open_clip_model.safetensors")
+        state["visual.trunk.stages.9.extra.weight"] = state.pop("visual.trunk.stem.0.weight")
+        save_file(state, tmp_path / "open_clip_model.safetensors")
+        with pytest.raises(CheckpointError, match=r"(?s)missing: image.trunk.stem.0.weight.*left over: .*stages.9.extra"):
+            open_checkpoint(tmp_path).model()
+        (tmp_path / "open_clip_config.json").unlink()
+        with pytest.raises(CheckpointError, match="which of timm's towers.*architecture=NAME"):
+            open_checkpoint(tmp_path)
 
 
 @live

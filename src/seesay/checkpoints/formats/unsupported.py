@@ -22,7 +22,7 @@ NAMES = {
     "clip.vision_model.": "a CLIPSeg model (Hugging Face)",
     "embeddings.word_embeddings.": "a BERT-like text model alone (Hugging Face), which has no projection into a shared space",
     "image_encoder_without_ddp.": 'a TinyCLIP model that was pruned while it was trained ("auto")',
-    "image_encoder.model.": "a MobileCLIP model",
+    "image_encoder.model.": "a MobileCLIP model in Apple's own layout (OpenCLIP's is read)",
     "cond_stage_model.": "a Stable Diffusion model",
     "conditioner.embedders.": "a Stable Diffusion XL model",
 }

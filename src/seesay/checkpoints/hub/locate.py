@@ -86,8 +86,6 @@ def _no_such_model(name: str) -> str:
     return f"no model {name!r}: it is neither in the catalogue{hint} nor an existing file or folder"
 
 
-
-
 def _run_model(path: Path) -> Path:
     """The model in a training run's folder; any other path unchanged. Raises ModelError where the run has no model yet."""
     if not (path / "recipe.json").is_file() or (path / "config.json").exists():
