@@ -12,11 +12,10 @@ from seesay.errors import ModelError
 from seesay.models.clip import Clip
 from seesay.models.graph_builder import ExternalWeights, Storage
 from seesay.models.graphs import image_graph, text_graph
-from seesay.models.tower_config import TextTowerConfig
+from seesay.models.samples import sample_ids
 
 WEIGHTS = "model.safetensors"
 TOLERANCE = 1e-5  # largest difference of unit embeddings, float32
-LONGEST = 77  # tokens of a sample text, at most
 
 
 def write_graphs(clip: Clip, folder: Path, storage: Storage = "float32") -> None:
@@ -67,24 +66,6 @@ def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, 
                 "Please report this with the model's config.json"
             )
     return worst
-
-
-def sample_ids(config: TextTowerConfig, random: np.random.Generator) -> list[np.ndarray]:
-    """Batches of one and of three texts (B, L) int64: short, uneven, and as long as the tower takes."""
-    longest = LONGEST if config.max_tokens is None else config.max_tokens
-    lengths = [longest] if config.needs_full_length else [3, 12, min(longest, LONGEST)]
-    batches = []
-    for length in lengths:
-        for batch in (1, 3):
-            ids = random.integers(2, config.vocabulary, (batch, min(length, longest)))
-            if config.end_id is not None:
-                ids[ids == config.end_id] = 2
-            for row, end in zip(ids, random.integers(1, ids.shape[1], batch), strict=True):
-                if config.end_id is not None:
-                    row[end] = config.end_id
-                row[end + 1 :] = config.pad_id or 0
-            batches.append(ids.astype(np.int64))
-    return batches
 
 
 def _note(worst: dict[str, float], output: str, a: np.ndarray, b: np.ndarray) -> None:

@@ -14,13 +14,13 @@ import numpy as np
 import onnx
 import torch
 
-from seesay.checkpoints.export import sample_ids
 from seesay.engines.onnx import OnnxEngine
 from seesay.errors import UnreadableImage
 from seesay.models.clip import Clip
 from seesay.models.graphs import cache_graph
 from seesay.models.layers.groups import names_in
 from seesay.models.layers.tower import Tower
+from seesay.models.samples import sample_ids
 from seesay.system.cpu import available_cores
 from seesay.system.files import read_arrays, write_arrays
 from seesay.system.prefetch import prefetch
