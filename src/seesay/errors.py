@@ -9,6 +9,7 @@ SeeSayError
 │   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
 │   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
 │   └── MissingCapability   this model or engine cannot do what was asked
+│       └── MissingDevice   the device that was asked for is not here, or cannot run this model
 ├── LibraryError            a library of pictures cannot be used
 │   ├── NoLibrary           there is none at that path
 │   ├── LibraryLocked       another process is writing to it
@@ -101,6 +102,14 @@ class DownloadError(ModelError):
 
 class MissingCapability(ModelError):
     """This model or engine cannot do what was asked."""
+
+
+class MissingDevice(MissingCapability):
+    """The device that was asked for, whose name is `device`, is not here or cannot run this model."""
+
+    def __init__(self, message: str, *, device: str) -> None:
+        super().__init__(message)
+        self.device = device
 
 
 class LibraryError(SeeSayError):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
     from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
+    from seesay.engines.devices import Device
     from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
     from seesay.models.card import Card
@@ -344,37 +345,29 @@ def load(
     *,
     decode: "Decode" = "exact",
     threads: int | None = None,
-    engine: Literal["onnx", "torch"] = "onnx",
-    device: str = "cpu",
+    engine: Literal["auto", "onnx", "openvino", "torch"] = "auto",
+    device: Literal["auto", "cpu", "cuda", "directml", "coreml", "mps", "openvino"] = "cpu",
     **overrides: Any,
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
 
     A checkpoint (a file or a folder) is prepared for ONNX Runtime once and cached, which needs the extra `torch`; from then on
-    it opens without. engine "torch" runs the towers in torch on `device`. threads: of the engine, by default as many as this
-    process may use cores; in torch on a CPU, as many as there are free cores. overrides: facts that a checkpoint's file does
-    not state: architecture, or activation, image_heads, text_heads; preprocessing; also name, licence, languages (see
-    `checkpoints.overrides`).
-    Raises InputError, ModelError, DownloadError.
+    it opens without. engine: "onnx" is ONNX Runtime, "openvino" and "torch" need the extras of these names, "auto" is ONNX
+    Runtime unless only another has the device. device: where they compute (docs/devices.md); "auto" is a GPU, where there is
+    one that computes in float32. On any but the default, vectors of sample inputs are compared with the default's at first use.
+    threads: of the engine, by default as many as this process may use cores; in torch on a CPU, as many as there are free
+    cores. overrides: facts that a checkpoint's file does not state: architecture, or activation, image_heads, text_heads;
+    preprocessing; also name, licence, languages (see `checkpoints.overrides`).
+    Raises InputError, ModelError, MissingDevice for a device that is not here, MissingExtra, DownloadError.
     """
-    if engine not in ("onnx", "torch"):
-        raise InputError(
-            f"engine is 'onnx' or 'torch', got {engine!r}", parameter="engine", expected="'onnx' or 'torch'", got=engine
-        )
+    chosen = _device(engine, device)
     check_threads(threads)
     path, entry = locate(model)
     source = path
-    if engine == "torch":
+    if chosen is not None and chosen.engine == "torch":
         from seesay.checkpoints.reader import open_checkpoint
 
-        return _torch_model(open_checkpoint(path, _overrides(overrides, entry)), device, threads, decode)
-    if device != "cpu":
-        raise InputError(
-            f"device {device!r} needs engine='torch'; ONNX Runtime runs on the CPU here",
-            parameter="device",
-            expected="'cpu'",
-            got=device,
-        )
+        return _torch_model(open_checkpoint(path, _overrides(overrides, entry)), chosen.name, threads, decode)
     if not _is_ready(path):
         from seesay.checkpoints.convert import prepared
 
@@ -383,7 +376,26 @@ def load(
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
     tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec, source)
-    return Model(config, tokenizer, OnnxEngine(path, threads=threads), folder=path, decode=decode)
+    return Model(config, tokenizer, _graph_engine(path, chosen, threads), folder=path, decode=decode)
+
+
+def _device(engine: str, device: str) -> "Device | None":
+    """What `load` was asked to compute on; None for the default, ONNX Runtime on the CPU, which is always there."""
+    if (engine, device) in (("auto", "cpu"), ("onnx", "cpu")):
+        return None
+    from seesay.engines.devices import choose
+
+    return choose(engine, device)
+
+
+def _graph_engine(folder: Path, device: "Device | None", threads: int | None) -> Engine:
+    if device is not None and device.engine == "openvino":
+        from seesay.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(folder, threads=threads)
+    if device is not None and device.provider is not None:
+        return OnnxEngine(folder, threads=threads, provider=device.provider)
+    return OnnxEngine(folder, threads=threads)
 
 
 def _is_ready(path: Path) -> bool:

@@ -224,6 +224,12 @@ def test_forget_and_doctor(run: Run, album: Path, monkeypatch: pytest.MonkeyPatc
     assert facts["library"]["failed"][0]["reason"] == "is empty (0 bytes)"
     assert facts["problems"] == []
     assert facts["model"]["build_id"] == "onnx/int8+int8/exact"
+    devices = {(device["engine"], device["device"]): device for device in facts["devices"]}
+    assert devices["onnx", "cpu"]["available"]
+    assert devices["openvino", "openvino"]["available"]
+    assert all(device["available"] == (device["why"] is None) for device in devices.values())
+    assert "onnxruntime-gpu[cuda,cudnn]" in devices["onnx", "cuda"]["needs"]
+    assert "Engine openvino: computes on openvino\n" in run("doctor").out
     output = run("doctor").out
     assert "  4 pictures, 0 lists of texts, 1 unreadable files\n" in output
     assert f"  {album}\n" in output, "absolute, for whoever reads it elsewhere"
@@ -239,6 +245,39 @@ def test_forget_and_doctor(run: Run, album: Path, monkeypatch: pytest.MonkeyPatc
     run("index")
     assert json.loads(run("forget", album / "red", album / "bad.jpg", "--json").out)["forgotten"] == 2
     assert len(run("search", "red", "--paths").out.splitlines()) == 3
+
+
+def test_doctor_finds_builds_of_onnxruntime_that_overwrite_each_other(tmp_path: Path) -> None:
+    """As `pip install onnxruntime-gpu` leaves them beside SeeSay's own requirement."""
+    other = tmp_path / "onnxruntime_gpu-9.9.9.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 9.9.9\n")
+    (other / "top_level.txt").write_text("onnxruntime\n")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "seesay", "doctor", "--json"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    facts = json.loads(run.stdout)
+    assert run.returncode == 1
+    assert facts["packages"]["onnxruntime-gpu"] == "9.9.9"
+    (problem,) = facts["problems"]
+    assert problem.startswith("onnxruntime and onnxruntime-gpu are installed into the same folder and overwrite each other.")
+    assert problem.endswith("pip uninstall onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu")
+
+
+def test_every_command_with_a_model_takes_an_engine_and_a_device(run: Run, album: Path) -> None:
+    run("index", album, "--engine", "openvino")
+    assert [hit["path"] for hit in json.loads(run("search", "red", "--engine", "openvino", "--json").out)["results"]] == [
+        hit["path"] for hit in json.loads(run("search", "red", "--json").out)["results"]
+    ], "vectors of both engines are of one space"
+    for command in ("index", "search", "similarity", "embed", "classify", "duplicates", "map", "tag", "serve"):
+        assert "--device [auto|cpu|cuda|directml|coreml|mps|openvino]" in run(command, "--help").out, command
+    for device, engine in (("cuda", "auto"), ("mps", "torch"), ("directml", "onnx")):
+        failed = run("search", "red", "--device", device, "--engine", engine)
+        assert failed.code == 2 if failed.code else pytest.skip(f"this machine has {device}")
+        assert failed.err.startswith(f"seesay: there is no device {device!r} here. ")
+    failed = run("search", "red", "--device", "mps", "--engine", "onnx")
+    assert failed.err.startswith("seesay: the onnx engine does not run on 'mps', but on ")
+    assert "is not one of 'auto'" in run("search", "red", "--device", "gpu").err
 
 
 def test_the_console_script_ends_quietly_when_its_reader_does(album: Path, tmp_path: Path, paint: Paint) -> None:

@@ -66,6 +66,6 @@ def test_help_lists_commands_with_whole_sentences(run: Run, group: tuple[str, ..
     assert "..." not in listed
     if not group:
         assert (
-            "doctor Check this installation: versions, the bundled model (by running it), the library and the files it"
+            "doctor Check this installation: versions, devices to compute on, the bundled model (by running it), the library"
             in listed
         )

@@ -16,6 +16,7 @@ from seesay.engines import OnnxEngine
 from seesay.engines.fake import FakeEngine
 from seesay.engines.graph_file import structure
 from seesay.engines.onnx import runtime
+from seesay.engines.openvino import OpenVinoEngine
 from seesay.engines.protocol import Engine
 from seesay.errors import ModelError
 from seesay.model import Model
@@ -123,7 +124,9 @@ def test_a_vector_does_not_depend_on_its_batch_mates(bundled: Model, photos: lis
     np.testing.assert_allclose(bundled.encode_text(TEXTS), alone, atol=tolerance)
 
 
-@pytest.mark.parametrize("engine", [FakeEngine(16), OnnxEngine(BUNDLED)], ids=["fake", "onnx"])
+@pytest.mark.parametrize(
+    "engine", [FakeEngine(16), OnnxEngine(BUNDLED), OpenVinoEngine(BUNDLED)], ids=["fake", "onnx", "openvino"]
+)
 def test_engine_contract(engine: Engine) -> None:
     config = seesay.load().config
     px, dim = (32, 16) if engine.name == "fake" else (config.image.image_px, config.dim)

@@ -8,7 +8,7 @@ from gettext import gettext as _
 import click
 import numpy as np
 
-from seesay.cli.options import json_option, open_model, preprocessing_option
+from seesay.cli.options import json_option, load_options, open_model
 from seesay.cli.output import bar, echo_failures, echo_json, failures_json, short
 from seesay.library.indexing.report import Failure
 
@@ -37,7 +37,7 @@ class Predictions:
     metavar="NAME|FOLDER",
     help="Model to use; repeated, models are compared. Default: the bundled one.",
 )
-@preprocessing_option
+@load_options
 @json_option
 def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> int:
     """Say which label fits each picture (file or URL), without any training.

@@ -1,4 +1,4 @@
-"""`seesay doctor`: checks the installation, the bundled model and the library."""
+"""`seesay doctor`: checks the installation, the devices, the bundled model and the library."""
 
 import os
 import platform
@@ -17,20 +17,22 @@ from seesay.cli.output import echo_error, echo_json
 from seesay.errors import NoLibrary, SeeSayError
 from seesay.system.paths import printable
 
-PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "torch")
+PACKAGES = ("numpy", "pillow", "onnxruntime", "tokenizers", "torch", "openvino")
 
 
 @click.command()
 @library_option
 @json_option
 def doctor(library: str | None, as_json: bool) -> int:
-    """Check this installation: versions, the bundled model (by running it), the library and the files it could not read."""
+    """Check this installation: versions, devices to compute on, the bundled model (by running it), the library and the files it
+    could not read."""
     problems: list[str] = []
     facts: dict[str, Any] = {
         "seesay": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {**{name: _version(name) for name in PACKAGES}, **_runtimes(problems)},
+        "devices": _devices(),
         "model": _check_model(problems),
         "library": _check_library(library, problems),
         "problems": problems,
@@ -47,6 +49,28 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _runtimes(problems: list[str]) -> dict[str, str | None]:
+    """The builds of ONNX Runtime that are installed, by their names. Adds to `problems` where there are several."""
+    found = sorted(set(metadata.packages_distributions().get("onnxruntime", [])))
+    if len(found) > 1:
+        problems.append(
+            f"{' and '.join(found)} are installed into the same folder and overwrite each other. Keep one: "
+            f"pip uninstall {' '.join(found)}; pip install {found[-1]}"
+        )
+    return {name: _version(name) for name in found}
+
+
+def _devices() -> list[dict[str, object]]:
+    """Every device of every engine, whether it can be used here, why not and what it needs."""
+    from seesay.engines.devices import DEVICES, fault
+
+    faults = [(device, fault(device)) for device in DEVICES]
+    return [
+        {"engine": device.engine, "device": device.name, "available": why is None, "why": why, "needs": device.get}
+        for device, why in faults
+    ]
 
 
 def _check_model(problems: list[str]) -> dict[str, object]:
@@ -108,6 +132,7 @@ def _check_library(library: str | None, problems: list[str]) -> dict[str, object
 def _print(facts: dict[str, Any]) -> None:
     click.echo(f"SeeSay {facts['seesay']}, Python {facts['python']}, {facts['platform']}")
     click.echo("  " + ", ".join(f"{name} {version or _('not installed')}" for name, version in facts["packages"].items()))
+    _print_devices(facts["devices"])
     if facts["model"]:
         _print_model(facts["model"])
     library = facts["library"]
@@ -121,6 +146,20 @@ def _print(facts: dict[str, Any]) -> None:
         echo_error(_("problem: {problem}").format(problem=translate(problem)))
     if not facts["problems"]:
         click.echo(_("All in order."))
+
+
+def _print_devices(devices: list[dict[str, Any]]) -> None:
+    for engine in dict.fromkeys(device["engine"] for device in devices):
+        own = [device for device in devices if device["engine"] == engine]
+        here = ", ".join(device["device"] for device in own if device["available"])
+        click.echo(_("Engine {engine}: computes on {devices}").format(engine=engine, devices=here or _("nothing here")))
+        for device in own:
+            if not device["available"]:
+                click.echo(
+                    _("  not on {device}: {why}. It needs: {needs}").format(
+                        device=device["device"], why=translate(device["why"]), needs=device["needs"]
+                    )
+                )
 
 
 def _print_model(model: dict[str, Any]) -> None:

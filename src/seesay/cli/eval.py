@@ -13,7 +13,7 @@ import click
 
 from seesay.cli.commands import Commands
 from seesay.cli.language import translate
-from seesay.cli.options import json_option, open_model, preprocessing_option, record
+from seesay.cli.options import json_option, load_options, open_model, record
 from seesay.cli.output import echo_failures, echo_json, echo_note
 from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress, progress_lines
@@ -68,7 +68,7 @@ shared_options = record(
         _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
         click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
         click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
-        preprocessing_option,
+        load_options,
         _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
         _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
         json_option,

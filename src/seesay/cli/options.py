@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[Any], Any]  # a decorator such as click.option returns
 
-PREPROCESSING = "seesay.preprocessing"  # key of the option's value in the context of a running command
+LOAD = "seesay.load"  # key of what `seesay.load` gets, in the context of a running command
 
 
 def record(name: str, make: Callable[..., object], options: Sequence[Option]) -> Option:
@@ -52,29 +52,52 @@ def library_option(command: F) -> F:
 
 
 def model_option(command: F) -> F:
-    """Adds --model, and --preprocessing for a checkpoint that does not say it; `open_model` opens the model they name."""
+    """Adds --model and the options of `load_options`; `open_model` opens the model they name."""
     return click.option(
         "--model", metavar="NAME|PATH", help="Model to use: a name (seesay models list) or a path. Default: the bundled one."
-    )(preprocessing_option(command))
+    )(load_options(command))
 
 
-def preprocessing_option(command: F) -> F:
-    """Adds --preprocessing, which `open_model` reads from the context."""
-    return click.option(
-        "--preprocessing",
-        type=click.Choice(["openai", "chinese-clip"]),
-        expose_value=False,
-        callback=lambda context, _, value: context.meta.update({PREPROCESSING: value}),
-        help="How the model's pictures are prepared, where its files do not say.",
-    )(command)
+def load_options(command: F) -> F:
+    """Adds --engine, --device, and --preprocessing for a checkpoint that does not say it; `open_model` reads them from the
+    context."""
+    for option in (
+        click.option(
+            "--preprocessing",
+            type=click.Choice(["openai", "chinese-clip"]),
+            help="How the model's pictures are prepared, where its files do not say.",
+            **_FOR_LOAD,
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda", "directml", "coreml", "mps", "openvino"]),
+            help="Where the model computes (seesay doctor says which there are): auto is a GPU, if there is one. Default: cpu.",
+            **_FOR_LOAD,
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["auto", "onnx", "openvino", "torch"]),
+            help="What runs the model. Default: auto, which is ONNX Runtime wherever it can.",
+            **_FOR_LOAD,
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta.setdefault(LOAD, {})[parameter.name] = value
+
+
+_FOR_LOAD: dict[str, Any] = {"expose_value": False, "callback": _keep}
 
 
 def open_model(name: str | None) -> "Model":
-    """The model that a command's --model and --preprocessing name. Raises ModelError, InputError."""
+    """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
     from seesay.model import load
 
-    preprocessing = click.get_current_context().meta.get(PREPROCESSING)
-    return load(name, preprocessing=preprocessing) if preprocessing else load(name)
+    return load(name, **click.get_current_context().meta.get(LOAD, {}))
 
 
 def json_option(command: F) -> F:

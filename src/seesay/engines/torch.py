@@ -3,21 +3,47 @@
 import numpy as np
 import torch
 
+from seesay.engines import agreement
 from seesay.engines.protocol import Capability, Engine
 from seesay.engines.threads import Threads
 from seesay.models.clip import Clip
+from seesay.models.fields import Modality
+
+MODALITIES: tuple[Modality, ...] = ("image", "text")
 
 
 class TorchEngine(Engine):
     """Runs a `Clip` on a device ("cpu", "cuda", "mps"). The model is moved there and stays in eval mode. threads: of torch on a
-    CPU, by default as many as there are free cores (`engines.threads`)."""
+    CPU, by default as many as there are free cores (`engines.threads`).
 
-    name = "torch"
+    On another device than the CPU, vectors of sample inputs are compared with the CPU's before it is used. Raises ModelError
+    where they differ by more than `agreement.EXACT`.
+    """
 
     def __init__(self, clip: Clip, device: str = "cpu", *, threads: int | None = None) -> None:
         self._threads = Threads(threads)
-        self.device = torch.device(device)
-        self.clip = clip.eval().to(self.device)
+        self.device = torch.device("cpu")
+        self.clip = clip.eval()
+        if device != "cpu":
+            self._move(torch.device(device))
+
+    @property
+    def name(self) -> str:
+        """`torch` on the CPU; elsewhere with the device, as in `torch-cuda`."""
+        return "torch" if self.device.type == "cpu" else f"torch-{self.device.type}"
+
+    def _move(self, device: torch.device) -> None:
+        """Moves the towers, and compares what they give there. Weights are float32, whatever their file held."""
+        config = self.clip.config
+        towers: list[Modality] = [tower for tower in MODALITIES if hasattr(self.clip, tower)]
+        expected = {tower: agreement.sample_vectors(config, tower, self) for tower in towers}
+        if device.type == "cuda":
+            torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions, which keeps 10 bits of their factors
+        self.device = device
+        self.clip = self.clip.to(device)
+        for tower in towers:
+            found = agreement.difference(agreement.sample_vectors(config, tower, self), expected[tower])
+            agreement.require(found, agreement.EXACT, config.name, tower, self.name)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
