@@ -90,6 +90,7 @@ class ClipText(TextTower):
         """Options of the blocks: for the class token a mask (B, 1, L + 1, L + 1)."""
         if self.config.pooling != "class":
             return {"causal": self.config.causal}
+        assert self.config.pad_id is not None
         visible = F.pad(ids.ne(self.config.pad_id), (1, 0), value=True)[:, None, None, :]  # one late, as trained
         length = visible.shape[-1]
         every = torch.ones(length, length, dtype=torch.bool, device=ids.device)
