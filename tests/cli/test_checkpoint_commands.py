@@ -177,7 +177,7 @@ def test_how_pictures_are_prepared_is_said_in_a_shell(run: Run, album: Path, tmp
     picture = album / "red" / "red.png"
     refused = run("embed", picture, "--model", source, "-o", tmp_path / "a.npz")
     assert refused.code == 2
-    assert "in a shell, --preprocessing openai or chinese-clip" in refused.err
+    assert "in a shell, --preprocessing openai, chinese-clip or siglip" in refused.err
     vectors = {}
     for how in ("openai", "chinese-clip"):
         assert run("embed", picture, "--model", source, "--preprocessing", how, "-o", tmp_path / f"{how}.npz").code == 0

@@ -16,7 +16,7 @@ from seesay.cli.output import echo_failures, echo_json, echo_skipped, failures_j
 from seesay.cli.progress import progress_bar
 from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
 from seesay.library.indexing.report import Failure
-from seesay.system.files import atomic_write
+from seesay.system.files import atomic_write, write_npz
 from seesay.system.paths import is_url
 
 if TYPE_CHECKING:
@@ -133,16 +133,15 @@ def _texts(model: "Model", path: str | None, texts: "list[tuple[int, str]] | lis
 
 def _write_npz(file: Path, rows: list[Row], model: "Model") -> None:
     """vectors (N, D) float32; path, text (N,) str, empty where there is none; line (N,) int64, 0 where there is none."""
-    with file.open("wb") as stream:
-        np.savez(
-            stream,
-            vectors=_stack(rows, model),
-            path=np.array([row.path or "" for row in rows], dtype=np.str_),
-            text=np.array([row.text or "" for row in rows], dtype=np.str_),
-            line=np.array([row.line or 0 for row in rows], dtype=np.int64),
-            space_id=np.array(model.space_id),
-            build_id=np.array(model.build_id),
-        )
+    arrays = {
+        "vectors": _stack(rows, model),
+        "path": np.array([row.path or "" for row in rows], dtype=np.str_),
+        "text": np.array([row.text or "" for row in rows], dtype=np.str_),
+        "line": np.array([row.line or 0 for row in rows], dtype=np.int64),
+        "space_id": np.array(model.space_id),
+        "build_id": np.array(model.build_id),
+    }
+    write_npz(file, arrays)
 
 
 def _write_jsonl(file: Path, rows: list[Row], model: "Model") -> None:

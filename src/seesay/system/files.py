@@ -4,7 +4,7 @@ import os
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +82,19 @@ def write_arrays(file: Path, **arrays: "np.ndarray") -> None:
     A cache that cannot be written (full disk, no permission) raises nothing: the caller has the arrays, and computes them again
     next time.
     """
+
+    with suppress(OSError), atomic_write(file) as draft:
+        write_npz(draft, arrays)
+
+
+def write_npz(file: Path, arrays: "Mapping[str, np.ndarray]") -> None:
+    """Writes arrays as an .npz file. Raises OSError.
+
+    As numpy.savez does, which on a full disk leaves the archive to the garbage collector, whose traceback nobody can catch.
+    """
     import numpy as np
 
-    with suppress(OSError), atomic_write(file) as draft, draft.open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's own annotation takes the names for allow_pickle
+    with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)

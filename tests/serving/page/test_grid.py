@@ -100,7 +100,7 @@ def test_a_hundred_thousand_pictures(visit: Visit) -> None:
         }"""
     )
     page.wait_for_timeout(400)
-    assert slowest < 2000  # a page that lays out all of them anew takes longer by far
+    assert slowest < 20_000  # a page that lays out all of them anew takes minutes; a busy machine takes seconds
     assert cells(page).count() < 200
     assert len(urls) < 400  # what was passed in a hurry is not fetched: 60 stops of some 50 pictures
     page.locator(".open").first.focus()

@@ -66,7 +66,7 @@ def test_pictures_with_words_and_signs(visit: Visit) -> None:
 
 def test_less_likely_pictures_stand_below_a_heading(visit: Visit) -> None:
     page = visit()
-    request, hits = request_and_hits(page, "fruit")
+    request, hits = request_and_hits(page, "a musical instrument")
     assert request.keys() == {"query", "pictures", "n", "filters"}
     count = sum(hit["likely"] for hit in hits)
     assert 5 < count < 50
@@ -94,7 +94,7 @@ def test_less_likely_pictures_stand_below_a_heading(visit: Visit) -> None:
 
 def test_all_pictures_follow_a_page_at_a_time(visit: Visit) -> None:
     page = visit()
-    search(page, "fruit")
+    search(page, "a musical instrument")
     status = page.locator("#status").inner_text()
     with page.expect_response(lambda answer: "cursor" in (answer.request.post_data or "")) as got:
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -128,7 +128,7 @@ def test_where_nothing_is_likely_the_nearest_are_shown(visit: Visit) -> None:
 
 def test_only_likely_pictures(visit: Visit) -> None:
     page = visit()
-    _, hits = request_and_hits(page, "fruit")
+    _, hits = request_and_hits(page, "a musical instrument")
     likely = [hit["name"] for hit in hits if hit["likely"]]
     page.get_by_role("button", name="Filters").click()
     with page.expect_request(lambda request: request.url.endswith("/v1/search")) as request_info:
