@@ -22,7 +22,9 @@ override_options = record(
     (
         click.option("--architecture", metavar="NAME", help="Its name in the catalogue (seesay models architectures)."),
         click.option("--activation", type=click.Choice(["gelu", "quick_gelu", "gelu_tanh"]), help="Of the towers."),
-        click.option("--preprocessing", type=click.Choice(["openai", "chinese-clip", "siglip"]), help="How pictures are prepared."),
+        click.option(
+            "--preprocessing", type=click.Choice(["openai", "chinese-clip", "siglip"]), help="How pictures are prepared."
+        ),
         click.option("--image-heads", type=int, metavar="N", help="Attention heads of the image tower."),
         click.option("--text-heads", type=int, metavar="N", help="Attention heads of the text tower."),
     ),
