@@ -52,6 +52,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.written
 	$(PARITY4)/bin/python -W ignore -m tests.parity.written
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
+	$(PARITY)/bin/python -W ignore -m tests.parity.siglip_tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
 	$(PARITY)/bin/python -W ignore -m tests.parity.open_clip_losses
 	$(PARITY)/bin/python -W ignore -m tests.parity.clip_benchmark

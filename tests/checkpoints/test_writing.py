@@ -32,6 +32,11 @@ EXACT: tuple[tuple[str, str], ...] = (
     ("hf-chinese-clip-5", "transformers"),
     ("hf-text-5", "transformers"),
     ("hf-text-projection-4", "transformers"),
+    ("hf-siglip-4", "transformers"),
+    ("hf-siglip-text-5", "transformers"),
+    ("hf-siglip-vision-5", "transformers"),
+    ("open-clip-siglip-2", "transformers"),
+    ("big-vision-siglip", "transformers"),
     ("hf-vision-4", "transformers"),
     ("hf-vision-projection-5", "transformers"),
 )

@@ -321,7 +321,8 @@ def _translate(config: ModelConfig, vocabulary: bytes | None) -> ForeignModel:
     chinese = _is_chinese(config)
     files = {"config.json": model_config(config)}
     if config.image_spec is not None:
-        files["preprocessor_config.json"] = _processor_config(config.image_spec, chinese)
+        kind = "ChineseCLIPImageProcessor" if chinese else "CLIPImageProcessor"
+        files["preprocessor_config.json"] = processor_config(config.image_spec, kind)
     if vocabulary is not None:
         assert config.tokenizer_spec
         files |= transformers_files(vocabulary, config.tokenizer_spec.context_length)
@@ -359,7 +360,8 @@ def _text_config(text: TextConfig, dim: int) -> dict[str, Any]:
             "max_position_embeddings": text.positions,
             "type_vocab_size": text.types,
             "pad_token_id": text.pad_id,
-            **_tower_config(text, dim),
+            **tower_config(text),
+            "projection_dim": dim,
         }
     assert isinstance(text, ClipTextConfig)
     return {
@@ -369,7 +371,8 @@ def _text_config(text: TextConfig, dim: int) -> dict[str, Any]:
         "eos_token_id": text.eos_id,
         "bos_token_id": text.eos_id - 1,
         "pad_token_id": text.eos_id,
-        **_tower_config(text, dim),
+        **tower_config(text),
+        "projection_dim": dim,
     }
 
 
@@ -377,7 +380,7 @@ def _vision_config(image: ImageConfig, dim: int, *, chinese: bool) -> dict[str, 
     assert isinstance(image, VitConfig)
     kind = "chinese_clip_vision_model" if chinese else "clip_vision_model"
     sizes = {"image_size": image.image_px, "patch_size": image.patch_px}
-    return {"model_type": kind, **sizes, **_tower_config(image, dim)}
+    return {"model_type": kind, **sizes, **tower_config(image), "projection_dim": dim}
 
 
 def _vit_reasons(image: VitConfig) -> list[str]:
@@ -397,7 +400,8 @@ def _bert_reasons(text: BertConfig, *, alone: bool) -> list[str]:
     return [*reasons, "ChineseCLIPModel has no text tower alone"] if alone else reasons
 
 
-def _tower_config(tower: VitConfig | ClipTextConfig | BertConfig, dim: int) -> dict[str, Any]:
+def tower_config(tower: Any) -> dict[str, Any]:
+    """The settings that all transformers have under the same keys."""
     return {
         "hidden_size": tower.width,
         "intermediate_size": tower.mlp_width,
@@ -405,14 +409,14 @@ def _tower_config(tower: VitConfig | ClipTextConfig | BertConfig, dim: int) -> d
         "num_attention_heads": tower.heads,
         "hidden_act": ACTIVATION_NAMES[tower.activation],
         "layer_norm_eps": tower.layer_norm_eps,
-        "projection_dim": dim,
     }
 
 
-def _processor_config(spec: ImageSpec, chinese: bool) -> dict[str, Any]:
+def processor_config(spec: ImageSpec, kind: str) -> dict[str, Any]:
+    """transformers' preprocessor_config.json for an image processor of this class."""
     squashed = spec.resize == "squash"
     return {
-        "image_processor_type": "ChineseCLIPImageProcessor" if chinese else "CLIPImageProcessor",
+        "image_processor_type": kind,
         "do_convert_rgb": True,
         "do_resize": True,
         "size": {"height": spec.size_px, "width": spec.size_px} if squashed else {"shortest_edge": spec.resize_px},

@@ -1,5 +1,6 @@
 """Hugging Face transformers (4.x and 5.x): SiglipModel and its two towers alone, SigLIP 2 of fixed resolution included."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import siglip
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
-from seesay.checkpoints.formats.format import Evidence, Format, has_any
+from seesay.checkpoints.formats.format import Evidence, ForeignModel, Format, Writer, has_any
 from seesay.checkpoints.formats.hugging_face import (
     BLOCK_NAMES,
     CLIP,
@@ -16,16 +17,20 @@ from seesay.checkpoints.formats.hugging_face import (
     Processor,
     image_processor,
     image_spec_of,
+    processor_config,
+    tower_config,
     tower_values,
 )
 from seesay.checkpoints.formats.tables import SCALE, qkv
 from seesay.checkpoints.formats.transformers_config import sizes
+from seesay.checkpoints.formats.writing import require_expressible
 from seesay.checkpoints.names import Table, ignored, layer, nested, row
 from seesay.images.spec import ImageSpec
-from seesay.models.config import ImageConfig
+from seesay.models.config import ImageConfig, ModelConfig, TextConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.siglip_vit.config import SiglipVitConfig
 from seesay.system.schema import read_object
+from seesay.tokenizers.spec import TokenizerSpec
 
 # Tensor names
 
@@ -141,6 +146,82 @@ def _image_spec(processor: Processor, faults: list[str]) -> ImageSpec:
     return image_spec_of(replace(processor, settings=PROCESSOR_DEFAULTS | dict(settings)), faults)
 
 
+# Writing
+
+
+def _translate(config: ModelConfig, vocabulary: bytes | None) -> ForeignModel:
+    """SigLIP's models, or else what transformers' other classes express."""
+    assert CLIP.writer is not None
+    if not isinstance(config.image, SiglipVitConfig) and not _is_siglip_text(config.text):
+        return CLIP.writer.translate(config, vocabulary)
+    require_expressible("Hugging Face transformers", _reasons_against(config))
+    text = None if config.text is None else _text_config(config.text, config.dim)
+    image = None if config.image is None else _vision_config(config.image)
+    files: dict[str, Any] = {"config.json": _whole(text, image)}
+    if config.image_spec is not None:
+        files["preprocessor_config.json"] = processor_config(config.image_spec, "SiglipImageProcessor")
+    if vocabulary is not None:
+        assert config.tokenizer_spec
+        files |= _tokenizer_files(vocabulary, config.tokenizer_spec)
+    return ForeignModel(SIGLIP.title, SIGLIP_NAMES, files)
+
+
+def _is_siglip_text(text: TextConfig | None) -> bool:
+    return isinstance(text, ClipTextConfig) and (text.causal, text.pooling, text.projection) == (False, "last", "affine")
+
+
+def _reasons_against(config: ModelConfig) -> list[str]:
+    """Why transformers cannot express this model exactly."""
+    image, text, reasons = config.image, config.text, list[str]()
+    if image is not None and not isinstance(image, SiglipVitConfig):
+        reasons.append(f"its image tower is {image.kind}; SiglipModel has its own only")
+    elif image is not None and image.projection != "none":
+        reasons.append("its image tower has a projection, which SiglipVisionModel has not")
+    if text is not None and not _is_siglip_text(text):
+        reasons.append("its text tower is not SiglipTextModel's: no mask, the last position pooled, a projection with a bias")
+    if image is not None and text is not None and config.logit_bias is None:
+        reasons.append("it has no logit bias, which SiglipModel has")
+    if config.image_spec is not None and config.image_spec.resize != "squash":
+        reasons.append("its pictures are not squashed, as SiglipImageProcessor does")
+    return reasons
+
+
+def _whole(text: dict[str, Any] | None, image: dict[str, Any] | None) -> dict[str, Any]:
+    if text is not None and image is not None:
+        return {"model_type": "siglip", "architectures": ["SiglipModel"], "text_config": text, "vision_config": image}
+    if text is not None:
+        return {"architectures": ["SiglipTextModel"], **text}
+    return {"architectures": ["SiglipVisionModel"], **(image or {})}
+
+
+def _text_config(text: TextConfig, dim: int) -> dict[str, Any]:
+    assert isinstance(text, ClipTextConfig)
+    return {
+        "model_type": "siglip_text_model",
+        "vocab_size": text.vocabulary,
+        "max_position_embeddings": text.positions,
+        "projection_size": dim,
+        **tower_config(text),
+    }
+
+
+def _vision_config(image: ImageConfig) -> dict[str, Any]:
+    assert isinstance(image, SiglipVitConfig)
+    sizes = {"image_size": image.image_px, "patch_size": image.patch_px}
+    return {"model_type": "siglip_vision_model", **sizes, **tower_config(image)}
+
+
+def _tokenizer_files(vocabulary: bytes, spec: TokenizerSpec) -> dict[str, Any]:
+    """The vocabulary with its padding. SiglipTokenizer would want SentencePiece's file; the class named here does not clean."""
+    pieces = json.loads(vocabulary)["model"]["vocab"]
+    names = [piece for piece, _ in pieces] if isinstance(pieces, list) else sorted(pieces, key=pieces.__getitem__)
+    settings = {"pad_token": names[spec.pad_id], "model_max_length": spec.context_length, "padding_side": "right"}
+    return {
+        "tokenizer.json": vocabulary.decode(),
+        "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast", **settings},
+    }
+
+
 # The formats
 
 SIGLIP = replace(
@@ -151,7 +232,7 @@ SIGLIP = replace(
     table=lambda names: SIGLIP_NAMES,
     configuration=configuration,
     model_types=frozenset(TOWERS),
-    writer=None,
+    writer=Writer("transformers", "model.safetensors", _translate),
 )
 VISION: Format = replace(
     SIGLIP,

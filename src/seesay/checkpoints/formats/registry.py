@@ -92,8 +92,8 @@ def preprocessing_file(folder: Path, image_px: int) -> ImageSpec | None:
 
 
 def writers() -> dict[str, Writer]:
-    """Writers by target."""
-    return {each.writer.target: each.writer for each in FORMATS if each.writer is not None}
+    """Writers by target; of several formats of one library, that of the first writes all of them."""
+    return {each.writer.target: each.writer for each in reversed(FORMATS) if each.writer is not None}
 
 
 def writer(target: str) -> Writer:
