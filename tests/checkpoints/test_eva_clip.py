@@ -165,6 +165,7 @@ WRONG: tuple[tuple[str, str, Callable[[State], object], dict[str, Any], str], ..
     ("mean pooling", "eva-clip-01", without(), {"global_average_pool": True}, "global_average_pool = True: EVA-CLIP takes"),
     ("an unknown setting", "eva-clip-01", without(), {"window": 7}, "vision_cfg.window: unknown key"),
     ("another model's setting", "eva-clip-01", without(), {"eva_model_name": None}, "eva_model_name: expected a name"),
+    ("an MLP without end", "eva-clip-01", without(), {"mlp_ratio": 1e308}, "mlp_ratio: expected a number up to 100"),
     ("a side that is no number", "eva-clip-01", without(), {"image_size": "big"}, "vision_cfg.image_size: expected pixels"),
 )
 

@@ -149,7 +149,7 @@ def _of_eva(tower: Any) -> Facts:
     return {
         "image norm place": "post" if post else "pre",
         "image rotary": tower.rope is not None,
-        "image biases": getattr(block.attn, "q_bias", None) is not None or getattr(block.attn.q_proj, "bias", None) is not None,
+        "image biases": any(name.endswith(("q_bias", "q_proj.bias")) for name, _ in block.named_parameters()),
     }
 
 

@@ -96,7 +96,7 @@ def eva_clip_layer_scale(folder: Path) -> Made:
 
 @fixture
 def eva_clip_8b(folder: Path) -> Made:
-    """As EVA-CLIP-8B: RMS norms, no bias of queries and values. The package is older, but takes any norm."""
+    """As EVA-CLIP-8B: RMS norms, no bias of queries, values and the head. The package is older, but takes any norm."""
     cfg = config(qkv_bias=False, use_rms_norm=True, mlp_ratio=5)
     model = CustomCLIP(**config(qkv_bias=False, mlp_ratio=5))
     model.visual = EVAVisionTransformer(
@@ -110,4 +110,5 @@ def eva_clip_8b(folder: Path) -> Made:
         use_mean_pooling=False,
         norm_layer=partial(nn.RMSNorm, eps=1e-6),
     )
+    model.visual.head = nn.Linear(32, 24, bias=False)
     return saved(folder, model, cfg, 55, "module")

@@ -21,6 +21,7 @@ VISION = {
     *("postnorm", "rope", "pt_hw_seq_len", "intp_freq", "naiveswiglu", "subln", "use_rms_norm", "global_average_pool"),
     *("drop_path_rate", "patch_dropout", "xattn", "fusedLN"),  # of training, and faster kernels
 }
+MOST_MLP_RATIO = 100  # the largest of a published model is 8.6
 TEXT = {"context_length", "vocab_size", "width", "heads", "layers", "xattn", "fusedLN", "attn_mask", "ls_init_value"}
 
 
@@ -71,7 +72,9 @@ def _image(s: ForeignConfig, name: str) -> EvaConfig:
         s.faults.append(
             f"{s.at}.intp_freq: rotary positions of a grid of {rotary_grid} do not fit one of {image_px // patch_px}"
         )
-    depth, mlp_width = s.integer("layers", 12), int(width * s.number("mlp_ratio", 4.0))
+    depth, mlp_ratio = s.integer("layers", 12), s.number("mlp_ratio", 4.0)
+    if mlp_ratio > MOST_MLP_RATIO:
+        s.faults.append(f"{s.at}.mlp_ratio: expected a number up to {MOST_MLP_RATIO}, got {mlp_ratio!r}")
     raise_faults(s.faults, name)
     return EvaConfig(
         kind="eva",
@@ -80,7 +83,7 @@ def _image(s: ForeignConfig, name: str) -> EvaConfig:
         width=width,
         depth=depth,
         heads=width // head_width,
-        mlp_width=mlp_width,
+        mlp_width=int(width * mlp_ratio),
         mlp="swiglu" if s.values.get("naiveswiglu", False) else "gelu",
         rotary_grid=rotary_grid,
         inner_norm=bool(s.values.get("subln", False)),

@@ -11,12 +11,12 @@ from seesay.models.tower_config import ImageTowerConfig
 @dataclass(frozen=True)
 class EvaConfig(ImageTowerConfig):
     """The Vision Transformer of EVA-CLIP (Fang et al. 2022 and 2023, Sun et al. 2023 and 2024): class token, learned positions,
-    no key bias, a projection with bias.
+    no key bias.
 
     mlp "swiglu": silu(gate(x)) * up(x) (Shazeer 2020). rotary_grid: the side of the grid to which rotary positions (Su et al.
     2021) of any resolution are scaled; None without them. inner_norm: a norm before the last layer of attention and of the MLP.
-    norm_place "post": norms come after each branch, before its sum. norm "rms": without mean and bias. layer_scale: a learned
-    scale at the end of each branch.
+    norm_place "post": norms come after each branch, before its sum. norm "rms": without mean and bias. qkv_bias: of queries,
+    values and the linear projection. layer_scale: a learned scale at the end of each branch.
     """
 
     overridable: ClassVar[frozenset[str]] = frozenset(("heads", "image_px"))

@@ -14,7 +14,7 @@ def parameters(config: EvaConfig, dim: int) -> int:
     block = attention + mlp + 2 * norm * width
     block += norm * (width + inner) if config.inner_norm else 0
     block += 2 * width if config.layer_scale else 0
-    bias = dim if config.projection == "linear" else 0
+    bias = dim if config.projection == "linear" and config.qkv_bias else 0
     projection = projection_parameters(config.projection, width, dim) + bias
     return embeddings + config.depth * block + norm * width + projection
 

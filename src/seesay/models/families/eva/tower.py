@@ -126,7 +126,8 @@ class Eva(ImageTower):
         self.position_embedding = nn.Parameter(torch.zeros(config.grid**2 + 1, width))
         self.blocks = nn.ModuleList(EvaBlock(config) for _ in range(config.depth))
         self.norm_after = norm_layer(config, width)
-        self.projection = nn.Linear(width, dim) if config.projection == "linear" else projection(config.projection, width, dim)
+        linear = config.projection == "linear"
+        self.projection = nn.Linear(width, dim, config.qkv_bias) if linear else projection(config.projection, width, dim)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The input of the projection: (B, width)."""
