@@ -18,7 +18,10 @@ def modules_loaded_by(code: str) -> set[str]:
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
     loaded = modules_loaded_by("import seesay")
-    assert not {"numpy", "onnxruntime", "torch", "PIL", "tokenizers", "huggingface_hub", "ssl", "rich", "click"} & loaded
+    assert (
+        not {"numpy", "onnxruntime", "openvino", "torch", "PIL", "tokenizers", "huggingface_hub", "ssl", "rich", "click"}
+        & loaded
+    )
 
 
 def test_a_text_search_needs_no_image_library(tmp_path: Path) -> None:
@@ -39,7 +42,20 @@ def test_the_search_command_loads_nothing_that_it_does_not_need(tmp_path: Path) 
     modules_loaded_by(command.format(["index", str(tmp_path / "texts.txt"), "--library", library]))
     loaded = modules_loaded_by(command.format(["search", "a puppy", "--in", "texts", "--library", library]))
     assert {"click", "onnxruntime", "tokenizers"} <= loaded
-    heavy = {"PIL", "torch", "rich", "onnx", "filelock", "huggingface_hub", "http.client", "ftfy", "html", "sklearn", "scipy"}
+    heavy = {
+        "PIL",
+        "torch",
+        "openvino",
+        "rich",
+        "onnx",
+        "filelock",
+        "huggingface_hub",
+        "http.client",
+        "ftfy",
+        "html",
+        "sklearn",
+        "scipy",
+    }
     assert not heavy & loaded
 
 

@@ -1,9 +1,9 @@
 """An execution provider of ONNX Runtime: what computes a graph's nodes, and a session that truly runs on it."""
 
-import sys
 from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 from seesay.errors import MissingDevice
@@ -43,7 +43,7 @@ class Provider:
             if self.serial:
                 options.enable_mem_pattern = False  # DirectML's sessions cannot have it
             if self.device == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-                with redirect_stdout(sys.stderr):
+                with redirect_stdout(StringIO()):  # it prints what it does not find
                     onnxruntime.preload_dlls()  # CUDA and cuDNN from their packages
         # Its fallback prints what went wrong to stdout, tries the same again, and fails again.
         session = onnxruntime.InferenceSession(graph, options, providers=[(self.name, dict(self.options))], enable_fallback=0)
