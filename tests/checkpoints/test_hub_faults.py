@@ -14,10 +14,11 @@ from seesay.checkpoints.hub import allowance, patience, transfer
 from seesay.checkpoints.hub.allowance import Allowance
 from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError, LargeDownload
-from tests.checkpoints.test_pins import CLIP, NAME, OTHER, REPO, WEIGHTS, Seesay
+from tests.checkpoints.test_pins import CLIP, NAME, REPO, WEIGHTS, Seesay
 from tests.checkpoints.test_pins import environment as environment
 from tests.checkpoints.test_pins import hub as hub
 from tests.checkpoints.test_pins import seesay as seesay
+from tests.compat.tiny import make_hf, make_open_clip
 from tests.hub_server import HubServer, sha256
 
 DATA = bytes(range(256)) * 100
@@ -109,7 +110,8 @@ def test_two_models_of_a_hub_live_in_one_library(
     hub: HubServer, environment: dict[str, str], seesay: Seesay, photos: list[Path], tmp_path: Path
 ) -> None:
     """Indexed, searched, served and compared by their names on the hub; neither's vectors stand for the other's."""
-    hub.add("other/clip", OTHER)
+    hub.add(REPO, make_open_clip(tmp_path / "made" / "open_clip"))
+    hub.add("other/clip", make_hf(tmp_path / "made" / "hf"))
     album = tmp_path / "album"
     album.mkdir()
     for photo in photos[:3]:

@@ -19,7 +19,7 @@ from tests.parity.test_checkpoints import DATA
 from tests.reliability.test_full_disk import mount
 
 REPO, NAME = "someone/clip", "hf:someone/clip"
-CLIP, OTHER = DATA / "open-clip-native", DATA / "hf-clip-5"
+CLIP = DATA / "open-clip-native"
 WEIGHTS = "open_clip_model.safetensors"
 
 Seesay = Callable[..., "Done"]
