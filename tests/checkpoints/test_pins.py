@@ -5,21 +5,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from seesay.checkpoints.hub.source import hub_source
+from seesay.cli.main import _run
 from seesay.errors import ModelError
 from tests.hub_server import HubServer, git_hash, sha256
 from tests.parity.test_checkpoints import DATA
 from tests.reliability.test_full_disk import mount
 
 REPO, NAME = "someone/clip", "hf:someone/clip"
-CLIP, OTHER = DATA / "open-clip-native", DATA / "hf-clip-5"
+CLIP = DATA / "open-clip-native"
 WEIGHTS = "open_clip_model.safetensors"
 
-Seesay = Callable[..., "subprocess.CompletedProcess[str]"]
+Seesay = Callable[..., "Done"]
 
 
 @pytest.fixture
@@ -35,17 +38,30 @@ def environment(hub: HubServer, tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **places, "SEESAY_LIBRARY": str(tmp_path / "library")}
 
 
-@pytest.fixture
-def seesay(environment: dict[str, str]) -> Seesay:
-    """Runs a command in a process of its own, as the hub library reads its settings at its import."""
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
-    def run(*arguments: object, **more: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "seesay", *map(str, arguments)]
-        done = subprocess.run(
-            command, env={**environment, **more}, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
-        assert "Traceback" not in done.stderr
-        return done
+
+@pytest.fixture
+def seesay(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Seesay:
+    """Runs a command in this process. The hub library's cache is changed where it reads it: it looked for HF_HOME long ago."""
+
+    def run(*arguments: object, **more: str) -> Done:
+        with monkeypatch.context() as changed:
+            for name in ("HF_HOME", "HF_ENDPOINT", "SEESAY_CACHE", "SEESAY_LIBRARY"):
+                changed.setenv(name, environment[name])
+            for name, value in more.items():
+                changed.setenv(name, value)
+            changed.setattr(constants, "HF_HUB_CACHE", os.path.join(os.environ["HF_HOME"], "hub"))
+            changed.setattr(sys, "argv", ["seesay", *map(str, arguments)])
+            capfdbinary.readouterr()
+            code = _run()
+            sys.stdout.flush()
+            out, err = capfdbinary.readouterr()
+        return Done(code, out.decode(), err.decode())
 
     return run
 

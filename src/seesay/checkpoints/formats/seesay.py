@@ -50,12 +50,11 @@ def write_folder(clip: "Clip", vocabulary: bytes | None, folder: Path, storage: 
     storage "float32": weights in model.safetensors, and graphs that are held to a tolerance. Quantized weights are stored in
     the graphs alone, and their differences are measured only.
     """
-    from safetensors.torch import save_file
-
+    from seesay.checkpoints.containers.saving import save_tensors
     from seesay.checkpoints.export import TOLERANCE, WEIGHTS, verify, write_graphs
 
     if storage == "float32":
-        save_file({name: tensor.contiguous() for name, tensor in clip.state_dict().items()}, folder / WEIGHTS)
+        save_tensors({name: tensor.contiguous() for name, tensor in clip.state_dict().items()}, folder / WEIGHTS)
     write_graphs(clip, folder, storage)
     differences = verify(clip, folder, TOLERANCE if storage == "float32" else float("inf"))
     if vocabulary is not None:

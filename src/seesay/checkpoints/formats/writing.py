@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def write(clip: "Clip", vocabulary: bytes | None, folder: Path, writer: Writer) -> None:
     """Writes weights and configuration into an existing folder. Raises CheckpointError with every reason why not."""
-    from safetensors.torch import save_file
+    from seesay.checkpoints.containers.saving import save_tensors
 
     foreign = writer.translate(clip.config, vocabulary)
     state = clip.state_dict()
     if clip.config.image is None or clip.config.text is None:
         state.pop("logit_scale")  # a single tower has no logits
-    save_file(foreign_state(state, foreign), folder / writer.weights_file, metadata={"format": "pt"})
+    save_tensors(foreign_state(state, foreign), folder / writer.weights_file, metadata={"format": "pt"})
     for file, content in foreign.files.items():
         text = content if isinstance(content, str) else json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / file).write_text(text, encoding="utf-8")
