@@ -31,6 +31,7 @@ from seesay.errors import CheckpointError
 from seesay.models.clip import Clip
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.efficientnet.config import EfficientNetConfig
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
 from seesay.models.families.modified_resnet.tower import AttentionPool
 from seesay.models.families.vit.config import VitConfig
@@ -149,7 +150,7 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
             facts |= {"image norm before": c.norm_before, "image norm after pool": c.norm_after_pool}
             pool = c.attention_pool
             facts |= {"image pool": None if pool is None else (pool.queries, pool.heads, pool.width)}
-        case ModifiedResNetConfig() as c:
+        case EfficientNetConfig() | ModifiedResNetConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:
         case ClipTextConfig() as t:

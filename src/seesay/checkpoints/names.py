@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-How = Literal["same", "transpose", "stack", "scalar"]
+How = Literal["same", "transpose", "stack", "scalar", "temperature"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Row:
     """A foreign tensor name and the native names that it becomes; `{}` stands for a number, the same on both sides.
 
     how "transpose": the foreign tensor is the native one transposed; "stack": the native ones stacked along their first
-    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,). A row without native names is
+    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,); "temperature": one that divides
+    cosines, and becomes the logarithm of its inverse. A row without native names is
     recognised and left out, for the reason in `why`.
     """
 
@@ -68,7 +69,7 @@ class Origin:
                 return foreign[::-1]
             case "stack":
                 return (foreign[0] // self.parts, *foreign[1:]) if foreign else foreign
-            case "scalar":
+            case "scalar" | "temperature":
                 return ()
         return foreign
 

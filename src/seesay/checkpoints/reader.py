@@ -247,4 +247,6 @@ def _read(weights: Weights, origin: Origin) -> "Tensor":
             return tensor.chunk(origin.parts)[origin.part].contiguous()
         case "scalar":
             return tensor.reshape(())
+        case "temperature":
+            return -tensor.reshape(()).log()
     return tensor.contiguous()

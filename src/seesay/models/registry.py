@@ -109,6 +109,7 @@ _FAMILIES = "seesay.models.families."
 register(Family("vit", "image", _FAMILIES + "vit", "VitConfig", "Vit"))
 register(Family("modified-resnet", "image", _FAMILIES + "modified_resnet", "ModifiedResNetConfig", "ModifiedResNet"))
 register(Family("efficientnet-lite", "image", _FAMILIES + "efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLite"))
+register(Family("efficientnet", "image", _FAMILIES + "efficientnet", "EfficientNetConfig", "EfficientNet"))
 register(Family("clip-text", "text", _FAMILIES + "clip_text", "ClipTextConfig", "ClipText"))
 register(Family("bert", "text", _FAMILIES + "bert", "BertConfig", "Bert"))
 register(Family("cbow", "text", _FAMILIES + "cbow", "CbowConfig", "Cbow"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.formats import (
+    align,
     altclip,
     chinese_clip,
     hugging_face,
@@ -29,6 +30,7 @@ FORMATS: list[Format] = [
     open_clip.CUSTOM_TEXT,
     openai.FORMAT,
     open_clip.NATIVE,
+    align.FORMAT,
     altclip.FORMAT,
     m_clip.FORMAT,
     hugging_face.CHINESE_CLIP,
