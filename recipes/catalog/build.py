@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.checkpoints.description import Description
-from seesay.checkpoints.formats import altclip, open_clip_config
+from seesay.checkpoints.formats import align, altclip, open_clip_config
 from seesay.checkpoints.hub.catalog import FILE, Architecture
 from seesay.errors import CheckpointError
 from seesay.models.config import ImageConfig
@@ -129,6 +129,7 @@ def from_transformers() -> Iterator[tuple[str, Architecture]]:
 
     Values that equal the classes' defaults are left out, as in the published config.json.
     """
+    yield "align-base", _pair(align.describe({"vision_config": {"image_size": 289}}, None, "align-base"))
     yield "AltCLIP", _pair(altclip.describe({"vision_config": OPENAI_VIT_L_14}, None, "AltCLIP"))
 
 

@@ -21,7 +21,7 @@ def reference(image: Image.Image, spec: ImageSpec) -> np.ndarray:
     """What torchvision's Resize(resize_px), CenterCrop(size_px), ToTensor, Normalize do, step by step."""
     width, height = image.size
     if spec.resize == "squash":
-        width = height = spec.size_px
+        width = height = spec.resize_px
     elif width <= height:
         width, height = spec.resize_px, int(spec.resize_px * height / width)
     else:
@@ -122,3 +122,13 @@ def test_whatever_a_picture_brings_about_is_its_own_error(
     monkeypatch.setattr("seesay.images.preprocess.frame", fail)
     with pytest.raises(UnreadableImage, match=rf"^a: .*{reason}"):
         load_pixels(np.zeros((8, 8, 3), np.uint8), CLIP, name="a")
+
+
+def test_a_squashed_picture_may_be_cropped_afterwards() -> None:
+    """As EfficientNet's pictures are prepared for ALIGN: both sides resized, then a central crop."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 80, 3), dtype=np.uint8))
+    half = (0.5, 0.5, 0.5)
+    spec = ImageSpec(32, "squash", 40, "bilinear", half, half, crop="floored")
+    expected = np.asarray(image.resize((40, 40), Image.Resampling.BILINEAR).crop((4, 4, 36, 36)), dtype=np.float64)
+    pixels = load_pixels(np.asarray(image), spec)[0]
+    np.testing.assert_allclose(pixels, (expected / 127.5 - 1).transpose(2, 0, 1), atol=1e-6)

@@ -17,6 +17,7 @@ from seesay.models.config import ModelConfig
 from seesay.models.families.bert.config import BertConfig, Gate
 from seesay.models.families.cbow.config import CbowConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.efficientnet.config import EfficientNetConfig
 from seesay.models.families.efficientnet_lite.config import EfficientNetLiteConfig
 from seesay.models.families.eva.config import EvaConfig
 from seesay.models.families.eva.rotation import rotation
@@ -104,6 +105,7 @@ def test_positions_keep_their_size_and_their_prefix() -> None:
 LITE = EfficientNetLiteConfig(
     "efficientnet-lite", 64, ((1, 3, 1), (2, 3, 2), (1, 5, 2)), (8, 8, 12, 16, 24), 0, "linear", "batch"
 )
+EFFICIENTNET = EfficientNetConfig("efficientnet", 33, 8, ((2, 3, 1, 1, 8), (1, 3, 2, 6, 12), (2, 5, 2, 2, 5)), 0.25, 1e-3)
 VIT = VitConfig("vit", 32, 8, 16, 2, 2, 32, "gelu", 1e-5)
 SIGLIP = SiglipVitConfig("siglip-vit", 32, 8, 16, 2, 2, 32, "gelu_tanh", 1e-6, "linear")
 EVA = EvaConfig("eva", 32, 8, 16, 2, 2, 24, "swiglu", 16, inner_norm=True)
@@ -124,6 +126,8 @@ TOWERS = {
     "vit-pool": (replace(VIT, attention_pool=AttentionPoolConfig(3, 2, 12)), None),
     "vit-mean-pool": (replace(VIT, pooling="mean", attention_pool=AttentionPoolConfig(3, 2, 16)), None),
     "resnet": (RESNET, None),
+    "efficientnet": (EFFICIENTNET, None),
+    "efficientnet-mlp": (replace(EFFICIENTNET, projection="mlp", evenly_padded=(3,)), None),
     "lite": (LITE, None),
     "lite-mlp": (replace(LITE, head="mlp", norm="folded"), None),
     "lite-conse": (replace(LITE, head="conse", classes=7), None),

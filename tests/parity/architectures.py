@@ -314,6 +314,8 @@ XLM_R_LARGE = _sizes(1024, 24, 16, 4096, vocab_size=250002, max_position_embeddi
 ALTCLIPS: dict[str, tuple[int, Facts, Facts]] = {
     "BAAI/AltCLIP": (768, XLM_R_LARGE, VIT_L | {"patch_size": 14, "hidden_act": "quick_gelu"})
 }
+# After transformers' conversion of Kakao Brain's model.
+ALIGN: Facts = {"vision_config": {"image_size": 289, "hidden_dim": 640}, "projection_dim": 640}
 # After OpenCLIP's configurations of the same weights.
 WORLDWIDE = _sizes(1024, 24, 16, 4096, vocab_size=901629, bos_token_id=0, eos_token_id=2, pad_token_id=1)
 METACLIP_2S: dict[str, tuple[int, Facts, Facts]] = {
@@ -345,6 +347,7 @@ def hugging_face() -> Iterator[Built]:
             text_config=text | {"projection_dim": dim}, vision_config=vision | {"projection_dim": dim}, projection_dim=dim
         )
         yield _transformers(name, t.ChineseCLIPModel, config)
+    yield _transformers("kakaobrain/align-base", t.AlignModel, t.AlignConfig(**ALIGN), architecture="align-base")
     for name, (dim, text, vision) in METACLIP_2S.items():
         text, vision = text | {"projection_dim": dim}, vision | {"projection_dim": dim}
         config = t.MetaClip2Config(text_config=text, vision_config=vision, projection_dim=dim)
@@ -370,17 +373,20 @@ def _transformers(name: str, kind: Any, config: Any, architecture: str = "") -> 
     with TemporaryDirectory() as folder:
         model.config.save_pretrained(folder)
         saved = (Path(folder) / "config.json").read_text(encoding="utf-8")
-    chinese, masked = "Chinese" in kind.__name__, kind.__name__.startswith(("AltCLIP", "Chinese"))
+    chinese, masked = "Chinese" in kind.__name__, kind.__name__.startswith(("Align", "AltCLIP", "Chinese"))
+    align = kind.__name__.startswith("Align")
     facts: Facts = {}
     text, vision = getattr(config, "text_config", config), getattr(config, "vision_config", config)
     if "Text" not in kind.__name__:
-        facts |= {"image size": vision.image_size, "image patch": vision.patch_size, "image pooling": "cls"}
-        facts |= {"image norm before": True, "image norm after pool": False}
+        facts |= {"image size": vision.image_size}
+        if hasattr(vision, "patch_size"):
+            facts |= {"image patch": vision.patch_size, "image pooling": "cls"}
+            facts |= {"image norm before": True, "image norm after pool": False}
     if "Vision" not in kind.__name__:
         projected = kind.__name__ != "CLIPTextModel"
-        facts |= {"text head": "linear" if projected else "none"}
+        facts |= {"text head": "affine" if align else "linear" if projected else "none"}
         if masked:
-            positions = "from-zero" if chinese else "after-padding"
+            positions = "from-zero" if chinese or align else "after-padding"
             facts |= {"text pooling": "cls", "text pad id": text.pad_token_id, "text position ids": positions}
         else:
             facts |= {"text pooling": "eos", "text causal": True, "text context": 77}

@@ -31,6 +31,7 @@ from seesay.errors import CheckpointError
 from seesay.models.clip import Clip
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.families.efficientnet.config import EfficientNetConfig
 from seesay.models.families.eva.config import EvaConfig
 from seesay.models.families.eva.tower import EvaAttention, EvaMlp
 from seesay.models.families.modified_resnet.config import ModifiedResNetConfig
@@ -173,7 +174,7 @@ def stated_facts(checkpoint: Checkpoint) -> Facts:
         case EvaConfig() as c:
             facts |= {"image size": c.image_px, "image patch": c.patch_px, "image norm place": c.norm_place}
             facts |= {"image rotary": c.rotary_grid is not None, "image biases": c.qkv_bias}
-        case ModifiedResNetConfig() | TimmConfig() as c:
+        case EfficientNetConfig() | ModifiedResNetConfig() | TimmConfig() as c:
             facts |= {"image size": c.image_px}
     match d.text:
         case ClipTextConfig() as t:

@@ -10,6 +10,8 @@ import torch
 import transformers
 from torch import nn
 from transformers import (
+    AlignConfig,
+    AlignModel,
     AltCLIPConfig,
     AltCLIPModel,
     BertTokenizerFast,
@@ -28,6 +30,7 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
     CLIPVisionModelWithProjection,
+    EfficientNetImageProcessor,
     MetaClip2Config,
     MetaClip2Model,
 )
@@ -249,3 +252,55 @@ def m_clip_xlm_roberta(folder: Path) -> Made:
 def m_clip_bert(folder: Path) -> Made:
     settings = TEXT | {"pad_token_id": 0, "max_position_embeddings": 20}
     return m_clip(folder, 61, transformers.BertConfig(**settings), "sentence-transformers/LaBSE")
+
+
+@fixture
+def hf_align(folder: Path) -> Made:
+    """Odd and even sides, both paddings of strided convolutions, a stage with residuals; 17 pixels cut from 20."""
+    vision = {
+        "image_size": 17,
+        "width_coefficient": 0.25,
+        "depth_coefficient": 1.1,
+        "kernel_sizes": [3, 3, 5],
+        "in_channels": [32, 32, 48],
+        "out_channels": [32, 48, 96],
+        "strides": [1, 2, 2],
+        "num_block_repeats": [1, 1, 1],
+        "expand_ratios": [1, 6, 2],
+        "depthwise_padding": [4],
+        "hidden_dim": 24,
+    }
+    text = TEXT | {"vocab_size": 60, "num_hidden_layers": 1, "pad_token_id": 0, "max_position_embeddings": 20}
+    model = AlignModel(AlignConfig(text_config=text, vision_config=vision, projection_dim=24))
+    randomise(model, 62)
+    with torch.no_grad():
+        model.temperature.fill_(0.3)
+    model.save_pretrained(folder)
+    EfficientNetImageProcessor(
+        size={"height": 20, "width": 20},
+        crop_size={"height": 17, "width": 17},
+        do_center_crop=True,
+        rescale_factor=1 / 127.5,
+        rescale_offset=True,
+        do_normalize=False,
+        include_top=False,
+        resample=2,
+    ).save_pretrained(folder)
+
+    def image(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        states: list[torch.Tensor] = []
+        parts = [model.vision_model.embeddings, *model.vision_model.encoder.blocks]
+        hooks = [part.register_forward_hook(lambda _m, _i, y: states.append(y)) for part in parts]
+        out = tensor(model.get_image_features(pixel_values=x))
+        for hook in hooks:
+            hook.remove()
+        return out, states
+
+    def text_tower(x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        mask = (x != 0).long()
+        hidden = model.text_model(x, attention_mask=mask, output_hidden_states=True).hidden_states
+        return tensor(model.get_text_features(input_ids=x, attention_mask=mask)), list(hidden)
+
+    ids = text_ids(60, LENGTH, first=1, last=2, pad=0)
+    scale = -model.temperature.detach().log()  # the temperature divides cosines
+    return record(folder, model, image=image, text=text_tower, ids=ids, px=pixels(17), scale=scale) | {"file": ""}

@@ -127,6 +127,15 @@ def first_positions_only(checkpoint: Checkpoint) -> Clip:
     return replace(checkpoint, weights=replace(checkpoint.weights, container=joined.container)).model()
 
 
+def residual_first(checkpoint: Checkpoint) -> Clip:
+    """A residual where EfficientNet as ALIGN has it has none, though the shapes allow it."""
+    clip = checkpoint.model()
+    first: Any = clip.image.blocks[0]  # type: ignore[index]
+    assert not first.residual
+    first.residual = True
+    return clip
+
+
 def padding_hidden_in_place(checkpoint: Checkpoint) -> Clip:
     """CoCa's padding mask not one position late."""
     clip = checkpoint.model()
@@ -159,6 +168,13 @@ MUTATIONS: tuple[tuple[str, str, Mutation], ...] = (
     ("pooling moved by one", "openai-vit-archive", pooled_one_later("text")),
     ("the first patch pooled", "hf-vision-projection-4", pooled_one_later("image")),
     ("pooling at the highest id", "open-clip-eos", with_text(eos_id=299)),
+    ("every strided convolution padded alike", "hf-align-5", with_image(evenly_padded=(2, 4))),
+    ("no strided convolution padded evenly", "hf-align-4", with_image(evenly_padded=())),
+    ("another epsilon in batch norms", "hf-align-5", with_image(norm_eps=1e-5)),
+    ("the squeeze's bias dropped", "hf-align-5", dropped("squeeze.reduce.bias")),
+    ("the excitation's bias dropped", "hf-align-5", dropped("squeeze.expand.bias")),
+    ("ALIGN's projection's bias dropped", "hf-align-4", dropped("text.projection.bias")),
+    ("a residual in the first block of a stage", "hf-align-5", residual_first),
     ("the first token for the mean", "m-clip-xlm-roberta-5", with_text(pooling="cls")),
     ("M-CLIP's bias dropped", "m-clip-bert-5", dropped("text.projection.bias")),
     ("XLM-R taken for BERT", "m-clip-xlm-roberta-4", with_text(position_ids="from-zero")),
@@ -228,6 +244,7 @@ def test_a_mistake_is_noticed(name: str, fixture: str, mutate: Mutation) -> None
         "openai-resnet-archive",
         "hf-chinese-clip-5",
         "hf-altclip-5",
+        "hf-align-5",
         "hf-siglip-5",
         "open-clip-bert-pooler",
         "open-clip-coca",

@@ -282,4 +282,6 @@ def _read(weights: Weights, origin: Origin) -> "Tensor":
             return tensor.reshape(())
         case "squeeze":
             return tensor.reshape(squeezed(tuple(tensor.shape))).contiguous()
+        case "temperature":
+            return -tensor.reshape(()).log()
     return tensor.contiguous()

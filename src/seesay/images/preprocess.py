@@ -77,7 +77,7 @@ def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None 
     original_width, original_height = original or image.size
     reduced = max(1, round(original_width / image.width))  # 1, 2, 4 or 8
     whole = (0.0, 0.0, original_width / reduced, original_height / reduced)
-    if spec.resize == "squash":
+    if spec.resize == "squash" and spec.resize_px <= spec.size_px:
         return image.resize((spec.size_px, spec.size_px), resample, box=whole)
     width, height = _scaled(original_width, original_height, spec)
     left, top = _offset(width, spec), _offset(height, spec)
@@ -97,6 +97,8 @@ def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None 
 
 def _scaled(width: int, height: int, spec: ImageSpec) -> tuple[int, int]:
     """The size of the resized picture before it is cropped or padded, rounded as torchvision and OpenCLIP do it."""
+    if spec.resize == "squash":
+        return spec.resize_px, spec.resize_px
     if spec.resize == "longest":
         ratio = max(height / spec.size_px, width / spec.size_px)
         return max(1, round(width / ratio)), max(1, round(height / ratio))

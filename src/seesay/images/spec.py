@@ -13,7 +13,8 @@ class ImageSpec:
     """How a decoded picture becomes pixels (3, size_px, size_px) float32: resize, crop or pad, then (value - mean) / std.
 
     resize "shortest": the shorter side becomes `resize_px`, the longer one in proportion (rounded down); then a central crop.
-    resize "squash": both sides become `size_px`, regardless of the aspect ratio.
+    resize "squash": both sides become `size_px`, regardless of the aspect ratio; where `resize_px` is more, that, and then a
+    central crop.
     resize "longest": the longer side becomes `size_px`, the shorter one in proportion; bars of the grey level `fill` (0..255)
     pad it to a square.
     alpha "white": transparent pictures are composed on white; "drop": the alpha channel is ignored, as in most CLIP code.

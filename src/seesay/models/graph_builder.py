@@ -225,10 +225,10 @@ class GraphBuilder:
         parts = (self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
         return self.node("LayerNormalization", x, *parts, axis=-1, epsilon=eps)
 
-    def batch_norm(self, x: str, name: str) -> str:
+    def batch_norm(self, x: str, name: str, eps: float = 1e-5) -> str:
         """Batch norm with its running statistics, which ONNX Runtime folds into the convolution before it."""
         parts = (self.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
-        return self.node("BatchNormalization", x, *parts, epsilon=1e-5)
+        return self.node("BatchNormalization", x, *parts, epsilon=eps)
 
     def projection(self, x: str, kind: Projection, *, output: str = "") -> str:
         """The tower's `projection`: x (rows, width) -> (rows, dim)."""

@@ -112,6 +112,7 @@ register(Family("siglip-vit", "image", _FAMILIES + "siglip_vit", "SiglipVitConfi
 register(Family("eva", "image", _FAMILIES + "eva", "EvaConfig", "Eva"))
 register(Family("modified-resnet", "image", _FAMILIES + "modified_resnet", "ModifiedResNetConfig", "ModifiedResNet"))
 register(Family("efficientnet-lite", "image", _FAMILIES + "efficientnet_lite", "EfficientNetLiteConfig", "EfficientNetLite"))
+register(Family("efficientnet", "image", _FAMILIES + "efficientnet", "EfficientNetConfig", "EfficientNet"))
 register(Family("timm", "image", _FAMILIES + "timm", "TimmConfig", "Timm"))
 register(Family("clip-text", "text", _FAMILIES + "clip_text", "ClipTextConfig", "ClipText"))
 register(Family("bert", "text", _FAMILIES + "bert", "BertConfig", "Bert"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.formats import (
+    align,
     altclip,
     big_vision,
     chinese_clip,
@@ -37,6 +38,7 @@ FORMATS: list[Format] = [
     hugging_face_siglip.SIGLIP,
     hugging_face_siglip.VISION,
     hugging_face_siglip.TEXT,
+    align.FORMAT,
     altclip.FORMAT,
     m_clip.FORMAT,
     hugging_face.CHINESE_CLIP,

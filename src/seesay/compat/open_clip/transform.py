@@ -39,7 +39,7 @@ class TrainPreprocess:
     def __call__(self, image: "ImageInput") -> Tensor:
         picture = read(image, alpha=self.spec.alpha).image
         part = picture.crop(train_crop(*picture.size))
-        return torch.from_numpy(load_pixels(part, replace(self.spec, resize="squash"))[0])
+        return torch.from_numpy(load_pixels(part, replace(self.spec, resize="squash", resize_px=self.spec.size_px))[0])
 
 
 def train_crop(width: int, height: int) -> tuple[int, int, int, int]:
@@ -106,6 +106,7 @@ def changed_spec(
         std=_three(std or spec.std),
         interpolation=interpolation or spec.interpolation,
         resize=resize_mode or spec.resize,
+        resize_px=spec.size_px if resize_mode == "squash" else spec.resize_px,
     )
 
 
