@@ -11,7 +11,7 @@ Goal: none of ONNX Runtime. OpenVINO becomes what `--engine auto` takes where ev
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def encode(engine: Engine, array: np.ndarray) -> None:
         engine.encode_tokens(array)
 
 
-def in_turns(contenders: dict[str, Callable[[], None]], seconds: float) -> tuple[dict[str, float], dict[str, float]]:
+def in_turns(contenders: Mapping[str, Callable[[], None]], seconds: float) -> tuple[dict[str, float], dict[str, float]]:
     """Each contender's best time and least processor time of a round, both in seconds."""
     wall, cpu = dict.fromkeys(contenders, float("inf")), dict.fromkeys(contenders, float("inf"))
     for work in contenders.values():

@@ -8,7 +8,7 @@ from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import hugging_face
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.formats.format import Evidence, Format, has_any
-from seesay.checkpoints.formats.hugging_face import RESAMPLE, tower_settings
+from seesay.checkpoints.formats.hugging_face import RESAMPLE, tower_values
 from seesay.checkpoints.formats.tables import BERT, POOLER_UNUSED
 from seesay.checkpoints.formats.transformers_config import BERT_DEFAULTS, bert_config
 from seesay.checkpoints.names import Table, layer, nested, row
@@ -67,9 +67,9 @@ def describe(config: Mapping[str, Any], processor: hugging_face.Processor | None
     """An AlignModel. Raises CheckpointError with every fault. name: the file, for messages."""
     faults: list[str] = []
     s = ForeignConfig(config, "", faults)
-    values = tower_settings(s, "text", BERT_DEFAULTS) | {"model_type": "bert"}
+    values = tower_values(s, "text", BERT_DEFAULTS) | {"model_type": "bert"}
     text = bert_config(values, pooling="cls", head="affine", at="text_config", faults=faults)
-    image = _efficientnet(ForeignConfig(tower_settings(s, "vision", VISION_DEFAULTS), "vision_config", faults))
+    image = _efficientnet(ForeignConfig(tower_values(s, "vision", VISION_DEFAULTS), "vision_config", faults))
     dim = s.integer("projection_dim", 640)
     if not faults and image.feature_width != dim:
         faults.append(f"projection_dim: {dim}, and the image tower, which has no projection, ends in {image.feature_width}")
