@@ -15,7 +15,7 @@ class Row:
 
     how "transpose": the foreign tensor is the native one transposed; "stack": the native ones stacked along their first
     axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,); "squeeze": the foreign tensor has
-    sides of 1 before the native one's; "temperature": one number that divides cosines, and becomes the logarithm of its inverse.
+    sides of 1 before the native one's; "temperature": one number that divides cosines, becoming the logarithm of its inverse.
     A row without native names is recognised and left out, for the reason in `why`.
     """
 
