@@ -92,8 +92,8 @@ def describe(config: Mapping[str, Any], folder: Path) -> Description:
     kind = s.choice("model_type", {kind: kind for kind in TOWERS})
     raise_faults(faults, name)
     whole = len(TOWERS[kind]) == 2
-    text: TextConfig | None = None
-    image: ImageConfig | None = None
+    text: ClipTextConfig | None = None
+    image: SiglipVitConfig | None = None
     dim = 0
     if "text" in TOWERS[kind]:
         values = tower_values(s, "text", TEXT_DEFAULTS) if whole else TEXT_DEFAULTS | dict(config)
