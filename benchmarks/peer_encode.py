@@ -58,7 +58,7 @@ def open_clip_encoder(folder: Path) -> Encode:
 def transformers_encoder(folder: Path) -> Encode:
     import transformers
 
-    model = transformers.CLIPModel.from_pretrained(folder).eval()
+    model = transformers.AutoModel.from_pretrained(folder).eval()
 
     def encode(given: str, inputs: torch.Tensor) -> Any:
         out = model.get_image_features(inputs) if given.startswith("images") else model.get_text_features(inputs)

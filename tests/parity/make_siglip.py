@@ -111,7 +111,7 @@ def flax_tower(
 
     def attention(name: str, *layers: int) -> dict[str, np.ndarray]:
         split = (heads, width // heads)
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for each in ("query", "key", "value"):
             arrays |= dense(f"{name}/{each}", (width, *split), split, width, *layers)
         return arrays | dense(f"{name}/out", (*split, width), (width,), width, *layers)
@@ -149,7 +149,7 @@ def npz(folder: Path, seed: int, root: str, *, stacked: bool) -> Made:
     arrays = flax_tower(random, "img", 24, 3, 48, stacked=stacked) | flax_tower(random, "txt", 16, 2, 64, stacked=stacked)
     arrays |= {"t": np.array([1.3]), "b": np.array([-2.1])}
     saved = {root + name: value.astype(np.float32) for name, value in arrays.items()}
-    np.savez(folder / "siglip.npz", **saved)
+    np.savez(folder / "siglip.npz", **saved)  # type: ignore[arg-type]
     model, _ = tiny("vit_so400m_patch16_siglip_256", **TANH)
     load_big_vision_weights(model, str(folder / "siglip.npz"))
     return recorded(model, folder, gradients=False) | {"file": "siglip.npz"}

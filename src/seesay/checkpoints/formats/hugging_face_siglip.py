@@ -93,7 +93,7 @@ def describe(config: Mapping[str, Any], folder: Path) -> Description:
     raise_faults(faults, name)
     whole = len(TOWERS[kind]) == 2
     text: ClipTextConfig | None = None
-    image: ImageConfig | None = None
+    image: SiglipVitConfig | None = None
     dim = 0
     if "text" in TOWERS[kind]:
         values = tower_values(s, "text", TEXT_DEFAULTS) if whole else TEXT_DEFAULTS | dict(config)
