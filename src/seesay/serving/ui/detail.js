@@ -196,11 +196,13 @@ export class Detail {
       results: [result],
     } = await post("/v1/classify", { images: [{ id }], labels: names, templates: ["{}"] }, { signal });
     const best = mostLikely(result.scores).slice(0, SHOWN);
-    place.querySelector(".labels").replaceChildren(
-      el("h3", { text: t("labels") }),
-      bars(best),
-      el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
-    );
+    place
+      .querySelector(".labels")
+      .replaceChildren(
+        el("h3", { text: t("labels") }),
+        bars(best),
+        el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
+      );
   }
 }
 
