@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 import seesay
+from seesay.checkpoints.formats import siglip_trunk
 from seesay.checkpoints.hub.catalog import find
 from seesay.checkpoints.inspect import inspect
 from seesay.checkpoints.overrides import Overrides
@@ -277,3 +278,9 @@ def test_settings_by_rule() -> None:
     assert (d.text.heads, d.image.heads, d.text.activation) == (2, 3, "gelu_tanh")  # type: ignore[union-attr]
     assert d.image_spec is not None
     assert (d.image_spec.resize, d.image_spec.mean, d.image_spec.interpolation) == ("squash", (0.5, 0.5, 0.5), "bilinear")
+
+
+def test_perception_encoder_is_not_taken_for_siglip() -> None:
+    names = {"visual.trunk.attn_pool.latent", "visual.trunk.pos_embed", "visual.trunk.blocks.0.attn.qkv.weight"}
+    assert siglip_trunk.TRUNK.recognises(names)
+    assert not siglip_trunk.TRUNK.recognises(names | {"visual.trunk.cls_token"})

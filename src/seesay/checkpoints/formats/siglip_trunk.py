@@ -77,7 +77,7 @@ def _configure(s: ForeignConfig) -> SiglipVitConfig:
 
 
 def _recognises(names: Collection[str]) -> bool:
-    return MARK in names
+    return MARK in names and "visual.trunk.cls_token" not in names  # Perception Encoder pools so, too, with a class token
 
 
 TRUNK = Trunk(models=lambda name: name in MODELS, configure=_configure, recognises=_recognises, table=lambda names: NAMES)
