@@ -261,7 +261,6 @@ WRONG_TRUNKS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"timm_proj": "linear"}, r"timm_proj: 'linear' is not one of None"),
     ({"timm_window": 7}, r"timm_window: unknown key"),
     ({"timm_model_name": "eva_giant_patch14_224"}, r"left over: visual\.trunk\.blocks\.0\.attn\.norm\.weight"),
-    ({"timm_model_name": "eva02_tiny_patch14_224"}, r"timm_model_name: 'eva02_tiny_patch14_224' is"),
 )
 
 
