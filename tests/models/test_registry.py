@@ -119,7 +119,10 @@ def test_its_configuration_is_read_as_strictly_as_any(toy: Family, tmp_path: Pat
     for image, message in (
         ({"kind": "toy", "image_px": 32, "cells": 0, "width": 8}, "image.cells: expected at least 1, got 0"),
         ({"kind": "toy", "image_px": 32, "cells": 2, "wide": 8}, "image.wide: unknown key; did you mean 'width'"),
-        ({"kind": "bert"}, "image.kind: expected one of 'vit', 'modified-resnet', 'efficientnet-lite', 'toy', got 'bert'"),
+        (
+            {"kind": "bert"},
+            "image.kind: expected one of 'vit', 'modified-resnet', 'efficientnet-lite', 'efficientnet', 'toy', got 'bert'",
+        ),
     ):
         (tmp_path / "config.json").write_text(json.dumps(config | {"image": image}), encoding="utf-8")
         with pytest.raises(ModelError, match=message):

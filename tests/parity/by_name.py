@@ -40,7 +40,9 @@ from tests.parity.architectures import LIBRARIES, REFUSED, Built, Facts, open_cl
 
 GELU_ALL_THE_SAME = ("open_clip/ViT-B-16/dfn2b",)  # OpenCLIP's flag is wrong here; the catalogue's entry says why
 STORED = Path(__file__).parent / "data" / "by_name.json"
-LEFT_OUT = re.compile(r"input_resolution$|context_length$|vocab_size$|text_decoder\.")  # of OpenAI's archives, and CoCa
+LEFT_OUT = re.compile(
+    r"input_resolution$|context_length$|vocab_size$|text_decoder\.|text_model\.pooler\."
+)  # OpenAI, CoCa, ALIGN
 PROBE = torch.linspace(-4, 4, 801)
 
 
