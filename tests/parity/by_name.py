@@ -45,8 +45,8 @@ from tests.parity.siglip_architectures import siglips
 
 GELU_ALL_THE_SAME = ("open_clip/ViT-B-16/dfn2b",)  # OpenCLIP's flag is wrong here; the catalogue's entry says why
 STORED = Path(__file__).parent / "data" / "by_name.json"
-# OpenAI's archives, CoCa's decoder, EVA's tables of rotary positions
-LEFT_OUT = re.compile(r"input_resolution$|context_length$|vocab_size$|text_decoder\.|.*\.rope\.")
+# OpenAI's archives, CoCa's decoder, ALIGN's pooler, EVA's tables of rotary positions
+LEFT_OUT = re.compile(r"input_resolution$|context_length$|vocab_size$|text_decoder\.|text_model\.pooler\.|.*\.rope\.")
 PROBE = torch.linspace(-4, 4, 801)
 
 
