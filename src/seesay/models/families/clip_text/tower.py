@@ -69,7 +69,8 @@ class ClipText(TextTower):
     def groups(self) -> list[Group]:
         *blocks, last = self.blocks
         stem: Group = [self.token_embedding, self.position_embedding]
-        stem += [] if self.class_embedding is None else [self.class_embedding]
+        if self.class_embedding is not None:
+            stem = [*stem, self.class_embedding]
         return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
     def hidden_states(self, ids: Tensor) -> list[Tensor]:
@@ -90,7 +91,8 @@ class ClipText(TextTower):
         """Options of the blocks: for the class token a mask (B, 1, L + 1, L + 1)."""
         if self.config.pooling != "class":
             return {"causal": self.config.causal}
-        visible = F.pad(ids != self.config.pad_id, (1, 0), value=True)[:, None, None, :]  # one late, as trained
+        is_token = torch.ne(ids, self.config.pad_id or 0)
+        visible = F.pad(is_token, (1, 0), value=True)[:, None, None, :]  # one late, as trained
         length = visible.shape[-1]
         every = torch.ones(length, length, dtype=torch.bool, device=ids.device)
         return {"mask": visible & (every.tril() if self.config.causal else every)}
