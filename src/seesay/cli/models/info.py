@@ -36,17 +36,22 @@ def info(model: str, as_json: bool) -> int:
             _("{model} is a checkpoint, which has no card; what it is says: seesay models inspect {model}").format(model=model)
         )
     source, published = find_source(model)
-    opened = asked(lambda download_gb: load(model, download_gb=download_gb)) if published is None else None
     pinned = None if isinstance(source, os.PathLike) else pin_of(source)
-    if as_json:
-        echo_json({**(_json(opened) if opened else catalog_json(published)), "pinned": pinned})
-    elif opened:
-        _print_model(opened)
-        echo_pin(pinned)
-    else:
+    if published is not None:
+        if as_json:
+            echo_json({**catalog_json(published), "pinned": pinned})
+            return 0
         _print_published(published)
         echo_pin(pinned)
         click.echo(_("\nUse it: --model {id}").format(id=published.id))
+        return 0
+    opened = asked(lambda download_gb: load(model, download_gb=download_gb))
+    pinned = None if isinstance(source, os.PathLike) else pin_of(source)  # by now it is
+    if as_json:
+        echo_json({**_json(opened), "pinned": pinned})
+        return 0
+    _print_model(opened)
+    echo_pin(pinned)
     return 0
 
 
