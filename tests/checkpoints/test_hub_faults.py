@@ -1,6 +1,7 @@
 """What a hub or its storage does wrong, told in words; and two models side by side under their hub names."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seesay.checkpoints.hub import allowance, patience, transfer
+from seesay.checkpoints.hub import patience, transfer
 from seesay.checkpoints.hub.allowance import Allowance
 from seesay.checkpoints.hub.url import url_file
 from seesay.errors import DownloadError, LargeDownload
@@ -45,7 +46,7 @@ def test_a_hub_that_is_busy_for_long_is_not_waited_for(hub: HubServer, seesay: S
 
 def test_waiting_is_bounded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     one = patience.Patience("a.test")
     assert not one.wait(patience.LONGEST_WAIT_S + 1)
     assert [one.wait(2) for _ in range(patience.WAITS + 1)] == [True] * patience.WAITS + [False]
@@ -161,8 +162,8 @@ def test_a_file_larger_than_allowed_or_than_the_disk_is_not_begun(
     with pytest.raises(LargeDownload, match=r"big is a download of 0\.0 GB") as caught:
         url_file(url, sha256=None, name="a.pt", allowance=Allowance("big", limit_gb=1e-5))
     assert (caught.value.name, caught.value.size_bytes) == ("big", len(DATA))
-    usage = allowance.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(allowance.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(DownloadError, match=r"big needs 0\.0 MB, and .* has 0\.0 MB free"):
         url_file(url, sha256=None, name="a.pt", allowance=Allowance("big"))
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]

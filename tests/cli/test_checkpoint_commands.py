@@ -43,6 +43,15 @@ def test_choose_fits_language_and_memory_and_says_what_is_estimated(run: Run) ->
     assert all(model["estimated_memory_mb"] <= 2000 for model in result["models"])
     assert all(model["estimated_images_per_s"] > 0 for model in result["models"])
     assert "estimates" in run("models", "choose", "--ram", "1G").out
+    assert result["models"][0]["score"]["task"] == "COCO-CN text to image"
+    assert all(model["licence_source"] for model in result["models"] if model["licence"])
+    values = [model["score"]["value"] for model in result["models"] if model["score"]["task"] == "COCO-CN text to image"]
+    assert values == sorted(values, reverse=True)
+    assert result["machine"]["bundled_measured_images_per_s"] > 0
+    named = json.loads(run("models", "choose", "--task", "zero-shot", "--json").out)["models"]
+    assert {model["score"]["task"] for model in named} == {"ImageNet-1k zero-shot"}
+    without = run("models", "choose", "--no-torch", "--language", "xx")
+    assert (without.code, "runs without torch" in without.err or "no published model" in without.err) == (2, True)
     for bad in ("lots", "1M"):
         refused = run("models", "choose", "--ram", bad)
         assert refused.code == 2
