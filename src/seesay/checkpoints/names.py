@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-How = Literal["same", "transpose", "stack", "scalar", "squeeze", "temperature"]
+How = Literal["same", "transpose", "stack", "scalar", "single", "squeeze", "temperature"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Row:
     """A foreign tensor name and the native names that it becomes; `{}` stands for a number, the same on both sides.
 
     how "transpose": the foreign tensor is the native one transposed; "stack": the native ones stacked along their first
-    axis (fused query, key, value); "scalar": one number, stored with the shape () or (1,); "squeeze": the foreign tensor has
-    sides of 1 before the native one's; "temperature": one number that divides cosines, becoming the logarithm of its inverse.
+    axis (fused query, key, value); "scalar" and "single": one number, stored with the shape () or (1,), and written with the
+    former or the latter; "squeeze": the foreign tensor has sides of 1 before the native one's; "temperature": one number that
+    divides cosines, becoming the logarithm of its inverse.
     A row without native names is recognised and left out, for the reason in `why`.
     """
 
@@ -69,7 +70,7 @@ class Origin:
                 return foreign[::-1]
             case "stack":
                 return (foreign[0] // self.parts, *foreign[1:]) if foreign else foreign
-            case "scalar" | "temperature":
+            case "scalar" | "single" | "temperature":
                 return () if foreign in ((), (1,)) else foreign
             case "squeeze":
                 return squeezed(foreign)

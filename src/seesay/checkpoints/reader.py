@@ -278,7 +278,7 @@ def _read(weights: Weights, origin: Origin) -> "Tensor":
             return tensor.T.contiguous()
         case "stack":
             return tensor.chunk(origin.parts)[origin.part].contiguous()
-        case "scalar":
+        case "scalar" | "single":
             return tensor.reshape(())
         case "squeeze":
             return tensor.reshape(squeezed(tuple(tensor.shape))).contiguous()

@@ -21,7 +21,7 @@ from seesay.checkpoints.formats.hugging_face import (
     tower_config,
     tower_values,
 )
-from seesay.checkpoints.formats.tables import SCALE, qkv
+from seesay.checkpoints.formats.tables import qkv
 from seesay.checkpoints.formats.transformers_config import sizes
 from seesay.checkpoints.formats.writing import require_expressible
 from seesay.checkpoints.names import Table, ignored, layer, nested, row
@@ -51,7 +51,8 @@ SIGLIP_TEXT_NAMES: Table = (*TEXT_NAMES, *layer("head", "projection"))
 SIGLIP_NAMES: Table = (
     *nested(VISION_NAMES, "vision_model.", "image."),
     *nested(SIGLIP_TEXT_NAMES, "text_model.", "text."),
-    *SCALE,
+    row("logit_scale", "logit_scale", how="single"),
+    row("logit_bias", "logit_bias", how="single"),
 )
 
 # Configuration: config.json

@@ -43,6 +43,8 @@ def foreign_state(state: "Mapping[str, Tensor]", foreign: ForeignModel) -> "dict
             if match := pattern.fullmatch(name):
                 parts = [remaining.pop(native.format(*match.groups())) for native in row.native]
                 value = torch.cat(parts) if len(parts) > 1 else parts[0].T if row.how == "transpose" else parts[0]
+                if row.how == "single":
+                    value = value.reshape(1)
                 if row.how == "squeeze":  # all that are stored so have three sides
                     value = value.reshape(*[1] * (3 - value.ndim), *value.shape)
                 renamed[row.foreign.format(*match.groups())] = value.detach().clone().contiguous()
