@@ -54,7 +54,6 @@ def test_every_fact_has_its_source_and_fits_the_others(model: object) -> None:
     assert entry.source.repo or entry.source.url
     assert entry.source.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.source.sha256)
     assert entry.languages
-    assert entry.graphs is None or (entry.graphs.repo and entry.graphs.cited)
     for score in entry.scores:
         assert 0 < score.value < 1
         assert score.source

@@ -50,8 +50,11 @@ def test_choose_fits_language_and_memory_and_says_what_is_estimated(run: Run) ->
     assert result["machine"]["bundled_measured_images_per_s"] > 0
     named = json.loads(run("models", "choose", "--task", "zero-shot", "--json").out)["models"]
     assert {model["score"]["task"] for model in named} == {"ImageNet-1k zero-shot"}
-    without = run("models", "choose", "--no-torch", "--language", "xx")
-    assert (without.code, "runs without torch" in without.err or "no published model" in without.err) == (2, True)
+    without = json.loads(run("models", "choose", "--no-torch", "--json").out)["models"]
+    assert without
+    assert all(model["id"].startswith("hf:") for model in without)  # none is prepared here
+    nothing = run("models", "choose", "--no-torch", "--language", "xx", "--ram", "0.5G")
+    assert (nothing.code, "without torch" in nothing.err or "no published model" in nothing.err) == (2, True)
     for bad in ("lots", "1M"):
         refused = run("models", "choose", "--ram", bad)
         assert refused.code == 2
