@@ -4,6 +4,7 @@ The hub library reads its environment when it is imported, so whatever uses it r
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -413,5 +414,5 @@ def test_a_log_is_told_how_far_a_download_is(
     monkeypatch.setattr("seesay.system.progress.EVERY_S", 0.0)
     transfer.transfer(url, tmp_path / "told.pt", expected=sha256(whole))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("seesay: told.pt (MB): 1 of 6")
+    assert re.match(r"seesay: told\.pt \(MB\): [1-5] of 6", lines[0])
     assert len(lines) >= 3  # how many chunks there are depends on the network

@@ -84,8 +84,8 @@ def test_files_that_are_not_there_are_told(hub: HubServer, seesay: Seesay, tmp_p
     hub.add("a/gone", CLIP)
     del hub.stored[f"/storage/{sha256((CLIP / WEIGHTS).read_bytes())}"]
     cases = {
-        "hf:a/bare": "a/bare has no weights that SeeSay reads (such as open_clip_model.safetensors); it has README.md",
-        f"{NAME}/none.pt": f"{REPO} has no weights that SeeSay reads (such as none.pt); it has",
+        "hf:a/bare": "a/bare has no weights that SeeSay reads (such as open_clip_model.safetensors) and no graphs",
+        f"{NAME}/none.pt": f"{REPO} has no weights that SeeSay reads (such as none.pt) and no graphs",
         f"{NAME}@v9": f"{REPO} at {hub.url} has no revision 'v9'",
         "hf:a/gone": "the server answered 404 Not Found",
         "hf:a/../b": "'hf:a/../b' is not a name on a hub",

@@ -128,7 +128,7 @@ def test_it_is_converted_and_loaded(folder: Path, tmp_path: Path) -> None:
 def test_it_is_written_where_it_can_express_the_model(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="Toy cannot express this model exactly"):
         convert_to(open_fixture("cn-clip-vit")[0], tmp_path / "made", "toy")
-    with pytest.raises(InputError, match="no format 'other' can be written; there are toy, "):
+    with pytest.raises(InputError, match="no format 'other' can be written; there are .*toy"):
         convert_to(open_fixture("openai-vit-archive")[0], tmp_path / "made", "other")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Route, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from seesay.library import Library
 from seesay.model import Model
@@ -125,6 +125,15 @@ def names(page: Page) -> list[str]:
     return found
 
 
+def wait_until(page: Page, script: str, argument: object = None, *, seconds: float = 20) -> None:
+    """Waits until a script gives true. Playwright's own wait evaluates in the page after a while, which the page forbids."""
+    for _ in range(int(seconds / 0.05)):
+        if page.evaluate(script, argument):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"not so within {seconds} s: {script}")
+
+
 def search(page: Page, words: str) -> None:
     """Types words, and waits until the hits are shown: at the latest for two seconds, as a view may show none of them."""
     page.wait_for_selector("body[data-view]", state="attached")  # when the page begins it asks once more for what is typed
@@ -132,8 +141,8 @@ def search(page: Page, words: str) -> None:
         page.fill("#words", words)
     hits = got.value.json().get("results")
     if hits:
-        with suppress(TimeoutError):
-            page.wait_for_function(FIRST_IS, arg=hits[0]["id"], timeout=2000)
+        with suppress(AssertionError):
+            wait_until(page, FIRST_IS, hits[0]["id"], seconds=2)
     page.wait_for_timeout(100)
 
 

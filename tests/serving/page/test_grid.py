@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from seesay.library import Library
 from seesay.model import Model
 from tests.picture_server import png
-from tests.serving.page.conftest import Visit, cells, search, serve_library
+from tests.serving.page.conftest import Visit, cells, search, serve_library, wait_until
 
 
 def test_views_are_found_as_they_were_left(visit: Visit) -> None:
@@ -19,12 +19,12 @@ def test_views_are_found_as_they_were_left(visit: Visit) -> None:
     page.wait_for_timeout(300)
     page.evaluate("location.hash = '#/try'")
     expect(page.locator(".matrix")).to_be_visible()
-    page.wait_for_function("scrollY === 0")
+    wait_until(page, "scrollY === 0")
     page.evaluate("scrollTo(0, 200)")
     page.wait_for_timeout(200)
     page.locator("#menu-button").click()
     page.evaluate("location.hash = '#/'")
-    page.wait_for_function("scrollY === 1500")
+    wait_until(page, "scrollY === 1500")
     expect(page.locator("#menu")).not_to_be_visible()
 
 
@@ -39,7 +39,7 @@ def test_another_list_begins_at_the_top(visit: Visit) -> None:
         assert page.evaluate("scrollY") == y
 
     def down() -> None:
-        page.wait_for_function("() => { scrollTo(0, 900); return scrollY === 900; }")  # once the list is long enough
+        wait_until(page, "() => { scrollTo(0, 900); return scrollY === 900; }")  # once the list is long enough
 
     down()
     search(page, "fruit")

@@ -12,7 +12,7 @@ def test_the_playground(visit: Visit) -> None:
     expect(page.locator("#try .bars li")).to_have_count(3)
     expect(page.locator("#try .bars li").first).to_contain_text("a dog")
     page.get_by_label("What it could be").fill("a fish")
-    expect(page.locator("#try .note")).to_have_text("Write at least two lines.")
+    expect(page.locator("#try .note[role=status]")).to_have_text("Write at least two lines.")
     page.get_by_label("Texts, one a line").fill("a dog\n一只狗\na car")
     expect(page.locator(".matrix tbody tr")).to_have_count(3)
     first = [float(cell) for cell in page.locator(".matrix tbody td:nth-child(2)").all_text_contents()]

@@ -1,4 +1,4 @@
-"""ALIGN (Jia et al. 2021) in Hugging Face transformers (4.x and 5.x): EfficientNet with BERT for texts."""
+"""ALIGN (Jia and others, 2021) in Hugging Face transformers (4.x and 5.x): EfficientNet with BERT for texts."""
 
 import math
 from collections.abc import Mapping

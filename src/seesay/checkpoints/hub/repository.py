@@ -12,7 +12,7 @@ The hub library names files, finds versions and keeps the cache. Files are fetch
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,6 @@ def hub_folder(
     revision: str | None = None,
     check: Callable[[Path], None] | None = None,
     variant: str | None = None,
-    sha256s: Mapping[str, str] | None = None,
     update: bool = False,
     allowance: Allowance | None = None,
 ) -> Path:
@@ -83,11 +82,11 @@ def hub_folder(
 
     All files are of one commit, cached weights are preferred to others, and the folder must not be written to. check: called
     with the folder when all files but the weights are present; it may raise a ModelError before the weights are fetched.
-    sha256s: of files whose content is known beforehand. update: what the revision stands for now, and pinned to that.
+    update: what the revision stands for now, and pinned to that.
     """
     with explained(repo, None, revision):
         snapshot = _snapshot(repo, revision, update=update)
-        patterns, sha256s = tuple(patterns), sha256s or {}
+        patterns = tuple(patterns)
         names = repository_files(snapshot.files, patterns, snapshot.cached_weights(weights) or weights, repo, variant)
         described = [name for name in names if name in patterns]
         folders = [snapshot.path(name).parents[name.count("/")] for name in described]
@@ -95,7 +94,7 @@ def hub_folder(
             check(folders[0])
         rest = [name for name in names if name not in patterns]
         _check_size(snapshot, rest, allowance)
-        folders += [snapshot.path(name, sha256s.get(name)).parents[name.count("/")] for name in rest]
+        folders += [snapshot.path(name).parents[name.count("/")] for name in rest]
         snapshot.remember()  # last, so that offline a branch stands for a complete commit
         return folders[0]
 

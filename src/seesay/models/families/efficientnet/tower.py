@@ -1,4 +1,4 @@
-"""EfficientNet image tower, ALIGN's (Jia et al. 2021): inverted bottlenecks with squeeze-excite.
+"""EfficientNet image tower, as ALIGN has it (Jia and others, 2021): inverted bottlenecks with squeeze-excite.
 
 Tan & Le 2019.
 """
