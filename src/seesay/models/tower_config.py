@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from seesay.models.fields import Projection
+from seesay.errors import InputError
+from seesay.models.fields import Projection, check_heads
 from seesay.models.signature import Signature
 from seesay.system.schema import Bounded
 
@@ -54,7 +55,7 @@ class TowerConfig(Bounded):
 
 
 class ImageTowerConfig(TowerConfig):
-    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, 1 + patches, width) rather than maps."""
+    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, length, width) rather than maps."""
 
     image_px: int
     is_sequence: ClassVar[bool] = False
@@ -73,6 +74,47 @@ class ImageTowerConfig(TowerConfig):
     def cell_px(self) -> int:
         """Pixels of a side of one cell, of which `image_px` is a multiple."""
         return self.image_px // self.grid
+
+
+class PatchTowerConfig(ImageTowerConfig):
+    """Base of configurations of transformers whose tokens are square patches of the image."""
+
+    is_sequence: ClassVar[bool] = True
+
+    patch_px: int
+    width: int
+    depth: int
+    heads: int
+    projection: Projection
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_heads(self.width, self.heads)
+        if self.patch_px > self.image_px:
+            raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
+
+    @property
+    def grid(self) -> int:
+        return self.image_px // self.patch_px
+
+    @property
+    def cell_px(self) -> int:
+        return self.patch_px
+
+    @property
+    def feature_width(self) -> int:
+        return self.width
+
+    @property
+    def projects(self) -> bool:
+        return self.projection != "none"
+
+    @property
+    def layers(self) -> int:
+        return self.depth
+
+    def with_projection(self, projection: Projection) -> Self:
+        return replace(self, projection=projection)  # type: ignore[type-var]
 
 
 class TextTowerConfig(TowerConfig):

@@ -1,15 +1,15 @@
 """Configuration of an EVA image tower."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from seesay.errors import InputError
-from seesay.models.fields import Projection, Size, check_heads
-from seesay.models.tower_config import ImageTowerConfig
+from seesay.models.fields import Projection, Size
+from seesay.models.tower_config import PatchTowerConfig
 
 
 @dataclass(frozen=True)
-class EvaConfig(ImageTowerConfig):
+class EvaConfig(PatchTowerConfig):
     """The Vision Transformer of EVA-CLIP (Fang et al. 2022 and 2023, Sun et al. 2023 and 2024): class token, learned positions,
     no key bias.
 
@@ -20,7 +20,6 @@ class EvaConfig(ImageTowerConfig):
     """
 
     overridable: ClassVar[frozenset[str]] = frozenset(("heads", "image_px"))
-    is_sequence: ClassVar[bool] = True
 
     kind: Literal["eva"]
     image_px: Size
@@ -41,9 +40,6 @@ class EvaConfig(ImageTowerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_heads(self.width, self.heads)
-        if self.patch_px > self.image_px:
-            raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
         if self.rotary_grid is not None and self.head_width % 4:
             raise InputError(f"expected heads whose width is a multiple of 4, for rotary positions, got {self.head_width}")
 
@@ -53,28 +49,5 @@ class EvaConfig(ImageTowerConfig):
         return self.width // self.heads
 
     @property
-    def grid(self) -> int:
-        return self.image_px // self.patch_px
-
-    @property
-    def cell_px(self) -> int:
-        return self.patch_px
-
-    @property
-    def feature_width(self) -> int:
-        return self.width
-
-    @property
-    def projects(self) -> bool:
-        return self.projection != "none"
-
-    @property
-    def layers(self) -> int:
-        return self.depth
-
-    @property
     def unused_weights(self) -> frozenset[str]:
         return frozenset() if self.rotary_grid is None else frozenset(("rotation.cos", "rotation.sin"))
-
-    def with_projection(self, projection: Projection) -> Self:
-        return replace(self, projection=projection)

@@ -5,11 +5,29 @@ from typing import Literal
 
 from seesay.models.fields import Size
 from seesay.models.signature import Signature
-from seesay.models.tower_config import ImageTowerConfig, TextTowerConfig
+from seesay.models.tower_config import ImageTowerConfig, TextTowerConfig, TowerConfig
+
+
+class ForeignTowerConfig(TowerConfig):
+    """Base of configurations of towers inside a graph, which gives their embedding."""
+
+    signature: Signature
+
+    @property
+    def feature_width(self) -> int:
+        return self.signature.width
+
+    @property
+    def projects(self) -> bool:
+        return False
+
+    @property
+    def exported(self) -> Signature:
+        return self.signature
 
 
 @dataclass(frozen=True)
-class ForeignImageConfig(ImageTowerConfig):
+class ForeignImageConfig(ForeignTowerConfig, ImageTowerConfig):
     """An image tower inside a graph. numbers: how many its graph stores."""
 
     kind: Literal["foreign-image"]
@@ -18,24 +36,12 @@ class ForeignImageConfig(ImageTowerConfig):
     numbers: int = 0
 
     @property
-    def feature_width(self) -> int:
-        return self.signature.width
-
-    @property
-    def projects(self) -> bool:
-        return False
-
-    @property
-    def exported(self) -> Signature:
-        return self.signature
-
-    @property
     def grid(self) -> int:
         return 1
 
 
 @dataclass(frozen=True)
-class ForeignTextConfig(TextTowerConfig):
+class ForeignTextConfig(ForeignTowerConfig, TextTowerConfig):
     """A text tower inside a graph. positions: most ids of a text. end: the id at which it pools, where that is known."""
 
     kind: Literal["foreign-text"]
@@ -44,18 +50,6 @@ class ForeignTextConfig(TextTowerConfig):
     signature: Signature
     end: int | None = None
     numbers: int = 0
-
-    @property
-    def feature_width(self) -> int:
-        return self.signature.width
-
-    @property
-    def projects(self) -> bool:
-        return False
-
-    @property
-    def exported(self) -> Signature:
-        return self.signature
 
     @property
     def max_tokens(self) -> int:

@@ -1,11 +1,10 @@
 """Configuration of a Vision Transformer."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from seesay.errors import InputError
 from seesay.models.fields import Activation, Projection, Size, check_heads
-from seesay.models.tower_config import ImageTowerConfig
+from seesay.models.tower_config import PatchTowerConfig
 from seesay.system.schema import Bounded
 
 
@@ -23,7 +22,7 @@ class AttentionPoolConfig(Bounded):
 
 
 @dataclass(frozen=True)
-class VitConfig(ImageTowerConfig):
+class VitConfig(PatchTowerConfig):
     """Vision Transformer (Dosovitskiy et al. 2020) as CLIP uses it: class token, learned positions, pre-norm blocks.
 
     pooling "cls": the class token; "mean": the mean of the patches (CLIPA). norm_after_pool: the last norm sees the pooled
@@ -32,7 +31,6 @@ class VitConfig(ImageTowerConfig):
     """
 
     overridable: ClassVar[frozenset[str]] = frozenset(("activation", "heads", "image_px"))
-    is_sequence: ClassVar[bool] = True
 
     kind: Literal["vit"]
     image_px: Size
@@ -50,31 +48,6 @@ class VitConfig(ImageTowerConfig):
     projection: Projection = "linear"
     attention_pool: AttentionPoolConfig | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_heads(self.width, self.heads)
-        if self.patch_px > self.image_px:
-            raise InputError(f"expected a patch_px within image_px, got {self.patch_px} and {self.image_px}")
-
-    @property
-    def grid(self) -> int:
-        return self.image_px // self.patch_px
-
-    @property
-    def cell_px(self) -> int:
-        return self.patch_px
-
     @property
     def feature_width(self) -> int:
         return self.width if self.attention_pool is None else self.attention_pool.width
-
-    @property
-    def projects(self) -> bool:
-        return self.projection != "none"
-
-    @property
-    def layers(self) -> int:
-        return self.depth
-
-    def with_projection(self, projection: Projection) -> Self:
-        return replace(self, projection=projection)
