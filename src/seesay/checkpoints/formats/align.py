@@ -7,14 +7,13 @@ from typing import Any
 from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import hugging_face
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
-from seesay.checkpoints.formats.format import Evidence, Format, has_any
+from seesay.checkpoints.formats.format import Format, has_any
 from seesay.checkpoints.formats.hugging_face import RESAMPLE, tower_values
 from seesay.checkpoints.formats.tables import BERT, POOLER_UNUSED
 from seesay.checkpoints.formats.transformers_config import BERT_DEFAULTS, bert_config
 from seesay.checkpoints.names import Table, layer, nested, row
 from seesay.images.spec import ImageSpec
 from seesay.models.families.efficientnet.config import EfficientNetConfig
-from seesay.system.schema import read_object
 from seesay.tokenizers.spec import TokenizerSpec
 
 
@@ -158,19 +157,12 @@ def image_spec_of(processor: hugging_face.Processor, faults: list[str]) -> Image
     )
 
 
-def _configuration(evidence: Evidence) -> Description | None:
-    file = evidence.folder / "config.json"
-    if not file.is_file():
-        return None
-    return describe(read_object(file), hugging_face.image_processor(evidence.folder), str(file))
-
-
 FORMAT = Format(
     name="hf_align",
     title="Hugging Face AlignModel",
     recognises=has_any("vision_model.embeddings.convolution.weight"),
     table=lambda names: NAMES,
     rule=hugging_face.without_configuration,
-    configuration=_configuration,
+    configuration=hugging_face.described_by(describe),
     model_types=frozenset({"align"}),
 )

@@ -7,12 +7,11 @@ from typing import Any
 from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import hugging_face
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
-from seesay.checkpoints.formats.format import Evidence, Format, has_any
+from seesay.checkpoints.formats.format import Format, has_any
 from seesay.checkpoints.formats.hugging_face import BLOCK_NAMES, CLIP_VISION_DEFAULTS, IMAGE_NAMES, tower_values, vit_config
 from seesay.checkpoints.formats.tables import BERT, BERT_BLOCK, SCALE
 from seesay.checkpoints.formats.transformers_config import LARGE, XLM_ROBERTA, bert_config
 from seesay.checkpoints.names import Table, layer, nested, row
-from seesay.system.schema import read_object
 from seesay.tokenizers.spec import TokenizerSpec
 
 NAMES: Table = (
@@ -53,19 +52,12 @@ def describe(config: Mapping[str, Any], processor: hugging_face.Processor | None
     )
 
 
-def _configuration(evidence: Evidence) -> Description | None:
-    file = evidence.folder / "config.json"
-    if not file.is_file():
-        return None
-    return describe(read_object(file), hugging_face.image_processor(evidence.folder), str(file))
-
-
 FORMAT = Format(
     name="hf_altclip",
     title="Hugging Face AltCLIPModel",
     recognises=has_any("text_model.roberta.embeddings.word_embeddings.weight"),
     table=lambda names: NAMES,
     rule=hugging_face.without_configuration,
-    configuration=_configuration,
+    configuration=hugging_face.described_by(describe),
     model_types=frozenset({"altclip"}),
 )

@@ -4,7 +4,7 @@ Described by `config.json`, and `processor_config.json` or `preprocessor_config.
 equal its classes' defaults, so those defaults are part of the format and are listed here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,18 @@ CLIP_VISION_DEFAULTS = {
     "layer_norm_eps": 1e-5,
 }
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+
+
+def described_by(
+    describe: "Callable[[Mapping[str, Any], Processor | None, str], Description]",
+) -> Callable[[Evidence], Description | None]:
+    """A format's `configuration`: the config.json beside the weights and the image processor, given to `describe`."""
+
+    def configuration(evidence: Evidence) -> Description | None:
+        file = evidence.folder / "config.json"
+        return describe(read_object(file), image_processor(evidence.folder), str(file)) if file.is_file() else None
+
+    return configuration
 
 
 def configuration(evidence: Evidence) -> Description | None:

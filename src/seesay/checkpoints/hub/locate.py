@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.checkpoints.hub.allowance import DOWNLOAD_GB, Allowance
+from seesay.checkpoints.hub.repository_name import repository_name
 from seesay.errors import DownloadError, ModelError
 
 if TYPE_CHECKING:
@@ -68,12 +69,9 @@ def find_source(
 
 def known_as(path: Path) -> str:
     """What a checkpoint's file or folder is called: in a hub's cache hf:OWNER/NAME[/FILE], elsewhere by its own name."""
-    parts = path.parts
-    if "snapshots" in parts[2:-1]:
-        at = len(parts) - 1 - parts[::-1].index("snapshots")
-        kind, _, repo = parts[at - 1].partition("--")
-        if kind == "models" and repo:
-            return "/".join([f"hf:{repo.replace('--', '/', 1)}", *parts[at + 2 :]])
+    for folder in (path, *path.parents):
+        if repo := repository_name(folder):
+            return "/".join([f"hf:{repo}", *path.relative_to(folder).parts])
     return path.stem if path.is_file() else path.resolve().name
 
 
