@@ -398,7 +398,8 @@ def _device(engine: str, device: str) -> "Device | None":
         return None
     from seesay.engines.devices import choose
 
-    return choose(engine, device)
+    chosen = choose(engine, device)
+    return None if (chosen.engine, chosen.name) == ("onnx", "cpu") else chosen
 
 
 def _graph_engine(config: ModelConfig, folder: Path, device: "Device | None", threads: int | None) -> Engine:

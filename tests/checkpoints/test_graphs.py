@@ -371,6 +371,14 @@ def test_what_only_weights_can_do_is_refused(copy: Callable[[str], Path]) -> Non
         seesay.load(GRAPHS.parent / "hf-clip-5", scale=100)
 
 
+def test_the_device_of_graphs_is_the_cpu(copy: Callable[[str], Path]) -> None:
+    folder = copy("immich")
+    assert seesay.load(folder, device="auto").similarity("a dog", "a dog") == pytest.approx(1)
+    pytest.importorskip("openvino")
+    with pytest.raises(InputError, match="run in ONNX Runtime on the CPU only, got device 'openvino'"):
+        seesay.load(folder, engine="openvino")
+
+
 def test_without_a_scale_there_are_cosines_and_no_probabilities(copy: Callable[[str], Path]) -> None:
     folder, picture = copy("immich"), np.zeros((40, 40, 3), dtype=np.uint8)
     model = seesay.load(folder)
