@@ -18,17 +18,12 @@ import torch
 from benchmark import Goal, Result, Table, run
 from encode import REST_S, encode
 from peer import Peer
-from random_clip import pixels
+from random_clip import configuration, pixels, write
 from rounds import Times, interleave
 
-from seesay.checkpoints.convert import new_folder
-from seesay.checkpoints.formats import registry, writing
-from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.hub.catalog import architecture
-from seesay.checkpoints.preprocessing import preset
 from seesay.engines import OnnxEngine
 from seesay.models.clip import Clip
-from seesay.models.config import ModelConfig
 from seesay.models.initialise import initialise
 
 NAME = "ViT-B-16-SigLIP"
@@ -76,32 +71,11 @@ def record(result: Result, name: str, times: dict[str, Times]) -> None:
 def make(folder: Path) -> None:
     """Writes float32, int8 and transformers' format."""
     found = architecture(NAME, "gelu_tanh")
-    config = ModelConfig(
-        format_version=1,
-        name="random",
-        dim=found.dim,
-        image=found.image,
-        text=found.text,
-        image_spec=preset("siglip", found.image.image_px),
-        tokenizer_spec=found.tokenizer_spec,
-        logit_scale=4.6052,
-        logit_bias=-10.0,
-        score="sigmoid",
-        precision={},
-        languages=(),
-        licence="none",
-        provenance=(),
-        space_id="0" * 32,
-    )
     torch.manual_seed(0)
-    clip = Clip(config)
+    clip = Clip(configuration(found, "siglip", found.tokenizer_spec, logit_bias=-10.0))
     for tower in (clip.image, clip.text):
         initialise(tower)
-    for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
-        with new_folder(folder / place) as unfinished:
-            write_folder(clip, None, unfinished, storage)  # type: ignore[arg-type]
-    with new_folder(folder / PEER) as unfinished:
-        writing.write(clip, None, unfinished, registry.writer(PEER))
+    write(clip, None, folder, (PEER,))
 
 
 def texts(count: int) -> np.ndarray:

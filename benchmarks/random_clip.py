@@ -10,40 +10,58 @@ import torch
 from seesay.checkpoints.convert import new_folder
 from seesay.checkpoints.formats import registry, writing
 from seesay.checkpoints.formats.seesay import write_folder
-from seesay.checkpoints.hub.catalog import architecture
-from seesay.checkpoints.preprocessing import preset
+from seesay.checkpoints.hub.catalog import Architecture, architecture
+from seesay.checkpoints.preprocessing import Preprocessing, preset
 from seesay.models.clip import Clip
 from seesay.models.config import ImageConfig, ModelConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.tokenizers import SPECS, vocabulary
+from seesay.tokenizers.spec import TokenizerSpec
 
 NAME = "ViT-B-32"
 SOT, EOT = 49406, 49407
 
 
-def make(folder: Path, name: str = NAME, targets: Collection[str] = ("transformers", "open_clip")) -> ImageConfig:
-    """Writes float32, int8 and the targets in `folder`; returns the image tower's configuration. name: of an architecture."""
-    found = architecture(name)
-    assert isinstance(found.text, ClipTextConfig)
-    config = ModelConfig(
+def configuration(
+    found: Architecture, preprocessing: Preprocessing, spec: TokenizerSpec, logit_bias: float | None = None
+) -> ModelConfig:
+    """The configuration of a model of this architecture; logit_bias: of a sigmoid model."""
+    return ModelConfig(
         format_version=1,
         name="random",
         dim=found.dim,
         image=found.image,
         text=found.text,
-        image_spec=preset("openai", found.image.image_px),
-        tokenizer_spec=replace(SPECS["clip"], context_length=found.text.positions),
+        image_spec=preset(preprocessing, found.image.image_px),
+        tokenizer_spec=spec,
         logit_scale=4.6052,
-        logit_bias=None,
-        score="softmax",
+        logit_bias=logit_bias,
+        score="softmax" if logit_bias is None else "sigmoid",
         precision={},
         languages=(),
         licence="none",
         provenance=(),
         space_id="0" * 32,
     )
+
+
+def write(clip: Clip, tokenizer: bytes | None, folder: Path, targets: Collection[str]) -> None:
+    """Writes a model as float32, as int8 and for other libraries."""
+    for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
+        with new_folder(folder / place) as unfinished:
+            write_folder(clip, tokenizer, unfinished, storage)  # type: ignore[arg-type]
+    for target in targets:
+        with new_folder(folder / target) as unfinished:
+            writing.write(clip, tokenizer, unfinished, registry.writer(target))
+
+
+def make(folder: Path, name: str = NAME, targets: Collection[str] = ("transformers", "open_clip")) -> ImageConfig:
+    """Writes float32, int8 and the targets in `folder`; returns the image tower's configuration. name: of an architecture."""
+    found = architecture(name)
+    assert isinstance(found.text, ClipTextConfig)
+    spec = replace(SPECS["clip"], context_length=found.text.positions)
     torch.manual_seed(0)
-    clip = Clip(config)
+    clip = Clip(configuration(found, "openai", spec))
     with torch.no_grad():
         for weight, parameter in clip.named_parameters():
             if parameter.ndim > 1:
@@ -52,12 +70,7 @@ def make(folder: Path, name: str = NAME, targets: Collection[str] = ("transforme
                 parameter.normal_(1, 0.1)
             elif parameter.ndim == 1:
                 parameter.normal_(std=0.1)
-    for storage, place in (("float32", "float32"), ("int8-rows", "int8")):
-        with new_folder(folder / place) as unfinished:
-            write_folder(clip, vocabulary("clip"), unfinished, storage)  # type: ignore[arg-type]
-    for target in targets:
-        with new_folder(folder / target) as unfinished:
-            writing.write(clip, vocabulary("clip"), unfinished, registry.writer(target))
+    write(clip, vocabulary("clip"), folder, targets)
     return found.image
 
 
