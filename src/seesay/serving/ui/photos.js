@@ -135,7 +135,7 @@ export class Photos {
     const { results, next, nothing } = await post("/v1/search", this.body(), { signal });
     const same = results.length === this.ids.length && results.every((hit, at) => hit.id === this.ids[at]);
     this.renew(same); // as when the page begins
-    this.take(results, next);
+    this.take(results, next, { same });
     this.report(this.status.textContent, nothing?.reason === "filters" && !this.filters.any ? "names" : nothing?.reason);
   }
 
@@ -149,7 +149,8 @@ export class Photos {
   }
 
   // Shows hits: the likely ones first, then a heading and the less likely ones.
-  take(results, next, more = false) {
+  // more: they follow those that are shown; same: they are those that are shown, so the focus stays where it is.
+  take(results, next, { more = false, same = false } = {}) {
     for (const hit of results) this.hits.set(hit.id, hit);
     this.ids = more ? [...this.ids, ...results.map(hit => hit.id)] : results.map(hit => hit.id);
     this.cursor = next ?? null;
@@ -172,7 +173,7 @@ export class Photos {
         name: index => hits[index].name,
         mark: index => hits[index].named && t("byName"),
       },
-      { keep: more },
+      { keep: more || same },
     );
     this.status.textContent =
       hits[0]?.likely === undefined ? t("count", hits.length, Boolean(next)) : t("likely", likely, from < 0 && Boolean(next));
@@ -195,7 +196,7 @@ export class Photos {
         this.showTexts(results, next, true);
         return;
       }
-      this.take(results, next, true);
+      this.take(results, next, { more: true });
     } catch (fault) {
       if (fault.name !== "AbortError") this.cursor = null;
     } finally {
