@@ -71,7 +71,7 @@ def _wait_s(answer: "HfHubHTTPError") -> float:
 
 @contextmanager
 def explained(repo: str, file: str | None, revision: str | None) -> Iterator[None]:
-    """Turns errors of the hub library, and of the HTTP library below it, into DownloadError; what it logs is in them already."""
+    """Turns errors of the hub library, and of the HTTP library below it, into DownloadError, which say what it logs."""
     # Set before the library is loaded: it would report to the hub which packages are installed and what started this program.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import errors
