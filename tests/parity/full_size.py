@@ -109,7 +109,7 @@ def siglip_b_16(folder: Path) -> Made:
     randomise(model, 6)
     model.save_pretrained(folder)
     ids = text_ids(32000, 64, first=5, last=1, pad=1)
-    return run(model, folder, ids, px=PX, gradients=False) | {"file": ""}
+    return run(model, folder, ids, px=PX, gradients=False) | {"file": "", "overrides": {"preprocessing": "siglip"}}
 
 
 # Title, library, maker
