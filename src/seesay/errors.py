@@ -15,6 +15,7 @@ SeeSayError
 │   ├── NoLibrary           there is none at that path
 │   ├── LibraryLocked       another process is writing to it
 │   └── SpaceMismatch       it holds vectors of another space than this model's
+├── GalleryError            a gallery of names is empty, damaged, of another model's space, or cannot be written
 ├── TrainingError           a training run cannot continue: its loss or weights are no longer finite
 ├── MissingName             a compat module lacks a name of the package that it stands for
 ├── MissingExtra            an optional dependency is not installed
@@ -136,6 +137,10 @@ class LibraryLocked(LibraryError):
 
 class SpaceMismatch(LibraryError):
     """The library holds vectors of another space than this model's."""
+
+
+class GalleryError(SeeSayError):
+    """A gallery of names cannot be used."""
 
 
 class TrainingError(SeeSayError):
