@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from seesay.errors import GalleryError, InputError
+from seesay.errors import GalleryError, InputError, NoNames, UnknownName
 from seesay.library.example import Example
 from seesay.library.library import default_path
 from seesay.library.search.filters import tag_key, tag_name
@@ -78,10 +78,10 @@ class GalleryFile:
         return self._read(_counts) or {}
 
     def read(self) -> Gallery:
-        """The names and vectors. Raises GalleryError where there is none."""
+        """The names and vectors. Raises NoNames where there are none."""
         rows = self._read(_examples)
         if not rows:
-            raise GalleryError(
+            raise NoNames(
                 f"the gallery {self.file} has no names yet. Teach one with: seesay learn NAME IMAGE...; another file: --gallery"
             )
         names = dict.fromkeys(name for name, _, _ in rows)
@@ -117,13 +117,13 @@ class GalleryFile:
         return Learned(stored, new, added, len(taught) - added, pictures)
 
     def forget(self, *names: str) -> dict[str, int]:
-        """Removes names. Returns how many pictures each had. Raises InputError, and removes none, where one is not there."""
+        """Removes names. Returns how many pictures each had. Raises UnknownName, and removes none, where one is not there."""
         counts = self.counts()
         stored = {tag_key(name): name for name in counts}
         for name in names:
             if tag_key(name) not in stored:
                 known = ", ".join(list(counts)[:10]) or "no names"
-                raise InputError(f"the gallery {self.file} has no name {name!r}; it has {known}", parameter="name", got=name)
+                raise UnknownName(f"the gallery {self.file} has no name {name!r}; it has {known}", parameter="name", got=name)
         with self._writing() as db:
             db.executemany("DELETE FROM names WHERE key = ?", [(tag_key(name),) for name in names])
         return {stored[tag_key(name)]: counts[stored[tag_key(name)]] for name in names}

@@ -18,7 +18,9 @@ from seesay.models.vectors import normalize, top_k
 FALSE_ACCEPTS = 0.05
 ENOUGH_NAMES = 10  # from so many on, the names say themselves how alike different things are
 WORDS = 0.2  # weight of the cosine to a name's own text, where names are words
-CHUNK = 4096
+SAME = 1 - 1e-6  # cosine of one picture with itself, in float32
+MOST = 5000  # pictures of a gallery that are compared with its other names
+CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,6 @@ class Gallery:
             chunks.append(scores.astype(np.float32))
         return np.concatenate(chunks)
 
-    def without(self, name: int) -> "Gallery":
-        """The other names, of which there is at least one, and their pictures."""
-        kept = self.owners != name
-        owners = self.owners[kept]
-        texts = None if self.texts is None else np.delete(self.texts, name, axis=0)
-        names = self.names[:name] + self.names[name + 1 :]
-        return Gallery(names, self.vectors[kept], owners - (owners > name), texts)
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -117,15 +111,11 @@ class Calibration:
 def calibration(gallery: Gallery, strangers: np.ndarray) -> Calibration:
     """How high pictures of something else score in this gallery. strangers: (S, D), everyday pictures, at least one.
 
-    From `ENOUGH_NAMES` names on, each name's pictures are compared with the other names, which tells how alike different
-    things of this kind are (a gallery of apples needs more than one of apples and cars); fewer names are compared with the
-    strangers. A picture that two names share is no stranger to either and is left out. Raises InputError.
+    From `ENOUGH_NAMES` names on, each name's pictures (`MOST` of all, evenly chosen) are compared with the other names, which
+    tells how alike different things of this kind are: a gallery of apples needs more than one of apples and cars. Fewer names
+    are compared with the strangers. A picture that two names share is a stranger to neither and is left out. Raises InputError.
     """
-    best = np.empty(0, dtype=np.float32)
-    if len(gallery.names) >= ENOUGH_NAMES:
-        alone = _unshared(gallery)
-        kept = [(gallery.without(name), alone & (gallery.owners == name)) for name in range(len(gallery.names))]
-        best = np.concatenate([others.scores(gallery.vectors[own]).max(axis=1) for others, own in kept])
+    best = _among_themselves(gallery) if len(gallery.names) >= ENOUGH_NAMES else np.empty(0, dtype=np.float32)
     if not len(best):
         if not len(strangers):
             raise InputError("expected pictures of strangers, got none")
@@ -133,13 +123,13 @@ def calibration(gallery: Gallery, strangers: np.ndarray) -> Calibration:
     return Calibration(np.sort(best))
 
 
-def _unshared(gallery: Gallery) -> np.ndarray:
-    """(N,) bool: whether no other name has the very same picture."""
-    alone = np.ones(len(gallery.owners), dtype=bool)
-    for start in range(0, len(alone), CHUNK):
-        same = gallery.vectors[start : start + CHUNK] @ gallery.vectors.T > 1 - 1e-6
-        alone[start : start + CHUNK] = ~(same & (gallery.owners[start : start + CHUNK, None] != gallery.owners)).any(axis=1)
-    return alone
+def _among_themselves(gallery: Gallery) -> np.ndarray:
+    """The best score of each picture with another name than its own, (S,)."""
+    chosen = np.linspace(0, len(gallery.owners) - 1, min(MOST, len(gallery.owners))).astype(np.int64)
+    own = np.arange(len(chosen)), gallery.owners[chosen]
+    nearest, scores = gallery.nearest(gallery.vectors[chosen]), gallery.scores(gallery.vectors[chosen])
+    nearest[own] = scores[own] = -np.inf
+    return np.asarray(scores.max(axis=1)[nearest.max(axis=1) < SAME])
 
 
 @dataclass(frozen=True)
