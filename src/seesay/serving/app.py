@@ -21,8 +21,10 @@ from seesay.serving.routes import (
     embeddings,
     export,
     health,
+    identify,
     items,
     models,
+    names,
     pages,
     search,
     session,
@@ -39,7 +41,21 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-BEHIND_KEY = (embeddings, similarity, classify, models, search, items, export, tags, library_routes, duplicates, map_routes)
+BEHIND_KEY = (
+    embeddings,
+    similarity,
+    classify,
+    identify,
+    names,
+    models,
+    search,
+    items,
+    export,
+    tags,
+    library_routes,
+    duplicates,
+    map_routes,
+)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 

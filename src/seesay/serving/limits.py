@@ -84,6 +84,8 @@ TAGGED_IMAGES = 10_000
 """Image ids of one request that changes tags."""
 TAG_CHANGES = 10_000
 """ids x tags of one request that changes tags."""
+CANDIDATES = 20
+"""Nearest names of an image that one request may ask for."""
 EXPORTED_IMAGES = 1000
 """Files of one ZIP archive."""
 QUOTED_LETTERS = 40

@@ -17,6 +17,7 @@ from seesay.serving.guard.keys import Keys
 from seesay.serving.health import HealthCheck
 from seesay.serving.joined_engine import JoinedEngine
 from seesay.serving.metrics import Metrics
+from seesay.serving.names import TaughtNames
 from seesay.serving.photos.charts import Charts
 from seesay.serving.photos.copies import Copies
 from seesay.serving.photos.gazetteer import Gazetteer
@@ -40,6 +41,7 @@ class Service:
         self.model = model.with_engine(self.engine)
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
         self.photos = Photos(library, self.model)
+        self.names = TaughtNames(self.photos.path, self.model)
         self.encoder = ItemEncoder(self.model, self.engine, self.photos, self.decoders, settings, self.metrics)
         self.health = HealthCheck(self.encoder)
         self.indexing = Indexing(self.photos.path, self.model)
