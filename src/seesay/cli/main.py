@@ -28,6 +28,8 @@ COMMANDS = (
     "map",
     "serve",
     "classify",
+    "prompt",
+    "caption",
     "similarity",
     "embed",
     "forget",
