@@ -24,6 +24,7 @@ from seesay.serving.routes import (
     items,
     models,
     pages,
+    prompt,
     search,
     session,
     similarity,
@@ -39,7 +40,20 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-BEHIND_KEY = (embeddings, similarity, classify, models, search, items, export, tags, library_routes, duplicates, map_routes)
+BEHIND_KEY = (
+    embeddings,
+    similarity,
+    classify,
+    prompt,
+    models,
+    search,
+    items,
+    export,
+    tags,
+    library_routes,
+    duplicates,
+    map_routes,
+)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
+from seesay.tasks.interrogation.interrogator import COUNT, Mode
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -154,6 +155,19 @@ class ClassifyRequest(RequestModel):
     templates: Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
         default=None, description="texts with {} where the label goes; default: short ones"
     )
+
+
+class PromptRequest(RequestModel):
+    """A picture, and what its prompt should be like."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": {"image": PICTURE}, "mode": "fast"}]})
+    image: Thing = Field(description="{image} or {id}")
+    language: Literal["en", "zh"] = "en"
+    mode: Mode = Field(
+        default="best",
+        description="best: phrases as long as they come nearer; fast: the nearest that differ; negative: what it is least like",
+    )
+    count: int = Field(default=COUNT, ge=1, le=limits.PROMPT_PHRASES, description="at most so many phrases")
 
 
 class FiltersAsked(RequestModel):
