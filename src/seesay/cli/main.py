@@ -31,6 +31,8 @@ COMMANDS = (
     "learn",
     "identify",
     "names",
+    "prompt",
+    "caption",
     "similarity",
     "embed",
     "forget",

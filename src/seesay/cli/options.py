@@ -130,11 +130,12 @@ def _keep(context: click.Context, parameter: click.Parameter, value: object) -> 
 _FOR_LOAD: dict[str, Any] = {"expose_value": False, "callback": _keep}
 
 
-def open_model(name: str | None) -> "Model":
-    """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
+def open_model(name: str | None, **forced: Any) -> "Model":
+    """The model that a command's --model names, opened as its other options say. forced: options of `seesay.load` that the
+    command needs whatever was given. Raises ModelError, InputError."""
     from seesay.model import load
 
-    options = click.get_current_context().meta.get(LOAD, {})
+    options = click.get_current_context().meta.get(LOAD, {}) | forced
     return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
 
 

@@ -24,6 +24,7 @@ from seesay.serving.photos.gazetteer import Gazetteer
 from seesay.serving.photos.indexing import Indexing
 from seesay.serving.photos.photos import Photos
 from seesay.serving.photos.thumbnails import Thumbnails
+from seesay.serving.prompts import Prompts
 from seesay.serving.settings import Settings
 from seesay.system.cpu import available_cores
 
@@ -43,6 +44,7 @@ class Service:
         self.photos = Photos(library, self.model)
         self.names = TaughtNames(self.photos.path, self.model)
         self.encoder = ItemEncoder(self.model, self.engine, self.photos, self.decoders, settings, self.metrics)
+        self.prompts = Prompts(self.model)
         self.health = HealthCheck(self.encoder)
         self.indexing = Indexing(self.photos.path, self.model)
         self.charts = Charts(self.photos)
@@ -56,6 +58,7 @@ class Service:
         self.charts.close()
         self.copies.close()
         self.photos.close()
+        self.prompts.close()
         self.encoder.close()
         self.decoders.shutdown(wait=True)
         self.engine.close()

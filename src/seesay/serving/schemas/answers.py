@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from seesay.models.logits import ScoreKind
+from seesay.tasks.interrogation.interrogator import Mode
 
 
 class Fault(BaseModel):
@@ -145,6 +146,28 @@ class LearnAnswer(BaseModel):
     known: int
     pictures: int
     errors: list[ExampleFault]
+class PromptPhrase(BaseModel):
+    """A phrase of a prompt. score: its cosine with the picture, less what it has in common with anything, by which it was chosen
+    (in a negative prompt with the picture's opposite)."""
+
+    text: str
+    kind: str
+    score: float
+    cosine: float
+
+
+class PromptAnswer(BaseModel):
+    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the prompt,
+    of at most `context` that the model takes."""
+
+    prompt: str
+    phrases: list[PromptPhrase]
+    mode: Mode
+    language: str
+    cosine: float
+    steps: list[float]
+    tokens: int
+    context: int
 
 
 class PictureAnswer(BaseModel):

@@ -9,6 +9,7 @@ from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
 from seesay.tasks.few_shot import FALSE_ACCEPTS
+from seesay.tasks.interrogation.interrogator import COUNT, Mode
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -191,6 +192,17 @@ class LearnRequest(Taught):
     """A name to teach, and images of what has it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rex", "images": [{"image": PICTURE}]}]})
+class PromptRequest(RequestModel):
+    """A picture, and what its prompt should be like."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": {"image": PICTURE}, "mode": "fast"}]})
+    image: Thing = Field(description="{image} or {id}")
+    language: Literal["en", "zh"] = "en"
+    mode: Mode = Field(
+        default="best",
+        description="best: phrases as long as they come nearer; fast: the nearest that differ; negative: what it is least like",
+    )
+    count: int = Field(default=COUNT, ge=1, le=limits.PROMPT_PHRASES, description="at most so many phrases")
 
 
 class FiltersAsked(RequestModel):
