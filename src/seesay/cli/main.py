@@ -28,6 +28,7 @@ COMMANDS = (
     "map",
     "serve",
     "classify",
+    "detect",
     "similarity",
     "embed",
     "forget",
