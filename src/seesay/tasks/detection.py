@@ -27,8 +27,8 @@ CONTEXT = 1.5  # sides of a proposal with its surroundings, in sides of the prop
 MOST_PROPOSALS = 100
 LEAST = 0.05  # the shorter side of a region, in shorter sides of the picture
 MAP_PX = 64  # longer side of the maps in which regions are looked for
-# Half of a thing is often as sure as the whole: a box of which more than half lies in a better one gives way to it.
-SELECTION = Selection(threshold=0.5, iou=0.3, containment=0.5, most=20)
+# A part of a thing is often as sure as the whole: a box that shares a quarter of itself with a better one gives way to it.
+SELECTION = Selection(threshold=0.5, iou=0.3, containment=0.25, most=20)
 BATCH = 64  # parts that are cut out at a time
 
 
