@@ -51,7 +51,7 @@ REQUEST_IMAGES = 64
 """Default of `Settings.pictures`: images of a request."""
 DETECT_IMAGES = 4
 """Images of a request for boxes, each of which takes as long as a hundred others."""
-DETECT_PROPOSALS = 50
+DETECT_PROPOSALS = 70
 """Parts of an image that are classified for its boxes, each in two views."""
 DETECT_MAP_IMAGES = 20
 """What the maps of one image count as when it is admitted, in images: about as many windows are encoded for them."""

@@ -82,7 +82,7 @@ class WindowDetector:
         return self._softmax(cosines)
 
     def _proposals(self, picture: Image.Image, heat: np.ndarray) -> np.ndarray:
-        """Boxes (N, 4) of the pyramid and of the regions of each label's map, the labels in turns, warmest first."""
+        """Boxes (N, 4): the windows of the pyramid, then regions of the labels' maps, each label in its turn, warmest first."""
         width, height = picture.size
         windows = pyramid(width, height)
         if not heat.size:
@@ -93,7 +93,7 @@ class WindowDetector:
             boxes = regions(heat[:, :, label]) * cell
             warm.append(boxes[np.minimum(*(boxes[:, 2:] - boxes[:, :2]).T) >= LEAST * min(width, height)])
         turns = [box for turn in zip_longest(*warm) for box in turn if box is not None]
-        return merged([np.asarray(turns).reshape(-1, 4), windows])[: self.proposals]
+        return merged([windows, np.asarray(turns).reshape(-1, 4)])[: self.proposals]
 
     def _shares(self, picture: Image.Image, boxes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Probabilities of the texts (N, L) in each box, the mean of its two views."""
