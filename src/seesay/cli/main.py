@@ -33,6 +33,7 @@ COMMANDS = (
     "names",
     "prompt",
     "caption",
+    "detect",
     "similarity",
     "embed",
     "forget",

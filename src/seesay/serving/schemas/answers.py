@@ -168,6 +168,28 @@ class PromptAnswer(BaseModel):
     steps: list[float]
     tokens: int
     context: int
+class LabelledBox(BaseModel):
+    """box: x0, y0, x1, y1 in pixels of the upright picture."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class Detected(BaseModel):
+    """The boxes of one picture, best first, and its size; or why there are none."""
+
+    index: int
+    width: int | None = None
+    height: int | None = None
+    boxes: list[LabelledBox] | None = None
+    error: Fault | None = None
+
+
+class DetectAnswer(BaseModel):
+    """One result per picture, in order."""
+
+    results: list[Detected]
 
 
 class PictureAnswer(BaseModel):
