@@ -28,6 +28,7 @@ COMMANDS = (
     "map",
     "serve",
     "classify",
+    "segment",
     "detect",
     "similarity",
     "embed",
