@@ -33,6 +33,7 @@ COMMANDS = (
     "names",
     "prompt",
     "caption",
+    "segment",
     "detect",
     "similarity",
     "embed",
