@@ -146,9 +146,11 @@ class LearnAnswer(BaseModel):
     known: int
     pictures: int
     errors: list[ExampleFault]
+
+
 class PromptPhrase(BaseModel):
-    """A phrase of a prompt. score: its cosine with the picture, less what it has in common with anything, by which it was chosen
-    (in a negative prompt with the picture's opposite)."""
+    """A phrase of a prompt. score: what it was chosen by: its cosine with the picture (in a negative prompt, with the picture's
+    opposite), less what it has in common with anything."""
 
     text: str
     kind: str
@@ -157,8 +159,8 @@ class PromptPhrase(BaseModel):
 
 
 class PromptAnswer(BaseModel):
-    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the prompt,
-    of at most `context` that the model takes."""
+    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the
+    prompt, of at most `context` that the model takes."""
 
     prompt: str
     phrases: list[PromptPhrase]
@@ -168,6 +170,8 @@ class PromptAnswer(BaseModel):
     steps: list[float]
     tokens: int
     context: int
+
+
 class LabelledBox(BaseModel):
     """box: x0, y0, x1, y1 in pixels of the upright picture."""
 

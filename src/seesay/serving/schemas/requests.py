@@ -192,6 +192,8 @@ class LearnRequest(Taught):
     """A name to teach, and images of what has it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rex", "images": [{"image": PICTURE}]}]})
+
+
 class PromptRequest(RequestModel):
     """A picture, and what its prompt should be like."""
 
@@ -203,6 +205,8 @@ class PromptRequest(RequestModel):
         description="best: phrases as long as they come nearer; fast: the nearest that differ; negative: what it is least like",
     )
     count: int = Field(default=COUNT, ge=1, le=limits.PROMPT_PHRASES, description="at most so many phrases")
+
+
 class DetectRequest(RequestModel):
     """Pictures, and the labels of what to look for in them."""
 
