@@ -82,6 +82,21 @@ def test_a_bad_picture_fails_alone(run: Run, gallery: Path, tmp_path: Path) -> N
     assert document["failed"] == [{"path": "missing.jpg", "reason": "no such file"}]
 
 
+def test_a_folder_is_all_pictures_in_it(run: Run, gallery: Path, tmp_path: Path) -> None:
+    (tmp_path / "pandas" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("panda.jpg", "kitten-with-yarn.webp")):
+        (tmp_path / "pandas" / "deep" / f"{number}.jpg").write_bytes((ANIMALS / name).read_bytes())
+    (tmp_path / "pandas" / "clip.mp4").write_bytes(b"a video")
+    learned = run("learn", "soft", tmp_path / "pandas", "--gallery", gallery)
+    assert (learned.code, learned.out) == (0, "soft: learned from 2 pictures\n")
+    assert "1 × " in learned.err  # the video is told, with advice
+    found = json.loads(run("identify", tmp_path / "pandas", "--gallery", gallery, "--json").out)
+    assert [(Path(result["path"]).name, result["name"]) for result in found["results"]] == [
+        ("0.jpg", "soft"),
+        ("1.jpg", "soft"),
+    ]
+
+
 def test_without_a_readable_picture_nothing_is_learned(run: Run, gallery: Path) -> None:
     for options in ((), ("--json",)):
         told = run("learn", "Ghost", "missing.jpg", "--gallery", gallery, *options)
@@ -122,7 +137,9 @@ def test_wrong_use_says_what_to_do(run: Run, arguments: tuple[str, ...], message
 def test_a_share_that_is_none_is_wrong_use(run: Run, gallery: Path) -> None:
     told = run("identify", ANIMALS / "panda.jpg", "--gallery", gallery, "--false-accepts", "5")
     assert told.code == 2
-    assert "false_accepts: expected a share between 0 and 1" in told.err
+    assert "false_accepts: expected a share above 0 and at most 1" in told.err
+    closed = run("identify", PHOTOS / "places" / "eiffel-tower.jpg", "--gallery", gallery, "--false-accepts", "1", "--json")
+    assert json.loads(closed.out)["results"][0]["name"] is not None
 
 
 def test_a_damaged_gallery_is_told(run: Run, gallery: Path) -> None:
