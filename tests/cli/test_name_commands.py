@@ -8,7 +8,8 @@ import pytest
 
 from seesay.library.storage.lock import writer_lock
 from tests.cli.conftest import Run
-from tests.conftest import PHOTOS, Paint
+from tests.conftest import PHOTOS
+from tests.parity.test_checkpoints import DATA
 
 ANIMALS, FOOD = PHOTOS / "animals", PHOTOS / "food"
 
@@ -150,7 +151,20 @@ def test_a_damaged_gallery_is_told(run: Run, gallery: Path) -> None:
         assert "pets.db is damaged" in told.err
 
 
-def test_a_library_is_tagged_by_name(run: Run, paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_model_may_teach_but_not_into_the_gallery_of_another(run: Run, gallery: Path, tmp_path: Path) -> None:
+    model = ("--model", DATA / "hf-clip-5")
+    for command in (("learn", "Tom", ANIMALS / "panda.jpg"), ("identify", ANIMALS / "panda.jpg"), ("names", "list")):
+        told = run(*command, "--gallery", gallery, *model)
+        assert told.code == 2
+        assert "was taught with model 'bundled'" in told.err
+        assert "in a gallery of its own: --gallery FILE" in told.err
+    own = ("--gallery", tmp_path / "own.db", *model)
+    assert run("learn", "panda", ANIMALS / "panda.jpg", *own).code == 0
+    document = json.loads(run("identify", ANIMALS / "panda.jpg", ANIMALS / "sheep.jpg", *own, "--json").out)
+    assert [result["name"] for result in document["results"]] == ["panda", None]
+
+
+def test_a_library_is_tagged_by_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEESAY_LIBRARY", str(tmp_path / "library"))
     pictures = tmp_path / "photos"
     pictures.mkdir()
