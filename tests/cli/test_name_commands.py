@@ -8,7 +8,8 @@ import pytest
 
 from seesay.library.storage.lock import writer_lock
 from tests.cli.conftest import Run
-from tests.conftest import PHOTOS, Paint
+from tests.conftest import PHOTOS
+from tests.parity.test_checkpoints import DATA
 
 ANIMALS, FOOD = PHOTOS / "animals", PHOTOS / "food"
 
@@ -82,6 +83,21 @@ def test_a_bad_picture_fails_alone(run: Run, gallery: Path, tmp_path: Path) -> N
     assert document["failed"] == [{"path": "missing.jpg", "reason": "no such file"}]
 
 
+def test_a_folder_is_all_pictures_in_it(run: Run, gallery: Path, tmp_path: Path) -> None:
+    (tmp_path / "pandas" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("panda.jpg", "kitten-with-yarn.webp")):
+        (tmp_path / "pandas" / "deep" / f"{number}.jpg").write_bytes((ANIMALS / name).read_bytes())
+    (tmp_path / "pandas" / "clip.mp4").write_bytes(b"a video")
+    learned = run("learn", "soft", tmp_path / "pandas", "--gallery", gallery)
+    assert (learned.code, learned.out) == (0, "soft: learned from 2 pictures\n")
+    assert "1 × " in learned.err  # the video is told, with advice
+    found = json.loads(run("identify", tmp_path / "pandas", "--gallery", gallery, "--json").out)
+    assert [(Path(result["path"]).name, result["name"]) for result in found["results"]] == [
+        ("0.jpg", "soft"),
+        ("1.jpg", "soft"),
+    ]
+
+
 def test_without_a_readable_picture_nothing_is_learned(run: Run, gallery: Path) -> None:
     for options in ((), ("--json",)):
         told = run("learn", "Ghost", "missing.jpg", "--gallery", gallery, *options)
@@ -122,7 +138,9 @@ def test_wrong_use_says_what_to_do(run: Run, arguments: tuple[str, ...], message
 def test_a_share_that_is_none_is_wrong_use(run: Run, gallery: Path) -> None:
     told = run("identify", ANIMALS / "panda.jpg", "--gallery", gallery, "--false-accepts", "5")
     assert told.code == 2
-    assert "false_accepts: expected a share between 0 and 1" in told.err
+    assert "false_accepts: expected a share above 0 and at most 1" in told.err
+    closed = run("identify", PHOTOS / "places" / "eiffel-tower.jpg", "--gallery", gallery, "--false-accepts", "1", "--json")
+    assert json.loads(closed.out)["results"][0]["name"] is not None
 
 
 def test_a_damaged_gallery_is_told(run: Run, gallery: Path) -> None:
@@ -133,7 +151,20 @@ def test_a_damaged_gallery_is_told(run: Run, gallery: Path) -> None:
         assert "pets.db is damaged" in told.err
 
 
-def test_a_library_is_tagged_by_name(run: Run, paint: Paint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_model_may_teach_but_not_into_the_gallery_of_another(run: Run, gallery: Path, tmp_path: Path) -> None:
+    model = ("--model", DATA / "hf-clip-5")
+    for command in (("learn", "Tom", ANIMALS / "panda.jpg"), ("identify", ANIMALS / "panda.jpg"), ("names", "list")):
+        told = run(*command, "--gallery", gallery, *model)
+        assert told.code == 2
+        assert "was taught with model 'bundled'" in told.err
+        assert "in a gallery of its own: --gallery FILE" in told.err
+    own = ("--gallery", tmp_path / "own.db", *model)
+    assert run("learn", "panda", ANIMALS / "panda.jpg", *own).code == 0
+    document = json.loads(run("identify", ANIMALS / "panda.jpg", ANIMALS / "sheep.jpg", *own, "--json").out)
+    assert [result["name"] for result in document["results"]] == ["panda", None]
+
+
+def test_a_library_is_tagged_by_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEESAY_LIBRARY", str(tmp_path / "library"))
     pictures = tmp_path / "photos"
     pictures.mkdir()

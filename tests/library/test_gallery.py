@@ -111,6 +111,15 @@ def test_a_damaged_or_foreign_file_is_refused_and_stays(file: GalleryFile, tmp_p
         GalleryFile(tmp_path, "ab" * 16, DIM, "tiny").counts()
 
 
+def test_a_vector_of_another_length_is_refused_before_it_is_read(file: GalleryFile) -> None:
+    file.learn("Rex", [example(1)])
+    with sqlite3.connect(file.file) as db:
+        db.execute("UPDATE examples SET vector = zeroblob(100000000)")
+    db.close()
+    with pytest.raises(GalleryError, match="damaged: a picture or a name has the wrong length"):
+        file.read()
+
+
 def test_a_gallery_of_a_newer_version_is_refused(file: GalleryFile) -> None:
     file.learn("Rex", [example(1)])
     with sqlite3.connect(file.file) as db:

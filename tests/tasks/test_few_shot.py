@@ -124,6 +124,7 @@ def test_the_chance_is_a_share_of_the_strangers() -> None:
     for wanted in (0.01, 0.05, 0.5):
         assert calibrated.chance(calibrated.threshold(wanted)) <= wanted
     assert calibrated.threshold(0.001) > 0.99  # too few strangers to say: none of them
+    assert calibrated.threshold(1) < -1  # everything has a name
 
 
 def test_the_pictures_of_a_name_are_strangers_to_the_others() -> None:
@@ -149,7 +150,7 @@ def test_a_gallery_without_a_picture_of_each_name_is_refused(
         Gallery(names, vectors, owners)
 
 
-@pytest.mark.parametrize("wanted", [0.0, 1.0, -1.0, float("nan")])
+@pytest.mark.parametrize("wanted", [0.0, 1.01, -1.0, float("nan")])
 def test_a_share_that_is_none_is_refused(wanted: float) -> None:
     with pytest.raises(InputError, match="false_accepts: expected a share"):
         Calibration(np.zeros(3, dtype=np.float32)).threshold(wanted)

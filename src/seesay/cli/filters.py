@@ -57,7 +57,7 @@ def _filters(**values: Any) -> Filters:
 
 all_filter_options = filter_options(
     under_option,
-    click.option("--name", metavar="NAME", multiple=True, help="A part of the file's or a folder's name."),
+    click.option("--name", metavar="NAME", multiple=True, help="A part of the file's or a folder's name, or a whole tag."),
     after_option,
     before_option,
     click.option("--camera", metavar="NAME", help="Taken with it; a part of its name."),

@@ -7,7 +7,8 @@ import click
 import numpy as np
 
 from seesay.cli.options import gallery_option, json_option, model_option, open_gallery, open_model
-from seesay.cli.output import bar, echo_error, echo_failures, echo_json, failures_json, short
+from seesay.cli.output import bar, echo_error, echo_failures, echo_json, echo_skipped, failures_json, short
+from seesay.cli.pictures import Pictures
 from seesay.cli.progress import progress_bar, working
 from seesay.library.indexing.report import Failure
 from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, Identity, calibration
@@ -40,7 +41,7 @@ FEW = 20  # pictures; fewer get no bar
     type=float,
     default=FALSE_ACCEPTS,
     show_default=True,
-    help="The share of pictures of something else that may get a name: lower is stricter.",
+    help="The share of pictures of something else that may get a name: lower is stricter, 1 always names the nearest.",
 )
 @click.option("--words", is_flag=True, help="The names are words for what they show: compare pictures with these words, too.")
 @gallery_option
@@ -56,7 +57,7 @@ def identify(
     model: str | None,
     as_json: bool,
 ) -> int:
-    """Say which learned name fits each picture (file or URL), or none, with the nearest names.
+    """Say which learned name fits each picture (file, folder or URL), or none, with the nearest names.
 
     A score is a mean cosine: to the name's pictures on average, and to the nearest of them. From which score on a name is given
     follows from --false-accepts, and from how alike the names are or, where they are few, from everyday pictures.
@@ -83,13 +84,15 @@ def identify(
     if library is not None:
         tagged = _tag(opened, library or None, taught, calibrated, false_accepts, dry_run=dry_run, quiet=as_json)
         return _print_tagged(tagged, facts, dry_run, as_json)
-    identities, failed = _identities(opened, images, taught, calibrated, false_accepts, quiet=as_json)
+    pictures = Pictures.given(images)
+    identities, failed = _identities(opened, pictures, taught, calibrated, false_accepts, quiet=as_json)
     if as_json:
         results = [{"path": path, **_json(identity)} for path, identity in identities]
         echo_json({**facts, "results": results, "failed": failures_json(failed)})
     else:
         for path, identity in identities:
             _print(path, identity)
+    echo_skipped(pictures.skipped)
     echo_failures(failed)
     return 1 if failed else 0
 
@@ -109,23 +112,19 @@ def _taught(model: "Model", file: "GalleryFile", *, words: bool) -> tuple[Galler
 
 
 def _identities(
-    model: "Model", images: tuple[str, ...], gallery: Gallery, calibrated: Calibration, false_accepts: float, *, quiet: bool
+    model: "Model", pictures: Pictures, gallery: Gallery, calibrated: Calibration, false_accepts: float, *, quiet: bool
 ) -> tuple[list[tuple[str, Identity]], list[Failure]]:
     found: list[tuple[str, Identity]] = []
-    failed: list[Failure] = []
-    with progress_bar(_("Identifying"), quiet=quiet or len(images) < FEW, first=_("Identifying")) as progress:
-        for done, (path, vector) in enumerate(zip(images, model.each_image(images), strict=True), start=1):
+    failed, paths = list(pictures.failed), pictures.paths
+    with progress_bar(_("Identifying"), quiet=quiet or len(paths) < FEW, first=_("Identifying")) as progress:
+        for done, (path, vector) in enumerate(zip(paths, model.each_image(paths), strict=True), start=1):
             if isinstance(vector, np.ndarray):
-                found += [
-                    (path, identity)
-                    for identity in identify_vectors(
-                        gallery, vector[None], calibrated, false_accepts=false_accepts, most=CANDIDATES
-                    )
-                ]
+                (one,) = identify_vectors(gallery, vector[None], calibrated, false_accepts=false_accepts, most=CANDIDATES)
+                found.append((path, one))
             else:
                 failed.append(Failure(path, vector.reason))
             if progress is not None:
-                progress(done, len(images))
+                progress(done, len(paths))
     return found, failed
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.options import gallery_option, json_option, model_option, open_gallery, open_model
-from seesay.cli.output import echo_error, echo_failures, echo_json, failures_json
+from seesay.cli.output import echo_error, echo_failures, echo_json, echo_skipped, failures_json
+from seesay.cli.pictures import Pictures
 from seesay.cli.progress import progress_bar
 from seesay.errors import UnreadableImage
 from seesay.library.example import Box, Example
@@ -40,7 +41,7 @@ def _box(context: click.Context, parameter: click.Parameter, value: str | None) 
 @model_option
 @json_option
 def learn(name: str, images: tuple[str, ...], box: Box | None, gallery: str | None, model: str | None, as_json: bool) -> int:
-    """Teach a name by pictures (files or URLs) of a thing, a pet, a place; one is enough, more make it surer.
+    """Teach a name by pictures (files, folders or URLs) of a thing, a pet, a place; one is enough, more make it surer.
 
     Nothing is trained: the pictures' vectors are kept in a gallery, with which seesay identify compares others. A name that is
     there already gets these pictures in addition; a picture that it has is counted once.
@@ -53,13 +54,15 @@ def learn(name: str, images: tuple[str, ...], box: Box | None, gallery: str | No
     opened = open_model(model)
     file = open_gallery(opened, gallery)
     file.counts()  # a gallery of another model is refused before anything is encoded
-    examples, failed = _examples(opened, images, box, quiet=as_json)
+    pictures = Pictures.given(images)
+    examples, failed = _examples(opened, pictures, box, quiet=as_json)
     learned = file.learn(name, examples) if examples else None
     if as_json:
         facts = {"name": name, "new": False, "added": 0, "known": 0, "pictures": 0} if learned is None else vars(learned)
         echo_json({"gallery": str(file.file), "space_id": opened.space_id, **facts, "failed": failures_json(failed)})
     elif learned is not None:
         _print(learned)
+    echo_skipped(pictures.skipped)
     echo_failures(failed)
     if learned is None:
         echo_error(_("no picture could be read; nothing was learned"))
@@ -67,19 +70,19 @@ def learn(name: str, images: tuple[str, ...], box: Box | None, gallery: str | No
     return 1 if failed else 0
 
 
-def _examples(model: "Model", images: tuple[str, ...], box: Box | None, *, quiet: bool) -> tuple[list[Example], list[Failure]]:
+def _examples(model: "Model", pictures: Pictures, box: Box | None, *, quiet: bool) -> tuple[list[Example], list[Failure]]:
     from seesay.library.example import read_example
 
     examples: list[Example] = []
-    failed: list[Failure] = []
-    with progress_bar(_("Learning"), quiet=quiet or len(images) < FEW, first=_("Learning")) as progress:
-        for done, source in enumerate(images, start=1):
+    failed, paths = list(pictures.failed), pictures.paths
+    with progress_bar(_("Learning"), quiet=quiet or len(paths) < FEW, first=_("Learning")) as progress:
+        for done, source in enumerate(paths, start=1):
             try:
                 examples.append(read_example(model, source, box))
             except UnreadableImage as fault:
                 failed.append(Failure(source, fault.reason))
             if progress is not None:
-                progress(done, len(images))
+                progress(done, len(paths))
     return examples, failed
 
 

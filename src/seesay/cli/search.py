@@ -125,8 +125,8 @@ def search(
 
     The nearest are always shown, with a line where they become less likely. Parts are added and taken away: 'beach +
     photo:pool.jpg - people'. Weights: '0.5*"oil painting"'. A hit of --json as a part: 'like:ID'. A part of a file's or
-    folder's name: 'name:IMG_2022'. Signs within words (t-shirt) and in quotation marks are letters like others. Without QUERY,
-    filters or --sort newest show all that pass, by date."""
+    folder's name, or a whole tag: 'name:IMG_2022'. Signs within words (t-shirt) and in quotation marks are letters like
+    others. Without QUERY, filters or --sort newest show all that pass, by date."""
     from seesay.library import Library
 
     text = " ".join(query).strip()

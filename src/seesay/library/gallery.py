@@ -79,7 +79,7 @@ class GalleryFile:
 
     def read(self) -> Gallery:
         """The names and vectors. Raises NoNames where there are none."""
-        rows = self._read(_examples)
+        rows = self._read(lambda db: _examples(db, self.dim))
         if not rows:
             raise NoNames(
                 f"the gallery {self.file} has no names yet. Teach one with: seesay learn NAME IMAGE...; another file: --gallery"
@@ -129,7 +129,7 @@ class GalleryFile:
         return {stored[tag_key(name)]: counts[stored[tag_key(name)]] for name in names}
 
     def _vector(self, name: str, blob: bytes, checksum: int) -> np.ndarray:
-        if not isinstance(blob, bytes) or len(blob) != 4 * self.dim or zlib.crc32(blob) != checksum:
+        if not isinstance(blob, bytes) or zlib.crc32(blob) != checksum:
             raise _damaged(self.file, f"a picture of {name!r} is not what was written")
         return np.frombuffer(blob, dtype="<f4").astype(np.float32)
 
@@ -223,8 +223,11 @@ def _counts(db: sqlite3.Connection) -> dict[str, int]:
     )
 
 
-def _examples(db: sqlite3.Connection) -> list[tuple[str, bytes, int]]:
-    """(name, vector, checksum) of each picture, in order of names."""
+def _examples(db: sqlite3.Connection, dim: int) -> list[tuple[str, bytes, int]]:
+    """(name, vector, checksum) of each picture, in order of names. Raises ValueError for what was not written by us."""
+    odd = "SELECT 1 FROM examples WHERE length(vector) != ? UNION ALL SELECT 1 FROM names WHERE length(name) > ? LIMIT 1"
+    if db.execute(odd, (4 * dim, LONGEST_NAME)).fetchone():  # before a hostile file's blobs are in memory
+        raise ValueError("a picture or a name has the wrong length")
     return db.execute(
         "SELECT name, vector, checksum FROM names n JOIN examples e ON e.name_id = n.id ORDER BY n.id, e.id LIMIT ?",
         (MOST_EXAMPLES,),

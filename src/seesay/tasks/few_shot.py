@@ -20,6 +20,7 @@ ENOUGH_NAMES = 10  # from so many on, the names say themselves how alike differe
 WORDS = 0.2  # weight of the cosine to a name's own text, where names are words
 SAME = 1 - 1e-6  # cosine of one picture with itself, in float32
 MOST = 5000  # pictures of a gallery that are compared with its other names
+LOWEST = -2.0  # below every score
 CHUNK = 1024
 
 
@@ -86,15 +87,17 @@ class Calibration:
     def threshold(self, false_accepts: float = FALSE_ACCEPTS) -> float:
         """The score from which on a name is believed, the least whose `chance` is at most `false_accepts`.
 
-        Of too few strangers for that, none reaches it. Raises InputError.
+        Of too few strangers for that, none reaches it. 1: every picture gets its nearest name. Raises InputError.
         """
-        if not 0 < false_accepts < 1:
+        if not 0 < false_accepts <= 1:
             raise InputError(
-                f"false_accepts: expected a share between 0 and 1, such as 0.05, got {false_accepts}",
+                f"false_accepts: expected a share above 0 and at most 1, such as 0.05, got {false_accepts}",
                 parameter="false_accepts",
-                expected="a share between 0 and 1",
+                expected="a share above 0 and at most 1",
                 got=false_accepts,
             )
+        if false_accepts == 1:
+            return LOWEST
         allowed = max(int(false_accepts * (len(self.scores) + 1)) - 1, 0)
         highest = self.scores[len(self.scores) - 1 - allowed]
         return float(np.nextafter(highest, np.float32(np.inf)))

@@ -183,7 +183,7 @@ class IdentifyRequest(RequestModel):
         default=None, description="names for this request alone; default: those that the server was taught"
     )
     false_accepts: float = Field(
-        default=FALSE_ACCEPTS, gt=0, lt=1, description="the share of images of something else that may get a name"
+        default=FALSE_ACCEPTS, gt=0, le=1, description="the share of images of something else that may get a name"
     )
     candidates: int = Field(default=5, ge=1, le=limits.CANDIDATES, description="how many of the nearest names to tell")
 
