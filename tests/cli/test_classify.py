@@ -114,7 +114,7 @@ def test_a_set_of_templates_and_a_ready_set_are_those_of_the_library(run: Run, b
     for name in ("scene", "场景"):
         labels = label_set(name)
         wanted = Classifier.of(bundled, labels, PLAIN, "max").probabilities(vectors)[0]
-        got = probabilities(run, "--set", name, "--names", "max")
+        got = probabilities(run, "--set", name)
         assert list(got) == [label.name for label in labels]
         np.testing.assert_allclose(list(got.values()), wanted, atol=1e-5)
         assert max(got, key=lambda label: got[label]) in ("meadow", "草地")

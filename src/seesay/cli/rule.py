@@ -41,7 +41,7 @@ def _rule(
     ready: str | None,
     texts: tuple[str, ...],
     templates: str | None,
-    names: Names,
+    names: Names | None,
     none: bool,
     multi: bool,
     least: float | None,
@@ -50,7 +50,8 @@ def _rule(
 ) -> Rule:
     made = labels_of(labels, ready)
     sure = (MULTI_LEAST if multi else 0.0) if least is None else least
-    return Rule(made, templates_of(texts, templates, ready), names, none, multi, sure, calibrate, frames)
+    combined = names or ("mean" if ready is None else "max")
+    return Rule(made, templates_of(texts, templates, ready), combined, none, multi, sure, calibrate, frames)
 
 
 rule_options = record(
@@ -76,9 +77,7 @@ rule_options = record(
         click.option(
             "--names",
             type=click.Choice(NAMES),
-            default=NAMES[0],
-            show_default=True,
-            help="How several names of a label count: the mean of them, or the one that fits best.",
+            help="How several names of a label count: their mean, or the one that fits best. Default: mean, with --set max.",
         ),
         click.option("--none", is_flag=True, help='Add "none of these", for pictures that no label fits.'),
         click.option(

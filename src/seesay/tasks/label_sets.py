@@ -3,17 +3,18 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seesay.errors import InputError
 from seesay.tasks.labels import Label
 
+ReadySet = Literal["quality", "kind", "scene", "style", "画质", "类型", "场景", "风格"]
 LABEL_SETS = ("quality", "kind", "scene", "style")
 PLAIN = ("{}",)  # the template of a set's phrases, which are whole prompts
 
 
 def label_set(name: str) -> tuple[Label, ...]:
-    """The labels of a ready set, each with several phrases, to be encoded as they stand (`PLAIN`).
+    """The labels of a ready set, each with several phrases, to be encoded as they stand (`PLAIN`); the nearest counts ("max").
 
     name: one of LABEL_SETS for English labels, or its Chinese name (画质, 类型, 场景, 风格) for Chinese ones.
     docs/benchmarks.md says how well each works. Raises InputError.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,8 +18,8 @@ TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo o
 TEMPLATES_ZH = ("{}", "一张{}的照片。", "{}的照片。", "{}的特写照片。")
 SHORT = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
 Templates = str | Sequence[str] | Mapping[str, Sequence[str]] | None
-DOMAINS = ("photo", "texture", "satellite", "food", "art", "digits", "clothing")
-SETS = ("short", *DOMAINS, "imagenet")
+TemplateSet = Literal["short", "photo", "texture", "satellite", "food", "art", "digits", "clothing", "imagenet"]
+SETS: tuple[str, ...] = get_args(TemplateSet)
 LANGUAGES = tuple(SHORT)
 
 
@@ -82,6 +82,11 @@ def _by_language(templates: Templates) -> Mapping[str, Sequence[str]]:
     if not set(LANGUAGES) <= set(templates) or len({len(each) for each in templates.values()}) != 1:
         raise InputError(f"expected as many templates in each of {', '.join(LANGUAGES)}, got {dict(templates)!r:.200}")
     return templates
+
+
+def count(templates: Templates = None) -> int:
+    """How many prompts `filled` makes of one label."""
+    return len(next(iter(_by_language(templates).values())))
 
 
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:
