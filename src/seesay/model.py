@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from seesay.images.decoding.decode import Decode
     from seesay.images.read import ImageInput
     from seesay.models.card import Card
+    from seesay.tasks.labels import LabelLike
+    from seesay.tasks.zero_shot import Names
 
 IMAGE_BATCH = 16  # images per run of the image tower; larger batches gain nothing on a CPU
 TEXT_BATCH = 64
@@ -320,17 +322,19 @@ class Model:
     def classify(
         self,
         images: "ImageInput | Iterable[ImageInput]",
-        labels: Sequence[str],
+        labels: "Iterable[LabelLike]",
         templates: Templates = None,
+        *,
+        names: "Names" = "mean",
     ) -> np.ndarray:
         """Zero-shot classification -> probabilities (N, len(labels)) float32.
 
-        templates: with one {} each in place of the label; a label's vector is the mean over its prompts. Without any, a label
-        in Chinese gets Chinese ones, others English ones.
+        labels: names, or lists of names of one label; names: whether their mean counts, or the one that fits best ("max").
+        templates: with one {} each in place of the label, whose vector is the mean over its prompts; or by language
+        (`tasks.prompts.template_set`). Without any, a label in Chinese gets Chinese ones, others English ones.
+        `tasks.zero_shot` has more: "none of these", several labels for an image, calibration.
         """
-        return zero_shot.classify(
-            self, self.encode_image(images), list(labels) if not isinstance(labels, str) else labels, templates
-        )
+        return zero_shot.classify(self, self.encode_image(images), labels, templates, names=names)
 
     def _vectors(self, side: object) -> np.ndarray:
         if isinstance(side, np.ndarray) and np.issubdtype(side.dtype, np.floating):

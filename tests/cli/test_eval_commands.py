@@ -190,7 +190,7 @@ def test_a_page_without_its_extra_says_so_first(
         (("zero-shot", "--data", "none.tsv"), "cannot be read"),
         (("zero-shot", "--data", "labels.tsv", "--label-column", "kind"), "expected a column kind"),
         (("zero-shot", "--data", "labels.tsv", "--names", "none.txt"), "none.txt cannot be read"),
-        (("zero-shot", "--data", "labels.tsv", "--templates", "long"), "templates are short, imagenet"),
+        (("zero-shot", "--data", "labels.tsv", "--templates", "long"), "templates are short, photo"),
         (("zero-shot", "--data", "labels.tsv", "--images", "nowhere"), "none of 8 pictures can be read"),
         (("robustness", "--data", "labels.tsv", "--label-column", "kind"), "expected a column text, caption or kind"),
     ],

@@ -14,9 +14,13 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from seesay.library.search.background import read_or_encode_phrases
 from seesay.model import Model
 from seesay.serving.app import create_app
 from seesay.serving.settings import Settings
+from seesay.tasks.label_sets import PLAIN, label_set
+from seesay.tasks.prompts import template_set
+from seesay.tasks.zero_shot import Classifier, none_of_these
 from tests.picture_server import png
 from tests.serving.conftest import Serve, ServerThread, data_uri
 
@@ -156,8 +160,59 @@ def test_classify(serve: Serve, fake: Model) -> None:
         assert serve().post("/v1/classify", json=request | bad).status_code == 400
 
 
+def test_classify_with_several_names_and_none_of_these(serve: Serve, fake: Model) -> None:
+    request = {"images": [{"image": data_uri("red")}], "labels": [["red", "crimson", "红"], "blue"], "templates": "food"}
+    vector = fake.encode_image(png("red"))
+    rest = none_of_these(vector, read_or_encode_phrases(fake))
+    client = serve()
+    for names in ("mean", "max"):
+        classifier = Classifier.of(fake, [["red", "crimson", "红"], "blue"], template_set("food"), names)
+        (result,) = client.post("/v1/classify", json=request | {"names": names, "none": True}).json()["results"]
+        assert [score["label"] for score in result["scores"]] == ["red", "blue"]
+        got = [*(score["probability"] for score in result["scores"]), result["none"]]
+        np.testing.assert_allclose(got, classifier.probabilities(vector, rest)[0], rtol=0, atol=1e-5)
+    (plain,) = client.post("/v1/classify", json=request).json()["results"]
+    assert "none" not in plain
+
+
+@pytest.mark.parametrize("name", ["scene", "场景"])
+def test_classify_by_a_ready_set(serve: Serve, fake: Model, name: str) -> None:
+    vector = fake.encode_image(png("red"))
+    wanted = Classifier.of(fake, label_set(name), PLAIN, "max")
+    (result,) = serve().post("/v1/classify", json={"images": [{"image": data_uri("red")}], "set": name}).json()["results"]
+    assert [score["label"] for score in result["scores"]] == [label.name for label in wanted.labels]
+    got = [score["probability"] for score in result["scores"]]
+    np.testing.assert_allclose(got, wanted.probabilities(vector)[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"set": "scene"}, "got both"),
+        ({"labels": None}, "expected some"),
+        ({"labels": None, "set": "mood"}, "set"),
+        ({"labels": [[]]}, "labels"),
+        ({"labels": [["red", ""], "blue"]}, "label 1 of 2 is empty"),
+        ({"labels": [["red", "x"], ["blue", "x"]]}, "'x' is a name of two labels"),
+        ({"labels": [{"a": 1}]}, "labels"),
+        ({"labels": [["a"] * 101]}, "labels"),
+        ({"labels": [["a" * 1001]]}, "labels"),
+        ({"labels": [[str(n) for n in range(100)]] * 2}, "at most 512 texts (labels x templates), got 800"),
+        ({"labels": ["a"] * 100, "templates": "imagenet"}, "at most 512 texts (labels x templates), got 8000"),
+        ({"templates": "films"}, "templates"),
+        ({"names": "median"}, "names"),
+        ({"none": "maybe"}, "none"),
+    ],
+)
+def test_classify_refuses_what_it_cannot_use(serve: Serve, change: dict[str, Any], message: str) -> None:
+    request = {"images": [{"image": data_uri()}], "labels": ["red", "blue"]} | change
+    answer = serve().post("/v1/classify", json=request)
+    assert answer.status_code == 400
+    assert message in answer.text
+
+
 def test_prompts_are_counted_before_they_are_made(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("seesay.serving.routes.classify.filled")
+    monkeypatch.delattr("seesay.serving.routes.classify.label_prompts")
     request = {"images": [{"image": data_uri()}], "labels": ["a"] * 1000}
     for templates, texts in ((None, 4000), (["{}"] * 1000, 1_000_000)):
         answer = serve().post("/v1/classify", json=request | {"templates": templates})

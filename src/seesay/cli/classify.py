@@ -1,36 +1,47 @@
-"""`seesay classify`: says which label fits each picture; compares several models side by side."""
+"""`seesay classify`: says which label fits each picture; sorts folders by label; compares several models side by side."""
 
-import re
+import math
+import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
 from seesay.cli.options import json_option, load_options, open_model
-from seesay.cli.output import bar, echo_failures, echo_json, failures_json, short
+from seesay.cli.output import echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
+from seesay.cli.predictions import (
+    Calibrated,
+    Prediction,
+    Predictions,
+    echo_csv,
+    echo_predictions,
+    echo_side_by_side,
+    models_json,
+)
+from seesay.cli.progress import progress_bar
+from seesay.cli.rule import Rule, rule_options
+from seesay.cli.sorting import Sorting, sort, sorting_options
+from seesay.errors import InputError, UnreadableImage
 from seesay.library.indexing.report import Failure
+from seesay.system.paths import is_url, printable
+from seesay.tasks.clips import each_clip
+from seesay.tasks.zero_shot import Classifier, none_of_these
 
-SHOWN_LABELS = 10
-Probabilities = dict[str, float]  # by label
+if TYPE_CHECKING:
+    from seesay.model import Model
 
-
-@dataclass(frozen=True)
-class Predictions:
-    """The probabilities that one model gives, by picture, and the pictures that it could not read. score: how it makes them."""
-
-    model: str | None
-    space_id: str
-    score: str
-    results: dict[str, Probabilities]
-    failed: list[Failure]
+FEW = 20  # pictures; fewer get no bar
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
-@click.option("--labels", required=True, metavar="A,B,...", help="The labels to choose from, separated by commas.")
-@click.option("--template", "templates", multiple=True, metavar="TEXT", help="Prompt with {} for the label; may be repeated.")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...", type=click.Path())
+@rule_options
+@sorting_options
 @click.option(
     "--model",
     "models",
@@ -39,99 +50,171 @@ class Predictions:
     help="Model to use; repeated, models are compared. Default: the bundled one.",
 )
 @load_options
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets: a row per picture, a column per label.")
 @json_option
-def classify(images: tuple[str, ...], labels: str, templates: tuple[str, ...], models: tuple[str, ...], as_json: bool) -> int:
-    """Say which label fits each picture (file or URL), without any training.
+def classify(
+    images: tuple[str, ...], rule: Rule, sorting: Sorting, models: tuple[str, ...], as_csv: bool, as_json: bool
+) -> int:
+    """Say which label fits each picture (file, URL or folder of them), without any training.
 
-    Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others;
-    a model that was trained with a sigmoid, such as SigLIP, gives each label a probability of its own.
+    Labels are words or short phrases. The probabilities compare these labels with each other and say nothing about others,
+    unless --none adds "none of these"; a model that was trained with a sigmoid, such as SigLIP, gives each label a probability
+    of its own. Animations count as the mean of their frames; videos are not read.
     """
-    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
-    if not names:
-        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
-    predictions = [_predict(model, images, names, templates) for model in dict.fromkeys(models) or (None,)]
-    failed = list({failure.path: failure for one in predictions for failure in one.failed}.values())
+    chosen: list[str | None] = [*dict.fromkeys(models)] or [None]
+    if as_csv and sorting.into is not None:
+        raise click.UsageError(_("--csv shows what --sort-into does not; run it without."))
+    if len(chosen) > 1 and (as_csv or sorting.into is not None or rule.calibrate is not None):
+        raise click.UsageError(_("--csv, --sort-into and --calibrate take one model."))
+    if as_csv and as_json:
+        raise click.UsageError(_("Choose one of --csv and --json."))
+    paths, failed, skipped = _pictures(images)
+    predictions = [_predict(model, paths, rule, quiet=as_json or as_csv) for model in chosen]
+    failed += {failure.path: failure for one in predictions for failure in one.failed}.values()
+    document: dict[str, object] = {"labels": rule.shown, **models_json(predictions, multi=rule.multi)}
+    if sorting.into is not None:
+        roots = [image for image in images if os.path.isdir(image)]
+        document["sorted"], unmade = sort(predictions[0].results, rule.shown, sorting, roots, quiet=as_json)
+        failed += unmade
+    elif not as_json:
+        _echo(predictions, paths, rule, as_csv=as_csv)
     if as_json:
-        echo_json({"labels": names, **_json(predictions), "failed": failures_json(failed)})
-    elif len(predictions) == 1:
-        for path, probabilities in predictions[0].results.items():
-            _print(path, probabilities)
+        echo_json({**document, "failed": failures_json(failed), **({"skipped": dict(skipped)} if skipped else {})})
     else:
-        for path in dict.fromkeys(path for one in predictions for path in one.results):
-            _print_side_by_side(path, names, predictions)
-    if not as_json:
-        for one in predictions:
-            _note(one)
+        echo_skipped(skipped)
     echo_failures(failed)
     return 1 if failed else 0
 
 
-def _predict(model: str | None, images: Sequence[str], labels: list[str], templates: tuple[str, ...]) -> Predictions:
-    from seesay.tasks import zero_shot
+def _pictures(images: Sequence[str]) -> tuple[list[str], list[Failure], Counter[str]]:
+    """The pictures that files, URLs and folders name, each once; folders that cannot be read; counts of what is not read."""
+    from seesay.library.indexing.crawl import Crawl
+
+    paths: list[str] = []
+    failed: list[Failure] = []
+    skipped: Counter[str] = Counter()
+    for image in images:
+        if is_url(image) or not os.path.isdir(image):
+            paths.append(image)
+            continue
+        crawl = Crawl(image)
+        paths += [os.path.join(image, file.path) for file in crawl]
+        failed += crawl.blind
+        skipped.update(crawl.by_kind())
+    if not paths and not failed:
+        echo_skipped(skipped)
+        raise InputError(_("no picture was found in {folders}").format(folders=", ".join(map(printable, images))))
+    return list(dict.fromkeys(paths)), failed, skipped
+
+
+def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool) -> Predictions:
+    from seesay.library.search.background import read_or_encode_phrases
 
     opened = open_model(model)
-    rows, failed = [], []
-    for path, vector in zip(images, opened.each_image(images), strict=True):
-        if isinstance(vector, np.ndarray):
-            rows.append((path, vector))
-        else:
-            failed.append(Failure(path, vector.reason))
-    vectors = np.stack([vector for _, vector in rows]) if rows else np.empty((0, opened.dim), dtype=np.float32)
-    table = zero_shot.classify(opened, vectors, labels, templates or None)
-    results = {path: dict(zip(labels, map(float, p), strict=True)) for (path, _), p in zip(rows, table, strict=True)}
-    return Predictions(model, opened.space_id, opened.logits.score, results, failed)
+    softmax = opened.logits.score == "softmax"
+    classifier = Classifier.of(opened, rule.labels, rule.templates, rule.names)
+    if len(rule.labels) == 1 and softmax and not rule.none and not rule.multi:
+        raise InputError(_('one label alone always gets 100 %: give more to choose from, or add --none ("none of these")'))
+    calibrated = None
+    if rule.calibrate is not None:
+        classifier, calibrated = _calibrate(opened, classifier, Path(rule.calibrate), rule.frames)
+    vectors, failed = _vectors(opened, paths, rule.frames, quiet=quiet)
+    images = np.stack(list(vectors.values())) if vectors else np.empty((0, opened.dim), dtype=np.float32)
+    needs_rest = rule.none or (rule.multi and softmax)
+    rest = none_of_these(images, read_or_encode_phrases(opened)) if needs_rest else None
+    judge = _multi if rule.multi else _single
+    results = judge(classifier, list(vectors), images, rest, rule)
+    return Predictions(model, opened.space_id, opened.logits.score, results, failed, calibrated)
 
 
-def _json(predictions: list[Predictions]) -> dict[str, object]:
-    """The results of one model, or a list of those of several."""
-    documents: list[dict[str, object]] = [
-        {
-            "space_id": one.space_id,
-            "score": one.score,
-            "results": [
-                {
-                    "path": path,
-                    "best": max(p.items(), key=lambda pair: pair[1])[0],
-                    "probabilities": {k: round(v, 6) for k, v in p.items()},
-                }
-                for path, p in one.results.items()
-            ],
-        }
-        for one in predictions
-    ]
-    if len(predictions) == 1:
-        return documents[0]
-    return {"models": [{"model": one.model, **document} for one, document in zip(predictions, documents, strict=True)]}
+def _single(
+    classifier: Classifier, paths: list[str], images: np.ndarray, rest: np.ndarray | None, rule: Rule
+) -> list[Prediction]:
+    results = []
+    for path, row in zip(paths, classifier.probabilities(images, rest).tolist(), strict=True):
+        best = max(range(len(row)), key=row.__getitem__)
+        fits = best < len(rule.labels) and row[best] >= rule.least
+        none = row.pop() if rest is not None else None
+        results.append(Prediction(path, dict(zip(rule.shown, row, strict=True)), none, (rule.shown[best],) if fits else ()))
+    return results
 
 
-def _note(one: Predictions) -> None:
+def _multi(
+    classifier: Classifier, paths: list[str], images: np.ndarray, rest: np.ndarray | None, rule: Rule
+) -> list[Prediction]:
+    table = classifier.probabilities(images) if rest is None else classifier.single_probabilities(images, rest)
+    results = []
+    for path, row in zip(paths, table.tolist(), strict=True):
+        by_label = dict(zip(rule.shown, row, strict=True))
+        fitting = sorted((label for label, p in by_label.items() if p >= rule.least), key=lambda label: -by_label[label])
+        results.append(Prediction(path, by_label, None, tuple(fitting)))
+    return results
+
+
+def _vectors(model: "Model", paths: Sequence[str], frames: int, *, quiet: bool) -> tuple[dict[str, np.ndarray], list[Failure]]:
+    vectors, failed = {}, []
+    each = each_clip(model, paths, frames) if frames > 1 else model.each_image(paths)
+    with progress_bar(_("Classifying"), quiet=quiet or len(paths) < FEW) as progress:
+        for done, (path, vector) in enumerate(zip(paths, each, strict=True), start=1):
+            if isinstance(vector, UnreadableImage):
+                failed.append(Failure(path, vector.reason))
+            else:
+                vectors[path] = vector
+            if progress is not None:
+                progress(done, len(paths))
+    return vectors, failed
+
+
+def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int) -> tuple[Classifier, Calibrated]:
+    """The classifier at the scale that fits the labelled pictures of a table. Raises InputError, UnreadableImage."""
+    from seesay.evaluation.datasets import read_labels
+    from seesay.tasks.calibration import expected_calibration_error, fitted_scale, held_out
+
+    if model.logits.score == "sigmoid":
+        raise InputError(_("this model gives each label a probability of its own (sigmoid); --calibrate is for softmax"))
+    data = read_labels(table)
+    number = {name.casefold(): i for i, label in enumerate(classifier.labels) for name in (label.name, *label.names)}
+    if missing := [name for name in data.names if name.casefold() not in number]:
+        raise InputError(
+            _("{table} has {label!r}, which is none of the labels; add it, or leave that out").format(
+                table=printable(table), label=missing[0]
+            )
+        )
+    labels = np.array([number[data.names[i].casefold()] for i in data.labels])
+    found, failed = _vectors(model, [str(image) for image in data.images], frames, quiet=True)
+    if failed:
+        raise UnreadableImage(failed[0].path, failed[0].reason)
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    cosines, labels = classifier.cosines(np.stack(list(found.values())))[shuffled], labels[shuffled]
+    before = expected_calibration_error(classifier.logits.probabilities(cosines), labels)
+    after = expected_calibration_error(held_out(cosines, labels), labels)
+    scale = fitted_scale(cosines, labels)
+    calibrated = Calibrated(len(labels), classifier.logits.scale, scale, before, after)
+    return replace(classifier, logits=replace(classifier.logits, logit_scale=math.log(scale))), calibrated
+
+
+def _echo(predictions: Sequence[Predictions], paths: Sequence[str], rule: Rule, *, as_csv: bool) -> None:
+    if as_csv:
+        echo_csv(predictions[0], rule.shown, none=rule.none)
+    elif len(predictions) == 1:
+        echo_predictions(predictions[0])
+    else:
+        for path in paths:
+            if any(path in one.by_path for one in predictions):
+                echo_side_by_side(path, rule.shown, predictions)
+    for one in predictions:
+        _note(one, multi=rule.multi)
+
+
+def _note(one: Predictions, *, multi: bool) -> None:
     if one.score == "sigmoid" and one.results:
         name = "" if one.model is None else f"{short(one.model)}: "
-        click.echo(name + _("each label has a probability of its own (sigmoid); together they need not make 100 %"))
-
-
-def _print(path: str, probabilities: Probabilities) -> None:
-    click.echo(click.style(short(path), bold=True))
-    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])
-    for label, probability in ranked[:SHOWN_LABELS]:
-        click.echo(f"  {probability:6.1%}  {bar(probability, 30)}  {label}")
-
-
-def _print_side_by_side(path: str, labels: list[str], predictions: list[Predictions]) -> None:
-    """Prints a column per model, the likeliest labels over all models first, each model's best in bold."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    columns = [one.results.get(path, {}) for one in predictions]  # empty if a URL could not be fetched again
-    table = Table(box=None, pad_edge=False)
-    table.add_column(Text(short(path), style="bold"))
-    for one in predictions:
-        table.add_column(Text(short(one.model or "")), justify="right", max_width=24)
-    ranked = sorted(labels, key=lambda label: -sum(column.get(label, 0.0) for column in columns))
-    for label in ranked[:SHOWN_LABELS]:
-        cells = [
-            Text(f"{p[label]:.1%}", style="bold" if p[label] == max(p.values()) else "") if p else Text("-") for p in columns
-        ]
-        table.add_row(Text(f"  {label}"), *cells)
-    Console(highlight=False).print(table)
+        note = _("each label has a probability of its own (sigmoid); together they need not make 100 %")
+        click.echo(name + note, err=True)
+    if one.calibrated is not None:
+        echo_note(
+            _(
+                "calibrated on {pictures} pictures: scale {scale_before:.1f} -> {scale:.1f}, calibration error "
+                "{error_before:.3f} -> {error:.3f} on pictures held out"
+            ).format(**one.calibrated._asdict())
+        )

@@ -89,7 +89,11 @@ def label_options(command: F) -> F:
 def prompt_options(command: F) -> F:
     """Adds the option for the prompts around a class's name."""
     return click.option(
-        "--templates", default="short", show_default=True, metavar="short|imagenet|FILE", help="Prompts around a class's name."
+        "--templates",
+        default="short",
+        show_default=True,
+        metavar="SET|FILE",
+        help="Prompts around a class's name: a set, as of seesay classify, or a file.",
     )(command)
 
 

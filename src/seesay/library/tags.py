@@ -19,6 +19,8 @@ from seesay.library.storage.rows import Selection
 from seesay.system.paths import absolute
 from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
 from seesay.tasks.prompts import Templates, label_embeddings
+from seesay.tasks.prompts import Templates
+from seesay.tasks.zero_shot import Classifier
 
 if TYPE_CHECKING:
     from seesay.system.progress import Progress
@@ -190,7 +192,7 @@ class _Tag(NamedTuple):
 def _likeliest(session: Session, selection: Selection, names: list[str], templates: Templates) -> list[_Tag]:
     """The likeliest label of each picture in the selection, in order of vector id; none where that is "none of these"."""
     model, vectors = session.model, session.vectors("image")
-    labels = label_embeddings(model, names, templates)
+    classifier = Classifier.of(model, names, templates)
     hubs = session.phrase_statistics(vectors).hubs
     mask = np.isin(vectors.ids, selection.vectors, assume_unique=True)
     ids, hubs = vectors.ids[mask], hubs[mask]
@@ -198,8 +200,7 @@ def _likeliest(session: Session, selection: Selection, names: list[str], templat
     tags = []
     for start in range(0, len(ids), CHUNK):
         chunk = slice(start, start + CHUNK)
-        cosines = np.concatenate([vectors.rows(ids[chunk]) @ labels.T, hubs[chunk, None]], axis=1)
-        shares = model.logits.probabilities(cosines)
+        shares = classifier.probabilities(vectors.rows(ids[chunk]), rest=hubs[chunk])
         best, probabilities = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
         for content, label, probability in zip(contents[chunk], best, probabilities, strict=True):
             if label < len(names):

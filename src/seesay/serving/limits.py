@@ -73,6 +73,8 @@ LIST_ITEMS = 4096
 """Items of any list; checked before the operator's own limits, so that a huge list is not parsed."""
 NAME_LETTERS = 1000
 """Characters of a tag, label, camera, file name or date."""
+LABEL_NAMES = 100
+"""Names of one label."""
 TEMPLATE_LETTERS = 200
 """Characters of a prompt template: it may hold {} so often that short ones make long prompts."""
 ID_LETTERS = 100

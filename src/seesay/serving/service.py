@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from seesay.errors import DeadlineExceeded, ModelNotServed
 from seesay.images.decoding.memory import allocate_large_blocks
+from seesay.library.search.background import read_or_encode_phrases
 from seesay.model import Model
 from seesay.serving import limits
 from seesay.serving.batching import Room
@@ -51,6 +54,8 @@ class Service:
         self.copies = Copies(self.photos, paths=settings.local)
         self.thumbnails = Thumbnails(cache)
         self.gazetteer = Gazetteer()
+        self._phrases: np.ndarray | None = None
+        self._phrases_lock = asyncio.Lock()
 
     def close(self) -> None:
         """Stops background work and waits for what is under way."""
@@ -76,6 +81,14 @@ class Service:
             raise DeadlineExceeded(f"the answer took longer than {seconds}; send less at once") from None
         finally:
             self.room.leave(texts)
+
+    async def phrases(self) -> np.ndarray:
+        """(B, D) unit vectors of the neutral phrases that stand for "none of these", read or encoded at the first call."""
+        async with self._phrases_lock:
+            if self._phrases is None:
+                loop = asyncio.get_running_loop()
+                self._phrases = await loop.run_in_executor(self.decoders, read_or_encode_phrases, self.model)
+        return self._phrases
 
     def check_model(self, name: str | None) -> None:
         """Raises ModelNotServed."""

@@ -19,13 +19,14 @@ def seek_informative_frame(image: Image.Image) -> None:
     for number in range(most):
         try:
             image.seek(number)
-            if not _is_blank(image):
+            if not is_blank(image):
                 return
         except (EOFError, OSError, SyntaxError, ValueError):  # later frames may be truncated
             break
     image.seek(0)
 
 
-def _is_blank(image: Image.Image) -> bool:
+def is_blank(image: Image.Image) -> bool:
+    """Whether a frame shows nearly nothing: one colour all over."""
     small = np.asarray(image.convert("RGB").resize((SIDE, SIDE)), dtype=np.float32)
     return float(np.abs(small - small.mean(axis=(0, 1))).mean()) < BLANK

@@ -28,11 +28,11 @@ from seesay.models.vectors import normalize
 from seesay.system.files import read_arrays, write_arrays
 from seesay.tasks.phrasing import Phrase, query_embeddings
 from seesay.tasks.prompts import SHORT
+from seesay.tasks.zero_shot import NEIGHBOURS, nearest_mean
 
 if TYPE_CHECKING:
     from seesay.model import Model
 
-NEIGHBOURS = 20  # nearest phrases of a picture
 NEAREST = 16  # pictures on which a query, or a phrase, is compared with the phrases
 UNMEASURED = SearchSpec(dict[str, tuple[str, ...]](SHORT))  # of models without a specification of their own
 STALE = 0.1  # when so large a share of the pictures was removed, the phrases' nearest pictures are computed again
@@ -184,10 +184,8 @@ class PhraseStatistics(NamedTuple):
 
 def measure(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cosines of pictures with the phrases (N, B) -> hubs (N,) and spreads (N,)."""
-    count = min(NEIGHBOURS, cosines.shape[1])
-    nearest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, -count:]
     spread = np.maximum(cosines.std(axis=1), np.float32(1e-6))
-    return nearest.mean(axis=1, dtype=np.float32), spread.astype(np.float32)
+    return nearest_mean(cosines), spread.astype(np.float32)
 
 
 def _no_ranks(phrases: int) -> np.ndarray:

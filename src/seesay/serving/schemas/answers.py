@@ -74,10 +74,11 @@ class Score(BaseModel):
 
 
 class Classified(BaseModel):
-    """The scores of one picture, or why there are none."""
+    """The scores of one picture, or why there are none. none: the probability of "none of these", where it was asked for."""
 
     index: int
     scores: list[Score] | None = None
+    none: float | None = None
     error: Fault | None = None
 
 

@@ -10,6 +10,11 @@ from seesay.library.search.filters import Filters
 from seesay.serving import limits
 from seesay.tasks.few_shot import FALSE_ACCEPTS
 from seesay.tasks.interrogation.interrogator import COUNT, Mode
+from seesay.tasks import labels as tasks
+from seesay.tasks.label_sets import PLAIN, ReadySet, label_set
+from seesay.tasks.labels import as_labels
+from seesay.tasks.prompts import Templates, TemplateSet, template_set
+from seesay.tasks.zero_shot import Names
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -145,17 +150,60 @@ class SimilarityRequest(RequestModel):
     b: Several = Field(min_length=1)
 
 
+# A label by its name, or by several names, the first of which the answer shows.
+LabelNames = Annotated[
+    Annotated[Label, Tag("one item")]
+    | Annotated[list[Label], Field(min_length=1, max_length=limits.LABEL_NAMES, fail_fast=True), Tag("several")],
+    Discriminator(_one_or_several),
+]
+TemplateTexts = Annotated[
+    Annotated[TemplateSet, Tag("one item")]
+    | Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True), Tag("several")],
+    Discriminator(_one_or_several),
+]
+
+
 class ClassifyRequest(RequestModel):
-    """Pictures, and the labels to classify them by."""
+    """Pictures, and the labels to classify them by: your own, or a ready set of them."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]}]}
+        json_schema_extra={
+            "examples": [
+                {"images": [{"image": PICTURE}], "labels": ["a red thing", "a blue thing"]},
+                {"images": [{"image": PICTURE}], "labels": [["red", "红色"], "blue"], "templates": "photo", "none": True},
+                {"images": [{"image": PICTURE}], "set": "scene"},
+            ]
+        }
     )
     images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
-    labels: list[Label] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
-    templates: Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
-        default=None, description="texts with {} where the label goes; default: short ones"
+    labels: Annotated[list[LabelNames], Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
+        default=None, description="names, or lists of names of one label"
     )
+    set: ReadySet | None = Field(default=None, description="ready labels, in place of `labels`")
+    templates: TemplateTexts | None = Field(
+        default=None, description="texts with {} where the label goes, or the name of a set of them; default: short ones"
+    )
+    names: Names | None = Field(
+        default=None,
+        description="how several names of a label count: their mean, or the one that fits best. Default: mean; of a set, max",
+    )
+    none: bool = Field(default=False, description='adds "none of these", for pictures that no label fits')
+
+    def made_labels(self) -> tuple[tasks.Label, ...]:
+        """The labels with their names. Raises InputError."""
+        if (self.labels is None) == (self.set is None):
+            raise InputError("expected labels, or the name of a ready set, got both" if self.set else "labels: expected some")
+        return label_set(self.set) if self.set else as_labels(self.labels or ())
+
+    def made_templates(self) -> Templates:
+        """The templates, by language where they are a set."""
+        if isinstance(self.templates, str):
+            return template_set(self.templates)
+        return PLAIN if self.templates is None and self.set else self.templates
+
+    def made_names(self) -> Names:
+        """How several names of a label count."""
+        return self.names or ("max" if self.set else "mean")
 
 
 class Taught(RequestModel):

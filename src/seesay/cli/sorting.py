@@ -1,0 +1,97 @@
+"""Sorts the pictures of `seesay classify` into folders by label, and says what it did."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from gettext import gettext as _
+
+import click
+
+from seesay.cli.options import record
+from seesay.cli.output import echo_error, echo_note, short
+from seesay.cli.predictions import Prediction
+from seesay.errors import InputError
+from seesay.library.indexing.report import Failure
+from seesay.library.sorting import Placement, make_folder, place, placements
+from seesay.system.paths import is_url
+
+SHOWN_PICTURES = 5  # of each folder
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """Where pictures are sorted to, if they are. copy: by copies and not by links. dry_run: only says what it would do."""
+
+    into: str | None
+    copy: bool
+    dry_run: bool
+
+
+def _sorting(sort_into: str | None, copy: bool, dry_run: bool) -> Sorting:
+    if sort_into is None and (copy or dry_run):
+        raise click.UsageError(_("--copy and --dry-run belong to --sort-into FOLDER."))
+    return Sorting(sort_into, copy, dry_run)
+
+
+sorting_options = record(
+    "sorting",
+    _sorting,
+    (
+        click.option(
+            "--sort-into",
+            metavar="FOLDER",
+            type=click.Path(),
+            help="Link each picture from a folder per label in it; those that nothing fits from unknown. Moves nothing.",
+        ),
+        click.option("--copy", is_flag=True, help="With --sort-into: copies instead of links."),
+        click.option("--dry-run", is_flag=True, help="With --sort-into: only say what it would do."),
+    ),
+)
+
+
+def sort(
+    results: Sequence[Prediction], labels: Sequence[str], sorting: Sorting, roots: Iterable[str], *, quiet: bool
+) -> tuple[dict[str, object], list[Failure]]:
+    """Makes the links or copies, unless it is a dry run. Returns what was done, for JSON, and what could not be made.
+
+    labels: all there are. roots: the folders that the pictures come from. quiet: prints nothing. Raises InputError.
+    """
+    assert sorting.into is not None
+    files = [each for each in results if not is_url(each.path)]
+    if len(files) < len(results):
+        echo_note(_("pictures at URLs are not sorted"))
+    labelled = [(each.path, label) for each in files for label in (each.fitting or (None,))]
+    planned = placements(labelled, labels, sorting.into, roots)
+    done, failed = (planned, []) if sorting.dry_run else _carry_out(planned, sorting)
+    if not quiet:
+        _echo(done, dry_run=sorting.dry_run)
+    listed = [{"path": each.source, "to": each.target, "there": each.there} for each in done]
+    return {"into": os.path.abspath(sorting.into), "dry_run": sorting.dry_run, "files": listed}, failed
+
+
+def _carry_out(planned: Sequence[Placement], sorting: Sorting) -> tuple[list[Placement], list[Failure]]:
+    """A file that cannot be made fails alone; the folder itself must be writable."""
+    assert sorting.into is not None
+    make_folder(sorting.into)
+    done, failed = [], []
+    for each in planned:
+        try:
+            place(each, "copy" if sorting.copy else "link")
+            done.append(each)
+        except InputError as fault:
+            failed.append(Failure(each.source, str(fault)))
+    return done, failed
+
+
+def _echo(done: Sequence[Placement], *, dry_run: bool) -> None:
+    for folder in dict.fromkeys(each.folder for each in done):
+        inside = [each for each in done if each.folder == folder]
+        there = sum(each.there for each in inside)
+        counts = _("{folder}: {new} new, {there} there already").format(folder=folder, new=len(inside) - there, there=there)
+        click.echo(click.style(counts, bold=True))
+        for each in inside[:SHOWN_PICTURES]:
+            click.echo(f"  {short(each.source)}")
+        if len(inside) > SHOWN_PICTURES:
+            click.echo(_("  ... and {count} more").format(count=len(inside) - SHOWN_PICTURES))
+    if dry_run:
+        echo_error(_("nothing was made; without --dry-run it will be"))
