@@ -90,8 +90,8 @@ class ClassifyAnswer(BaseModel):
 
 
 class PromptPhrase(BaseModel):
-    """A phrase of a prompt. score: its cosine with the picture, less what it has in common with anything, by which it was chosen
-    (in a negative prompt with the picture's opposite)."""
+    """A phrase of a prompt. score: what it was chosen by, its cosine less what it has in common with anything (in a
+    negative prompt with the picture's opposite). cosine: with the picture."""
 
     text: str
     kind: str
@@ -100,8 +100,8 @@ class PromptPhrase(BaseModel):
 
 
 class PromptAnswer(BaseModel):
-    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the prompt,
-    of at most `context` that the model takes."""
+    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the
+    prompt, of at most `context` that the model takes."""
 
     prompt: str
     phrases: list[PromptPhrase]
