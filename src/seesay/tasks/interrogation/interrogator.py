@@ -128,14 +128,14 @@ class Interrogator:
 
     def _manner(self, scores: np.ndarray) -> list[int]:
         """The best phrase of each kind that is not about the content, if it stands out; the clearest first."""
-        found = []
+        found, floor = [], self._floor(scores)
         for kind in KINDS[len(CONTENT) :]:
             own = self._by_kind[kind]
             if not len(own) or own[0] in self._content:
                 continue
             best = own[top_k(scores[own], 1)[0]]
             deviations = float((scores[best] - scores[own].mean()) / max(float(scores[own].std()), 1e-6))
-            if deviations >= STANDS_OUT:
+            if deviations >= STANDS_OUT and scores[best] >= floor:
                 found.append((-deviations, int(best)))
         return [at for _, at in sorted(found)]
 
@@ -143,9 +143,13 @@ class Interrogator:
         """The phrases of which a chain is made: the best about the content, and of each other kind one that stands out."""
         content = self._content
         best = content[top_k(scores[content], SHORTLIST)]
-        highest = float(scores[best[0]])
-        best = best[scores[best] >= highest - (1 - FLOOR) * abs(highest)]
+        best = best[scores[best] >= self._floor(scores)]
         return np.concatenate([best, np.asarray(self._manner(scores), dtype=np.intp)])
+
+    def _floor(self, scores: np.ndarray) -> float:
+        """The least score of a phrase that is worth telling, from that of the best one about the content."""
+        highest = float(scores[self._content].max())
+        return highest - (1 - FLOOR) * abs(highest)
 
     def _scored(self, chosen: Sequence[int], scores: np.ndarray, picture: np.ndarray) -> tuple[ScoredPhrase, ...]:
         return tuple(

@@ -22,7 +22,7 @@ def corrected(cosines: np.ndarray, phrase_hubs: np.ndarray) -> np.ndarray:
     return np.asarray(cosines - HUB * (phrase_hubs - phrase_hubs.mean()), dtype=np.float32)
 
 
-def diverse(scores: np.ndarray, vectors: np.ndarray, count: int, *, weight: float = 0.3) -> np.ndarray:
+def diverse(scores: np.ndarray, vectors: np.ndarray, count: int, *, weight: float = 0.15) -> np.ndarray:
     """Scores (N,), unit vectors (N, D) -> positions of `count` of them, in order of choice.
 
     Maximal marginal relevance (Carbonell and Goldstein 1998): each next one has the highest (1 - weight) * score - weight * its
