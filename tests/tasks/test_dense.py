@@ -44,7 +44,7 @@ def slow_value(cells: Cells, values: np.ndarray, x: float, y: float) -> np.ndarr
                 value += max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - c)) * grid[r, c]
         depth = [min((at - start) / (end - start), (end - at) / (end - start)) for at, start, end in ((x, x0, x1), (y, y0, y1))]
         by_scale.setdefault(scale, []).append((max(depth[0], SHALLOWEST) * max(depth[1], SHALLOWEST), value))
-    means = [sum(w * value for w, value in inside) / sum(w for w, _ in inside) for inside in by_scale.values()]
+    means = [np.average([v for _, v in inside], axis=0, weights=[w for w, _ in inside]) for inside in by_scale.values()]
     return np.asarray(np.mean(means, axis=0))
 
 
