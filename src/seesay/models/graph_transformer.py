@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from seesay.models.fields import Activation
+from seesay.models.fields import BlockActivation
 from seesay.models.graph_builder import GraphBuilder
 
 
@@ -18,7 +18,7 @@ class TransformerGraph:
     g: GraphBuilder
     heads: int
     eps: float
-    activation: Activation
+    activation: BlockActivation
     length: int | str
 
     def attention(self, x: str, prefix: str, mask: str = "", *, query_rows: str = "", queries: str = "") -> str:

@@ -1,7 +1,7 @@
 """Base classes of the towers' configurations: the facts that callers ask of any family."""
 
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from seesay.errors import InputError
 from seesay.models.fields import Projection, check_heads
@@ -55,15 +55,24 @@ class TowerConfig(Bounded):
 
 
 class ImageTowerConfig(TowerConfig):
-    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, length, width) rather than maps."""
+    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, length, width) rather than maps.
+
+    finds: what else the tower gives of a picture with queries, where it was trained for that; its vectors of whole pictures are
+    then none to search by.
+    """
 
     image_px: int
     is_sequence: ClassVar[bool] = False
+    finds: ClassVar[Literal["boxes", "masks"] | None] = None
 
     @property
     def has_dense(self) -> bool:
         """Whether the tower has a dense output."""
         return True
+
+    def further_outputs(self, dim: int) -> dict[str, list[int]]:
+        """The graph's outputs on request other than "dense": the sides of their rows by name."""
+        return {}
 
     @property
     def grid(self) -> int:
