@@ -28,6 +28,8 @@ COMMANDS = (
     "map",
     "serve",
     "classify",
+    "segment",
+    "detect",
     "similarity",
     "embed",
     "forget",

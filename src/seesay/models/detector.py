@@ -1,10 +1,13 @@
 """The protocol of what finds things in a picture: labels and a picture in, boxes out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from seesay.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,14 +43,26 @@ class Selection:
     """Which of a detector's boxes are shown; see `tasks.detection.select`.
 
     threshold: the least score. iou: of two boxes of one label that overlap by more, the one with the lower score is dropped;
-    None for none. containment: of two boxes of one label of which more than this share of the smaller lies in the larger, too;
-    None for none. most: the largest number of boxes per picture.
+    None for none. soft: the width (sigma) of soft suppression, which lowers the scores of such boxes instead (Bodla and others
+    2017). containment: as iou, where more than this share of the smaller box lies in the larger one; None for none. most: the
+    largest number of boxes per picture.
     """
 
     threshold: float
     iou: float | None = 0.5
+    soft: float | None = None
     containment: float | None = None
     most: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "iou", "containment"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"{name}: expected a number from 0 to 1, got {value}", parameter=name, got=value)
+        if self.soft is not None and not 0 < self.soft < math.inf:
+            raise InputError(f"soft: expected a number above 0, got {self.soft}", parameter="soft", got=self.soft)
+        if self.most < 1:
+            raise InputError(f"most: expected at least one box, got {self.most}", parameter="most", got=self.most)
 
 
 class Detector(Protocol):
