@@ -1,21 +1,29 @@
 """What towers find, against Hugging Face transformers: the boxes of OWL-ViT and OWLv2, CLIPSeg's masks; and mistakes."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 import torch
+from PIL import Image
 
 from seesay.checkpoints.export import write_graphs
 from seesay.checkpoints.reader import Checkpoint
 from seesay.engines import OnnxEngine
 from seesay.engines.protocol import Engine
 from seesay.engines.torch import TorchEngine
+from seesay.images.spec import ImageSpec
 from seesay.models.clip import Clip
 from seesay.models.regions import Regions
+from seesay.tasks.detection import select
+from seesay.tasks.region_detection import LIKE, RegionDetector, in_pixels, probabilities
+from tests.parity.finder_pictures import PIXELS, SPECS, chosen
+from tests.parity.pictures import STORED, digest, ours
 from tests.parity.test_checkpoints import NAMES, open_fixture, relative
 from tests.parity.test_mutations import Mutation, changed, dropped, swapped, with_image, with_text
 
@@ -182,3 +190,93 @@ def test_every_parameter_of_the_heads_matters(fixture: str) -> None:
             worst = compare_boxes(engine, expected) if fixture in BOXES else compare_masks(engine, expected)
             tensor.copy_(before)
         assert max(worst.values()) > 3 * RELATIVE, name
+
+
+class Recorded:
+    """A `RegionEncoder` that was shown a fixture's pixels: pictures have their number as red level."""
+
+    def __init__(self, engine: Engine, expected: dict[str, np.ndarray], spec: ImageSpec) -> None:
+        self.engine, self.expected, self.image_spec = engine, expected, spec
+
+    def encode_text(self, texts: str | Sequence[str]) -> np.ndarray:
+        return self.engine.encode_tokens(self.expected["ids"][: len(texts)])
+
+    def find_regions(self, items: Any) -> list[Regions]:
+        row = int(np.asarray(items)[0, 0, 0])
+        name, row = ("guided.queries", row - 100) if row >= 100 else ("pixels", row)
+        columns = self.engine.find_regions(self.expected[name][row : row + 1])[0]
+        return [Regions.split(columns, 24)]
+
+
+SIZES = ((64, 48), (30, 100), (32, 32))  # width and height, as in make_hugging_face_finders
+
+
+def detector(name: str) -> tuple[RegionDetector, dict[str, np.ndarray]]:
+    checkpoint, expected = open_fixture(name)
+    assert checkpoint.description.image_spec is not None
+    return RegionDetector(Recorded(TorchEngine(checkpoint.model()), expected, checkpoint.description.image_spec)), expected
+
+
+def picture(number: int, size: tuple[int, int]) -> Image.Image:
+    image = Image.new("RGB", size, (number, 0, 0))
+    image.putpixel((size[0] - 1, size[1] - 1), (number, 9, 0))  # a query picture of one colour shows nothing
+    return image
+
+
+def within(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.clip(boxes, 0, [*size, *size])
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_what_is_shown_is_what_transformers_shows(name: str) -> None:
+    """Threshold 0.1, each box with its best label; theirs may reach beyond the picture, ours end there."""
+    finder, expected = detector(name)
+    shown = 0
+    for number, size in enumerate(SIZES):
+        image = picture(number, size)
+        rows = expected["shown.pictures"] == number
+        wanted, scores, labels = (expected[f"shown.{part}"][rows] for part in ("kept", "scores", "labels"))
+        regions = finder.encoder.find_regions(image)[0]
+        all_scores = probabilities(regions.logits(finder.encoder.encode_text(["a", "b", "c"])).max(axis=1))
+        np.testing.assert_allclose(in_pixels(regions, size, finder.encoder.image_spec)[all_scores > 0.1], wanted, atol=1e-3)
+        inside = (np.diff(within(wanted, size).reshape(-1, 2, 2), axis=1) > 0).all(axis=(1, 2))
+        found = select(finder.detect(image, ["a", "b", "c"]), finder.selection)
+        order = np.argsort(-scores[inside], kind="stable")
+        np.testing.assert_allclose(found.scores, scores[inside][order], atol=CLOSE)
+        np.testing.assert_allclose(found.boxes, within(wanted, size)[inside][order], atol=1e-3)
+        np.testing.assert_array_equal(found.labels, labels[inside][order])
+        shown += len(found)
+    assert shown > 10
+
+
+@pytest.mark.parametrize("name", [name for name in BOXES if "guided.boxes" in open_fixture(name)[1]])
+def test_what_is_like_a_picture_is_what_transformers_shows(name: str) -> None:
+    """Threshold 0.6 and overlaps of 0.3; their scores are spread from 0 to 1, ours are probabilities."""
+    finder, expected = detector(name)
+    for number, size in enumerate(SIZES):
+        image, query = picture(number, size), picture(100 + number, (9, 9))
+        logits, regions = finder.similarity(image, query)
+        assert relative(logits[:, None], expected["guided.logits"][number]) <= RELATIVE
+        np.testing.assert_allclose(regions.boxes, expected["guided.boxes"][number], atol=CLOSE)
+        rows = expected["guided.pictures"] == number
+        wanted, scores = expected["guided.kept"][rows], expected["guided.scores"][rows]
+        found = select(finder.detect_like(image, query), LIKE)
+        inside = (np.diff(within(wanted, size).reshape(-1, 2, 2), axis=1) > 0).all(axis=(1, 2))
+        order = np.argsort(-scores[inside], kind="stable")
+        np.testing.assert_allclose(found.boxes, within(wanted, size)[inside][order], atol=1e-3)
+        if len(found):
+            best = float(probabilities(logits).max()) + 1e-6
+            spread = np.clip((found.scores - 0.1 * best) / (0.9 * best), 0, 1)
+            np.testing.assert_allclose(spread, scores[inside][order], atol=CLOSE)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_pictures_are_prepared_as_by_transformers_4(name: str) -> None:
+    stored = json.loads(PIXELS.read_text())[name]
+    assert len(stored) == 30
+    known = json.loads(STORED.read_text())
+    if known["versions"]["pillow"].partition(".")[0] != PIL.__version__.partition(".")[0]:
+        pytest.skip("stored with another Pillow")
+    drawn = {n: image for n, image in chosen().items() if digest(np.asarray(image)) == known["pictures"][n]}
+    assert len(drawn) > 15
+    assert not [picture for picture, image in drawn.items() if digest(ours(image, SPECS[name])) != stored[picture]]

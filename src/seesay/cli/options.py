@@ -112,12 +112,13 @@ def _keep(context: click.Context, parameter: click.Parameter, value: object) -> 
 _FOR_LOAD: dict[str, Any] = {"expose_value": False, "callback": _keep}
 
 
-def open_model(name: str | None) -> "Model":
-    """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
+def open_model(name: str | None, *, encodes: bool = True) -> "Model":
+    """The model that a command's --model names, opened as its other options say. encodes: refuse models that find boxes or
+    masks. Raises ModelError, InputError."""
     from seesay.model import load
 
     options = click.get_current_context().meta.get(LOAD, {})
-    return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
+    return asked(lambda download_gb: load(name, download_gb=download_gb, encodes=encodes, **options))
 
 
 def json_option(command: F) -> F:

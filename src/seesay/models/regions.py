@@ -29,6 +29,11 @@ class Regions:
         objectness = rest[..., 6] if rest.shape[-1] > 6 else None
         return cls(columns[..., :dim], rest[..., 0], rest[..., 1], rest[..., 2:6], objectness)
 
+    def __getitem__(self, rows: np.ndarray) -> "Regions":
+        """Some patches of one picture."""
+        objectness = None if self.objectness is None else self.objectness[rows]
+        return Regions(self.embeddings[rows], self.shift[rows], self.scale[rows], self.boxes[rows], objectness)
+
     def logits(self, queries: np.ndarray) -> np.ndarray:
         """How well each patch fits queries (Q, D) -> (..., N, Q) float32; a sigmoid makes them probabilities."""
         cosines = _unit(self.embeddings) @ _unit(queries).T

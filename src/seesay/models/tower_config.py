@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
-from seesay.errors import InputError
+from seesay.errors import InputError, MissingCapability
 from seesay.models.fields import Projection, check_heads
 from seesay.models.signature import Signature
 from seesay.system.schema import Bounded
@@ -83,6 +83,16 @@ class ImageTowerConfig(TowerConfig):
     def cell_px(self) -> int:
         """Pixels of a side of one cell, of which `image_px` is a multiple."""
         return self.image_px // self.grid
+
+
+def check_encodes(image: ImageTowerConfig | None, name: str) -> None:
+    """Raises MissingCapability for a model whose tower finds things, where vectors of whole pictures are asked for."""
+    if image is not None and image.finds is not None:
+        command = {"boxes": "detect", "masks": "segment"}[image.finds]
+        raise MissingCapability(
+            f"{name!r} is a model that finds {image.finds}; its vectors are no space to search, index or classify in. "
+            f"Use it with: seesay {command} --model {name}; for all else take a model that encodes (seesay models list)"
+        )
 
 
 class PatchTowerConfig(ImageTowerConfig):

@@ -113,20 +113,14 @@ def image_spec(processor: Processor, second: bool, faults: list[str]) -> ImageSp
     return replace(spec, resize="corner")
 
 
-# The formats
+# The format
 
-
-def _format(name: str, title: str, prefix: str) -> Format:
-    return Format(
-        name=name,
-        title=title,
-        recognises=lambda weights: any(each.startswith(prefix) for each in weights.names),
-        table=lambda names: NAMES,
-        rule=hugging_face.without_configuration,
-        configuration=hugging_face.described_by(describe),
-        model_types=frozenset((prefix.rstrip("."),)),
-    )
-
-
-OWL_VIT = _format("hf_owl_vit", "Hugging Face OwlViTForObjectDetection", "owlvit.")
-OWL_V2 = _format("hf_owl_v2", "Hugging Face Owlv2ForObjectDetection", "owlv2.")
+FORMAT = Format(
+    name="hf_owl_vit",
+    title="Hugging Face OwlViTForObjectDetection or Owlv2ForObjectDetection",
+    recognises=lambda weights: any(name.startswith(("owlvit.", "owlv2.")) for name in weights.names),
+    table=lambda names: NAMES,
+    rule=hugging_face.without_configuration,
+    configuration=hugging_face.described_by(describe),
+    model_types=frozenset(("owlvit", "owlv2")),
+)
