@@ -49,6 +49,14 @@ TEXT_LETTERS = 8192
 """Default of `Settings.letters`: characters of a text."""
 REQUEST_IMAGES = 64
 """Default of `Settings.pictures`: images of a request."""
+DETECT_IMAGES = 4
+"""Images of a request for boxes, each of which takes as long as a hundred others."""
+DETECT_PROPOSALS = 70
+"""Parts of an image that are classified for its boxes, each in two views."""
+DETECT_MAP_IMAGES = 20
+"""What the maps of one image count as when it is admitted, in images: about as many windows are encoded for them."""
+DETECT_BOXES = 100
+"""Most boxes of an image."""
 REQUEST_URLS = 8
 """Default of `Settings.urls`: how many of the images may be URLs."""
 IMAGE_BYTES = 20 * MB

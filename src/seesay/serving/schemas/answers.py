@@ -88,6 +88,30 @@ class ClassifyAnswer(BaseModel):
     results: list[Classified]
 
 
+class LabelledBox(BaseModel):
+    """box: x0, y0, x1, y1 in pixels of the upright picture."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+class Detected(BaseModel):
+    """The boxes of one picture, best first, and its size; or why there are none."""
+
+    index: int
+    width: int | None = None
+    height: int | None = None
+    boxes: list[LabelledBox] | None = None
+    error: Fault | None = None
+
+
+class DetectAnswer(BaseModel):
+    """One result per picture, in order."""
+
+    results: list[Detected]
+
+
 class PictureAnswer(BaseModel):
     """A picture of the library. copies: the number of further files with the same bytes. available: a file of it exists now."""
 

@@ -156,6 +156,16 @@ class ClassifyRequest(RequestModel):
     )
 
 
+class DetectRequest(RequestModel):
+    """Pictures, and the labels of what to look for in them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing"]}]})
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True, description="images or ids")
+    labels: list[Label] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    threshold: float | None = Field(default=None, ge=0, le=1, description="least score; default: the detector's own")
+    most: int | None = Field(default=None, ge=1, le=limits.DETECT_BOXES, description="boxes per picture")
+
+
 class FiltersAsked(RequestModel):
     """Filters, all of which a picture must pass; see `seesay.Filters`."""
 
