@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ import seesay
 from seesay.checkpoints.export import verify, write_graphs
 from seesay.engines import OnnxEngine
 from seesay.errors import InputError, MissingCapability
+from seesay.models import graph_transformer
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
 from seesay.models.families.bert.config import BertConfig, Gate
@@ -304,3 +306,13 @@ def test_an_eva_tower_refuses_what_cannot_be() -> None:
     ):
         with pytest.raises(InputError, match=message):
             replace(EVA, **changes)
+
+
+def test_many_tokens_attend_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph whose attention computes some rows at a time gives the same numbers as torch."""
+    monkeypatch.setattr(graph_transformer, "MOST_ROWS", 16)
+    monkeypatch.setattr(graph_transformer, "CHUNK", 5)
+    clip, _, _ = make("owl-v2")
+    write_graphs(clip, tmp_path)
+    assert sum(node.op_type == "Softmax" for node in onnx.load(tmp_path / "image.onnx").graph.node) == 2 * 4
+    assert max(verify(clip, tmp_path).values()) < 1e-5

@@ -73,7 +73,7 @@ class RegionDetector:
                 "the example has one colour and shows nothing; give a picture of the thing to find, cut out closely"
             )
         shown = self._regions(example)
-        return shown.embeddings[thing(shown)][None]
+        return np.asarray(shown.embeddings[thing(shown)][None])
 
     def _queries(self, labels: Sequence[str]) -> np.ndarray:
         """Raw projections of the labels; those of the last call are kept."""
