@@ -58,6 +58,8 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.clip_benchmark
 	$(PARITY)/bin/python -W ignore -m tests.parity.training
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
+	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.finder_sizes
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.finder_pictures
 	$(PARITY)/bin/python -m pytest tests/parity tests/models/test_timm_tower.py
 
 .venv/bin-made:

@@ -19,7 +19,7 @@ ORDER = (
     ("engines",),
     ("checkpoints",),
     ("tasks",),
-    ("model",),
+    ("model", "finders"),
     ("evaluation", "library"),
     ("render",),
     ("compat", "serving", "training"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from seesay.checkpoints.hub.allowance import DOWNLOAD_GB
-from seesay.checkpoints.hub.locate import locate
+from seesay.checkpoints.hub.locate import known_as, locate
 from seesay.engines import Engine, OnnxEngine
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
 from seesay.images.spec import ImageSpec
@@ -20,7 +20,7 @@ from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.fields import Modality
 from seesay.models.logits import Logits
 from seesay.models.token_ids import check_ids
-from seesay.models.tower_config import TowerConfig
+from seesay.models.tower_config import TowerConfig, check_encodes
 from seesay.models.vectors import normalize as normalized
 from seesay.system.cpu import available_cores, check_threads
 from seesay.system.paths import is_url
@@ -363,6 +363,7 @@ def load(
     engine: Literal["auto", "onnx", "openvino", "torch"] = "auto",
     device: Literal["auto", "cpu", "cuda", "directml", "coreml", "mps", "openvino"] = "cpu",
     download_gb: float = DOWNLOAD_GB,
+    encodes: bool = True,
     **overrides: Any,
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
@@ -378,7 +379,8 @@ def load(
     the engine, by default as many as this process may use cores; in torch on a CPU, as many as there are free cores.
     overrides: facts that a checkpoint's files do not state: architecture, or activation, image_heads, text_heads;
     preprocessing; scale and bias of graphs; also name, licence, languages (see `checkpoints.overrides`).
-    Raises InputError, ModelError, MissingDevice for a device that is not here, MissingExtra, DownloadError.
+    Raises InputError, ModelError, MissingDevice for a device that is not here, MissingExtra, DownloadError; MissingCapability
+    where it finds boxes or masks, unless `encodes` is false (`seesay.finders`): its vectors are no space.
     """
     chosen = _device(engine, device)
     check_threads(threads)
@@ -387,14 +389,19 @@ def load(
     if chosen is not None and chosen.engine == "torch":
         from seesay.checkpoints.reader import open_checkpoint
 
-        return _torch_model(open_checkpoint(path, _overrides(overrides, entry)), chosen.name, threads, decode)
+        checkpoint = open_checkpoint(path, _overrides(overrides, entry))
+        if encodes:
+            check_encodes(checkpoint.description.image, known_as(source))
+        return _torch_model(checkpoint, chosen.name, threads, decode)
     if not _is_ready(path):
         from seesay.checkpoints.convert import prepared
 
-        path = prepared(path, _overrides(overrides, entry))
+        path = prepared(path, _overrides(overrides, entry), encodes=encodes)
     elif overrides:
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
+    if encodes:
+        check_encodes(config.image, known_as(source))
     tokenizer = None if config.tokenizer_spec is None else LazyTokenizer(path / "tokenizer.json", config.tokenizer_spec, source)
     return Model(config, tokenizer, _graph_engine(config, path, chosen, threads), folder=path, decode=decode)
 

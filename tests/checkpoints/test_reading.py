@@ -398,7 +398,7 @@ def test_foreign_formats_are_named(tmp_path: Path, name: str, what: str) -> None
     [
         ("siglip2", "a SigLIP 2 model of NaFlex"),
         ("altclip_text_model", "an AltCLIP text tower alone"),
-        ("clipseg", "a CLIPSeg model"),
+        ("groupvit", "a GroupViT model"),
         ("chinese_clip_text_model", "a ChineseCLIP text tower alone"),
         ("brand-new", "a model of the type 'brand-new'"),
     ],

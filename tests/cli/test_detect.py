@@ -7,16 +7,20 @@ import pytest
 from PIL import Image
 
 import seesay.cli.detect
+from seesay.checkpoints.convert import convert
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import TruncatedText
+from seesay.images.read import read
 from seesay.model import Model
 from seesay.tasks.detection import WindowDetector
 from tests.cli.conftest import Run
+from tests.finders import finder_folder
 
 
 @pytest.fixture
 def square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Model) -> Path:
     """A picture with a red square, which the command looks at with a model that knows colours."""
-    monkeypatch.setattr(seesay.cli.detect, "open_model", lambda name: fake)
+    monkeypatch.setattr(seesay.cli.detect, "open_model", lambda name, **_: fake)
     image = Image.new("RGB", (96, 64), "black")
     image.paste((255, 0, 0), (8, 8, 40, 40))
     image.save(tmp_path / "square.png")
@@ -116,3 +120,70 @@ def test_detect_with_the_bundled_model(run: Run, photos: list[Path]) -> None:
 def test_a_model_without_maps_still_finds_boxes(run: Run, square: Path, fake: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WindowDetector, "_heat", lambda self, picture, vectors: vectors[None, :0, :0])
     assert json.loads(run("detect", square, "--labels", "red", "--json").out)["results"][0]["boxes"]
+
+
+@pytest.fixture(scope="module")
+def owl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny OWLv2, converted, so that the command needs no torch."""
+    place = tmp_path_factory.mktemp("owl")
+    convert(open_checkpoint(finder_folder(place, "hf-owl-v2-5")), place / "owl")
+    return place / "owl"
+
+
+def test_detect_with_a_model_that_was_trained_for_boxes(run: Run, owl: Path, photos: list[Path], tmp_path: Path) -> None:
+    overlay, coco = tmp_path / "o.png", tmp_path / "c.json"
+    arguments = ("detect", photos[0], "--labels", "a cat,一只狗", "--model", owl, "--json", "-o", overlay, "--coco", coco)
+    result = run(*arguments, "--threshold", 0)
+    (entry,) = json.loads(result.out)["results"]
+    width, height = read(photos[0]).image.size
+    assert result.code == 0
+    assert 4 <= len(entry["boxes"]) <= 16
+    for box in entry["boxes"]:
+        x0, y0, x1, y1 = box["box"]
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+        assert box["label"] in ("a cat", "一只狗")
+    scores = [box["score"] for box in entry["boxes"]]
+    assert scores == sorted(scores, reverse=True)
+    usual = json.loads(run("detect", photos[0], "--labels", "a cat,一只狗", "--model", owl, "--json").out)["results"][0][
+        "boxes"
+    ]
+    assert usual == [box for box in entry["boxes"] if box["score"] >= 0.1]
+    assert overlay.is_file()
+    assert len(json.loads(coco.read_text())["annotations"]) == len(entry["boxes"])
+
+
+def test_detect_what_an_example_shows(run: Run, owl: Path, photos: list[Path], tmp_path: Path) -> None:
+    found = json.loads(run("detect", *photos[:2], "--like", photos[1], "--model", owl, "--json", "--threshold", 0).out)
+    assert found["labels"] == [photos[1].name]
+    assert all(0 < len(entry["boxes"]) <= 16 for entry in found["results"])
+    Image.new("RGB", (20, 20), "grey").save(tmp_path / "plain.png")
+    plain = run("detect", photos[0], "--like", tmp_path / "plain.png", "--model", owl)
+    assert (plain.code, "the example has one colour and shows nothing" in plain.err) == (2, True)
+    gone = run("detect", photos[0], "--like", tmp_path / "gone.png", "--model", owl)
+    assert (gone.code != 0, "gone.png" in gone.err, "Traceback" in gone.err) == (True, True, False)
+    by_words = run("detect", photos[0], "--like", photos[1])
+    assert (by_words.code != 0, "--like needs one that was trained for boxes" in by_words.err) == (True, True)
+    both = run("detect", photos[0], "--like", photos[1], "--labels", "a cat", "--model", owl)
+    assert (both.code, "by words or by a picture" in both.err) == (2, True)
+
+
+def test_other_commands_say_that_it_finds_boxes(run: Run, owl: Path, photos: list[Path]) -> None:
+    for arguments in (
+        ("classify", photos[0], "--labels", "cat,dog"),
+        ("index", photos[0].parent),
+        ("search", "a dog"),
+        ("similarity", "a dog", "a cat"),
+    ):
+        result = run(*arguments, "--model", owl)
+        assert result.code != 0
+        assert "finds boxes; its vectors are no space to search" in result.err
+        assert f"seesay detect --model {owl.name}" in result.err
+    assert run("models", "info", owl).code == 0
+    assert "finds          boxes: seesay detect --model" in run("models", "inspect", owl).out
+
+
+def test_detect_with_more_labels_than_allowed(run: Run, owl: Path, photos: list[Path]) -> None:
+    labels = ",".join(f"thing {number}" for number in range(1001))
+    result = run("detect", photos[0], "--labels", labels, "--model", owl)
+    assert (result.code, "expected 1 to 1000 labels" in result.err) == (2, True)

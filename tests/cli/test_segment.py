@@ -7,17 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import seesay
 import seesay.cli.segment
+from seesay.checkpoints.convert import convert
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import MissingCapability, TruncatedText
+from seesay.finders import Finder
+from seesay.images.read import read
 from seesay.model import Model
 from seesay.tasks.run_lengths import from_run_lengths
 from tests.cli.conftest import Run
+from tests.finders import finder_folder
 
 
 @pytest.fixture
 def halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Model) -> Path:
     """A picture that is red at the left and blue at the right, which the command looks at with a model that knows colours."""
-    monkeypatch.setattr(seesay.cli.segment, "open_model", lambda name: fake)
+    monkeypatch.setattr(seesay.cli.segment, "open_model", lambda name, **_: fake)
     image = Image.new("RGB", (90, 60), "red")
     image.paste((0, 0, 255), (45, 0, 90, 60))
     image.save(tmp_path / "halves.png")
@@ -121,3 +127,40 @@ def test_segment_with_the_bundled_model_in_two_languages(run: Run, photos: list[
         document = json.loads(run("segment", photo, "--labels", labels, "--json").out)
         boxes = {segment["value"]: segment["box"] for segment in document["segments"]}
         assert boxes[0][1] < boxes[1][1]  # the sky is above the water
+
+
+@pytest.fixture(scope="module")
+def clipseg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny CLIPSeg, converted, so that the command needs no torch."""
+    place = tmp_path_factory.mktemp("clipseg")
+    convert(open_checkpoint(finder_folder(place, "hf-clipseg-5")), place / "clipseg")
+    return place / "clipseg"
+
+
+def test_segment_with_a_model_that_was_trained_for_masks(run: Run, clipseg: Path, photos: list[Path], tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    result = run("segment", photos[0], "--labels", "grass,一只猎豹", "--model", clipseg, "--mask", mask, "--json")
+    document = json.loads(result.out)
+    picture = read(photos[0]).image
+    with Image.open(mask) as image:
+        values = np.asarray(image)
+    assert values.shape == (picture.height, picture.width)
+    finder = Finder(seesay.load(clipseg, encodes=False))
+    logits = finder.find_masks(picture, finder.encode_text(["grass", "一只猎豹"]))[0]
+    large = np.stack([np.asarray(Image.fromarray(each).resize(picture.size, Image.Resampling.BILINEAR)) for each in logits])
+    wanted = np.where(large.max(axis=0) >= 0, large.argmax(axis=0), 255)
+    assert (values == wanted).mean() > 0.9999
+    assert {segment["label"] for segment in document["segments"]} <= {"grass", "一只猎豹"}
+    assert document["none"] == pytest.approx(float((values == 255).mean()), abs=1e-4)
+    every = json.loads(run("segment", photos[0], "--labels", "grass", "--model", clipseg, "--threshold", 0, "--json").out)
+    assert (every["none"], every["segments"][0]["share"]) == (0, 1)
+
+
+def test_segment_with_models_that_cannot(run: Run, clipseg: Path, photos: list[Path]) -> None:
+    assert "--labels is empty" in run("segment", photos[0], "--labels", " ,", "--model", clipseg).err
+    many = ",".join(f"thing {number}" for number in range(256))
+    assert "at most 255 labels, got 256" in run("segment", photos[0], "--labels", many, "--model", clipseg).err
+    other = run("detect", photos[0], "--labels", "grass", "--model", clipseg)
+    assert (other.code != 0, "finds masks, not boxes; use it with: seesay segment" in other.err) == (True, True)
+    search = run("search", "grass", "--model", clipseg)
+    assert (search.code != 0, "finds masks; its vectors are no space to search" in search.err) == (True, True)

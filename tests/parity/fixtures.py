@@ -64,8 +64,8 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
     random = np.random.default_rng(seed)
     with torch.no_grad():
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if not tensor.is_floating_point() or name.endswith(("attn_mask", "k_bias")) or "rope" in name:
-                continue  # buffers that are no weights: masks, a key's missing bias, rotary positions
+            if not tensor.is_floating_point() or name.endswith(("attn_mask", "k_bias", "box_bias")) or "rope" in name:
+                continue  # buffers that are no weights: masks, places, rotary positions
             noise = random.standard_normal(tuple(tensor.shape)).astype(np.float32)
             if name.endswith("logit_scale"):
                 value = np.full(tensor.shape, 1.3 + 0.1 * noise, dtype=np.float32)
@@ -179,7 +179,7 @@ def available() -> Iterator[str]:
         "clip": ("openai",),
         "open_clip": ("open_clip", "siglip", "open_clip_eva"),
         "cn_clip": ("chinese_clip",),
-        "transformers": ("hugging_face", "hugging_face_siglip"),
+        "transformers": ("hugging_face", "hugging_face_siglip", "hugging_face_finders"),
         "consisid_eva_clip": ("eva_clip",),
     }
     for library, modules in makers.items():

@@ -24,6 +24,7 @@ from seesay.checkpoints.hub.locate import known_as
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
+from seesay.models.tower_config import check_encodes
 from seesay.system.cache import cache_dir
 from seesay.system.files import lock_file
 from seesay.system.schema import to_json
@@ -39,11 +40,12 @@ class Conversion:
     differences: dict[str, float]
 
 
-def prepared(path: Path, overrides: Overrides | None = None) -> Path:
+def prepared(path: Path, overrides: Overrides | None = None, *, encodes: bool = False) -> Path:
     """The SeeSay folder of a checkpoint, from the cache or converted now (seconds to a minute; needs the extra `torch`, unless
     it is a folder of graphs that others exported).
 
-    Raises CheckpointError, ModelError, MissingExtra.
+    encodes: raise MissingCapability for a model that finds things, before the work. Raises CheckpointError, ModelError,
+    MissingExtra.
     """
     overrides = overrides or Overrides()
     graphs = local_graphs(path, overrides.variant)
@@ -63,7 +65,10 @@ def prepared(path: Path, overrides: Overrides | None = None) -> Path:
             if sys.stderr.isatty():
                 print(_("seesay: preparing {name} for fast starts, once").format(name=known_as(path)), file=sys.stderr)
             if graphs is None:
-                convert(open_checkpoint(path, overrides), folder)
+                checkpoint = open_checkpoint(path, overrides)
+                if encodes:
+                    check_encodes(checkpoint.description.image, known_as(path))
+                convert(checkpoint, folder)
             else:
                 with new_folder(folder) as unfinished:
                     prepare.write_folder(graphs, unfinished, overrides)

@@ -7,6 +7,7 @@ import onnx
 
 from seesay.checkpoints.containers.weights import read_header
 from seesay.engines.onnx import OnnxEngine
+from seesay.engines.protocol import Engine
 from seesay.engines.torch import TorchEngine
 from seesay.errors import ModelError
 from seesay.models.clip import Clip
@@ -52,11 +53,12 @@ def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, 
     worst: dict[str, float] = {}
     if clip.config.image is not None:
         px = clip.config.image.image_px
-        for batch in (1, 3):
+        for batch in (1, 3) if clip.config.image.finds is None else (1, 2):  # towers that find things take large pictures
             pixels = random.standard_normal((batch, 3, px, px)).astype(np.float32)
             _note(worst, "image", torch_engine.encode_pixels(pixels), onnx_engine.encode_pixels(pixels))
         if clip.config.image.has_dense:
             _note(worst, "dense", torch_engine.encode_dense(pixels[:1]), onnx_engine.encode_dense(pixels[:1]))
+        _note_finds(worst, clip, pixels, random, torch_engine, onnx_engine)
     if clip.config.text is not None:
         for ids in sample_ids(clip.config.text, random):
             _note(worst, "text", torch_engine.encode_tokens(ids), onnx_engine.encode_tokens(ids))
@@ -67,6 +69,19 @@ def verify(clip: Clip, folder: Path, tolerance: float = TOLERANCE) -> dict[str, 
                 "Please report this with the model's config.json"
             )
     return worst
+
+
+def _note_finds(worst: dict[str, float], clip: Clip, pixels: np.ndarray, random: np.random.Generator, *engines: Engine) -> None:
+    """Notes the largest difference of what a tower finds, relative to its largest value."""
+    assert clip.config.image is not None
+    if clip.config.image.finds == "boxes":
+        a, b = (engine.find_regions(pixels[:1]) for engine in engines)
+    elif clip.config.image.finds == "masks":
+        queries = random.standard_normal((3, clip.config.dim)).astype(np.float32)
+        a, b = (engine.find_masks(pixels[:2], queries) for engine in engines)
+    else:
+        return
+    worst[clip.config.image.finds] = float(np.abs(a - b).max() / max(1.0, np.abs(a).max()))
 
 
 def _note(worst: dict[str, float], output: str, a: np.ndarray, b: np.ndarray) -> None:

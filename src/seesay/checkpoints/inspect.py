@@ -27,7 +27,8 @@ GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # lets shap
 
 @dataclass(frozen=True)
 class Inspection:
-    """The description of a file. faults: why it cannot be used. unknown: the message about facts that the caller must pass."""
+    """The description of a file. faults: why it cannot be used. unknown: the message about facts that the caller must pass.
+    finds: "boxes" or "masks" of an image tower that was trained for that."""
 
     file: Path
     kind: str
@@ -45,6 +46,7 @@ class Inspection:
     notes: tuple[str, ...]
     unknown: str | None
     faults: str | None
+    finds: str | None = None
 
 
 def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
@@ -86,6 +88,7 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
         tokenizer=_tokenizer(checkpoint),
         ignored=ignored,
         faults=faults,
+        finds=d.image.finds if d.image is not None else None,
     )
 
 
@@ -154,6 +157,7 @@ def _inspect_model_folder(folder: Path, config: ModelConfig) -> Inspection:
         notes=(f"space {config.space_id}",),
         unknown=None,
         faults=None,
+        finds=config.image.finds if config.image is not None else None,
     )
 
 

@@ -1,8 +1,9 @@
 """`seesay detect`: says where in a picture the things are that labels name, as boxes."""
 
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from gettext import gettext as _
 from pathlib import Path
@@ -13,11 +14,13 @@ import click
 from seesay.cli.options import json_option, model_option, open_model, record
 from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, short
 from seesay.cli.progress import progress_bar
-from seesay.errors import UnreadableImage
+from seesay.errors import MissingCapability, UnreadableImage
 from seesay.library.indexing.report import Failure
 from seesay.system.files import write_atomically
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from seesay.models.detector import Detections, Detector, Selection
 
 
@@ -50,9 +53,23 @@ class Found:
         return zip(self.boxes.boxes.tolist(), self.boxes.scores.tolist(), self.boxes.labels.tolist(), strict=True)
 
 
+@dataclass(frozen=True)
+class Search:
+    """look: finds candidates in a picture. selection: which of them are shown, unless the user wants others."""
+
+    look: "Callable[[Image.Image], Detections]"
+    selection: "Selection"
+
+
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
-@click.option("--labels", required=True, metavar="A,B,...", help="What to look for, separated by commas.")
+@click.option("--labels", metavar="A,B,...", help="What to look for, separated by commas.")
+@click.option(
+    "--like",
+    metavar="IMAGE",
+    type=click.Path(),
+    help="Look for what this picture shows, cut out closely, in place of --labels; with a model that was trained for boxes.",
+)
 @record(
     "wanted",
     Wanted,
@@ -77,7 +94,8 @@ class Found:
 @json_option
 def detect(
     images: tuple[str, ...],
-    labels: str,
+    labels: str | None,
+    like: str | None,
     wanted: Wanted,
     overlay: str | None,
     coco: str | None,
@@ -87,19 +105,17 @@ def detect(
     """Say where in each picture (file or URL) the things are that labels name, as boxes in pixels.
 
     A model of pictures and texts classifies parts of the picture: it finds what is large and plain, and its boxes are rough. A
-    detector (seesay models list) finds boxes that fit.
+    detector (OWL-ViT, OWLv2) finds boxes that fit.
     """
-    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
-    if not names:
-        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
+    names = _names(labels, like)
     if overlay is not None and len(images) > 1:
         raise click.UsageError(_("-o draws one picture, got {count}; run the command for each").format(count=len(images)))
     if overlay is not None:
         from seesay.render.boxes import format_of
 
         format_of(Path(overlay))  # which fails before the long work, not after it
-    detector = _opened(model)
-    found, failed = _detect(images, names, detector, wanted.of(detector.selection))
+    search = _search(_opened(model), names, like)
+    found, failed = _detect(images, search.look, wanted.of(search.selection))
     if as_json:
         echo_json({"labels": names, "results": [_json(each, names) for each in found], "failed": failures_json(failed)})
     else:
@@ -115,13 +131,40 @@ def detect(
 
 def _opened(model: str | None) -> "Detector":
     """The detector that --model names; of a model of pictures and texts, one that looks through windows."""
-    from seesay.tasks.detection import WindowDetector
+    from seesay.finders import detector_of
 
-    return WindowDetector(open_model(model))
+    return detector_of(open_model(model, encodes=False))
+
+
+def _names(labels: str | None, like: str | None) -> list[str]:
+    """The labels, each once; of an example its file's name."""
+    if (labels is None) == (like is None):
+        raise click.UsageError(_('say what to look for, by words or by a picture: --labels "cat,dog,owl" or --like mug.jpg'))
+    if like is not None:
+        return [os.path.basename(like)]
+    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels or "") if label.strip()))
+    if not names:
+        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
+    return names
+
+
+def _search(detector: "Detector", labels: list[str], like: str | None) -> Search:
+    """What is done with each picture. Raises MissingCapability where the detector takes no example, UnreadableImage."""
+    from seesay.images.read import read
+    from seesay.models.detector import ExampleDetector
+
+    if like is None:
+        return Search(lambda picture: detector.detect(picture, labels), detector.selection)
+    if not isinstance(detector, ExampleDetector):
+        raise MissingCapability(
+            _("this model looks for words; --like needs one that was trained for boxes, such as hf:google/owlvit-base-patch32")
+        )
+    example = read(like).image
+    return Search(lambda picture: detector.detect_like(picture, example), detector.example_selection)
 
 
 def _detect(
-    images: tuple[str, ...], labels: list[str], detector: "Detector", selection: "Selection"
+    images: tuple[str, ...], look: "Callable[[Image.Image], Detections]", selection: "Selection"
 ) -> tuple[list[Found], list[Failure]]:
     from seesay.images.read import read
     from seesay.tasks.detection import select
@@ -131,7 +174,7 @@ def _detect(
         for done, path in enumerate(images, start=1):
             try:
                 picture = read(path).image
-                found.append(Found(path, picture.size, select(detector.detect(picture, labels), selection)))
+                found.append(Found(path, picture.size, select(look(picture), selection)))
             except UnreadableImage as fault:
                 failed.append(Failure(path, fault.reason))
             if progress is not None:

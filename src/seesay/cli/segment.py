@@ -24,7 +24,7 @@ MASK = ".png"
 class Options:
     """What the user says of how a picture is divided; None where nothing is said."""
 
-    def __init__(self, background: str | None, threshold: float, overlay: str | None, mask: str | None) -> None:
+    def __init__(self, background: str | None, threshold: float | None, overlay: str | None, mask: str | None) -> None:
         self.background = None if background is None else _split(background)
         self.threshold = threshold
         self.overlay = None if overlay is None else Path(overlay)
@@ -59,9 +59,8 @@ class Options:
         click.option(
             "--threshold",
             type=click.FloatRange(0, 1),
-            default=0.0,
             metavar="NUMBER",
-            help="Probability below which a pixel has no label.",
+            help="Probability below which a pixel has no label. Default: 0; with a model that was trained for masks 0.5.",
         ),
         click.option("-o", "--overlay", metavar="FILE", type=click.Path(), help="Draw the labels over the picture."),
         click.option(
@@ -77,18 +76,19 @@ class Options:
 def segment(image: str, labels: str, options: Options, model: str | None, as_json: bool) -> int:
     """Say which of some labels each part of a picture (file or URL) shows, without any training.
 
-    Borders are rough: the model sees a coarse grid, and the picture's own edges give the rest.
+    Borders are rough: the model sees a coarse grid, and the picture's own edges give the rest. A model that was trained for
+    masks (CLIPSeg) draws better ones.
     """
+    from seesay.finders import segmenter_of
     from seesay.images.read import read
-    from seesay.tasks.segmentation import CellSegmenter, Choice
 
     names = _split(labels)
     if not names:
         raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
     options.check()
     picture = read(image).image
-    choice = Choice(threshold=options.threshold)
-    found = CellSegmenter(open_model(model), background=options.background, choice=choice).segment(picture, names)
+    segmenter = segmenter_of(open_model(model, encodes=False), background=options.background, threshold=options.threshold)
+    found = segmenter.segment(picture, names)
     _write(options, picture, found)
     if as_json:
         echo_json(_json(image, found))

@@ -14,6 +14,7 @@ from seesay.compat.processors import TextTokenizer
 from seesay.errors import MissingCapability
 from seesay.images.spec import ImageSpec
 from seesay.models.config import TextConfig
+from seesay.models.tower_config import check_encodes
 from seesay.tokenizers import vocabulary
 from seesay.tokenizers.spec import TokenizerSpec
 
@@ -47,7 +48,9 @@ def find_checkpoint(name: str | os.PathLike[str], **overrides: Any) -> Checkpoin
     `overrides`: what its files do not say (see `checkpoints.overrides`). Downloads of any size are made, as by the originals.
     """
     path, entry = locate(name, download_gb=math.inf)
-    return open_checkpoint(path, Overrides(**overrides, entry=entry))
+    checkpoint = open_checkpoint(path, Overrides(**overrides, entry=entry))
+    check_encodes(checkpoint.description.image, os.fspath(name))
+    return checkpoint
 
 
 def find_input_spec(name: str | os.PathLike[str]) -> InputSpec:

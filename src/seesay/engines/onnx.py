@@ -33,7 +33,7 @@ class OnnxEngine(Engine):
     on the CPU is compared with it first (`engines.agreement`), for which the folder needs its config.json.
     """
 
-    capabilities: frozenset[Capability] = frozenset(("image", "text", "dense"))
+    capabilities: frozenset[Capability] = frozenset(("image", "text", "dense", "regions", "masks"))
 
     def __init__(self, folder: Path, *, threads: int | None = None, spin: bool = True, provider: Provider = CPU) -> None:
         self._folder = folder
@@ -67,6 +67,16 @@ class OnnxEngine(Engine):
 
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         return self._run_images("dense", pixels, with_dense=np.array(True))
+
+    def find_regions(self, pixels: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._find("regions", row[None]) for row in pixels])
+
+    def find_masks(self, pixels: np.ndarray, queries: np.ndarray) -> np.ndarray:
+        return np.stack([self._find("masks", row[None], queries=queries) for row in pixels])
+
+    def _find(self, output: str, pixels: np.ndarray, **inputs: np.ndarray) -> np.ndarray:
+        """One picture at a time: towers that find things take large ones."""
+        return self._run("image", output, {"pixels": pixels, f"with_{output}": np.array(True), **inputs})
 
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
         return self._run("text", "embedding", {"input_ids": ids})

@@ -7,7 +7,7 @@ import numpy as np
 from seesay.errors import MissingCapability
 from seesay.models.fields import Modality
 
-Capability = Literal["image", "text", "dense", "hidden_states", "gradients"]
+Capability = Literal["image", "text", "dense", "regions", "masks", "hidden_states", "gradients"]
 
 
 class Engine(Protocol):
@@ -40,6 +40,20 @@ class Engine(Protocol):
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
         """ids (B, L) int64, padded with the tokenizer's pad id -> (B, D)."""
         ...
+
+    def find_regions(self, pixels: np.ndarray) -> np.ndarray:
+        """pixels (B, 3, H, W) float32 -> (B, N, columns): what each patch shows, which `models.regions` splits.
+
+        Raises MissingCapability where the engine does not offer "regions".
+        """
+        raise MissingCapability(f"the {self.name} engine finds no boxes; open the model with ONNX Runtime or torch")
+
+    def find_masks(self, pixels: np.ndarray, queries: np.ndarray) -> np.ndarray:
+        """pixels (B, 3, H, W) and queries (Q, D), raw projections -> logits (B, Q, H, W) of their masks.
+
+        Raises MissingCapability where the engine does not offer "masks".
+        """
+        raise MissingCapability(f"the {self.name} engine draws no masks; open the model with ONNX Runtime or torch")
 
     def sharing(self, concurrent_runs: int = 1) -> "Engine":
         """The same towers for a program whose other threads need the cores too: a server, or one that decodes meanwhile.

@@ -50,6 +50,8 @@ class TorchEngine(Engine):
         image, text = self.clip.config.image, self.clip.config.text
         offered: list[Capability] = ["hidden_states", "gradients"]
         offered += [] if image is None else ["image", "dense"] if image.has_dense else ["image"]
+        if image is not None and image.finds is not None:
+            offered.append("regions" if image.finds == "boxes" else "masks")
         return frozenset(offered if text is None else [*offered, "text"])
 
     def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
@@ -59,6 +61,14 @@ class TorchEngine(Engine):
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return _array(self.clip.image.with_dense(self._tensor(pixels))[1])
+
+    def find_regions(self, pixels: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return _array(self.clip.image.regions(self._tensor(pixels)))
+
+    def find_masks(self, pixels: np.ndarray, queries: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return _array(self.clip.image.masks(self._tensor(pixels), self._tensor(queries)))
 
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

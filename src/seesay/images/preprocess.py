@@ -7,6 +7,7 @@ from seesay.errors import UnreadableImage
 from seesay.images.decoding.color import with_profile
 from seesay.images.decoding.decode import MAX_PIXELS, Decode, Picture
 from seesay.images.read import ImageInput, read
+from seesay.images.smoothing import corner_square
 from seesay.images.spec import ImageSpec
 
 INTERPOLATION = {
@@ -50,6 +51,9 @@ def to_pixels(picture: Picture, spec: ImageSpec) -> np.ndarray:
     the last bit (tests/parity), with one deliberate difference: CLIP's code resizes first and converts to RGB afterwards, which
     shows in pictures with palettes, alpha or CMYK colours; here pictures are RGB already.
     """
+    if spec.resize == "corner":
+        levels = np.asarray(with_profile(picture.image, picture.profile))
+        return normalized(corner_square(levels, spec.size_px).transpose(2, 0, 1), spec)
     # The profile is applied to the few pixels that the tower sees: on all of them it would take as long as decoding.
     visible = with_profile(frame(picture.image, spec, (picture.width, picture.height)), picture.profile)
     pixels: np.ndarray = normalize(np.asarray(visible).transpose(2, 0, 1)[None], spec)[0]
@@ -65,6 +69,12 @@ def normalize(levels: np.ndarray, spec: ImageSpec) -> np.ndarray:
         row -= mean
         row /= std
     return pixels
+
+
+def normalized(shares: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """Shares of the highest level (3, H, W) float32 -> (share - mean) / std, of the same shape."""
+    mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (spec.mean, spec.std))
+    return np.asarray((shares - mean) / std)
 
 
 def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None = None) -> Image.Image:

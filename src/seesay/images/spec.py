@@ -17,13 +17,15 @@ class ImageSpec:
     central crop.
     resize "longest": the longer side becomes `size_px`, the shorter one in proportion; bars of the grey level `fill` (0..255)
     pad it to a square.
+    resize "corner": the picture stands in the upper left corner of a square of middle grey as wide as its longer side, which
+    becomes `size_px` by `images.smoothing`, whatever `interpolation` says (OWLv2).
     alpha "white": transparent pictures are composed on white; "drop": the alpha channel is ignored, as in most CLIP code.
     crop: where the central crop begins when the margin is odd. "rounded": to the nearest pixel, halves to the even one, as in
     torchvision, and with it in OpenAI's CLIP and OpenCLIP; "floored": as in transformers. Raises InputError.
     """
 
     size_px: int
-    resize: Literal["shortest", "squash", "longest"]
+    resize: Literal["shortest", "squash", "longest", "corner"]
     resize_px: int
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
     mean: tuple[float, float, float]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -76,4 +76,19 @@ class Detector(Protocol):
     def detect(self, picture: "Image.Image", labels: Sequence[str]) -> Detections:
         """An upright RGB picture -> candidates for `Selection`, within the picture. Raises InputError for labels that cannot be
         used, MissingCapability."""
+        ...
+
+
+@runtime_checkable
+class ExampleDetector(Detector, Protocol):
+    """A detector that is also shown what to look for."""
+
+    @property
+    def example_selection(self) -> Selection:
+        """The selection that suits the scores of what is like an example."""
+        ...
+
+    def detect_like(self, picture: "Image.Image", example: "Image.Image") -> Detections:
+        """An upright RGB picture, and one of the thing, cut out closely -> candidates, all with the label 0. Raises InputError
+        where the example shows nothing."""
         ...

@@ -10,6 +10,7 @@ from seesay.models.logits import Logits
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.images.spec import ImageSpec
+    from seesay.models.regions import Regions
 
 
 class Encoder(Protocol):
@@ -39,4 +40,38 @@ class ImageEncoder(Encoder, Protocol):
 
     def encode_dense(self, items: "ImageInput | Iterable[ImageInput]", *, normalize: bool = True) -> np.ndarray:
         """Images -> (N, rows, columns, D) float32: features per cell. Raises MissingCapability where the tower has none."""
+        ...
+
+
+class RegionEncoder(Protocol):
+    """Finds regions of images that may show what queries say."""
+
+    @property
+    def image_spec(self) -> "ImageSpec":
+        """How an image is resized, and with it what the regions' boxes are relative to."""
+        ...
+
+    def encode_text(self, texts: str | Sequence[str]) -> np.ndarray:
+        """Texts -> queries (N, D) float32, raw projections."""
+        ...
+
+    def find_regions(self, items: "ImageInput | Iterable[ImageInput]") -> "list[Regions]":
+        """Images -> the regions of each. Raises MissingCapability where the image tower finds none."""
+        ...
+
+
+class MaskEncoder(Protocol):
+    """Draws masks of what queries say in images."""
+
+    @property
+    def image_spec(self) -> "ImageSpec":
+        """How an image is resized, and with it what the masks cover."""
+        ...
+
+    def encode_text(self, texts: str | Sequence[str]) -> np.ndarray:
+        """Texts -> queries (N, D) float32, raw projections."""
+        ...
+
+    def find_masks(self, items: "ImageInput | Iterable[ImageInput]", queries: np.ndarray) -> np.ndarray:
+        """Images, and queries (Q, D) -> logits (N, Q, size_px, size_px) float32. Raises MissingCapability."""
         ...

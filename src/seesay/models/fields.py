@@ -9,6 +9,7 @@ Size = Annotated[int, Bounds(least=1)]
 
 Modality = Literal["image", "text"]
 Activation = Literal["gelu", "gelu_tanh", "quick_gelu"]
+BlockActivation = Activation | Literal["relu"]  # the last in decoders alone
 # Into the shared space: "linear" has no bias, "affine" has one; "none": the pooled vector itself.
 Projection = Literal["linear", "affine", "mlp", "none"]
 

@@ -23,7 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from seesay.models.fields import Activation, Projection
+from seesay.models.fields import BlockActivation, Projection
 
 Storage = Literal["float32", "float16", "int8", "int8-rows"]
 Weights = Mapping[str, np.ndarray]
@@ -73,7 +73,7 @@ class GraphBuilder:
         self.float_values: dict[str, str] = {}  # of stored weights, by the weight's name
         self.constants: dict[tuple[object, ...], str] = {}
         self.quantized_rows: dict[str, tuple[str, str]] = {}
-        self.optional_inputs: list[str] = []
+        self.optional_inputs: dict[str, np.ndarray] = {}  # with their values where nobody gives any
         self.extended = storage.startswith("int8")  # whether operators of ONNX Runtime are used
 
     def node(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
@@ -238,10 +238,12 @@ class GraphBuilder:
             x = self.activation(self.linear(x, "projection.up"), "gelu")
         return self.linear(x, "projection.down" if kind == "mlp" else "projection", output=output)
 
-    def activation(self, x: str, kind: Activation) -> str:
+    def activation(self, x: str, kind: BlockActivation) -> str:
         """The activation of this name, element by element."""
         if kind == "quick_gelu":
             return self.node("Mul", x, self.node("Sigmoid", self.node("Mul", x, self.constant(1.702))))
+        if kind == "relu":
+            return self.node("Relu", x)
         return self.node("Gelu", x, approximate="tanh" if kind == "gelu_tanh" else "none")
 
     def masked_mean(self, rows: str, present: str, *, empty: float | None = None) -> str:
@@ -267,8 +269,13 @@ class GraphBuilder:
             branches[f"{branch}_branch"] = helper.make_graph(self.nodes, branch, [], [info])
         # Values that were made inside a branch do not exist outside it.
         self.nodes, self.float_values, self.quantized_rows = outer, float_values, quantized
-        self.optional_inputs.append(f"with_{output}")
-        self.node("If", self.optional_inputs[-1], output=output, **branches)
+        self.optional_inputs[f"with_{output}"] = np.array(False)
+        self.node("If", f"with_{output}", output=output, **branches)
+
+    def optional_rows(self, name: str, width: int) -> str:
+        """An input (any number of rows, width) float32, which is one row of zeros where nobody gives it."""
+        self.optional_inputs[name] = np.zeros((1, width), dtype=np.float32)
+        return name
 
     def starts(self, batch: str, length: int | str) -> str:
         """The number of each item's first row among rows (B * length): (B,) int64. batch: the name of a (1,) value."""
@@ -287,9 +294,14 @@ class GraphBuilder:
         return self.node("Concat", *(self.ints(side) if isinstance(side, int) else side for side in sides), axis=0)
 
     def model(self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
-        """The whole graph; its optional inputs are false by default."""
-        optional = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in self.optional_inputs]
-        defaults = [numpy_helper.from_array(np.array(False), name) for name in self.optional_inputs]
+        """The whole graph; its optional inputs are false or zero by default."""
+        defaults = [numpy_helper.from_array(value, name) for name, value in self.optional_inputs.items()]
+        optional = [
+            helper.make_tensor_value_info(
+                each.name, each.data_type, [f"rows of {each.name}", *each.dims[1:]] if each.dims else []
+            )
+            for each in defaults
+        ]
         graph = helper.make_graph(self.nodes, name, [*inputs, *optional], outputs, [*self.initializers, *defaults])
         opsets = [helper.make_opsetid("", OPSET)]
         if self.extended:

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-from seesay.models.fields import Activation
+from seesay.models.fields import BlockActivation
 from seesay.models.graph_builder import GraphBuilder
+
+# All scores of OWLv2's 3,601 tokens at once take 600 MB, several times over; of so many tokens some rows are computed at a time.
+MOST_ROWS = 2048
+CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class TransformerGraph:
     g: GraphBuilder
     heads: int
     eps: float
-    activation: Activation
+    activation: BlockActivation
     length: int | str
 
     def attention(self, x: str, prefix: str, mask: str = "", *, query_rows: str = "", queries: str = "") -> str:
@@ -35,12 +39,21 @@ class TransformerGraph:
         k = g.node("Transpose", g.node("Reshape", k, split), perm=[0, 2, 3, 1])
         v = g.node("Transpose", g.node("Reshape", v, split), perm=[0, 2, 1, 3])
         q = g.node("Mul", q, g.constant((width // heads) ** -0.5))
-        scores = g.node("MatMul", q, k)  # (B, heads, Q, L)
-        if mask:
-            scores = g.node("Add", scores, mask)
-        mixed = g.node("MatMul", g.node("Softmax", scores, axis=-1), v)
+        if isinstance(self.length, int) and self.length > MOST_ROWS and not (mask or query_rows or queries):
+            starts = range(0, self.length, CHUNK)
+            rows = [g.node("Slice", q, g.ints(start), g.ints(start + CHUNK), g.ints(2)) for start in starts]
+            mixed = g.node("Concat", *(self._mixed(part, k, v) for part in rows), axis=2)
+        else:
+            mixed = self._mixed(q, k, v, mask)
         mixed = g.node("Reshape", g.node("Transpose", mixed, perm=[0, 2, 1, 3]), g.ints(-1, width))
         return g.linear(mixed, f"{prefix}.out")
+
+    def _mixed(self, q: str, k: str, v: str, mask: str = "") -> str:
+        """Values (B, heads, Q, width of a head), mixed as queries and keys say."""
+        scores = self.g.node("MatMul", q, k)  # (B, heads, Q, L)
+        if mask:
+            scores = self.g.node("Add", scores, mask)
+        return self.g.node("MatMul", self.g.node("Softmax", scores, axis=-1), v)
 
     def block(self, x: str, prefix: str, mask: str = "", *, query_rows: str = "") -> str:
         """A pre-norm block."""

@@ -1,8 +1,9 @@
 """Towers of any family as ONNX graphs.
 
 image: pixels (B, 3, image_px, image_px) -> embedding (B, dim), and dense (B, grid, grid, dim) where the optional input
-`with_dense` is true. text: input_ids (B, L) int64, padded with the tokenizer's pad id -> embedding (B, dim). All outputs are
-raw projections.
+`with_dense` is true. Towers that find things have "regions" or "masks" in its place (`with_regions`, `with_masks`), the latter
+of the optional input "queries". text: input_ids (B, L) int64, padded with the tokenizer's pad id -> embedding (B, dim). All
+embeddings are raw projections.
 """
 
 import onnx
@@ -27,10 +28,13 @@ def image_graph(
     g = GraphBuilder(weights, storage, external=external, prefix="image.", ranges=ranges)
     family_of(config).add_tower(g, config, dim)
     outputs = {"embedding": [dim]} | ({"dense": [config.grid, config.grid, dim]} if config.has_dense else {})
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides]) for name, sides in outputs.items()]
+    for name, sides in config.further_outputs(dim).items():
+        infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *sides]))
     return g.model(
         "image",
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 3, config.image_px, config.image_px])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides]) for name, sides in outputs.items()],
+        infos,
     )
 
 

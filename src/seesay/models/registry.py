@@ -108,6 +108,8 @@ class ConfigClasses(Mapping[str, type]):
 
 _FAMILIES = "seesay.models.families."
 register(Family("vit", "image", _FAMILIES + "vit", "VitConfig", "Vit"))
+register(Family("owl-vit", "image", _FAMILIES + "owl_vit", "OwlVitConfig", "OwlVit"))
+register(Family("clipseg", "image", _FAMILIES + "clipseg", "ClipSegConfig", "ClipSeg"))
 register(Family("siglip-vit", "image", _FAMILIES + "siglip_vit", "SiglipVitConfig", "SiglipVit"))
 register(Family("eva", "image", _FAMILIES + "eva", "EvaConfig", "Eva"))
 register(Family("modified-resnet", "image", _FAMILIES + "modified_resnet", "ModifiedResNetConfig", "ModifiedResNet"))

@@ -1,9 +1,9 @@
 """Base classes of the towers' configurations: the facts that callers ask of any family."""
 
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
-from seesay.errors import InputError
+from seesay.errors import InputError, MissingCapability
 from seesay.models.fields import Projection, check_heads
 from seesay.models.signature import Signature
 from seesay.system.schema import Bounded
@@ -55,15 +55,24 @@ class TowerConfig(Bounded):
 
 
 class ImageTowerConfig(TowerConfig):
-    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, length, width) rather than maps."""
+    """Base of image towers' configurations. is_sequence: hidden states are tokens (B, length, width) rather than maps.
+
+    finds: what else the tower gives of a picture with queries, where it was trained for that; its vectors of whole pictures are
+    then none to search by.
+    """
 
     image_px: int
     is_sequence: ClassVar[bool] = False
+    finds: ClassVar[Literal["boxes", "masks"] | None] = None
 
     @property
     def has_dense(self) -> bool:
         """Whether the tower has a dense output."""
         return True
+
+    def further_outputs(self, dim: int) -> dict[str, list[int]]:
+        """The graph's outputs on request other than "dense": the sides of their rows by name."""
+        return {}
 
     @property
     def grid(self) -> int:
@@ -74,6 +83,16 @@ class ImageTowerConfig(TowerConfig):
     def cell_px(self) -> int:
         """Pixels of a side of one cell, of which `image_px` is a multiple."""
         return self.image_px // self.grid
+
+
+def check_encodes(image: ImageTowerConfig | None, name: str) -> None:
+    """Raises MissingCapability for a model whose tower finds things, where vectors of whole pictures are asked for."""
+    if image is not None and image.finds is not None:
+        command = {"boxes": "detect", "masks": "segment"}[image.finds]
+        raise MissingCapability(
+            f"{name!r} is a model that finds {image.finds}; its vectors are no space to search, index or classify in. "
+            f"Use it with: seesay {command} --model {name}; for all else take a model that encodes (seesay models list)"
+        )
 
 
 class PatchTowerConfig(ImageTowerConfig):

@@ -161,7 +161,7 @@ def describe(config: Mapping[str, Any], processor: "Processor | None", *, projec
     elif "text" in TOWERS[kind]:
         values = tower_values(s, "text", CLIP_TEXT_DEFAULTS) if whole else CLIP_TEXT_DEFAULTS | dict(config)
         settings = ForeignConfig(values, "text_config", faults)
-        text = _clip_text(settings, projected or whole, eos_given=kind.startswith("metaclip_2"))
+        text = clip_text_config(settings, projected or whole, eos_given=kind.startswith("metaclip_2"))
         pad_id = 0 if values["pad_token_id"] is None else settings.integer("pad_token_id", least=0)
         tokenizer_spec = TokenizerSpec(context_length=text.positions, pad_id=pad_id, padding="longest")
     if "vision" in TOWERS[kind]:
@@ -205,8 +205,8 @@ def tower_values(s: ForeignConfig, part: str, defaults: Mapping[str, Any]) -> di
     return dict(values) | dict(defaults) | dict(old) if old else dict(defaults) | dict(values)
 
 
-def _clip_text(s: ForeignConfig, projected: bool, *, eos_given: bool) -> ClipTextConfig:
-    """eos_given: the end of a text is the configuration's."""
+def clip_text_config(s: ForeignConfig, projected: bool, *, eos_given: bool) -> ClipTextConfig:
+    """The text tower of CLIPModel and its relatives. eos_given: the end of a text is the configuration's."""
     vocabulary = s.integer("vocab_size")
     # Published configurations of CLIPModel say 2, which is wrong: transformers then pools at the highest id.
     if not eos_given and s.values.get("eos_token_id") in (None, 2):
@@ -397,6 +397,7 @@ def _vision_config(image: ImageConfig, dim: int, *, chinese: bool) -> dict[str, 
 
 def _vit_reasons(image: VitConfig) -> list[str]:
     wrong = {
+        f"finds {image.finds}": image.finds is not None,
         "pools the mean of its patches": image.pooling != "cls",
         "has no norm before its blocks": not image.norm_before,
         "scales its layers": image.layer_scale,

@@ -61,6 +61,8 @@ def _reasons_against(image: ImageConfig, text: TextConfig, spec: ImageSpec) -> l
         reasons.append(f"its pictures are resized to {spec.resize_px} and cropped to {spec.size_px} pixels")
     if spec.interpolation not in ("bicubic", "bilinear"):
         reasons.append(f"its pictures are resized by {spec.interpolation}")
+    if image is not None and image.finds is not None:
+        reasons.append(f"its image tower finds {image.finds}")
     if isinstance(image, VitConfig) and image.attention_pool is not None:
         reasons.append("its image tower is CoCa's, whose decoder is not kept")
     if isinstance(text, ClipTextConfig) and text.pooling == "class":

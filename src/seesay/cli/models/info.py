@@ -46,7 +46,7 @@ def info(model: str, as_json: bool) -> int:
             echo_pin(pinned)
             click.echo(_("\nUse it: --model {id}").format(id=published.id))
         return 0
-    opened = asked(lambda download_gb: load(model, download_gb=download_gb))
+    opened = asked(lambda download_gb: load(model, encodes=False, download_gb=download_gb))
     pinned = None if isinstance(source, os.PathLike) else pin_of(source)  # of what was fetched just now
     if as_json:
         echo_json({**_json(opened), "pinned": pinned})

@@ -55,6 +55,13 @@ def _print(inspection: "Inspection") -> None:
     for name, tower in ((_("image tower"), inspection.image), (_("text tower"), inspection.text)):
         if tower:
             click.echo(f"{name:14} {_tower(tower)}")
+    if inspection.finds:
+        command = {"boxes": "detect", "masks": "segment"}[inspection.finds]
+        click.echo(
+            _("finds          {finds}: seesay {command} --model {file}").format(
+                finds=inspection.finds, command=command, file=inspection.file
+            )
+        )
     if inspection.dim:
         click.echo(_("shared space   {dim} dimensions").format(dim=inspection.dim))
     if spec := inspection.preprocessing:
@@ -62,6 +69,7 @@ def _print(inspection: "Inspection") -> None:
             "shortest": _("shorter side to {resize_px}, centre").format(resize_px=spec["resize_px"]),
             "squash": _("squashed to"),
             "longest": _("longer side to"),
+            "corner": _("in the corner of a grey square, smoothed,"),
         }
         click.echo(
             _("pictures       {resize} {size_px} px, {interpolation}").format(

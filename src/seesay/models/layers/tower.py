@@ -81,6 +81,14 @@ class ImageTower(Tower):
         """The embedding (B, dim), and per cell (B, rows, columns, dim)."""
         raise NotImplementedError
 
+    def regions(self, pixels: Tensor) -> Tensor:
+        """Of a tower that finds boxes: what each patch shows, (B, N, columns), which `models.regions` splits."""
+        raise NotImplementedError
+
+    def masks(self, pixels: Tensor, queries: Tensor) -> Tensor:
+        """Of a tower that finds masks: logits (B, Q, H, W) for queries (Q, dim)."""
+        raise NotImplementedError
+
 
 class TextTower(Tower):
     """Base of text towers: ids (B, L) int64, padded with the tokenizer's pad id -> (B, dim)."""

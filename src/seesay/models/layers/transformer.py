@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seesay.models.fields import Activation
+from seesay.models.fields import BlockActivation
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -20,7 +20,12 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return F.gelu(x, approximate="tanh")
 
 
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "gelu_tanh": gelu_tanh, "quick_gelu": quick_gelu}
+ACTIVATIONS: dict[BlockActivation, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": gelu_tanh,
+    "quick_gelu": quick_gelu,
+    "relu": F.relu,
+}
 
 
 class Attention(nn.Module):
@@ -55,7 +60,7 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     """Two linear layers with an activation between."""
 
-    def __init__(self, width: int, inner: int, activation: Activation) -> None:
+    def __init__(self, width: int, inner: int, activation: BlockActivation) -> None:
         super().__init__()
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
@@ -84,7 +89,7 @@ class Block(nn.Module):
         width: int,
         heads: int,
         inner: int,
-        activation: Activation,
+        activation: BlockActivation,
         eps: float,
         *,
         norm: Literal["pre", "post"] = "pre",

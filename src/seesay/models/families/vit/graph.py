@@ -11,7 +11,7 @@ def add_tower(g: GraphBuilder, config: VitConfig, dim: int) -> None:
     length = count + 1
     transformer = TransformerGraph(g, config.heads, eps, config.activation, length)
 
-    x = _tokens(g, config)
+    x = embed(g, config)
     for i in range(config.depth - 1):
         x = transformer.block(x, f"blocks.{i}")
 
@@ -68,13 +68,13 @@ def _attention_pool(g: GraphBuilder, config: VitConfig, pool: AttentionPoolConfi
     return g.node("ReduceMean", others, g.ints(1), keepdims=0)
 
 
-def _tokens(g: GraphBuilder, config: VitConfig) -> str:
-    """The input of the first block: (B * (1 + patches), W)."""
+def embed(g: GraphBuilder, config: VitConfig, positions: str = "") -> str:
+    """The input of the first block: (B * (1 + patches), W). positions: the name of (1 + patches, W), or the weights'."""
     patch, width = config.patch_px, config.width
     patches = g.node("Conv", "pixels", g.weight("patch_embedding.weight"), strides=[patch, patch])
     patches = g.node("Transpose", g.node("Reshape", patches, g.ints(0, width, config.grid**2)), perm=[0, 2, 1])  # (B, N, W)
     batch = g.node("Shape", "pixels", start=0, end=1)
     first = g.node("Expand", g.weight("class_embedding"), g.shape(batch, 1, width))
-    x = g.node("Add", g.node("Concat", first, patches, axis=1), g.weight("position_embedding"))
+    x = g.node("Add", g.node("Concat", first, patches, axis=1), positions or g.weight("position_embedding"))
     x = g.node("Reshape", x, g.ints(-1, width))
     return g.layer_norm(x, "norm_before", config.layer_norm_eps) if config.norm_before else x

@@ -116,11 +116,15 @@ class Vit(ImageTower):
             x = block(x)
         return x
 
+    def positions(self) -> Tensor:
+        """(1 + N, W), which are added to the tokens."""
+        return self.position_embedding
+
     def _embed(self, pixels: Tensor) -> Tensor:
         """The input of the first block: (B, 1 + N, W)."""
         patches = self.patch_embedding(pixels).flatten(2).transpose(1, 2)  # (B, N, W)
         first = self.class_embedding.expand(patches.shape[0], 1, -1)
-        x = torch.cat([first, patches], dim=1) + self.position_embedding  # (B, 1 + N, W)
+        x = torch.cat([first, patches], dim=1) + self.positions()  # (B, 1 + N, W)
         if self.training and self.patch_dropout:
             x = self._drop(x)
         return self.norm_before(x)  # type: ignore[no-any-return]
