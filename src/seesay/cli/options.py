@@ -137,13 +137,6 @@ def open_model(name: str | None, **forced: Any) -> "Model":
 
     options = click.get_current_context().meta.get(LOAD, {}) | forced
     return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
-def open_model(name: str | None, *, encodes: bool = True) -> "Model":
-    """The model that a command's --model names, opened as its other options say. encodes: refuse models that find boxes or
-    masks. Raises ModelError, InputError."""
-    from seesay.model import load
-
-    options = click.get_current_context().meta.get(LOAD, {})
-    return asked(lambda download_gb: load(name, download_gb=download_gb, encodes=encodes, **options))
 
 
 def json_option(command: F) -> F:

@@ -18,7 +18,6 @@ from seesay.library.storage.reads import no_pictures
 from seesay.library.storage.rows import Selection
 from seesay.system.paths import absolute
 from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
-from seesay.tasks.prompts import Templates, label_embeddings
 from seesay.tasks.prompts import Templates
 from seesay.tasks.zero_shot import Classifier
 

@@ -8,9 +8,9 @@ from pydantic_core import PydanticCustomError
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
+from seesay.tasks import labels as tasks
 from seesay.tasks.few_shot import FALSE_ACCEPTS
 from seesay.tasks.interrogation.interrogator import COUNT, Mode
-from seesay.tasks import labels as tasks
 from seesay.tasks.label_sets import PLAIN, ReadySet, label_set
 from seesay.tasks.labels import as_labels
 from seesay.tasks.prompts import Templates, TemplateSet, template_set
