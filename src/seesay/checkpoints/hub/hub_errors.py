@@ -79,7 +79,7 @@ def explained(repo: str, file: str | None, revision: str | None) -> Iterator[Non
 
     what = f"{file} of {repo}" if file else repo
     level = logging.get_verbosity()
-    logging.set_verbosity_error()  # before version 1 every try that fails is a warning on stderr
+    logging.set_verbosity(logging.ERROR)  # before version 1 every try that fails is a warning on stderr
     try:
         yield
     except ModelError:

@@ -8,8 +8,8 @@ from seesay.serving.errors import fault_of
 from seesay.serving.joined_engine import stacked
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.schemas.answers import Classified, ClassifyAnswer, Score
 from seesay.serving.schemas.requests import ClassifyRequest
+from seesay.serving.schemas.task_answers import Classified, ClassifyAnswer, Score
 from seesay.tasks.prompts import count
 from seesay.tasks.zero_shot import Classifier, label_prompts, none_of_these
 

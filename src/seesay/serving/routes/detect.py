@@ -14,8 +14,8 @@ from seesay.serving.errors import fault_of
 from seesay.serving.joined_engine import TimedEngine
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.schemas.answers import DetectAnswer, Detected, LabelledBox
 from seesay.serving.schemas.requests import DetectRequest, Thing
+from seesay.serving.schemas.task_answers import DetectAnswer, Detected, LabelledBox
 from seesay.serving.service import Service
 from seesay.tasks.detection import WindowDetector, select
 from seesay.tasks.prompts import TEMPLATES, filled

@@ -9,8 +9,8 @@ from seesay.serving.encoding import Rows
 from seesay.serving.errors import fault_of
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.schemas.answers import Candidate, ExampleFault, Identified, IdentifyAnswer
 from seesay.serving.schemas.requests import IdentifyRequest, Taught, Thing
+from seesay.serving.schemas.task_answers import Candidate, ExampleFault, Identified, IdentifyAnswer
 from seesay.serving.service import Service
 from seesay.tasks.few_shot import Gallery, from_examples
 from seesay.tasks.few_shot import identify as identify_vectors

@@ -12,8 +12,8 @@ from seesay.serving.encoding import Rows
 from seesay.serving.photos.uploads import content
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.routes.identify import check_images, example_faults
-from seesay.serving.schemas.answers import LearnAnswer, NameCount, NamesAnswer
 from seesay.serving.schemas.requests import LearnRequest, Thing
+from seesay.serving.schemas.task_answers import LearnAnswer, NameCount, NamesAnswer
 from seesay.serving.settings import Settings
 from seesay.system.paths import is_url
 

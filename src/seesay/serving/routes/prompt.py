@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from seesay.errors import InputError
 from seesay.serving.prompts import cost
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.schemas.answers import PromptAnswer, PromptPhrase
 from seesay.serving.schemas.requests import PromptRequest
+from seesay.serving.schemas.task_answers import PromptAnswer, PromptPhrase
 from seesay.tasks.interrogation.context import own_tokens
 
 router = APIRouter(tags=["model"])
