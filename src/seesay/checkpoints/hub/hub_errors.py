@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from typing import TYPE_CHECKING, TypeVar
 
 from seesay.checkpoints.hub.patience import PAUSE_S, Patience, busy, retry_after_s
@@ -79,7 +80,7 @@ def explained(repo: str, file: str | None, revision: str | None) -> Iterator[Non
 
     what = f"{file} of {repo}" if file else repo
     level = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)  # before version 1 every try that fails is a warning on stderr
+    logging.set_verbosity(ERROR)  # before version 1 every try that fails is a warning on stderr
     try:
         yield
     except ModelError:
