@@ -15,8 +15,9 @@ from seesay.tasks.interrogation.captions import nearest_captions
 from seesay.tasks.interrogation.chain import GAIN, Link, best_chain
 from seesay.tasks.interrogation.context import fits, own_tokens
 from seesay.tasks.interrogation.interrogator import MODES, Interrogator, Mode
-from seesay.tasks.interrogation.ranking import corrected, diverse, hubs
+from seesay.tasks.interrogation.ranking import corrected, diverse, hubs, supported
 from seesay.tasks.interrogation.vectors import cache_file, text_vectors
+from seesay.tasks.interrogation.words import phrase_words
 
 WORDS = [f"w{number:02}" for number in range(60)]
 DIM = 96
@@ -81,7 +82,9 @@ def test_similarity_never_falls_and_is_what_the_text_has(encoder: BagOfWords) ->
             found = interrogator.prompt(picture, mode)  # type: ignore[arg-type]
             assert all(sign * (b - a) >= GAIN - 1e-6 for a, b in zip(found.steps, found.steps[1:], strict=False))
             assert len(found.steps) == len(found.phrases)
-            assert found.cosine == pytest.approx(float(encoder.encode_text(found.text)[0] @ picture), abs=1e-5)
+            assert found.cosine == pytest.approx(
+                float(encoder.encode_text(found.text)[0] @ picture), abs=1e-4
+            )  # stored in 16 bits
             assert found.cosine == found.steps[-1]
 
 
@@ -268,3 +271,13 @@ def test_the_caption_is_the_one_that_others_agree_with(encoder: BagOfWords) -> N
     assert best.cosine == pytest.approx(float(vectors[best.position] @ picture))
     assert best.position != second.position
     assert len(nearest_captions(picture, vectors[:1], 3)) == 1
+
+
+def test_phrases_that_agree_on_words_support_each_other() -> None:
+    texts = ["an odd one", "a dog", "a dog on grass", "two dogs", "far away"]
+    scores = np.array([0.42, 0.41, 0.40, 0.39, 0.10], dtype=np.float32)
+    ranks = supported(scores, [phrase_words(text) for text in texts], 30.0)
+    assert np.argsort(-ranks).tolist()[0] == 1
+    assert ranks[1] - scores[1] > 1.5 * (ranks[0] - scores[0])
+    assert (ranks >= scores).all()
+    assert phrase_words("Two dogs, a 红色的球") == {"two", "dog", "a", "红", "色", "的", "球"}

@@ -8,6 +8,7 @@ import numpy as np
 from seesay.models.encoder import Encoder
 from seesay.models.vectors import top_k
 from seesay.tasks.interrogation.context import Fits
+from seesay.tasks.interrogation.words import phrase_words
 
 WIDTH = 3  # chains that are kept at each step
 TRIES = 8  # phrases that are tried after each of them
@@ -80,21 +81,15 @@ def _best(chains: Sequence[Chain]) -> list[Chain]:
 
 def _promising(chain: Chain, target: np.ndarray, links: Sequence[Link], vectors: np.ndarray) -> list[int]:
     """The links that are tried after a chain: none twice, none without a new word, and no more of a group than may be."""
-    words = _words(chain.text)
+    words = phrase_words(chain.text)
     groups = [links[at].group for at in chain.positions]
     free = [
         at
         for at, link in enumerate(links)
-        if at not in chain.positions and groups.count(link.group) < link.most and not _words(link.text) <= words
+        if at not in chain.positions and groups.count(link.group) < link.most and not phrase_words(link.text) <= words
     ]
     if not free:
         return []
     sums = len(chain.positions) * chain.vector + vectors[free]
     guesses = (sums @ target) / np.maximum(np.linalg.norm(sums, axis=1), 1e-6)
     return [free[at] for at in top_k(guesses.astype(np.float32), TRIES)]
-
-
-def _words(text: str) -> set[str]:
-    """Its words; of a text without spaces, its characters."""
-    words = text.replace(",", " ").replace("，", " ").split()
-    return {part for word in words for part in ([word] if word.isascii() else word)}

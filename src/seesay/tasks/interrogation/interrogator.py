@@ -17,15 +17,16 @@ from seesay.system.progress import Progress
 from seesay.tasks.interrogation.bank import CONTENT, KINDS, PhraseBank
 from seesay.tasks.interrogation.chain import Link, best_chain
 from seesay.tasks.interrogation.context import Fits, SpaceEncoder, fits
-from seesay.tasks.interrogation.ranking import corrected, diverse, hubs
+from seesay.tasks.interrogation.ranking import corrected, diverse, hubs, supported
 from seesay.tasks.interrogation.vectors import text_vectors
+from seesay.tasks.interrogation.words import phrase_words
 
 Mode = Literal["best", "fast", "negative"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 COUNT = 6  # phrases of a prompt
 COUNTS = (1, 50)
-SHORTLIST = 16  # phrases about the content that a chain is made of
-FLOOR = 0.6  # of the best one's score, that each of them has at least
+SHORTLIST = 8  # phrases about the content that a chain is made of
+FLOOR = 0.75  # of the best one's score, that each of them has at least
 MOST = {"subject": 3, "action": 2, "place": 2}  # phrases of a kind in a chain; of others one
 STANDS_OUT = 2.5  # standard deviations within its kind; a phrase below says nothing of how the picture is shown
 
@@ -74,6 +75,8 @@ class Interrogator:
         about = np.isin(kinds, CONTENT)
         self._content = np.flatnonzero(about) if about.any() else np.arange(len(kinds))  # a list of manners alone is content
 
+        self._words = [phrase_words(bank.texts[at]) for at in self._content]
+
     @staticmethod
     def of(model: SpaceEncoder, bank: PhraseBank, progress: Progress | None = None) -> "Interrogator":
         """An interrogator in a model's space; the bank's vectors come from the cache, or go into it."""
@@ -117,8 +120,11 @@ class Interrogator:
     def _fast(self, picture: np.ndarray, scores: np.ndarray, count: int) -> Prompt:
         content = self._content
         manner = self._manner(scores)[: count // 3]
-        pool = content[top_k(scores[content], 8 * count)]
-        chosen = [*pool[diverse(scores[pool], self.vectors[pool], count - len(manner))].tolist(), *manner]
+        ranks = self._ranks(scores)
+        near = top_k(ranks, 8 * count)
+        near = near[scores[content[near]] >= self._floor(scores)]
+        pool = content[near]
+        chosen = [*pool[diverse(ranks[near], self.vectors[pool], count - len(manner))].tolist(), *manner]
         while chosen and not self.fits([text := self.bank.separator.join(self.bank.texts[at] for at in chosen)])[0]:
             chosen.pop()
         if not chosen:
@@ -142,9 +148,13 @@ class Interrogator:
     def _shortlist(self, scores: np.ndarray) -> np.ndarray:
         """The phrases of which a chain is made: the best about the content, and of each other kind one that stands out."""
         content = self._content
-        best = content[top_k(scores[content], SHORTLIST)]
+        best = content[top_k(self._ranks(scores), SHORTLIST)]
         best = best[scores[best] >= self._floor(scores)]
         return np.concatenate([best, np.asarray(self._manner(scores), dtype=np.intp)])
+
+    def _ranks(self, scores: np.ndarray) -> np.ndarray:
+        """What phrases about the content are ordered by: their scores, raised where the best ones agree on their words."""
+        return supported(scores[self._content], self._words, self.encoder.logits.scale)
 
     def _floor(self, scores: np.ndarray) -> float:
         """The least score of a phrase that is worth telling, from that of the best one about the content."""
