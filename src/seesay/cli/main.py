@@ -30,6 +30,7 @@ COMMANDS = (
     "classify",
     "segment",
     "detect",
+    "explain",
     "similarity",
     "embed",
     "forget",
