@@ -16,7 +16,7 @@ from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.compat.hf import CLIPModel
 from seesay.errors import CheckpointError, MissingCapability
-from seesay.finders import load_detector
+from seesay.finders import Finder, load_detector
 from seesay.models.config import read_config
 from seesay.system.cache import cache_dir
 from seesay.tokenizers import vocabulary
@@ -196,3 +196,12 @@ def test_a_finder_on_a_hub_opens_by_its_name(tmp_path: Path, monkeypatch: pytest
             [sys.executable, "-c", run], capture_output=True, text=True, check=False, env={**os.environ, **environment}
         )
         assert done.stdout.strip() == "RegionDetector True", done.stderr
+
+
+@pytest.mark.parametrize("fixture", ["hf-owl-v2-5", "hf-clipseg-fine-5"])
+@pytest.mark.parametrize("storage", ["int8", "int8-rows"])
+def test_a_folder_of_8_bits_finds_nearly_the_same(fixture: str, storage: Any, tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(finder_folder(tmp_path, fixture))
+    conversion = convert(checkpoint, tmp_path / "narrow", storage)
+    assert 0 < conversion.differences["boxes" if "owl" in fixture else "masks"] < 0.2
+    assert Finder(seesay.load(tmp_path / "narrow", encodes=False)).encode_text(["a cat"]).shape == (1, 24)
