@@ -23,7 +23,7 @@ def draw_boxes(picture: Image.Image, found: Detections, labels: Sequence[str]) -
     draw = ImageDraw.Draw(image)
     side = max(LEAST_LETTER_PX, round(min(image.size) / LETTERS_PER_SIDE))
     shown = "".join(labels[label] for label in sorted(set(found.labels.tolist())))
-    font, unknown = _font(shown, side)
+    font, unknown = font_for(shown, side)
     for box, score, label in list(zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True))[::-1]:
         x0, y0, x1, y1 = box
         colour = COLOURS[label % len(COLOURS)]
@@ -56,7 +56,7 @@ def save(image: Image.Image, file: Path) -> None:
         raise InputError(f"cannot write the picture to {printable(str(file))}: {error.strerror or error}") from None
 
 
-def _font(text: str, side: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+def font_for(text: str, side: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
     """A font for a text, and the letters that it lacks. Pillow's own has English ones; for others the fonts of this system are
     looked through, where matplotlib is there to list them."""
     plain = ImageFont.load_default(side)
