@@ -29,8 +29,8 @@ def test_index_reports_in_words_and_json(run: Run, album: Path, tmp_path: Path) 
     assert second["library"] == str(tmp_path / "library")
     assert (second["encoded"], second["unchanged"], second["failed"], second["missing"]) == (0, 4, [], [])
     assert second.keys() == {
-        "library", "encoded", "reused", "reread", "unchanged", "removed", "texts", "failed", "noted", "missing", "skipped",
-        "seconds", "stages",
+        "library", "encoded", "reused", "reread", "unchanged", "removed", "texts", "regions", "failed", "noted", "missing",
+        "skipped", "seconds", "stages",
     }  # fmt: skip
     assert run("index", album).out.startswith("4 unchanged in ")
 
@@ -467,3 +467,12 @@ def test_output_that_cannot_be_written_is_told(album: Path) -> None:
         for command in (["search", "red"], ["doctor"], ["search", "red", "--paths"], ["index", "--json"]):
             run = subprocess.run([*script, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
             assert (run.returncode, run.stderr) == (2, "seesay: No space left on device\n"), command
+
+
+def test_index_sees_parts_where_it_is_asked_for(run: Run, album: Path, bundled: Model) -> None:
+    assert json.loads(run("index", album, "--json").out)["regions"] == 0
+    report = json.loads(run("index", "--regions", "--json").out)
+    assert (report["regions"], report["unchanged"]) == (4, 4)
+    assert "4 seen in parts" in run("index", album, "--regions", "--library", album.parent / "other").out
+    hits = json.loads(run("search", "a red square", "--json", "-n", 4).out)["results"]
+    assert all(len(hit.get("box", [0] * 4)) == 4 for hit in hits)

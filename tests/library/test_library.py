@@ -575,7 +575,7 @@ def test_a_library_of_before_exclusion_is_brought_up_to_date(library: Library, f
     library.close()
     with closing(sqlite3.connect(library.path / "library.db")) as db:
         db.executescript(
-            """DROP TABLE excluded; DROP TABLE skipped; ALTER TABLE contents DROP COLUMN reader;
+            """DROP TABLE regions; DROP TABLE excluded; DROP TABLE skipped; ALTER TABLE contents DROP COLUMN reader;
                ALTER TABLE failures DROP COLUMN reader; PRAGMA user_version = 4"""
         )
     assert library.index(exclude=[folder / "b"]).removed == 2

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path())
 @click.option("--exclude", metavar="FOLDER", multiple=True, type=click.Path(), help="Leave it out, now and later.")
+@click.option("--regions", is_flag=True, help="Also see parts of each picture, for small things in it: seven times the work.")
 @library_option
 @click.option("--strict", is_flag=True, help="Exit code 1 also for files that could not be read before, and are told no more.")
 @model_option
 @json_option
 def index(
-    paths: tuple[str, ...], exclude: tuple[str, ...], library: str | None, strict: bool, model: str | None, as_json: bool
+    paths: tuple[str, ...],
+    exclude: tuple[str, ...],
+    regions: bool,
+    library: str | None,
+    strict: bool,
+    model: str | None,
+    as_json: bool,
 ) -> int:
     """Index folders of pictures, so that they can be searched.
 
@@ -35,7 +42,7 @@ def index(
 
     opened = Library(library, open_model(model))
     with opened, progress_bar(_("Indexing"), quiet=as_json) as progress:
-        report = opened.index(*paths, exclude=exclude, progress=progress)
+        report = opened.index(*paths, exclude=exclude, regions=regions, progress=progress)
     if as_json:
         echo_json(_json(report, str(opened.path)))
     else:
@@ -52,6 +59,7 @@ def _print(report: "IndexReport", library: str) -> None:
         _("unchanged"): report.unchanged,
         _("removed"): report.removed,
         _("texts"): report.texts,
+        _("seen in parts"): report.regions,
         _("failed"): len(new := report.new_failures),
         _("failed before (seesay doctor lists them)"): len(report.failed) - len(new),
     }
@@ -83,6 +91,7 @@ def _json(report: "IndexReport", library: str) -> dict[str, object]:
         "unchanged": report.unchanged,
         "removed": report.removed,
         "texts": report.texts,
+        "regions": report.regions,
         "failed": [{"path": failure.path, "reason": failure.reason, "known": failure.known} for failure in report.failed],
         "noted": failures_json(report.noted),
         "missing": report.missing,

@@ -114,6 +114,7 @@ class Library:
         self,
         *paths: str | os.PathLike[str],
         exclude: Sequence[str | os.PathLike[str]] = (),
+        regions: bool = False,
         progress: "Progress | None" = None,
     ) -> IndexReport:
         """Brings folders (or single pictures, or .tsv, .csv and .txt lists of texts) into the library, or up to date.
@@ -121,7 +122,8 @@ class Library:
         Without paths: everything indexed before. Only new and changed files are read; renamed and copied ones keep their
         vectors; deleted ones are forgotten, but not those of a folder that is missing altogether. A file that cannot be read is
         reported and costs nothing else. exclude: folders or files to forget and skip, in this run and in later ones, until one
-        is named in paths. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
+        is named in paths. regions: also encode windows of these pictures, so that small things are found (docs/tasks.md): about
+        seven times the time and memory. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
         """
         from seesay.library.indexing.indexer import check_paths, index
 
@@ -130,7 +132,7 @@ class Library:
             raise NoLibrary(f"there is no library at {self.path}. Make one with: seesay index FOLDER")
         check_paths(include)
         with self.writing() as store:
-            return index(self._session(store), include, skip, progress)
+            return index(self._session(store), include, skip, progress, regions=regions)
 
     def forget(self, path: str | os.PathLike[str], *, keep_out: bool = False) -> int:
         """Removes a folder (or file) and its vectors from the library; the files themselves stay. Returns how many files.

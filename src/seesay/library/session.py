@@ -19,6 +19,7 @@ from seesay.library.search.background import (
     read_or_encode_phrases,
     search_spec,
 )
+from seesay.library.storage.regions import RegionRows
 from seesay.library.storage.rows import Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
@@ -38,6 +39,7 @@ class SessionCache:
         self.background_files: dict[str, Path] = {}
         self.indexes: dict[str, VectorIndex] = {}
         self.backgrounds: dict[str, tuple[object, Background]] = {}  # with the `file_state` of their file when it was read
+        self.owners: dict[str, tuple[int, np.ndarray, np.ndarray]] = {}  # with the last id of a window then
 
 
 class _Indexed(NamedTuple):
@@ -108,6 +110,23 @@ class Session:
         if space.token not in self._cache.indexes:
             self._cache.indexes[space.token] = open_index(self.store.vector_folder(space), space.dim)
         return self._cache.indexes[space.token]
+
+    @property
+    def region_index(self) -> VectorIndex:
+        """The vector index of the pictures' windows."""
+        space = self.space
+        key = f"{space.token}/regions"
+        if key not in self._cache.indexes:
+            self._cache.indexes[key] = open_index(self.store.vector_folder(space) / "regions", space.dim)
+        return self._cache.indexes[key]
+
+    def region_owners(self) -> tuple[np.ndarray, np.ndarray]:
+        """(rows of windows, vector ids of their pictures), both (N,) int64, rows ascending; some may be deleted by now."""
+        rows, token = RegionRows(self.store.db), self.space.token
+        last = rows.last_vector_id()
+        if token not in self._cache.owners or self._cache.owners[token][0] != last:
+            self._cache.owners[token] = (last, *rows.owners(self.space))
+        return self._cache.owners[token][1:]
 
     def vectors(self, kind: Kind) -> Vectors:
         """All vectors of a kind: those of the index, and those that the database has beyond it."""

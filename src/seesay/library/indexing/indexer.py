@@ -22,6 +22,7 @@ from seesay.images.phash import waves
 from seesay.images.preprocess import load_pixels
 from seesay.images.read import read_bytes
 from seesay.library.indexing.crawl import TEXT_SUFFIXES, Crawl, CrawledFile, is_text_list, stat
+from seesay.library.indexing.regions import index_regions
 from seesay.library.indexing.report import Failure, IndexReport
 from seesay.library.indexing.texts import parse_texts
 from seesay.library.session import Session
@@ -345,10 +346,13 @@ class Indexer:
         sync(self.vectors, self.store, self.space)
 
 
-def index(session: Session, include: list[str], exclude: list[str], progress: Progress | None = None) -> IndexReport:
+def index(
+    session: Session, include: list[str], exclude: list[str], progress: Progress | None = None, *, regions: bool = False
+) -> IndexReport:
     """Indexes absolute paths that `check_paths` accepts, or all roots where there are none. Only for the holder of the lock.
 
-    exclude: absolute paths to forget and skip from now on. Raises InputError where both contradict each other.
+    regions: also windows of the pictures there. exclude: absolute paths to forget and skip from now on. Raises InputError where
+    both contradict each other.
     """
     store, model = session.store, session.model
     check_excluded(store, include, exclude)
@@ -363,6 +367,10 @@ def index(session: Session, include: list[str], exclude: list[str], progress: Pr
     report = Indexer(store, model.sharing().with_decode("fast"), progress).run(targets)
     report.removed += excluded
     session.save_background()
+    if regions:
+        contents = {int(content) for path in include or list(store.roots()) for content in store.contents_under(path)}
+        windows = model.sharing().with_decode("fast")
+        report.regions = index_regions(store, windows, session.space, sorted(contents), progress)
     return report
 
 

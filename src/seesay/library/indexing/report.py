@@ -23,6 +23,7 @@ class IndexReport:
     encoded: read and encoded. reused: new, changed or renamed files whose content was stored already, so only hashed.
     unchanged: same size and time as before, not read. removed: no longer on disk. reread: pictures that an older version had
     read, read again with the same pixels. texts: lines encoded or reused from lists of texts.
+    regions: pictures whose windows were encoded.
     failed: cannot be read, this time or before; `new_failures` are those that no earlier run has reported. noted: pictures that
     were read although something is wrong with them. missing: indexed folders that are missing now (an unmounted disk); their
     pictures are kept. skipped: files that look like pictures or videos and are not read, by kind
@@ -36,6 +37,7 @@ class IndexReport:
     unchanged: int = 0
     removed: int = 0
     texts: int = 0
+    regions: int = 0
     seconds: float = 0.0
     failed: list[Failure] = field(default_factory=list)
     noted: list[Failure] = field(default_factory=list)

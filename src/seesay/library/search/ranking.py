@@ -30,16 +30,18 @@ FURTHER = 16  # and at most so many times as many next
 class Candidates:
     """Vectors that may become hits: ids (N,) int64, ascending, their cosines (N,), and the ranks (N,) that order them.
 
-    Some may be deleted, and filters are not applied yet.
+    marked: the ranks (N,) that marks are made of; those that order them, unless windows have lifted some. Some candidates may
+    be deleted, and filters are not applied yet.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     ranks: np.ndarray
+    marked: np.ndarray
 
     def where(self, mask: np.ndarray) -> "Candidates":
         """A part of them, by a mask (N,) or by positions."""
-        return Candidates(self.ids[mask], self.scores[mask], self.ranks[mask])
+        return Candidates(self.ids[mask], self.scores[mask], self.ranks[mask], self.marked[mask])
 
     def among(self, ids: np.ndarray) -> "Candidates":
         """The candidates with these ids, as far as there are such."""
@@ -59,6 +61,8 @@ class Mark(NamedTuple):
 
 
 Marking = Callable[[float], Mark]  # rank -> mark
+Box = tuple[float, float, float, float]  # x0 y0 x1 y1 in pixels
+Placing = Callable[[int, ItemFacts], Box | None]  # vector id, facts -> the part of the picture that fits best
 
 
 def unmarked(rank: float) -> Mark:
@@ -66,12 +70,25 @@ def unmarked(rank: float) -> Mark:
     return Mark()
 
 
+def nowhere(vector: int, facts: ItemFacts) -> Box | None:
+    """The place in hits of whole pictures."""
+    return None
+
+
 class Ranking:
     """Makes hits of candidates: applies filters, drops deleted ones and equal texts, adds facts, paths and marks."""
 
-    def __init__(self, reads: Reads, space: Space, kind: Kind, filters: Filters = EVERYTHING, mark: Marking = unmarked) -> None:
+    def __init__(
+        self,
+        reads: Reads,
+        space: Space,
+        kind: Kind,
+        filters: Filters = EVERYTHING,
+        mark: Marking = unmarked,
+        place: Placing = nowhere,
+    ) -> None:
         self.reads, self.space, self.kind = reads, space, kind
-        self.filters, self.mark = filters, mark
+        self.filters, self.mark, self.place = filters, mark, place
 
     def by_score(self, candidates: Candidates, n: int, cursor: str | None = None) -> list[Hit]:
         """The n highest ranks. cursor: of a hit of this order, to continue behind it. Raises InputError for another one."""
@@ -157,13 +174,15 @@ class Ranking:
         """Hits in the order of the candidates; of equal texts the first, and none of `texts`, which were shown before."""
         items = self.reads.items(candidates.ids.tolist(), self.filters)
         hits, texts = list[Hit](), set(texts)
-        rows = zip(candidates.ids.tolist(), candidates.scores.tolist(), candidates.ranks.tolist(), strict=True)
-        for vector, score, rank in rows:
+        columns = (candidates.ids, candidates.scores, candidates.ranks, candidates.marked)
+        for vector, score, rank, marked in zip(*(column.tolist() for column in columns), strict=True):
             item = items.get(vector)
             if item is None or (item.facts.text is not None and item.facts.text in texts):
                 continue
             texts.add(item.facts.text or "")
-            hits.append(_hit(item, score, cursor(item.facts, rank, vector), self.filters.folder, self.mark(rank)))
+            hit = _hit(item, score, cursor(item.facts, rank, vector), self.filters.folder, self.mark(marked))
+            box = self.place(vector, item.facts)
+            hits.append(hit if box is None else replace(hit, box=box))
         return hits
 
     def _behind(self, candidates: Candidates, cursor: str) -> tuple[Candidates, set[str]]:

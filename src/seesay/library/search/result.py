@@ -23,7 +23,8 @@ class Hit(ItemFacts):
     continues a search behind this hit.
 
     relevance: probability in 0..1 that a picture shows what a query in words asks for; likely: whether it is above the query's
-    threshold (relevance.py). Both None for other queries. named: the words are the name of the file or of a folder above it.
+    threshold (relevance.py). Both None for other queries. box: x0 y0 x1 y1 in pixels, the part of the picture that is nearer to
+    the words than the whole (`index --regions`). named: the words are the name of the file or of a folder above it.
     """
 
     score: float | None
@@ -34,6 +35,7 @@ class Hit(ItemFacts):
     relevance: float | None = None
     likely: bool | None = None
     named: bool = False
+    box: tuple[float, float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The documented form (docs/cli.md): keys without a value are left out, except path, kind and id."""
@@ -43,6 +45,8 @@ class Hit(ItemFacts):
             always["named"] = True
         if not self.available:
             always["available"] = False
+        if self.box is not None:
+            always["box"] = list(self.box)
         if self.copies:
             always["copies"] = list(self.copies)
         if self.tags:

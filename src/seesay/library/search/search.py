@@ -1,6 +1,6 @@
 """Searches a library: compares, filters and ranks pictures or texts, and marks the unlikely hits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,10 +13,11 @@ from seesay.library.search.encode import EncodedQuery, PartVectors, encode_query
 from seesay.library.search.filters import EVERYTHING, Filters
 from seesay.library.search.names import contents_named, name_key
 from seesay.library.search.query import Part, Query
-from seesay.library.search.ranking import RANK_CURSOR, Candidates, Mark, Ranking, Sort
+from seesay.library.search.ranking import RANK_CURSOR, Box, Candidates, Mark, Ranking, Sort
+from seesay.library.search.regions import lifted, place
 from seesay.library.search.relevance import Relevance
 from seesay.library.search.result import Hit, SearchResult, WhyEmpty
-from seesay.library.storage.rows import Space
+from seesay.library.storage.rows import ItemFacts, Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors.index import KINDS, Kind
 from seesay.models.vectors import top_k
@@ -103,36 +104,43 @@ def search_encoded(session: "Session", query: EncodedQuery, options: Options) ->
     store, space = session.store, session.space
     if query.terms.positive.shape != (space.dim,):
         raise InputError(f"expected a vector ({space.dim},), got an array {query.terms.positive.shape}")
-    candidates, relevance = _candidates(session, query, options)
+    candidates, relevance, windows = _candidates(session, query, options)
     if query.name is not None and options.kind == "image":
         named = _named(store, space, query.name)
         if len(named):
-            candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
+            lift = NAMED * np.isin(candidates.ids, named)
+            candidates = replace(candidates, ranks=candidates.ranks + lift, marked=candidates.marked + lift)
     if options.filters.min_score is not None:
         candidates = candidates.where(candidates.scores >= options.filters.min_score)
     likely = candidates
     if options.likely and relevance is not None:
-        likely = candidates.where(_is_likely(relevance, candidates.ranks))
-    ranking = Ranking(store, space, options.kind, options.filters, partial(_mark, relevance))
+        likely = candidates.where(_is_likely(relevance, candidates.marked))
+    ranking = Ranking(store, space, options.kind, options.filters, partial(_mark, relevance), partial(_place, session, windows))
     hits = _ordered(ranking, likely, relevance, options)
     unlikely = not hits and likely is not candidates and bool(ranking.by_score(candidates, 1))
     return _result(hits, options, unlikely=unlikely)
 
 
-def _candidates(session: "Session", query: EncodedQuery, options: Options) -> tuple[Candidates, Relevance | None]:
-    """All vectors of the kind with their ranks, and the query's relevance; None where phrases say nothing about it."""
+def _candidates(
+    session: "Session", query: EncodedQuery, options: Options
+) -> tuple[Candidates, Relevance | None, Mapping[int, int]]:
+    """All vectors of the kind with their ranks, the query's relevance (None where phrases say nothing about it), and by vector
+    id the number of the window that is nearer than its picture."""
     vectors, terms = session.vectors(options.kind), query.terms
     scores, negative = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
     if query.form is None or options.kind != "image" or options.score != "rank" or not len(scores):
         ranks = scores - terms.penalty_by_spread(scores, negative) if negative and len(scores) else scores
-        return Candidates(vectors.ids, scores, ranks), None
+        return Candidates(vectors.ids, scores, ranks, ranks), None, {}
     statistics, correction = session.phrase_statistics(vectors), corrections(search_spec(session.model))[query.form]
     hubs, spreads = statistics.hubs, statistics.spreads
     ranks, *deviations = (correction.ranks(cosines, hubs, spreads) for cosines in (scores, *negative))
     nearest = _nearest(session.store, vectors.ids, ranks)
     typical = correction.typical(hubs[nearest], spreads[nearest])
     relevance = statistics.relevance(query.form, query.scale, ranks[nearest], typical)
-    return Candidates(vectors.ids, scores, ranks - terms.penalty(deviations) if deviations else ranks), relevance
+    penalty = terms.penalty(deviations) if deviations else np.float32(0)
+    lift = lifted(session, terms.positive, vectors.ids, scores)
+    lifted_ranks = correction.ranks(lift.cosines, hubs, spreads) if lift.windows else ranks
+    return Candidates(vectors.ids, scores, lifted_ranks - penalty, ranks - penalty), relevance, lift.windows
 
 
 def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
@@ -153,7 +161,7 @@ def _ordered(ranking: Ranking, candidates: Candidates, relevance: Relevance | No
     if options.filters.min_score is not None:
         first = np.ones(len(candidates.ids), dtype=bool)
     elif relevance is not None:
-        first = _is_likely(relevance, candidates.ranks)
+        first = _is_likely(relevance, candidates.marked)
     else:
         first = np.zeros(len(candidates.ids), dtype=bool)
         first[top_k(candidates.ranks, DATED)] = True
@@ -176,7 +184,8 @@ def _browse(session: "Session", options: Options) -> SearchResult:
         )
     ids = session.vectors("image").ids
     unknown = np.full(len(ids), np.nan, dtype=np.float32)
-    candidates = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
+    ranks = np.zeros(len(ids), dtype=np.float32)
+    candidates = Candidates(ids, unknown, ranks, ranks)
     ranking = Ranking(session.store, session.space, "image", options.filters)
     hits = ranking.by_date(candidates, options.n, newest=options.sort != "oldest", cursor=options.cursor)
     return _result(hits, options)
@@ -204,6 +213,12 @@ def _mark(relevance: Relevance | None, rank: float) -> Mark:
         return Mark(named)
     rank -= float(NAMED) * named
     return Mark(named, round(relevance.probability(rank), 3), named or rank >= relevance.threshold)
+
+
+def _place(session: "Session", windows: Mapping[int, int], vector: int, facts: ItemFacts) -> Box | None:
+    if vector not in windows or not facts.width or not facts.height:
+        return None
+    return place(session, vector, windows[vector], facts.width, facts.height)
 
 
 def _with_names(filters: Filters, parts: Sequence[Part]) -> Filters:

@@ -141,6 +141,14 @@ MIGRATIONS = (
         PRIMARY KEY (root_id, folder, kind)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE regions (                      -- windows of pictures, where a run was asked for them
+        id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused, as those of vectors
+        vector_id INTEGER NOT NULL UNIQUE REFERENCES vectors ON DELETE CASCADE,  -- of the whole picture
+        boxes BLOB NOT NULL,                    -- (n, 4) little-endian float32: x0 y0 x1 y1 as shares of the picture's sides
+        vectors BLOB NOT NULL                   -- (n, D) little-endian float32, unit length
+    );
+    """,
 )
 
 

@@ -133,6 +133,7 @@ def _found(hit: Hit, names: Folders) -> Found:
         score=None if hit.score is None else round(hit.score, 6),
         relevance=hit.relevance,
         likely=hit.likely,
+        box=hit.box,
         named=hit.named or None,
         **_facts(hit),
     )

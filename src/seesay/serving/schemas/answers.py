@@ -82,8 +82,9 @@ class PictureAnswer(BaseModel):
 
 class Found(PictureAnswer):
     """A picture, or a text with its line in the file of that name; a text's id is no picture's. likely: whether the picture is
-    likely to show what the words say; none without words. named: the words are the name of its file or of a folder around it.
-    score: none without a query."""
+    likely to show what the words say; none without words. box: x0 y0 x1 y1 in pixels, the part of the picture that is nearer to
+    the words than the whole, where the library has parts (seesay index --regions). named: the words are the name of its file or
+    of a folder around it. score: none without a query."""
 
     kind: Literal["image", "text"] = "image"
     text: str | None = None
@@ -91,6 +92,7 @@ class Found(PictureAnswer):
     score: float | None = None
     relevance: float | None = None
     likely: bool | None = None
+    box: tuple[float, float, float, float] | None = None
     named: bool | None = None
 
 
