@@ -128,7 +128,7 @@ def home(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / place).mkdir(parents=True)
         for photo in photos[:6]:
             shutil.copy(photo, tmp_path / place)
-    for name in ("a.jpg", "b.jpg", "photo.jpg", "beach.jpg"):
+    for name in ("a.jpg", "b.jpg", "photo.jpg", "beach.jpg", "new.jpg", "rex-1.jpg", "rex-2.jpg"):
         shutil.copy(photos[len(name)], tmp_path / name)
     (tmp_path / "captions.tsv").write_text("image\ttext\na.jpg\ta dog on grass\nb.jpg\ta boat\n", encoding="utf-8")
     (tmp_path / "labels.tsv").write_text("image\tlabel\na.jpg\tdog\nb.jpg\tboat\n", encoding="utf-8")
