@@ -42,6 +42,7 @@ def test_labels_come_from_files(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("label,name\ncat,\nhorse,pony|马\ndog,dog\n", encoding="utf-8")
     (tmp_path / "a.TSV").write_text("label\tnames\ncat\tcat\nhorse\tpony\ndog\t\nhorse\t马\n", encoding="utf-8")
     (tmp_path / "names.csv").write_text("name;note\ncat;x\nhorse|pony|马;y\ndog;z\n", encoding="utf-8")
+    assert probabilities(run, "--labels", "cat；horse|pony|马;dog") == pytest.approx(wanted, abs=1e-6)
     for file in ("a.txt", "a.csv", "a.TSV", "names.csv"):
         assert probabilities(run, "--labels", tmp_path / file) == pytest.approx(wanted, abs=1e-6), file
 
@@ -120,6 +121,11 @@ def test_a_set_of_templates_and_a_ready_set_are_those_of_the_library(run: Run, b
         assert max(got, key=lambda label: got[label]) in ("meadow", "草地")
 
 
+def test_a_set_that_the_model_does_not_know_says_so(run: Run) -> None:
+    assert "hardly better than a guess with quality" in run("classify", HORSES, "--set", "quality").err
+    assert run("classify", HORSES, "--set", "kind").err == ""
+
+
 def test_none_of_these_is_the_librarys(run: Run, bundled: Model) -> None:
     vectors = bundled.encode_image([HORSES, PIZZA])
     rest = none_of_these(vectors, read_or_encode_phrases(bundled))
@@ -161,14 +167,11 @@ def test_a_folder_is_what_the_library_reads(run: Run, album: Path) -> None:
     assert sorted(os.path.basename(failure["path"]) for failure in found["failed"]) == ["bad.png", "dot.png"]  # type: ignore[attr-defined]
     assert found["skipped"] == {"video": 1}
     assert "1 × video: not read by this version" in run("classify", album, "--labels", "red,blue").err
-    assert "is a video, which is not read" in run("classify", moved(album), "--labels", "red,blue").err
-
-
-def moved(album: Path) -> Path:
-    """A file that is a video by its bytes."""
-    file = album / "movie.mp4"
-    file.write_bytes(b"\0\0\0\x18ftypisom" + bytes(40))
-    return file
+    for begins in (b"\0\0\0\x18ftypisom", b"\x1a\x45\xdf\xa3\x93", b"RIFF\0\0\0\0AVI LIST", b"\0\0\1\xba!"):
+        (album / "clip.mp4").write_bytes(begins + bytes(40))
+        refused = run("classify", album / "clip.mp4", "--labels", "red,blue")
+        assert refused.code == 1
+        assert "clip.mp4: is a video, which is not read" in refused.err
 
 
 def test_many_pictures_get_a_line_each_and_counts(run: Run) -> None:
@@ -246,3 +249,14 @@ def test_calibrating_on_a_table(run: Run, tmp_path: Path) -> None:
     assert f"calibrated on {len(rows)} pictures" in run("classify", *asked).err
     refused = run("classify", HORSES, "--labels", "animal,food", "--calibrate", table)
     assert (refused.code, "'building', which is none of the labels" in refused.err) == (2, True)
+
+
+def test_a_rule_of_tag_takes_names_as_classify_does(run: Run, tmp_path: Path) -> None:
+    library = ("--library", tmp_path / "library")
+    run("index", PHOTOS / "vehicles", *library)
+    rule = ("tag", "--label", "ship|boat|sailing ship", "--label", "helicopter", "--dry-run", *library, "--json")
+    tagged = json.loads(run(*rule).out)["tagged"]
+    assert list(tagged) == ["ship", "helicopter"]
+    assert {os.path.basename(each["path"]) for each in tagged["ship"]} >= {"sailing-ship.jpg", "sailing-boat.jpg"}
+    both = run("tag", "--label", "ship,helicopter", "--dry-run", *library)
+    assert "ship,helicopter is one tag; for several, give --label for each" in both.err

@@ -13,6 +13,7 @@ from seesay.errors import InputError, NoLibrary
 from seesay.library import Filters, Library, tags
 from seesay.library.storage.schema import MIGRATIONS
 from seesay.model import Model
+from seesay.tasks.labels import Label
 from seesay.tasks.prompts import label_embeddings
 from tests.conftest import Paint
 
@@ -92,6 +93,17 @@ def test_by_rule_is_the_softmax_over_labels_and_none_of_these(
     for name, some in found.items():
         assert {Path(each.path).stem: each.probability for each in some} == pytest.approx(expected[name], abs=1e-3)
         assert [each.probability for each in some] == sorted((each.probability for each in some), reverse=True)
+
+
+@pytest.mark.usefixtures("few_phrases")
+def test_a_rule_may_know_a_tag_by_several_names(library: Library, fake: Model) -> None:
+    given = [["colour", "red", "blue"], "cold"]
+    found = library.tags.by_rule(given, least=0.01, dry_run=True)
+    assert list(found) == ["colour", "cold"]
+    assert found != library.tags.by_rule(["colour", "cold"], least=0.01, dry_run=True)
+    again = library.tags.by_rule([Label("colour", ("colour", "red", "blue")), "cold"], least=0.01)
+    assert again == found
+    assert library.tags.counts() == {name: len(some) for name, some in found.items() if some}
 
 
 def test_by_rule_takes_the_models_own_sigmoid(library: Library, fake: Model, few_phrases: np.ndarray) -> None:

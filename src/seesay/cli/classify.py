@@ -24,7 +24,7 @@ from seesay.cli.predictions import (
     models_json,
 )
 from seesay.cli.progress import progress_bar
-from seesay.cli.rule import Rule, rule_options
+from seesay.cli.rule import WEAK, Rule, rule_options
 from seesay.cli.sorting import Sorting, sort, sorting_options
 from seesay.errors import InputError, UnreadableImage
 from seesay.library.indexing.report import Failure
@@ -111,6 +111,10 @@ def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool
     from seesay.library.search.background import read_or_encode_phrases
 
     opened = open_model(model)
+    if rule.ready in WEAK and opened.name == "bundled":
+        echo_note(
+            _("the bundled model does hardly better than a guess with {ready}; a larger model may").format(ready=rule.ready)
+        )
     softmax = opened.logits.score == "softmax"
     classifier = Classifier.of(opened, rule.labels, rule.templates, rule.names)
     if len(rule.labels) == 1 and softmax and not rule.none and not rule.multi:

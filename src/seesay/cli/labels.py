@@ -31,7 +31,7 @@ def labels_of(labels: str | None, ready: str | None) -> tuple[Label, ...]:
     if labels.lower().endswith(SUFFIXES):
         made = _read(Path(labels))
     else:
-        made = [split_label(each) for each in re.split("[,，、]", labels) if each.strip()]
+        made = [split_label(each) for each in re.split("[,，、;；]", labels) if each.strip()]
     if not made:
         raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
     return as_labels(_without_repeats(made))

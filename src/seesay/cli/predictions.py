@@ -93,14 +93,17 @@ def models_json(predictions: Sequence[Predictions], *, multi: bool) -> dict[str,
 
 def echo_predictions(one: Predictions) -> None:
     """Prints a chart per picture, or for many a line each and the counts."""
+    from rich.cells import cell_len  # Chinese letters are two columns wide
+
     if len(one.results) <= FEW:
         for each in one.results:
             _chart(each)
         return
-    for each in one.results:
-        named = ", ".join(each.fitting) or _("none of these")
+    named = [", ".join(each.fitting) or _("none of these") for each in one.results]
+    width = max(map(cell_len, named))
+    for each, name in zip(one.results, named, strict=True):
         sure = each.probabilities[each.best] if each.best is not None else (each.none or 0.0)
-        click.echo(f"{sure:6.1%}  {bar(sure)}  {named}  {short(each.path)}")
+        click.echo(f"{sure:6.1%}  {bar(sure)}  {name}{' ' * (width - cell_len(name))}  {short(each.path)}")
     echo_counts(one.results)
 
 

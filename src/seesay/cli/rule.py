@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seesay.tasks.prompts import Templates
 
 MULTI_LEAST = 0.5
+WEAK = ("quality", "画质", "style", "风格")  # ready sets with which the bundled model hardly beats a guess (docs/benchmarks.md)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Rule:
     least: float
     calibrate: str | None
     frames: int
+    ready: str | None
 
     @property
     def shown(self) -> list[str]:
@@ -51,7 +53,7 @@ def _rule(
     made = labels_of(labels, ready)
     sure = (MULTI_LEAST if multi else 0.0) if least is None else least
     combined = names or ("mean" if ready is None else "max")
-    return Rule(made, templates_of(texts, templates, ready), combined, none, multi, sure, calibrate, frames)
+    return Rule(made, templates_of(texts, templates, ready), combined, none, multi, sure, calibrate, frames, ready)
 
 
 rule_options = record(

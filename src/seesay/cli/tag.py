@@ -1,5 +1,6 @@
 """`seesay tag`: tags pictures, by hand or by a rule on what they show."""
 
+import re
 from gettext import gettext as _
 from gettext import ngettext
 from typing import TYPE_CHECKING
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.options import json_option, library_option, model_option, open_model
-from seesay.cli.output import bar, echo_error, echo_json, short
+from seesay.cli.output import bar, echo_error, echo_json, echo_note, short
 from seesay.library.search.filters import Filters
+from seesay.tasks.labels import split_label
 
 if TYPE_CHECKING:
     from seesay.library import Library
@@ -19,7 +21,9 @@ SHOWN_PICTURES = 5  # of each label
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE...]", type=click.Path())
-@click.option("--label", "labels", metavar="TAG", multiple=True, help="The tag; may be repeated.")
+@click.option(
+    "--label", "labels", metavar="TAG", multiple=True, help="The tag; may be repeated. By rule, a|b are two names of it."
+)
 @click.option("--min", "least", metavar="P", type=float, help="By rule: how sure it must be, 0 to 1; by default 0.5.")
 @click.option("--under", metavar="FOLDER", type=click.Path(), help="By rule: only below this folder.")
 @click.option("--dry-run", is_flag=True, help="By rule: only say what it would do.")
@@ -55,12 +59,16 @@ def tag(
             _("--remove takes tags from files, folders or all pictures; --min, --under and --dry-run are for rules.")
         )
     by_rule = bool(labels) and not paths and not remove
+    for label in labels:
+        if by_rule and re.search("[,，、]", label):
+            echo_note(_("{label} is one tag; for several, give --label for each").format(label=label))
     with Library(library, open_model(model) if by_rule else None) as opened:
         if not labels:
             return _print_counts(opened, as_json)
         if by_rule:
             filters = Filters(under=under)
-            tagged = opened.tags.by_rule(labels, least=0.5 if least is None else least, filters=filters, dry_run=dry_run)
+            named = [split_label(label) for label in labels]
+            tagged = opened.tags.by_rule(named, least=0.5 if least is None else least, filters=filters, dry_run=dry_run)
             return _print_tagged(tagged, dry_run, as_json)
         change = opened.tags.remove if remove else opened.tags.add
         counts = {label: change(label, *paths) for label in labels}

@@ -18,6 +18,7 @@ from seesay.library.storage.reads import no_pictures
 from seesay.library.storage.rows import Selection
 from seesay.system.paths import absolute
 from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
+from seesay.tasks.labels import Label, LabelLike, as_labels
 from seesay.tasks.prompts import Templates
 from seesay.tasks.zero_shot import Classifier
 
@@ -64,7 +65,7 @@ class Tags:
 
     def by_rule(
         self,
-        labels: Sequence[str],
+        labels: Sequence[LabelLike],
         *,
         least: float = 0.5,
         filters: Filters = EVERYTHING,
@@ -73,10 +74,10 @@ class Tags:
     ) -> dict[str, list[Tagged]]:
         """Gives every picture that passes the filters the label that fits it best, if its probability is at least `least`.
 
-        Probabilities are the model's own (a softmax, or each label's sigmoid) over the labels and "none of these", which fits a
-        picture as well as its nearest neutral phrases do on average (`background.py`). Pictures that pass and have these tags
-        by an earlier rule are judged again; tags given by hand stay. dry_run: changes nothing. Returns the tagged pictures by
-        label, the most probable first. Raises InputError.
+        A label may have several names, the first of which is the tag. Probabilities are the model's own (a softmax, or each
+        label's sigmoid) over the labels and "none of these", which fits a picture as well as its nearest neutral phrases do on
+        average (`background.py`). Pictures that pass and have these tags by an earlier rule are judged again; tags by hand
+        stay. dry_run: changes nothing. Returns the tagged pictures by label, the most probable first. Raises InputError.
         """
         with self._session() as session:
             return tag_by_rule(session, labels, least=least, filters=filters, templates=templates, dry_run=dry_run)
@@ -116,15 +117,13 @@ def remove_tag(session: Session, tag: str, paths: Sequence[str | os.PathLike[str
 
 
 def tag_by_rule(
-    session: Session, labels: Sequence[str], *, least: float, filters: Filters, templates: Templates, dry_run: bool
+    session: Session, labels: Sequence[LabelLike], *, least: float, filters: Filters, templates: Templates, dry_run: bool
 ) -> dict[str, list[Tagged]]:
     """As `Tags.by_rule`."""
-    spelled: dict[str, str] = {}
-    for label in labels:
-        spelled.setdefault(tag_key(label), _checked(label))
-    names = list(spelled.values())
-    if not names:
-        raise InputError("expected at least one label")
+    spelled: dict[str, Label] = {}
+    for label in as_labels(labels):
+        spelled.setdefault(tag_key(label.name), Label(_checked(label.name), label.names))
+    names = [label.name for label in spelled.values()]
     if not 0 < least <= 1:
         raise InputError(
             f"the least probability is more than 0 and at most 1, got {least}",
@@ -173,6 +172,9 @@ def _tagged(
 ) -> dict[str, list[Tagged]]:
     """Replaces what earlier rules gave the selected pictures of these names by `tags`, unless it is a dry run."""
     rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in sorted(tags, key=lambda tag: -tag.probability)]
+    tags = _likeliest(session, selection, list(spelled.values()), templates)
+    tags = sorted((tag for tag in tags if tag.probability >= least), key=lambda tag: -tag.probability)
+    rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in tags]
     paths = session.store.shown_paths([content for content, _, _ in rows])
     if not dry_run:
         with session.writing() as store, store.transaction():
@@ -188,10 +190,10 @@ class _Tag(NamedTuple):
     probability: float
 
 
-def _likeliest(session: Session, selection: Selection, names: list[str], templates: Templates) -> list[_Tag]:
+def _likeliest(session: Session, selection: Selection, labels: list[Label], templates: Templates) -> list[_Tag]:
     """The likeliest label of each picture in the selection, in order of vector id; none where that is "none of these"."""
     model, vectors = session.model, session.vectors("image")
-    classifier = Classifier.of(model, names, templates)
+    classifier = Classifier.of(model, labels, templates)
     hubs = session.phrase_statistics(vectors).hubs
     mask = np.isin(vectors.ids, selection.vectors, assume_unique=True)
     ids, hubs = vectors.ids[mask], hubs[mask]
@@ -202,8 +204,8 @@ def _likeliest(session: Session, selection: Selection, names: list[str], templat
         shares = classifier.probabilities(vectors.rows(ids[chunk]), rest=hubs[chunk])
         best, probabilities = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
         for content, label, probability in zip(contents[chunk], best, probabilities, strict=True):
-            if label < len(names):
-                tags.append(_Tag(content, names[label], probability))
+            if label < len(labels):
+                tags.append(_Tag(content, labels[label].name, probability))
     return tags
 
 

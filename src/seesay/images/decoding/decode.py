@@ -40,6 +40,7 @@ MAX_SCANS = 100  # of a JPEG; a progressive one has about ten. A scan of 141 byt
 MAX_STRIPS = 200_000  # of a TIFF; Pillow takes 13 microseconds for each
 NO_MEMORY = "does not fit into memory"
 CUT_SHORT = "cut short, shown as far as it goes"
+VIDEOS = (b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"FLV\1")  # how Matroska and WebM, MPEG and Flash begin
 ENOUGH = 0.5  # least share of rows that a truncated file must have
 
 Reserve = Callable[[int], AbstractContextManager[None]]  # waits for so many bytes of memory and holds them during a block
@@ -235,6 +236,6 @@ def _open_heif(name: str) -> None:
 
 def _reason_not_read(data: bytes) -> str:
     formats = ", ".join(SHOWN)
-    if data[4:8] == b"ftyp":
+    if data[4:8] == b"ftyp" or data.startswith(VIDEOS) or (data[:4] == b"RIFF" and data[8:12] == b"AVI "):
         return f"is a video, which is not read; convert it to one of {formats}"
     return f"is not a picture that SeeSay reads ({formats})"
