@@ -17,14 +17,20 @@ from seesay.serving.guard.keys import KEY
 from seesay.serving.guard.middleware import Guard
 from seesay.serving.routes import (
     classify,
+    detect,
     duplicates,
     embeddings,
+    explain,
     export,
     health,
+    identify,
     items,
     models,
+    names,
     pages,
+    prompt,
     search,
+    segment,
     session,
     similarity,
     tags,
@@ -39,7 +45,9 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-BEHIND_KEY = (embeddings, similarity, classify, models, search, items, export, tags, library_routes, duplicates, map_routes)
+MODEL = (embeddings, similarity, classify, identify, names, prompt, segment, detect, explain, models)
+LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
+BEHIND_KEY = (*MODEL, *LIBRARY)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 

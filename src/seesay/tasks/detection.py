@@ -27,8 +27,8 @@ CONTEXT = 1.5  # sides of a proposal with its surroundings, in sides of the prop
 MOST_PROPOSALS = 100
 LEAST = 0.05  # the shorter side of a region, in shorter sides of the picture
 MAP_PX = 64  # longer side of the maps in which regions are looked for
-# Half of a thing is often as sure as the whole: a box of which more than half lies in a better one gives way to it.
-SELECTION = Selection(threshold=0.5, iou=0.3, containment=0.5, most=20)
+# A part of a thing is often as sure as the whole: a box that shares a quarter of itself with a better one gives way to it.
+SELECTION = Selection(threshold=0.5, iou=0.3, containment=0.25, most=20)
 BATCH = 64  # parts that are cut out at a time
 
 
@@ -82,7 +82,7 @@ class WindowDetector:
         return self._softmax(cosines)
 
     def _proposals(self, picture: Image.Image, heat: np.ndarray) -> np.ndarray:
-        """Boxes (N, 4) of the pyramid and of the regions of each label's map, the labels in turns, warmest first."""
+        """Boxes (N, 4): the windows of the pyramid, then regions of the labels' maps, each label in its turn, warmest first."""
         width, height = picture.size
         windows = pyramid(width, height)
         if not heat.size:
@@ -93,7 +93,7 @@ class WindowDetector:
             boxes = regions(heat[:, :, label]) * cell
             warm.append(boxes[np.minimum(*(boxes[:, 2:] - boxes[:, :2]).T) >= LEAST * min(width, height)])
         turns = [box for turn in zip_longest(*warm) for box in turn if box is not None]
-        return merged([np.asarray(turns).reshape(-1, 4), windows])[: self.proposals]
+        return merged([windows, np.asarray(turns).reshape(-1, 4)])[: self.proposals]
 
     def _shares(self, picture: Image.Image, boxes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Probabilities of the texts (N, L) in each box, the mean of its two views."""
