@@ -104,4 +104,4 @@ def test_average_precision_of_what_cannot_be_compared() -> None:
     with pytest.raises(InputError, match="2 pictures, got 1"):
         average_precision([Detections.none()], [Detections.none()] * 2, 1)
     with pytest.raises(InputError, match="'coco' or 'voc'"):
-        average_precision([], [], 1, rule="best")  # type: ignore[arg-type]
+        average_precision([Detections.none()], [Detections.none()], 1, rule="best")  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """Average precision of boxes against true ones, as Pascal VOC and COCO count it."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -25,23 +25,39 @@ def average_precision(
     """
     if len(found) != len(truths):
         raise InputError(f"expected detections for {len(truths)} pictures, got {len(found)}")
+    pictures = [matches(boxes, true, labels, overlap=overlap, rule=rule) for boxes, true in zip(found, truths, strict=True)]
+    return np.asarray([average([picture[label] for picture in pictures], rule) for label in range(labels)])
+
+
+class Matches(NamedTuple):
+    """The boxes of one label in one picture: scores (N,), best first, which of them find a true box (N,) bool, and how many
+    true boxes there are."""
+
+    scores: np.ndarray
+    hits: np.ndarray
+    wanted: int
+
+
+def matches(found: Detections, true: Detections, labels: int, *, overlap: float = 0.5, rule: Rule = "coco") -> list[Matches]:
+    """One picture's boxes compared with its true ones, label by label. Raises InputError."""
     if rule not in ("coco", "voc"):
         raise InputError(f"the rule is 'coco' or 'voc', got {rule!r}")
-    return np.asarray([_of_label(found, truths, label, overlap, rule) for label in range(labels)])
-
-
-def _of_label(found: Sequence[Detections], truths: Sequence[Detections], label: int, overlap: float, rule: Rule) -> float:
-    scores, hits, total = [], [], 0
-    for boxes, true in zip(found, truths, strict=True):
-        own, wanted = boxes[boxes.labels == label], true[true.labels == label]
+    result = []
+    for label in range(labels):
+        own, wanted = found[found.labels == label], true[true.labels == label]
         order = np.argsort(-own.scores, kind="stable")
-        total += len(wanted)
-        scores.append(own.scores[order])
-        hits.append(_hits(iou(own.boxes[order], wanted.boxes), overlap, rule))
+        hits = _hits(iou(own.boxes[order], wanted.boxes), overlap, rule)
+        result.append(Matches(own.scores[order], hits, len(wanted)))
+    return result
+
+
+def average(pictures: Sequence[Matches], rule: Rule = "coco") -> float:
+    """Average precision of one label from its matches in each picture; NaN where there is no true box."""
+    total = sum(picture.wanted for picture in pictures)
     if not total:
         return float("nan")
-    order = np.argsort(-np.concatenate(scores), kind="stable")
-    hit = np.concatenate(hits)[order].cumsum()
+    order = np.argsort(-np.concatenate([picture.scores for picture in pictures]), kind="stable")
+    hit = np.concatenate([picture.hits for picture in pictures])[order].cumsum()
     recall, precision = hit / total, hit / np.arange(1, len(hit) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision at this recall or a greater one
     if rule == "voc":

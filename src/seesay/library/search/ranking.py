@@ -30,18 +30,16 @@ FURTHER = 16  # and at most so many times as many next
 class Candidates:
     """Vectors that may become hits: ids (N,) int64, ascending, their cosines (N,), and the ranks (N,) that order them.
 
-    marked: the ranks (N,) that marks are made of; those that order them, unless windows have lifted some. Some candidates may
-    be deleted, and filters are not applied yet.
+    Some may be deleted, and filters are not applied yet.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     ranks: np.ndarray
-    marked: np.ndarray
 
     def where(self, mask: np.ndarray) -> "Candidates":
         """A part of them, by a mask (N,) or by positions."""
-        return Candidates(self.ids[mask], self.scores[mask], self.ranks[mask], self.marked[mask])
+        return Candidates(self.ids[mask], self.scores[mask], self.ranks[mask])
 
     def among(self, ids: np.ndarray) -> "Candidates":
         """The candidates with these ids, as far as there are such."""
@@ -174,13 +172,13 @@ class Ranking:
         """Hits in the order of the candidates; of equal texts the first, and none of `texts`, which were shown before."""
         items = self.reads.items(candidates.ids.tolist(), self.filters)
         hits, texts = list[Hit](), set(texts)
-        columns = (candidates.ids, candidates.scores, candidates.ranks, candidates.marked)
-        for vector, score, rank, marked in zip(*(column.tolist() for column in columns), strict=True):
+        rows = zip(candidates.ids.tolist(), candidates.scores.tolist(), candidates.ranks.tolist(), strict=True)
+        for vector, score, rank in rows:
             item = items.get(vector)
             if item is None or (item.facts.text is not None and item.facts.text in texts):
                 continue
             texts.add(item.facts.text or "")
-            hit = _hit(item, score, cursor(item.facts, rank, vector), self.filters.folder, self.mark(marked))
+            hit = _hit(item, score, cursor(item.facts, rank, vector), self.filters.folder, self.mark(rank))
             box = self.place(vector, item.facts)
             hits.append(hit if box is None else replace(hit, box=box))
         return hits

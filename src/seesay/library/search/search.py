@@ -108,13 +108,12 @@ def search_encoded(session: "Session", query: EncodedQuery, options: Options) ->
     if query.name is not None and options.kind == "image":
         named = _named(store, space, query.name)
         if len(named):
-            lift = NAMED * np.isin(candidates.ids, named)
-            candidates = replace(candidates, ranks=candidates.ranks + lift, marked=candidates.marked + lift)
+            candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
     if options.filters.min_score is not None:
         candidates = candidates.where(candidates.scores >= options.filters.min_score)
     likely = candidates
     if options.likely and relevance is not None:
-        likely = candidates.where(_is_likely(relevance, candidates.marked))
+        likely = candidates.where(_is_likely(relevance, candidates.ranks))
     ranking = Ranking(store, space, options.kind, options.filters, partial(_mark, relevance), partial(_place, session, windows))
     hits = _ordered(ranking, likely, relevance, options)
     unlikely = not hits and likely is not candidates and bool(ranking.by_score(candidates, 1))
@@ -130,17 +129,18 @@ def _candidates(
     scores, negative = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
     if query.form is None or options.kind != "image" or options.score != "rank" or not len(scores):
         ranks = scores - terms.penalty_by_spread(scores, negative) if negative and len(scores) else scores
-        return Candidates(vectors.ids, scores, ranks, ranks), None, {}
+        return Candidates(vectors.ids, scores, ranks), None, {}
     statistics, correction = session.phrase_statistics(vectors), corrections(search_spec(session.model))[query.form]
     hubs, spreads = statistics.hubs, statistics.spreads
     ranks, *deviations = (correction.ranks(cosines, hubs, spreads) for cosines in (scores, *negative))
     nearest = _nearest(session.store, vectors.ids, ranks)
     typical = correction.typical(hubs[nearest], spreads[nearest])
     relevance = statistics.relevance(query.form, query.scale, ranks[nearest], typical)
-    penalty = terms.penalty(deviations) if deviations else np.float32(0)
     lift = lifted(session, terms.positive, vectors.ids, scores)
-    lifted_ranks = correction.ranks(lift.cosines, hubs, spreads) if lift.windows else ranks
-    return Candidates(vectors.ids, scores, lifted_ranks - penalty, ranks - penalty), relevance, lift.windows
+    if lift.windows:  # after relevance, which only whole pictures decide: its null distribution is theirs
+        ranks = correction.ranks(lift.cosines, hubs, spreads)
+    candidates = Candidates(vectors.ids, scores, ranks - terms.penalty(deviations) if deviations else ranks)
+    return candidates, relevance, lift.windows
 
 
 def _nearest(store: Store, ids: np.ndarray, ranks: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ def _ordered(ranking: Ranking, candidates: Candidates, relevance: Relevance | No
     if options.filters.min_score is not None:
         first = np.ones(len(candidates.ids), dtype=bool)
     elif relevance is not None:
-        first = _is_likely(relevance, candidates.marked)
+        first = _is_likely(relevance, candidates.ranks)
     else:
         first = np.zeros(len(candidates.ids), dtype=bool)
         first[top_k(candidates.ranks, DATED)] = True
@@ -184,8 +184,7 @@ def _browse(session: "Session", options: Options) -> SearchResult:
         )
     ids = session.vectors("image").ids
     unknown = np.full(len(ids), np.nan, dtype=np.float32)
-    ranks = np.zeros(len(ids), dtype=np.float32)
-    candidates = Candidates(ids, unknown, ranks, ranks)
+    candidates = Candidates(ids, unknown, np.zeros(len(ids), dtype=np.float32))
     ranking = Ranking(session.store, session.space, "image", options.filters)
     hits = ranking.by_date(candidates, options.n, newest=options.sort != "oldest", cursor=options.cursor)
     return _result(hits, options)
