@@ -22,9 +22,12 @@ from seesay.serving.routes import (
     embeddings,
     export,
     health,
+    identify,
     items,
     models,
+    names,
     pages,
+    prompt,
     search,
     session,
     similarity,
@@ -40,6 +43,22 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
+BEHIND_KEY = (
+    embeddings,
+    similarity,
+    classify,
+    identify,
+    names,
+    prompt,
+    models,
+    search,
+    items,
+    export,
+    tags,
+    library_routes,
+    duplicates,
+    map_routes,
+)
 MODEL = (embeddings, similarity, classify, detect, models)
 LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
 BEHIND_KEY = (*MODEL, *LIBRARY)

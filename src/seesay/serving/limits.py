@@ -88,10 +88,14 @@ FILTER_VALUES = 20
 """Tags or name parts of one filter, and tags added or removed by one request."""
 FILTER_PX = 1_000_000
 """Largest value of the filter `min_px`."""
+PROMPT_PHRASES = 12
+"""Phrases of a prompt: each but the first is chosen by encoding some dozens of texts."""
 TAGGED_IMAGES = 10_000
 """Image ids of one request that changes tags."""
 TAG_CHANGES = 10_000
 """ids x tags of one request that changes tags."""
+CANDIDATES = 20
+"""Nearest names of an image that one request may ask for."""
 EXPORTED_IMAGES = 1000
 """Files of one ZIP archive."""
 QUOTED_LETTERS = 40
@@ -122,6 +126,8 @@ PADDED_TEXTS = 16
 """Texts encoded together before longer ones may have a run of their own, which saves their padding."""
 FETCH_THREADS = 16
 """Threads that fetch URLs; they only wait."""
+PROMPT_THREADS = 2
+"""Threads that write prompts; they mostly wait for the text tower."""
 LIBRARY_THREADS = 4
 """Threads that read the library, each with a connection of its own."""
 INLINE_TOKENIZED_LETTERS = 4000

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from seesay.models.logits import ScoreKind
+from seesay.tasks.interrogation.interrogator import Mode
 
 
 class Fault(BaseModel):
@@ -86,6 +87,89 @@ class ClassifyAnswer(BaseModel):
 
     score: ScoreKind
     results: list[Classified]
+
+
+class Candidate(BaseModel):
+    """A name and its score, a mean cosine."""
+
+    name: str
+    score: float
+
+
+class Identified(BaseModel):
+    """name: of one image, null where none of the names fits it; then `candidates` has the nearest. Or why there is nothing."""
+
+    index: int
+    name: str | None = None
+    score: float | None = None
+    candidates: list[Candidate] = Field(default_factory=list)
+    error: Fault | None = None
+
+
+class ExampleFault(BaseModel):
+    """An image that could not teach a name. index: among the name's images."""
+
+    name: str
+    index: int
+    error: Fault
+
+
+class IdentifyAnswer(BaseModel):
+    """One result per image, in order. threshold: the least score of an image that gets a name. examples: those of the request
+    that could not be encoded and were left out."""
+
+    threshold: float
+    results: list[Identified]
+    examples: list[ExampleFault] = Field(default_factory=list)
+
+
+class NameCount(BaseModel):
+    """A name and the number of pictures that it was learned from."""
+
+    name: str
+    pictures: int
+
+
+class NamesAnswer(BaseModel):
+    """The names that the server was taught."""
+
+    names: list[NameCount]
+
+
+class LearnAnswer(BaseModel):
+    """new: whether the name was not there before. added: images that it did not have; known: those that it had. pictures: that
+    it has now. errors: images that could not be encoded."""
+
+    name: str
+    new: bool
+    added: int
+    known: int
+    pictures: int
+    errors: list[ExampleFault]
+
+
+class PromptPhrase(BaseModel):
+    """A phrase of a prompt. score: what it was chosen by: its cosine with the picture (in a negative prompt, with the picture's
+    opposite), less what it has in common with anything."""
+
+    text: str
+    kind: str
+    score: float
+    cosine: float
+
+
+class PromptAnswer(BaseModel):
+    """cosine: of the whole prompt with the picture; steps: the same after each phrase, none in mode fast. tokens: of the
+    prompt, of at most `context` that the model takes."""
+
+    prompt: str
+    phrases: list[PromptPhrase]
+    mode: Mode
+    language: str
+    cosine: float
+    steps: list[float]
+    tokens: int
+    context: int
 
 
 class LabelledBox(BaseModel):

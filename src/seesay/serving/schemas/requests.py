@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
+from seesay.tasks.few_shot import FALSE_ACCEPTS
+from seesay.tasks.interrogation.interrogator import COUNT, Mode
 
 PICTURE = (  # one red pixel
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
@@ -154,6 +156,55 @@ class ClassifyRequest(RequestModel):
     templates: Annotated[list[Template], Field(max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
         default=None, description="texts with {} where the label goes; default: short ones"
     )
+
+
+class Taught(RequestModel):
+    """A name, and images that teach it."""
+
+    name: Name
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+
+
+class IdentifyRequest(RequestModel):
+    """Images to identify, among the server's names or among those that the request teaches."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "images": [{"image": PICTURE}],
+                    "examples": [{"name": "a red thing", "images": [{"image": PICTURE}]}],
+                }
+            ]
+        }
+    )
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    examples: Annotated[list[Taught], Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
+        default=None, description="names for this request alone; default: those that the server was taught"
+    )
+    false_accepts: float = Field(
+        default=FALSE_ACCEPTS, gt=0, lt=1, description="the share of images of something else that may get a name"
+    )
+    candidates: int = Field(default=5, ge=1, le=limits.CANDIDATES, description="how many of the nearest names to tell")
+
+
+class LearnRequest(Taught):
+    """A name to teach, and images of what has it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rex", "images": [{"image": PICTURE}]}]})
+
+
+class PromptRequest(RequestModel):
+    """A picture, and what its prompt should be like."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": {"image": PICTURE}, "mode": "fast"}]})
+    image: Thing = Field(description="{image} or {id}")
+    language: Literal["en", "zh"] = "en"
+    mode: Mode = Field(
+        default="best",
+        description="best: phrases as long as they come nearer; fast: the nearest that differ; negative: what it is least like",
+    )
+    count: int = Field(default=COUNT, ge=1, le=limits.PROMPT_PHRASES, description="at most so many phrases")
 
 
 class DetectRequest(RequestModel):
