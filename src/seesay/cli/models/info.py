@@ -98,6 +98,14 @@ def _print_model(model: "Model") -> None:
     )
     if graphs := graph_files(model):
         identity += _("graphs {graphs}, as others exported them: no torch, no training\n").format(graphs=", ".join(graphs))
+    image = model.config.image
+    if image is not None and image.finds is not None:
+        command = {"boxes": "detect", "masks": "segment"}[image.finds]
+        click.echo(
+            _("finds          {finds}: seesay {command} --model {file}").format(
+                finds=image.finds, command=command, file=model.folder or model.name
+            )
+        )
     if has_card(model):
         _print_card(model.card, identity)
     else:
