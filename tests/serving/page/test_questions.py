@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,3 +237,13 @@ def test_every_message_is_there_in_both_languages(visit: Visit) -> None:
     wait_until(page, "() => Boolean(window.messages)")
     english, chinese = page.evaluate("window.messages")
     assert english == chinese
+
+
+def test_a_server_that_takes_too_long_is_told_in_words(visit: Visit, bundled: Model, examples: Path) -> None:
+    with serve_library(bundled, examples, deadline_s=0.01) as slow:
+        page = visit(address=slow.address, quiet=False, locale="zh-CN")
+        page.locator(".open").first.click()
+        page.locator(".where input").fill("一只狗")
+        page.keyboard.press("Enter")
+        expect(page.locator(".where .note")).to_have_text("服务器用时太久，已放弃。")
+        expect(page.locator(".where .working")).to_have_count(0)

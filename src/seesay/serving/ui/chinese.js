@@ -270,7 +270,7 @@ export const ZH = {
   noneFits: "没有符合的名称。最接近的：",
   probably: name => `这很可能是“${name}”。`,
   candidates: "名称及接近程度",
-  threshold: least => `达到 ${least.toFixed(2)}（标记处）才给出名称。其他事物的图片有 5 % 会碰巧达到。`,
+  threshold: least => `达到 ${least.toFixed(2)}（标记处）才给出名称。其他事物的图片有 5\u00a0% 会碰巧达到。`,
   teachName: "教它一个名称",
   teach: "教",
   learned: (name, n) => `已学会“${name}”，${n === 1 ? "来自这张图片" : `现在共有 ${n.toLocaleString("zh")} 张图片`}。`,

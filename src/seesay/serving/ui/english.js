@@ -229,7 +229,7 @@ export const EN = {
   probably: name => `This is probably “${name}”.`,
   candidates: "Names and how near they are",
   threshold: least =>
-    `A name is given from ${least.toFixed(2)} on (the mark). Of pictures of something else, 5 % come so near by chance.`,
+    `A name is given from ${least.toFixed(2)} on (the mark). Of pictures of something else, 5\u00a0% come so near by chance.`,
   teachName: "Teach this a name",
   teach: "Teach",
   learned: (name, n) => `Learned “${name}”, from ${n === 1 ? "this picture" : `${n.toLocaleString("en")} pictures by now`}.`,

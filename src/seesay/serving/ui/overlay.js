@@ -79,4 +79,4 @@ function colour(share) {
   return [...channels, 255 * (FAINTEST + (STRONGEST - FAINTEST) * share)];
 }
 
-export const percent = share => `${Math.round(100 * share)} %`;
+export const percent = share => `${Math.round(100 * share)}\u00a0%`;

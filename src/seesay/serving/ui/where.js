@@ -81,6 +81,7 @@ export class Where {
         if (!lines.some(each => each.textContent === line.textContent)) lines.push(line);
         if (fault.status === 0) break;
       }
+      this.overlay.image.scrollIntoView({ block: "nearest" });
       this.says.replaceChildren(...lines, ...(look === this.explain ? [waiting(t("boxing"))] : []));
       this.draw();
     }
