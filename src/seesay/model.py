@@ -205,7 +205,10 @@ class Model:
         Raises MissingCapability where the image tower has no map of them.
         """
         if self.config.image is not None and not self.config.image.has_dense:
-            raise MissingCapability(f"the image tower of {self.config.name!r} has no map of features, so no dense output")
+            raise MissingCapability(
+                f"the image tower of {self.config.name!r} has no map of features, so no dense output; take another model, such "
+                "as the bundled one, a ViT or a ResNet"
+            )
         pixels = self.preprocess(items)
         batches = [self.engine.encode_dense(pixels[i : i + IMAGE_BATCH]) for i in range(0, len(pixels), IMAGE_BATCH)]
         if not batches:

@@ -9,7 +9,7 @@ from PIL import Image
 from seesay.errors import InputError
 from seesay.images.preprocess import INTERPOLATION, frame, shown_whole
 from seesay.images.spec import ImageSpec
-from seesay.tasks.dense import WHOLE, Cells, picture_cells, score_maps, window_boxes
+from seesay.tasks.dense import SHALLOWEST, WHOLE, Cells, picture_cells, score_maps, window_boxes
 from seesay.testing import fake_model
 
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
@@ -31,7 +31,7 @@ def random_cells(seed: int, size: tuple[int, int], scales: tuple[float, ...]) ->
 
 def slow_value(cells: Cells, values: np.ndarray, x: float, y: float) -> np.ndarray:
     """The maps at one point of the picture, by the definition."""
-    by_scale: dict[int, list[np.ndarray]] = {}
+    by_scale: dict[int, list[tuple[float, np.ndarray]]] = {}
     for (x0, y0, x1, y1), scale, grid in zip(cells.windows, cells.scales, values, strict=True):
         if not (x0 - 1e-6 <= x <= x1 + 1e-6 and y0 - 1e-6 <= y <= y1 + 1e-6):
             continue
@@ -42,8 +42,10 @@ def slow_value(cells: Cells, values: np.ndarray, x: float, y: float) -> np.ndarr
         for r in range(rows):
             for c in range(columns):
                 value += max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - c)) * grid[r, c]
-        by_scale.setdefault(scale, []).append(value)
-    return np.asarray(np.mean([np.mean(inside, axis=0) for inside in by_scale.values()], axis=0))
+        depth = [min((at - start) / (end - start), (end - at) / (end - start)) for at, start, end in ((x, x0, x1), (y, y0, y1))]
+        by_scale.setdefault(scale, []).append((max(depth[0], SHALLOWEST) * max(depth[1], SHALLOWEST), value))
+    means = [np.average([v for _, v in inside], axis=0, weights=[w for w, _ in inside]) for inside in by_scale.values()]
+    return np.asarray(np.mean(means, axis=0))
 
 
 @pytest.mark.parametrize("size", [(48, 64), (64, 48), (1, 1), (1, 90), (7, 300), (33, 33)])

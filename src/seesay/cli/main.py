@@ -35,6 +35,7 @@ COMMANDS = (
     "caption",
     "segment",
     "detect",
+    "explain",
     "similarity",
     "embed",
     "forget",

@@ -35,7 +35,10 @@ class ForeignEngine(OnnxEngine):
         return self._rows("image", {signature.input: pixels.astype(signature.dtype)}, IMAGES)
 
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
-        raise MissingCapability("this model's image tower is a graph that others exported; it gives no features per patch")
+        raise MissingCapability(
+            "this model's image tower is a graph that others exported; it gives no features per patch. The model's own weights "
+            "(.safetensors, .pt) do: load them instead"
+        )
 
     def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
         return self._rows("text", text_inputs(ids, self._signature("text")), len(ids))

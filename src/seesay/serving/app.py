@@ -20,6 +20,7 @@ from seesay.serving.routes import (
     detect,
     duplicates,
     embeddings,
+    explain,
     export,
     health,
     identify,
@@ -29,6 +30,7 @@ from seesay.serving.routes import (
     pages,
     prompt,
     search,
+    segment,
     session,
     similarity,
     tags,
@@ -45,6 +47,8 @@ from seesay.serving.settings import Settings
 
 MODEL = (embeddings, similarity, classify, identify, prompt, detect, models)
 LIBRARY = (names, search, items, export, tags, library_routes, duplicates, map_routes)
+MODEL = (embeddings, similarity, classify, identify, names, prompt, segment, detect, explain, models)
+LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
 BEHIND_KEY = (*MODEL, *LIBRARY)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}

@@ -161,6 +161,18 @@ class ItemEncoder:
             check_count("URLs of pictures", sum(is_url(thing.image) for thing in things), self.settings.urls)
         check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
 
+    def check_length(self, texts: Sequence[str], templates: Sequence[str]) -> None:
+        """Raises InputError for a text that cannot be encoded, or that does not fit the model's context in some template: what
+        is cut off would count as if it had been there."""
+        for number, text in enumerate(texts, start=1):
+            if fault := self._fault(text):
+                raise InputError(f"text {number} of {len(texts)}: {fault}")
+            if self.model.tokenizer([template.replace("{}", text) for template in templates]).truncated.any():
+                length = self.model.tokenizer.spec.context_length
+                raise InputError(
+                    f"text {number} of {len(texts)} is longer than the {length} tokens that the model reads; shorten it"
+                )
+
     def _fault(self, text: str) -> str | None:
         """Why a text cannot be encoded; None if it can."""
         if not text.strip():

@@ -57,6 +57,10 @@ DETECT_MAP_IMAGES = 20
 """What the maps of one image count as when it is admitted, in images: about as many windows are encoded for them."""
 DETECT_BOXES = 100
 """Most boxes of an image."""
+SEGMENT_IMAGES = 100
+"""What an image that is segmented counts as when it is admitted, in images: its windows, of which most have fewer."""
+EXPLAIN_IMAGES = 50
+"""What an image that is explained counts as: its windows, or the copies of which parts are hidden."""
 REQUEST_URLS = 8
 """Default of `Settings.urls`: how many of the images may be URLs."""
 IMAGE_BYTES = 20 * MB

@@ -20,6 +20,7 @@ WHOLE = math.inf  # the scale of one window, the whole picture
 SCALES = (WHOLE, 1.0, 0.5)
 OVERLAP = 0.5
 MOST_ALONG = 16  # windows along a side at a scale: a long strip has larger ones, which are squashed
+SHALLOWEST = 0.01  # weight at the sides of a window
 BATCH = 16  # windows that are cut out at a time
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
@@ -46,8 +47,9 @@ class Cells:
         """Values of the cells (windows, rows, columns, L) -> maps (height, width, L) float32 of `size`, the picture's where it
         is None.
 
-        Between the centres of a window's cells values are linear; where windows of a scale overlap they are averaged, and so
-        are the scales. Raises InputError for values of other cells.
+        Between the centres of a window's cells values are linear. Where windows of a scale overlap they are averaged, with
+        weights that fall towards a window's sides, where it sees least around a point. The scales are averaged, too. Raises
+        InputError for values of other cells.
         """
         if values.shape[:3] != self.vectors.shape[:3]:
             raise InputError(f"expected values of {self.vectors.shape[:3]} cells, got {values.shape[:3]}")
@@ -70,20 +72,28 @@ class Cells:
     def _layer(self, values: np.ndarray, windows: list[int], size: tuple[int, int]) -> np.ndarray:
         """The mean of some windows' values over a map, which they cover."""
         layer = np.zeros((*size, values.shape[3]), dtype=np.float32)
-        counts = np.zeros(size, dtype=np.float32)
+        weights = np.zeros(size, dtype=np.float32)
         for number in windows:
             x0, y0, x1, y1 = self.windows[number]
             rows, columns = self._span((y0, y1), size[0], 0), self._span((x0, x1), size[1], 1)
             down = self._weights(rows, (y0, y1), size[0], 0, values.shape[1])
             across = self._weights(columns, (x0, x1), size[1], 1, values.shape[2])
-            layer[rows, columns] += np.einsum("yr,rcl,xc->yxl", down, values[number], across, optimize=True)
-            counts[rows, columns] += 1
-        return layer / counts[:, :, None]
+            inside = np.einsum("yr,rcl,xc->yxl", down, values[number], across, optimize=True)
+            weight = self._depth(rows, (y0, y1), size[0], 0)[:, None] * self._depth(columns, (x0, x1), size[1], 1)
+            layer[rows, columns] += weight[:, :, None] * inside
+            weights[rows, columns] += weight
+        return layer / weights[:, :, None]
 
     def _span(self, side: Sequence[float], points: int, axis: int) -> slice:
         """The points of a map's side whose centres lie within a window's."""
         start, end = (bound * points / self.size[axis] - 0.5 for bound in side)
         return slice(max(0, math.ceil(start - 1e-6)), min(points, math.floor(end + 1e-6) + 1))
+
+    def _depth(self, span: slice, side: Sequence[float], points: int, axis: int) -> np.ndarray:
+        """How deep inside a window the points of a span are: (points,) float32, from `SHALLOWEST` at its sides to 0.5."""
+        centres = (np.arange(span.start, span.stop) + 0.5) * self.size[axis] / points
+        at = (centres - side[0]) / (side[1] - side[0])
+        return np.asarray(np.maximum(np.minimum(at, 1 - at), SHALLOWEST), dtype=np.float32)
 
     def _weights(self, span: slice, side: Sequence[float], points: int, axis: int, cells: int) -> np.ndarray:
         """How the points of a span are mixed from a window's cells: (points, cells) float32."""

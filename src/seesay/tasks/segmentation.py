@@ -11,7 +11,7 @@ from seesay.models.encoder import Encoder, ImageEncoder
 from seesay.models.segmenter import MOST_LABELS, NONE, Segmentation
 from seesay.models.vectors import normalize
 from seesay.system.chinese import is_chinese
-from seesay.tasks.dense import picture_cells
+from seesay.tasks.dense import Cells, picture_cells
 from seesay.tasks.guided_filter import guided_filter
 from seesay.tasks.prompts import Templates, ensemble, filled, label_embeddings
 
@@ -62,9 +62,13 @@ class CellSegmenter:
         background; MissingCapability where the image tower has no dense output."""
         texts = self.embeddings(labels)
         cells = picture_cells(self.encoder, np.asarray(picture.convert("RGB")), scales=self.scales)
+        return choose(self.maps(cells, texts), picture, labels, self.choice)
+
+    def maps(self, cells: Cells, texts: np.ndarray) -> np.ndarray:
+        """Cells of a picture and texts of `embeddings` -> logits (h, w, texts) of `work_size`."""
         cosines = cells.cosines(texts)
         logits = self.encoder.logits.scale * (cosines - self.contrast * cosines.mean(axis=(0, 1, 2)))
-        return choose(cells.maps(logits, work_size(cells.size)), picture, labels, self.choice)
+        return cells.maps(logits, work_size(cells.size))
 
     def embeddings(self, labels: Sequence[str]) -> np.ndarray:
         """Unit vectors of the labels, then of the background phrases that are unlike them, all without what they have in

@@ -1,0 +1,104 @@
+"""Explanation: the parts of a picture for which a text fits it, and tests of whether they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from seesay.errors import InputError
+from seesay.models.encoder import ImageEncoder
+from seesay.tasks.dense import WHOLE, picture_cells, window_boxes
+
+HEAT_PX = 64  # longer side of a heat map; cells are coarser still
+SCALES = (WHOLE, 0.5)
+PATCH = 0.25  # side of what occlusion hides, in shorter sides of the picture
+BLUR = 0.1  # radius with which parts are blurred to remove them, in shorter sides: no shape is left, and no new edge is made
+SHARES = tuple(step / 10 for step in range(11))
+BATCH = 16
+
+Way = Literal["cells", "occlusion"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """score: cosine of the picture and the text. heat (rows, columns) float32: how much each part speaks for the text: a cosine
+    ("cells"), or what the score loses without it ("occlusion")."""
+
+    score: float
+    heat: np.ndarray
+
+
+def explain(encoder: ImageEncoder, picture: Image.Image, text: str, way: Way = "cells") -> Explanation:
+    """An upright RGB picture and a text -> why they fit.
+
+    way "cells": cosines of the cells of windows (`tasks.dense`). "occlusion": what the score loses when a part is blurred
+    (Zeiler and Fergus 2014); slower, and for any model. Raises InputError for an empty text; MissingCapability for "cells"
+    where the image tower has no dense output.
+    """
+    if not text.strip():
+        raise InputError("the text is empty; write what the picture is to be explained by")
+    vector = encoder.encode_text([text])
+    pixels = np.asarray(picture.convert("RGB"))
+    (score,) = (encoder.encode_image([Image.fromarray(pixels)]) @ vector.T)[:, 0].tolist()
+    height, width = pixels.shape[:2]
+    shrink = min(1.0, HEAT_PX / max(height, width))
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    if way == "cells":
+        cells = picture_cells(encoder, pixels, scales=SCALES)
+        return Explanation(score, cells.maps(cells.cosines(vector), size)[:, :, 0])
+    return Explanation(score, _occlusion(encoder, pixels, vector[0], score, size))
+
+
+def _occlusion(
+    encoder: ImageEncoder, pixels: np.ndarray, vector: np.ndarray, score: float, size: tuple[int, int]
+) -> np.ndarray:
+    """The mean loss of the score over the hidden patches that hold a point."""
+    masks = []
+    for x0, y0, x1, y1 in window_boxes(size[1], size[0], PATCH):
+        masks.append(np.zeros(size, dtype=bool))
+        masks[-1][round(y0) : max(round(y0) + 1, round(y1)), round(x0) : max(round(x0) + 1, round(x1))] = True
+    losses = score - _scores(encoder, pixels, vector, masks)
+    hidden = np.stack(masks)
+    counts = np.maximum(hidden.sum(axis=0), 1)
+    return np.asarray((losses[:, None, None] * hidden).sum(axis=0) / counts, dtype=np.float32)
+
+
+def hottest(heat: np.ndarray, share: float) -> np.ndarray:
+    """A heat map -> the mask (rows, columns) bool of its hottest share; of equal ones the first."""
+    mask = np.zeros(heat.size, dtype=bool)
+    mask[np.argsort(-heat, axis=None, kind="stable")[: round(share * heat.size)]] = True
+    return mask.reshape(heat.shape)
+
+
+def deletion(
+    encoder: ImageEncoder, picture: Image.Image, text: np.ndarray, heat: np.ndarray, shares: Sequence[float] = SHARES
+) -> np.ndarray:
+    """The score (shares,) when the hottest shares of a picture are removed, by blurring (Petsiuk, Das and Saenko 2018).
+
+    text: unit vector (D,). A map that says why a text fits makes the score fall fast.
+    """
+    pixels = np.asarray(picture.convert("RGB"))
+    return _scores(encoder, pixels, text, [hottest(heat, share) for share in shares])
+
+
+def insertion(
+    encoder: ImageEncoder, picture: Image.Image, text: np.ndarray, heat: np.ndarray, shares: Sequence[float] = SHARES
+) -> np.ndarray:
+    """The score (shares,) of a blurred picture into which its hottest shares are put back; it rises fast where `deletion`
+    falls."""
+    pixels = np.asarray(picture.convert("RGB"))
+    return _scores(encoder, pixels, text, [~hottest(heat, share) for share in shares])
+
+
+def _scores(encoder: ImageEncoder, pixels: np.ndarray, vector: np.ndarray, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Cosines of a picture whose masked parts are blurred: (masks,)."""
+    image, found = Image.fromarray(pixels), []
+    blurred = image.filter(ImageFilter.GaussianBlur(max(1.0, BLUR * min(image.size))))
+    for start in range(0, len(masks), BATCH):
+        batch = [image.copy() for _ in masks[start : start + BATCH]]
+        for copy, mask in zip(batch, masks[start : start + BATCH], strict=True):
+            copy.paste(blurred, mask=Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
+        found.append(encoder.encode_image(batch) @ vector)
+    return np.concatenate(found)
