@@ -45,8 +45,6 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-MODEL = (embeddings, similarity, classify, identify, prompt, detect, models)
-LIBRARY = (names, search, items, export, tags, library_routes, duplicates, map_routes)
 MODEL = (embeddings, similarity, classify, identify, names, prompt, segment, detect, explain, models)
 LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
 BEHIND_KEY = (*MODEL, *LIBRARY)

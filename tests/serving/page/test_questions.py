@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Locator, Page, expect
 
+from seesay.errors import MissingCapability
 from seesay.library import Library
 from seesay.model import Model
 from tests.conftest import PHOTOS
 from tests.serving.conftest import ServerThread
-from tests.serving.page.conftest import PHOTO, Visit, serve_library, wait_until
+from tests.serving.page.conftest import PHOTO, Visit, search, serve_library, wait_until
 
 TURNED = 6  # an EXIF orientation: the camera was held upright
 
@@ -81,7 +83,7 @@ def boxes_lie_on(dialog: Locator, result: dict[str, Any]) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_boxes_lie_where_their_pixels_are(visit: Visit, own: ServerThread, width: int) -> None:
     """Of an image that its EXIF data turns, between bars at its sides, and after the window has another size."""
-    page = visit(address=own.address, width=width, has_touch=width < 700, quiet=False)
+    page = visit(address=own.address, width=width, has_touch=width < 700)
     dialog = opened(page, "turned.jpg")
     dialog.get_by_role("textbox", name="Where is").fill("a dog")
     with page.expect_response("**/v1/detect") as answered:
@@ -97,8 +99,50 @@ def test_boxes_lie_where_their_pixels_are(visit: Visit, own: ServerThread, width
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_the_heat_map_covers_the_image_and_is_hottest_where_it_says(visit: Visit, own: ServerThread) -> None:
+    page = visit(address=own.address)
+    dialog = opened(page, "turned.jpg")
+    dialog.get_by_role("textbox", name="Where is").fill("a dog")
+    with page.expect_response("**/v1/explain") as answered:
+        page.keyboard.press("Enter")
+    heat = np.array(answered.value.json()["heat"])
+    canvas = dialog.locator("canvas.heat")
+    expect(canvas).to_be_visible()
+    box = canvas.bounding_box()
+    assert box is not None
+    assert (box["x"], box["y"], box["width"], box["height"]) == pytest.approx(shown(dialog.locator("img.large")), abs=2)
+    pixels = canvas.evaluate("each => [...each.getContext('2d').getImageData(0, 0, each.width, each.height).data]")
+    drawn = np.reshape(pixels, (*heat.shape, 4))
+    hottest, coldest = (np.unravel_index(at, heat.shape) for at in (heat.argmax(), heat.argmin()))
+    assert drawn[hottest].tolist() == pytest.approx([240, 249, 33, 191], abs=3)
+    assert drawn[coldest].tolist() == pytest.approx([13, 8, 135, 89], abs=3)
+    row, column = (min(2, 3 * at // side) for at, side in zip(hottest, heat.shape, strict=True))
+    words = ["upper left", "top", "upper right", "left", "middle", "right", "lower left", "bottom", "lower right"]
+    expect(dialog.locator(".where .says")).to_contain_text(re.compile(f"fits best (at|on|in) the {words[3 * row + column]};"))
+    dialog.get_by_role("button", name="Heat map").click()
+    expect(canvas).to_be_hidden()
+
+
+def test_a_model_that_tells_nothing_of_parts_still_has_boxes(
+    visit: Visit, bundled: Model, examples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object, pixels: np.ndarray) -> np.ndarray:
+        raise MissingCapability("it gives no features per patch")
+
+    monkeypatch.setattr(type(bundled.engine), "encode_dense", fail)
+    with serve_library(bundled, examples) as server:
+        page = visit(address=server.address, quiet=False)
+        search(page, "a german shepherd")
+        page.locator(".open").first.click()
+        page.locator(".where input").fill("a dog")
+        page.keyboard.press("Enter")
+        expect(page.locator(".where .says")).to_contain_text("This model gives no heat map")
+        expect(page.locator(".places li").first).to_be_visible()
+        expect(page.get_by_role("button", name="Heat map")).to_be_hidden()
+
+
 def test_where_something_is_by_the_keyboard_alone(visit: Visit, own: ServerThread) -> None:
-    page = visit(address=own.address, quiet=False)
+    page = visit(address=own.address)
     dialog = opened(page, "dalmatian-1.jpg")
     dialog.get_by_role("textbox", name="Where is").focus()
     page.keyboard.type("a dog")
@@ -124,12 +168,12 @@ def test_where_something_is_by_the_keyboard_alone(visit: Visit, own: ServerThrea
 
 
 def test_closing_the_view_ends_what_was_asked(visit: Visit, own: ServerThread) -> None:
-    page = visit(address=own.address, quiet=False)
+    page = visit(address=own.address)
     dialog = opened(page, "dalmatian-1.jpg")
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
     dialog.get_by_role("textbox", name="Where is").fill("a dog")
-    with page.expect_request("**/v1/detect") as asked:
+    with page.expect_request("**/v1/explain") as asked:
         page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -215,7 +259,7 @@ def test_nothing_is_taught_where_the_server_may_not_write(visit: Visit, own: Ser
 
 
 def test_the_playground_asks_about_an_image_that_is_sent(visit: Visit, own: ServerThread) -> None:
-    page = visit("#/try", address=own.address, quiet=False)
+    page = visit("#/try", address=own.address)
     page.set_input_files("#try input[type=file]", PHOTO)
     page.get_by_role("textbox", name="Where is").fill("a dog")
     with page.expect_request("**/v1/detect") as asked:

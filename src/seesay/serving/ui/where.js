@@ -75,7 +75,6 @@ export class Where {
         lines.push(...(await look.call(this, text, signal)));
       } catch (fault) {
         if (fault.name === "AbortError") return;
-        if (fault.code === "not_found") continue; // a server without this route
         const heatless = fault.code === "unsupported" && look === this.explain,
           line = heatless ? el("p", { class: "quiet", text: t("noHeat") }) : faultLine(fault);
         if (!lines.some(each => each.textContent === line.textContent)) lines.push(line);
