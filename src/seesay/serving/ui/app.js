@@ -38,6 +38,7 @@ const detail = new Detail({
       filters.clear();
       filters.change("place", place.box);
     }),
+  named: name => leave(() => query.setName(name)),
   tagged: () => menu.watch(),
   closed: id => {
     if (view === "photos" && photos.ids.includes(id)) photos.grid.focus(photos.ids.indexOf(id));
@@ -53,11 +54,12 @@ const selection = (photos.selection = new Selection({
 }));
 const chart = new Chart($("#map"), { open: id => detail.open(id), empty: () => library.pictures === 0 });
 const duplicates = new Duplicates($("#duplicates"), { open: id => detail.open(id) });
-const playground = new Playground(
-  $("#try"),
-  async () => (photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids),
-  files => take(files),
-);
+const playground = new Playground($("#try"), {
+  offered: async () => (photos.ids.length ? photos.ids : (await post("/v1/browse", {}).catch(() => ({ ids: [] }))).ids),
+  take: files => take(files),
+  canWrite: () => library.can_write,
+  named: name => leave(() => query.setName(name)),
+});
 const menu = new Menu({
   languageChanged: () => {
     query.draw();
@@ -111,6 +113,7 @@ function route() {
   if (view === "duplicates") duplicates.show();
   else duplicates.hide();
   if (view === "try") playground.show();
+  else playground.hide();
   if (view !== "photos") return;
   const parameters = new URLSearchParams(search ?? "");
   const lost = query.restore(parameters);

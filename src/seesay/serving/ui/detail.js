@@ -1,7 +1,10 @@
-// One picture, large, with its facts, tags and likely labels.
+// One picture, large, with its facts and tags, and what can be asked about it.
 
 import { $, button, el, icon, refill } from "./dom.js";
 import { get, post, thumbnail } from "./api.js";
+import { Names } from "./names.js";
+import { Prompt } from "./prompt.js";
+import { Where } from "./where.js";
 import { language, t, errorMessage } from "./words.js";
 
 const SHOWN = 5;
@@ -15,19 +18,20 @@ const taken = when =>
 
 export class Detail {
   // ids(): the pictures that are shown, to step through; facts(id); like(id): searches for similar pictures; canWrite();
-  // place(latitude, longitude): the library's place there, or none; go(place): shows its pictures; tagged(); closed(id).
+  // place(latitude, longitude): the library's place there, or none; go(place): shows its pictures;
+  // named(name): shows the pictures that have a name; tagged(); closed(id).
   constructor(callbacks) {
     Object.assign(this, callbacks);
     this.dialog = $("#detail");
     this.dialog.addEventListener("close", () => {
-      this.request?.abort();
+      this.stop();
       this.closed(this.id);
     });
     this.dialog.addEventListener("click", event => {
       if (event.target === this.dialog) this.dialog.close();
     });
     this.dialog.addEventListener("keydown", event => {
-      if (event.target.matches("input")) return;
+      if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "ArrowLeft") this.step(-1);
       else if (event.key === "ArrowRight") this.step(1);
       else if (event.key === "m") this.like(this.id);
@@ -40,8 +44,14 @@ export class Detail {
     if (ids.includes(this.id) && index >= 0 && index < ids.length) this.open(ids[index]);
   }
 
-  async open(id) {
+  // Ends everything that was asked about the picture.
+  stop() {
     this.request?.abort();
+    for (const question of this.questions ?? []) question.stop();
+  }
+
+  async open(id) {
+    this.stop();
     const { signal } = (this.request = new AbortController());
     this.id = id;
     const ids = this.ids(),
@@ -58,7 +68,8 @@ export class Detail {
       if (this.id === id) image.src = sharp.src;
     };
     sharp.src = `/v1/items/${id}/image`;
-    const panel = el("div", { class: "facts" });
+    const panel = el("div", { class: "facts" }),
+      labels = el("div", { class: "labels" });
     const walk = [
       ["left", "previous", -1, index > 0],
       ["right", "next", 1, index >= 0 && index < ids.length - 1],
@@ -73,6 +84,8 @@ export class Detail {
         {},
         icon("close", t("close"), () => this.dialog.close(), { class: "icon shut" }),
         panel,
+        this.ask(id, image),
+        labels,
       ),
     );
     if (!this.dialog.open) this.dialog.showModal();
@@ -86,13 +99,14 @@ export class Detail {
       const item = await get(`/v1/items/${id}`, { signal });
       image.alt = item.name;
       this.show(panel, Object.assign(facts, item, match));
-      await this.label(panel, id, signal);
+      await this.label(labels, id, signal);
     } catch (fault) {
       if (fault.name !== "AbortError") panel.append(el("p", { class: "note", role: "alert", text: errorMessage(fault) }));
     }
   }
 
   show(place, item) {
+    this.item = item;
     const rows = [
       [t("file"), item.name && fullName(item)],
       [t("date"), item.taken_at && taken(item.taken_at)],
@@ -134,8 +148,26 @@ export class Detail {
         ]),
       ),
       this.tags(item),
-      el("div", { class: "labels" }),
     ]);
+  }
+
+  // What can be asked about a picture. Words that were typed for the one before stay.
+  ask(id, image) {
+    const item = { id },
+      typed = this.questions?.[0].input.value ?? "";
+    const names = {
+      canWrite: this.canWrite(),
+      tag: tags => this.retag(id, tags),
+      has: tag => Boolean(this.item?.tags?.includes(tag)),
+      search: name => this.named(name),
+    };
+    this.questions = [new Where(item, image), new Prompt(item), new Names(item, names)];
+    this.questions[0].input.value = typed;
+    return el(
+      "div",
+      { class: "questions" },
+      this.questions.map(question => question.place),
+    );
   }
 
   // The position; a link where it is one of the library's places.
@@ -149,11 +181,7 @@ export class Detail {
   tags(item) {
     const change = async tags => {
       try {
-        await post("/v1/tags", { ids: [item.id], ...tags });
-        this.tagged();
-        const updated = this.tags(Object.assign(item, await get(`/v1/items/${item.id}`)));
-        place.replaceWith(updated);
-        $("input", updated).focus();
+        $("input", await this.retag(item.id, tags))?.focus();
       } catch (fault) {
         place.append(el("p", { class: "note", text: errorMessage(fault) }));
       }
@@ -187,6 +215,19 @@ export class Detail {
     return place;
   }
 
+  // Adds and removes tags, and shows those that the picture has by then.
+  async retag(id, tags) {
+    await post("/v1/tags", { ids: [id], ...tags });
+    this.tagged();
+    const item = await get(`/v1/items/${id}`);
+    Object.assign(this.facts(id) ?? {}, item);
+    const shown = this.tags(item);
+    if (this.id !== id) return shown;
+    this.item = item;
+    this.dialog.querySelector(".tags").replaceWith(shown);
+    return shown;
+  }
+
   // The most likely of some two hundred everyday things.
   async label(place, id, signal) {
     everyday ??= get("/ui/labels.json");
@@ -196,13 +237,11 @@ export class Detail {
       results: [result],
     } = await post("/v1/classify", { images: [{ id }], labels: names, templates: ["{}"] }, { signal });
     const best = mostLikely(result.scores).slice(0, SHOWN);
-    place
-      .querySelector(".labels")
-      .replaceChildren(
-        el("h3", { text: t("labels") }),
-        bars(best),
-        el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
-      );
+    place.replaceChildren(
+      el("h3", { text: t("labels") }),
+      bars(best),
+      el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
+    );
   }
 }
 

@@ -92,7 +92,7 @@ export async function copy(text) {
     return true;
   const focused = document.activeElement,
     area = el("textarea", { value: text, class: "unseen", "aria-hidden": "true" });
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area); // beside a modal dialog nothing can be selected
   area.select();
   const copied = document.execCommand("copy");
   area.remove();

@@ -3,6 +3,9 @@
 import { button, debounce, el, icon } from "./dom.js";
 import { post, thumbnail } from "./api.js";
 import { bars, mostLikely } from "./detail.js";
+import { Names } from "./names.js";
+import { Prompt } from "./prompt.js";
+import { Where } from "./where.js";
 import { t, errorMessage } from "./words.js";
 
 const OFFERED = 8;
@@ -17,9 +20,10 @@ const lines = area =>
   ].slice(0, 60);
 
 export class Playground {
-  // offered(): ids of the library's pictures; take(files): reads and adds them.
-  constructor(place, offered, take) {
-    Object.assign(this, { place, offered, take });
+  // offered(): ids of the library's pictures; take(files): reads and adds them; canWrite(); named(name): shows the pictures that
+  // have a name.
+  constructor(place, callbacks) {
+    Object.assign(this, { place, questions: [] }, callbacks);
     this.images = []; // {item: as it is sent, src: as it is shown, small: in the table}; the first is classified
     this.classify = debounce(() => this.classifyNow(), 250);
     this.compare = debounce(() => this.compareNow(), 250);
@@ -33,6 +37,10 @@ export class Playground {
     }
     if (!this.images.length) this.images = this.ids.slice(0, 4).map(id => this.ofLibrary(id));
     this.draw();
+  }
+
+  hide() {
+    for (const question of this.questions) question.stop();
   }
 
   ofLibrary(id) {
@@ -51,6 +59,7 @@ export class Playground {
       hidden: true,
       onchange: () => this.take([...file.files]),
     });
+    this.hide();
     const [first] = this.images,
       labels = this.labels?.value ?? t("defaultLabels"),
       texts = this.texts?.value ?? t("defaultTexts");
@@ -86,6 +95,18 @@ export class Playground {
         }),
       ),
     );
+    const image =
+      first &&
+      el("img", {
+        class: "large",
+        src: first.src,
+        alt: t("picture"),
+        onerror: () => {
+          image.parentNode.className = "subject none";
+          image.remove();
+        },
+      });
+    const subject = el("div", { class: first ? "view subject" : "subject none" }, image);
     this.place.replaceChildren(
       el("h1", { text: t("tryTitle") }),
       el("p", { text: t("tryWhy") }),
@@ -95,17 +116,7 @@ export class Playground {
         el(
           "div",
           {},
-          first
-            ? el("img", {
-                class: "subject",
-                src: first.src,
-                alt: t("picture"),
-                onerror: event => {
-                  event.target.className = "subject none";
-                  event.target.removeAttribute("src");
-                },
-              })
-            : el("div", { class: "subject none" }),
+          subject,
           el(
             "p",
             {},
@@ -119,6 +130,7 @@ export class Playground {
         ),
         el("div", {}, el("label", { class: "over", text: t("yourLabels") }), this.labels, this.note, this.list, this.how),
       ),
+      ...(first ? [this.ask(first.item, image)] : []),
       el("h2", { text: t("matrixTitle") }),
       el("p", { text: t("matrixWhy") }),
       el(
@@ -136,6 +148,17 @@ export class Playground {
     );
     this.classifyNow();
     this.compareNow();
+  }
+
+  // What else can be asked about the picture.
+  ask(item, image) {
+    const names = { canWrite: this.canWrite(), search: name => this.named(name) };
+    this.questions = [new Where(item, image), new Prompt(item), new Names(item, names)];
+    return el(
+      "div",
+      { class: "questions" },
+      this.questions.map(question => question.place),
+    );
   }
 
   choose(image) {

@@ -83,6 +83,14 @@ export class Query {
     this.draw();
   }
 
+  // Replaces the query by a name: of files, folders or tags.
+  setName(name) {
+    this.chips = [];
+    this.input.value = `name:"${name.replaceAll('"', "")}"`;
+    this.draw();
+    this.changed();
+  }
+
   // The parameters of the page's address: words, and the library's own pictures.
   toAddress() {
     const like = this.chips
