@@ -134,7 +134,7 @@ def tag_by_rule(
     session.require_space()
     session.store.require_pictures(filters.folder)
     selection = session.store.select(filters, session.space, "image")
-    tags = [tag for tag in _likeliest(session, selection, names, templates) if tag.probability >= least]
+    tags = [tag for tag in _likeliest(session, selection, list(spelled.values()), templates) if tag.probability >= least]
     return _tagged(session, selection, names, tags, dry_run=dry_run)
 
 
@@ -172,9 +172,6 @@ def _tagged(
 ) -> dict[str, list[Tagged]]:
     """Replaces what earlier rules gave the selected pictures of these names by `tags`, unless it is a dry run."""
     rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in sorted(tags, key=lambda tag: -tag.probability)]
-    tags = _likeliest(session, selection, list(spelled.values()), templates)
-    tags = sorted((tag for tag in tags if tag.probability >= least), key=lambda tag: -tag.probability)
-    rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in tags]
     paths = session.store.shown_paths([content for content, _, _ in rows])
     if not dry_run:
         with session.writing() as store, store.transaction():

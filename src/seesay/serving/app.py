@@ -45,10 +45,8 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-MODEL = (embeddings, similarity, classify, identify, prompt, detect, models)
+MODEL = (embeddings, similarity, classify, identify, prompt, segment, detect, explain, models)
 LIBRARY = (names, search, items, export, tags, library_routes, duplicates, map_routes)
-MODEL = (embeddings, similarity, classify, identify, names, prompt, segment, detect, explain, models)
-LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
 BEHIND_KEY = (*MODEL, *LIBRARY)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
