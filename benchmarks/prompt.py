@@ -322,7 +322,7 @@ def _row(
         draws = np.random.default_rng(0).integers(0, len(share), (DRAWS, len(share)))
         low, high = np.percentile(share[draws].mean(axis=1), (2.5, 97.5))
         cells += [f"{share.mean():.1%}", f"{low:.1%} to {high:.1%}"]
-    return (*cells, *([""] * 2 if ratios is None else [f"{ratio:.2f}" for ratio in ratios]))
+    return (*cells, *([""] * 2 if ratios is None else [f"{ratio:.2f}" if ratio < 100 else "over 100" for ratio in ratios]))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def test_prompt_modes_and_lists_of_ones_own(run: Run, pizza: Path, words: Path) 
     assert found["best"]["phrases"][0]["text"] == "a pizza"
     assert found["fast"]["phrases"][0]["text"] == "a pizza"
     assert "pizza" not in found["negative"]["prompt"]
-    assert found["negative"]["cosine"] < found["fast"]["cosine"] <= found["best"]["cosine"]
+    assert found["negative"]["cosine"] < found["fast"]["cosine"] <= found["best"]["cosine"] + 1e-3
     assert len(json.loads(run("prompt", pizza, *own, "--count", "1", "--json").out)["phrases"]) == 1
     lines = run("prompt", pizza, *own).out.splitlines()
     assert lines[0] == found["best"]["prompt"]

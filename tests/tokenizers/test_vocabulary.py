@@ -163,3 +163,12 @@ def test_folders_without_a_vocabulary_are_explained(tmp_path: Path) -> None:
         bert_json("a\nb\n")
     with pytest.raises(ModelError, match="vocab.json has no <|startoftext|>"):
         clip_json(json.dumps({"a": 0}), "#version: 0.2\n")
+
+
+@pytest.mark.parametrize("name", list(SPECS))
+def test_ids_become_their_text_again(name: str) -> None:
+    tokenizer = Tokenizer(vocabulary(name), SPECS[name])
+    words = "a photo of a man"
+    ids = tokenizer([words]).ids[0].tolist()
+    assert tokenizer.decode([each for each in ids if tokenizer.decode([each]) in words.split()]) == words
+    assert tokenizer.decode([]) == ""
