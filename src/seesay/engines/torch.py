@@ -1,11 +1,14 @@
 """The torch engine (extra `torch`): runs the towers themselves, for GPUs, hidden states and gradients."""
 
+import copy
+
 import numpy as np
 import torch
 
 from seesay.engines import agreement
 from seesay.engines.protocol import Capability, Engine
 from seesay.engines.threads import Threads
+from seesay.errors import MissingCapability
 from seesay.models.clip import Clip
 from seesay.models.fields import Modality
 
@@ -22,6 +25,7 @@ class TorchEngine(Engine):
 
     def __init__(self, clip: Clip, device: str = "cpu", *, threads: int | None = None) -> None:
         self._threads = Threads(threads)
+        self._dense: dict[str, str] = {}
         self.device = torch.device("cpu")
         self.clip = clip.eval()
         if device != "cpu":
@@ -60,7 +64,18 @@ class TorchEngine(Engine):
 
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return _array(self.clip.image.with_dense(self._tensor(pixels))[1])
+            return _array(self.clip.image.with_dense(self._tensor(pixels), **self._dense)[1])
+
+    def with_dense_mode(self, mode: str) -> "TorchEngine":
+        """The same towers with another last block for the dense output, such as "clearclip" (`models.families.vit.dense`).
+        Raises MissingCapability where the image tower has no such mode."""
+        modes = self.clip.image.dense_modes
+        if mode not in modes:
+            offered = f"it has {', '.join(modes)}" if modes else "there is one way to its dense output only"
+            raise MissingCapability(f"the image tower of {self.clip.config.name!r} has no dense mode {mode!r}: {offered}")
+        engine = copy.copy(self)
+        engine._dense = {"mode": mode}
+        return engine
 
     def find_regions(self, pixels: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -77,6 +77,11 @@ class ImageTower(Tower):
 
     config: ImageTowerConfig
 
+    @property
+    def dense_modes(self) -> tuple[str, ...]:
+        """The values of a further argument `mode` of `with_dense`, the default first; none where there is one way only."""
+        return ()
+
     def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The embedding (B, dim), and per cell (B, rows, columns, dim)."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
+from seesay.models.families.vit.dense import DENSE_MODES, DenseMode, patch_features
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
 from seesay.models.layers.tower import ImageTower
@@ -94,15 +95,18 @@ class Vit(ImageTower):
             states.append(block(states[-1]))
         return states
 
-    def with_dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """The embedding (B, dim), and per patch (B, grid, grid, dim).
+    @property
+    def dense_modes(self) -> tuple[str, ...]:
+        return DENSE_MODES if self.attention_pool is None else super().dense_modes
 
-        In the last block each patch attends to itself only (MaskCLIP, Zhou, Loy & Dai 2022): what attention gathers there
-        serves the class token and says little about the patch. With attention pooling, so do the patches there.
+    def with_dense(self, pixels: Tensor, mode: DenseMode = "maskclip") -> tuple[Tensor, Tensor]:
+        """The embedding (B, dim), and per patch (B, grid, grid, dim), its last block as `mode` says (`families.vit.dense`).
+
+        With attention pooling the last block is as it is, and each patch attends to itself only in the pooling.
         """
         x = self._before_last(pixels)
         if self.attention_pool is None:
-            patches = self.blocks[-1].without_mixing(x[:, 1:])  # type: ignore[operator]
+            patches = patch_features(self.blocks[-1], x, mode)  # type: ignore[arg-type]
         else:
             patches = self.attention_pool.without_mixing(self.blocks[-1](x)[:, 1:])
         dense = self.projection(self.norm_after(patches))
