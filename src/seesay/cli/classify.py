@@ -192,7 +192,8 @@ def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int)
     cosines, labels = classifier.cosines(np.stack(list(found.values())))[shuffled], labels[shuffled]
     before = expected_calibration_error(classifier.logits.probabilities(cosines), labels)
     after = expected_calibration_error(held_out(cosines, labels), labels)
-    scale = fitted_scale(cosines, labels)
+    # A few pictures may fit a scale that is no better on others (docs/benchmarks.md): then the model's own stays.
+    scale = fitted_scale(cosines, labels) if after < before else classifier.logits.scale
     calibrated = Calibrated(len(labels), classifier.logits.scale, scale, before, after)
     return replace(classifier, logits=replace(classifier.logits, logit_scale=math.log(scale))), calibrated
 
@@ -215,7 +216,13 @@ def _note(one: Predictions, *, multi: bool) -> None:
         name = "" if one.model is None else f"{short(one.model)}: "
         note = _("each label has a probability of its own (sigmoid); together they need not make 100 %")
         click.echo(name + note, err=True)
-    if one.calibrated is not None:
+    if one.calibrated is not None and one.calibrated.scale == one.calibrated.scale_before:
+        echo_note(
+            _("the model's own scale is kept: one fitted on {pictures} pictures is no better on others").format(
+                pictures=one.calibrated.pictures
+            )
+        )
+    elif one.calibrated is not None:
         echo_note(
             _(
                 "calibrated on {pictures} pictures: scale {scale_before:.1f} -> {scale:.1f}, calibration error "

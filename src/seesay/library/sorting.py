@@ -22,10 +22,12 @@ RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Placement:
-    """A picture and its place in a folder. there: a link to it or a copy of it is there already, so nothing is to be done."""
+    """A picture and its place in the folder of a label, None for unknown. there: a link to it or a copy of it is there already,
+    so nothing is to be done."""
 
     source: str
     target: str
+    label: str | None
     folder: str
     there: bool
 
@@ -54,7 +56,7 @@ def placements(
             there = os.path.lexists(target)
             if owner is None and (not there or _same(source, target)):
                 taken[os.path.normcase(target)] = source
-                made.append(Placement(source, target, folder, there))
+                made.append(Placement(source, target, label, folder, there))
                 break
     return made
 
