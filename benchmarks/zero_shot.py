@@ -15,7 +15,7 @@ measured. Clips: slide shows of the first eight pictures of each Caltech101 clas
 
 Ready sets: share of pictures that get the right label of the set, in English and in Chinese, by the phrase that fits best, and
 on average also by the mean of a label's phrases; and what a guess would get. Photos are every eighth of photos-1k, spoilt by
-made_pictures.py, which also draws the documents and windows; clip art is Debian's openclipart, and clothes are its Fashion-MNIST,
+made_pictures.py, which also draws the documents and windows; clip art is Debian's openclipart, clothes its Fashion-MNIST,
 where SEESAY_DATA has them. Scenes are Flickr8k's val photos whose captions agree on one.
 
 Goal: the default templates, and the mean of several names, are within a point of the best choice on average over the sets.
