@@ -17,6 +17,7 @@ from seesay.system.paths import absolute, below, printable
 Way = Literal["link", "copy"]
 UNKNOWN = "unknown"  # the folder of pictures that no label fits
 LONGEST_BYTES = 120  # of a folder's name
+NO_PRIVILEGE = 1314  # of Windows, where making links is a right of its own
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)  # what Windows takes for devices
 
 
@@ -83,7 +84,8 @@ def place(placement: Placement, way: Way) -> None:
             _copy(placement.source, placement.target)
     except OSError as error:
         reason = error.strerror or str(error)
-        advice = "; copies need no right to make links" if way == "link" and error.errno in (errno.EPERM, None) else ""
+        refused = error.errno == errno.EPERM or getattr(error, "winerror", None) == NO_PRIVILEGE
+        advice = "; copies need no right to make links" if way == "link" and refused else ""
         raise InputError(f"cannot make {printable(placement.target)}: {reason}{advice}") from None
 
 
