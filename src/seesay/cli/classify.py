@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 FEW = 20  # pictures; fewer get no bar
+FEWEST = 20  # labelled pictures for --calibrate; even so many often fit a worse scale (docs/benchmarks.md)
 
 
 @click.command()
@@ -172,11 +173,17 @@ def _vectors(model: "Model", paths: Sequence[str], frames: int, *, quiet: bool) 
 def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int) -> tuple[Classifier, Calibrated]:
     """The classifier at the scale that fits the labelled pictures of a table. Raises InputError, UnreadableImage."""
     from seesay.evaluation.datasets import read_labels
-    from seesay.tasks.calibration import expected_calibration_error, fitted_scale, held_out
+    from seesay.tasks.calibration import SCALES, expected_calibration_error, fitted_scale, held_out
 
     if model.logits.score == "sigmoid":
         raise InputError(_("this model gives each label a probability of its own (sigmoid); --calibrate is for softmax"))
     data = read_labels(table)
+    if len(data.images) < FEWEST:
+        raise InputError(
+            _("{table} has {count} labelled pictures; --calibrate needs {least} or more, and better 100").format(
+                table=printable(table), count=len(data.images), least=FEWEST
+            )
+        )
     number = {name.casefold(): i for i, label in enumerate(classifier.labels) for name in (label.name, *label.names)}
     if missing := [name for name in data.names if name.casefold() not in number]:
         raise InputError(
@@ -192,8 +199,10 @@ def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int)
     cosines, labels = classifier.cosines(np.stack(list(found.values())))[shuffled], labels[shuffled]
     before = expected_calibration_error(classifier.logits.probabilities(cosines), labels)
     after = expected_calibration_error(held_out(cosines, labels), labels)
-    # A few pictures may fit a scale that is no better on others (docs/benchmarks.md): then the model's own stays.
-    scale = fitted_scale(cosines, labels) if after < before else classifier.logits.scale
+    # The model's own scale stays where the fitted one is no better on other pictures, or where all are right and it has no end.
+    scale = fitted_scale(cosines, labels)
+    if after >= before or scale in SCALES:
+        scale = classifier.logits.scale
     calibrated = Calibrated(len(labels), classifier.logits.scale, scale, before, after)
     return replace(classifier, logits=replace(classifier.logits, logit_scale=math.log(scale))), calibrated
 
