@@ -247,8 +247,25 @@ def test_calibrating_on_a_table(run: Run, tmp_path: Path) -> None:
     got = found["results"][0]["probabilities"]  # type: ignore[index]
     np.testing.assert_allclose(list(got.values()), expected / expected.sum(), atol=2e-3)
     assert f"calibrated on {len(rows)} pictures" in run("classify", *asked).err
+    few = tmp_path / "few.tsv"
+    few.write_text("\n".join(table.read_text(encoding="utf-8").splitlines()[:20]), encoding="utf-8")
+    result = run("classify", *asked[:3], "--calibrate", few)
+    assert (result.code, "has 19 labelled pictures; --calibrate needs 20 or more" in result.err) == (2, True)
     refused = run("classify", HORSES, "--labels", "animal,food", "--calibrate", table)
     assert (refused.code, "'building', which is none of the labels" in refused.err) == (2, True)
+
+
+def test_calibrating_on_pictures_that_are_all_right_keeps_the_models_scale(run: Run, tmp_path: Path) -> None:
+    sailing = [PHOTOS / "vehicles" / f"{name}.jpg" for name in ("sailing-boat", "sailing-ship", "ferry", "paddle-steamer")]
+    rows = [(path, "ship") for path in sailing] * 3 + [(PIZZA, "pizza"), (PHOTOS / "food" / "pizza-2.jpg", "pizza")] * 4
+    table = tmp_path / "right.tsv"
+    for number, (path, _) in enumerate(rows):  # a table has each picture once
+        (tmp_path / f"{number}.jpg").write_bytes(path.read_bytes())
+    listed = "".join(f"{tmp_path / f'{number}.jpg'}\t{label}\n" for number, (_, label) in enumerate(rows))
+    table.write_text("image\tlabel\n" + listed, encoding="utf-8")
+    found = document(run, HORSES, "--labels", "ship,pizza", "--calibrate", table)["calibrated"]
+    assert found["scale"] == found["scale_before"]  # type: ignore[index]
+    assert "own scale is kept" in run("classify", HORSES, "--labels", "ship,pizza", "--calibrate", table).err
 
 
 def test_a_rule_of_tag_takes_names_as_classify_does(run: Run, tmp_path: Path) -> None:

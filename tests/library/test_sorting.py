@@ -107,3 +107,4 @@ def test_labels_that_a_disk_would_take_for_one_get_folders_of_their_own(tmp_path
     labels = ["Dog", "dog", "unknown"]
     planned = placements(zip(files, [*labels, None], strict=True), labels, str(tmp_path / "out"))
     assert [each.folder for each in planned] == ["Dog", "dog-2", "unknown", "unknown-2"]
+    assert [each.label for each in planned] == [*labels, None]

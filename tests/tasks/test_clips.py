@@ -95,3 +95,11 @@ def test_a_clip_that_ends_too_early_keeps_the_frames_it_has(tmp_path: Path) -> N
 def test_one_frame_keeps_its_vector() -> None:
     row = np.ones((1, 4), dtype=np.float32)
     np.testing.assert_array_equal(mean_frame(row), row[0])
+
+
+def test_large_clips_give_fewer_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = animation(tmp_path / "a.webp", *["red"] * 10)
+    monkeypatch.setattr("seesay.images.clip.KEPT_PIXELS", 3 * 48 * 40)
+    assert len(clip_frames(clip, 8)) == 3
+    monkeypatch.setattr("seesay.images.clip.KEPT_PIXELS", 1)
+    assert len(clip_frames(clip, 8)) == 1

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from seesay.model import Model
 
 FEW = 20  # pictures; fewer get no bar
+FEWEST = 20  # labelled pictures for --calibrate; even so many often fit a worse scale (docs/benchmarks.md)
 
 
 @click.command()
@@ -172,11 +173,17 @@ def _vectors(model: "Model", paths: Sequence[str], frames: int, *, quiet: bool) 
 def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int) -> tuple[Classifier, Calibrated]:
     """The classifier at the scale that fits the labelled pictures of a table. Raises InputError, UnreadableImage."""
     from seesay.evaluation.datasets import read_labels
-    from seesay.tasks.calibration import expected_calibration_error, fitted_scale, held_out
+    from seesay.tasks.calibration import SCALES, expected_calibration_error, fitted_scale, held_out
 
     if model.logits.score == "sigmoid":
         raise InputError(_("this model gives each label a probability of its own (sigmoid); --calibrate is for softmax"))
     data = read_labels(table)
+    if len(data.images) < FEWEST:
+        raise InputError(
+            _("{table} has {count} labelled pictures; --calibrate needs {least} or more, and better 100").format(
+                table=printable(table), count=len(data.images), least=FEWEST
+            )
+        )
     number = {name.casefold(): i for i, label in enumerate(classifier.labels) for name in (label.name, *label.names)}
     if missing := [name for name in data.names if name.casefold() not in number]:
         raise InputError(
@@ -192,7 +199,10 @@ def _calibrate(model: "Model", classifier: Classifier, table: Path, frames: int)
     cosines, labels = classifier.cosines(np.stack(list(found.values())))[shuffled], labels[shuffled]
     before = expected_calibration_error(classifier.logits.probabilities(cosines), labels)
     after = expected_calibration_error(held_out(cosines, labels), labels)
+    # The model's own scale stays where the fitted one is no better on other pictures, or where all are right and it has no end.
     scale = fitted_scale(cosines, labels)
+    if after >= before or scale in SCALES:
+        scale = classifier.logits.scale
     calibrated = Calibrated(len(labels), classifier.logits.scale, scale, before, after)
     return replace(classifier, logits=replace(classifier.logits, logit_scale=math.log(scale))), calibrated
 
@@ -215,7 +225,13 @@ def _note(one: Predictions, *, multi: bool) -> None:
         name = "" if one.model is None else f"{short(one.model)}: "
         note = _("each label has a probability of its own (sigmoid); together they need not make 100 %")
         click.echo(name + note, err=True)
-    if one.calibrated is not None:
+    if one.calibrated is not None and one.calibrated.scale == one.calibrated.scale_before:
+        echo_note(
+            _("the model's own scale is kept: one fitted on {pictures} pictures is no better on others").format(
+                pictures=one.calibrated.pictures
+            )
+        )
+    elif one.calibrated is not None:
         echo_note(
             _(
                 "calibrated on {pictures} pictures: scale {scale_before:.1f} -> {scale:.1f}, calibration error "

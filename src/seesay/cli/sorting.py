@@ -84,8 +84,9 @@ def _carry_out(planned: Sequence[Placement], sorting: Sorting) -> tuple[list[Pla
 
 
 def _echo(done: Sequence[Placement], *, dry_run: bool) -> None:
-    for folder in dict.fromkeys(each.folder for each in done):
-        inside = [each for each in done if each.folder == folder]
+    for label in sorted({each.label for each in done}, key=lambda label: (label is None, label)):
+        inside = [each for each in done if each.label == label]
+        folder = inside[0].folder
         there = sum(each.there for each in inside)
         counts = _("{folder}: {new} new, {there} there already").format(folder=folder, new=len(inside) - there, there=there)
         click.echo(click.style(counts, bold=True))

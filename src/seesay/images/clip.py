@@ -21,6 +21,7 @@ SUFFIXES = (".gif", ".webp", ".png", ".apng")
 FORMATS = ("GIF", "WEBP", "PNG")
 HEAD_BYTES = 64 * 1024  # where the header of a WebP or PNG says that it moves
 MOST_FRAMES = 2000
+KEPT_PIXELS = 64_000_000  # of the frames that are chosen; fewer are, of large ones
 MOST_PIXELS = 256_000_000  # of all frames that are decoded, since each is drawn over the one before; about two seconds
 
 
@@ -36,7 +37,9 @@ def clip_frames(source: ImageInput, frames: int, *, alpha: Alpha = "white") -> l
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_pixels(*image.size, "picture", MAX_PIXELS)
-            with DECODING.reserve(image.width * image.height * BYTES_PER_PIXEL):
+            pixels = max(image.width * image.height, 1)
+            frames = max(1, min(frames, KEPT_PIXELS // pixels))
+            with DECODING.reserve(pixels * (BYTES_PER_PIXEL + 3 * frames)):
                 chosen = list(_chosen(image, frames, alpha))
     except Exception:  # decoders raise nearly anything for a damaged file; the picture is then read as a still one
         return []

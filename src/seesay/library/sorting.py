@@ -17,15 +17,18 @@ from seesay.system.paths import absolute, below, printable
 Way = Literal["link", "copy"]
 UNKNOWN = "unknown"  # the folder of pictures that no label fits
 LONGEST_BYTES = 120  # of a folder's name
+NO_PRIVILEGE = 1314  # of Windows, where making links is a right of its own
 RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)  # what Windows takes for devices
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A picture and its place in a folder. there: a link to it or a copy of it is there already, so nothing is to be done."""
+    """A picture and its place in the folder of a label, None for unknown. there: a link to it or a copy of it is there already,
+    so nothing is to be done."""
 
     source: str
     target: str
+    label: str | None
     folder: str
     there: bool
 
@@ -54,7 +57,7 @@ def placements(
             there = os.path.lexists(target)
             if owner is None and (not there or _same(source, target)):
                 taken[os.path.normcase(target)] = source
-                made.append(Placement(source, target, folder, there))
+                made.append(Placement(source, target, label, folder, there))
                 break
     return made
 
@@ -81,7 +84,8 @@ def place(placement: Placement, way: Way) -> None:
             _copy(placement.source, placement.target)
     except OSError as error:
         reason = error.strerror or str(error)
-        advice = "; copies need no right to make links" if way == "link" and error.errno in (errno.EPERM, None) else ""
+        refused = error.errno == errno.EPERM or getattr(error, "winerror", None) == NO_PRIVILEGE
+        advice = "; copies need no right to make links" if way == "link" and refused else ""
         raise InputError(f"cannot make {printable(placement.target)}: {reason}{advice}") from None
 
 
