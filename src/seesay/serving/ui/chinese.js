@@ -243,7 +243,7 @@ export const ZH = {
   looking: words => `正在查找“${words}”……`,
   noHeat: "这个模型给不出热图：它不提供图片各部分的信息。管理者可以换用自带的模型，或用 PyTorch 运行检查点。",
   boxing: "正在查找方框……",
-  cold: "不符合",
+  cold: "最不符合",
   hot: "最符合",
   fits: (spot, score) => `最符合的部分在${spot}；整张图片的余弦为 ${score.toFixed(2)}。`,
   noBox: words => `没有哪个部分能确定是“${words}”，图片里可能没有。`,

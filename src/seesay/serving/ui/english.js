@@ -201,7 +201,7 @@ export const EN = {
     "This model gives no heat map: it tells nothing of a picture's parts. Whoever runs the server can take the bundled model, " +
     "or a checkpoint with PyTorch.",
   boxing: "Looking for boxes …",
-  cold: "does not fit",
+  cold: "fits least",
   hot: "fits best",
   fits: (spot, score) => `It fits best ${spot}; the whole picture fits with a cosine of ${score.toFixed(2)}.`,
   noBox: words => `No part is surely “${words}”. The picture may not show it.`,

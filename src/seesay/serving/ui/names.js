@@ -58,6 +58,7 @@ export class Names {
   async run(work) {
     this.stop();
     const { signal } = (this.request = new AbortController());
+    if (this.says.contains(document.activeElement)) this.place.querySelector("button").focus(); // what had the focus goes
     this.says.replaceChildren(waiting(t("comparingNames")));
     try {
       this.says.replaceChildren(...(await work(signal)));
