@@ -3,7 +3,7 @@
     SEESAY_DATA=... python benchmarks/report.py [NAME ...] [--quick]
 
 What was measured is kept in docs/benchmarks.json, so that the page can be written again when some of it is measured anew; every
-section tells its day. Nothing is written if a benchmark fails.
+section tells its day. A benchmark that fails ends the run; those before it are written.
 """
 
 import argparse
@@ -26,9 +26,11 @@ SCRIPTS = (
     "everyday",
     "likely",
     "zero_shot",
+    "detection",
     "duplicates",
     "map",
     "encode",
+    "encode_siglip",
     "engines",
     "bundled",
     "beside_others",
@@ -47,9 +49,11 @@ TITLES = {
     "everyday": "What people look for",
     "likely": "Which hits are likely",
     "zero_shot": "Which label fits",
+    "detection": "Boxes of what labels name",
     "duplicates": "Pictures that are one",
     "map": "The map",
     "encode": "Encoding",
+    "encode_siglip": "Encoding with SigLIP",
     "engines": "OpenVINO beside ONNX Runtime",
     "bundled": "The bundled model's picture tower",
     "beside_others": "Beside other work",
@@ -79,11 +83,16 @@ def main() -> None:
     if unknown := set(options.names) - set(SCRIPTS):
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(SCRIPTS)}")
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if options.names and KEPT.exists() else {}
-    kept |= {name: measured(name, options.quick) for name in options.names or SCRIPTS}
-    runs = {name: kept[name] for name in SCRIPTS if name in kept}
+    for name in options.names or SCRIPTS:
+        kept[name] = measured(name, options.quick)
+        write({name: kept[name] for name in SCRIPTS if name in kept})
+    print(f"wrote {PAGE.relative_to(HERE.parent)}")
+
+
+def write(runs: dict[str, dict[str, Any]]) -> None:
+    """Writes the figures, and the page made of them."""
     KEPT.write_text(json.dumps(runs, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(runs), encoding="utf-8")
-    print(f"wrote {PAGE.relative_to(HERE.parent)}")
 
 
 def measured(name: str, quick: bool) -> dict[str, Any]:
@@ -91,7 +100,7 @@ def measured(name: str, quick: bool) -> dict[str, Any]:
     command = [sys.executable, str(HERE / f"{name}.py"), "--json", *(["--quick"] if quick else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | {"PYTHONIOENCODING": "utf-8"})
     if done.returncode:
-        raise SystemExit(f"{name} failed with exit code {done.returncode}; {PAGE.name} is as before")
+        raise SystemExit(f"{name} failed with exit code {done.returncode}")
     shown, _, figures = done.stdout.rstrip("\n").rpartition("\n")
     print(shown, flush=True)
     loaded: dict[str, Any] = json.loads(figures)

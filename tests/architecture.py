@@ -29,6 +29,7 @@ ROW = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 DATA = {
     "bundled": "The bundled model's files",
     "locale": "Chinese messages: .po, and .mo compiled from it",
+    "phrases": "The packaged phrases, English and Chinese",
     "templates": "Jinja2 templates of the pages",
     "ui": "The page: plain JavaScript modules, CSS and HTML",
     "vocabularies": "The packaged vocabularies",

@@ -2,14 +2,15 @@
 
     python -m recipes.catalog.build          (with open_clip_torch and cn_clip installed)
 
-It takes OpenCLIP's architectures with native towers or a BERT-like text tower, Chinese-CLIP's pairs, and those of transformers
-that are listed here. The part `models` is
+It takes OpenCLIP's architectures with native towers or a BERT-like text tower, Chinese-CLIP's pairs, and those of transformers,
+TinyCLIP and Long-CLIP that are listed here. The part `models` is
 written by hand, each fact with its source, and stays unchanged.
 """
 
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,23 @@ OPENAI_VIT_L_14 = {
     "intermediate_size": 4096,
     "patch_size": 14,
 }
+# Image tower's layers, width and patch; text tower's width and layers; the space (Cream, TinyCLIP/src/open_clip/model_configs)
+TINY = {
+    "TinyCLIP-ResNet-19M-Text-19M": ([3, 4, 6, 3], 44, None, 512, 6, 1024),
+    "TinyCLIP-ResNet-30M-Text-29M": ([3, 4, 6, 3], 56, None, 512, 9, 1024),
+    "TinyCLIP-ViT-8M-16-Text-3M": (10, 256, 16, 256, 3, 512),
+    "TinyCLIP-ViT-39M-16-Text-19M": (12, 512, 16, 512, 6, 512),
+    "TinyCLIP-ViT-40M-32-Text-19M": (12, 512, 32, 512, 6, 512),
+    "TinyCLIP-ViT-61M-32-Text-29M": (12, 640, 32, 512, 9, 512),
+}
+LONG = {"LongCLIP-B": "ViT-B-16-quickgelu", "LongCLIP-L": "ViT-L-14-quickgelu"}  # with more text positions
+LONG_POSITIONS = 248
 
 
 def main() -> None:
     catalog = json.loads(FILE.read_text(encoding="utf-8"))
-    architectures = dict([*from_open_clip(), *from_chinese_clip(), *from_transformers()])
+    open_clip = dict(from_open_clip())
+    architectures = dict([*open_clip.items(), *from_chinese_clip(), *from_transformers(), *tiny(), *long(open_clip)])
     missing = {model["architecture"] for model in catalog["models"]} - architectures.keys()
     if missing:
         raise SystemExit(f"no configuration for {', '.join(sorted(missing))}")
@@ -131,6 +144,29 @@ def from_transformers() -> Iterator[tuple[str, Architecture]]:
     """
     yield "align-base", _pair(align.describe({"vision_config": {"image_size": 289}}, None, "align-base"))
     yield "AltCLIP", _pair(altclip.describe({"vision_config": OPENAI_VIT_L_14}, None, "AltCLIP"))
+
+
+def tiny() -> Iterator[tuple[str, Architecture]]:
+    """TinyCLIP's architectures by name, of which those that were pruned automatically have no configuration."""
+    for name, (layers, width, patch, text_width, text_layers, dim) in TINY.items():
+        vision = {"image_size": 224, "layers": layers, "width": width, "patch_size": patch}
+        text = {"width": text_width, "heads": text_width // 64, "layers": text_layers}
+        cfg = {"embed_dim": dim, "vision_cfg": vision, "text_cfg": {"context_length": 77, "vocab_size": 49408} | text}
+        yield name, _pair(open_clip_config.describe(cfg, None, name))
+
+
+def long(open_clip: dict[str, Architecture]) -> Iterator[tuple[str, Architecture]]:
+    """Long-CLIP's architectures by name."""
+    for name, base in LONG.items():
+        towers = open_clip[base]
+        yield (
+            name,
+            replace(
+                towers,
+                text=towers.text.overridden(positions=LONG_POSITIONS),
+                tokenizer_spec=replace(towers.tokenizer_spec, context_length=LONG_POSITIONS),
+            ),
+        )
 
 
 def _pair(described: Description) -> Architecture:

@@ -4,7 +4,8 @@ SeeSayError
 ├── InputError              the caller passed something that cannot be used: change the call
 │   ├── TextTooLong         a text does not fit the model's context
 │   ├── UnreadableImage     one picture cannot be read: missing, damaged, too large, not a picture
-│   └── UnreadableText      one list of texts cannot be read
+│   ├── UnreadableText      one list of texts cannot be read
+│   └── UnknownName         a gallery has no such name
 ├── ModelError              a model folder is missing, incomplete or not understood
 │   ├── CheckpointError     a foreign checkpoint is damaged, incomplete, or does not say what it needs to
 │   ├── DownloadError       a model's file cannot be fetched: offline, not there, no permission, damaged
@@ -15,6 +16,8 @@ SeeSayError
 │   ├── NoLibrary           there is none at that path
 │   ├── LibraryLocked       another process is writing to it
 │   └── SpaceMismatch       it holds vectors of another space than this model's
+├── GalleryError            a gallery of names is damaged, of another model's space, or cannot be written
+│   └── NoNames             it has no names yet
 ├── TrainingError           a training run cannot continue: its loss or weights are no longer finite
 ├── MissingName             a compat module lacks a name of the package that it stands for
 ├── MissingExtra            an optional dependency is not installed
@@ -89,6 +92,10 @@ class UnreadableText(InputError):
     """One list of texts cannot be read."""
 
 
+class UnknownName(InputError):
+    """A gallery has no such name."""
+
+
 class ModelError(SeeSayError):
     """A model folder is missing, incomplete or not understood."""
 
@@ -136,6 +143,14 @@ class LibraryLocked(LibraryError):
 
 class SpaceMismatch(LibraryError):
     """The library holds vectors of another space than this model's."""
+
+
+class GalleryError(SeeSayError):
+    """A gallery of names cannot be used."""
+
+
+class NoNames(GalleryError):
+    """A gallery has no names yet."""
 
 
 class TrainingError(SeeSayError):

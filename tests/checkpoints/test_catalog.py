@@ -14,11 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from seesay.checkpoints.hub.catalog import architecture, catalog, find
+from seesay.checkpoints.hub.catalog import CatalogModel, architecture, catalog, find
 from seesay.checkpoints.hub.locate import locate
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import ModelError
+from seesay.models import size
+from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.families.vit.config import VitConfig
 from tests.hub_server import HubServer
 from tests.parity.test_checkpoints import DATA
@@ -71,6 +73,30 @@ def test_scores_are_the_published_ones(name: str, task: str, value: float) -> No
     entry = find(name) or find("ViT-L/14@336px")
     assert entry is not None
     assert next(score.value for score in entry.scores if score.task == task) == pytest.approx(value, abs=5e-5)
+
+
+TINY = [model for model in MODELS if model.family == "tiny-clip"]
+
+
+@pytest.mark.parametrize("model", TINY, ids=[model.architecture for model in TINY])
+def test_tiny_clip_has_the_parameters_of_its_name(model: CatalogModel) -> None:
+    """In millions, word embeddings and positions not counted: ViT-8M-16-Text-3M."""
+    towers = architecture(model.architecture)
+    image, text = re.fullmatch(r"TinyCLIP-\w+-(\d+)M(?:-\d+)?-Text-(\d+)M", model.architecture).groups()  # type: ignore[union-attr]
+    assert isinstance(towers.text, ClipTextConfig)
+    embeddings = towers.text.width * (towers.text.vocabulary + towers.text.positions)
+    assert round(size.parameters(towers.image, towers.dim) / 1e6) == int(image)
+    assert round((size.parameters(towers.text, towers.dim) - embeddings) / 1e6) == int(text)
+
+
+def test_long_clip_is_openais_with_more_positions() -> None:
+    for name, base in (("LongCLIP-B", "openai/ViT-B-16"), ("LongCLIP-L", "openai/ViT-L-14")):
+        long, short = find(name), find(base)
+        assert long is not None
+        assert short is not None
+        width = {"LongCLIP-B": 512, "LongCLIP-L": 768}[name]
+        assert long.parameters - short.parameters == (248 - 77) * width
+        assert architecture(long.architecture).tokenizer_spec.context_length == 248
 
 
 def test_unknown_names_show_near_ones(monkeypatch: pytest.MonkeyPatch) -> None:

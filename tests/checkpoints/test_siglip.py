@@ -283,4 +283,4 @@ def test_settings_by_rule() -> None:
 def test_perception_encoder_is_not_taken_for_siglip() -> None:
     names = {"visual.trunk.attn_pool.latent", "visual.trunk.pos_embed", "visual.trunk.blocks.0.attn.qkv.weight"}
     assert siglip_trunk.TRUNK.recognises(names)
-    assert not siglip_trunk.TRUNK.recognises(names | {"visual.trunk.cls_token"})
+    assert not siglip_trunk.TRUNK.recognises(names | {"visual.trunk.norm_pre.weight"})  # bigG has no class token

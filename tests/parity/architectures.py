@@ -108,12 +108,7 @@ def _of_open_clip(model: Any) -> Facts:
             "image pool": None if pool is None else (len(pool.query), pool.attn.num_heads, pool.attn.embed_dim),
         }
     if hasattr(visual, "trunk"):
-        if visual.trunk.global_pool == "map":
-            assert len(visual.head) == 0
-        else:
-            assert visual.trunk.global_pool == "token"
-            facts |= _of_eva(visual.trunk)
-        facts |= {"image patch": _one(visual.trunk.patch_embed.patch_size)}
+        facts |= _of_trunk(visual)
     if hasattr(model, "text") and hasattr(model.text, "pooler"):
         text = model.text
         assert text.transformer.pooler is None
@@ -136,6 +131,20 @@ def _of_open_clip(model: Any) -> Facts:
         "text end": {"argmax": text.vocab_size - 1, "eos": end}.get(pooling),
         "text head": _head(text.text_projection),
     }
+
+
+def _of_trunk(visual: Any) -> Facts:
+    """Facts of a trunk of timm's that SeeSay computes itself; others timm builds here as well as there."""
+    trunk = visual.trunk
+    match type(trunk).__name__, getattr(trunk, "global_pool", None):
+        case "VisionTransformer", "map":
+            assert len(visual.head) == 0
+            facts: Facts = {}
+        case "Eva", "token":
+            facts = _of_eva(trunk)
+        case _:
+            return {}
+    return facts | {"image patch": _one(trunk.patch_embed.patch_size)}
 
 
 def _head(projection: Any) -> str:

@@ -100,6 +100,18 @@ def hugging_face_vit_b_32(folder: Path) -> Made:
     return run(model, folder, clip_ids(), px=PX, gradients=False) | {"file": "", "overrides": {"preprocessing": "openai"}}
 
 
+def siglip_b_16(folder: Path) -> Made:
+    from transformers import SiglipConfig, SiglipModel
+
+    from tests.parity.make_hugging_face_siglip import run
+
+    model = SiglipModel(SiglipConfig())  # its defaults are those of google/siglip-base-patch16-224
+    randomise(model, 6)
+    model.save_pretrained(folder)
+    ids = text_ids(32000, 64, first=5, last=1, pad=1)
+    return run(model, folder, ids, px=PX, gradients=False) | {"file": "", "overrides": {"preprocessing": "siglip"}}
+
+
 # Title, library, maker
 MODELS: dict[str, tuple[str, str, Callable[[Path], Made]]] = {
     "vit-b-32": ("OpenAI ViT-B/32, archive", "clip", vit_b_32),
@@ -107,6 +119,7 @@ MODELS: dict[str, tuple[str, str, Callable[[Path], Made]]] = {
     "cn-vit-b-16": ("Chinese-CLIP ViT-B-16, original", "cn_clip", chinese_vit_b_16),
     "hf-vit-b-32": ("Hugging Face CLIPModel ViT-B/32", "transformers", hugging_face_vit_b_32),
     "eva02-b-16": ("OpenCLIP EVA02-B-16", "timm", eva02_b_16),
+    "siglip-b-16": ("Hugging Face SigLIP-B/16", "transformers", siglip_b_16),
     "vit-h-14": ("OpenCLIP ViT-H-14", "open_clip", vit_h_14),
 }
 

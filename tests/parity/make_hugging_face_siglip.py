@@ -70,13 +70,18 @@ def whole(folder: Path, seed: int, *, pad: int = 1, **settings: Any) -> Made:
     randomise(model, seed)
     model.save_pretrained(folder)
     SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return run(model, folder, ids(pad=pad))
+
+
+def run(model: Any, folder: Path, ids: Any, px: int = 32, gradients: bool = True) -> Made:
     return record(
         folder,
         model,
         image=watched(model.vision_model, lambda x: model.get_image_features(pixel_values=x)),
         text=watched(model.text_model, lambda x: model.get_text_features(input_ids=x)),
-        ids=ids(pad=pad),
-        px=pixels(32),
+        ids=ids,
+        px=pixels(px),
+        gradients=gradients,
         scale=model.logit_scale,
         bias=model.logit_bias,
         facts={"file": ""},

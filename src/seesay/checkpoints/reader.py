@@ -19,7 +19,7 @@ from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
 from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.config import ModelConfig, WeightSource, is_model_folder, make_space_id, read_config
-from seesay.tokenizers import surroundings, tokenizer_json, vocabulary
+from seesay.tokenizers import has_vocabulary, surroundings, tokenizer_json, vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,10 +55,13 @@ class Checkpoint:
         name = self.description.tokenizer
         if name != "folder":
             return None if name is None else vocabulary(name)
-        try:
-            content = tokenizer_json(self.weights.path.parent)
-        except ModelError:
+        folder = self.weights.path.parent
+        if not has_vocabulary(folder):
             return None
+        try:
+            content = tokenizer_json(folder)
+        except ModelError as error:
+            raise CheckpointError(f"{folder}: {error}") from None
         self._check_tokenizer(content)
         return content
 

@@ -30,6 +30,11 @@ def install() -> None:
     gettext.textdomain(DOMAIN)
 
 
+def language_code() -> str:
+    """The language of messages: "zh" or "en"."""
+    return "en" if (found := gettext.find(DOMAIN, str(FOLDER))) is None else Path(found).parts[-3][:2]
+
+
 class WideFormatter(click.HelpFormatter):
     """Wraps lines for letters that are two columns wide, as Chinese ones are; click counts letters."""
 

@@ -9,6 +9,7 @@ import click
 from seesay.cli.download import asked
 
 if TYPE_CHECKING:
+    from seesay.library.gallery import GalleryFile
     from seesay.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,6 +52,23 @@ def library_option(command: F) -> F:
         type=click.Path(),
         help="Folder of the library. Default: $SEESAY_LIBRARY, else your user data directory.",
     )(command)
+
+
+def gallery_option(command: F) -> F:
+    """Adds --gallery, the file of a gallery of names."""
+    return click.option(
+        "--gallery",
+        metavar="FILE",
+        type=click.Path(),
+        help="File of the gallery of names. Default: gallery.db beside the library.",
+    )(command)
+
+
+def open_gallery(model: "Model", file: str | None, library: str | None = None) -> "GalleryFile":
+    """The gallery that --gallery names; without it, the one beside the library, else the one beside the user's library."""
+    from seesay.library.gallery import GalleryFile, gallery_path
+
+    return GalleryFile(gallery_path(library) if file is None else file, model.space_id, model.dim, model.name)
 
 
 def model_option(command: F) -> F:
@@ -112,11 +130,12 @@ def _keep(context: click.Context, parameter: click.Parameter, value: object) -> 
 _FOR_LOAD: dict[str, Any] = {"expose_value": False, "callback": _keep}
 
 
-def open_model(name: str | None) -> "Model":
-    """The model that a command's --model names, opened as its other options say. Raises ModelError, InputError."""
+def open_model(name: str | None, **forced: Any) -> "Model":
+    """The model that a command's --model names, opened as its other options say. forced: options of `seesay.load` that the
+    command needs whatever was given. Raises ModelError, InputError."""
     from seesay.model import load
 
-    options = click.get_current_context().meta.get(LOAD, {})
+    options = click.get_current_context().meta.get(LOAD, {}) | forced
     return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
 
 

@@ -95,6 +95,19 @@ def frame(image: Image.Image, spec: ImageSpec, original: tuple[int, int] | None 
     return ground
 
 
+def shown_whole(image: Image.Image, box: tuple[float, float, float, float], spec: ImageSpec) -> Image.Image:
+    """A part of an RGB image as an image that `frame` shows whole: squashed to the tower's square, and with a border where the
+    rule crops. box: x0, y0, x1, y1 in pixels of the image, which may have fractions."""
+    side = (spec.size_px, spec.size_px)
+    part = image.resize(side, INTERPOLATION[spec.interpolation], box=box)
+    if spec.resize == "longest" or spec.resize_px <= spec.size_px:
+        return part
+    border = _offset(spec.resize_px, spec)
+    ground = Image.new("RGB", (spec.resize_px, spec.resize_px))
+    ground.paste(part, (border, border))
+    return ground
+
+
 def _scaled(width: int, height: int, spec: ImageSpec) -> tuple[int, int]:
     """The size of the resized picture before it is cropped or padded, rounded as torchvision and OpenCLIP do it."""
     if spec.resize == "squash":

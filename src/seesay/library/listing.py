@@ -111,6 +111,18 @@ def stored_vector(session: Session, name: str) -> np.ndarray | None:
     return None if vector is None else np.frombuffer(vector, "<f4")
 
 
+def digest(reads: Reads, name: str) -> str | None:
+    """The SHA-256 of a picture's bytes by its id, in hexadecimal digits; None where the library has none."""
+    if not ID.fullmatch(name) or ":" in name:
+        return None
+    low = bytes.fromhex(name)
+    row = reads.db.execute(
+        "SELECT lower(hex(hash)) FROM contents WHERE hash >= ? AND hash < ? AND kind = 'image' ORDER BY hash",
+        (low, low + b"\xff" * 27),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def cameras(reads: Reads) -> dict[str, int]:
     """Pictures by camera, the most used first."""
     rows = reads.db.execute(

@@ -1,4 +1,4 @@
-"""Tags of a library's pictures: given by hand, or by rule to the pictures that a label fits.
+"""Tags of a library's pictures: given by hand, or by rule to the pictures that a label, or a gallery's name, fits.
 
 A tag belongs to a picture's content: copies and renamed files have it too, and one given by hand stays with an edited file.
 """
@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,13 @@ from seesay.library.session import Session
 from seesay.library.storage.reads import no_pictures
 from seesay.library.storage.rows import Selection
 from seesay.system.paths import absolute
+from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
 from seesay.tasks.labels import Label, LabelLike, as_labels
 from seesay.tasks.prompts import Templates
 from seesay.tasks.zero_shot import Classifier
+
+if TYPE_CHECKING:
+    from seesay.system.progress import Progress
 
 CHUNK = 4096
 LONGEST = 100
@@ -78,6 +82,27 @@ class Tags:
         with self._session() as session:
             return tag_by_rule(session, labels, least=least, filters=filters, templates=templates, dry_run=dry_run)
 
+    def by_gallery(
+        self,
+        gallery: Gallery,
+        calibrated: Calibration,
+        *,
+        false_accepts: float = FALSE_ACCEPTS,
+        filters: Filters = EVERYTHING,
+        dry_run: bool = False,
+        progress: "Progress | None" = None,
+    ) -> dict[str, list[Tagged]]:
+        """Gives every picture that passes the filters the name in a gallery that it is identified by, if there is one.
+
+        The probability is 1 less the chance that something else scores as high. Pictures that pass and have these names by an
+        earlier run are judged again; tags given by hand stay. dry_run, and what is returned: as for `by_rule`. gallery: of the
+        library's space. Raises InputError.
+        """
+        with self._session() as session:
+            return tag_by_gallery(
+                session, gallery, calibrated, false_accepts=false_accepts, filters=filters, dry_run=dry_run, progress=progress
+            )
+
 
 def add_tag(session: Session, tag: str, paths: Sequence[str | os.PathLike[str]]) -> int:
     """As `Tags.add`. Raises InputError where no picture is indexed at a path."""
@@ -109,9 +134,44 @@ def tag_by_rule(
     session.require_space()
     session.store.require_pictures(filters.folder)
     selection = session.store.select(filters, session.space, "image")
-    tags = _likeliest(session, selection, list(spelled.values()), templates)
-    tags = sorted((tag for tag in tags if tag.probability >= least), key=lambda tag: -tag.probability)
-    rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in tags]
+    tags = [tag for tag in _likeliest(session, selection, list(spelled.values()), templates) if tag.probability >= least]
+    return _tagged(session, selection, names, tags, dry_run=dry_run)
+
+
+def tag_by_gallery(
+    session: Session,
+    gallery: Gallery,
+    calibrated: Calibration,
+    *,
+    false_accepts: float,
+    filters: Filters,
+    dry_run: bool,
+    progress: "Progress | None",
+) -> dict[str, list[Tagged]]:
+    """As `Tags.by_gallery`."""
+    session.require_space()
+    session.store.require_pictures(filters.folder)
+    selection = session.store.select(filters, session.space, "image")
+    vectors = session.vectors("image")
+    ids = vectors.ids[np.isin(vectors.ids, selection.vectors, assume_unique=True)]
+    contents = selection.contents[np.searchsorted(selection.vectors, ids)].tolist()
+    tags = []
+    for start in range(0, len(ids), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        found = identify(gallery, vectors.rows(ids[chunk]), calibrated, false_accepts=false_accepts, most=1)
+        for content, each in zip(contents[chunk], found, strict=True):
+            if each.name is not None:
+                tags.append(_Tag(content, each.name, 1 - each.chance))
+        if progress is not None:
+            progress(min(start + CHUNK, len(ids)), len(ids))
+    return _tagged(session, selection, gallery.names, tags, dry_run=dry_run)
+
+
+def _tagged(
+    session: Session, selection: Selection, names: Sequence[str], tags: list["_Tag"], *, dry_run: bool
+) -> dict[str, list[Tagged]]:
+    """Replaces what earlier rules gave the selected pictures of these names by `tags`, unless it is a dry run."""
+    rows = [(tag.content, tag.name, round(tag.probability, 4)) for tag in sorted(tags, key=lambda tag: -tag.probability)]
     paths = session.store.shown_paths([content for content, _, _ in rows])
     if not dry_run:
         with session.writing() as store, store.transaction():

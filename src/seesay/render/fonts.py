@@ -33,3 +33,17 @@ def families_for(text: str) -> tuple[list[str], str]:
             families.append(name)
         missing -= letters
     return families, "".join(dict.fromkeys(letter for letter in text if letter in missing))
+
+
+def file_for(text: str) -> tuple[str, str]:
+    """(the file of the font of this system that has most letters of a text; the letters that it lacks)."""
+    from matplotlib.font_manager import FontProperties, fontManager, get_font
+
+    wanted = dict.fromkeys(letter for letter in text if not letter.isspace())
+    lacking = {}
+    for family in families_for(text)[0]:
+        file = fontManager.findfont(FontProperties(family=family))
+        letters = {chr(code) for code in get_font(file).get_charmap()}
+        lacking[file] = "".join(letter for letter in wanted if letter not in letters)
+    file = min(lacking, key=lambda file: len(lacking[file]))
+    return file, lacking[file]

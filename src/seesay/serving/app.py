@@ -17,13 +17,17 @@ from seesay.serving.guard.keys import KEY
 from seesay.serving.guard.middleware import Guard
 from seesay.serving.routes import (
     classify,
+    detect,
     duplicates,
     embeddings,
     export,
     health,
+    identify,
     items,
     models,
+    names,
     pages,
+    prompt,
     search,
     session,
     similarity,
@@ -39,7 +43,25 @@ from seesay.serving.schemas.answers import ErrorAnswer
 from seesay.serving.service import Service
 from seesay.serving.settings import Settings
 
-BEHIND_KEY = (embeddings, similarity, classify, models, search, items, export, tags, library_routes, duplicates, map_routes)
+BEHIND_KEY = (
+    embeddings,
+    similarity,
+    classify,
+    identify,
+    names,
+    prompt,
+    models,
+    search,
+    items,
+    export,
+    tags,
+    library_routes,
+    duplicates,
+    map_routes,
+)
+MODEL = (embeddings, similarity, classify, detect, models)
+LIBRARY = (search, items, export, tags, library_routes, duplicates, map_routes)
+BEHIND_KEY = (*MODEL, *LIBRARY)
 WITHOUT_KEY = (pages, session, health)
 ERRORS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}}
 

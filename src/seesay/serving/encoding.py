@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seesay.errors import InputError, LibraryError
+from seesay.images.read import read
 from seesay.library.search.encode import word_texts, word_vectors
 from seesay.library.search.query import Query
 from seesay.model import Model
@@ -15,11 +18,14 @@ from seesay.models.vectors import normalize
 from seesay.serving import limits
 from seesay.serving.joined_engine import JoinedEngine, stacked
 from seesay.serving.metrics import Metrics
-from seesay.serving.photos.photos import Photos
-from seesay.serving.photos.uploads import check_count, fetched, pixels
+from seesay.serving.photos.photos import Photos, file_of
+from seesay.serving.photos.uploads import check_count, content, fetched, pixels
 from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
 from seesay.system.paths import is_url
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Row = np.ndarray | Exception
 Rows = Sequence[Row]
@@ -183,15 +189,37 @@ class ItemEncoder:
         except LibraryError as fault:
             return [fault] * len(ids)
 
+    async def picture(self, thing: Thing, name: str) -> "Image.Image":
+        """The whole picture that an item holds or names, upright. name: of the item, in messages. Raises InputError for a text,
+        UnreadableImage, PictureNotFound, LibraryError."""
+        if thing.id is not None:
+            wanted = thing.id
+            path = await self.photos.run(lambda library: file_of(library, wanted))
+            return await self._whole(path, name)
+        if thing.image is None:
+            raise InputError(f"{name}: expected a picture, got a text")
+        return await self._whole(await self._data(thing.image, name), name)
+
+    async def _whole(self, source: Path | str | bytes, name: str) -> "Image.Image":
+        def decode() -> "Image.Image":
+            with self.metrics.stage("decode", "image"):
+                data = content(source, name, self.settings) if isinstance(source, str) else source
+                return read(data, name=name, most_pixels=self.settings.pixels).image
+
+        return await asyncio.get_running_loop().run_in_executor(self.decoders, decode)
+
+    async def _data(self, sent: str, name: str) -> str | bytes:
+        """What was sent; of a URL, the bytes behind it."""
+        if not is_url(sent):
+            return sent
+        return await asyncio.get_running_loop().run_in_executor(self._fetchers, fetched, sent, name, self.settings)
+
     async def _decoded(self, sent: str, name: str) -> np.ndarray:
         """Returns pixels (1, 3, H, W). Raises UnreadableImage."""
-        loop = asyncio.get_running_loop()
-        data: str | bytes = sent
-        if is_url(sent):
-            data = await loop.run_in_executor(self._fetchers, fetched, sent, name, self.settings)
+        data = await self._data(sent, name)
 
         def decode() -> np.ndarray:
             with self.metrics.stage("decode", "image"):
                 return pixels(self.model, data, name, self.settings)
 
-        return await loop.run_in_executor(self.decoders, decode)
+        return await asyncio.get_running_loop().run_in_executor(self.decoders, decode)

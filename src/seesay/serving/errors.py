@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from seesay.errors import (
     AlreadyIndexing,
     DeadlineExceeded,
+    GalleryError,
     InputError,
     LibraryError,
     LibraryLocked,
@@ -22,12 +23,14 @@ from seesay.errors import (
     MissingExtra,
     ModelNotServed,
     NoLibrary,
+    NoNames,
     PictureNotFound,
     PictureUnavailable,
     SeeSayError,
     ServerBusy,
     ShuttingDown,
     SpaceMismatch,
+    UnknownName,
     UnreadableImage,
 )
 from seesay.serving import limits
@@ -90,6 +93,21 @@ KINDS: tuple[Kind, ...] = (
         "library_unusable",
         "the library cannot be read or written; the server's log says why",
     ),
+    Kind(
+        NoNames,
+        404,
+        "not_found",
+        "no_names",
+        "no name has been taught yet: POST /v1/names teaches one, and `examples` in a request serve it alone",
+    ),
+    Kind(
+        GalleryError,
+        503,
+        "unavailable",
+        "gallery_unusable",
+        "the gallery of names cannot be read or written; the server's log says why",
+    ),
+    Kind(UnknownName, 404, "not_found", "no_name", "the gallery has no such name; GET /v1/names lists those that there are"),
     Kind(UnreadableImage, 400, INVALID, "unreadable_picture"),
     Kind(InputError, 400, INVALID, "invalid_request"),
 )
@@ -119,7 +137,7 @@ def _kind(error: Exception) -> Kind | None:
 async def _answer_error(request: Request, error: Exception) -> JSONResponse:
     kind = _kind(error)
     status = 500 if kind is None else kind.status
-    if isinstance(error, LibraryError) and status >= 500:
+    if isinstance(error, (LibraryError, GalleryError)) and status >= 500:
         event("error", logging.ERROR, fault=error)
     seconds = error.retry_after_s if isinstance(error, ServerBusy) else kind and kind.retry_after_s
     return _answer(fault_of(error), status, {"Retry-After": str(seconds)} if seconds else {})

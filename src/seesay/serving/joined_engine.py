@@ -9,7 +9,7 @@ import numpy as np
 
 from seesay.engines.protocol import Capability, Engine
 from seesay.serving import limits
-from seesay.serving.batching import Batcher
+from seesay.serving.batching import Batcher, in_time
 
 Queue = Batcher[np.ndarray, np.ndarray]
 Watch = Callable[[str, int, list[float], float], None]
@@ -78,6 +78,31 @@ class JoinedEngine(Engine):
             for index, vector in zip(indices, self._engine.encode_tokens(ids), strict=True):
                 results[index] = vector
         return results
+
+
+class TimedEngine(Engine):
+    """A joined engine for work of many runs in a thread, which ends with DeadlineExceeded after its request's deadline."""
+
+    def __init__(self, joined: JoinedEngine, deadline: float) -> None:
+        self._joined, self._deadline = joined, deadline
+
+    @property
+    def name(self) -> str:
+        return self._joined.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self._joined.capabilities
+
+    def encode_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        return stacked(self._joined.submit_pixels(pixels, self._deadline).result())
+
+    def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
+        return stacked(self._joined.submit_tokens(ids, self._deadline).result())
+
+    def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
+        in_time(self._deadline)
+        return self._joined.encode_dense(pixels)
 
 
 def _runs_of_similar_length(rows: list[np.ndarray]) -> list[list[int]]:

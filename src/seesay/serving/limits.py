@@ -49,6 +49,14 @@ TEXT_LETTERS = 8192
 """Default of `Settings.letters`: characters of a text."""
 REQUEST_IMAGES = 64
 """Default of `Settings.pictures`: images of a request."""
+DETECT_IMAGES = 4
+"""Images of a request for boxes, each of which takes as long as a hundred others."""
+DETECT_PROPOSALS = 70
+"""Parts of an image that are classified for its boxes, each in two views."""
+DETECT_MAP_IMAGES = 20
+"""What the maps of one image count as when it is admitted, in images: about as many windows are encoded for them."""
+DETECT_BOXES = 100
+"""Most boxes of an image."""
 REQUEST_URLS = 8
 """Default of `Settings.urls`: how many of the images may be URLs."""
 IMAGE_BYTES = 20 * MB
@@ -82,10 +90,14 @@ FILTER_VALUES = 20
 """Tags or name parts of one filter, and tags added or removed by one request."""
 FILTER_PX = 1_000_000
 """Largest value of the filter `min_px`."""
+PROMPT_PHRASES = 12
+"""Phrases of a prompt: each but the first is chosen by encoding some dozens of texts."""
 TAGGED_IMAGES = 10_000
 """Image ids of one request that changes tags."""
 TAG_CHANGES = 10_000
 """ids x tags of one request that changes tags."""
+CANDIDATES = 20
+"""Nearest names of an image that one request may ask for."""
 EXPORTED_IMAGES = 1000
 """Files of one ZIP archive."""
 QUOTED_LETTERS = 40
@@ -116,6 +128,8 @@ PADDED_TEXTS = 16
 """Texts encoded together before longer ones may have a run of their own, which saves their padding."""
 FETCH_THREADS = 16
 """Threads that fetch URLs; they only wait."""
+PROMPT_THREADS = 2
+"""Threads that write prompts; they mostly wait for the text tower."""
 LIBRARY_THREADS = 4
 """Threads that read the library, each with a connection of its own."""
 INLINE_TOKENIZED_LETTERS = 4000

@@ -20,12 +20,14 @@ from seesay.serving.guard.keys import Keys
 from seesay.serving.health import HealthCheck
 from seesay.serving.joined_engine import JoinedEngine
 from seesay.serving.metrics import Metrics
+from seesay.serving.names import TaughtNames
 from seesay.serving.photos.charts import Charts
 from seesay.serving.photos.copies import Copies
 from seesay.serving.photos.gazetteer import Gazetteer
 from seesay.serving.photos.indexing import Indexing
 from seesay.serving.photos.photos import Photos
 from seesay.serving.photos.thumbnails import Thumbnails
+from seesay.serving.prompts import Prompts
 from seesay.serving.settings import Settings
 from seesay.system.cpu import available_cores
 
@@ -43,7 +45,9 @@ class Service:
         self.model = model.with_engine(self.engine)
         self.decoders = ThreadPoolExecutor(available_cores(), thread_name_prefix="seesay-decode")
         self.photos = Photos(library, self.model)
+        self.names = TaughtNames(self.photos.path, self.model)
         self.encoder = ItemEncoder(self.model, self.engine, self.photos, self.decoders, settings, self.metrics)
+        self.prompts = Prompts(self.model)
         self.health = HealthCheck(self.encoder)
         self.indexing = Indexing(self.photos.path, self.model)
         self.charts = Charts(self.photos)
@@ -59,6 +63,7 @@ class Service:
         self.charts.close()
         self.copies.close()
         self.photos.close()
+        self.prompts.close()
         self.encoder.close()
         self.decoders.shutdown(wait=True)
         self.engine.close()

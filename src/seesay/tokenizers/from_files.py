@@ -16,6 +16,7 @@ from seesay.system.schema import read_object
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+SETS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",))
 FILES = "tokenizer.json (or vocab.json and merges.txt, or vocab.txt)"  # for messages
 PADS = ("<pad>", "[PAD]")
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -29,6 +30,11 @@ def _readable(folder: Path) -> Iterator[None]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {first_sentence(error)}"
         raise ModelError(f"the files of the tokenizer in {folder} cannot be read: {reason}") from None
+
+
+def has_vocabulary(folder: Path) -> bool:
+    """Whether a folder has the files of a tokenizer."""
+    return any(all((folder / name).is_file() for name in names) for names in SETS)
 
 
 def tokenizer_json(folder: Path) -> bytes:

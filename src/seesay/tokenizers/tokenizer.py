@@ -60,6 +60,10 @@ class Tokenizer:
             ids[ids == self._ends[1]] = 0
         return Tokens(ids, np.array(truncated, dtype=bool))
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids. Ids of no piece are left out; pieces that end a word (CLIP's </w>) are followed by a space."""
+        return str(self._backend.decode(list(map(int, ids)), skip_special_tokens=True)).replace("</w>", " ").strip()
+
     def _by_text(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         encodings = self._backend.encode_batch_fast(texts)
         return [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
@@ -110,6 +114,10 @@ class LazyTokenizer:
 
     def __call__(self, texts: list[str]) -> Tokens:
         return self._tokenizer(texts)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids (see `Tokenizer.decode`)."""
+        return self._tokenizer.decode(ids)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

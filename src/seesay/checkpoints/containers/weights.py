@@ -111,7 +111,7 @@ def weights_file(path: Path) -> Path:
         if (path / index).is_file() and not (path / index.removesuffix(INDEX)).is_file():
             return path / index
     try:
-        (file,) = select_files([file.name for file in path.iterdir()], patterns=(), repo=str(path))
+        (file,) = select_files([file.name for file in path.iterdir()], patterns=(), repo=str(path), scheme="")
     except DownloadError as error:
         raise CheckpointError(str(error)) from None
     return path / file

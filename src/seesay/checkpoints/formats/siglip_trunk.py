@@ -77,7 +77,8 @@ def _configure(s: ForeignConfig) -> SiglipVitConfig:
 
 
 def _recognises(names: Collection[str]) -> bool:
-    return MARK in names and "visual.trunk.cls_token" not in names  # Perception Encoder pools so, too, with a class token
+    # Perception Encoder pools so, too, with a class token or without; all of its towers have a norm before the first block.
+    return MARK in names and "visual.trunk.norm_pre.weight" not in names
 
 
 TRUNK = Trunk(models=lambda name: name in MODELS, configure=_configure, recognises=_recognises, table=lambda names: NAMES)

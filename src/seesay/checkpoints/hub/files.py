@@ -45,11 +45,16 @@ NOT_WEIGHTS = ("training_args.bin", "optimizer*", "scheduler*", "scaler*", "rng_
 
 
 def select_files(
-    names: Iterable[str], patterns: Iterable[str] = DESCRIPTIONS, weights: Iterable[str] = WEIGHTS, repo: str = "the folder"
+    names: Iterable[str],
+    patterns: Iterable[str] = DESCRIPTIONS,
+    weights: Iterable[str] = WEIGHTS,
+    repo: str = "the folder",
+    scheme: str = "hf:",
 ) -> list[str]:
     """The files that match any of `patterns`, and one set of weights, by the first of `weights` that matches.
 
-    A `*` does not reach across folders. Raises DownloadError where there are no weights, or several to choose from.
+    A `*` does not reach across folders. scheme: before the repository's name where one of its files is named; "" for a folder
+    on this machine. Raises DownloadError where there are no weights, or several to choose from.
     """
     patterns, weights = tuple(patterns), tuple(weights)
     names = sorted(filter(_is_inside, names))
@@ -61,7 +66,8 @@ def select_files(
         whole = {re.sub(r"-\d+-of-(\d+)(?=\.)", "", name) for name in matches}  # shards 1..n are one set
         if len(whole) > 1:
             raise DownloadError(
-                f"{repo} has several weights to choose from: {', '.join(sorted(whole))}. Name the file: hf:{repo}/{min(whole)}"
+                f"{repo} has several weights to choose from: {', '.join(sorted(whole))}. "
+                f"Name the file: {scheme}{repo}/{min(whole)}"
             )
         return sorted(described | {*matches} | ({f"{w}.index.json" for w in whole} & {*names}))
     if weights:

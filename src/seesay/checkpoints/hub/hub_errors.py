@@ -71,12 +71,15 @@ def _wait_s(answer: "HfHubHTTPError") -> float:
 
 @contextmanager
 def explained(repo: str, file: str | None, revision: str | None) -> Iterator[None]:
-    """Turns errors of the hub library, and of the HTTP library below it, into DownloadError."""
+    """Turns errors of the hub library, and of the HTTP library below it, into DownloadError, which say what it logs."""
     # Set before the library is loaded: it would report to the hub which packages are installed and what started this program.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import errors
+    from huggingface_hub.utils import logging
 
     what = f"{file} of {repo}" if file else repo
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # before version 1 every try that fails is a warning on stderr
     try:
         yield
     except ModelError:
@@ -101,6 +104,8 @@ def explained(repo: str, file: str | None, revision: str | None) -> Iterator[Non
         raise DownloadError(f"{repo} at {endpoint()} has no file {file} in revision {revision or MAIN}") from None
     except Exception as error:  # of requests, httpx or httpx2, which share no base class
         raise _failure(what, error) from error
+    finally:
+        logging.set_verbosity(level)
 
 
 def _failure(what: str, error: Exception) -> DownloadError:

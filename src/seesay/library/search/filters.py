@@ -30,9 +30,9 @@ class Filters:
 
     under: a folder, with all folders below it. after, before: dates or beginnings of one, in the camera's local time, both
     inclusive: "2024-05" is the whole month. camera: a part of its name. name: a part of the name of the file or of a folder
-    above it, or several, all of which have to match; not_name: none of which may. tag: one, or several, all of which the
-    picture has. Names, cameras and tags are compared in any case. place: south, west, north, east in degrees; west > east
-    crosses the date line. min_px: the least shorter side. min_score: the least cosine. Raises InputError.
+    above it, or a whole tag, or several, all of which have to match; not_name: none of which may. tag: one, or several, all of
+    which the picture has. Names, cameras and tags are compared in any case. place: south, west, north, east in degrees; west >
+    east crosses the date line. min_px: the least shorter side. min_score: the least cosine. Raises InputError.
     """
 
     under: str | os.PathLike[str] | None = None
@@ -141,7 +141,8 @@ class Filters:
             yield "c.id IN (SELECT content_id FROM tags WHERE key = ?)", [tag_key(tag)]
         for names, negation in ((self.names, ""), (self.other_names, "NOT ")):
             for name in names:
-                sql, values = has_name(name) if few else contents_with_name(name)
+                tag = tag_key(name)
+                sql, values = has_name(name, tag) if few else contents_with_name(name, tag)
                 yield f"{negation}{sql}" if few else f"c.id {negation}IN ({sql})", values
 
 

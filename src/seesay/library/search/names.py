@@ -1,7 +1,7 @@
 """Names of files and folders, compared in any case, with any separators and without the suffix.
 
 In the database a file has the key of its own name and a folder; a folder has the key of its own name and a parent, up to the
-root.
+root. A picture also bears the names that it is tagged with, such as those that `seesay identify` gives.
 """
 
 import os
@@ -79,25 +79,28 @@ def fill(db: sqlite3.Connection) -> None:
         db.execute("UPDATE files SET key = ?, folder_id = ? WHERE id = ?", (key, folders.of_file(root, path), file))
 
 
-def contents_with_name(name: str) -> tuple[str, list[object]]:
-    """SQL for the ids of contents that have a file with this part of a name in its own or a folder's name, and its values."""
+def contents_with_name(name: str, tag: str) -> tuple[str, list[object]]:
+    """SQL for the ids of contents that have a file with this part of a name in its own or a folder's name, or the tag with this
+    key, and its values."""
     key = name_key(name)
     inside = INSIDE.format(condition="instr(key, ?) > 0")
     return (
         f"""{inside} SELECT content_id FROM files WHERE instr(key, ?) > 0 AND content_id IS NOT NULL
-            UNION ALL SELECT content_id FROM files WHERE folder_id IN (SELECT id FROM inside) AND content_id IS NOT NULL""",
-        [key, key],
+            UNION ALL SELECT content_id FROM files WHERE folder_id IN (SELECT id FROM inside) AND content_id IS NOT NULL
+            UNION ALL SELECT content_id FROM tags WHERE key = ?""",
+        [key, key, tag],
     )
 
 
-def has_name(name: str) -> tuple[str, list[object]]:
+def has_name(name: str, tag: str) -> tuple[str, list[object]]:
     """The same as a condition on one content `c`, and its values: faster where few contents are tested."""
     key = name_key(name)
     inside = INSIDE.format(condition="instr(key, ?) > 0")
     return (
-        f"""EXISTS (SELECT 1 FROM files n WHERE n.content_id = c.id
-            AND (instr(n.key, ?) > 0 OR n.folder_id IN ({inside} SELECT id FROM inside)))""",
-        [key, key],
+        f"""(EXISTS (SELECT 1 FROM files n WHERE n.content_id = c.id
+            AND (instr(n.key, ?) > 0 OR n.folder_id IN ({inside} SELECT id FROM inside)))
+            OR EXISTS (SELECT 1 FROM tags t WHERE t.content_id = c.id AND t.key = ?))""",
+        [key, key, tag],
     )
 
 

@@ -14,6 +14,7 @@ from seesay.library.search import names
 from seesay.library.search.filters import tag_key
 
 DATABASE = "library.db"
+GALLERY = "gallery.db"  # of names (`library.gallery`), which may be taught before anything is indexed
 CACHE_KB = 32_000  # SQLite's default 2 MB is less than the index pages of a filtered search among 200,000 photos
 APPLICATION_ID = 0x53656553  # "SeeS": distinguishes our databases from those of other programs
 
@@ -182,7 +183,7 @@ def _check_absent(folder: Path, create: bool) -> None:
         raise NoLibrary(f"there is no library at {folder}. Make one with: seesay index FOLDER")
     if folder.is_file():
         raise LibraryError(f"{folder} is a file; a library is a folder. Choose another place for it")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(not file.name.startswith(GALLERY) for file in folder.iterdir()):
         raise LibraryError(f"{folder} is not empty and not a SeeSay library; choose a new or empty folder for the library")
 
 

@@ -9,6 +9,8 @@ from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
 from seesay.tasks import labels as tasks
+from seesay.tasks.few_shot import FALSE_ACCEPTS
+from seesay.tasks.interrogation.interrogator import COUNT, Mode
 from seesay.tasks.label_sets import PLAIN, ReadySet, label_set
 from seesay.tasks.labels import as_labels
 from seesay.tasks.prompts import Templates, TemplateSet, template_set
@@ -202,6 +204,65 @@ class ClassifyRequest(RequestModel):
     def made_names(self) -> Names:
         """How several names of a label count."""
         return self.names or ("max" if self.set else "mean")
+
+
+class Taught(RequestModel):
+    """A name, and images that teach it."""
+
+    name: Name
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+
+
+class IdentifyRequest(RequestModel):
+    """Images to identify, among the server's names or among those that the request teaches."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "images": [{"image": PICTURE}],
+                    "examples": [{"name": "a red thing", "images": [{"image": PICTURE}]}],
+                }
+            ]
+        }
+    )
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    examples: Annotated[list[Taught], Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)] | None = Field(
+        default=None, description="names for this request alone; default: those that the server was taught"
+    )
+    false_accepts: float = Field(
+        default=FALSE_ACCEPTS, gt=0, lt=1, description="the share of images of something else that may get a name"
+    )
+    candidates: int = Field(default=5, ge=1, le=limits.CANDIDATES, description="how many of the nearest names to tell")
+
+
+class LearnRequest(Taught):
+    """A name to teach, and images of what has it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Rex", "images": [{"image": PICTURE}]}]})
+
+
+class PromptRequest(RequestModel):
+    """A picture, and what its prompt should be like."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"image": {"image": PICTURE}, "mode": "fast"}]})
+    image: Thing = Field(description="{image} or {id}")
+    language: Literal["en", "zh"] = "en"
+    mode: Mode = Field(
+        default="best",
+        description="best: phrases as long as they come nearer; fast: the nearest that differ; negative: what it is least like",
+    )
+    count: int = Field(default=COUNT, ge=1, le=limits.PROMPT_PHRASES, description="at most so many phrases")
+
+
+class DetectRequest(RequestModel):
+    """Pictures, and the labels of what to look for in them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"images": [{"image": PICTURE}], "labels": ["a red thing"]}]})
+    images: list[Thing] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True, description="images or ids")
+    labels: list[Label] = Field(min_length=1, max_length=limits.LIST_ITEMS, fail_fast=True)
+    threshold: float | None = Field(default=None, ge=0, le=1, description="least score; default: the detector's own")
+    most: int | None = Field(default=None, ge=1, le=limits.DETECT_BOXES, description="boxes per picture")
 
 
 class FiltersAsked(RequestModel):

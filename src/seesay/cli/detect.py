@@ -1,0 +1,176 @@
+"""`seesay detect`: says where in a picture the things are that labels name, as boxes."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seesay.cli.options import json_option, model_option, open_model, record
+from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, short
+from seesay.cli.progress import progress_bar
+from seesay.errors import UnreadableImage
+from seesay.library.indexing.report import Failure
+from seesay.system.files import write_atomically
+
+if TYPE_CHECKING:
+    from seesay.models.detector import Detections, Detector, Selection
+
+
+FEW = 2  # pictures, of which no progress is shown
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which boxes are shown, where the user says so; see `models.detector.Selection`."""
+
+    threshold: float | None
+    iou: float | None
+    most: int | None
+
+    def of(self, selection: "Selection") -> "Selection":
+        """A detector's own selection with what the user wants instead. Raises InputError."""
+        return replace(selection, **{name: value for name, value in vars(self).items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A picture's boxes, best first. size: its width and height."""
+
+    path: str
+    size: tuple[int, int]
+    boxes: "Detections"
+
+    def rows(self) -> Iterator[tuple[list[float], float, int]]:
+        """Each box with its score and the index of its label."""
+        return zip(self.boxes.boxes.tolist(), self.boxes.scores.tolist(), self.boxes.labels.tolist(), strict=True)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.option("--labels", required=True, metavar="A,B,...", help="What to look for, separated by commas.")
+@record(
+    "wanted",
+    Wanted,
+    (
+        click.option(
+            "--threshold", type=click.FloatRange(0, 1), metavar="NUMBER", help="Least score. Default: the detector's own."
+        ),
+        click.option(
+            "--iou",
+            type=click.FloatRange(0, 1),
+            metavar="NUMBER",
+            help="Of boxes of one label that overlap by more, the best stays.",
+        ),
+        click.option("-n", "most", type=click.IntRange(1), metavar="COUNT", help="Most boxes per picture."),
+    ),
+)
+@click.option(
+    "-o", "--overlay", metavar="FILE", type=click.Path(), help="Draw the boxes on the picture, of which there is one."
+)
+@click.option("--coco", metavar="FILE", type=click.Path(), help="Write all boxes as a JSON file in COCO's format.")
+@model_option
+@json_option
+def detect(
+    images: tuple[str, ...],
+    labels: str,
+    wanted: Wanted,
+    overlay: str | None,
+    coco: str | None,
+    model: str | None,
+    as_json: bool,
+) -> int:
+    """Say where in each picture (file or URL) the things are that labels name, as boxes in pixels.
+
+    A model of pictures and texts classifies parts of the picture: it finds what is large and plain, and its boxes are rough. A
+    detector (seesay models list) finds boxes that fit.
+    """
+    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
+    if not names:
+        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
+    if overlay is not None and len(images) > 1:
+        raise click.UsageError(_("-o draws one picture, got {count}; run the command for each").format(count=len(images)))
+    if overlay is not None:
+        from seesay.render.boxes import format_of
+
+        format_of(Path(overlay))  # which fails before the long work, not after it
+    detector = _opened(model)
+    found, failed = _detect(images, names, detector, wanted.of(detector.selection))
+    if as_json:
+        echo_json({"labels": names, "results": [_json(each, names) for each in found], "failed": failures_json(failed)})
+    else:
+        for each in found:
+            _print(each, names)
+    echo_failures(failed)
+    if coco is not None:
+        _write_coco(Path(coco), found, names)
+    if overlay is not None and found:
+        _draw(Path(overlay), found[0], names)
+    return 1 if failed else 0
+
+
+def _opened(model: str | None) -> "Detector":
+    """The detector that --model names; of a model of pictures and texts, one that looks through windows."""
+    from seesay.tasks.detection import WindowDetector
+
+    return WindowDetector(open_model(model))
+
+
+def _detect(
+    images: tuple[str, ...], labels: list[str], detector: "Detector", selection: "Selection"
+) -> tuple[list[Found], list[Failure]]:
+    from seesay.images.read import read
+    from seesay.tasks.detection import select
+
+    found, failed = [], []
+    with progress_bar(_("Looking for things"), quiet=len(images) < FEW) as progress:
+        for done, path in enumerate(images, start=1):
+            try:
+                picture = read(path).image
+                found.append(Found(path, picture.size, select(detector.detect(picture, labels), selection)))
+            except UnreadableImage as fault:
+                failed.append(Failure(path, fault.reason))
+            if progress is not None:
+                progress(done, len(images))
+    return found, failed
+
+
+def _json(found: Found, labels: list[str]) -> dict[str, object]:
+    boxes = [
+        {"label": labels[label], "score": round(score, 6), "box": [round(side, 1) for side in box]}
+        for box, score, label in found.rows()
+    ]
+    return {"path": found.path, "boxes": boxes}
+
+
+def _print(found: Found, labels: list[str]) -> None:
+    click.echo(click.style(short(found.path), bold=True))
+    for box, score, label in found.rows():
+        place = " ".join(f"{side:.0f}" for side in box)
+        click.echo(f"  {score:6.1%}  {bar(score, 30)}  {labels[label]}  {place}")
+    if not len(found.boxes):
+        click.echo("  " + _("none of them, above the threshold"))
+
+
+def _write_coco(file: Path, found: list[Found], labels: list[str]) -> None:
+    from seesay.tasks.coco import coco_document
+
+    sizes = [each.size for each in found]
+    document = coco_document([each.path for each in found], sizes, [each.boxes for each in found], labels)
+    write_atomically(file, json.dumps(document, ensure_ascii=True, indent=1) + "\n")
+    echo_wrote(file)
+
+
+def _draw(file: Path, found: Found, labels: list[str]) -> None:
+    from seesay.images.read import read
+    from seesay.render.boxes import draw_boxes, save
+
+    image, unknown = draw_boxes(read(found.path).image, found.boxes, labels)
+    save(image, file)
+    if unknown:
+        echo_note(_("no font here has {letters}; the picture shows boxes for them").format(letters=unknown[:10]))
+    echo_wrote(file)
