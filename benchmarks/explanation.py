@@ -2,8 +2,8 @@
 
     SEESAY_DATA=... python benchmarks/explanation.py [--quick] [--json]
 
-200 photos of Flickr8k's val split, each with its first caption. A fifth of the photo is removed, by blurring with a radius of a
-tenth of the shorter side, or by the photo's mean colour: the hottest fifth of the heat map; a random fifth, of squares of 16
+200 photos of Flickr8k's val split, each with its first caption. A fifth of the photo is removed, by blurring with a radius of
+a tenth of the shorter side, or by the photo's mean colour: the hottest fifth of the heat map; a random fifth, of squares of 16
 pixels, twice; the fifth of another photo's map, which is as connected and as central; and the disk around the centre, where
 photographers put what they show. Occlusion is measured on every eighth photo, and so are insertion and deletion (Petsiuk, Das
 and Saenko 2018), mean scores over steps of a tenth. The score is the cosine of caption and photo.

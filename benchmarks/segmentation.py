@@ -113,8 +113,6 @@ def _ways(
     yield "all classes, no background", _divided(closed, pictures, cells)
     yield "without the guided filter", _divided(replace(closed, choice=Choice(refined=False)), pictures, cells)
     yield "without contrast", _divided(replace(closed, contrast=0.0), pictures, cells)
-    yield "with all contrast", _divided(replace(closed, contrast=1.0), pictures, cells)
-    yield "only the names as prompts", _divided(replace(closed, templates="{}"), pictures, cells)
     yield "prompts of classification", _divided(replace(closed, templates=TEMPLATES), pictures, cells)
     yield "only windows of the shorter side", _divided(closed, pictures, [_of_scales(each, (0,)) for each in cells])
     yield "without the smallest windows", _divided(closed, pictures, [_of_scales(each, (0, 1)) for each in cells])

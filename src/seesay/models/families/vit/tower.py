@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from seesay.errors import MissingCapability
 from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.families.vit.dense import DENSE_MODES, DenseMode, patch_features
+from seesay.models.families.vit.relevance import attended, gradients, rollout
 from seesay.models.layers.groups import Group
 from seesay.models.layers.projection import projection
 from seesay.models.layers.tower import ImageTower
@@ -111,6 +113,21 @@ class Vit(ImageTower):
             patches = self.attention_pool.without_mixing(self.blocks[-1](x)[:, 1:])
         dense = self.projection(self.norm_after(patches))
         return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
+
+    def patch_relevance(self, pixels: Tensor, texts: Tensor | None = None) -> Tensor:
+        """How much each patch counts (B, grid, grid) by the attention of the blocks (`families.vit.relevance`): for the cosine
+        with texts (B, dim), or without any for the class token. Raises MissingCapability where another pools than that."""
+        if self.attention_pool is not None or self.config.pooling != "cls":
+            raise MissingCapability("attention explains the towers that pool with a class token; this one pools otherwise")
+        x, weights, slopes = self._embed(pixels).detach(), [], []
+        for block in self.blocks:
+            with torch.enable_grad():
+                x, own = attended(block, x.detach().requires_grad_())  # type: ignore[arg-type]
+                if texts is not None:
+                    slopes.append(gradients(own, self.project(self.norm_after(x[:, 0])), texts))
+            weights.append(own.detach())
+        relevance = rollout(weights) if texts is None else torch.stack(slopes).mean(dim=0)
+        return relevance[:, 1:].detach().view(-1, self.config.grid, self.config.grid)
 
     def _before_last(self, pixels: Tensor) -> Tensor:
         """The input of the last block: (B, 1 + N, W)."""
