@@ -85,6 +85,7 @@ class TorchEngine(Engine):
     def find_masks(self, pixels: np.ndarray, queries: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return _array(self.clip.image.masks(self._tensor(pixels), self._tensor(queries)))
+
     def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
         """pixels (B, 3, H, W) -> how much each patch counts (B, rows, columns), by the attention of a ViT's blocks: for the
         cosine with texts (B, D), or without texts for the class token (`models.families.vit.relevance`). Raises

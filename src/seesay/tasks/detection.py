@@ -51,7 +51,7 @@ class WindowDetector:
 
     def detect(self, picture: Image.Image, labels: Sequence[str]) -> Detections:
         """See `Detector`. Scores are probabilities among the labels and the background phrases, at the model's own scale, the
-        mean of both views; mixed with the maps they were worse (docs/benchmarks.md). Raises InputError, MissingCapability."""
+        mean of both views; the maps only propose. Raises InputError, MissingCapability."""
         vectors = self._vectors(labels)
         boxes = self._proposals(picture, self._heat(picture, vectors)[:, :, : len(labels)])
         shares = self._shares(picture, boxes, vectors)[:, : len(labels)]
