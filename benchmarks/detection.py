@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from benchmark import Goal, Result, Table, run
@@ -95,13 +96,15 @@ class Remembering:
         if self.folder is not None:
             write_arrays(self.folder / f"{name}.npz", **self.known)
 
-    def encode_image(self, items: Sequence[Image.Image]) -> np.ndarray:
+    def encode_image(self, items: Any, *, normalize: bool = True) -> np.ndarray:
+        assert normalize
         keys = [_key(item) for item in items]
         if new := {key: item for key, item in zip(keys, items, strict=True) if key not in self.known}:
             self.known |= dict(zip(new, self.model.encode_image(list(new.values())), strict=True))
         return np.stack([self.known[key] for key in keys])
 
-    def encode_dense(self, items: Sequence[Image.Image]) -> np.ndarray:
+    def encode_dense(self, items: Any, *, normalize: bool = True) -> np.ndarray:
+        assert normalize
         keys = ["dense-" + _key(item) for item in items]
         if new := {key: item for key, item in zip(keys, items, strict=True) if key not in self.known}:
             self.known |= dict(zip(new, self.model.encode_dense(list(new.values())), strict=True))
@@ -168,7 +171,8 @@ def _tell(result: Result, found: dict[str, list[Detections]], true: list[Detecti
     every = {kind: [select(each, EVERY) for each in boxes] for kind, boxes in found.items()}
     shown = replace(SELECTION, threshold=EVERY.threshold, most=EVERY.most)
     every["as the command selects"] = [select(each, shown) for each in found["windows and regions"]]
-    rows, means = [], {}
+    rows: list[tuple[str, ...]] = []
+    means: dict[str, float] = {}
     for kind, boxes in every.items():
         means[kind] = _mean(boxes, true, labels, "coco")
         voc, (low, high) = _mean(boxes, true, labels, "voc"), _interval(boxes, true, labels)
@@ -197,7 +201,7 @@ def _interval(found: Sequence[Detections], true: Sequence[Detections], labels: i
 
 def _at_threshold(found: Sequence[Detections], true: Sequence[Detections]) -> Table:
     """How many boxes the command shows, and how many of them are right."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for threshold in (SELECTION.threshold, 0.8):
         count = right = reached = 0
         for each, wanted in zip(found, true, strict=True):
