@@ -37,6 +37,7 @@ from tests.parity.test_checkpoints import DATA
 
 TIME_S = 20  # for one, which takes some hundredths of a second
 OVERRIDES = Overrides(activation="gelu", image_heads=4, text_heads=3, preprocessing="openai")
+UNDESCRIBED = ("epoch_2.pt", "longclip.pt", "tiny.pt")  # whose heads nothing says
 MANY = 2**62
 ODD = (None, True, -1, 0, 1, 1.5, MANY, 1e308, float("nan"), "", "x", "../x", "/etc/passwd", "\ud800", [], {}, [[]], [MANY] * 3)
 
@@ -132,8 +133,8 @@ def in_zip(rng: random.Random, data: bytes) -> bytes:
         return in_bytes(rng, data)
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         members = [(entry.filename, old.read(entry)) for entry in old.infolist()]
-    pickles = [i for i, (name, _) in enumerate(members) if name.endswith(".pkl")]
-    at = rng.choice(pickles) if rng.random() < 0.7 else rng.randrange(len(members))
+    pickles = [i for i, (name, _) in enumerate(members) if name.endswith(".pkl")]  # none in .npz
+    at = rng.choice(pickles) if pickles and rng.random() < 0.7 else rng.randrange(len(members))
     name, content = members[at]
     match rng.randrange(6):
         case 0:
@@ -195,6 +196,7 @@ KINDS: dict[str, Change] = {
     ".safetensors": in_safetensors,
     ".pt": in_zip,
     ".bin": in_zip,
+    ".npz": in_zip,
     ".onnx": in_graph,
     ".txt": in_bytes,
 }
@@ -213,6 +215,12 @@ def sources(place: Path) -> dict[str, tuple[Path, Path]]:
         ("openai-vit-archive", "model.pt"),
         ("openai-resnet-archive", "model.pt"),
         ("cn-clip-vit", "model.pt"),
+        *((name, "") for name in ("hf-siglip-5", "hf-align-5", "hf-altclip-5", "open-clip-coca", "m-clip-bert-5")),
+        *((name, "model.pt") for name in ("eva-clip-01", "eva-clip-02")),
+        ("big-vision-siglip", "siglip.npz"),
+        ("long-clip", "longclip.pt"),
+        ("tiny-clip", "tiny.pt"),
+        *((name, "") for name in ("hf-owl-vit-5", "hf-owl-v2-5", "hf-clipseg-5")),
     ):
         shutil.copytree(DATA / name, place / name, ignore=shutil.ignore_patterns("expected.npz", "facts.json"))
         by_name[name] = (place / name, Path(file))
@@ -285,7 +293,7 @@ def _looked_into(path: Path) -> None:
 
 
 def _in_torch(path: Path) -> None:
-    overrides = OVERRIDES if path.name == "epoch_2.pt" else Overrides()
+    overrides = OVERRIDES if path.name in UNDESCRIBED else Overrides()
     checkpoint = open_checkpoint(path, overrides)
     checkpoint.tokenizer()
     clip = checkpoint.model()
