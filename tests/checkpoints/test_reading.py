@@ -143,6 +143,9 @@ def test_an_index_reaches_no_file_outside_its_folder(tmp_path: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"logit_scale": "../model.safetensors"}}))
     with pytest.raises(CheckpointError, match=r"lacks model\.safetensors"):
         open_checkpoint(folder)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"logit_scale": "x" * 300}}))
+    with pytest.raises(CheckpointError, match="is not an index of shards that can be read"):
+        open_checkpoint(folder)
 
 
 def test_old_position_ids_are_left_out(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from seesay.engines.protocol import Capability, Engine
 from seesay.engines.threads import Threads
 from seesay.errors import MissingCapability
 from seesay.models.clip import Clip
-from seesay.models.families.vit.tower import Vit
 from seesay.models.fields import Modality
 
 MODALITIES: tuple[Modality, ...] = ("image", "text")
@@ -90,7 +89,7 @@ class TorchEngine(Engine):
         """pixels (B, 3, H, W) -> how much each patch counts (B, rows, columns), by the attention of a ViT's blocks: for the
         cosine with texts (B, D), or without texts for the class token (`models.families.vit.relevance`). Raises
         MissingCapability for other towers."""
-        if not isinstance(self.clip.image, Vit):
+        if not self.clip.image.has_patch_relevance:
             raise MissingCapability(f"attention explains ViTs with a class token, which {self.clip.config.name!r} has not")
         return _array(self.clip.image.patch_relevance(self._tensor(pixels), None if texts is None else self._tensor(texts)))
 

@@ -187,7 +187,7 @@ def _shards(index: Path) -> _Shards:
     with parsing(index, "an index of shards"):
         shard_of: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = {shard: index.parent / Path(shard).name for shard in set(shard_of.values())}
-    missing = sorted(file.name for file in files.values() if not file.is_file())
+        missing = sorted(file.name for file in files.values() if not file.is_file())  # OSError for a name that is too long
     if missing:
         raise CheckpointError(f"{index.parent} lacks {', '.join(missing)}, which {index.name} names")
     opened = {shard: open_weights(file).container for shard, file in files.items()}

@@ -86,6 +86,15 @@ class ImageTower(Tower):
         """The embedding (B, dim), and per cell (B, rows, columns, dim)."""
         raise NotImplementedError
 
+    @property
+    def has_patch_relevance(self) -> bool:
+        """Whether its attention tells how much each patch counts."""
+        return False
+
+    def patch_relevance(self, pixels: Tensor, texts: Tensor | None = None) -> Tensor:
+        """How much each patch counts (B, rows, columns): for the cosine with texts (B, dim), or without texts for the image."""
+        raise NotImplementedError
+
     def regions(self, pixels: Tensor) -> Tensor:
         """Of a tower that finds boxes: what each patch shows, (B, N, columns), which `models.regions` splits."""
         raise NotImplementedError

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from seesay.errors import MissingCapability
 from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.families.vit.dense import DENSE_MODES, DenseMode, patch_features
 from seesay.models.families.vit.relevance import attended, gradients, rollout
@@ -114,11 +113,13 @@ class Vit(ImageTower):
         dense = self.projection(self.norm_after(patches))
         return self.project(self.pool(x)), dense.view(-1, self.config.grid, self.config.grid, dense.shape[2])
 
+    @property
+    def has_patch_relevance(self) -> bool:
+        return self.attention_pool is None and self.config.pooling == "cls"
+
     def patch_relevance(self, pixels: Tensor, texts: Tensor | None = None) -> Tensor:
         """How much each patch counts (B, grid, grid) by the attention of the blocks (`families.vit.relevance`): for the cosine
-        with texts (B, dim), or without any for the class token. Raises MissingCapability where another pools than that."""
-        if self.attention_pool is not None or self.config.pooling != "cls":
-            raise MissingCapability("attention explains the towers that pool with a class token; this one pools otherwise")
+        with texts (B, dim), or without any for the class token, with which the tower has to pool."""
         x, weights, slopes = self._embed(pixels).detach(), [], []
         for block in self.blocks:
             with torch.enable_grad():
