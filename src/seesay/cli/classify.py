@@ -119,7 +119,9 @@ def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool
     softmax = opened.logits.score == "softmax"
     classifier = Classifier.of(opened, rule.labels, rule.templates, rule.names)
     if len(rule.labels) == 1 and softmax and not rule.none and not rule.multi:
-        raise InputError(_('one label alone always gets 100 %: give more to choose from, or add --none ("none of these")'))
+        raise InputError(
+            _('one label alone always gets 100 %: give more, separated by commas, or add --none ("none of these")')
+        )
     calibrated = None
     if rule.calibrate is not None:
         classifier, calibrated = _calibrate(opened, classifier, Path(rule.calibrate), rule.frames)

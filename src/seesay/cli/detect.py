@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.options import json_option, model_option, open_model, record
-from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, short
+from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, refuse_input, short
 from seesay.cli.progress import progress_bar
 from seesay.errors import MissingCapability, UnreadableImage
 from seesay.library.indexing.report import Failure
@@ -55,10 +55,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """look: finds candidates in a picture. selection: which of them are shown, unless the user wants others."""
+    """look: finds candidates in a picture. selection: which of them are shown, unless the user wants others. rough: the model
+    was not trained for boxes."""
 
     look: "Callable[[Image.Image], Detections]"
     selection: "Selection"
+    rough: bool = False
 
 
 @click.command()
@@ -114,6 +116,8 @@ def detect(
         from seesay.render.boxes import format_of
 
         format_of(Path(overlay))  # which fails before the long work, not after it
+    for output in (overlay, coco):
+        refuse_input(output, *images)
     search = _search(_opened(model), names, like)
     found, failed = _detect(images, search.look, wanted.of(search.selection))
     if as_json:
@@ -121,6 +125,8 @@ def detect(
     else:
         for each in found:
             _print(each, names)
+        if search.rough and any(len(each.boxes) for each in found):
+            echo_note(_("these boxes are rough: the model was never shown where things end (docs/tasks.md)"))
     echo_failures(failed)
     if coco is not None:
         _write_coco(Path(coco), found, names)
@@ -154,7 +160,8 @@ def _search(detector: "Detector", labels: list[str], like: str | None) -> Search
     from seesay.models.detector import ExampleDetector
 
     if like is None:
-        return Search(lambda picture: detector.detect(picture, labels), detector.selection)
+        rough = not isinstance(detector, ExampleDetector)
+        return Search(lambda picture: detector.detect(picture, labels), detector.selection, rough)
     if not isinstance(detector, ExampleDetector):
         raise MissingCapability(
             _("this model looks for words; --like needs one that was trained for boxes, such as hf:google/owlvit-base-patch32")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.filters import filter_options, under_option
-from seesay.cli.options import json_option, library_option, model_option, open_model
+from seesay.cli.options import json_option, library_option, model_option, open_model, page_file
 from seesay.cli.output import echo_error, echo_json, echo_paths, echo_wrote, short
 from seesay.cli.progress import progress_bar
 
@@ -23,7 +23,9 @@ SHOWN_GROUPS = 20
 @click.option("--exact", is_flag=True, help="Only files with the same bytes.")
 @filter_options(under_option)
 @click.option("--paths", "only_paths", is_flag=True, help="Print only the paths of those that need not be kept, one a line.")
-@click.option("--html", metavar="FILE", type=click.Path(), help="Also write a page with the pictures, side by side.")
+@click.option(
+    "--html", metavar="FILE", type=click.Path(), callback=page_file, help="Also write a page with the pictures, side by side."
+)
 @library_option
 @model_option
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.options import json_option, model_option, open_model
-from seesay.cli.output import echo_json, echo_wrote, short
+from seesay.cli.output import echo_json, echo_wrote, refuse_input, short
 
 if TYPE_CHECKING:
     from seesay.tasks.explanation import Way
@@ -38,6 +38,7 @@ def explain(image: str, text: str, overlay: str | None, way: "Way", model: str |
         raise click.UsageError(_("Say where to draw the heat map, -o FILE, or ask for its numbers, --json."))
     if overlay is not None:
         format_of(Path(overlay))  # which fails before the long work, not after it
+        refuse_input(overlay, image)
     picture = read(image).image
     found = explained(open_model(model), picture, text, way)
     if overlay is not None:

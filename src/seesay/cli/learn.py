@@ -90,6 +90,7 @@ def _print(learned: "Learned") -> None:
     pictures = ngettext("{count} picture", "{count} pictures", learned.pictures).format(count=learned.pictures)
     if learned.new:
         click.echo(_("{name}: learned from {pictures}").format(name=learned.name, pictures=pictures))
+        echo_error(_("next: seesay identify IMAGE; or seesay identify --library, which tags photos, then seesay search NAME"))
     else:
         click.echo(
             _("{name}: there already; {added} added, {pictures} now").format(

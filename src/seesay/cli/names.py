@@ -52,4 +52,5 @@ def forget(names: tuple[str, ...], gallery: str | None, model: str | None, as_js
     for name, count in forgotten.items():
         pictures_of = ngettext("{count} picture", "{count} pictures", count).format(count=count)
         click.echo(_("{name}: forgotten, with {pictures}").format(name=name, pictures=pictures_of))
+    echo_error(_("tags that photos have by these names stay; seesay tag --label NAME --remove takes them away"))
     return 0

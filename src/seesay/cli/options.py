@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -137,6 +138,13 @@ def open_model(name: str | None, **forced: Any) -> "Model":
 
     options = click.get_current_context().meta.get(LOAD, {}) | forced
     return asked(lambda download_gb: load(name, download_gb=download_gb, **options))
+
+
+def page_file(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A page's file as it was given. Raises BadParameter for a name that is another kind's: it may be a photo's."""
+    if value is not None and not value.lower().endswith((".html", ".htm")):
+        raise click.BadParameter(_("expected a file that ends in .html, got {file!r}.").format(file=value))
+    return value
 
 
 def json_option(command: F) -> F:

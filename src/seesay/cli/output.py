@@ -28,6 +28,15 @@ def echo_note(note: str) -> None:
     click.echo(_("seesay: note: {note}").format(note=note), err=True)
 
 
+def refuse_input(output: str | os.PathLike[str] | None, *inputs: str) -> None:
+    """Raises UsageError where a file that is to be written is one of those that are read."""
+    if output is None or not os.path.exists(output):
+        return
+    if any(os.path.exists(each) and os.path.samefile(output, each) for each in inputs):
+        message = _("{file} is the picture itself, and SeeSay writes over no picture; name another file to write.")
+        raise click.UsageError(message.format(file=short(os.fspath(output))))
+
+
 def echo_wrote(file: str | os.PathLike[str]) -> None:
     """Names a file that was written, on stderr, where it does not mix with results."""
     click.echo(_("wrote {file}").format(file=short(os.fspath(file))), err=True)

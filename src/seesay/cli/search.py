@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from seesay.cli.filters import all_filter_options, describe, naming_options, nothing_found
-from seesay.cli.options import json_option, library_option, model_option, open_model, record
+from seesay.cli.options import json_option, library_option, model_option, open_model, page_file, record
 from seesay.cli.output import bar, echo_error, echo_json, echo_note, echo_paths, echo_wrote, short
 from seesay.library.search.filters import Filters
 from seesay.system.chinese import is_chinese
@@ -105,7 +105,9 @@ view_options = record(
         click.option("--scores", is_flag=True, help="Show cosines, too."),
         click.option("--paths", "only_paths", is_flag=True, help="Print only paths, one a line, for pipes."),
         click.option("-0", "null", is_flag=True, help="With --paths: end each with a null character, for xargs -0."),
-        click.option("--html", metavar="FILE", type=click.Path(), help="Also write a page with the pictures found."),
+        click.option(
+            "--html", metavar="FILE", type=click.Path(), callback=page_file, help="Also write a page with the pictures found."
+        ),
         json_option,
     ),
 )

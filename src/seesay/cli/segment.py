@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from seesay.cli.options import json_option, model_option, open_model, record
-from seesay.cli.output import bar, echo_json, echo_note, echo_wrote, short
+from seesay.cli.output import bar, echo_json, echo_note, echo_wrote, refuse_input, short
 from seesay.errors import InputError
 from seesay.system.paths import printable
 
@@ -86,6 +86,8 @@ def segment(image: str, labels: str, options: Options, model: str | None, as_jso
     if not names:
         raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
     options.check()
+    refuse_input(options.overlay, image)
+    refuse_input(options.mask, image)
     picture = read(image).image
     segmenter = segmenter_of(open_model(model, encodes=False), background=options.background, threshold=options.threshold)
     found = segmenter.segment(picture, names)

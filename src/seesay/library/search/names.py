@@ -104,11 +104,13 @@ def has_name(name: str, tag: str) -> tuple[str, list[object]]:
     )
 
 
-def contents_named(key: str) -> tuple[str, list[object]]:
-    """SQL for the ids of contents whose own name, or a folder's name, has exactly this key, and its values; by index."""
+def contents_named(key: str, tag: str) -> tuple[str, list[object]]:
+    """SQL for the ids of contents whose own name, or a folder's name, has exactly this key, or a tag that key, and its values;
+    by index."""
     inside = INSIDE.format(condition="key = ?")
     return (
         f"""{inside} SELECT content_id FROM files WHERE key = ? AND content_id IS NOT NULL
-            UNION SELECT content_id FROM files WHERE folder_id IN (SELECT id FROM inside) AND content_id IS NOT NULL""",
-        [key, key],
+            UNION SELECT content_id FROM files WHERE folder_id IN (SELECT id FROM inside) AND content_id IS NOT NULL
+            UNION SELECT content_id FROM tags WHERE key = ?""",
+        [key, key, tag],
     )

@@ -10,7 +10,7 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.library.search.background import NEAREST, corrections, search_spec
 from seesay.library.search.encode import EncodedQuery, PartVectors, encode_query
-from seesay.library.search.filters import EVERYTHING, Filters
+from seesay.library.search.filters import EVERYTHING, Filters, tag_key
 from seesay.library.search.names import contents_named, name_key
 from seesay.library.search.query import Part, Query
 from seesay.library.search.ranking import RANK_CURSOR, Box, Candidates, Mark, Ranking, Sort
@@ -231,11 +231,11 @@ def _with_names(filters: Filters, parts: Sequence[Part]) -> Filters:
 
 
 def _named(store: Store, space: Space, words: str) -> np.ndarray:
-    """Vector ids (N,) of the pictures whose own name, or the name of a folder above them, is just these words."""
+    """Vector ids (N,) of the pictures whose own name, that of a folder above them, or a tag is just these words."""
     key = name_key(words)
     if not key:
         return np.empty(0, dtype=np.int64)
-    sql, values = contents_named(key)
+    sql, values = contents_named(key, tag_key(words))
     rows = store.db.execute(  # CROSS JOIN: from the few names to their vectors, or SQLite reads all vectors of the space
         f"""SELECT v.id FROM ({sql}) x CROSS JOIN items i ON i.content_id = x.content_id
             CROSS JOIN vectors v ON v.item_id = i.id AND v.space = ?""",
