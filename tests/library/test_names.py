@@ -79,6 +79,10 @@ def test_words_that_are_a_name_come_first_and_say_so(library: Library) -> None:
     assert [hit.named for hit in folder] == [True, True, False, False, False]
     assert [hit.named for hit in library.search("婚礼")][:2] == [True, False]
     assert not any(hit.named for hit in library.search("mallorca"))  # only a part of it
+    (picture,) = (hit.path for hit in hits if hit.name == "screenshot.png")
+    library.tags.add("Rex", picture)
+    tagged = library.search("rex")
+    assert (tagged[0].name, [hit.named for hit in tagged]) == ("screenshot.png", [True, False, False, False, False])
     pages, cursor = [], None
     while page := library.search("mallorca 2019", n=1, cursor=cursor):
         pages.append(page[0].id)
