@@ -24,7 +24,7 @@ class Hit(ItemFacts):
 
     relevance: probability in 0..1 that a picture shows what a query in words asks for; likely: whether it is above the query's
     threshold (relevance.py). Both None for other queries. box: x0 y0 x1 y1 in pixels, the part of the picture that is nearer to
-    the words than the whole (`index --regions`). named: the words are the name of the file or of a folder above it.
+    the words than the whole (`index --regions`). named: the words are the name of the file, of a folder above it or of a tag.
     """
 
     score: float | None
