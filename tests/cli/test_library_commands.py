@@ -171,7 +171,8 @@ def test_what_could_mislead_is_said(run: Run, album: Path, tmp_path: Path) -> No
     (english / "config.json").write_text(json.dumps(config | {"languages": ["en"]}), encoding="utf-8")
     assert "not made for Chinese" in run("search", "海边日落", "--model", english).err
     assert "not made for Chinese" not in run("search", "海边日落").err
-    page = run("search", "red", "--html", album)
+    (tmp_path / "folder.html").mkdir()
+    page = run("search", "red", "--html", tmp_path / "folder.html")
     assert (page.code, "cannot write the page to" in page.err) == (2, True)
     assert len(page.out.splitlines()) >= 5  # the hits are shown all the same
     again = run("forget", album / "red")

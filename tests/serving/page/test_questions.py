@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from seesay.errors import MissingCapability
 from seesay.library import Library
@@ -288,7 +288,14 @@ def test_every_message_is_there_in_both_languages(visit: Visit) -> None:
 
 def test_a_server_that_takes_too_long_is_told_in_words(visit: Visit, bundled: Model, examples: Path) -> None:
     with serve_library(bundled, examples, deadline_s=0.01) as slow:
-        page = visit(address=slow.address, quiet=False, locale="zh-CN")
+        page = visit(quiet=False, locale="zh-CN")
+
+        def slowly(route: Route) -> None:
+            """Asks the slow server, which could not show the page in time."""
+            headers = {name: value for name, value in route.request.headers.items() if name == "content-type"}
+            route.fulfill(response=route.fetch(url=f"{slow.address}/v1/explain", headers=headers))
+
+        page.route("**/v1/explain", slowly)
         page.locator(".open").first.click()
         page.locator(".where input").fill("一只狗")
         page.keyboard.press("Enter")
