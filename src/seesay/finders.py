@@ -9,6 +9,7 @@ import numpy as np
 from seesay.errors import MissingCapability
 from seesay.model import Model, load
 from seesay.models.regions import Regions
+from seesay.models.tower_config import COMMANDS
 
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
@@ -104,6 +105,6 @@ def _found_by(model: Model, wanted: Literal["boxes", "masks"]) -> bool:
     """Whether the model was trained to find these. Raises MissingCapability where it was trained to find the others."""
     finds = None if model.config.image is None else model.config.image.finds
     if finds not in (None, wanted):
-        command = {"boxes": "detect", "masks": "segment"}[finds]
+        command = COMMANDS[finds]
         raise MissingCapability(f"{model.name!r} is a model that finds {finds}, not {wanted}; use it with: seesay {command}")
     return finds == wanted

@@ -40,7 +40,8 @@ def test_prompt_says_what_is_shown_in_both_languages(run: Run, pizza: Path, bund
     for language, word in (("en", "pizza"), ("zh", "萨")):
         document = json.loads(run("prompt", pizza, "--language", language, "--json").out)
         assert word in document["prompt"]
-        assert [phrase["text"] in document["prompt"] for phrase in document["phrases"]]
+        assert document["phrases"]
+        assert all(phrase["text"] in document["prompt"] for phrase in document["phrases"])
         assert document["cosine"] == pytest.approx(float(bundled.similarity(pizza, document["prompt"])[0, 0]), abs=2e-5)
         assert document["steps"] == sorted(document["steps"])
         assert document["tokens"] < document["context"] == 256

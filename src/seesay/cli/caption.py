@@ -1,7 +1,7 @@
 """`seesay caption`: writes a sentence for each picture into a table."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
@@ -13,10 +13,10 @@ from seesay.cli.captions import CaptionBank
 from seesay.cli.language import language_code
 from seesay.cli.options import json_option, library_option, model_option, open_model
 from seesay.cli.output import echo_failures, echo_json, failures_json, short
+from seesay.cli.pictures import Pictures
 from seesay.cli.progress import progress_bar
 from seesay.errors import InputError, UnreadableImage
 from seesay.library.indexing.report import Failure
-from seesay.system.paths import is_url
 from seesay.tasks.interrogation.bank import LANGUAGES, phrase_bank
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ def caption(
         raise click.UsageError(_("Give files and folders, or --library, not both."))
     bank = None if captions is None else CaptionBank.read(captions)
     opened = open_model(model)
-    failed: list[Failure] = []
+    pictures = Pictures.given(inputs)
+    if not inputs:
+        _check_library(library, opened)  # before there is a table
+    failed = pictures.failed
     with _table(Path(output), opened.space_id) as (stream, done):
-        paths = _paths(inputs, failed) if inputs else []
-        todo = [path for path in paths if os.fsencode(path) not in done]
+        todo = [path for path in pictures.paths if os.fsencode(path) not in done]
         vectors = zip(todo, opened.each_image(todo), strict=True) if inputs else _library_vectors(library, opened, done)
         with _writer(opened, bank, language or language_code(), quiet=as_json) as write:
             written = _fill(stream, opened.space_id, vectors, write, failed, len(todo), quiet=as_json)
@@ -114,27 +116,18 @@ def _table(file: Path, space_id: str) -> Iterator[tuple[BinaryIO, set[bytes]]]:
         yield stream, {row[0] for row in rows}
 
 
-def _paths(inputs: Sequence[str], failed: list[Failure]) -> list[str]:
-    """The pictures among files, URLs and folders, each once. Adds to `failed`."""
-    from seesay.library.indexing.crawl import Crawl
-
-    found: list[str] = []
-    for path in inputs:
-        if not is_url(path) and os.path.isdir(path):
-            crawl = Crawl(path)
-            found += [os.path.join(path, file.path) for file in crawl]
-            failed += crawl.blind
-        else:
-            found.append(path)
-    return list(dict.fromkeys(found))
-
-
-def _library_vectors(folder: str | None, model: "Model", done: set[bytes]) -> Vectors:
-    """The library's pictures, with the vectors that it holds: no file is opened. Raises LibraryError."""
+def _check_library(folder: str | None, model: "Model") -> None:
     from seesay.library import Library
 
     with Library(folder, model) as library:
         library.check_exists()
+
+
+def _library_vectors(folder: str | None, model: "Model", done: set[bytes]) -> Vectors:
+    """The library's pictures, with the vectors that it holds: no file is opened."""
+    from seesay.library import Library
+
+    with Library(folder, model) as library:
         for name in library.browse(sort="name").ids:
             picture, vector = library.item(name), library.vector(name)
             if picture is None or os.fsencode(picture.files[0].path) in done:

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from gettext import gettext as _
@@ -14,6 +13,7 @@ import numpy as np
 
 from seesay.cli.options import json_option, load_options, open_model
 from seesay.cli.output import echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
+from seesay.cli.pictures import Pictures
 from seesay.cli.predictions import (
     Calibrated,
     Prediction,
@@ -28,7 +28,7 @@ from seesay.cli.rule import WEAK, Rule, rule_options
 from seesay.cli.sorting import Sorting, sort, sorting_options
 from seesay.errors import InputError, UnreadableImage
 from seesay.library.indexing.report import Failure
-from seesay.system.paths import is_url, printable
+from seesay.system.paths import printable
 from seesay.tasks.clips import each_clip
 from seesay.tasks.zero_shot import Classifier, none_of_these
 
@@ -69,7 +69,8 @@ def classify(
         raise click.UsageError(_("--csv, --sort-into and --calibrate take one model."))
     if as_csv and as_json:
         raise click.UsageError(_("Choose one of --csv and --json."))
-    paths, failed, skipped = _pictures(images)
+    pictures = _pictures(images)
+    paths, failed, skipped = pictures.paths, pictures.failed, pictures.skipped
     predictions = [_predict(model, paths, rule, quiet=as_json or as_csv) for model in chosen]
     failed += {failure.path: failure for one in predictions for failure in one.failed}.values()
     document: dict[str, object] = {"labels": rule.shown, **models_json(predictions, multi=rule.multi)}
@@ -87,25 +88,13 @@ def classify(
     return 1 if failed else 0
 
 
-def _pictures(images: Sequence[str]) -> tuple[list[str], list[Failure], Counter[str]]:
-    """The pictures that files, URLs and folders name, each once; folders that cannot be read; counts of what is not read."""
-    from seesay.library.indexing.crawl import Crawl
-
-    paths: list[str] = []
-    failed: list[Failure] = []
-    skipped: Counter[str] = Counter()
-    for image in images:
-        if is_url(image) or not os.path.isdir(image):
-            paths.append(image)
-            continue
-        crawl = Crawl(image)
-        paths += [os.path.join(image, file.path) for file in crawl]
-        failed += crawl.blind
-        skipped.update(crawl.by_kind())
-    if not paths and not failed:
-        echo_skipped(skipped)
+def _pictures(images: Sequence[str]) -> Pictures:
+    """The pictures that files, URLs and folders name. Raises InputError where there is none at all."""
+    pictures = Pictures.given(images)
+    if not pictures.paths and not pictures.failed:
+        echo_skipped(pictures.skipped)
         raise InputError(_("no picture was found in {folders}").format(folders=", ".join(map(printable, images))))
-    return list(dict.fromkeys(paths)), failed, skipped
+    return pictures
 
 
 def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool) -> Predictions:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from gettext import gettext as _
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seesay.cli.drawing import check_drawing, write_drawing
+from seesay.cli.labels import required_labels
 from seesay.cli.options import json_option, model_option, open_model, record
 from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, refuse_input, short
 from seesay.cli.progress import progress_bar
@@ -42,11 +43,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """A picture's boxes, best first. size: its width and height."""
+    """A picture's boxes, best first. size: its width and height. picture: kept where it is the only one, and may be drawn."""
 
     path: str
     size: tuple[int, int]
     boxes: "Detections"
+    picture: "Image.Image | None"
 
     def rows(self) -> Iterator[tuple[list[float], float, int]]:
         """Each box with its score and the index of its label."""
@@ -112,12 +114,9 @@ def detect(
     names = _names(labels, like)
     if overlay is not None and len(images) > 1:
         raise click.UsageError(_("-o draws one picture, got {count}; run the command for each").format(count=len(images)))
-    if overlay is not None:
-        from seesay.render.boxes import format_of
-
-        format_of(Path(overlay))  # which fails before the long work, not after it
-    for output in (overlay, coco):
-        refuse_input(output, *images)
+    inputs = images if like is None else (*images, like)
+    check_drawing(overlay, *inputs)
+    refuse_input(coco, *inputs)
     search = _search(_opened(model), names, like)
     found, failed = _detect(images, search.look, wanted.of(search.selection))
     if as_json:
@@ -131,7 +130,7 @@ def detect(
     if coco is not None:
         _write_coco(Path(coco), found, names)
     if overlay is not None and found:
-        _draw(Path(overlay), found[0], names)
+        _draw(overlay, found[0], names)
     return 1 if failed else 0
 
 
@@ -148,10 +147,7 @@ def _names(labels: str | None, like: str | None) -> list[str]:
         raise click.UsageError(_('say what to look for, by words or by a picture: --labels "cat,dog,owl" or --like mug.jpg'))
     if like is not None:
         return [os.path.basename(like)]
-    names = list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels or "") if label.strip()))
-    if not names:
-        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
-    return names
+    return required_labels(labels or "")
 
 
 def _search(detector: "Detector", labels: list[str], like: str | None) -> Search:
@@ -181,7 +177,8 @@ def _detect(
         for done, path in enumerate(images, start=1):
             try:
                 picture = read(path).image
-                found.append(Found(path, picture.size, select(look(picture), selection)))
+                boxes = select(look(picture), selection)
+                found.append(Found(path, picture.size, boxes, picture if len(images) == 1 else None))
             except UnreadableImage as fault:
                 failed.append(Failure(path, fault.reason))
             if progress is not None:
@@ -215,12 +212,9 @@ def _write_coco(file: Path, found: list[Found], labels: list[str]) -> None:
     echo_wrote(file)
 
 
-def _draw(file: Path, found: Found, labels: list[str]) -> None:
-    from seesay.images.read import read
-    from seesay.render.boxes import draw_boxes, save
+def _draw(file: str, found: Found, labels: list[str]) -> None:
+    from seesay.render.boxes import draw_boxes
 
-    image, unknown = draw_boxes(read(found.path).image, found.boxes, labels)
-    save(image, file)
-    if unknown:
-        echo_note(_("no font here has {letters}; the picture shows boxes for them").format(letters=unknown[:10]))
-    echo_wrote(file)
+    assert found.picture is not None
+    image, unknown = draw_boxes(found.picture, found.boxes, labels)
+    write_drawing(image, file, unknown)

@@ -1,13 +1,13 @@
 """`seesay explain`: shows for which parts of a picture a text fits it."""
 
 from gettext import gettext as _
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.options import json_option, model_option, open_model
-from seesay.cli.output import echo_json, echo_wrote, refuse_input, short
+from seesay.cli.output import echo_json, short
 
 if TYPE_CHECKING:
     from seesay.tasks.explanation import Way
@@ -29,23 +29,19 @@ if TYPE_CHECKING:
 def explain(image: str, text: str, overlay: str | None, way: "Way", model: str | None, as_json: bool) -> int:
     """Show for which parts of a picture (file or URL) a text fits it, as a heat map."""
     from seesay.images.read import read
-    from seesay.render.boxes import format_of, save
     from seesay.tasks.explanation import explain as explained
 
     if not text.strip():
         raise click.UsageError(_("TEXT is empty; write what the picture is to be explained by."))
     if overlay is None and not as_json:
         raise click.UsageError(_("Say where to draw the heat map, -o FILE, or ask for its numbers, --json."))
-    if overlay is not None:
-        format_of(Path(overlay))  # which fails before the long work, not after it
-        refuse_input(overlay, image)
+    check_drawing(overlay, image)
     picture = read(image).image
     found = explained(open_model(model), picture, text, way)
     if overlay is not None:
         from seesay.render.heat import draw_heat
 
-        save(draw_heat(picture, found.heat), Path(overlay))
-        echo_wrote(overlay)
+        write_drawing(draw_heat(picture, found.heat), overlay)
     if as_json:
         heat = [[round(value, 5) for value in row] for row in found.heat.tolist()]
         size = [picture.width, picture.height]

@@ -21,6 +21,19 @@ MOST = 10_000  # labels
 MOST_BYTES = 10 * 2**20
 
 
+def listed(text: str) -> list[str]:
+    """The words of a list, each once. Commas of all kinds separate them."""
+    return list(dict.fromkeys(word.strip() for word in re.split("[,，、]", text) if word.strip()))
+
+
+def required_labels(text: str) -> list[str]:
+    """The labels of a list. Raises UsageError where there are none."""
+    labels = listed(text)
+    if not labels:
+        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
+    return labels
+
+
 def labels_of(labels: str | None, ready: str | None) -> tuple[Label, ...]:
     """The labels that --labels (a list or a file) or --set names. Raises UsageError, InputError."""
     if (labels is None) == (ready is None):

@@ -46,15 +46,16 @@ def learn(name: str, images: tuple[str, ...], box: Box | None, gallery: str | No
     Nothing is trained: the pictures' vectors are kept in a gallery, with which seesay identify compares others. A name that is
     there already gets these pictures in addition; a picture that it has is counted once.
     """
-    if box is not None and len(images) > 1:
-        raise click.UsageError(_("--box is a part of one picture; got {count} pictures.").format(count=len(images)))
+    pictures = Pictures.given(images)
+    count = max(len(images), len(pictures.paths))  # a folder holds many
+    if box is not None and count > 1:
+        raise click.UsageError(_("--box is a part of one picture; got {count} pictures.").format(count=count))
     from seesay.library.gallery import checked_name
 
     checked_name(name)
     opened = open_model(model)
     file = open_gallery(opened, gallery)
     file.counts()  # a gallery of another model is refused before anything is encoded
-    pictures = Pictures.given(images)
     examples, failed = _examples(opened, pictures, box, quiet=as_json)
     learned = file.learn(name, examples) if examples else None
     if as_json:

@@ -4,7 +4,8 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from gettext import gettext as _
 from gettext import ngettext
 from typing import NamedTuple
@@ -71,10 +72,11 @@ class Predictions:
     results: list[Prediction]
     failed: list[Failure]
     calibrated: Calibrated | None = None
-    by_path: dict[str, Prediction] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_path", {each.path: each for each in self.results})
+    @cached_property
+    def by_path(self) -> dict[str, Prediction]:
+        """The results by their pictures' paths."""
+        return {each.path: each for each in self.results}
 
     def to_json(self, *, multi: bool) -> dict[str, object]:
         """As `--json` prints it."""
@@ -104,10 +106,10 @@ def echo_predictions(one: Predictions) -> None:
     for each, name in zip(one.results, named, strict=True):
         sure = each.probabilities[each.best] if each.best is not None else (each.none or 0.0)
         click.echo(f"{sure:6.1%}  {bar(sure)}  {name}{' ' * (width - cell_len(name))}  {short(each.path)}")
-    echo_counts(one.results)
+    _echo_counts(one.results)
 
 
-def echo_counts(results: Sequence[Prediction]) -> None:
+def _echo_counts(results: Sequence[Prediction]) -> None:
     """Prints how many pictures each label fits, the most first."""
     counts = Counter(label for each in results for label in (each.fitting or (None,)))
     for label, count in sorted(counts.items(), key=lambda pair: (pair[0] is None, -pair[1])):

@@ -93,10 +93,7 @@ def prompt(
         answers.append(_answer(name, opened, vector, bank, mode, count, captions_bank, refine=refine, quiet=as_json))
     if as_json:
         documents = [_json(answer, mode) for answer in answers]
-        alone = len(answers) == 1
-        echo_json(
-            documents[0] if alone else {"models": [{"model": a.model, **d} for a, d in zip(answers, documents, strict=True)]}
-        )
+        echo_json(documents[0] if len(documents) == 1 else {"models": documents})
         return 0
     for answer in answers:
         if len(answers) > 1:

@@ -1,6 +1,5 @@
 """`seesay segment`: says which of some labels each pixel of a picture shows."""
 
-import re
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from seesay.cli.drawing import check_drawing, write_drawing
+from seesay.cli.labels import listed, required_labels
 from seesay.cli.options import json_option, model_option, open_model, record
-from seesay.cli.output import bar, echo_json, echo_note, echo_wrote, refuse_input, short
+from seesay.cli.output import bar, echo_json, echo_wrote, refuse_input, short
 from seesay.errors import InputError
 from seesay.system.paths import printable
 
@@ -25,23 +26,21 @@ class Options:
     """What the user says of how a picture is divided; None where nothing is said."""
 
     def __init__(self, background: str | None, threshold: float | None, overlay: str | None, mask: str | None) -> None:
-        self.background = None if background is None else _split(background)
+        self.background = None if background is None else listed(background)
         self.threshold = threshold
         self.overlay = None if overlay is None else Path(overlay)
         self.mask = None if mask is None else Path(mask)
 
-    def check(self) -> None:
-        """Raises InputError for files that cannot hold what they are for: before the long work, not after it."""
-        if self.overlay is not None:
-            from seesay.render.boxes import format_of
-
-            format_of(self.overlay)
+    def check(self, image: str) -> None:
+        """Raises InputError for files that cannot hold what they are for, UsageError for the picture's own: before the work."""
+        check_drawing(self.overlay, image)
         if self.mask is not None and self.mask.suffix.lower() != MASK:
             raise InputError(
                 _("a mask holds exact numbers, which {file} cannot: expected a file that ends in .png").format(
                     file=printable(str(self.mask))
                 )
             )
+        refuse_input(self.mask, image)
 
 
 @click.command()
@@ -82,12 +81,8 @@ def segment(image: str, labels: str, options: Options, model: str | None, as_jso
     from seesay.finders import segmenter_of
     from seesay.images.read import read
 
-    names = _split(labels)
-    if not names:
-        raise click.UsageError(_('--labels is empty; give words separated by commas, such as --labels "cat,dog,owl".'))
-    options.check()
-    refuse_input(options.overlay, image)
-    refuse_input(options.mask, image)
+    names = required_labels(labels)
+    options.check(image)
     picture = read(image).image
     segmenter = segmenter_of(open_model(model, encodes=False), background=options.background, threshold=options.threshold)
     found = segmenter.segment(picture, names)
@@ -97,10 +92,6 @@ def segment(image: str, labels: str, options: Options, model: str | None, as_jso
     else:
         _print(image, found)
     return 0
-
-
-def _split(labels: str) -> list[str]:
-    return list(dict.fromkeys(label.strip() for label in re.split("[,，、]", labels) if label.strip()))
 
 
 def _write(options: Options, picture: "Image.Image", found: "Segmentation") -> None:
@@ -114,10 +105,7 @@ def _write(options: Options, picture: "Image.Image", found: "Segmentation") -> N
         echo_wrote(options.mask)
     if options.overlay is not None:
         drawn, unknown = draw_segments(picture, found)
-        save(drawn, options.overlay)
-        if unknown:
-            echo_note(_("no font here has {letters}; the picture shows boxes for them").format(letters=unknown[:10]))
-        echo_wrote(options.overlay)
+        write_drawing(drawn, options.overlay, unknown)
 
 
 def _json(path: str, found: "Segmentation") -> dict[str, object]:
@@ -144,8 +132,8 @@ def _json(path: str, found: "Segmentation") -> dict[str, object]:
             }
         )
     height, width = found.mask.shape
-    none = round(float(1 - found.shares.sum()), 6)
-    return {"path": path, "labels": list(found.labels), "size": [width, height], "segments": segments, "none": abs(none)}
+    none = round(found.none, 6)
+    return {"path": path, "labels": list(found.labels), "size": [width, height], "segments": segments, "none": none}
 
 
 def _print(path: str, found: "Segmentation") -> None:
@@ -153,5 +141,4 @@ def _print(path: str, found: "Segmentation") -> None:
     for number in np.argsort(-found.shares, kind="stable"):
         share = float(found.shares[number])
         click.echo(f"  {share:6.1%}  {bar(share, 30)}  {found.labels[number]}")
-    none = float(1 - found.shares.sum())
-    click.echo(f"  {none:6.1%}  {bar(none, 30)}  " + _("none of them"))
+    click.echo(f"  {found.none:6.1%}  {bar(found.none, 30)}  " + _("none of them"))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from seesay.models.fields import BlockActivation
 from seesay.models.graph_builder import GraphBuilder
 
-# All scores of OWLv2's 3,601 tokens take 600 MB, several times over; of so many tokens some rows are computed at a time.
 # All scores of 3,601 tokens (OWLv2) at once take 600 MB, several times; of so many tokens some rows are computed at a time.
 MOST_ROWS = 2048
 CHUNK = 512

@@ -32,6 +32,11 @@ class Segmentation:
         counts = np.bincount(self.mask.ravel(), minlength=NONE + 1)[: len(self.labels)]
         return np.asarray(counts / self.mask.size)
 
+    @property
+    def none(self) -> float:
+        """The share of the picture that has no label."""
+        return float((self.mask == NONE).mean())
+
 
 class Segmenter(Protocol):
     """Divides a picture by labels. A trained model and the cells of a CLIP model's windows are used alike."""

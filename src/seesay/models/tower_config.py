@@ -85,10 +85,13 @@ class ImageTowerConfig(TowerConfig):
         return self.image_px // self.grid
 
 
+COMMANDS = {"boxes": "detect", "masks": "segment"}  # by what a model's tower finds
+
+
 def check_encodes(image: ImageTowerConfig | None, name: str) -> None:
     """Raises MissingCapability for a model whose tower finds things, where vectors of whole pictures are asked for."""
     if image is not None and image.finds is not None:
-        command = {"boxes": "detect", "masks": "segment"}[image.finds]
+        command = COMMANDS[image.finds]
         raise MissingCapability(
             f"{name!r} is a model that finds {image.finds}; its vectors are no space to search, index or classify in. "
             f"Use it with: seesay {command} --model {name}; for all else take a model that encodes (seesay models list)"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seesay.models.tower_config import COMMANDS
+
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
     from seesay.model import Model
@@ -27,6 +29,12 @@ def graph_files(model: "Model") -> list[str]:
     """The graphs that others exported and this model runs; empty for one that runs its own."""
     towers = [tower for tower in (model.config.image, model.config.text) if tower is not None]
     return list(dict.fromkeys(tower.exported.file for tower in towers if tower.exported is not None))
+
+
+def echo_finds(finds: str, file: object) -> None:
+    """Prints what a model was trained to find, and the command that it is for."""
+    command = COMMANDS[finds]
+    click.echo(_("finds          {finds}: seesay {command} --model {file}").format(finds=finds, command=command, file=file))
 
 
 def echo_pin(pinned: Mapping[str, object] | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.download import asked
-from seesay.cli.models.facts import catalog_json, echo_pin, folder_megabytes, graph_files, has_card, model_json
+from seesay.cli.models.facts import catalog_json, echo_finds, echo_pin, folder_megabytes, graph_files, has_card, model_json
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json
 
@@ -100,12 +100,7 @@ def _print_model(model: "Model") -> None:
         identity += _("graphs {graphs}, as others exported them: no torch, no training\n").format(graphs=", ".join(graphs))
     image = model.config.image
     if image is not None and image.finds is not None:
-        command = {"boxes": "detect", "masks": "segment"}[image.finds]
-        click.echo(
-            _("finds          {finds}: seesay {command} --model {file}").format(
-                finds=image.finds, command=command, file=model.folder or model.name
-            )
-        )
+        echo_finds(image.finds, model.folder or model.name)
     if has_card(model):
         _print_card(model.card, identity)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seesay.cli.language import translate
+from seesay.cli.models.facts import echo_finds
 from seesay.cli.models.overrides import override_options
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_error, echo_json
@@ -56,12 +57,7 @@ def _print(inspection: "Inspection") -> None:
         if tower:
             click.echo(f"{name:14} {_tower(tower)}")
     if inspection.finds:
-        command = {"boxes": "detect", "masks": "segment"}[inspection.finds]
-        click.echo(
-            _("finds          {finds}: seesay {command} --model {file}").format(
-                finds=inspection.finds, command=command, file=inspection.file
-            )
-        )
+        echo_finds(inspection.finds, inspection.file)
     if inspection.dim:
         click.echo(_("shared space   {dim} dimensions").format(dim=inspection.dim))
     if spec := inspection.preprocessing:

@@ -50,6 +50,6 @@ def _answer(found: Segmentation) -> SegmentAnswer:
         width=width,
         height=height,
         segments=segments,
-        none=round(max(0.0, 1 - float(found.shares.sum())), 6),
+        none=round(found.none, 6),
         mask="data:image/png;base64," + base64.b64encode(stream.getvalue()).decode(),
     )
