@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from seesay.errors import InputError
 from seesay.models.encoder import ImageEncoder
 from seesay.tasks.dense import WHOLE, picture_cells, window_boxes
+from seesay.tasks.masks import within
 
 HEAT_PX = 64  # longer side of a heat map; cells are coarser still
 SCALES = (WHOLE, 0.5)
@@ -42,9 +43,7 @@ def explain(encoder: ImageEncoder, picture: Image.Image, text: str, way: Way = "
     vector = encoder.encode_text([text])
     pixels = np.asarray(picture.convert("RGB"))
     (score,) = (encoder.encode_image([Image.fromarray(pixels)]) @ vector.T)[:, 0].tolist()
-    height, width = pixels.shape[:2]
-    shrink = min(1.0, HEAT_PX / max(height, width))
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    size = within((picture.height, picture.width), HEAT_PX)
     if way == "cells":
         cells = picture_cells(encoder, pixels, scales=SCALES)
         return Explanation(score, cells.maps(cells.cosines(vector), size)[:, :, 0])

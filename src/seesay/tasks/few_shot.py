@@ -71,11 +71,30 @@ class Gallery:
         chunks = [np.empty((0, len(self.names)), dtype=np.float32)]
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK]
-            scores = (part @ self.prototypes.T + self.nearest(part)) / 2
-            if self.texts is not None:
-                scores = scores + np.float32(WORDS) * (part @ self.texts.T)
-            chunks.append(scores.astype(np.float32))
+            chunks.append(self._scores(part, self.nearest(part)))
         return np.concatenate(chunks)
+
+    def _scores(self, images: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+        scores = (images @ self.prototypes.T + nearest) / 2
+        if self.texts is not None:
+            scores = scores + np.float32(WORDS) * (images @ self.texts.T)
+        return np.asarray(scores, dtype=np.float32)
+
+    def best_of_others(self) -> np.ndarray:
+        """The best score of each picture with another name than its own, (S,), of `MOST` pictures, evenly chosen.
+
+        A picture that two names share is left out.
+        """
+        best = [np.empty(0, dtype=np.float32)]
+        chosen = np.linspace(0, len(self.owners) - 1, min(MOST, len(self.owners))).astype(np.int64)
+        for start in range(0, len(chosen), CHUNK):
+            rows = chosen[start : start + CHUNK]
+            own = np.arange(len(rows)), self.owners[rows]
+            nearest = self.nearest(self.vectors[rows])
+            scores = self._scores(self.vectors[rows], nearest)
+            nearest[own] = scores[own] = -np.inf
+            best.append(scores.max(axis=1)[nearest.max(axis=1) < SAME])
+        return np.concatenate(best)
 
 
 @dataclass(frozen=True)
@@ -118,21 +137,12 @@ def calibration(gallery: Gallery, strangers: np.ndarray) -> Calibration:
     tells how alike different things of this kind are: a gallery of apples needs more than one of apples and cars. Fewer names
     are compared with the strangers. A picture that two names share is a stranger to neither and is left out. Raises InputError.
     """
-    best = _among_themselves(gallery) if len(gallery.names) >= ENOUGH_NAMES else np.empty(0, dtype=np.float32)
+    best = gallery.best_of_others() if len(gallery.names) >= ENOUGH_NAMES else np.empty(0, dtype=np.float32)
     if not len(best):
         if not len(strangers):
             raise InputError("expected pictures of strangers, got none")
         best = gallery.scores(strangers).max(axis=1)
     return Calibration(np.sort(best))
-
-
-def _among_themselves(gallery: Gallery) -> np.ndarray:
-    """The best score of each picture with another name than its own, (S,)."""
-    chosen = np.linspace(0, len(gallery.owners) - 1, min(MOST, len(gallery.owners))).astype(np.int64)
-    own = np.arange(len(chosen)), gallery.owners[chosen]
-    nearest, scores = gallery.nearest(gallery.vectors[chosen]), gallery.scores(gallery.vectors[chosen])
-    nearest[own] = scores[own] = -np.inf
-    return np.asarray(scores.max(axis=1)[nearest.max(axis=1) < SAME])
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from seesay.tasks.boxes import iou
+from seesay.tasks.boxes import nms
 from seesay.tasks.dense import window_boxes
 
 SCALES = (1.0, 0.6, 0.35)  # sides of windows, in shorter sides of the picture
@@ -61,8 +61,4 @@ def _root(parent: list[int], number: int) -> int:
 def merged(groups: Iterable[np.ndarray], threshold: float = ALIKE) -> np.ndarray:
     """Boxes of several groups as one array (N, 4), without those that overlap an earlier one by more than the threshold."""
     boxes = np.concatenate([np.empty((0, 4)), *groups])
-    kept: list[int] = []
-    for index in range(len(boxes)):
-        if not kept or iou(boxes[index][None], boxes[kept]).max() <= threshold:
-            kept.append(index)
-    return boxes[kept]
+    return np.asarray(boxes[nms(boxes, -np.arange(len(boxes)), threshold)])

@@ -14,7 +14,7 @@ from seesay.images.spec import ImageSpec
 from seesay.models.detector import Detections, Selection
 from seesay.models.encoder import RegionEncoder
 from seesay.models.regions import Regions
-from seesay.tasks.boxes import area, clipped, intersection, nms
+from seesay.tasks.boxes import area, clipped, iou, nms
 
 SELECTION = Selection(threshold=0.1, iou=None)
 LIKE = Selection(threshold=0.6, iou=None)  # of things like a picture's; overlaps are dropped before
@@ -115,9 +115,7 @@ def thing(regions: Regions) -> int:
     if regions.objectness is not None:
         return int(regions.objectness.argmax())
     whole = np.array([[0.0, 0.0, 1.0, 1.0]])
-    corners = regions.corners()
-    shared = intersection(whole, corners)[0]
-    overlap = np.divide(shared, 1 + area(corners) - shared)
+    overlap = iou(whole, regions.corners())[0]
     if not overlap.max() > 0:
         raise InputError("nothing was found in the example; give a picture of the thing to find, cut out closely")
     near = np.flatnonzero(overlap >= overlap.max() * NEAR_BEST)

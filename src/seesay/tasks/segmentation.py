@@ -7,21 +7,22 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError
-from seesay.models.encoder import Encoder, ImageEncoder
-from seesay.models.segmenter import MOST_LABELS, NONE, Segmentation
+from seesay.models.encoder import ImageEncoder
+from seesay.models.segmenter import NONE, Segmentation
 from seesay.models.vectors import normalize
 from seesay.system.chinese import is_chinese
 from seesay.tasks.dense import Cells, picture_cells
 from seesay.tasks.guided_filter import guided_filter
-from seesay.tasks.prompts import Templates, ensemble, filled, label_embeddings
+from seesay.tasks.masks import DETAIL_PX, check_count, segmentation, within
+from seesay.tasks.prompts import Templates, label_embeddings
 
 TEMPLATES = ("{}", "the {}", "part of a {}", "next to a {}", "in front of a {}", "{} in the background")
 TEMPLATES_ZH = ("{}", "这个{}", "{}的一部分", "{}旁边", "{}前面", "背景里的{}")
+BY_LANGUAGE = {"en": TEMPLATES, "zh": TEMPLATES_ZH}
 BACKGROUND = ("background", "sky", "ground", "wall", "grass", "tree", "water", "floor", "building", "person")
 BACKGROUND_ZH = ("背景", "天空", "地面", "墙", "草地", "树", "水", "地板", "建筑物", "人")
 ALIKE = 0.33  # cosine, without what all texts have in common, from which a background phrase is left out as one of the labels
 WORK_PX = 320  # longer side of the maps; more detail comes with the picture's edges
-DETAIL_PX = 2048  # longer side at which labels are chosen; the mask of a larger picture is enlarged
 RADIUS = 0.13  # of the guided filter, in shorter sides of the picture
 EPS = 1e-4  # of the guided filter
 
@@ -44,8 +45,8 @@ class CellSegmenter:
     """Divides a picture by the cells of overlapping windows, which are compared with labels and with a background
     (`tasks.dense`).
 
-    As in training-free segmentation with CLIP (Zhou, Loy and Dai 2022; Wang and others 2023). The defaults are those that did
-    best (docs/benchmarks.md). background: phrases for what no label says, but for those that are alike a label; None: those of
+    As in training-free segmentation with CLIP (Zhou, Loy and Dai 2022; Wang and others 2023); docs/benchmarks.md has what each
+    part of it adds. background: phrases for what no label says, but for those that are alike a label; None: those of
     the labels' language. contrast: how much of its mean over the picture the map of a text loses: with 1 every text is
     somewhere above it, with 0 a text that is near to all pictures is everywhere.
     """
@@ -73,14 +74,14 @@ class CellSegmenter:
     def embeddings(self, labels: Sequence[str]) -> np.ndarray:
         """Unit vectors of the labels, then of the background phrases that are unlike them, all without what they have in
         common. Raises InputError."""
-        if len(labels) > MOST_LABELS:
-            raise InputError(f"a mask holds at most {MOST_LABELS} labels, got {len(labels)}")
-        texts = _embeddings(self.encoder, labels, self.templates)
+        check_count(labels)
+        templates = BY_LANGUAGE if self.templates is None else self.templates
+        texts = label_embeddings(self.encoder, labels, templates)
         phrases = self.background
         if phrases is None:
             phrases = BACKGROUND_ZH if any(map(is_chinese, labels)) else BACKGROUND
         if phrases:
-            texts = np.concatenate([texts, _embeddings(self.encoder, phrases, self.templates)])
+            texts = np.concatenate([texts, label_embeddings(self.encoder, phrases, templates)])
             apart = normalize(texts - texts.mean(axis=0))
             alike = (apart @ apart[: len(labels)].T).max(axis=1) >= ALIKE  # labels are alike themselves
             alike[: len(labels)] = False
@@ -92,7 +93,7 @@ class CellSegmenter:
 
 def work_size(size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a picture -> that of its maps, in proportion."""
-    return _within(size, WORK_PX)
+    return within(size, WORK_PX)
 
 
 def choose(maps: np.ndarray, picture: Image.Image, labels: Sequence[str], choice: Choice) -> Segmentation:
@@ -103,11 +104,8 @@ def choose(maps: np.ndarray, picture: Image.Image, labels: Sequence[str], choice
         maps = guided_filter(guide, maps, max(1, round(RADIUS * min(maps.shape[:2]))), EPS)
     areas = np.bincount(maps.argmax(axis=2).ravel(), minlength=maps.shape[2]) / (maps.shape[0] * maps.shape[1])
     left = np.flatnonzero((areas >= choice.least_area) | (np.arange(maps.shape[2]) >= len(labels)))
-    best, probabilities = _best(maps, left, _within(size, DETAIL_PX))
-    best[(best >= len(labels)) | (probabilities < choice.threshold)] = NONE
-    sums, counts = (np.bincount(best.ravel(), weights, minlength=NONE + 1) for weights in (probabilities.ravel(), None))
-    mask = np.asarray(Image.fromarray(best).resize(picture.size, Image.Resampling.NEAREST))
-    return Segmentation(tuple(labels), mask, (sums / np.maximum(counts, 1))[: len(labels)].astype(np.float32))
+    best, probabilities = _best(maps, left, within(size, DETAIL_PX))
+    return segmentation(best, probabilities, labels, choice.threshold, picture)
 
 
 def _best(maps: np.ndarray, rows: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -121,17 +119,3 @@ def _best(maps: np.ndarray, rows: np.ndarray, size: tuple[int, int]) -> tuple[np
         total = total * np.exp(top - higher) + np.exp(logits - higher)
         top = higher
     return best, 1 / np.maximum(total, 1)
-
-
-def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """A size in proportion whose longer side is at most `longest`."""
-    shrink = min(1.0, longest / max(size))
-    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
-
-
-def _embeddings(encoder: Encoder, texts: Sequence[str], templates: Templates) -> np.ndarray:
-    """Texts -> (N, D) unit vectors; without templates with those of each text's own language."""
-    if templates is not None or not texts or isinstance(texts, str):
-        return label_embeddings(encoder, texts, templates)
-    prompts = [prompt for text in texts for prompt in filled([text], TEMPLATES_ZH if is_chinese(text) else TEMPLATES)]
-    return ensemble(encoder.encode_text(prompts), len(texts))

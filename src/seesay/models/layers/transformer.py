@@ -45,7 +45,7 @@ class Attention(nn.Module):
     def forward(self, queries: Tensor, x: Tensor, *, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """queries (B, Q, W) over tokens x (B, N, inputs) -> (B, Q, W); mask (B, 1, 1 or Q, N) bool, false where a token is
         hidden."""
-        q, k, v = (self._split(y) for y in (self.query(queries), self.key(x), self.value(x)))
+        q, k, v = (self.split(y) for y in (self.query(queries), self.key(x), self.value(x)))
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)  # (B, heads, Q, W / heads)
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -53,7 +53,8 @@ class Attention(nn.Module):
         """Each token attending to itself only, which leaves its value."""
         return self.out(self.value(x))  # type: ignore[no-any-return]
 
-    def _split(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor) -> Tensor:
+        """Tokens (B, N, W) -> their parts by head."""
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, heads, N, W / heads)
 
 

@@ -17,8 +17,7 @@ def hubs(phrases: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Phrases (N, D), neutral pictures or phrases (R, D), unit vectors -> (N,): the mean cosine with all references.
 
     A phrase that is near to all is near to any picture (a hub, Radovanovic et al. 2010). CSLS (Conneau et al. 2018) takes the
-    mean over the nearest references only. Here those are the phrase's own paraphrases, and to subtract them cost precision:
-    54.6 instead of 57.9 % of the words of five phrases (400 photos of Flickr8k's train part, bundled model).
+    mean over the nearest references only, which here are the phrase's own paraphrases.
     """
     return np.asarray(phrases @ reference.mean(axis=0), dtype=np.float32)
 

@@ -34,13 +34,8 @@ def patch_features(block: Block, x: Tensor, mode: DenseMode) -> Tensor:
 
 def _alike(attention: Attention, tokens: Tensor, *projections: Literal["query", "key"]) -> Tensor:
     """Attention of tokens (B, N, W) to those whose projection is like their own, the sum over projections."""
-    batch, length, width = tokens.shape
-
-    def heads(y: Tensor) -> Tensor:
-        return y.view(batch, length, attention.heads, -1).transpose(1, 2)
-
-    value = heads(attention.value(tokens))
+    value = attention.split(attention.value(tokens))
     layers = {"query": attention.query, "key": attention.key}
-    projected = [heads(layers[name](tokens)) for name in projections]
+    projected = [attention.split(layers[name](tokens)) for name in projections]
     mixed = [F.scaled_dot_product_attention(own, own, value) for own in projected]
-    return attention.out(sum(mixed[1:], mixed[0]).transpose(1, 2).reshape(batch, length, width))  # type: ignore[no-any-return]
+    return attention.out(sum(mixed[1:], mixed[0]).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]

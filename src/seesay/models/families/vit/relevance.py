@@ -15,10 +15,7 @@ from seesay.models.layers.transformer import Block
 def attended(block: Block, x: Tensor) -> tuple[Tensor, Tensor]:
     """A pre-norm block over tokens (B, N, W) -> its output, and its attention (B, heads, N, N), from which it is made."""
     attention, tokens = block.attention, block.norm1(x)
-    q, k, v = (
-        layer(tokens).view(*x.shape[:2], attention.heads, -1).transpose(1, 2)
-        for layer in (attention.query, attention.key, attention.value)
-    )
+    q, k, v = (attention.split(layer(tokens)) for layer in (attention.query, attention.key, attention.value))
     weights = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(dim=-1)
     x = x + block.scale1(attention.out((weights @ v).transpose(1, 2).flatten(2)))
     return x + block.scale2(block.mlp(block.norm2(x))), weights
