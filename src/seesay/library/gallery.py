@@ -17,7 +17,7 @@ from seesay.library.library import default_path
 from seesay.library.search.filters import tag_key, tag_name
 from seesay.library.storage.schema import GALLERY
 from seesay.system.paths import absolute
-from seesay.tasks.few_shot import Gallery
+from seesay.tasks.few_shot import Gallery, from_examples
 
 T = TypeVar("T")
 APPLICATION_ID = 0x53656547  # "SeeG": distinguishes our files from those of other programs
@@ -84,10 +84,7 @@ class GalleryFile:
             raise NoNames(
                 f"the gallery {self.file} has no names yet. Teach one with: seesay learn NAME IMAGE...; another file: --gallery"
             )
-        names = dict.fromkeys(name for name, _, _ in rows)
-        numbers = {name: number for number, name in enumerate(names)}
-        owners = np.array([numbers[name] for name, _, _ in rows], dtype=np.int64)
-        return Gallery(tuple(names), np.stack([self._vector(*row) for row in rows]), owners)
+        return from_examples([name for name, _, _ in rows], np.stack([self._vector(*row) for row in rows]))
 
     def learn(self, name: str, examples: Iterable[Example]) -> Learned:
         """Adds pictures to a name, which is made where it is new; a picture that the name has is counted once.

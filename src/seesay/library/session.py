@@ -12,7 +12,6 @@ from seesay.errors import LibraryError, NoLibrary, SpaceMismatch
 from seesay.library.search.background import (
     Background,
     PhraseStatistics,
-    file_state,
     measure,
     neutral_phrases,
     phrase_key,
@@ -24,7 +23,9 @@ from seesay.library.storage.rows import Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
 from seesay.library.vectors.index import Kind, VectorIndex, VectorView
+from seesay.library.vectors.sync import Source
 from seesay.library.vectors.view import ArrayView, Vectors
+from seesay.system.files import file_state
 
 if TYPE_CHECKING:
     from seesay.model import Model
@@ -111,18 +112,23 @@ class Session:
             self._cache.indexes[space.token] = open_index(self.store.vector_folder(space), space.dim)
         return self._cache.indexes[space.token]
 
-    @property
-    def region_index(self) -> VectorIndex:
-        """The vector index of the pictures' windows."""
-        space = self.space
-        key = f"{space.token}/regions"
+    @cached_property
+    def regions(self) -> RegionRows:
+        """The windows of pictures in the database."""
+        return RegionRows(self.store.db)
+
+    def region_vectors(self) -> Vectors | None:
+        """All windows: those of their index, and those that the database has beyond it; None where there are none."""
+        if not self.regions.last_vector_id():
+            return None
+        key = f"{self.space.token}/regions"
         if key not in self._cache.indexes:
-            self._cache.indexes[key] = open_index(self.store.vector_folder(space) / "regions", space.dim)
-        return self._cache.indexes[key]
+            self._cache.indexes[key] = open_index(self.store.region_folder(self.space), self.space.dim)
+        return self._with_newest(self._indexed(self._cache.indexes[key], self.regions, "image"), self.regions, "image")
 
     def region_owners(self) -> tuple[np.ndarray, np.ndarray]:
         """(rows of windows, vector ids of their pictures), both (N,) int64, rows ascending; some may be deleted by now."""
-        rows, token = RegionRows(self.store.db), self.space.token
+        rows, token = self.regions, self.space.token
         last = rows.last_vector_id()
         if token not in self._cache.owners or self._cache.owners[token][0] != last:
             self._cache.owners[token] = (last, *rows.owners(self.space))
@@ -130,20 +136,23 @@ class Session:
 
     def vectors(self, kind: Kind) -> Vectors:
         """All vectors of a kind: those of the index, and those that the database has beyond it."""
-        indexed = self._indexed(kind)
+        indexed = self._indexed(self.index, self.store, kind)
         if indexed.behind > HEAL_ROWS and self._synchronise():
-            indexed = self._indexed(kind)
+            indexed = self._indexed(self.index, self.store, kind)
+        return self._with_newest(indexed, self.store, kind)
+
+    def _with_newest(self, indexed: _Indexed, source: Source, kind: Kind) -> Vectors:
+        """The rows of an index, and those that its source has beyond it."""
         newest = None
         if indexed.behind:
-            rows = self.store.vectors_after(indexed.last_id, self.space)
-            newest = ArrayView.from_rows(rows, kind, self.space.dim)
+            newest = ArrayView.from_rows(source.vectors_after(indexed.last_id, self.space), kind, self.space.dim)
         return Vectors(indexed.view, newest if newest is not None and len(newest.ids) else None, indexed.generation)
 
-    def _indexed(self, kind: Kind) -> _Indexed:
-        """The rows of a kind in the index; none, where it is damaged or ahead of the database."""
-        state = self.index.state()
-        last = self.store.last_vector_id()  # read after the state: a writer that commits in between leaves the index behind
-        view = self.index.view(kind, state) if state.last_id <= last else None
+    def _indexed(self, index: VectorIndex, source: Source, kind: Kind) -> _Indexed:
+        """The rows of a kind in an index; none, where it is damaged or ahead of its source."""
+        state = index.state()
+        last = source.last_vector_id()  # read after the state: a writer that commits in between leaves the index behind
+        view = index.view(kind, state) if state.last_id <= last else None
         if view is None:
             return _Indexed(ArrayView.from_rows((), kind, self.space.dim), 0, state.generation, last)
         return _Indexed(view, state.last_id, state.generation, last - state.last_id)

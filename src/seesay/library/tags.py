@@ -16,6 +16,7 @@ from seesay.library.search.filters import EVERYTHING, Filters, tag_key, tag_name
 from seesay.library.session import Session
 from seesay.library.storage.reads import no_pictures
 from seesay.library.storage.rows import Selection
+from seesay.library.vectors.view import Vectors
 from seesay.system.paths import absolute
 from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
 from seesay.tasks.labels import Label, LabelLike, as_labels
@@ -131,9 +132,7 @@ def tag_by_rule(
             expected="more than 0 and at most 1",
             got=least,
         )
-    session.require_space()
-    session.store.require_pictures(filters.folder)
-    selection = session.store.select(filters, session.space, "image")
+    selection = _selection(session, filters)
     tags = [tag for tag in _likeliest(session, selection, list(spelled.values()), templates) if tag.probability >= least]
     return _tagged(session, selection, names, tags, dry_run=dry_run)
 
@@ -149,12 +148,10 @@ def tag_by_gallery(
     progress: "Progress | None",
 ) -> dict[str, list[Tagged]]:
     """As `Tags.by_gallery`."""
-    session.require_space()
-    session.store.require_pictures(filters.folder)
-    selection = session.store.select(filters, session.space, "image")
+    selection = _selection(session, filters)
     vectors = session.vectors("image")
-    ids = vectors.ids[np.isin(vectors.ids, selection.vectors, assume_unique=True)]
-    contents = selection.contents[np.searchsorted(selection.vectors, ids)].tolist()
+    positions, contents = _members(vectors, selection)
+    ids = vectors.ids[positions]
     tags = []
     for start in range(0, len(ids), CHUNK):
         chunk = slice(start, start + CHUNK)
@@ -165,6 +162,19 @@ def tag_by_gallery(
         if progress is not None:
             progress(min(start + CHUNK, len(ids)), len(ids))
     return _tagged(session, selection, gallery.names, tags, dry_run=dry_run)
+
+
+def _selection(session: Session, filters: Filters) -> Selection:
+    """The pictures that pass. Raises NoLibrary, SpaceMismatch, InputError."""
+    session.require_space()
+    session.store.require_pictures(filters.folder)
+    return session.store.select(filters, session.space, "image")
+
+
+def _members(vectors: Vectors, selection: Selection) -> tuple[np.ndarray, list[int]]:
+    """The positions of the selected ones among the vectors, and their contents."""
+    positions = np.flatnonzero(np.isin(vectors.ids, selection.vectors, assume_unique=True))
+    return positions, selection.contents[np.searchsorted(selection.vectors, vectors.ids[positions])].tolist()
 
 
 def _tagged(
@@ -192,9 +202,8 @@ def _likeliest(session: Session, selection: Selection, labels: list[Label], temp
     model, vectors = session.model, session.vectors("image")
     classifier = Classifier.of(model, labels, templates)
     hubs = session.phrase_statistics(vectors).hubs
-    mask = np.isin(vectors.ids, selection.vectors, assume_unique=True)
-    ids, hubs = vectors.ids[mask], hubs[mask]
-    contents = selection.contents[np.searchsorted(selection.vectors, ids)].tolist()
+    positions, contents = _members(vectors, selection)
+    ids, hubs = vectors.ids[positions], hubs[positions]
     tags = []
     for start in range(0, len(ids), CHUNK):
         chunk = slice(start, start + CHUNK)

@@ -1,6 +1,5 @@
 """`TaughtNames`: the gallery beside the server's library, kept in memory until its file changes."""
 
-import os
 import threading
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from seesay.library.gallery import GalleryFile
 from seesay.library.storage.schema import GALLERY
 from seesay.library.strangers import stranger_vectors
 from seesay.model import Model
+from seesay.system.files import file_state
 from seesay.tasks.few_shot import Calibration, Gallery, calibration
 
 Taught = tuple[Gallery, Calibration]
@@ -27,7 +27,7 @@ class TaughtNames:
 
     def taught(self) -> Taught:
         """The gallery, and the scores of strangers in it. Raises NoNames, GalleryError."""
-        state = _state(self.file.file)
+        state = file_state(self.file.file)
         kept = self._kept
         if kept is None or kept[0] != state:
             gallery = self.file.read()
@@ -40,12 +40,3 @@ class TaughtNames:
             if self._strangers is None:
                 self._strangers = stranger_vectors(self.model)
         return calibration(gallery, self._strangers)
-
-
-def _state(file: Path) -> tuple[int, int, int] | None:
-    """A version of the file, which SQLite changes in place; None where there is none."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size

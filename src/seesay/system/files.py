@@ -98,3 +98,12 @@ def write_npz(file: Path, arrays: "Mapping[str, np.ndarray]") -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+def file_state(file: Path) -> tuple[int, int, int] | None:
+    """A version of a file, by which a change shows: inode, time and size; None where there is no file."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -46,7 +46,7 @@ def index_regions(store: Store, model: Model, space: Space, contents: list[int],
     pending = rows.pending(space, contents)
     paths = store.shown_paths([content for _, content, _ in pending])
     jobs = [(vector, paths[content], digest) for vector, content, digest in pending if content in paths]
-    index = open_index(store.vector_folder(space) / "regions", space.dim)
+    index = open_index(store.region_folder(space), space.dim)
     sync(index, rows, space)
 
     def cut(job: tuple[int, str, bytes]) -> Parts | None:

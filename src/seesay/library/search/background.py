@@ -11,7 +11,6 @@ each phrase's best picture stands out from phrases on its nearest pictures is th
 """
 
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -208,15 +207,6 @@ def _nearest(before: np.ndarray, cosines: np.ndarray, hubs: np.ndarray, spreads:
 def neutral_phrases() -> tuple[str, ...]:
     """The phrases of neutral.txt."""
     return tuple((Path(__file__).parent / "neutral.txt").read_text(encoding="utf-8").splitlines())
-
-
-def file_state(file: Path) -> tuple[int, int, int] | None:
-    """A version of a file that is replaced and never edited: inode, time and size; None where there is no file."""
-    try:
-        status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def search_spec(model: "Model") -> SearchSpec:

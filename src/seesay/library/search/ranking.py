@@ -178,9 +178,8 @@ class Ranking:
             if item is None or (item.facts.text is not None and item.facts.text in texts):
                 continue
             texts.add(item.facts.text or "")
-            hit = _hit(item, score, cursor(item.facts, rank, vector), self.filters.folder, self.mark(rank))
-            box = self.place(vector, item.facts)
-            hits.append(hit if box is None else replace(hit, box=box))
+            cursor_here, box = cursor(item.facts, rank, vector), self.place(vector, item.facts)
+            hits.append(_hit(item, score, cursor_here, self.filters.folder, self.mark(rank), box))
         return hits
 
     def _behind(self, candidates: Candidates, cursor: str) -> tuple[Candidates, set[str]]:
@@ -248,7 +247,7 @@ def _after(vectors: np.ndarray, order: np.ndarray, same: int, last: int | None, 
     return np.concatenate([order[:same][remaining], order[same:]])
 
 
-def _hit(item: LiveItem, score: float, cursor: str, folder: str | None, mark: Mark) -> Hit:
+def _hit(item: LiveItem, score: float, cursor: str, folder: str | None, mark: Mark, box: Box | None) -> Hit:
     """A hit with the file to show: one below the folder that can be seen now, if there is one."""
     paths = item.paths
     inside = [path for path in paths if folder is None or below(path, folder) is not None]
@@ -261,6 +260,7 @@ def _hit(item: LiveItem, score: float, cursor: str, folder: str | None, mark: Ma
         copies=copies,
         available=files[path],
         cursor=cursor,
+        box=box,
         **mark._asdict(),
         **vars(item.facts),
     )

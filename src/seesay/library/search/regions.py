@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seesay.library.storage.regions import MOST, RegionRows
-from seesay.library.vectors.view import ArrayView, Vectors
+from seesay.library.storage.regions import MOST
 
 if TYPE_CHECKING:
     from seesay.library.session import Session
@@ -27,43 +26,28 @@ class Lifted:
 
 def lifted(session: "Session", query: np.ndarray, ids: np.ndarray, cosines: np.ndarray) -> Lifted:
     """Cosines (N,) of pictures, by vector id (N,) ascending, with a query (D,) -> the same with those of their windows."""
-    vectors = _vectors(session)
-    if vectors is None:
+    vectors = session.region_vectors()
+    if vectors is None or not len(vectors.ids):
         return Lifted(cosines, {})
+    values = vectors.cosines(query)
+    starts = np.flatnonzero(np.diff(vectors.ids // MOST, prepend=-1))  # of each picture's windows, which follow one another
+    best = np.maximum.reduceat(values, starts)
+    at_best = np.flatnonzero(values == np.repeat(best, np.diff(starts, append=len(values))))
+    firsts = at_best[np.searchsorted(at_best, starts)]  # of equal ones the earlier
     rows, owners = session.region_owners()
-    at = np.flatnonzero(np.isin(vectors.ids // MOST, rows))
-    own = owners[np.searchsorted(rows, vectors.ids[at] // MOST)]
+    own_rows = vectors.ids[starts] // MOST
+    stored = np.isin(own_rows, rows)
+    best, firsts, own = best[stored], firsts[stored], owners[np.searchsorted(rows, own_rows[stored])]
     known = np.isin(own, ids)  # not those of a picture that is indexed at this moment
-    at, own = at[known], own[known]
-    if not len(at):
-        return Lifted(cosines, {})
-    positions, numbers, values = np.searchsorted(ids, own), vectors.ids[at] % MOST, vectors.cosines(query)[at]
-    order = np.lexsort((numbers, -values, positions))  # of each picture the nearest window first, of equal ones the earlier
-    firsts = order[np.unique(positions[order], return_index=True)[1]]
-    firsts = firsts[values[firsts] > cosines[positions[firsts]]]
+    best, firsts, positions = best[known], firsts[known], np.searchsorted(ids, own[known])
+    nearer = best > cosines[positions]
+    best, firsts, positions = best[nearer], firsts[nearer], positions[nearer]
     result = cosines.copy()
-    result[positions[firsts]] = (cosines[positions[firsts]] + values[firsts]) / 2
-    return Lifted(result, dict(zip(ids[positions[firsts]].tolist(), numbers[firsts].tolist(), strict=True)))
-
-
-def _vectors(session: "Session") -> Vectors | None:
-    """All windows: those of their index, and those that only the database has yet; None where there are none."""
-    source, space = RegionRows(session.store.db), session.space
-    last = source.last_vector_id()
-    if not last:
-        return None
-    index = session.region_index
-    state = index.state()
-    view = index.view("image", state) if state.last_id <= last else None
-    if view is None:
-        return Vectors(ArrayView.from_rows(source.vectors_after(0, space), "image", space.dim), None, state.generation)
-    if state.last_id == last:
-        return Vectors(view, None, state.generation)
-    newest = ArrayView.from_rows(source.vectors_after(state.last_id, space), "image", space.dim)
-    return Vectors(view, newest, state.generation)
+    result[positions] = (cosines[positions] + best) / 2
+    return Lifted(result, dict(zip(ids[positions].tolist(), (vectors.ids[firsts] % MOST).tolist(), strict=True)))
 
 
 def place(session: "Session", vector_id: int, number: int, width: int, height: int) -> tuple[float, float, float, float]:
     """The box of a picture's window in pixels: x0 y0 x1 y1."""
-    x0, y0, x1, y1 = (RegionRows(session.store.db).boxes(vector_id)[number] * [width, height, width, height]).tolist()
+    x0, y0, x1, y1 = (session.regions.boxes(vector_id)[number] * [width, height, width, height]).tolist()
     return round(x0, 1), round(y0, 1), round(x1, 1), round(y1, 1)

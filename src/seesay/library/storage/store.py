@@ -288,6 +288,10 @@ class Store(Reads):
         """The folder of the space's vector index and background."""
         return self.folder / "vectors" / space.token
 
+    def region_folder(self, space: Space) -> Path:
+        """The folder of the index of the pictures' windows."""
+        return self.vector_folder(space) / "regions"
+
     def put_waves(self, content: int, waves: bytes) -> None:
         """Stores the unrounded perceptual hash of a picture."""
         self.db.execute("UPDATE contents SET waves = ? WHERE id = ?", (waves, content))
