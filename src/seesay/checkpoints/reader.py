@@ -61,7 +61,7 @@ class Checkpoint:
         try:
             content = tokenizer_json(folder)
         except ModelError as error:
-            raise CheckpointError(f"{folder}: {error}") from None
+            raise CheckpointError(str(error)) from None
         self._check_tokenizer(content)
         return content
 

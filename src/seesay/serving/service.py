@@ -18,7 +18,7 @@ from seesay.serving.batching import Room
 from seesay.serving.encoding import ItemEncoder
 from seesay.serving.guard.keys import Keys
 from seesay.serving.health import HealthCheck
-from seesay.serving.joined_engine import JoinedEngine
+from seesay.serving.joined_engine import JoinedEngine, TimedEngine
 from seesay.serving.metrics import Metrics
 from seesay.serving.names import TaughtNames
 from seesay.serving.photos.charts import Charts
@@ -67,6 +67,10 @@ class Service:
         self.encoder.close()
         self.decoders.shutdown(wait=True)
         self.engine.close()
+
+    def timed(self, deadline: float) -> Model:
+        """The model, whose runs raise DeadlineExceeded from a deadline on."""
+        return self.model.with_engine(TimedEngine(self.engine, deadline))
 
     @contextlib.asynccontextmanager
     async def admitted(self, texts: int) -> AsyncIterator[float]:

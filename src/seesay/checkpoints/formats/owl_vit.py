@@ -58,7 +58,7 @@ TEXT_DEFAULTS = CLIP_TEXT_DEFAULTS | {"max_position_embeddings": 16, "pad_token_
 VISION_DEFAULTS = CLIP_VISION_DEFAULTS | {"image_size": 768}
 V2_VISION_DEFAULTS = VISION_DEFAULTS | {"patch_size": 16}
 PROCESSOR_DEFAULTS = {"size": 768, "do_center_crop": False, "resample": 3, "image_mean": CLIP_MEAN, "image_std": CLIP_STD}
-V2_PROCESSOR_DEFAULTS = PROCESSOR_DEFAULTS | {"size": 960, "resample": 2, "do_pad": True}
+V2_PROCESSOR_DEFAULTS = PROCESSOR_DEFAULTS | {"size": 960, "resample": 2}
 
 
 def describe(config: Mapping[str, Any], processor: Processor | None, name: str) -> Description:
@@ -109,7 +109,7 @@ def image_spec(processor: Processor, second: bool, faults: list[str]) -> ImageSp
     settings.pop("crop_size", None)
     settings["do_center_crop"] = False
     settings.pop("pad_size", None)
-    spec = squared(Processor(processor.file, settings), V2_PROCESSOR_DEFAULTS | {"do_pad": False}, faults)
+    spec = squared(Processor(processor.file, settings), V2_PROCESSOR_DEFAULTS, faults)
     return replace(spec, resize="corner")
 
 

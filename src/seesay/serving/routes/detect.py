@@ -11,7 +11,6 @@ from seesay.errors import InputError, LibraryError, PictureNotFound, UnreadableI
 from seesay.models.detector import Detections, Detector, Selection
 from seesay.serving import limits
 from seesay.serving.errors import fault_of
-from seesay.serving.joined_engine import TimedEngine
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.requests import DetectRequest, Thing
@@ -36,8 +35,7 @@ async def detect(request: DetectRequest, service: ServiceDep) -> DetectAnswer:
     await asyncio.to_thread(_check_length, service, prompts)
     images = len(request.images) * (2 * limits.DETECT_PROPOSALS + limits.DETECT_MAP_IMAGES)
     async with service.admitted(len(prompts) + images * limits.TEXTS_PER_IMAGE) as deadline:
-        engine = TimedEngine(service.engine, deadline)
-        detector = WindowDetector(service.model.with_engine(engine), proposals=limits.DETECT_PROPOSALS)
+        detector = WindowDetector(service.timed(deadline), proposals=limits.DETECT_PROPOSALS)
         selection = _selection(request, detector.selection)
         results = [await _detected(service, detector, selection, labels, *each) for each in enumerate(request.images)]
     return DetectAnswer(results=results)

@@ -5,7 +5,6 @@ import asyncio
 from fastapi import APIRouter
 
 from seesay.serving import limits
-from seesay.serving.joined_engine import TimedEngine
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.heat import ExplainAnswer, ExplainRequest
 from seesay.tasks.explanation import explain as explained
@@ -20,7 +19,6 @@ async def explain(request: ExplainRequest, service: ServiceDep) -> ExplainAnswer
     await asyncio.to_thread(service.encoder.check_length, [request.text], ("{}",))
     async with service.admitted(1 + limits.EXPLAIN_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")
-        model = service.model.with_engine(TimedEngine(service.engine, deadline))
-        found = await asyncio.to_thread(explained, model, picture, request.text, request.way)
+        found = await asyncio.to_thread(explained, service.timed(deadline), picture, request.text, request.way)
     heat = [[round(value, 5) for value in row] for row in found.heat.tolist()]
     return ExplainAnswer(width=picture.width, height=picture.height, score=round(found.score, 6), heat=heat)

@@ -9,7 +9,6 @@ from PIL import Image
 
 from seesay.models.segmenter import MOST_LABELS, Segmentation
 from seesay.serving import limits
-from seesay.serving.joined_engine import TimedEngine
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.masks import Segment, SegmentAnswer, SegmentRequest
@@ -30,9 +29,8 @@ async def segment(request: SegmentRequest, service: ServiceDep) -> SegmentAnswer
     await asyncio.to_thread(service.encoder.check_length, [*labels, *(request.background or ())], TEMPLATES)
     async with service.admitted(texts + limits.SEGMENT_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")
-        model = service.model.with_engine(TimedEngine(service.engine, deadline))
         choice = Choice(threshold=request.threshold)
-        segmenter = CellSegmenter(model, background=request.background, choice=choice)
+        segmenter = CellSegmenter(service.timed(deadline), background=request.background, choice=choice)
         return await asyncio.to_thread(lambda: _answer(segmenter.segment(picture, labels)))
 
 

@@ -91,11 +91,8 @@ class LearnAnswer(BaseModel):
 
 
 class PromptPhrase(BaseModel):
-    """A phrase of a prompt. score: what it was chosen by: its cosine with the picture (in a negative prompt, with the picture's
-    opposite), less what it has in common with anything."""
-
-    """A phrase of a prompt. score: what it was chosen by, its cosine less what it has in common with anything (in a
-    negative prompt with the picture's opposite). cosine: with the picture."""
+    """A phrase of a prompt. score: what it was chosen by, its cosine less what it has in common with anything (in a negative
+    prompt with the picture's opposite). cosine: with the picture."""
 
     text: str
     kind: str
