@@ -1,18 +1,18 @@
 // Who or what a picture shows, among the names that the server was taught; teaching it one, and forgetting one.
 
 import { button, el } from "./dom.js";
-import { call, get, post } from "./api.js";
+import { ApiError, call, get, post } from "./api.js";
+import { Question } from "./question.js";
 import { t } from "./words.js";
-import { faultLine, waiting } from "./where.js";
 
 let lists = 0; // of names, each with an id of its own
 
-export class Names {
+export class Names extends Question {
   // item: the picture as requests name it; canWrite: whether the server may store names; tag(tags): adds tags to the picture and
   // removes others, none where it is not the library's; has(tag): whether the picture has it; search(name): shows the pictures that have a name.
   constructor(item, { canWrite, tag, has, search }) {
+    super();
     Object.assign(this, { item, canWrite, tag, has, search });
-    this.says = el("div", { class: "says", role: "status" });
     this.known = el("datalist", { id: `names-${++lists}` });
     this.input = el("input", {
       "aria-label": t("teachName"),
@@ -50,21 +50,10 @@ export class Names {
     );
   }
 
-  stop() {
-    this.request?.abort();
-  }
-
-  // work(signal) returns what is to be said.
-  async run(work) {
-    this.stop();
-    const { signal } = (this.request = new AbortController());
+  // work(signal) returns the elements that tell the answer.
+  run(work) {
     if (this.says.contains(document.activeElement)) this.place.querySelector("button").focus(); // what had the focus goes
-    this.says.replaceChildren(waiting(t("comparingNames")));
-    try {
-      this.says.replaceChildren(...(await work(signal)));
-    } catch (fault) {
-      if (fault.name !== "AbortError") this.says.replaceChildren(faultLine(fault));
-    }
+    return super.run(t("comparingNames"), work);
   }
 
   // The names that there are, to be chosen from.
@@ -80,7 +69,7 @@ export class Names {
       threshold,
       results: [{ name, candidates, error }],
     } = await post("/v1/identify", { images: [this.item] }, { signal });
-    if (error) throw Object.assign(new Error(error.message), error);
+    if (error) throw new ApiError(undefined, error);
     return [
       el("p", {}, el("strong", { text: name === null ? t("noneFits") : t("probably", name) })),
       ...(name !== null && this.canWrite && this.tag && !this.has(name) ? [this.tagging(name)] : []),

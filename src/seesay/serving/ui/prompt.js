@@ -2,22 +2,22 @@
 
 import { button, copy, el } from "./dom.js";
 import { pause, post } from "./api.js";
+import { Question, waiting } from "./question.js";
 import { language, t } from "./words.js";
-import { faultLine, waiting } from "./where.js";
 
 const LANGUAGES = { en: "English", zh: "中文" };
 const PREPARING_MS = 3000,
   MOST_TIMES = 6; // that it is asked again while the server reads its phrases for the first time
 
-export class Prompt {
+export class Prompt extends Question {
   // item: the picture as requests name it.
   constructor(item) {
+    super();
     this.item = item;
     const codes = Object.keys(LANGUAGES).toSorted((a, b) => (b === language) - (a === language)); // the page's first
     this.buttons = codes.map(code =>
       button(LANGUAGES[code], () => this.ask(code), { class: "toggle", lang: code, "aria-pressed": "false" }),
     );
-    this.says = el("div", { class: "says", role: "status" });
     this.place = el(
       "section",
       { class: "prompt" },
@@ -27,20 +27,9 @@ export class Prompt {
     );
   }
 
-  stop() {
-    this.request?.abort();
-  }
-
-  async ask(code) {
-    this.stop();
-    const { signal } = (this.request = new AbortController());
+  ask(code) {
     for (const each of this.buttons) each.setAttribute("aria-pressed", String(each.lang === code));
-    this.says.replaceChildren(waiting(t("describing")));
-    try {
-      this.show(await this.written(code, signal));
-    } catch (fault) {
-      if (fault.name !== "AbortError") this.says.replaceChildren(faultLine(fault));
-    }
+    return this.run(t("describing"), async signal => this.told(await this.written(code, signal)));
   }
 
   async written(code, signal) {
@@ -56,9 +45,9 @@ export class Prompt {
     }
   }
 
-  show({ prompt, phrases, cosine, language: code }) {
+  told({ prompt, phrases, cosine, language: code }) {
     const note = el("span", { class: "quiet", role: "status" });
-    this.says.replaceChildren(
+    return [
       el("p", { class: "written", lang: code, text: prompt }),
       el(
         "p",
@@ -76,6 +65,6 @@ export class Prompt {
         ),
       ),
       el("p", { class: "quiet", text: t("promptFits", cosine) }),
-    );
+    ];
   }
 }

@@ -1,14 +1,16 @@
 // Where something is in a picture: a heat map and boxes for what a person types.
 
 import { button, el } from "./dom.js";
-import { post } from "./api.js";
+import { ApiError, post } from "./api.js";
 import { Overlay, percent } from "./overlay.js";
-import { errorMessage, t } from "./words.js";
+import { Question, faultLine, waiting } from "./question.js";
+import { t } from "./words.js";
 
-export class Where {
+export class Where extends Question {
   // item: the picture as requests name it; image: its <img>, to draw over.
   constructor(item, image) {
-    Object.assign(this, { item, overlay: new Overlay(image), found: [] });
+    super();
+    Object.assign(this, { item, overlay: new Overlay(image), has: {} });
     this.input = el("input", {
       "aria-label": t("whereIs"),
       placeholder: t("whereHint"),
@@ -20,7 +22,6 @@ export class Where {
     this.toggles = Object.keys(this.shown).map(name =>
       button(t(name === "heat" ? "heatMap" : "boxes"), () => this.toggle(name), { class: "toggle", hidden: true }),
     );
-    this.says = el("div", { class: "says", role: "status" });
     this.place = el(
       "section",
       { class: "where" },
@@ -42,11 +43,6 @@ export class Where {
     );
   }
 
-  // Ends what is under way.
-  stop() {
-    this.request?.abort();
-  }
-
   clear() {
     this.stop();
     this.wipe.hidden = true;
@@ -63,11 +59,9 @@ export class Where {
 
   async ask(text) {
     if (!text) return this.clear();
-    this.stop();
-    const { signal } = (this.request = new AbortController());
+    const signal = this.begin(t("looking", text));
     this.forgetFound();
     this.wipe.hidden = false;
-    this.says.replaceChildren(waiting(t("looking", text)));
     const lines = [];
     // One after the other: each is as much work as a hundred searches.
     for (const look of [this.explain, this.detect]) {
@@ -75,8 +69,7 @@ export class Where {
         lines.push(...(await look.call(this, text, signal)));
       } catch (fault) {
         if (fault.name === "AbortError") return;
-        const heatless = fault.code === "unsupported" && look === this.explain,
-          line = heatless ? el("p", { class: "quiet", text: t("noHeat") }) : faultLine(fault);
+        const line = this.faultLine(fault, look);
         if (!lines.some(each => each.textContent === line.textContent)) lines.push(line);
         if (fault.status === 0) break;
       }
@@ -85,6 +78,12 @@ export class Where {
       this.draw();
     }
     this.says.replaceChildren(...lines);
+  }
+
+  // A fault in words. What a person types can only be refused for its length.
+  faultLine(fault, look) {
+    if (fault.code === "unsupported" && look === this.explain) return el("p", { class: "quiet", text: t("noHeat") });
+    return fault.code === "invalid_request" ? el("p", { class: "note", text: t("tooLong") }) : faultLine(fault);
   }
 
   // The heat map; returns what it says.
@@ -113,7 +112,7 @@ export class Where {
     const {
       results: [result],
     } = await post("/v1/detect", { images: [this.item], labels: [text] }, { signal });
-    if (result.error) throw Object.assign(new Error(result.error.message), result.error);
+    if (result.error) throw new ApiError(undefined, result.error);
     const { boxes } = result;
     if (!boxes.length) return [el("p", { text: t("noBox", text) })];
     this.overlay.drawBoxes(boxes, result);
@@ -166,12 +165,3 @@ export class Where {
 // Where a point lies, in words; x and y from 0 to 1.
 const third = share => Math.min(2, Math.floor(3 * share));
 const spot = (x, y) => t("spots")[third(y)][third(x)];
-
-export const waiting = text => el("p", { class: "quiet working", text });
-
-// A fault in words. What a person types can only be refused for its length.
-export const faultLine = fault =>
-  el("p", {
-    class: "note",
-    text: fault.code === "invalid_request" ? t("tooLong") : errorMessage(fault),
-  });
