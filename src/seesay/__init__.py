@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seesay.compat.courses import CLIP
     from seesay.engines import Engine
     from seesay.errors import SeeSayError
+    from seesay.generation.conditioner import condition
     from seesay.library import Filters, Hit, IndexReport, Library
     from seesay.model import Model, load
     from seesay.testing import fake_model
@@ -33,6 +34,7 @@ __all__ = [
     "Model",
     "SeeSayError",
     "__version__",
+    "condition",
     "fake_model",
     "load",
 ]
@@ -46,6 +48,7 @@ _HOME = {
     "Library": "seesay.library",
     "Model": "seesay.model",
     "SeeSayError": "seesay.errors",
+    "condition": "seesay.generation.conditioner",
     "fake_model": "seesay.testing",
     "load": "seesay.model",
 }

@@ -30,7 +30,8 @@ SeeSayError
     └── PictureNotFound     its library holds no picture with this id
         └── PictureUnavailable  the picture is known, but its file is missing or unreadable now
 
-Warnings: SkippedInput (inputs left out with on_error="skip") and TruncatedText (texts cut to the model's context).
+Warnings: SkippedInput (inputs left out with on_error="skip"), TruncatedText (texts cut to the model's context) and
+UnusualPrompt (a generator may not draw what its prompt says).
 
 A message says what was expected, what came, and what to do next. It is for people; programs use the class and its fields.
 """
@@ -175,6 +176,10 @@ class SkippedInput(UserWarning):
 
 class TruncatedText(UserWarning):
     """Some texts are longer than the model's context and were truncated."""
+
+
+class UnusualPrompt(UserWarning):
+    """A generator may not draw what its prompt says: it is in a language that the text encoder hardly knows, or very long."""
 
 
 class ServerError(SeeSayError):

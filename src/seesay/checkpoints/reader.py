@@ -50,6 +50,19 @@ class Checkpoint:
         """The tensors' shapes by native names."""
         return native_shapes(self.weights, self.account)
 
+    def without_images(self) -> "Checkpoint":
+        """The text tower alone. Raises CheckpointError where there is none."""
+        if self.description.text is None:
+            raise CheckpointError(f"{self.path} has no text encoder: it is an image tower alone")
+        origins = {name: origin for name, origin in self.account.origins.items() if name.startswith("text.")}
+        config = self.folder_config
+        return replace(
+            self,
+            account=replace(self.account, origins=origins),
+            description=replace(self.description, image=None, image_spec=None),
+            folder_config=None if config is None else replace(config, image=None, image_spec=None),
+        )
+
     def tokenizer(self) -> bytes | None:
         """The tokenizer.json; None for an image tower alone, and where a text tower comes without a vocabulary."""
         name = self.description.tokenizer

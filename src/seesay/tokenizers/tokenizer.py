@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,33 @@ class Tokenizer:
         """The text of ids. Ids of no piece are left out; pieces that end a word (CLIP's </w>) are followed by a space."""
         return str(self._backend.decode(list(map(int, ids)), skip_special_tokens=True)).replace("</w>", " ").strip()
 
+    def words(self, text: str) -> list[tuple[int, ...]]:
+        """The ids of a text, word by word: nothing around it, nothing cut off its end."""
+        try:
+            first = self._backend.encode(self._clean(text), add_special_tokens=False)
+        except Exception as error:
+            raise ModelError(f"the vocabulary cannot cut these texts: {error}") from None
+        whole = [pair for part in (first, *first.overflowing) for pair in zip(part.word_ids, part.ids, strict=True)]
+        return [tuple(number for _, number in word) for _, word in groupby(whole, key=lambda pair: pair[0])]
+
+    def framed(self, ids: Sequence[int]) -> np.ndarray:
+        """A text's ids (at most `room`) between what begins and ends every text, filled up to the context: (L,) int64."""
+        before, behind = self.frame
+        row = np.full(self.spec.context_length, self.spec.pad_id, dtype=np.int64)
+        row[: len(before) + len(ids) + len(behind)] = (*before, *ids, *behind)
+        if self.spec.end == "zeroed":
+            row[row == behind[-1]] = 0
+        return row
+
+    @property
+    def room(self) -> int:
+        """The number of ids that fit between the beginning and the end of a text."""
+        return self.spec.context_length - sum(map(len, self.frame))
+
+    def piece(self, number: int) -> str:
+        """The piece of the vocabulary with this id, as it is spelled there."""
+        return self._backend.id_to_token(number) or f"#{number}"
+
     def _by_text(self, texts: list[str]) -> tuple[list[list[int]], list[bool]]:
         encodings = self._backend.encode_batch_fast(texts)
         return [encoding.ids for encoding in encodings], [bool(encoding.overflowing) for encoding in encodings]
@@ -77,6 +104,12 @@ class Tokenizer:
             truncated.append(len(ids) > room)
             rows.append([first, *ids[:room], last])
         return rows, truncated
+
+    @cached_property
+    def frame(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids before and behind every text; a single one, as of SentencePiece, is behind it."""
+        ids = self._backend.encode("").ids
+        return tuple(ids[: len(ids) // 2]), tuple(ids[len(ids) // 2 :])
 
     @cached_property
     def _ends(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INDEX = ".index.json"  # ending of the list of a checkpoint's shards
+VARIANT_INDEX = re.compile(r"\.index\.\w+\.json")  # of a variant, such as model.safetensors.index.fp16.json
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # keys under which trainers store weights among other values
+# Keys under which trainers store weights among other values; the last is that of textual inversions.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "string_to_param")
 PREFIXES = ("module.", "_orig_mod.")  # added by DistributedDataParallel and torch.compile
 ZIP = b"PK\x03\x04"
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
@@ -70,6 +72,11 @@ class Weights:
         """One tensor, on the CPU, by its name without the prefix."""
         return self.container.read(self.prefix + name)
 
+    def part(self, prefix: str) -> "Weights":
+        """Those tensors whose names begin with a prefix, without it."""
+        whole = self.prefix + prefix
+        return replace(self, container=_Part(self.container, whole), prefix=whole)
+
     @property
     def elements(self) -> int:
         """The number of elements in all tensors."""
@@ -79,7 +86,7 @@ class Weights:
 def open_weights(path: Path) -> Weights:
     """Opens a file, or the preferred file of a folder. Raises CheckpointError, and MissingExtra where torch is needed."""
     file = weights_file(path)
-    if file.name.endswith(INDEX):
+    if file.name.endswith(INDEX) or VARIANT_INDEX.search(file.name):
         return _unwrapped(file, "sharded", _shards(file))
     with parsing(file, "a file"), file.open("rb") as stream:
         start = stream.read(64)
@@ -115,6 +122,17 @@ def weights_file(path: Path) -> Path:
     except DownloadError as error:
         raise CheckpointError(str(error)) from None
     return path / file
+
+
+class _Part:
+    """Those tensors of a container whose names begin with a prefix."""
+
+    def __init__(self, whole: Container, prefix: str) -> None:
+        self._whole = whole
+        self.entries = {name: entry for name, entry in whole.entries.items() if name.startswith(prefix)}
+
+    def read(self, name: str) -> "Tensor":
+        return self._whole.read(name)
 
 
 class _Safetensors:

@@ -109,6 +109,11 @@ class TextTower(Tower):
 
     config: TextTowerConfig
 
+    def hidden_states(self, inputs: Tensor, visible: Tensor | None = None) -> list[Tensor]:
+        """The input of the first block and the output of each, (B, L, width). visible (B, L) bool: false where a token is
+        hidden from all others, as if it were not there."""
+        raise NotImplementedError
+
     def last_state(self, states: list[Tensor]) -> Tensor:
         """The last of the hidden states, (B, L, width), after the last norm if the tower has one."""
         return states[-1]

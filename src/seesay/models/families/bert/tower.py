@@ -105,9 +105,9 @@ class Bert(TextTower):
         head: Group = [self.centre] if self.config.head == "unit-centred" else [self.projection]
         return [[self.embeddings], *([block] for block in blocks), pooled, head]
 
-    def hidden_states(self, ids: Tensor) -> list[Tensor]:
+    def hidden_states(self, ids: Tensor, visible: Tensor | None = None) -> list[Tensor]:
         """The embeddings, then what leaves each block: depth + 1 times (B, L, width)."""
-        mask = self._mask(ids)
+        mask = self._mask(ids) if visible is None else self._mask(ids) & visible[:, None, None, :]
         states = [self.embeddings(ids)]
         for block in self.blocks:
             states.append(block(states[-1], mask=mask))

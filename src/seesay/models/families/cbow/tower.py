@@ -31,6 +31,6 @@ class Cbow(TextTower):
     def groups(self) -> list[Group]:
         return [[self.token_embedding], [self.projection]]
 
-    def hidden_states(self, ids: Tensor) -> list[Tensor]:
-        """The word embeddings: once (B, L, width)."""
+    def hidden_states(self, ids: Tensor, visible: Tensor | None = None) -> list[Tensor]:
+        """The word embeddings: once (B, L, width). None sees another."""
         return [self.token_embedding(ids)]

@@ -72,10 +72,12 @@ class ClipText(TextTower):
         stem: Group = [self.token_embedding, self.position_embedding, *own_token]
         return [stem, *([block] for block in blocks), [last, self.norm_after], [self.projection]]
 
-    def hidden_states(self, ids: Tensor) -> list[Tensor]:
+    def hidden_states(self, ids: Tensor, visible: Tensor | None = None) -> list[Tensor]:
         """The embeddings, then what leaves each block, before the last norm: depth + 1 times (B, L, width); with the class
-        token, (B, L + 1, width)."""
+        token, (B, L + 1, width). The first token cannot be hidden: those that see only it would see nothing."""
         states, masking = [self._embed(ids)], self._masking(ids)
+        if visible is not None:
+            masking = self._hiding(states[0].shape[1], visible, masking.get("mask"))
         for block in self.blocks:
             states.append(block(states[-1], **masking))
         return states
@@ -85,6 +87,13 @@ class ClipText(TextTower):
         if self.class_embedding is not None:
             x = torch.cat([x, self.class_embedding.expand(x.shape[0], 1, -1)], dim=1)
         return x + self.position_embedding[: x.shape[1]]
+
+    def _hiding(self, length: int, visible: Tensor, mask: Tensor | None) -> dict[str, Any]:
+        """Options of the blocks where tokens are hidden: a mask (B, 1, 1 or length, length)."""
+        keys = F.pad(visible, (0, length - visible.shape[1]), value=True)[:, None, None, :]
+        if mask is None and self.config.causal:
+            mask = torch.ones(length, length, dtype=torch.bool, device=visible.device).tril()
+        return {"mask": keys if mask is None else keys & mask}
 
     def _masking(self, ids: Tensor) -> dict[str, Any]:
         """Options of the blocks: for the class token a mask (B, 1, L + 1, L + 1)."""

@@ -1,0 +1,186 @@
+"""`PromptEncoder`: one text encoder of a generator, and what the generator is given of its layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from seesay.checkpoints.diffusion import TextEncoderFile
+from seesay.checkpoints.reader import digest
+from seesay.errors import InputError
+from seesay.generation.chunks import Chunk
+from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean
+from seesay.models.families.bert.tower import Bert
+from seesay.models.families.clip_text.tower import ClipText
+from seesay.tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from seesay.models.layers.tower import TextTower
+
+BATCH = 8  # chunks that are encoded together
+PENULTIMATE = ("sdxl", "sdxl-refiner", "sd3")  # families that are given the last state but one, without the last norm
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The state that a generator is given: `back` blocks before the last one, with the last norm or without."""
+
+    back: int
+    norm: bool
+
+
+def own_layer(file: TextEncoderFile) -> Layer:
+    """The layer that a family's generators were trained with, counted in the blocks that this file has.
+
+    Stable Diffusion 2 was trained with the last block but one, and then the norm: a single file has all blocks, a diffusers
+    folder ends with that one.
+    """
+    if file.family in PENULTIMATE:
+        return Layer(1, norm=False)
+    whole = file.family == "sd2" and (file.layers == 24 or file.prefix.endswith("cond_stage_model.model."))
+    return Layer(int(whole), norm=True)
+
+
+class PromptEncoder:
+    """A text encoder in torch on the CPU, its tokenizer, and the ids of textual inversions that were added to it."""
+
+    def __init__(self, file: TextEncoderFile) -> None:
+        self.file = file
+        self.name = file.name
+        self.tower: TextTower = file.load()
+        self.tokenizer = tokenizer_of(file)
+        self.layer = own_layer(file)
+        self.fingerprint = digest(self.tower.state_dict().items())
+        self.names: dict[str, tuple[int, ...]] = {}
+        self._empty: dict[Layer, Tensor] = {}
+
+    @property
+    def width(self) -> int:
+        """The width of token embeddings, and so of textual inversions."""
+        return int(self._words().weight.shape[1])
+
+    @property
+    def most_skipped(self) -> int | None:
+        """The largest CLIP skip; None where there is none."""
+        return self.file.layers - self.layer.back - 1 if isinstance(self.tower, ClipText) else None
+
+    @property
+    def masks_padding(self) -> bool:
+        """Whether the tower hides padding from all tokens, so that a generator may be told where it is."""
+        return isinstance(self.tower, Bert) and self.tower.config.pad_id >= 0
+
+    def skipping(self, clip_skip: int | None) -> Layer:
+        """The layer that lies so many blocks before the family's own. Raises InputError."""
+        if clip_skip in (None, 0):
+            return self.layer
+        most = self.most_skipped
+        if most is None:
+            raise InputError(
+                f"the text encoder of {self.file.path} has no CLIP skip: its generator is given what follows all layers",
+                parameter="clip_skip",
+                got=clip_skip,
+            )
+        if not isinstance(clip_skip, int) or isinstance(clip_skip, bool) or not 0 <= clip_skip <= most:
+            raise InputError(
+                f"clip_skip: expected 0 to {most} for the {self.file.layers} layers of {self.name}, got {clip_skip!r}",
+                parameter="clip_skip",
+                expected=f"0 to {most}",
+                got=clip_skip,
+            )
+        return replace(self.layer, back=self.layer.back + clip_skip)
+
+    def add(self, name: str, vectors: Tensor) -> None:
+        """Adds a textual inversion: vectors (n, width) that a name in a prompt stands for."""
+        words = self._words()
+        first = words.weight.shape[0]
+        words.weight = nn.Parameter(torch.cat([words.weight, vectors]), requires_grad=False)
+        self.names[name] = tuple(range(first, first + len(vectors)))
+        self._empty.clear()
+
+    @torch.no_grad()
+    def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> Tensor:
+        """Chunks -> what the generator is given, one after the other: (chunks * context, W)."""
+        parts = [self._batch(chunks[i : i + BATCH], layer, rule) for i in range(0, len(chunks), BATCH)]
+        return torch.cat([part for batch in parts for part in batch])
+
+    @torch.no_grad()
+    def pooled(self, chunk: Chunk) -> Tensor:
+        """The embedding (D,) of one chunk, without weights: projected, where the tower projects."""
+        ids = self._ids([chunk])
+        embedding = self.tower.features(ids) if self.file.family == "flux" else self.tower(ids)
+        return embedding[0]  # type: ignore[no-any-return]
+
+    def mask(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Which positions are no padding: (chunks * context,) int64."""
+        around = sum(map(len, self.tokenizer.frame))
+        length = self.tokenizer.spec.context_length
+        return torch.cat([(torch.arange(length) < len(chunk.tokens) + around).long() for chunk in chunks])
+
+    def empty(self, layer: Layer) -> Tensor:
+        """What the generator is given for the empty prompt: (context, W)."""
+        if layer not in self._empty:
+            self._empty[layer] = self.embeds([Chunk()], layer, "none")
+        return self._empty[layer]
+
+    def _batch(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> list[Tensor]:
+        ids = self._ids(chunks)
+        found = self._states(ids, layer)
+        return [
+            self._weighed(chunk, row, z, layer, rule) if chunk.weighted and rule != "none" else z
+            for chunk, row, z in zip(chunks, ids, found, strict=True)
+        ]
+
+    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule) -> Tensor:
+        """One chunk (context, W) by its tokens' weights. Raises InputError where the numbers end."""
+        first = len(self.tokenizer.frame[0])
+        weights = torch.ones(len(ids))
+        weights[first : first + len(chunk.tokens)] = torch.tensor([token.weight for token in chunk.tokens])
+        mixed = restoring_mean(z, weights) if rule == "restore-mean" else self._towards_empty(chunk, ids, z, weights, layer)
+        if not bool(mixed.isfinite().all()):
+            raise InputError("the weights of the prompt are too large: the result is no longer finite", parameter="prompt")
+        return mixed
+
+    def _towards_empty(self, chunk: Chunk, ids: Tensor, z: Tensor, weights: Tensor, layer: Layer) -> Tensor:
+        empty = self.empty(layer)
+        lessened = {token.fragment: token.weight for token in chunk.tokens if token.weight < 1}
+        first = len(self.tokenizer.frame[0])
+        visible = torch.ones(len(lessened), len(ids), dtype=torch.bool)
+        for row, fragment in zip(visible, lessened, strict=True):
+            for at, token in enumerate(chunk.tokens, start=first):
+                row[at] = token.fragment != fragment
+        without: list[Tensor] = []
+        for i in range(0, len(visible), BATCH):
+            hiding = visible[i : i + BATCH]
+            without += self._states(ids.expand(len(hiding), -1), layer, hiding)
+        whole = from_empty(z, weights, empty)
+        if not without:
+            return whole
+        return blend(whole, [from_empty(each, weights, empty) for each in without], tuple(lessened.values()))
+
+    def _states(self, ids: Tensor, layer: Layer, visible: Tensor | None = None) -> Tensor:
+        """What the generator is given of each row of ids: (B, context, W)."""
+        states = self.tower.hidden_states(ids, visible)
+        if isinstance(self.tower, Bert) and self.file.family is not None:
+            return self.file.last_state(self.tower, states)
+        seen = states[: len(states) - layer.back]
+        chosen = self.tower.last_state(seen) if layer.norm else seen[-1]
+        return chosen[:, : ids.shape[1]]  # without the class token behind CoCa's texts
+
+    def _ids(self, chunks: Sequence[Chunk]) -> Tensor:
+        return torch.stack([torch.from_numpy(self.tokenizer.framed(chunk.ids)) for chunk in chunks])
+
+    def _words(self) -> nn.Embedding:
+        words = self.tower.embeddings.word if isinstance(self.tower, Bert) else self.tower.token_embedding
+        assert isinstance(words, nn.Embedding)
+        return words
+
+
+def tokenizer_of(file: TextEncoderFile) -> Tokenizer:
+    """The tokenizer of a text encoder, which always fills up the context: a checkpoint's own, as far as it has one."""
+    spec = file.checkpoint.description.tokenizer_spec
+    content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
+    if spec is None or content is None:
+        return file.tokenizer()
+    return Tokenizer(content, replace(spec, padding="context"))

@@ -1,0 +1,45 @@
+"""Weights of words, applied to what a text encoder gives for each token: two rules.
+
+"towards-empty" (compel, damian0815): a token's vector moves on the line from what the empty prompt has at its place, through
+the prompt's, by the weight. For a weight below 1 the prompt is also encoded with that part hidden, and the more the smaller the
+weight is: 0.5 gives both the same say, 0 leaves the prompt without that part.
+
+"restore-mean" (AUTOMATIC1111's web interface): a token's vector is multiplied by its weight; then the whole chunk is scaled
+until its mean is what it was.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Rule = Literal["towards-empty", "restore-mean", "none"]
+RULES: tuple[Rule, ...] = ("towards-empty", "restore-mean", "none")
+LEAST = 1e-5  # stands for a weight of 0, whose share would be infinite
+
+
+def from_empty(z: "Tensor", weights: "Tensor", empty: "Tensor") -> "Tensor":
+    """z, empty (L, W), weights (L,) -> empty + w (z - empty); where the weight is 1, z to the last bit."""
+    w = weights[:, None]
+    return (empty + w * (z - empty)).where(w != 1, z)
+
+
+def blend(z: "Tensor", without: "Sequence[Tensor]", weights: Sequence[float]) -> "Tensor":
+    """z (L, W) and the same with one part hidden each, whose weights are below 1 -> their mean by shares.
+
+    The share of z is 1, that of a prompt without a part of the weight w is tan((1 - w) pi / 2).
+    """
+    shares = [math.tan((1 - max(weight, LEAST)) * math.pi / 2) for weight in weights]
+    total = 1 + sum(shares)
+    mixed = z / total
+    for share, other in zip(shares, without, strict=True):
+        mixed = mixed + other * (share / total)
+    return mixed
+
+
+def restoring_mean(z: "Tensor", weights: "Tensor") -> "Tensor":
+    """z (L, W), weights (L,) -> w z, scaled so that the mean over everything is what it was."""
+    scaled = z * weights[:, None]
+    return scaled * (z.mean() / scaled.mean())
