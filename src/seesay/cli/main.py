@@ -36,6 +36,7 @@ COMMANDS = (
     "segment",
     "detect",
     "explain",
+    "mix",
     "similarity",
     "embed",
     "forget",
