@@ -63,6 +63,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
 	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.finder_sizes
 	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.finder_pictures
+	$(PARITY4)/bin/python -W ignore -m tests.parity.generated_scores
 	$(PARITY)/bin/python -m pytest tests/parity tests/models/test_timm_tower.py
 
 .venv/bin-made:
