@@ -256,3 +256,30 @@ def test_graphs_that_others_exported_are_described_and_used(run: Run, tmp_path: 
         None,
     )
     assert "no torch, no training" in run("models", "info", folder).out
+
+
+def test_blend_writes_a_model_that_opens_and_says_what_it_is(run: Run, tmp_path: Path) -> None:
+    vit = DATA / "hf-clip-4"
+    made = json.loads(run("models", "blend", vit, vit, "--weight", "0.3", tmp_path / "blend", "--json").out)
+    assert [round(model["share"], 6) for model in made["models"]] == [0.7, 0.3]
+    assert made["space_id"] == seesay.load(tmp_path / "blend").space_id
+    shown = run("models", "blend", vit, vit, vit, tmp_path / "soup").out
+    assert "seesay eval zero-shot" in shown
+    assert "0.333333 of hf-clip-4" in run("models", "info", tmp_path / "soup").out
+
+
+def test_blend_refuses_what_does_not_fit(run: Run, tmp_path: Path) -> None:
+    vit, folder = DATA / "hf-clip-4", tmp_path / "blend"
+    for arguments, message in (
+        ((vit, folder), "at least two models"),
+        ((vit, vit, vit, folder, "--weight", "0.5"), "--weight is for two models, these are 3"),
+        ((vit, vit, folder, "--weight", "2"), "0<=x<=1"),
+        ((vit, DATA / "open-clip-resnet", folder), "image is vit in"),
+        ((vit, tmp_path / "absent", folder), "no model"),
+        ((vit, vit, tmp_path), "exists already"),
+    ):
+        refused = run("models", "blend", *arguments)
+        assert refused.code == 2
+        assert message in refused.err
+        assert "Traceback" not in refused.err
+    assert not folder.exists()
