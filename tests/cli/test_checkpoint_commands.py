@@ -11,6 +11,7 @@ import seesay
 from seesay.checkpoints.hub.catalog import find
 from tests.checkpoints.fuzz import spelling
 from tests.cli.conftest import Run
+from tests.conftest import PHOTOS
 from tests.parity.test_checkpoints import DATA
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
@@ -283,3 +284,23 @@ def test_blend_refuses_what_does_not_fit(run: Run, tmp_path: Path) -> None:
         assert message in refused.err
         assert "Traceback" not in refused.err
     assert not folder.exists()
+
+
+def test_an_adapter_goes_on_the_model_that_it_was_trained_on(run: Run, tmp_path: Path) -> None:
+    from tests.checkpoints.test_adapters import trained
+
+    vit, photo = DATA / "hf-clip-4", PHOTOS / "animals" / "cow.jpg"
+    trained(vit, tmp_path / "adapter")
+    plain = json.loads(run("embed", photo, "-o", tmp_path / "a.npz", "--model", vit, "--json").out)
+    with_adapter = ("--model", vit, "--adapter", tmp_path / "adapter", "--json")
+    adapted = json.loads(run("embed", photo, "-o", tmp_path / "b.npz", *with_adapter).out)
+    assert plain["space_id"] != adapted["space_id"]
+    for arguments, message in (
+        (("--model", DATA / "hf-clip-gelu-4", "--adapter", tmp_path / "adapter"), "was trained on 'hf-clip-4', space"),
+        (("--model", tmp_path / "adapter"), "is a LoRA adapter, no model; load it beside"),
+        (("--adapter", tmp_path), "is no LoRA adapter: expected adapter_config.json and adapter_model.safetensors"),
+    ):
+        refused = run("embed", photo, "-o", tmp_path / "c.npz", *arguments)
+        assert refused.code == 2
+        assert message in refused.err
+        assert "Traceback" not in refused.err
