@@ -54,6 +54,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.timm_towers
 	$(PARITY)/bin/python -W ignore -m tests.parity.written
 	$(PARITY4)/bin/python -W ignore -m tests.parity.written
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.peft_adapters
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.siglip_tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
