@@ -41,6 +41,7 @@ COMMANDS = (
     "forget",
     "train",
     "eval",
+    "plan",
     "models",
     "doctor",
 )
