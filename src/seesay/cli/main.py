@@ -41,6 +41,7 @@ COMMANDS = (
     "forget",
     "train",
     "eval",
+    "data",
     "plan",
     "models",
     "doctor",

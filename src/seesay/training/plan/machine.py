@@ -106,7 +106,7 @@ def _training() -> tuple[str, float]:
     for _ in range(1 + STEPS):  # the first allocates
         start = clock()
         loss = info_nce(image(pixels), text(ids), torch.tensor(14.0, device=device))
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         float(loss.detach())  # waits for the device

@@ -91,7 +91,8 @@ class Law:
 
     def utilisation(self, model: str) -> float:
         """The expected share of the peak for a model."""
-        return min(self.at_one_gflop * (towers(model).forward_flops / 1e9) ** self.exponent, MOST_UTILISATION)
+        share: float = self.at_one_gflop * (towers(model).forward_flops / 1e9) ** self.exponent
+        return min(share, MOST_UTILISATION)
 
 
 def fit(runs: Sequence[PublishedRun]) -> Law:
