@@ -41,6 +41,8 @@ COMMANDS = (
     "forget",
     "train",
     "eval",
+    "data",
+    "plan",
     "models",
     "doctor",
 )
