@@ -187,10 +187,11 @@ class Model:
 
         Decoding runs ahead in threads while the tower computes; memory stays bounded however many items there are.
         """
+        from seesay.images.read import each_input
         from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which takes 8 ms to import
 
         batch: list[np.ndarray | UnreadableImage] = []
-        numbered = enumerate(_each_item(items))
+        numbered = enumerate(each_input(items))
         for result in prefetch(self._try_pixels, numbered, threads=available_cores(), ahead=2 * IMAGE_BATCH):
             batch.append(result)
             if len(batch) == IMAGE_BATCH:
@@ -215,9 +216,16 @@ class Model:
         dense = np.concatenate(batches)
         return normalized(dense) if normalize else dense
 
+    def patch_relevance(self, items: "ImageInput | Iterable[ImageInput]", texts: np.ndarray | None = None) -> np.ndarray:
+        """Images -> how much each patch counts (N, rows, columns) float32, by the attention of a ViT in torch: for the cosine
+        with texts (N, D), or without texts for the image. Raises MissingCapability for other models and engines."""
+        return self.engine.patch_relevance(self.preprocess(items), texts)
+
     def preprocess(self, items: "ImageInput | Iterable[ImageInput]") -> np.ndarray:
         """Images -> pixels (N, 3, H, W) float32, the input of the image tower."""
-        pixels = [self._pixels(item, index) for index, item in enumerate(_each_item(items))]
+        from seesay.images.read import each_input
+
+        pixels = [self._pixels(item, index) for index, item in enumerate(each_input(items))]
         size = self.image_spec.size_px
         return np.stack(pixels) if pixels else np.empty((0, 3, size, size), dtype=np.float32)
 
@@ -340,7 +348,9 @@ class Model:
             if side.shape[-1] != self.dim or side.ndim not in (1, 2):
                 raise InputError(f"expected vectors (N, {self.dim}), got an array {side.shape}")
             return normalized(np.atleast_2d(side))
-        items = list(_each_item(side))
+        from seesay.images.read import each_input
+
+        items = list(each_input(side))
         images = [i for i, item in enumerate(items) if not _is_text(item)]
         texts = [i for i, item in enumerate(items) if _is_text(item)]
         vectors = np.empty((len(items), self.dim), dtype=np.float32)
@@ -471,6 +481,13 @@ def _each_item(items: object) -> Iterator["ImageInput"]:
         yield from items
     else:
         raise InputError(f"expected pictures or paths of pictures, got {type(items).__name__}")
+def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
+    from seesay.checkpoints.overrides import Overrides
+
+    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
+    if unknown := sorted(values.keys() - names):
+        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
+    return Overrides(**values, entry=entry)
 
 
 def _is_text(item: object) -> bool:
