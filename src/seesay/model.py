@@ -471,25 +471,6 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
     return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
 
 
-def _each_item(items: object) -> Iterator["ImageInput"]:
-    """Yields one item, or each of many."""
-    from PIL import Image
-
-    if isinstance(items, str | os.PathLike | bytes | Image.Image) or (isinstance(items, np.ndarray) and items.ndim == 3):
-        yield items
-    elif isinstance(items, Iterable):
-        yield from items
-    else:
-        raise InputError(f"expected pictures or paths of pictures, got {type(items).__name__}")
-def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
-    from seesay.checkpoints.overrides import Overrides
-
-    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
-    if unknown := sorted(values.keys() - names):
-        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
-    return Overrides(**values, entry=entry)
-
-
 def _is_text(item: object) -> bool:
     from seesay.images.decoding.formats import SUFFIXES
 
