@@ -45,6 +45,8 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY4)/bin/python -W ignore -m tests.parity.fixtures $(MADE)
 	$(PARITY)/bin/python -m tests.parity.compare $(MADE)
 	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.generators
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.conditioning
+	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.conditioning
 	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.make_graphs $(MADE)-graphs
 	GRAPHS=$(MADE)-graphs $(PARITY)/bin/python -m pytest tests/parity/test_graphs.py
 	$(PARITY)/bin/python -W ignore -m tests.parity.by_name
@@ -52,6 +54,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.timm_towers
 	$(PARITY)/bin/python -W ignore -m tests.parity.written
 	$(PARITY4)/bin/python -W ignore -m tests.parity.written
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.peft_adapters
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.siglip_tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing

@@ -42,6 +42,8 @@ COMMANDS = (
     "forget",
     "train",
     "eval",
+    "data",
+    "plan",
     "models",
     "doctor",
 )
