@@ -87,7 +87,7 @@ def kohya_lora(path: Path, *parts: str, alpha: float | None = ALPHA, unet: bool 
 def diffusers_lora(path: Path, *parts: str, settings: dict[str, Any] | None = None, form: str = "peft") -> Path:
     """As diffusers writes it. form: "peft" (lora_A, lora_B), "linear" (lora_linear_layer) or "old" (to_q_lora, attention only).
     settings: PEFT's, in the header."""
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for part in parts:
         for name, (down, up) in changes(part).items():
             at = f"{part}.{name}"

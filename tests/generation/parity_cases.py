@@ -69,7 +69,9 @@ class Case:
                 more = {"alpha_pattern": {"text_model.encoder.layers.1.mlp.fc1": 5.0}}
                 return [(additions.diffusers_lora(path, first, settings=additions.settings(first, **more)), self.scale)]
             case "peft-rank-root":
-                return [(additions.diffusers_lora(path, first, settings=additions.settings(first, use_rslora=True)), self.scale)]
+                return [
+                    (additions.diffusers_lora(path, first, settings=additions.settings(first, use_rslora=True)), self.scale)
+                ]
             case "linear" | "old":
                 return [(additions.diffusers_lora(path, first, form=self.lora), self.scale)]
         return []

@@ -132,7 +132,7 @@ def _print(found: "Conditioning") -> None:
                 skip=found.clip_skip or 0, web=found.web_clip_skip
             )
         )
-    positive, negative = len(found.positive.chunks), len(found.negative.chunks)
-    click.echo(_("  chunks of the prompt: {positive}, of the negative: {negative}").format(positive=positive, negative=negative))
+    chunks = {"positive": len(found.positive.chunks), "negative": len(found.negative.chunks)}
+    click.echo(_("  chunks of the prompt: {positive}, of the negative: {negative}").format(**chunks))
     for weight in (*found.positive.weights, *found.negative.weights):
         click.echo(f"  × {weight['weight']:<6.4g} {weight['text']}")

@@ -76,7 +76,7 @@ def _print(found: "Tokenization") -> None:
         click.echo(click.style(title, bold=True))
         table = Table(box=None, pad_edge=False, show_header=False)
         for column in ("right", "right", "left", "right"):
-            table.add_column(justify=column)  # type: ignore[arg-type]
+            table.add_column(justify=column)
         for position, token in enumerate(chunk.tokens, start=1):
             weight = "" if token.weight == 1 else f"× {token.weight:.4g}"
             table.add_row(str(position), str(token.id), Text(token.piece), Text(weight, style="bold"))
@@ -84,8 +84,8 @@ def _print(found: "Tokenization") -> None:
     if len(found.tokens) > found.room:
         click.echo(
             _(
-                "{context} positions end after token {room} (one begins and one ends a text). What takes no chunks, as diffusers "
-                "by itself, loses: {lost}"
+                "{context} positions end after token {room} (one begins and one ends a text). What takes no chunks, as "
+                "diffusers by itself, loses: {lost}"
             ).format(context=found.context, room=found.room, lost=_shown(found.lost))
         )
 

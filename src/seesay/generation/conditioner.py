@@ -185,8 +185,8 @@ class Conditioner:
             note("the prompt is empty: the generator is given what it has without one")
         if any(map(self._reads_bytes, texts)):
             note(
-                "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
-                "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
+                "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into "
+                "English, or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
             )
         if len(found) > MANY_CHUNKS:
             note(f"the prompt fills {len(found)} chunks; generators were trained with one, and heed few")

@@ -111,7 +111,7 @@ class PromptEncoder:
         """The embedding (D,) of one chunk, without weights: projected, where the tower projects."""
         ids = self._ids([chunk])
         embedding = self.tower.features(ids) if self.file.family == "flux" else self.tower(ids)
-        return embedding[0]  # type: ignore[no-any-return]
+        return embedding[0]
 
     def mask(self, chunks: Sequence[Chunk]) -> Tensor:
         """Which positions are no padding: (chunks * context,) int64."""
@@ -176,4 +176,3 @@ class PromptEncoder:
         words = self.tower.embeddings.word if isinstance(self.tower, Bert) else self.tower.token_embedding
         assert isinstance(words, nn.Embedding)
         return words
-

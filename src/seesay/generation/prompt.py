@@ -140,7 +140,9 @@ class _Parser:
 
     def _open(self, bracket: str) -> None:
         if len(self.groups) == DEPTH:
-            raise self.fault(f"the prompt has more than {DEPTH} brackets inside each other; write a weight: (word:1.3)", self.at)
+            raise self.fault(
+                f"the prompt has more than {DEPTH} brackets inside each other; write a weight: (word:1.3)", self.at
+            )
         self.groups.append(_Group(bracket, self.at, len(self.letters)))
         self.at += 1
 

@@ -44,7 +44,9 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
         tokenizer = tokenizer_of(text_encoders(source)[0])
     found = chunks(prompt, tokenizer)
     tokens = [token.id for chunk in found for token in chunk.tokens]
-    return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, tokenizer.decode(tokens[tokenizer.room :]))
+    return Tokenization(
+        prompt, found, tokenizer.spec.context_length, tokenizer.room, tokenizer.decode(tokens[tokenizer.room :])
+    )
 
 
 def tokenizer_of(file: "TextEncoderFile") -> Tokenizer:
@@ -53,4 +55,5 @@ def tokenizer_of(file: "TextEncoderFile") -> Tokenizer:
     content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
     if spec is None or content is None:
         return file.tokenizer()
-    return Tokenizer(content, replace(spec, padding="context"))
+    length = min(spec.context_length, file.config.max_tokens or spec.context_length)
+    return Tokenizer(content, replace(spec, context_length=length, padding="context"))
