@@ -13,13 +13,13 @@ from seesay.errors import InputError
 from seesay.generation.chunks import Chunk
 from seesay.generation.tokenization import tokenizer_of
 from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean
-from seesay.models.families.bert.tower import Bert
-from seesay.models.families.clip_text.tower import ClipText
 
 if TYPE_CHECKING:
     from seesay.models.layers.tower import TextTower
 
 BATCH = 8  # chunks that are encoded together
+MULTILINGUAL = ("taiyi", "altdiffusion")  # families that are given what their text encoder's own last step makes
+UNSKIPPED = (*MULTILINGUAL, "flux")
 PENULTIMATE = ("sdxl", "sdxl-refiner", "sd3")  # families that are given the last state but one, without the last norm
 
 
@@ -59,18 +59,18 @@ class PromptEncoder:
     @property
     def width(self) -> int:
         """The width of token embeddings, and so of textual inversions."""
-        return int(self._words().weight.shape[1])
+        return int(self.tower.token_table.weight.shape[1])
 
     @property
     def most_skipped(self) -> int | None:
         """The largest CLIP skip; None where there is none."""
-        layered = isinstance(self.tower, ClipText) and self.file.family != "flux"
-        return self.file.layers - self.layer.back - 1 if layered else None
+        return None if self.file.family in UNSKIPPED else self.file.layers - self.layer.back - 1
 
     @property
     def masks_padding(self) -> bool:
         """Whether the tower hides padding from all tokens, so that a generator may be told where it is."""
-        return isinstance(self.tower, Bert) and self.tower.config.pad_id >= 0
+        pad = self.file.config.pad_id
+        return pad is not None and pad >= 0
 
     def skipping(self, clip_skip: int | None) -> Layer:
         """The layer that lies so many blocks before the family's own. Raises InputError."""
@@ -94,7 +94,7 @@ class PromptEncoder:
 
     def add(self, name: str, vectors: Tensor) -> None:
         """Adds a textual inversion: vectors (n, width) that a name in a prompt stands for."""
-        words = self._words()
+        words = self.tower.token_table
         first = words.weight.shape[0]
         words.weight = nn.Parameter(torch.cat([words.weight, vectors]), requires_grad=False)
         self.names[name] = tuple(range(first, first + len(vectors)))
@@ -163,7 +163,7 @@ class PromptEncoder:
     def _states(self, ids: Tensor, layer: Layer, visible: Tensor | None = None) -> Tensor:
         """What the generator is given of each row of ids: (B, context, W)."""
         states = self.tower.hidden_states(ids, visible)
-        if isinstance(self.tower, Bert) and self.file.family is not None:
+        if self.file.family in MULTILINGUAL:
             return self.file.last_state(self.tower, states)
         seen = states[: len(states) - layer.back]
         chosen = self.tower.last_state(seen) if layer.norm else seen[-1]
@@ -171,8 +171,3 @@ class PromptEncoder:
 
     def _ids(self, chunks: Sequence[Chunk]) -> Tensor:
         return torch.stack([torch.from_numpy(self.tokenizer.framed(chunk.ids)) for chunk in chunks])
-
-    def _words(self) -> nn.Embedding:
-        words = self.tower.embeddings.word if isinstance(self.tower, Bert) else self.tower.token_embedding
-        assert isinstance(words, nn.Embedding)
-        return words
