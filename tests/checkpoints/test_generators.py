@@ -237,7 +237,7 @@ LORA = {"lora_te_text_model_x.lora_up.weight": UP, "lora_te_text_model_x.lora_do
     ("tensors", "said"),
     [
         (files.UNET, "has no text encoder .*: it is a generator's file with the denoiser .UNet or transformer. alone"),
-        ({**files.UNET, **files.VAE}, "the denoiser .UNet or transformer. and the VAE alone"),
+        ({**files.UNET, **files.VAE}, "the denoiser .UNet or transformer. . the VAE alone"),
         (files.VAE, "it is a generator's file with the VAE alone"),
         ({"encoder.down_blocks.0.resnets.0.conv1.weight": UP}, "it is a VAE alone"),
         ({"down_blocks.0.resnets.0.conv1.weight": UP}, "it is the denoiser alone"),

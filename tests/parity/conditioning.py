@@ -1,162 +1,148 @@
-"""What generators are given for prompts, compared with diffusers, with compel and with the rule of A1111's web interface.
+"""What generators are given for prompts, against diffusers, PEFT, compel and the rule of web interfaces.
 
     python -m tests.parity.conditioning [--store]
 
-The pipelines are those of tests/generation, the same in every environment. With transformers 4 diffusers' `clip_skip` is
-compared, which its Stable Diffusion 1 and 2 cannot do with transformers 5.6 and later; with transformers 5 compel's weights and
-long prompts. The rule of A1111 is written out here, by hand and in float64. `make test` compares ours with what --store put
-into data/conditioning (tests/generation/test_stored_conditioning.py).
+runs in the environment with transformers 4, diffusers, PEFT and compel (requirements-parity-transformers4.txt), with SeeSay in
+PYTHONPATH. Tiny generators (tests/generation/tiny.py) are opened by diffusers' own pipelines, which encode the prompts; weights
+are compel's, or web interfaces' by their formula on what transformers gives. Ours must be within 1e-5. --store writes theirs to
+`data/conditioning.npz`, with which tests/generation/test_parity.py compares.
 """
 
+import importlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
 
-from seesay.generation.conditioner import Conditioner
-from tests.generation.conditioning_cases import LONG, SKIPPED, SKIPS, STORED, WEIGHTED, Case, projections
-from tests.generation.pipelines import MAKERS
-from tests.generation.single_file import single_file
+from tests.generation.parity_cases import CASES, Case, differences, sample
+from tests.generation.tiny import generator
 
-EXACT = 1e-5
-PAINTERS = ("stable_diffusion_1", "stable_diffusion_2", "stable_diffusion_xl")
-
-
-def main() -> None:
-    import diffusers
-    import transformers
-
-    diffusers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.set_verbosity_error()
-    failed = 0
-    with tempfile.TemporaryDirectory() as place:
-        for name in PAINTERS:
-            folder = MAKERS[name](Path(place) / name)
-            file = single_file(folder, Path(place) / f"{name}.safetensors")
-            pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
-            single = type(pipeline).from_single_file(str(file), config=str(folder), local_files_only=True)
-            ours = {"folder": Conditioner(folder), "file": Conditioner(file)}
-            groups = {"a1111": list(a1111(name, pipeline))}
-            if int(transformers.__version__.split(".")[0]) < 5:
-                groups["clip_skip"] = [*skips(name, "folder", pipeline), *skips(name, "file", single)]
-            if find_spec("compel"):
-                groups["compel"] = list(compel(name, pipeline))
-            for group, cases in groups.items():
-                failed += compared(group, name, cases, ours)
-                store_or_check(STORED / f"{group}.npz", cases)
-    if failed:
-        raise SystemExit(f"{failed} cases differ by more than {EXACT:.0e}")
+DATA = Path(__file__).parent / "data" / "conditioning.npz"
+TOLERANCE = 1e-5
+NAMES = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+library: Any = diffusers
+compel: Any = importlib.import_module("compel")  # in one environment only
+PIPELINES = {
+    "sd1": "StableDiffusionPipeline",
+    "sdxl": "StableDiffusionXLPipeline",
+    "sdxl-refiner": "StableDiffusionXLImg2ImgPipeline",
+    "sd3": "StableDiffusion3Pipeline",
+}
+PAINTERS = {
+    "sd1": ("unet", "vae", "scheduler", "safety_checker", "feature_extractor", "image_encoder"),
+    "sdxl": ("unet", "vae", "scheduler", "feature_extractor", "image_encoder"),
+    "sdxl-refiner": ("unet", "vae", "scheduler", "feature_extractor", "image_encoder", "text_encoder", "tokenizer"),
+    "sd3": ("vae", "scheduler", "feature_extractor", "image_encoder", "text_encoder_3", "tokenizer_3"),
+}
 
 
-Expected = list[tuple[Case, dict[str, torch.Tensor]]]
+def pipeline(case: Case, folder: Path) -> Any:
+    absent: dict[str, Any] = dict.fromkeys(PAINTERS[case.family])
+    if case.family == "sd3":
+        absent["transformer"] = library.SD3Transformer2DModel(
+            sample_size=4,
+            patch_size=1,
+            in_channels=4,
+            num_layers=1,
+            num_attention_heads=1,
+            attention_head_dim=8,
+            joint_attention_dim=32,
+        )
+    if case.family == "sdxl-refiner":
+        absent["requires_aesthetics_score"] = True
+    found = getattr(library, PIPELINES[case.family]).from_pretrained(folder, **absent)
+    for name, scale in case.lora_files(folder.parent):
+        load_lora(found, name, scale)
+    if case.embedding is not None:
+        load_embedding(found, case, folder.parent)
+    return found
 
 
-def compared(group: str, name: str, cases: Expected, ours: dict[str, Conditioner]) -> int:
-    """The number of cases in which ours differ from the reference; prints the largest difference."""
-    worst, failed = 0.0, 0
-    for case, expected in cases:
-        for conditioner in ours.values() if case.source == "both" else [ours[case.source]]:
-            found = case.of(conditioner)
-            differences = [
-                float((found[part] - value).abs().max()) if found[part].shape == value.shape else float("inf")
-                for part, value in expected.items()
-            ]
-            worst = max(worst, *differences)
-            if max(differences) > EXACT:
-                failed += 1
-                print(f"  {case.id}: differs by {max(differences):.1e}")
-    print(f"{group}, {name}: {len(cases)} cases, differ by at most {worst:.1e}")
-    return failed
+def load_lora(found: Any, file: Path, scale: float) -> None:
+    """Into the text encoders only: these pipelines have no painter."""
+    state, alphas, metadata = found.lora_state_dict(str(file), return_lora_metadata=True)
+    for part in ("text_encoder", "text_encoder_2"):
+        if getattr(found, part, None) is not None and any(name.startswith(f"{part}.") for name in state):
+            encoder = getattr(found, part)
+            found.load_lora_into_text_encoder(state, alphas, encoder, prefix=part, metadata=metadata, adapter_name="changed")
+            library.utils.set_weights_and_activate_adapters(encoder, ["changed"], [scale])
 
 
-def store_or_check(file: Path, cases: Expected) -> None:
-    """Stores projections of the reference, or says where they differ from what is stored."""
-    made = {
-        f"{case.id}/{part}": projections(value.detach().numpy()) for case, expected in cases for part, value in expected.items()
-    }
-    stored = dict(np.load(file)) if file.is_file() else {}
+def load_embedding(found: Any, case: Case, place: Path) -> None:
+    path, word = case.embedding_file(place)
+    if case.family == "sdxl":
+        from safetensors.torch import load_file
+
+        tensors = load_file(path)
+        found.load_textual_inversion(tensors["clip_l"], token=word, text_encoder=found.text_encoder, tokenizer=found.tokenizer)
+        found.load_textual_inversion(
+            tensors["clip_g"], token=word, text_encoder=found.text_encoder_2, tokenizer=found.tokenizer_2
+        )
+    else:
+        found.load_textual_inversion(str(path), token=word)
+
+
+def piped(case: Case, found: Any) -> dict[str, torch.Tensor]:
+    """What the pipeline makes of the prompts."""
+    options: dict[str, Any] = {"clip_skip": case.clip_skip}
+    if case.family == "sd3":
+        tensors = found.encode_prompt(case.prompt, case.prompt, case.prompt, "cpu", negative_prompt=case.negative, **options)
+    elif case.family == "sd1":
+        tensors = found.encode_prompt(case.prompt, "cpu", 1, True, case.negative, **options)
+    else:
+        tensors = found.encode_prompt(case.prompt, None, "cpu", 1, True, case.negative, **options)
+    return dict(zip(NAMES, tensors, strict=False))
+
+
+def by_compel(case: Case, found: Any) -> dict[str, torch.Tensor]:
+    kinds = compel.ReturnedEmbeddingsType
+    if case.family == "sd1":
+        return {"prompt_embeds": compel.Compel(found.tokenizer, found.text_encoder)(case.compel)}
+    second = [(found.tokenizer, found.text_encoder), (found.tokenizer_2, found.text_encoder_2)]
+    kind = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
+    parts = [compel.Compel(tokenizer, encoder, returned_embeddings_type=kind)(case.compel) for tokenizer, encoder in second]
+    return {"prompt_embeds": torch.cat(parts, dim=-1)}
+
+
+def by_formula(case: Case, found: Any) -> dict[str, torch.Tensor]:
+    """Web interfaces: the states times the weights, then times the mean before over the mean after."""
+    ids = found.tokenizer(case.plain, padding="max_length", max_length=77, return_tensors="pt").input_ids
+    z = found.text_encoder(ids)[0]
+    weights = torch.ones(77)
+    for at, weight in case.token_weights.items():
+        weights[at] = weight
+    scaled = z * weights[None, :, None]
+    return {"prompt_embeds": scaled * (z.mean() / scaled.mean())}
+
+
+def main() -> int:
+    warnings.simplefilter("ignore")
+    library.utils.logging.set_verbosity_error()
+    library.utils.logging.disable_progress_bar()
+    stored: dict[str, np.ndarray] = {}
+    worst = 0.0
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as place, torch.no_grad():
+            folder = generator(Path(place) / "generator", case.family, **case.index)
+            found = pipeline(case, folder)
+            theirs = {"pipeline": piped, "compel": by_compel, "formula": by_formula}[case.by](case, found)
+            expected = {name: tensor.numpy() for name, tensor in theirs.items() if tensor is not None}
+            largest = differences(case, Path(place), folder, expected)
+        worst = max(worst, largest)
+        print(f"{case.name:32} {case.by:9} {largest:.1e}")
+        stored |= {f"{case.name}/{name}": sample(value) for name, value in expected.items()}
+    print(f"diffusers {library.__version__}, compel {getattr(compel, '__version__', '')}: largest difference {worst:.1e}")
     if "--store" in sys.argv:
-        file.parent.mkdir(exist_ok=True)
-        np.savez_compressed(file, **(stored | made))
-        return
-    for name, value in made.items():
-        if name not in stored or not np.allclose(value, stored[name], atol=1e-4):
-            raise SystemExit(f"{name} is not what {file} has; with --store it is stored anew")
-
-
-def skips(name: str, source: str, pipeline: Any) -> Iterator[tuple[Case, dict[str, torch.Tensor]]]:
-    """What the pipeline makes for every CLIP skip."""
-    for prompt, negative in SKIPPED:
-        for skip in SKIPS:
-            settings = {"device": "cpu", "num_images_per_prompt": 1, "do_classifier_free_guidance": True, "clip_skip": skip}
-            found = pipeline.encode_prompt(prompt, negative_prompt=negative, **settings)
-            parts = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
-            yield Case(name, source, prompt, negative, clip_skip=skip, rule="none"), dict(zip(parts, found, strict=False))
-
-
-def compel(name: str, pipeline: Any) -> Iterator[tuple[Case, dict[str, torch.Tensor]]]:
-    """What compel makes of prompts in its own notation; its pooled embeddings are of the notation, and not compared."""
-    from compel import Compel, ReturnedEmbeddingsType, SplitLongTextMode
-
-    two = name == "stable_diffusion_xl"
-    kinds = ReturnedEmbeddingsType
-    layer = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED if two else kinds.LAST_HIDDEN_STATES_NORMALIZED
-    parts = [("tokenizer", "text_encoder"), *([("tokenizer_2", "text_encoder_2")] if two else [])]
-    for ours, theirs in [*WEIGHTED, *LONG]:
-        embeds = []
-        for tokenizer, encoder in parts:
-            reader = Compel(
-                tokenizer=getattr(pipeline, tokenizer),
-                text_encoder=getattr(pipeline, encoder),
-                returned_embeddings_type=layer,
-                truncate_long_prompts=False,
-                split_long_text_mode=SplitLongTextMode.PHRASES,
-            )
-            embeds.append(reader.build_conditioning_tensor(theirs))
-        yield Case(name, "both", ours, None, rule="towards-empty"), {"prompt_embeds": torch.cat(embeds, dim=-1)}
-
-
-def a1111(name: str, pipeline: Any) -> Iterator[tuple[Case, dict[str, torch.Tensor]]]:
-    """Every vector times its token's weight, then all of a chunk scaled until its mean is what it was."""
-    two = name == "stable_diffusion_xl"
-    parts = [(pipeline.tokenizer, pipeline.text_encoder), *([(pipeline.tokenizer_2, pipeline.text_encoder_2)] if two else [])]
-    for ours, fragments in A1111:
-        embeds = []
-        for tokenizer, encoder in parts:
-            chunks = []
-            for chunk in fragments:
-                ids, weights = [tokenizer.bos_token_id], [1.0]
-                for text, weight in chunk:
-                    found = tokenizer(text, add_special_tokens=False).input_ids
-                    ids, weights = ids + found, weights + [weight] * len(found)
-                ids += [tokenizer.eos_token_id] + [tokenizer.pad_token_id] * (76 - len(ids))
-                weights += [1.0] * (77 - len(weights))
-                with torch.no_grad():
-                    states = encoder(torch.tensor([ids]), output_hidden_states=True)
-                z = (states.hidden_states[-2] if two else states.last_hidden_state)[0].double().numpy()
-                weighted = z * np.array(weights)[:, None]
-                chunks.append(weighted * (z.mean() / weighted.mean()))
-            embeds.append(np.concatenate(chunks))
-        value = torch.from_numpy(np.concatenate(embeds, axis=1)[None]).float()
-        yield Case(name, "both", ours, None, rule="restore-mean"), {"prompt_embeds": value}
-
-
-# A prompt, and its chunks as fragments with weights.
-A1111: tuple[tuple[str, list[list[tuple[str, float]]]], ...] = (
-    ("a (red:1.3) house", [[("a", 1), ("red", 1.3), ("house", 1)]]),
-    ("((old)) [grey] town", [[("old", 1.1 * 1.1), ("grey", 1 / 1.1), ("town", 1)]]),
-    ("a (dark (forest:1.5):0.5), fog", [[("a", 1), ("dark", 0.5), ("forest", 0.75), (", fog", 1)]]),
-    ("sky BREAK (sea:0)", [[("sky", 1)], [("sea", 0)]]),
-    (r"a \(calm\) (lake:1.21)", [[("a (calm)", 1), ("lake", 1.21)]]),
-)
+        savez: Any = np.savez_compressed
+        savez(DATA, **stored)
+        print(f"wrote {DATA}, {DATA.stat().st_size} bytes")
+    return int(worst > TOLERANCE)
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    main()
+    sys.exit(main())

@@ -36,6 +36,8 @@ COMMANDS = (
     "segment",
     "detect",
     "explain",
+    "condition",
+    "tokens",
     "similarity",
     "embed",
     "forget",

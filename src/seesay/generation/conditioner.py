@@ -93,7 +93,7 @@ class Conditioner:
         if negative is None and self._zeroes_without_negative():
             embeds[1], pooled[1] = torch.zeros_like(embeds[0]), None if pooled[0] is None else torch.zeros_like(pooled[0])
         masks = [self._mask(each, length) for each in cut]
-        notes = tuple(self._notes(sides, cut[0][0]))
+        notes = self._notes(sides, cut[0][0])
         for note in notes:
             warnings.warn(note, UnusualPrompt, stacklevel=2)
         takes_embeds = self.family != "flux"
@@ -177,28 +177,31 @@ class Conditioner:
                 return bool(read_object(folder / "model_index.json").get("force_zeros_for_empty_prompt", True))
         return self.family == "sdxl"
 
-    def _notes(self, sides: list[Prompt], found: tuple[Chunk, ...]) -> Iterable[str]:
+    def _notes(self, sides: list[Prompt], found: tuple[Chunk, ...]) -> tuple[str, ...]:
+        notes: list[str] = []
+        note = notes.append  # by this name, scripts/messages finds them
         texts = [side.text for side in sides]
         if not texts[0].strip():
-            yield "the prompt is empty: the generator is given what it has without one"
-        if any(self._reads_bytes(text) for text in texts):
-            yield (
-                "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
-                "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
+            note("the prompt is empty: the generator is given what it has without one")
+        if any(map(self._reads_bytes, texts)):
+            note(
+                "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into "
+                "English, or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
             )
         if len(found) > MANY_CHUNKS:
-            yield f"the prompt fills {len(found)} chunks; generators were trained with one, and few look at more than a few"
+            note(f"the prompt fills {len(found)} chunks; generators were trained with one, and heed few")
         for inversion in self.inversions:
             pattern = name_pattern({inversion.name: ()})
             if pattern is not None and not any(map(pattern.search, texts)):
-                yield f"the embedding {inversion.name} is in neither prompt: write {inversion.name} where it should act"
+                note(f"the embedding {inversion.name} is in neither prompt: write {inversion.name} where it should act")
         for lora in self.loras:
             if not lora.layers:
-                yield f"{lora.path} changes no text encoder, only the denoiser; give it to the generator itself"
+                note(f"{lora.path} changes no text encoder, only the denoiser; give it to the generator itself")
         if self.family == "sd3":
-            yield f"the third encoder of Stable Diffusion 3, a T5, is left out: its {T5_LENGTH} places are zeros"
+            note(f"the third encoder of Stable Diffusion 3, a T5, is left out: its {T5_LENGTH} places are zeros")
         if self.family == "flux":
-            yield "FLUX reads its prompt with a T5, which is not of the CLIP family: only pooled embeddings are given"
+            note("FLUX reads its prompt with a T5, which is not of the CLIP family: only pooled embeddings are given")
+        return tuple(notes)
 
     def _reads_bytes(self, text: str) -> bool:
         """Whether the Chinese characters of a text are more tokens than characters."""

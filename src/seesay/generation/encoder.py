@@ -11,10 +11,10 @@ from seesay.checkpoints.diffusion import TextEncoderFile
 from seesay.checkpoints.reader import digest
 from seesay.errors import InputError
 from seesay.generation.chunks import Chunk
+from seesay.generation.tokenization import tokenizer_of
 from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean
 from seesay.models.families.bert.tower import Bert
 from seesay.models.families.clip_text.tower import ClipText
-from seesay.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     from seesay.models.layers.tower import TextTower
@@ -64,7 +64,8 @@ class PromptEncoder:
     @property
     def most_skipped(self) -> int | None:
         """The largest CLIP skip; None where there is none."""
-        return self.file.layers - self.layer.back - 1 if isinstance(self.tower, ClipText) else None
+        layered = isinstance(self.tower, ClipText) and self.file.family != "flux"
+        return self.file.layers - self.layer.back - 1 if layered else None
 
     @property
     def masks_padding(self) -> bool:
@@ -78,7 +79,7 @@ class PromptEncoder:
         most = self.most_skipped
         if most is None:
             raise InputError(
-                f"the text encoder of {self.file.path} has no CLIP skip: its generator is given what follows all layers",
+                f"{self.file.path} knows no CLIP skip: its generator is given what follows all layers of the text encoder",
                 parameter="clip_skip",
                 got=clip_skip,
             )
@@ -111,7 +112,7 @@ class PromptEncoder:
         """The embedding (D,) of one chunk, without weights: projected, where the tower projects."""
         ids = self._ids([chunk])
         embedding = self.tower.features(ids) if self.file.family == "flux" else self.tower(ids)
-        return embedding[0]  # type: ignore[no-any-return]
+        return embedding[0]
 
     def mask(self, chunks: Sequence[Chunk]) -> Tensor:
         """Which positions are no padding: (chunks * context,) int64."""
@@ -184,12 +185,3 @@ class PromptEncoder:
         words = self.tower.embeddings.word if isinstance(self.tower, Bert) else self.tower.token_embedding
         assert isinstance(words, nn.Embedding)
         return words
-
-
-def tokenizer_of(file: TextEncoderFile) -> Tokenizer:
-    """The tokenizer of a text encoder, which always fills up the context: a checkpoint's own, as far as it has one."""
-    spec = file.checkpoint.description.tokenizer_spec
-    content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
-    if spec is None or content is None:
-        return file.tokenizer()
-    return Tokenizer(content, replace(spec, padding="context"))

@@ -1,4 +1,4 @@
-"""Conditioning equals what other libraries made of the same pipelines, by stored results (tests/parity/conditioning.py)."""
+"""Conditioning equals what other libraries made of the same pipelines, by stored results (tests/parity/pipelines.py)."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seesay.generation.conditioner import Conditioner
-from tests.generation.conditioning_cases import STORED, Case, projections
+from tests.generation.prompt_cases import STORED, Case, projections
 from tests.generation.conftest import Generators
 
 GROUPS = ("a1111", "clip_skip", "compel")
