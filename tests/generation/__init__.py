@@ -1,0 +1,1 @@
+"""Image generators: real pipelines of diffusers with random weights, and what SeeSay gives them."""

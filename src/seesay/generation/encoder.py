@@ -1,6 +1,6 @@
 """`PromptEncoder`: one text encoder of a generator, and what the generator is given of its layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,8 @@ class PromptEncoder:
     @torch.no_grad()
     def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> Tensor:
         """Chunks -> what the generator is given, one after the other: (chunks * context, W)."""
-        parts = [self._batch(chunks[i : i + BATCH], layer, rule) for i in range(0, len(chunks), BATCH)]
+        lessened = {token.fragment: token.weight for chunk in chunks for token in chunk.tokens if token.weight < 1}
+        parts = [self._batch(chunks[i : i + BATCH], layer, rule, lessened) for i in range(0, len(chunks), BATCH)]
         return torch.cat([part for batch in parts for part in batch])
 
     @torch.no_grad()
@@ -125,40 +126,48 @@ class PromptEncoder:
             self._empty[layer] = self.embeds([Chunk()], layer, "none")
         return self._empty[layer]
 
-    def _batch(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> list[Tensor]:
+    def _batch(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> list[Tensor]:
         ids = self._ids(chunks)
         found = self._states(ids, layer)
         return [
-            self._weighed(chunk, row, z, layer, rule) if chunk.weighted and rule != "none" else z
+            self._weighed(chunk, row, z, layer, rule, lessened) if chunk.weighted and rule != "none" else z
             for chunk, row, z in zip(chunks, ids, found, strict=True)
         ]
 
-    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule) -> Tensor:
+    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> Tensor:
         """One chunk (context, W) by its tokens' weights. Raises InputError where the numbers end."""
         first = len(self.tokenizer.frame[0])
         weights = torch.ones(len(ids))
         weights[first : first + len(chunk.tokens)] = torch.tensor([token.weight for token in chunk.tokens])
-        mixed = restoring_mean(z, weights) if rule == "restore-mean" else self._towards_empty(chunk, ids, z, weights, layer)
+        if rule == "restore-mean":
+            mixed = restoring_mean(z, weights)
+        else:
+            mixed = self._towards_empty(chunk, ids, z, weights, layer, lessened)
         if not bool(mixed.isfinite().all()):
             raise InputError("the weights of the prompt are too large: the result is no longer finite", parameter="prompt")
         return mixed
 
-    def _towards_empty(self, chunk: Chunk, ids: Tensor, z: Tensor, weights: Tensor, layer: Layer) -> Tensor:
+    def _towards_empty(
+        self, chunk: Chunk, ids: Tensor, z: Tensor, weights: Tensor, layer: Layer, lessened: Mapping[int, float]
+    ) -> Tensor:
+        """lessened: weights below 1 by their fragment, in all of the prompt: one in another chunk leaves this one whole, and
+        takes its share in the mean all the same, as in compel."""
         empty = self.empty(layer)
-        lessened = {token.fragment: token.weight for token in chunk.tokens if token.weight < 1}
+        whole = from_empty(z, weights, empty)
+        here = [fragment for fragment in lessened if any(token.fragment == fragment for token in chunk.tokens)]
+        if not here:
+            return whole
         first = len(self.tokenizer.frame[0])
-        visible = torch.ones(len(lessened), len(ids), dtype=torch.bool)
-        for row, fragment in zip(visible, lessened, strict=True):
+        visible = torch.ones(len(here), len(ids), dtype=torch.bool)
+        for row, fragment in zip(visible, here, strict=True):
             for at, token in enumerate(chunk.tokens, start=first):
                 row[at] = token.fragment != fragment
-        without: list[Tensor] = []
+        without: dict[int, Tensor] = {}
         for i in range(0, len(visible), BATCH):
             hiding = visible[i : i + BATCH]
-            without += self._states(ids.expand(len(hiding), -1), layer, hiding)
-        whole = from_empty(z, weights, empty)
-        if not without:
-            return whole
-        return blend(whole, [from_empty(each, weights, empty) for each in without], tuple(lessened.values()))
+            states = self._states(ids.expand(len(hiding), -1), layer, hiding)
+            without |= {fragment: from_empty(state, weights, empty) for fragment, state in zip(here[i:], states, strict=False)}
+        return blend(whole, [without.get(fragment, whole) for fragment in lessened], tuple(lessened.values()))
 
     def _states(self, ids: Tensor, layer: Layer, visible: Tensor | None = None) -> Tensor:
         """What the generator is given of each row of ids: (B, context, W)."""

@@ -42,4 +42,5 @@ def blend(z: "Tensor", without: "Sequence[Tensor]", weights: Sequence[float]) ->
 def restoring_mean(z: "Tensor", weights: "Tensor") -> "Tensor":
     """z (L, W), weights (L,) -> w z, scaled so that the mean over everything is what it was."""
     scaled = z * weights[:, None]
-    return scaled * (z.mean() / scaled.mean())
+    ratio = z.double().mean() / scaled.double().mean()  # means of thousands of numbers, which may be near zero
+    return scaled * ratio.float()
