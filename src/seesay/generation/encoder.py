@@ -12,7 +12,7 @@ from seesay.checkpoints.reader import digest
 from seesay.errors import InputError
 from seesay.generation.chunks import Chunk
 from seesay.generation.tokenization import tokenizer_of
-from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean
+from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean, share
 
 if TYPE_CHECKING:
     from seesay.models.layers.tower import TextTower
@@ -103,9 +103,13 @@ class PromptEncoder:
     @torch.no_grad()
     def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> Tensor:
         """Chunks -> what the generator is given, one after the other: (chunks * context, W)."""
-        lessened = {token.fragment: token.weight for chunk in chunks for token in chunk.tokens if token.weight < 1}
-        parts = [self._batch(chunks[i : i + BATCH], layer, rule, lessened) for i in range(0, len(chunks), BATCH)]
-        return torch.cat([part for batch in parts for part in batch])
+        shares = {token.fragment: share(token.weight) for chunk in chunks for token in chunk.tokens if token.weight < 1}
+        found: list[Tensor] = []
+        for i in range(0, len(chunks), BATCH):
+            ids = self._ids(chunks[i : i + BATCH])
+            for chunk, row, z in zip(chunks[i : i + BATCH], ids, self._states(ids, layer), strict=True):
+                found.append(self._weighed(chunk, row, z, layer, rule, shares) if chunk.weighted and rule != "none" else z)
+        return torch.cat(found)
 
     @torch.no_grad()
     def pooled(self, chunk: Chunk) -> Tensor:
@@ -126,15 +130,7 @@ class PromptEncoder:
             self._empty[layer] = self.embeds([Chunk()], layer, "none")
         return self._empty[layer]
 
-    def _batch(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> list[Tensor]:
-        ids = self._ids(chunks)
-        found = self._states(ids, layer)
-        return [
-            self._weighed(chunk, row, z, layer, rule, lessened) if chunk.weighted and rule != "none" else z
-            for chunk, row, z in zip(chunks, ids, found, strict=True)
-        ]
-
-    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> Tensor:
+    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule, shares: Mapping[int, float]) -> Tensor:
         """One chunk (context, W) by its tokens' weights. Raises InputError where the numbers end."""
         first = len(self.tokenizer.frame[0])
         weights = torch.ones(len(ids))
@@ -142,32 +138,26 @@ class PromptEncoder:
         if rule == "restore-mean":
             mixed = restoring_mean(z, weights)
         else:
-            mixed = self._towards_empty(chunk, ids, z, weights, layer, lessened)
+            here = {token.fragment: shares[token.fragment] for token in chunk.tokens if token.fragment in shares}
+            own = 1 + sum(number for fragment, number in shares.items() if fragment not in here)  # the chunk as it is
+            parts = [z, *self._hiding(chunk, ids, layer, tuple(here))]
+            empty = self.empty(layer)
+            mixed = blend([from_empty(part, weights, empty) for part in parts], [own, *here.values()])
         if not bool(mixed.isfinite().all()):
             raise InputError("the weights of the prompt are too large: the result is no longer finite", parameter="prompt")
         return mixed
 
-    def _towards_empty(
-        self, chunk: Chunk, ids: Tensor, z: Tensor, weights: Tensor, layer: Layer, lessened: Mapping[int, float]
-    ) -> Tensor:
-        """lessened: weights below 1 by their fragment, in all of the prompt: one in another chunk leaves this one whole, and
-        takes its share in the mean all the same, as in compel."""
-        empty = self.empty(layer)
-        whole = from_empty(z, weights, empty)
-        here = [fragment for fragment in lessened if any(token.fragment == fragment for token in chunk.tokens)]
-        if not here:
-            return whole
+    def _hiding(self, chunk: Chunk, ids: Tensor, layer: Layer, fragments: Sequence[int]) -> list[Tensor]:
+        """A chunk with one fragment hidden each, its places kept: (context, W)."""
         first = len(self.tokenizer.frame[0])
-        visible = torch.ones(len(here), len(ids), dtype=torch.bool)
-        for row, fragment in zip(visible, here, strict=True):
-            for at, token in enumerate(chunk.tokens, start=first):
-                row[at] = token.fragment != fragment
-        without: dict[int, Tensor] = {}
-        for i in range(0, len(visible), BATCH):
-            hiding = visible[i : i + BATCH]
-            states = self._states(ids.expand(len(hiding), -1), layer, hiding)
-            without |= {fragment: from_empty(state, weights, empty) for fragment, state in zip(here[i:], states, strict=False)}
-        return blend(whole, [without.get(fragment, whole) for fragment in lessened], tuple(lessened.values()))
+        found: list[Tensor] = []
+        for i in range(0, len(fragments), BATCH):
+            visible = torch.ones(len(fragments[i : i + BATCH]), len(ids), dtype=torch.bool)
+            for row, fragment in zip(visible, fragments[i : i + BATCH], strict=True):
+                for at, token in enumerate(chunk.tokens, start=first):
+                    row[at] = token.fragment != fragment
+            found += self._states(ids.expand(len(visible), -1), layer, visible)
+        return found
 
     def _states(self, ids: Tensor, layer: Layer, visible: Tensor | None = None) -> Tensor:
         """What the generator is given of each row of ids: (B, context, W)."""
