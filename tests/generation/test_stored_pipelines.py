@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from seesay.generation.conditioner import Conditioner
-from tests.generation.prompt_cases import STORED, Case, projections
 from tests.generation.conftest import Generators
+from tests.generation.prompt_cases import STORED, Case, projections
 
 GROUPS = ("a1111", "clip_skip", "compel")
 
