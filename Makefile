@@ -54,6 +54,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.timm_towers
 	$(PARITY)/bin/python -W ignore -m tests.parity.written
 	$(PARITY4)/bin/python -W ignore -m tests.parity.written
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.peft_adapters
 	$(PARITY)/bin/python -W ignore -m tests.parity.tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.siglip_tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
@@ -63,6 +64,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size
 	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.finder_sizes
 	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.finder_pictures
+	$(PARITY4)/bin/python -W ignore -m tests.parity.generated_scores
 	$(PARITY)/bin/python -m pytest tests/parity tests/models/test_timm_tower.py
 
 .venv/bin-made:

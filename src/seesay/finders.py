@@ -76,15 +76,18 @@ def load_segmenter(model: str | os.PathLike[str] | None = None, **options: Any) 
     return segmenter_of(load(model, encodes=False, **options))
 
 
-def detector_of(model: Model) -> "Detector":
-    """A model's detector: its own, or windows that it classifies. Raises MissingCapability for a model that finds masks."""
+def detector_of(model: Model, *, proposals: int | None = None) -> "Detector":
+    """A model's detector: its own, or windows that it classifies. proposals: at most so many of these; None: as many as suit.
+
+    Raises MissingCapability for a model that finds masks.
+    """
     if _found_by(model, "boxes"):
         from seesay.tasks.region_detection import RegionDetector
 
         return RegionDetector(Finder(model))
-    from seesay.tasks.detection import WindowDetector
+    from seesay.tasks.detection import MOST_PROPOSALS, WindowDetector
 
-    return WindowDetector(model)
+    return WindowDetector(model, proposals=MOST_PROPOSALS if proposals is None else proposals)
 
 
 def segmenter_of(model: Model, *, background: Sequence[str] | None = None, threshold: float | None = None) -> "Segmenter":

@@ -1,7 +1,6 @@
 """`Model`, the main class: images and texts in, unit vectors of one shared space out; and `load`, which opens one."""
 
 import copy
-import dataclasses
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +30,6 @@ from seesay.tokenizers import LazyTokenizer, Tokens
 from seesay.tokenizers.spec import TokenizerSpec
 
 if TYPE_CHECKING:
-    from seesay.checkpoints.hub.catalog import CatalogModel
-    from seesay.checkpoints.overrides import Overrides
     from seesay.checkpoints.reader import Checkpoint
     from seesay.engines.devices import Device
     from seesay.images.decoding.decode import Decode
@@ -190,10 +187,11 @@ class Model:
 
         Decoding runs ahead in threads while the tower computes; memory stays bounded however many items there are.
         """
+        from seesay.images.read import each_input
         from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which takes 8 ms to import
 
         batch: list[np.ndarray | UnreadableImage] = []
-        numbered = enumerate(_each_item(items))
+        numbered = enumerate(each_input(items))
         for result in prefetch(self._try_pixels, numbered, threads=available_cores(), ahead=2 * IMAGE_BATCH):
             batch.append(result)
             if len(batch) == IMAGE_BATCH:
@@ -218,9 +216,16 @@ class Model:
         dense = np.concatenate(batches)
         return normalized(dense) if normalize else dense
 
+    def patch_relevance(self, items: "ImageInput | Iterable[ImageInput]", texts: np.ndarray | None = None) -> np.ndarray:
+        """Images -> how much each patch counts (N, rows, columns) float32, by the attention of a ViT in torch: for the cosine
+        with texts (N, D), or without texts for the image. Raises MissingCapability for other models and engines."""
+        return self.engine.patch_relevance(self.preprocess(items), texts)
+
     def preprocess(self, items: "ImageInput | Iterable[ImageInput]") -> np.ndarray:
         """Images -> pixels (N, 3, H, W) float32, the input of the image tower."""
-        pixels = [self._pixels(item, index) for index, item in enumerate(_each_item(items))]
+        from seesay.images.read import each_input
+
+        pixels = [self._pixels(item, index) for index, item in enumerate(each_input(items))]
         size = self.image_spec.size_px
         return np.stack(pixels) if pixels else np.empty((0, 3, size, size), dtype=np.float32)
 
@@ -309,8 +314,7 @@ class Model:
         return self.engine.hidden_pixels(self.preprocess(items))
 
     def text_hidden_states(self, texts: str | Sequence[str]) -> list[np.ndarray]:
-        """Texts -> the input of the text tower's first block and the output of each: (N, L, width) each. Raises
-        MissingCapability."""
+        """Texts -> the input of the text tower's first block and the output of each: (N, L, width) each."""
         return self.engine.hidden_tokens(self.tokenize(texts))
 
     def similarity(self, a: object, b: object) -> np.ndarray:
@@ -344,7 +348,9 @@ class Model:
             if side.shape[-1] != self.dim or side.ndim not in (1, 2):
                 raise InputError(f"expected vectors (N, {self.dim}), got an array {side.shape}")
             return normalized(np.atleast_2d(side))
-        items = list(_each_item(side))
+        from seesay.images.read import each_input
+
+        items = list(each_input(side))
         images = [i for i, item in enumerate(items) if not _is_text(item)]
         texts = [i for i, item in enumerate(items) if _is_text(item)]
         vectors = np.empty((len(items), self.dim), dtype=np.float32)
@@ -364,6 +370,7 @@ def load(
     device: Literal["auto", "cpu", "cuda", "directml", "coreml", "mps", "openvino"] = "cpu",
     download_gb: float = DOWNLOAD_GB,
     encodes: bool = True,
+    adapter: str | os.PathLike[str] | None = None,
     **overrides: Any,
 ) -> Model:
     """Opens a model: the bundled one, one named in the catalogue, a SeeSay folder, or a checkpoint of any known format.
@@ -377,27 +384,32 @@ def load(
     another has the device. device: where they compute (docs/devices.md); "auto" is a GPU, where there is one that computes
     in float32. On any but the default, vectors of sample inputs are compared with the default's at first use. threads: of
     the engine, by default as many as this process may use cores; in torch on a CPU, as many as there are free cores.
+    adapter: the folder of a LoRA adapter, which is merged into the weights, once; the result has a space of its own.
     overrides: facts that a checkpoint's files do not state: architecture, or activation, image_heads, text_heads;
     preprocessing; scale and bias of graphs; also name, licence, languages (see `checkpoints.overrides`).
-    Raises InputError, ModelError, MissingDevice for a device that is not here, MissingExtra, DownloadError; MissingCapability
-    where it finds boxes or masks, unless `encodes` is false (`seesay.finders`): its vectors are no space.
+    Raises InputError, ModelError, MissingDevice, MissingExtra, DownloadError; MissingCapability where it finds boxes or
+    masks, unless `encodes` is false (`seesay.finders`): its vectors are no space.
     """
     chosen = _device(engine, device)
     check_threads(threads)
-    path, entry = locate(model, overrides.get("variant"), download_gb=download_gb)
-    source = path
-    if chosen is not None and chosen.engine == "torch":
+    source, entry = locate(model, overrides.get("variant"), download_gb=download_gb)
+    path = source
+    in_torch = chosen if chosen is not None and chosen.engine == "torch" else None
+    if adapter is not None or not (in_torch or _is_ready(path)):
+        from seesay.checkpoints.convert import prepared
+        from seesay.checkpoints.overrides import overrides_of
+
+        path = prepared(path, overrides_of(overrides, entry), encodes=encodes, adapter=adapter)
+        overrides = {}
+    if in_torch is not None:
+        from seesay.checkpoints.overrides import overrides_of
         from seesay.checkpoints.reader import open_checkpoint
 
-        checkpoint = open_checkpoint(path, _overrides(overrides, entry))
+        checkpoint = open_checkpoint(path, overrides_of(overrides, entry if path == source else None))
         if encodes:
             check_encodes(checkpoint.description.image, known_as(source))
-        return _torch_model(checkpoint, chosen.name, threads, decode)
-    if not _is_ready(path):
-        from seesay.checkpoints.convert import prepared
-
-        path = prepared(path, _overrides(overrides, entry), encodes=encodes)
-    elif overrides:
+        return _torch_model(checkpoint, in_torch.name, threads, decode)
+    if overrides:
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
     if encodes:
@@ -457,27 +469,6 @@ def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, dec
         source = checkpoint.path / "tokenizer.json" if vocabulary is None else vocabulary
         tokenizer = LazyTokenizer(source, spec, checkpoint.path)
     return Model(clip.config, tokenizer, TorchEngine(clip, device, threads=threads), folder=None, decode=decode)
-
-
-def _overrides(values: dict[str, Any], entry: "CatalogModel | None") -> "Overrides":
-    from seesay.checkpoints.overrides import Overrides
-
-    names = {field.name for field in dataclasses.fields(Overrides)} - {"entry"}
-    if unknown := sorted(values.keys() - names):
-        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
-    return Overrides(**values, entry=entry)
-
-
-def _each_item(items: object) -> Iterator["ImageInput"]:
-    """Yields one item, or each of many."""
-    from PIL import Image
-
-    if isinstance(items, str | os.PathLike | bytes | Image.Image) or (isinstance(items, np.ndarray) and items.ndim == 3):
-        yield items
-    elif isinstance(items, Iterable):
-        yield from items
-    else:
-        raise InputError(f"expected pictures or paths of pictures, got {type(items).__name__}")
 
 
 def _is_text(item: object) -> bool:

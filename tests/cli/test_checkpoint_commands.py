@@ -11,6 +11,7 @@ import seesay
 from seesay.checkpoints.hub.catalog import find
 from tests.checkpoints.fuzz import spelling
 from tests.cli.conftest import Run
+from tests.conftest import PHOTOS
 from tests.parity.test_checkpoints import DATA
 
 ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
@@ -256,3 +257,50 @@ def test_graphs_that_others_exported_are_described_and_used(run: Run, tmp_path: 
         None,
     )
     assert "no torch, no training" in run("models", "info", folder).out
+
+
+def test_blend_writes_a_model_that_opens_and_says_what_it_is(run: Run, tmp_path: Path) -> None:
+    vit = DATA / "hf-clip-4"
+    made = json.loads(run("models", "blend", vit, vit, "--weight", "0.3", tmp_path / "blend", "--json").out)
+    assert [round(model["share"], 6) for model in made["models"]] == [0.7, 0.3]
+    assert made["space_id"] == seesay.load(tmp_path / "blend").space_id
+    shown = run("models", "blend", vit, vit, vit, tmp_path / "soup").out
+    assert "seesay eval zero-shot" in shown
+    assert "0.333333 of hf-clip-4" in run("models", "info", tmp_path / "soup").out
+
+
+def test_blend_refuses_what_does_not_fit(run: Run, tmp_path: Path) -> None:
+    vit, folder = DATA / "hf-clip-4", tmp_path / "blend"
+    for arguments, message in (
+        ((vit, folder), "at least two models"),
+        ((vit, vit, vit, folder, "--weight", "0.5"), "--weight is for two models, these are 3"),
+        ((vit, vit, folder, "--weight", "2"), "0<=x<=1"),
+        ((vit, DATA / "open-clip-resnet", folder), "image is vit in"),
+        ((vit, tmp_path / "absent", folder), "no model"),
+        ((vit, vit, tmp_path), "exists already"),
+    ):
+        refused = run("models", "blend", *arguments)
+        assert refused.code == 2
+        assert message in refused.err
+        assert "Traceback" not in refused.err
+    assert not folder.exists()
+
+
+def test_an_adapter_goes_on_the_model_that_it_was_trained_on(run: Run, tmp_path: Path) -> None:
+    from tests.checkpoints.test_adapters import trained
+
+    vit, photo = DATA / "hf-clip-4", PHOTOS / "animals" / "cow.jpg"
+    trained(vit, tmp_path / "adapter")
+    plain = json.loads(run("embed", photo, "-o", tmp_path / "a.npz", "--model", vit, "--json").out)
+    with_adapter = ("--model", vit, "--adapter", tmp_path / "adapter", "--json")
+    adapted = json.loads(run("embed", photo, "-o", tmp_path / "b.npz", *with_adapter).out)
+    assert plain["space_id"] != adapted["space_id"]
+    for arguments, message in (
+        (("--model", DATA / "hf-clip-gelu-4", "--adapter", tmp_path / "adapter"), "was trained on 'hf-clip-4', space"),
+        (("--model", tmp_path / "adapter"), "is a LoRA adapter, no model; load it beside"),
+        (("--adapter", tmp_path), "is no LoRA adapter: expected adapter_config.json and adapter_model.safetensors"),
+    ):
+        refused = run("embed", photo, "-o", tmp_path / "c.npz", *arguments)
+        assert refused.code == 2
+        assert message in refused.err
+        assert "Traceback" not in refused.err

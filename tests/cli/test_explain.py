@@ -1,6 +1,7 @@
 """explain: a drawing or numbers of why a text fits a picture."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests.cli.conftest import Run
 @pytest.fixture
 def square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Model) -> Path:
     """A picture with a red square at the left, which the command looks at with a model that knows colours."""
-    monkeypatch.setattr(seesay.cli.explain, "open_model", lambda name: fake)
+    monkeypatch.setattr(seesay.cli.explain, "open_model", lambda name, **forced: fake)
     image = Image.new("RGB", (96, 48), "black")
     image.paste((255, 0, 0), (8, 8, 40, 40))
     image.save(tmp_path / "square.png")
@@ -70,6 +71,24 @@ def test_a_model_without_cells_says_what_to_do(run: Run, square: Path, fake: Mod
     assert (result.code, result.out) == (2, "")
     assert "it gives no features per patch" in result.err
     assert run("explain", square, "red", "--json", "--way", "occlusion").code == 0
+
+
+def test_attention_needs_a_vit_in_torch(run: Run, photos: list[Path], square: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    result = run("explain", photos[0], "a dog", "--json", "--way", "legrad")
+    assert (result.code, result.out) == (2, "")
+    assert "ViTs with a class token" in result.err
+    result = run("explain", photos[0], "a dog", "--json", "--way", "rollout", "--engine", "onnx")
+    assert (result.code, "ViTs with a class token" in result.err) == (2, True)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run("explain", photos[0], "a dog", "--json", "--way", "rollout")
+    assert (result.code, "pip install 'seesay[torch]'" in result.err) == (2, True)
+
+
+def test_a_text_that_does_not_fit_is_said(run: Run, photos: list[Path]) -> None:
+    photo = next(path for path in photos if path.name.startswith("sailing-boat-at"))
+    assert "does not fit" not in run("explain", photo, "a boat", "--json").err
+    assert "'a plate of pasta' does not fit this picture" in run("explain", photo, "a plate of pasta", "--json").err
 
 
 def test_explain_with_the_bundled_model_in_two_languages(run: Run, photos: list[Path]) -> None:

@@ -141,6 +141,11 @@ def test_the_published_original_is_recognised_where_it_is_on_this_machine(run: R
     tuned = {name: tensor * 1.1 for name, tensor in published.items()}
     result = run("models", "inspect", files.write(files.sd1(tuned), tmp_path / "tuned.safetensors"), "--text-heads", "2")
     assert "fine-tuned from openai/ViT-L-14 (cosine of weights 1.0000; no tokenizer" in result.out
+    draw = torch.Generator().manual_seed(4)
+    other = {name: torch.randn(tensor.shape, generator=draw) for name, tensor in published.items()}
+    result = run("models", "inspect", files.write(files.sd1(other), tmp_path / "other.safetensors"), "--text-heads", "2")
+    assert "unknown: trained from another start than the published ones of this shape" in result.out
+    assert "(openai/ViT-L-14)" in result.out
 
 
 def test_an_original_by_name_is_only_compared_where_it_is_here(run: Run, tmp_path: Path, state: State) -> None:

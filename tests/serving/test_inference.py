@@ -1,6 +1,7 @@
 """Embeddings, similarity, classification: for the official client, in batches, each item failing alone."""
 
 import base64
+import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,17 @@ import numpy as np
 import openai
 import pytest
 import uvicorn
+from PIL import Image
 from starlette.testclient import TestClient
 
 from seesay.library.search.background import read_or_encode_phrases
 from seesay.model import Model
+from seesay.serving import limits
 from seesay.serving.app import create_app
+from seesay.serving.encoding import ItemEncoder
+from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
+from seesay.tasks.clips import each_clip
 from seesay.tasks.label_sets import PLAIN, label_set
 from seesay.tasks.prompts import template_set
 from seesay.tasks.zero_shot import Classifier, none_of_these
@@ -158,6 +164,46 @@ def test_classify(serve: Serve, fake: Model) -> None:
     assert results[1]["error"]["message"].startswith("picture 2")
     for bad in ({"labels": []}, {"labels": [" "]}, {"templates": ["no place"]}, {"images": []}):
         assert serve().post("/v1/classify", json=request | bad).status_code == 400
+
+
+def animation(*colours: str, form: str = "GIF") -> bytes:
+    stream, frames = io.BytesIO(), [Image.new("RGB", (40, 30), colour) for colour in colours]
+    frames[0].save(stream, form, save_all=True, append_images=frames[1:], **({"lossless": True} if form == "WEBP" else {}))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_a_clip_is_classified_by_the_mean_of_its_frames_as_in_python(serve: Serve, fake: Model, form: str) -> None:
+    data = animation("red", "red", "blue", form=form)
+    sent = f"data:image/{form.lower()};base64,{base64.b64encode(data).decode()}"
+    request = {"images": [{"image": sent}, {"image": data_uri("blue")}], "labels": ["red", "blue"]}
+    clip, still = (
+        [score["probability"] for score in each["scores"]]
+        for each in serve().post("/v1/classify", json=request).json()["results"]
+    )
+    vectors = [vector for vector in each_clip(fake, [data, png("blue")]) if isinstance(vector, np.ndarray)]
+    wanted = Classifier.of(fake, ["red", "blue"]).probabilities(np.stack(vectors))
+    np.testing.assert_allclose([clip, still], wanted, atol=1e-6)
+    one = serve().post("/v1/classify", json=request | {"frames": 1}).json()["results"][0]["scores"]
+    np.testing.assert_allclose([score["probability"] for score in one], fake.classify(data, ["red", "blue"])[0], atol=1e-6)
+    assert serve().post("/v1/classify", json=request | {"frames": 9}).status_code == 400
+
+
+def test_what_may_be_a_clip_counts_as_its_frames_when_it_is_admitted() -> None:
+    clip = base64.b64encode(animation("red", "blue")).decode()
+    broken = "\n".join(clip[start : start + 76] for start in range(0, len(clip), 76))
+    still, one = Thing(image=data_uri("red")), limits.TEXTS_PER_IMAGE
+    for sent in (clip, f"data:image/gif;base64,{clip}", broken, "http://192.0.2.1/a.jpg"):
+        assert ItemEncoder.cost([Thing(image=sent), still], 8) == 9 * one
+        assert ItemEncoder.cost([Thing(image=sent), still]) == 2 * one
+    assert ItemEncoder.cost([Thing(image="no base64!"), Thing(text="red"), Thing(id="1")], 8) == one + 2
+
+
+def test_a_large_clip_is_refused_as_a_large_picture_is(serve: Serve) -> None:
+    data = base64.b64encode(animation("red", "blue")).decode()
+    client = serve(pixels=1000)
+    (result,) = client.post("/v1/classify", json={"images": [{"image": data}], "labels": ["red", "blue"]}).json()["results"]
+    assert "pixels" in result["error"]["message"]
 
 
 def test_classify_with_several_names_and_none_of_these(serve: Serve, fake: Model) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from seesay.engines.fake import FakeEngine
 from seesay.errors import MissingCapability
 from seesay.model import Model
 from seesay.tasks.explanation import Way, explain
@@ -61,6 +62,22 @@ def test_a_heat_map_is_that_of_python(client: TestClient, fake: Model, way: Way)
     assert (answer["width"], answer["height"]) == (60, 40)
     assert answer["score"] == pytest.approx(found.score, abs=1e-5)
     np.testing.assert_allclose(answer["heat"], found.heat, atol=2e-5)
+
+
+@pytest.mark.parametrize("way", ["legrad", "rollout"])
+def test_attention_is_asked_of_the_engine_that_sees_it(serve: Serve, fake: Model, way: Way) -> None:
+    request = {"image": {"image": halves()[1]}, "text": "red", "way": way}
+    refused = serve().post("/v1/explain", json=request)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unsupported")
+    assert "does not see the attention" in refused.json()["error"]["message"]
+
+    class Seeing(FakeEngine):
+        def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
+            return np.full((1, 2, 2), 0.25 if texts is None else texts.sum(), dtype=np.float32)
+
+    seeing = fake.with_engine(Seeing(fake.dim))
+    answer = serve(model=seeing).post("/v1/explain", json=request).json()
+    np.testing.assert_allclose(answer["heat"], explain(seeing, halves()[0], "red", way).heat, rtol=1e-4)
 
 
 def test_a_picture_of_the_library_by_its_id(client: TestClient) -> None:

@@ -1,12 +1,16 @@
 """Heat maps are hot where a text's thing is; removing that part costs most of the score."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from seesay.engines.fake import FakeEngine
 from seesay.errors import InputError, MissingCapability
+from seesay.images.preprocess import shown_whole
 from seesay.model import Model
-from seesay.tasks.explanation import SHARES, Way, deletion, explain, hottest, insertion
+from seesay.tasks.explanation import SHARES, Explanation, Way, deletion, explain, fits, hottest, insertion
 
 
 def square(size: int = 96) -> tuple[Image.Image, np.ndarray]:
@@ -71,6 +75,58 @@ def test_occlusion_needs_no_cells(fake: Model, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(MissingCapability):
         explain(fake, square()[0], "red")
     assert explain(fake, square()[0], "red", "occlusion").heat.max() > 0
+
+
+@pytest.fixture
+def seeing(fake: Model) -> Model:
+    """The fake model with a small ViT in torch, every weight random, in place of its image tower."""
+    pytest.importorskip("torch")
+    from seesay.engines.torch import TorchEngine
+    from seesay.models.clip import Clip
+    from tests.models.test_dense_modes import CONFIG, tower
+
+    clip = Clip(replace(fake.config, image=CONFIG, dim=12, text=None, tokenizer_spec=None))
+    clip.image = tower()
+
+    class Seeing(TorchEngine):
+        def encode_tokens(self, ids: np.ndarray) -> np.ndarray:
+            return FakeEngine(12).encode_tokens(ids)
+
+    spec = replace(fake.image_spec, size_px=24, resize_px=32)
+    config = replace(clip.config, image_spec=spec, text=fake.config.text, tokenizer_spec=fake.config.tokenizer_spec)
+    return Model(config, fake.tokenizer, Seeing(clip))
+
+
+def test_attention_explains_the_whole_picture(seeing: Model) -> None:
+    picture = square()[0].resize((96, 48))
+    text = seeing.encode_text(["red"])
+    legrad, other = (explain(seeing, picture, word, "legrad").heat for word in ("red", "blue"))
+    rollout, same = (explain(seeing, picture, word, "rollout").heat for word in ("red", "blue"))
+    assert legrad.shape == rollout.shape == (32, 64)
+    assert not np.array_equal(legrad, other)
+    np.testing.assert_array_equal(rollout, same)
+    squashed = shown_whole(picture, (0, 0, 96, 48), seeing.image_spec)
+    (relevance,) = seeing.patch_relevance([squashed], text)
+    small = np.asarray(Image.fromarray(legrad).resize((3, 3), Image.Resampling.BOX))
+    assert np.corrcoef(small.ravel(), relevance.ravel())[0, 1] > 0.95  # where it was, however it was enlarged
+    assert legrad.min() >= 0
+
+
+def test_without_attention_that_can_be_seen(fake: Model, bundled: Model) -> None:
+    with pytest.raises(MissingCapability, match="does not see the attention"):
+        explain(fake, square()[0], "red", "legrad")
+    with pytest.raises(MissingCapability, match="engine='torch'"):
+        explain(bundled, square()[0], "red", "rollout")
+
+
+def test_small_numbers_keep_their_digits() -> None:
+    assert Explanation(0.5, np.array([[0.1234567, 0.00001234567]])).rows() == [[0.12346, 1.2346e-05]]
+
+
+def test_a_text_fits_if_most_phrases_fit_worse() -> None:
+    phrases = np.linspace(0, 1, 101)
+    assert fits(0.85, phrases)
+    assert not fits(0.7, phrases)
 
 
 def test_an_empty_text_is_refused(fake: Model) -> None:

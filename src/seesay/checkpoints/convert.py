@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seesay.checkpoints.containers.weights import weights_file
 from seesay.checkpoints.formats import registry, writing
@@ -20,14 +21,18 @@ from seesay.checkpoints.formats.seesay import Storage, write_folder
 from seesay.checkpoints.graphs import prepare
 from seesay.checkpoints.graphs.local import local_graphs
 from seesay.checkpoints.hub.files import DESCRIPTIONS
-from seesay.checkpoints.hub.locate import known_as
+from seesay.checkpoints.hub.locate import ADAPTER, known_as
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, open_checkpoint
 from seesay.errors import InputError, ModelError
+from seesay.models.config import is_model_folder
 from seesay.models.tower_config import check_encodes
 from seesay.system.cache import cache_dir
 from seesay.system.files import lock_file
 from seesay.system.schema import to_json
+
+if TYPE_CHECKING:
+    from seesay.models.clip import Clip
 
 GRAPHS = 4  # increased when exported graphs or the reading of checkpoints change, so that cached folders are made anew
 
@@ -40,16 +45,20 @@ class Conversion:
     differences: dict[str, float]
 
 
-def prepared(path: Path, overrides: Overrides | None = None, *, encodes: bool = False) -> Path:
+def prepared(
+    path: Path, overrides: Overrides | None = None, *, encodes: bool = False, adapter: str | os.PathLike[str] | None = None
+) -> Path:
     """The SeeSay folder of a checkpoint, from the cache or converted now (seconds to a minute; needs the extra `torch`, unless
     it is a folder of graphs that others exported).
 
-    encodes: raise MissingCapability for a model that finds things, before the work. Raises CheckpointError, ModelError,
-    MissingExtra.
+    encodes: raise MissingCapability for a model that finds things, before the work. adapter: a folder with a LoRA adapter,
+    which is merged into the weights. Raises CheckpointError, ModelError, MissingExtra.
     """
     overrides = overrides or Overrides()
-    graphs = local_graphs(path, overrides.variant)
+    graphs = local_graphs(path, overrides.variant) if adapter is None else None
     files = _weights_and_descriptions(path) if graphs is None else graphs.paths
+    if adapter is not None:
+        files = [*files, *(Path(adapter) / name for name in ADAPTER)]
     folder = cache_dir() / "models" / _fingerprint(files, overrides)
     if (folder / "config.json").is_file():
         return folder
@@ -68,7 +77,7 @@ def prepared(path: Path, overrides: Overrides | None = None, *, encodes: bool = 
                 checkpoint = open_checkpoint(path, overrides)
                 if encodes:
                     check_encodes(checkpoint.description.image, known_as(path))
-                convert(checkpoint, folder)
+                convert(checkpoint, folder, adapter=adapter)
             else:
                 with new_folder(folder) as unfinished:
                     prepare.write_folder(graphs, unfinished, overrides)
@@ -77,14 +86,26 @@ def prepared(path: Path, overrides: Overrides | None = None, *, encodes: bool = 
     return folder
 
 
-def convert(checkpoint: Checkpoint, folder: Path, storage: Storage = "float32") -> Conversion:
+def convert(
+    checkpoint: Checkpoint, folder: Path, storage: Storage = "float32", *, adapter: str | os.PathLike[str] | None = None
+) -> Conversion:
     """Writes a new SeeSay folder. Weights are stored once: float32 in model.safetensors, quantized ones in the graphs.
 
-    Raises CheckpointError, ModelError; InputError where the folder exists already.
+    adapter: a folder with a LoRA adapter, which is merged into the weights. Raises CheckpointError, ModelError; InputError
+    where the folder exists already.
     """
     with new_folder(folder) as unfinished:
-        differences = write_folder(checkpoint.model(), checkpoint.tokenizer(), unfinished, storage)
+        differences = write_folder(_model(checkpoint, adapter), checkpoint.tokenizer(), unfinished, storage)
     return Conversion(folder, differences)
+
+
+def _model(checkpoint: Checkpoint, adapter: str | os.PathLike[str] | None) -> "Clip":
+    if adapter is None:
+        return checkpoint.model()
+    checkpoint.check_towers()  # raises MissingExtra where there is no torch
+    from seesay.checkpoints.adapters import adapted
+
+    return adapted(checkpoint, Path(adapter))
 
 
 def convert_to(checkpoint: Checkpoint, folder: Path, target: str) -> None:
@@ -121,6 +142,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def _weights_and_descriptions(path: Path) -> list[Path]:
+    if is_model_folder(path):
+        return sorted(path.iterdir())
     weights = weights_file(path)
     files = [weights, *(weights.parent / name for name in DESCRIPTIONS)]
     return files + (sorted(weights.parent.glob("*-of-*")) if weights.name.endswith(".json") else [])

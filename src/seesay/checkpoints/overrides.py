@@ -1,10 +1,12 @@
 """`Overrides`: facts about a checkpoint that the caller states and its tensors cannot show."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from seesay.checkpoints.hub.catalog import CatalogModel
 from seesay.checkpoints.preprocessing import Preprocessing
-from seesay.errors import CheckpointError
+from seesay.errors import CheckpointError, InputError
 from seesay.images.spec import ImageSpec
 from seesay.models.fields import Activation
 
@@ -50,6 +52,14 @@ class Overrides:
     def or_else(self, defaults: "Overrides") -> "Overrides":
         """These overrides, with unspecified fields taken from `defaults`."""
         return Overrides(**{f.name: getattr(defaults if getattr(self, f.name) is None else self, f.name) for f in fields(self)})
+
+
+def overrides_of(values: Mapping[str, Any], entry: CatalogModel | None) -> Overrides:
+    """The overrides among the arguments of `seesay.load`. Raises InputError for a name that is none of them."""
+    names = {field.name for field in fields(Overrides)} - {"entry"}
+    if unknown := sorted(values.keys() - names):
+        raise InputError(f"load() does not know {', '.join(unknown)}; about a checkpoint it takes {', '.join(sorted(names))}")
+    return Overrides(**values, entry=entry)
 
 
 EXAMPLES = {"activation": "'gelu' or 'quick_gelu'", "image_heads": "12", "text_heads": "8", "preprocessing": "'openai'"}

@@ -14,14 +14,15 @@ import click
 from seesay.cli.commands import Commands
 from seesay.cli.language import translate
 from seesay.cli.options import json_option, load_options, open_model, record
-from seesay.cli.output import echo_failures, echo_json, echo_note
+from seesay.cli.output import echo_failures, echo_json, echo_note, echo_skipped
+from seesay.errors import InputError
 from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress, progress_lines
 
 if TYPE_CHECKING:
-    from seesay.evaluation.datasets import Captions, Labels
+    from seesay.evaluation.generated import DistanceRun, EditRun, PromptRun
     from seesay.evaluation.report import Report
-    from seesay.evaluation.runs import ProbeRun, RobustnessRun, Run
+    from seesay.evaluation.runs import ClassificationRun, ProbeRun, RetrievalRun, RobustnessRun, Run
     from seesay.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,7 +34,7 @@ LANGUAGES = ("en", "zh")
 
 @click.group("eval", cls=Commands)
 def evaluation() -> None:
-    """Measure a model on your own pictures: search, classification, linear probe, robustness.
+    """Measure a model on your own pictures: search, classification, linear probe, robustness; and generated ones with it.
 
     A table (.tsv, .csv, .jsonl, .parquet) names pictures, and for each its texts or its label. Vectors are kept in the cache,
     so that a second look costs seconds.
@@ -43,37 +44,43 @@ def evaluation() -> None:
 eval = evaluation  # main.py finds the command by this name
 
 
-@dataclass(frozen=True)
-class Shared:
-    """Values of the options that every command here has: data, models, output."""
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Values of the options that every command here has: models, output."""
 
-    data: Path
-    images: Path | None
-    split: str | None
     models: tuple[str, ...]
     markdown: Path | None
     report: Path | None
     as_json: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shared(Output):
+    """Values of the options that every command with a table has."""
+
+    data: Path
+    images: Path | None
+    split: str | None
+
+
 def _file(name: str, **options: Any) -> Callable[[F], F]:
     return click.option(name, type=click.Path(path_type=Path), **options)
 
 
-shared_options = record(
-    "shared",
-    Shared,
-    (
-        _file("--data", metavar="TABLE", required=True, help="Table to measure on."),
-        _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
-        click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
-        click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
-        load_options,
-        _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
-        _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
-        json_option,
-    ),
+TABLE_OPTIONS = (
+    _file("--data", metavar="TABLE", required=True, help="Table to measure on."),
+    _file("--images", metavar="DIR", help="Folder of the pictures. Default: images/ beside the table, else its own."),
+    click.option("--split", help="Rows to use, where the table has a column split. Default: all."),
 )
+OUTPUT_OPTIONS = (
+    click.option("--model", "models", multiple=True, metavar="NAME|PATH", help="Model; repeated, models are compared."),
+    load_options,
+    _file("--markdown", metavar="FILE", help="Write the tables as Markdown."),
+    _file("--report", metavar="HTML", help="Write a page with plots and examples (extra eval)."),
+    json_option,
+)
+shared_options = record("shared", Shared, (*TABLE_OPTIONS, *OUTPUT_OPTIONS))
+output_options = record("output", Output, OUTPUT_OPTIONS)
 
 
 def label_options(command: F) -> F:
@@ -107,9 +114,11 @@ def retrieval(shared: Shared, lang: str | None) -> int:
     from seesay.evaluation.summary import retrieval_report
 
     captions = read_captions(shared.data, shared.images, language=lang, split=shared.split)
-    return _measure(
-        shared, captions, lambda name, model, progress: run_retrieval(name, model, captions, progress), retrieval_report
-    )
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "RetrievalRun":
+        return run_retrieval(name, model, captions, progress)
+
+    return _measure(shared, str(shared.data), captions.notes, run, retrieval_report)
 
 
 @evaluation.command("zero-shot")
@@ -126,9 +135,11 @@ def zero_shot(shared: Shared, label_column: str, names: Path | None, templates: 
 
     labels = read_labels(shared.data, shared.images, column=label_column, split=shared.split, names=names)
     prompts = read_templates(templates, lang)
-    return _measure(
-        shared, labels, lambda name, model, progress: run_zero_shot(name, model, labels, prompts, progress), zero_shot_report
-    )
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "ClassificationRun":
+        return run_zero_shot(name, model, labels, prompts, progress)
+
+    return _measure(shared, str(shared.data), labels.notes, run, zero_shot_report)
 
 
 @evaluation.command("linear-probe")
@@ -162,7 +173,7 @@ def linear_probe(
     def run(name: str, model: "Model", progress: "NamedProgress | None") -> "ProbeRun":
         return run_linear_probe(name, model, training, test, shots=shots, seed=seed, progress=progress)
 
-    return _measure(shared, test, run, linear_probe_report)
+    return _measure(shared, str(shared.data), test.notes, run, linear_probe_report)
 
 
 @evaluation.command()
@@ -203,36 +214,103 @@ def robustness(
     def run(name: str, model: "Model", progress: "NamedProgress | None") -> "RobustnessRun":
         return run_robustness(name, model, data, chosen, degrees, templates=prompts, seed=seed, progress=progress)
 
-    return _measure(shared, data, run, robustness_report)
+    return _measure(shared, str(shared.data), data.notes, run, robustness_report)
+
+
+@evaluation.command("clipscore")
+@shared_options
+@click.option("--lang", help="Rows to use, where the table has a column lang. Default: en, where there is any.")
+@click.option("--prefix", default="", metavar="TEXT", help='Put before each prompt; the paper has "A photo depicts ".')
+@_file("--aesthetic", metavar="FILE", help="Also score with this aesthetic head (docs/generation.md).")
+def clipscore(shared: Shared, lang: str | None, prefix: str, aesthetic: Path | None) -> int:
+    """Generated pictures with their prompts: CLIPScore, and RefCLIPScore where the table has references.
+
+    --data is a table with the columns image and prompt, or a folder with pictures and prompts.tsv or prompts.txt.
+    """
+    from seesay.evaluation.aesthetics import read_head
+    from seesay.evaluation.generated import run_prompts
+    from seesay.evaluation.generated_summary import prompt_report
+    from seesay.evaluation.prompts import read_prompts
+
+    prompts = read_prompts(shared.data, shared.images, language=lang, split=shared.split)
+    head = None if aesthetic is None else read_head(aesthetic)
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "PromptRun":
+        return run_prompts(name, model, prompts, prefix=prefix, head=head, progress=progress)
+
+    return _measure(shared, str(shared.data), prompts.notes, run, prompt_report)
+
+
+@evaluation.command()
+@shared_options
+def edits(shared: Shared) -> int:
+    """Edited pictures: whether each changed the way that its texts did (directional similarity), and how much was kept.
+
+    The table has the columns before and after (pictures), source and target (texts).
+    """
+    from seesay.evaluation.generated import run_edits
+    from seesay.evaluation.generated_summary import edit_report
+    from seesay.evaluation.prompts import read_edits
+
+    data = read_edits(shared.data, shared.images, split=shared.split)
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "EditRun":
+        return run_edits(name, model, data, progress)
+
+    return _measure(shared, str(shared.data), data.notes, run, edit_report)
+
+
+@evaluation.command()
+@click.argument("first", metavar="FOLDER", type=click.Path())
+@click.argument("second", metavar="FOLDER", type=click.Path())
+@output_options
+def distance(first: str, second: str, output: Output) -> int:
+    """How far the pictures of two folders lie apart as a whole, such as real and generated ones: CMMD, Fréchet distance."""
+    from seesay.cli.pictures import Pictures  # not for --help, which loads no numpy
+    from seesay.evaluation.generated import run_distance
+    from seesay.evaluation.generated_summary import distance_report
+
+    sides = [Pictures.given([each]) for each in (first, second)]
+    for folder, side in zip((first, second), sides, strict=True):
+        echo_failures(side.failed)
+        echo_skipped(side.skipped)
+        if not side.paths:
+            raise InputError(_("there are no pictures in {folder}").format(folder=printable(folder)))
+
+    def run(name: str, model: "Model", progress: "NamedProgress | None") -> "DistanceRun":
+        return run_distance(name, model, sides[0].paths, sides[1].paths, progress)
+
+    return _measure(output, f"{printable(first)}, {printable(second)}", (), run, distance_report)
 
 
 def _measure(
-    shared: Shared,
-    data: "Captions | Labels",
+    output: Output,
+    title: str,
+    notes: Sequence[str],
     run: "Callable[[str, Model, NamedProgress | None], R]",
     describe: "Callable[[Sequence[R], str, bool], Report]",
 ) -> int:
     """Runs every model, prints the scores and writes the files that were asked for."""
     from seesay.library.indexing.report import Failure  # not for --help, which loads no numpy
 
-    _check_page(shared.report)
-    for note in data.notes:
+    _check_page(output.report)
+    for note in notes:
         echo_note(translate(note))
     runs: list[R] = []
-    for name in dict.fromkeys(shared.models) or (None,):
+    for name in dict.fromkeys(output.models) or (None,):
         model = open_model(name)
-        with _progress(quiet=shared.as_json) as progress:
+        with _progress(quiet=output.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
             echo_note(f"{runs[-1].model.name}: {translate(note)}")
-    report = describe(runs, str(shared.data), shared.report is not None)
-    _write_files(shared, report)
-    if shared.as_json:
+    report = describe(runs, title, output.report is not None)
+    _write_files(output, report)
+    if output.as_json:
         results = [each.to_json() for each in runs]
         echo_json(results[0] if len(results) == 1 else {"models": results})
     else:
         _print(report)
-    for file in filter(None, (shared.markdown, shared.report)):
+    for file in filter(None, (output.markdown, output.report)):
         click.echo(_("seesay: wrote {written}").format(written=printable(file)), err=True)
     failed = {path: reason for each in runs for path, reason in each.failed.items()}
     echo_failures(Failure(path, reason) for path, reason in failed.items())
@@ -250,14 +328,14 @@ def _check_page(page: Path | None) -> None:
     require()
 
 
-def _write_files(shared: Shared, report: "Report") -> None:
+def _write_files(output: Output, report: "Report") -> None:
     from seesay.render.page import write
     from seesay.render.report import to_markdown, write_html
 
-    if shared.markdown is not None:
-        write(shared.markdown, to_markdown(report), "tables")
-    if shared.report is not None:
-        write_html(shared.report, report)
+    if output.markdown is not None:
+        write(output.markdown, to_markdown(report), "tables")
+    if output.report is not None:
+        write_html(output.report, report)
 
 
 def _print(report: "Report") -> None:

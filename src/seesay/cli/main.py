@@ -43,6 +43,8 @@ COMMANDS = (
     "forget",
     "train",
     "eval",
+    "data",
+    "plan",
     "models",
     "doctor",
 )

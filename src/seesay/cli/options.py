@@ -118,6 +118,12 @@ def load_options(command: F) -> F:
             help="What runs the model. Default: auto, which is ONNX Runtime wherever it can.",
             **_FOR_LOAD,
         ),
+        click.option(
+            "--adapter",
+            metavar="FOLDER",
+            help="A LoRA adapter (of seesay finetune, or of peft) to put on the model.",
+            **_FOR_LOAD,
+        ),
     ):
         command = option(command)
     return command

@@ -55,6 +55,16 @@ class Engine(Protocol):
         """
         raise MissingCapability(f"the {self.name} engine draws no masks; open the model with ONNX Runtime or torch")
 
+    def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
+        """pixels (B, 3, H, W) -> how much each patch counts (B, rows, columns), by a ViT's attention: for the cosine with texts
+        (B, D), or without texts for the class token.
+
+        Raises MissingCapability where the engine does not see the attention, and for other towers.
+        """
+        raise MissingCapability(
+            f"the {self.name} engine does not see the attention; open the model with torch: engine='torch', --engine torch"
+        )
+
     def sharing(self, concurrent_runs: int = 1) -> "Engine":
         """The same towers for a program whose other threads need the cores too: a server, or one that decodes meanwhile.
 

@@ -86,9 +86,6 @@ class TorchEngine(Engine):
             return _array(self.clip.image.masks(self._tensor(pixels), self._tensor(queries)))
 
     def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
-        """pixels (B, 3, H, W) -> how much each patch counts (B, rows, columns), by the attention of a ViT's blocks: for the
-        cosine with texts (B, D), or without texts for the class token (`models.families.vit.relevance`). Raises
-        MissingCapability for other towers."""
         if not self.clip.image.has_patch_relevance:
             raise MissingCapability(f"attention explains ViTs with a class token, which {self.clip.config.name!r} has not")
         return _array(self.clip.image.patch_relevance(self._tensor(pixels), None if texts is None else self._tensor(texts)))

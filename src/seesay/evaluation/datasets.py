@@ -67,8 +67,8 @@ def read_captions(
     if column is None:
         raise InputError(f"{printable(table)}: expected a column text or caption, got {', '.join(map(str, rows[0]))}")
     notes: list[str] = []
-    rows = _in_split(rows, split, table, notes)
-    rows, language = _in_language(rows, language, table, notes, option)
+    rows = in_split(rows, split, table, notes)
+    rows, language = in_language(rows, language, table, notes, option)
     numbers: dict[str, int] = {}
     texts: list[str] = []
     owner: list[int] = []
@@ -101,7 +101,7 @@ def read_labels(
     Raises InputError.
     """
     notes: list[str] = []
-    rows = _in_split(read_table(table, ["image", column]), split, table, notes)
+    rows = in_split(read_table(table, ["image", column]), split, table, notes)
     labels: dict[str, str] = {}
     for row in rows:
         name, label = str(row["image"]), _label(row[column])
@@ -158,7 +158,8 @@ def with_same_names(first: Labels, second: Labels) -> tuple[Labels, Labels]:
     return renamed(first), renamed(second)
 
 
-def _in_split(rows: list[Row], split: str | None, table: Path, notes: list[str]) -> list[Row]:
+def in_split(rows: list[Row], split: str | None, table: Path, notes: list[str]) -> list[Row]:
+    """The rows of a split, or all; a table without splits is named in `notes`. Raises InputError."""
     if "split" not in rows[0]:
         if split is not None:
             notes.append(f"{printable(table)} has no column split; all its rows are used")
@@ -166,9 +167,10 @@ def _in_split(rows: list[Row], split: str | None, table: Path, notes: list[str])
     return rows if split is None else _where(rows, "split", split, table)
 
 
-def _in_language(
+def in_language(
     rows: list[Row], language: str | None, table: Path, notes: list[str], option: str
 ) -> tuple[list[Row], str | None]:
+    """The rows in a language, and which it is; a choice that was made is named in `notes`. Raises InputError."""
     if "lang" not in rows[0]:
         if language is not None:
             notes.append(f"{printable(table)} has no column lang; all its rows are used, whatever their language")

@@ -171,7 +171,7 @@ def run_retrieval(name: str, model: Model, captions: Captions, progress: NamedPr
     return RetrievalRun(
         model=MeasuredModel.of(name, model),
         failed=pictures.failed,
-        notes=_truncation_note(model, texts.truncated, len(captions.texts)),
+        notes=truncation_note(model, texts.truncated, len(captions.texts)),
         captions=captions,
         images=pictures.vectors,
         texts=texts.vectors,
@@ -190,7 +190,7 @@ def run_zero_shot(
     return ClassificationRun(
         model=MeasuredModel.of(name, model),
         failed=pictures.failed,
-        notes=_truncation_note(model, classes.truncated, classes.texts),
+        notes=truncation_note(model, classes.truncated, classes.texts),
         data=data,
         score=score,
         bounds=_bounds(score),
@@ -248,11 +248,11 @@ def run_robustness(
     if isinstance(readable, Captions):
         texts = text_features(model, readable.texts, progress=progress)
         score = _recall_at_1(texts.vectors, readable.owner)
-        notes = _truncation_note(model, texts.truncated, len(readable.texts))
+        notes = truncation_note(model, texts.truncated, len(readable.texts))
     else:
         classes = _class_vectors(model, readable.names, templates, progress)
         score = _top_1(classes.vectors, readable)
-        notes = _truncation_note(model, classes.truncated, classes.texts)
+        notes = truncation_note(model, classes.truncated, classes.texts)
     clean = Degree("clean", 0, *score(pictures.vectors))
     degrees = []
     for corruption in corruptions:
@@ -321,7 +321,8 @@ def _bounds(score: Classification) -> dict[str, tuple[float, float]]:
     return {"top1": _interval(top1), "top5": _interval(top5), "mean_per_class_recall": _interval(mean)}
 
 
-def _truncation_note(model: Model, truncated: int, texts: int) -> tuple[str, ...]:
+def truncation_note(model: Model, truncated: int, texts: int) -> tuple[str, ...]:
+    """A note on texts that are longer than the model's context; none where there are none."""
     if not truncated:
         return ()
     return (f"{truncated} of {texts} texts are longer than {model.tokenizer.spec.context_length} tokens and lost their end",)

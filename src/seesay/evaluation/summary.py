@@ -29,7 +29,7 @@ def retrieval_report(runs: Sequence[RetrievalRun], title: str, details: bool) ->
         tables.append(Table(name, columns, tuple(rows)))
     captions = runs[0].captions
     language = f" in {captions.language}" if captions.language else ""
-    facts = (f"{len(captions.images)} pictures, {len(captions.texts)} texts{language}", *_facts(runs))
+    facts = (f"{len(captions.images)} pictures, {len(captions.texts)} texts{language}", *run_facts(runs))
     if not details:
         return Report(title, facts, tuple(tables))
     plots = tuple(_recall_curves(f"{name}: recall at k", runs, way) for way, name in DIRECTIONS.items())
@@ -72,7 +72,7 @@ def robustness_report(runs: Sequence[RobustnessRun], title: str, details: bool) 
             tables.append(Table(f"{metric} of {run.model.name}, by severity", ("", *map(str, severities)), cells))
             if details:
                 plots.append(_severity_plot(run, metric, severities))
-    return Report(title, (f"{runs[0].pictures} pictures", *_facts(runs)), tuple(tables), tuple(plots))
+    return Report(title, (f"{runs[0].pictures} pictures", *run_facts(runs)), tuple(tables), tuple(plots))
 
 
 def share_with_interval(share: float, bound: Sequence[float]) -> str:
@@ -88,7 +88,7 @@ def _classification_report(runs: Sequence[ClassificationRun], title: str, detail
         wrong = tuple((a, b, str(n)) for a, b, n in run.score.confused())
         of = f" by {run.model.name}" if len(runs) > 1 else ""
         tables.append(Table(f"What is taken for what{of}", ("is", "taken for", "pictures"), wrong, shown=10, detail=True))
-    facts = (f"{len(first.labels)} pictures, {len(first.names)} classes", how, *_facts(runs))
+    facts = (f"{len(first.labels)} pictures, {len(first.names)} classes", how, *run_facts(runs))
     if not details:
         return Report(title, facts, tuple(tables))
     note = "Each row is shaded by its shares; small ones are raised a little."
@@ -182,7 +182,8 @@ def _share(degree: Degree, metric: str) -> str:
     return share_with_interval(degree.scores[metric], degree.bounds[metric])
 
 
-def _facts(runs: Sequence[Run]) -> list[str]:
+def run_facts(runs: Sequence[Run]) -> list[str]:
+    """What the brackets in tables are, and how many pictures were left out."""
     failed = {path for run in runs for path in run.failed}
     facts = ["in brackets the 95 % interval, pictures resampled 1000 times"]
     return [*facts, f"{len(failed)} pictures could not be read"] if failed else facts

@@ -25,18 +25,19 @@ KEPT_PIXELS = 64_000_000  # of the frames that are chosen; fewer are, of large o
 MOST_PIXELS = 256_000_000  # of all frames that are decoded, since each is drawn over the one before; about two seconds
 
 
-def clip_frames(source: ImageInput, frames: int, *, alpha: Alpha = "white") -> list[Image.Image]:
+def clip_frames(source: ImageInput, frames: int, *, alpha: Alpha = "white", most_pixels: int = MAX_PIXELS) -> list[Image.Image]:
     """At most `frames` frames of an animation, in RGB and upright, evenly chosen; nearly blank ones only if all are.
 
     source: a path, or a file's bytes. Empty for anything else, and where no frame can be read: `images.read` says what
-    is wrong with it. Only the first MOST_FRAMES frames or MOST_PIXELS pixels are looked at.
+    is wrong with it. Only the first MOST_FRAMES frames or MOST_PIXELS pixels are looked at. most_pixels: of a frame, of which
+    larger ones are not decoded.
     """
     data = _animation(source)
     if data is None or isolated.needs_process(data):
         return []
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            check_pixels(*image.size, "picture", MAX_PIXELS)
+            check_pixels(*image.size, "picture", most_pixels)
             pixels = max(image.width * image.height, 1)
             frames = max(1, min(frames, KEPT_PIXELS // pixels))
             with DECODING.reserve(pixels * (BYTES_PER_PIXEL + 3 * frames)):
@@ -64,12 +65,12 @@ def _chosen(image: Image.Image, frames: int, alpha: Alpha) -> Iterator[Image.Ima
 def _animation(source: ImageInput) -> bytes | None:
     """The bytes of a file that may be an animation; None for any other source."""
     if isinstance(source, bytes):
-        return source if _may_move(source[:HEAD_BYTES]) else None
+        return source if may_move(source[:HEAD_BYTES]) else None
     if is_url(source) or not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in SUFFIXES:
         return None
     try:
         with open(source, "rb") as stream:
-            if not _may_move(stream.read(HEAD_BYTES)):
+            if not may_move(stream.read(HEAD_BYTES)):
                 return None
         data = read_bytes(Path(source), printable(source))
         check_bytes(len(data), printable(source))
@@ -78,7 +79,8 @@ def _animation(source: ImageInput) -> bytes | None:
     return data
 
 
-def _may_move(head: bytes) -> bool:
+def may_move(head: bytes) -> bool:
+    """Whether a file whose first HEAD_BYTES these are may be an animation."""
     match format_of(head):
         case "GIF":
             return True

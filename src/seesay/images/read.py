@@ -5,6 +5,7 @@ in a process of their own; whatever goes wrong is an UnreadableImage of this pic
 """
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def read(
         return decode_picture(data, label, options, DECODING.reserve)
     except MemoryError:
         raise UnreadableImage(label, NO_MEMORY, transient=True) from None
+
+
+def each_input(items: object) -> Iterator[ImageInput]:
+    """Yields one input of `read`, or each of many. Raises InputError for what is neither."""
+    if isinstance(items, str | os.PathLike | bytes | Image.Image) or (isinstance(items, np.ndarray) and items.ndim == 3):
+        yield items
+    elif isinstance(items, Iterable):
+        yield from items
+    else:
+        raise InputError(f"expected pictures or paths of pictures, got {type(items).__name__}")
 
 
 def read_bytes(path: Path, name: str) -> bytes:

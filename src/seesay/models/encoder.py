@@ -43,6 +43,15 @@ class ImageEncoder(Encoder, Protocol):
         ...
 
 
+class AttentionEncoder(ImageEncoder, Protocol):
+    """Says which patches of images its attention heeds, too, where the image tower is a ViT."""
+
+    def patch_relevance(self, items: "ImageInput | Iterable[ImageInput]", texts: np.ndarray | None = None) -> np.ndarray:
+        """Images -> how much each patch counts (N, rows, columns) float32: for the cosine with texts (N, D), or for the image.
+        Raises MissingCapability where no attention tells."""
+        ...
+
+
 class RegionEncoder(Protocol):
     """Finds regions of images that may show what queries say."""
 

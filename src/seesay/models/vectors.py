@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from seesay.errors import InputError
+
 FEW = 32  # up to this k, one pass over the scores per result costs less than partitioning them
 
 
@@ -26,3 +28,18 @@ def normalize(vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., D) -> float32 at unit length along the last axis; a zero vector stays zero."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def check_vectors(vectors: np.ndarray, what: str) -> np.ndarray:
+    """The same vectors (N, D), N above 0. Raises InputError, which calls them `what`, for another shape, NaN, or a vector of
+    length 0."""
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or not vectors.size:
+        raise InputError(f"{what}: expected vectors (N, D), got an array {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise InputError(f"{what}: vector {row} has values that are no finite numbers (NaN or infinite)")
+    if not vectors.any(axis=1).all():
+        row = int(np.flatnonzero(~vectors.any(axis=1))[0])
+        raise InputError(f"{what}: vector {row} is zero, which has no direction")
+    return vectors

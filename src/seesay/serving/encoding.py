@@ -19,10 +19,11 @@ from seesay.serving import limits
 from seesay.serving.joined_engine import JoinedEngine, stacked
 from seesay.serving.metrics import Metrics
 from seesay.serving.photos.photos import Photos, file_of
-from seesay.serving.photos.uploads import check_count, content, fetched, pixels
+from seesay.serving.photos.uploads import check_count, content, fetched, may_be_clip, pixels
 from seesay.serving.schemas.requests import Thing
 from seesay.serving.settings import Settings
 from seesay.system.paths import is_url
+from seesay.tasks.clips import mean_frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,17 +44,22 @@ class Encoded:
 
 @dataclass
 class _Pending:
-    """Rows of one call, as they come: each is in `rows`, or in a future whose results belong to `indices`."""
+    """Rows of one call, as they come: each is in `rows`, or in a future whose results belong to `indices`. Several of one index
+    are frames of a clip."""
 
     rows: list[Row]
     futures: list[tuple[list[int], "Future[list[Row]]"]] = field(default_factory=list)
 
     async def results(self) -> list[Row]:
-        """Awaits the futures. Vectors are normalised."""
+        """Awaits the futures. Vectors are normalised; of a clip their mean is, and the first frame must have one."""
+        found: dict[int, list[Row]] = {}
         for indices, future in self.futures:
             rows = await asyncio.wrap_future(future)
             for index, row in zip(indices, rows, strict=True):
-                self.rows[index] = normalize(row) if isinstance(row, np.ndarray) else row
+                found.setdefault(index, []).append(normalize(row) if isinstance(row, np.ndarray) else row)
+        for index, rows in found.items():
+            vectors = [row for row in rows if isinstance(row, np.ndarray)]
+            self.rows[index] = mean_frame(np.stack(vectors)) if isinstance(rows[0], np.ndarray) else rows[0]
         return self.rows
 
 
@@ -81,14 +87,15 @@ class ItemEncoder:
         """Drops URLs that are not being fetched yet, and waits for the others."""
         self._fetchers.shutdown(wait=True, cancel_futures=True)
 
-    async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item") -> Encoded:
-        """deadline: on time.monotonic()'s clock. what: the word for an item in messages. Raises InputError for more items than
-        a request may have, and for an item that is not exactly one of text, image and id."""
+    async def encode(self, items: Sequence[Thing | str], deadline: float, what: str = "item", frames: int = 1) -> Encoded:
+        """deadline: on time.monotonic()'s clock. what: the word for an item in messages. frames: of an animation that is sent,
+        as whose mean it counts. Raises InputError for more items than a request may have, and for an item that is not exactly
+        one of text, image and id."""
         things = [Thing(text=item) if isinstance(item, str) else item for item in items]
         self.check(things, what)
         pending = _Pending([InputError("")] * len(things))
         tokens, truncated = await self._submit_texts(things, what, deadline, pending)
-        await self._submit_images(things, what, deadline, pending)
+        await self._submit_images(things, what, deadline, frames, pending)
         await self._look_up_ids(things, what, pending)
         return Encoded(await pending.results(), tokens, truncated)
 
@@ -111,12 +118,12 @@ class ItemEncoder:
         count = int((ids != self.model.tokenizer.spec.pad_id).sum())
         return count, frozenset(index for index, cut in zip(texts, truncated, strict=True) if cut)
 
-    async def _submit_images(self, things: Sequence[Thing], what: str, deadline: float, pending: _Pending) -> None:
+    async def _submit_images(self, things: Sequence[Thing], what: str, deadline: float, frames: int, pending: _Pending) -> None:
         images = {index: thing.image for index, thing in enumerate(things) if thing.image is not None}
-        decoding = [self._decoded(image, f"{what} {index + 1}") for index, image in images.items()]
+        decoding = [self._decoded(image, f"{what} {index + 1}", frames) for index, image in images.items()]
         for index, result in zip(images, await asyncio.gather(*decoding, return_exceptions=True), strict=True):
             if isinstance(result, np.ndarray):
-                pending.futures.append(([index], self.engine.submit_pixels(result, deadline)))
+                pending.futures.append(([index] * len(result), self.engine.submit_pixels(result, deadline)))
             elif isinstance(result, Exception):
                 pending.rows[index] = result
             else:  # cancelled
@@ -145,9 +152,12 @@ class ItemEncoder:
         return word_vectors(phrased, normalize(stacked(rows)))
 
     @staticmethod
-    def cost(items: Sequence[Thing | str]) -> int:
-        """The texts that these items count as when they are admitted."""
-        return sum(limits.TEXTS_PER_IMAGE if isinstance(item, Thing) and item.image is not None else 1 for item in items)
+    def cost(items: Sequence[Thing | str], frames: int = 1) -> int:
+        """The texts that these items count as when they are admitted. frames: of what may be an animation."""
+        images = [item.image if isinstance(item, Thing) else None for item in items]
+        counts = [frames if frames > 1 and image is not None and may_be_clip(image) else 1 for image in images]
+        weights = [1 if image is None else limits.TEXTS_PER_IMAGE for image in images]
+        return sum(count * weight for count, weight in zip(counts, weights, strict=True))
 
     def check(self, things: Sequence[Thing], what: str) -> None:
         """Raises InputError where an item is not exactly one thing, or where there are too many."""
@@ -226,12 +236,12 @@ class ItemEncoder:
             return sent
         return await asyncio.get_running_loop().run_in_executor(self._fetchers, fetched, sent, name, self.settings)
 
-    async def _decoded(self, sent: str, name: str) -> np.ndarray:
-        """Returns pixels (1, 3, H, W). Raises UnreadableImage."""
+    async def _decoded(self, sent: str, name: str, frames: int) -> np.ndarray:
+        """Returns pixels (N, 3, H, W), of a clip several. Raises UnreadableImage."""
         data = await self._data(sent, name)
 
         def decode() -> np.ndarray:
             with self.metrics.stage("decode", "image"):
-                return pixels(self.model, data, name, self.settings)
+                return pixels(self.model, data, name, self.settings, frames)
 
         return await asyncio.get_running_loop().run_in_executor(self.decoders, decode)

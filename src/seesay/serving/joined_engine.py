@@ -51,6 +51,9 @@ class JoinedEngine(Engine):
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         return self._engine.encode_dense(pixels)
 
+    def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
+        return self._engine.patch_relevance(pixels, texts)
+
     def submit_pixels(self, pixels: np.ndarray, deadline: float = float("inf")) -> "Future[list[np.ndarray | Exception]]":
         """pixels (B, 3, H, W) -> B raw vectors (D,), an exception for one that failed."""
         return self._images.submit(list(pixels), deadline)
@@ -103,6 +106,10 @@ class TimedEngine(Engine):
     def encode_dense(self, pixels: np.ndarray) -> np.ndarray:
         in_time(self._deadline)
         return self._joined.encode_dense(pixels)
+
+    def patch_relevance(self, pixels: np.ndarray, texts: np.ndarray | None = None) -> np.ndarray:
+        in_time(self._deadline)
+        return self._joined.patch_relevance(pixels, texts)
 
 
 def _runs_of_similar_length(rows: list[np.ndarray]) -> list[list[int]]:

@@ -9,7 +9,7 @@ from seesay.checkpoints.diffusion.multilingual import multilingual_format
 from seesay.checkpoints.diffusion.text_encoder import Family, Name, TextEncoderFile
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
-from seesay.errors import CheckpointError, MissingExtra
+from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.families.bert.config import BertConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import has_vocabulary
@@ -34,7 +34,7 @@ def folder_encoders(path: Path, overrides: Overrides) -> tuple[TextEncoderFile, 
         home, wanted = path.parent, tuple(name for name in NAMES if name == path.name)
     else:
         return ()
-    index = read_object(home / "model_index.json") if (home / "model_index.json").is_file() else {}
+    index = _object(home / "model_index.json") if (home / "model_index.json").is_file() else {}
     found = {name: read_encoder(home / name, overrides) for name in NAMES if _is_there(home, name, index)}
     checkpoints = {name: checkpoint for name, checkpoint in found.items() if checkpoint is not None and name in wanted}
     if not checkpoints:
@@ -87,7 +87,7 @@ def _is_there(home: Path, name: Name, index: Mapping[str, Any]) -> bool:
 
 def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
     """The text tower in one folder; None for a T5 or another language model. Raises CheckpointError."""
-    config = read_object(folder / "config.json")
+    config = _object(folder / "config.json")
     kind = config.get("model_type")
     if kind in OTHERS:
         return None
@@ -95,6 +95,13 @@ def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
     if (other := multilingual_format(config)) is not None:
         return other(folder, config, weights)
     return read_checkpoint(folder, weights, overrides).without_images()
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        return read_object(file)
+    except ModelError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _weights_file(folder: Path) -> Path:

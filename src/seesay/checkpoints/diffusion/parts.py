@@ -32,6 +32,7 @@ ALONE = {
     "joint_blocks.": "denoiser",
     "input_blocks.": "denoiser",
     "transformer_blocks.": "denoiser",
+    "encoder.block.": OTHER_ENCODER,  # T5
     "encoder.down_blocks.": "vae",
     "encoder.down.": "vae",
     "decoder.up.": "vae",
@@ -45,6 +46,7 @@ PHRASES = {
     "textual_inversion": "a textual inversion, new words for another file's text encoder",
     "controlnet": "a ControlNet",
     "safety_checker": "a safety checker",
+    OTHER_ENCODER: "a text encoder of another kind (T5 or a language model)",
 }
 PARTS = {
     "denoiser": "the denoiser (UNet or transformer)",

@@ -104,8 +104,11 @@ class TextEncoderFile:
     @property
     def pad_id(self) -> int:
         """The id that generators fill up a prompt with: their tokenizer's; else the end of text for OpenAI's CLIP, and 0 ("!")
-        for OpenCLIP's."""
-        named = None if self.vocabulary_folder is None else pad_id(self.vocabulary_folder)
+        for OpenCLIP's. Raises CheckpointError for a tokenizer that cannot be read."""
+        try:
+            named = None if self.vocabulary_folder is None else pad_id(self.vocabulary_folder)
+        except ModelError as error:
+            raise CheckpointError(str(error)) from None
         if named is not None:
             return named
         if self.config.pad_id is not None:  # BERT's, which masks it; below 0 where nothing is masked

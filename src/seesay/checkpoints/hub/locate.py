@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seesay.checkpoints.hub.source import Source
 
 FILES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx", ".json")  # which no repository's name ends with
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")  # the two files of a LoRA adapter, named as by peft
 BUNDLED = Path(__file__).parents[2] / "bundled"
 
 
@@ -85,7 +86,13 @@ def _no_such_model(name: str) -> str:
 
 
 def _run_model(path: Path) -> Path:
-    """The model in a training run's folder; any other path unchanged. Raises ModelError where the run has no model yet."""
+    """The model in a training run's folder; any other path unchanged. Raises ModelError where the run has no model yet, and for
+    an adapter, which is none."""
+    if (path / ADAPTER[0]).is_file() and not (path / "config.json").exists():
+        raise ModelError(
+            f"{path} is a LoRA adapter, no model; load it beside the model that it was trained on: "
+            f"--model BASE --adapter {path}"
+        )
     if not (path / "recipe.json").is_file() or (path / "config.json").exists():
         return path
     if not (path / "model" / "config.json").is_file():

@@ -1,9 +1,9 @@
-"""`seesay models`: lists, describes, chooses, fetches, verifies, inspects, converts and removes models; a file per command."""
+"""`seesay models`: lists, describes, chooses, fetches, verifies, inspects, converts, blends, removes models; a file each."""
 
 import click
 
 from seesay.cli.commands import Commands
-from seesay.cli.models import architectures, choose, convert, info, inspect, listing, pull, remove, verify
+from seesay.cli.models import architectures, blend, choose, convert, info, inspect, listing, pull, remove, verify
 
 
 @click.group(cls=Commands)
@@ -14,6 +14,7 @@ def models() -> None:
 for command in (
     inspect.inspect,
     convert.convert,
+    blend.blend,
     listing.list_models,
     info.info,
     pull.pull,

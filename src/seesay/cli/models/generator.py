@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 import click
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from seesay.checkpoints.overrides import Overrides
     from seesay.system.progress import Progress
 
+COLUMN = 14
 USUAL = ("denoiser", "vae", "safety_checker")  # parts that are named also where a generator's file lacks them
 
 
@@ -57,26 +59,35 @@ def compared(file: Path, others: "Sequence[Other]", overrides: "Overrides", *, q
 def echo_generator(generator: "Generator", comparisons: "Sequence[Comparison]") -> None:
     """Prints the text encoders, each with what it is equal to or made from, and the other parts."""
     for encoder in generator.encoders:
-        click.echo(f"{_('text encoder'):14} {_encoder(encoder)}")
+        echo_row(_("text encoder"), _encoder(encoder))
         own = [each for each in comparisons if each.encoder == encoder.name]
-        echo_comparisons(own)
-        if not any(each.is_published for each in own):
-            click.echo(f"{'':14} {_unknown(encoder)}")
+        published = [each for each in own if each.is_published]
+        original = max(published, key=_nearness, default=None)
+        shown = [each for each in own if not each.is_published or each is original]
+        echo_comparisons([each for each in shown if each is not original or _nearness(each)])
+        if original is None or not _nearness(original):
+            echo_row("", _unknown(encoder, [each.other for each in published]))
     for part in generator.parts:
-        click.echo(f"{_part_name(part.kind):14} {_part(part)}")
+        echo_row(_part_name(part.kind), _part(part))
     held = {part.kind for part in generator.parts}
     if generator.family is not None:
         for kind in USUAL:
             if kind not in held:
-                click.echo(f"{_part_name(kind):14} {_('not in it')}")
+                echo_row(_part_name(kind), _("not in it"))
+
+
+def echo_row(name: str, value: str) -> None:
+    """Prints a name and its value in two columns; letters such as Chinese ones are two columns wide."""
+    wide = sum(east_asian_width(letter) in "WF" for letter in name)
+    click.echo(f"{name:{COLUMN - wide}} {value}")
 
 
 def echo_comparisons(comparisons: "Sequence[Comparison]") -> None:
     """Prints a line per comparison, and the fingerprint that they share."""
     for each in comparisons:
-        click.echo(f"{'':14} {verdict(each)}")
+        echo_row("", verdict(each))
     for digest in dict.fromkeys(each.fingerprint for each in comparisons):
-        click.echo(f"{'':14} {_('fingerprint {digest}').format(digest=digest)}")
+        echo_row("", _("fingerprint {digest}").format(digest=digest))
 
 
 def echo_answer(file: Path, other: str, comparisons: "Sequence[Comparison]") -> None:
@@ -177,7 +188,19 @@ def _encoder(facts: "EncoderFacts") -> str:
     )
 
 
-def _unknown(facts: "EncoderFacts") -> str:
+def _nearness(comparison: "Comparison") -> float:
+    """How near an original is: above 1 for a copy, the cosine of weights for a fine-tuned one, 0 for no relation."""
+    kin = comparison.kinship
+    if kin.relation == "fine-tuned":
+        return kin.weight_cosine or 0.0
+    return {"equal": 3.0, "rounded": 2.0}.get(kin.relation, 0.0)
+
+
+def _unknown(facts: "EncoderFacts", strangers: list[str]) -> str:
+    if strangers:
+        return _("unknown: trained from another start than the published ones of this shape on this machine ({names})").format(
+            names=", ".join(strangers)
+        )
     if facts.original is None:
         return _("unknown: no published CLIP of this shape is on this machine or known as a generator's")
     return _("unknown: no published CLIP of this shape is on this machine; seesay models pull {original} gets it").format(

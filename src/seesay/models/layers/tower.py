@@ -109,6 +109,11 @@ class TextTower(Tower):
 
     config: TextTowerConfig
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        """The embeddings of the vocabulary's tokens."""
+        raise NotImplementedError
+
     def hidden_states(self, inputs: Tensor, visible: Tensor | None = None) -> list[Tensor]:
         """The input of the first block and the output of each, (B, L, width). visible (B, L) bool: false where a token is
         hidden from all others, as if it were not there."""

@@ -8,22 +8,42 @@ import re
 import numpy as np
 
 from seesay.errors import InputError, UnreadableImage
+from seesay.images.clip import HEAD_BYTES, clip_frames, may_move
 from seesay.images.fetch import Address, Limits, fetch
 from seesay.images.preprocess import load_pixels
+from seesay.images.read import ImageInput
 from seesay.model import Model
 from seesay.serving import limits
 from seesay.serving.settings import Settings
+from seesay.system.paths import is_url
 
 DATA_URI = re.compile(r"data:(image/[a-z0-9.+-]+)?(;[a-z0-9=.+-]+)*,", re.IGNORECASE)
 URL_SAFE = str.maketrans("-_", "+/")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def pixels(model: Model, sent: str | bytes, name: str, settings: Settings) -> np.ndarray:
-    """sent: a data: URI or base64, or the bytes that were fetched -> pixels (1, 3, H, W) float32. Raises UnreadableImage."""
+def pixels(model: Model, sent: str | bytes, name: str, settings: Settings, frames: int = 1) -> np.ndarray:
+    """sent: a data: URI or base64, or the bytes that were fetched -> pixels (N, 3, H, W) float32, of an animation those of N <=
+    `frames` frames. Raises UnreadableImage."""
     data = sent if isinstance(sent, bytes) else content(sent, name, settings)
-    array, _ = load_pixels(data, model.image_spec, decode=model.decode, name=name, most_pixels=settings.pixels)
-    return array[None]
+    spec, most = model.image_spec, settings.pixels
+    shown: list[ImageInput] = []
+    if frames > 1:
+        shown += clip_frames(data, frames, alpha=spec.alpha, most_pixels=most)
+    rows = [load_pixels(each, spec, decode=model.decode, name=name, most_pixels=most)[0] for each in shown or [data]]
+    return np.stack(rows)
+
+
+def may_be_clip(sent: str) -> bool:
+    """Whether what was sent may be an animation: its head says so, or it is a URL, of which nobody knows yet."""
+    if is_url(sent):
+        return True
+    start = sent.find(",", 0, 200) + 1 if sent[:5].lower() == "data:" else 0
+    head = re.sub(r"\s+", "", sent[start : start + HEAD_BYTES * 4 // 3 // 4 * 4])
+    try:
+        return may_move(_decoded(head[: len(head) // 4 * 4]))
+    except (binascii.Error, ValueError):
+        return False  # it is refused when it is decoded
 
 
 def content(sent: str, name: str, settings: Settings) -> bytes:

@@ -25,9 +25,9 @@ async def classify(request: ClassifyRequest, service: ServiceDep) -> ClassifyAns
     texts = sum(len(label.names) for label in labels) * count(templates)
     check_count("texts (labels x templates)", texts, service.settings.texts)
     prompts = label_prompts(labels, templates)
-    async with service.admitted(service.encoder.cost(request.images) + len(prompts)) as deadline:
+    async with service.admitted(service.encoder.cost(request.images, request.frames) + len(prompts)) as deadline:
         encoded = await service.encoder.encode(prompts, deadline, "label")
-        images = await service.encoder.encode(request.images, deadline, "picture")
+        images = await service.encoder.encode(request.images, deadline, "picture", request.frames)
         phrases = await service.phrases() if request.none else None
     classifier = Classifier.of_prompts(labels, stacked(encoded.rows), service.model.logits, request.made_names())
     return ClassifyAnswer(score=service.model.logits.score, results=_results(images.rows, classifier, phrases))

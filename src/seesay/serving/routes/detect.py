@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from PIL import Image
 
 from seesay.errors import InputError, LibraryError, PictureNotFound, UnreadableImage
+from seesay.finders import detector_of
 from seesay.models.detector import Detections, Detector, Selection
 from seesay.serving import limits
 from seesay.serving.errors import fault_of
@@ -16,7 +17,7 @@ from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.requests import DetectRequest, Thing
 from seesay.serving.schemas.task_answers import DetectAnswer, Detected, LabelledBox
 from seesay.serving.service import Service
-from seesay.tasks.detection import WindowDetector, select
+from seesay.tasks.detection import select
 from seesay.tasks.prompts import TEMPLATES, filled
 
 router = APIRouter(tags=["model"])
@@ -35,7 +36,7 @@ async def detect(request: DetectRequest, service: ServiceDep) -> DetectAnswer:
     await asyncio.to_thread(_check_length, service, prompts)
     images = len(request.images) * (2 * limits.DETECT_PROPOSALS + limits.DETECT_MAP_IMAGES)
     async with service.admitted(len(prompts) + images * limits.TEXTS_PER_IMAGE) as deadline:
-        detector = WindowDetector(service.timed(deadline), proposals=limits.DETECT_PROPOSALS)
+        detector = detector_of(service.timed(deadline), proposals=limits.DETECT_PROPOSALS)
         selection = _selection(request, detector.selection)
         results = [await _detected(service, detector, selection, labels, *each) for each in enumerate(request.images)]
     return DetectAnswer(results=results)

@@ -20,5 +20,4 @@ async def explain(request: ExplainRequest, service: ServiceDep) -> ExplainAnswer
     async with service.admitted(1 + limits.EXPLAIN_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")
         found = await asyncio.to_thread(explained, service.timed(deadline), picture, request.text, request.way)
-    heat = [[round(value, 5) for value in row] for row in found.heat.tolist()]
-    return ExplainAnswer(width=picture.width, height=picture.height, score=round(found.score, 6), heat=heat)
+    return ExplainAnswer(width=picture.width, height=picture.height, score=round(found.score, 6), heat=found.rows())

@@ -7,12 +7,13 @@ import io
 from fastapi import APIRouter
 from PIL import Image
 
+from seesay.finders import segmenter_of
 from seesay.models.segmenter import MOST_LABELS, Segmentation
 from seesay.serving import limits
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.masks import Segment, SegmentAnswer, SegmentRequest
-from seesay.tasks.segmentation import BACKGROUND, TEMPLATES, CellSegmenter, Choice
+from seesay.tasks.segmentation import BACKGROUND, TEMPLATES
 
 router = APIRouter(tags=["model"])
 
@@ -29,8 +30,8 @@ async def segment(request: SegmentRequest, service: ServiceDep) -> SegmentAnswer
     await asyncio.to_thread(service.encoder.check_length, [*labels, *(request.background or ())], TEMPLATES)
     async with service.admitted(texts + limits.SEGMENT_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")
-        choice = Choice(threshold=request.threshold)
-        segmenter = CellSegmenter(service.timed(deadline), background=request.background, choice=choice)
+        model = service.timed(deadline)
+        segmenter = segmenter_of(model, background=request.background, threshold=request.threshold)
         return await asyncio.to_thread(lambda: _answer(segmenter.segment(picture, labels)))
 
 

@@ -14,7 +14,9 @@ class ExplainRequest(RequestModel):
     image: Thing = Field(description="{image} or {id}")
     text: str = Field(min_length=1, max_length=limits.QUERY_LETTERS)
     way: Way = Field(
-        default="cells", description="cells: cosines of parts; occlusion: what the score loses without them, which takes longer"
+        default="cells",
+        description="cells: cosines of parts; occlusion: what the score loses without them, which takes longer; legrad, "
+        "rollout: the attention of a ViT that the server runs in torch",
     )
 
 

@@ -9,6 +9,7 @@ from seesay.errors import InputError
 from seesay.library.search.filters import Filters
 from seesay.serving import limits
 from seesay.tasks import labels as tasks
+from seesay.tasks.clips import FRAMES
 from seesay.tasks.few_shot import FALSE_ACCEPTS
 from seesay.tasks.interrogation.interrogator import COUNT, Mode
 from seesay.tasks.label_sets import PLAIN, ReadySet, label_set
@@ -188,6 +189,12 @@ class ClassifyRequest(RequestModel):
         description="how several names of a label count: their mean, or the one that fits best. Default: mean; of a set, max",
     )
     none: bool = Field(default=False, description='adds "none of these", for pictures that no label fits')
+    frames: int = Field(
+        default=FRAMES,
+        ge=1,
+        le=FRAMES,
+        description="an animation that is sent counts as the mean of so many frames; 1: the one that the library would show",
+    )
 
     def made_labels(self) -> tuple[tasks.Label, ...]:
         """The labels with their names. Raises InputError."""

@@ -1,11 +1,11 @@
 """What generators are given for prompts, against diffusers, PEFT, compel and the rule of web interfaces.
 
-    python -m tests.parity.conditioning [--store]
+    python -m tests.parity.prompts [--store]
 
 runs in the environment with transformers 4, diffusers, PEFT and compel (requirements-parity-transformers4.txt), with SeeSay in
 PYTHONPATH. Tiny generators (tests/generation/tiny.py) are opened by diffusers' own pipelines, which encode the prompts; weights
 are compel's, or web interfaces' by their formula on what transformers gives. Ours must be within 1e-5. --store writes theirs to
-`data/conditioning.npz`, with which tests/generation/test_parity.py compares.
+`data/prompts.npz`, with which tests/generation/test_parity.py compares.
 """
 
 import importlib
@@ -22,7 +22,7 @@ import torch
 from tests.generation.parity_cases import CASES, Case, differences, sample
 from tests.generation.tiny import generator
 
-DATA = Path(__file__).parent / "data" / "conditioning.npz"
+DATA = Path(__file__).parent / "data" / "prompts.npz"
 TOLERANCE = 1e-5
 NAMES = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 library: Any = diffusers

@@ -1,4 +1,4 @@
-"""What diffusers, PEFT, compel and web interfaces made of prompts (tests/parity/conditioning.py) is what we make of them."""
+"""What diffusers, PEFT, compel and web interfaces made of prompts (tests/parity/prompts.py) is what we make of them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from tests.generation.parity_cases import CASES, Case, differences
 from tests.generation.tiny import generator
 
-DATA = Path(__file__).parents[1] / "parity" / "data" / "conditioning.npz"
+DATA = Path(__file__).parents[1] / "parity" / "data" / "prompts.npz"
 pytestmark = pytest.mark.filterwarnings("ignore::seesay.errors.UnusualPrompt")
 
 

@@ -1,0 +1,104 @@
+"""`seesay data`: its fixed command lines, what they print and write, and what they refuse."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+NOUNS = ("dog", "cat", "bird", "horse", "小狗", "骆驼")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    draw = random.Random(1)
+    rows = [f"{n}.jpg\ta {draw.choices(NOUNS, (60, 20, 10, 5, 4, 1))[0]} on grass" for n in range(400)]
+    file = tmp_path / "in.tsv"
+    file.write_text("\n".join(["image\ttext", *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def parquet(table: Path) -> Path:
+    pyarrow_csv = pytest.importorskip("pyarrow.csv")
+    import pyarrow.parquet
+
+    options = pyarrow_csv.ParseOptions(delimiter="\t")
+    pyarrow.parquet.write_table(pyarrow_csv.read_csv(table, parse_options=options), table.with_suffix(".parquet"))
+    return table.with_suffix(".parquet")
+
+
+def test_queries_are_made_from_captions(run: Run, table: Path, tmp_path: Path) -> None:
+    found = run("data", "queries", table, "-o", tmp_path / "q.txt")
+    assert found.code == 0
+    assert "queries from 400 captions" in found.out
+    queries = (tmp_path / "q.txt").read_text(encoding="utf-8").splitlines()
+    assert {"dog", "cat", "grass", "狗"} <= set(queries)
+    document = json.loads(run("data", "queries", table, "-o", tmp_path / "q.txt", "--least", "50", "--json").out)
+    assert document["queries"] == len((tmp_path / "q.txt").read_text(encoding="utf-8").splitlines())
+    assert (document["captions"], document["least"]) == (400, 50)
+
+
+def test_curation_balances_a_parquet_table(run: Run, parquet: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet
+
+    (tmp_path / "q.txt").write_text("\n".join(NOUNS), encoding="utf-8")
+    out = tmp_path / "out.parquet"
+    document = json.loads(run("data", "curate", parquet, out, "--queries", tmp_path / "q.txt", "--cap", "20", "--json").out)
+    texts = pyarrow.parquet.read_table(out)["text"].to_pylist()
+    assert document["pairs"] == {"read": 400, "matched": 400, "kept": len(texts)}
+    assert document["queries"]["before"]["p100"] == document["largest"][0]["before"] > 200
+    assert document["largest"][0]["query"] == "dog"
+    assert document["largest"][0]["after"] == sum("dog" in text for text in texts)
+    assert document["queries"]["after"]["p100"] < 45
+    assert document["queries"]["after"]["top_share"] < document["queries"]["before"]["top_share"]
+
+
+def test_curation_in_words_with_a_plot(run: Run, table: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "q.txt").write_text("\n".join((*NOUNS, "zebra")), encoding="utf-8")
+    arguments = ("--queries", tmp_path / "q.txt", "--cap", "20", "--plot", tmp_path / "plot.png")
+    found = run("data", "curate", table, tmp_path / "out.tsv", *arguments)
+    assert found.code == 0
+    assert "6 of 7 queries are found" in found.out
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8").startswith("image\ttext\n")
+
+
+def test_nothing_kept_is_said_by_the_exit_code(run: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text("zebra\n")
+    assert run("data", "curate", table, tmp_path / "out.tsv", "--queries", tmp_path / "q.txt").code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("curate", "absent.parquet", "out.parquet", "--queries", "q.txt"), "no file is called absent.parquet"),
+        (("curate", "in.tsv", "out.parquet"), "Missing option '--queries'"),
+        (("curate", "in.tsv", "out.parquet", "--queries", "absent.txt"), "absent.txt cannot be read"),
+        (("curate", "in.tsv", "out.parquet", "--queries", "empty.txt"), "has no queries"),
+        (("curate", "in.tsv", "out.parquet", "--queries", "q.txt", "--cap", "0"), "0 is not in the range"),
+        (("curate", "in.tsv", "out.doc", "--queries", "q.txt"), "expected a name that ends in .parquet"),
+        (("curate", "in.tsv", "in.tsv", "--queries", "q.txt"), "in.tsv"),
+        (("curate", "in.tsv", "out.tsv", "--queries", "q.txt", "--text-column", "words"), "expected a column 'words'"),
+        (("curate", "in.tsv", "out.tsv", "--queries", "q.txt", "--plot", "plot.doc"), "ends in one of .png"),
+        (("curate", "empty.txt", "out.tsv", "--queries", "q.txt"), "expected a table that ends in"),
+        (("queries", "in.tsv"), "Missing option '-o'"),
+        (("queries", "in.tsv", "-o", "in.tsv"), "in.tsv"),
+        (("queries", "in.tsv", "-o", "new.txt", "--names", "absent.txt"), "absent.txt cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(
+    run: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q.txt").write_text("dog\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    before = table.read_bytes()
+    found = run("data", *arguments)
+    assert found.code == 2
+    assert message in found.err
+    assert "Traceback" not in found.err
+    assert table.read_bytes() == before
