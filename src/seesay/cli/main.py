@@ -38,6 +38,7 @@ COMMANDS = (
     "explain",
     "condition",
     "tokens",
+    "mix",
     "similarity",
     "embed",
     "forget",
