@@ -3,11 +3,11 @@
     python examples/paint.py "a cat in sunglasses" --checkpoint FOLDER|FILE -o cat.png
     python examples/paint.py "in the snow" --checkpoint FOLDER --like photo.jpg [--adapter FILE]
 
-The checkpoint is a diffusers folder of Stable Diffusion 1, 2 or XL, or one safetensors file of such a model, as web interfaces use
-them. Weights like (word:1.3), BREAK and prompts of any length work as in `seesay condition`.
+The checkpoint is a diffusers folder of Stable Diffusion 1, 2 or XL, or one safetensors file of such a model, as web interfaces
+use them. Weights like (word:1.3), BREAK and prompts of any length work as in `seesay condition`.
 
-With --like, a folder of Stable unCLIP paints variations of a picture, and any other the prompt in the manner of that picture, with
-an IP-Adapter. Needs the extra `generation`. Nothing that lies in a folder is run, and no pickle is opened.
+With --like, a folder of Stable unCLIP paints variations of a picture; any other paints the prompt in the manner of that picture,
+with an IP-Adapter. Needs the extra `generation`. Nothing that lies in a folder is run, and no pickle is opened.
 """
 
 import inspect
@@ -126,7 +126,9 @@ def folder_kind(folder: Path, *, varies: bool) -> str:
 def file_kind(file: Path, family: str | None, *, varies: bool) -> str:
     """The class of pipeline for one file. Raises CheckpointError."""
     if varies:
-        raise CheckpointError(f"--like: {file} paints from texts; expected a folder of {VARIATION}, or an IP-Adapter (--adapter)")
+        raise CheckpointError(
+            f"--like: {file} paints from texts; expected a folder of {VARIATION}, or an IP-Adapter (--adapter)"
+        )
     if family not in FAMILIES:
         raise CheckpointError(f"{file} is of the family {family}; expected Stable Diffusion 1, 2 or XL")
     if file.suffix != ".safetensors":
@@ -139,7 +141,7 @@ def prompt_inputs(conditioner: Conditioner, prompt: str, negative: str | None, c
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusualPrompt)  # printed below
         found = conditioner(prompt, negative, clip_skip=clip_skip)
-    for note in found.notes:
+    for note in found.notes if prompt else ():
         console.print(f"Note: {note}.", soft_wrap=True, markup=False)
     return dict(found.tensors)
 
@@ -170,7 +172,7 @@ def open_pipeline(kind: str, checkpoint: Path, config: Path | None) -> Any:
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
     known = getattr(diffusers, kind)
-    spared = (*DONE_BY_SEESAY, "image_encoder", *(["feature_extractor"] if kind == VARIATION else []))
+    spared = (*DONE_BY_SEESAY, "feature_extractor" if kind == VARIATION else "image_encoder")
     without = {part: None for part in spared if part in inspect.signature(known.__init__).parameters}
     try:
         if checkpoint.is_dir():

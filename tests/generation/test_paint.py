@@ -37,7 +37,9 @@ def paints(example: ModuleType, tmp_path: Path) -> Painter:
     def run(*texts: str, size: str = "16", **options: object) -> np.ndarray:
         output = tmp_path / "made.png"
         values = {"steps": 2, "size": size, "o": output} | options
-        named = [word for name, value in values.items() for word in (f"-{'-' * (len(name) > 1)}{name.replace('_', '-')}", str(value))]
+        named = [
+            word for name, value in values.items() for word in (f"-{'-' * (len(name) > 1)}{name.replace('_', '-')}", str(value))
+        ]
         done = CliRunner().invoke(example.paint, [*texts, *named])
         if done.exception is not None:
             raise done.exception
@@ -79,7 +81,10 @@ def test_a_picture_is_varied_with_stable_unclip(paints: Painter, generators: Gen
 
 
 def test_an_ip_adapter_paints_in_the_manner_of_a_picture(paints: Painter, generators: Generators) -> None:
-    folder, adapter = generators["stable_diffusion_1"].folder, generators["ip_adapter"].folder / "models" / "ip-adapter.safetensors"
+    folder, adapter = (
+        generators["stable_diffusion_1"].folder,
+        generators["ip_adapter"].folder / "models" / "ip-adapter.safetensors",
+    )
     boat = paints("a cat", checkpoint=folder, like=PHOTO, adapter=adapter)
     assert (boat != paints("a cat", checkpoint=folder)).any()
     with pytest.raises(CheckpointError, match="does not fit this generator"):
