@@ -53,8 +53,8 @@ def test_paint_paints_and_says_in_a_line_what_it_cannot(tmp_path: Path) -> None:
     folder = stable_diffusion_1(tmp_path / "generator")
 
     def run(prompt: str) -> subprocess.CompletedProcess[str]:
-        options = ["--checkpoint", folder, "--size", "16", "--steps", "2", "-o", tmp_path / "cat.png"]
-        command = [sys.executable, PROJECT / "examples" / "paint.py", prompt, *options]
+        options = ["--checkpoint", str(folder), "--size", "16", "--steps", "2", "-o", str(tmp_path / "cat.png")]
+        command = [sys.executable, str(PROJECT / "examples" / "paint.py"), prompt, *options]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     wrong = run("a (cat")
