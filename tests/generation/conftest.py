@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from seesay.generation.conditioner import Conditioner
+
 
 class Generator:
     """A generator: its folder as diffusers lays it out, the same as one file, and the pipeline of that folder."""
@@ -25,6 +27,11 @@ class Generator:
         from tests.generation.single_file import single_file
 
         return single_file(self.folder, self.place / f"{self.name}.safetensors")
+
+    @cached_property
+    def conditioners(self) -> dict[str, Conditioner]:
+        """SeeSay's, by what they were opened from."""
+        return {"folder": Conditioner(self.folder), "file": Conditioner(self.file)}
 
     @cached_property
     def pipeline(self) -> Any:
