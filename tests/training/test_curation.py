@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def reference_matches(queries: tuple[str, ...], caption: str) -> set[int]:
     return {number for number, query in enumerate(queries) if f" {query} " in text}
 
 
-def write_parquet(file: Path, captions: list[str | None], *, rows_a_group: int = 1000, **more: list[Any]) -> Path:
-    columns = {"url": [f"http://a.example/{n}.jpg" for n in range(len(captions))], "text": captions, **more}
+def write_parquet(file: Path, captions: Sequence[str | None], *, rows_a_group: int = 1000, **more: list[Any]) -> Path:
+    columns = {"url": [f"http://a.example/{n}.jpg" for n in range(len(captions))], "text": list(captions), **more}
     pq.write_table(pa.table(columns), file, row_group_size=rows_a_group)
     return file
 

@@ -105,7 +105,7 @@ def read_part(part: Part) -> Iterator[Any]:
         case ".jsonl":
             yield from _batches(_objects(part.file))
         case suffix:
-            yield from _batches(_delimited(part.file, "\t" if suffix == ".tsv" else ","))
+            yield from _batches(_delimited(part.file, tabs=suffix == ".tsv"))
 
 
 def captions(batch: Any, column: str) -> list[str | None]:
@@ -164,14 +164,12 @@ class TableWriter:
         if self._suffix == ".parquet":
             self._parquet = self._pyarrow.parquet.ParquetWriter(self._draft, schema, compression="zstd")
         elif self._suffix != ".jsonl":
-            quoting = csv.QUOTE_NONE if self._suffix == ".tsv" else csv.QUOTE_MINIMAL
-            self._rows = csv.writer(
-                self._stream,
-                delimiter="\t" if self._suffix == ".tsv" else ",",
-                quoting=quoting,
-                quotechar=None if quoting == csv.QUOTE_NONE else '"',
-                lineterminator="\n",
-            )
+            if self._suffix == ".tsv":
+                self._rows = csv.writer(
+                    self._stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+                )
+            else:
+                self._rows = csv.writer(self._stream, lineterminator="\n")
             self._rows.writerow(schema.names)
 
     def _cast(self, table: Any) -> Any:
@@ -208,12 +206,11 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[Any]:
         yield pyarrow.RecordBatch.from_pylist(chunk)
 
 
-def _delimited(file: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+def _delimited(file: Path, *, tabs: bool) -> Iterator[dict[str, Any]]:
     """Rows by column, as `system.tables` reads them but one at a time: tabs separate without quotes, commas with."""
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, quoting=quoting)
+            reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(stream)
             header = next(reader, [])
             for cells in reader:
                 if cells and len(cells) != len(header):
