@@ -2,11 +2,10 @@
 
     python benchmarks/curation.py [--quick] [--json]
 
-Captions of three to eight words, drawn from 200,000 by Zipf's law, lie in Parquet files of a million and of ten million. `seesay
-data queries` makes the list of queries from the larger one, and `seesay data curate` balances both with the cap that keeps of
-ten million what 20,000 keeps of 1.6 billion (Xu and others 2023), at least 200. Memory is what the command's processes hold
-together, seen ten times a second, so pages that two of them share count twice. Processor time is given beside the time on the
-clock, because other programs change it little.
+Captions of three to eight words, drawn from 200,000 by Zipf's law, lie in Parquet files of a million and of ten million pairs.
+`seesay data queries` makes the list of queries from the larger one, and `seesay data curate` balances both. Memory is what the
+command's processes hold together, seen ten times a second, so pages that two of them share count twice. Processor time is given
+beside the time on the clock, because other programs change it little.
 
 Goal: ten times the captions take at most 1.3 times the memory.
 """

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,53 @@ def test_what_is_no_collection_is_refused(run: Run, tmp_path: Path) -> None:
         found = run("data", "check", *arguments)
         assert (found.code, "Traceback" in found.err) == (2, False)
         assert message in found.err
+
+
+@pytest.fixture
+def player(tmp_path: Path) -> Path:
+    """A program that leaves the shards of a recorded run of img2dataset."""
+    record = Path(__file__).parents[1] / "training" / "img2dataset"
+    program = tmp_path / "player"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, pathlib, shutil, sys\n"
+        "given = dict(word[2:].split('=', 1) for word in sys.argv[1:])\n"
+        f"for file in pathlib.Path({str(record)!r}).glob('0*'):\n"
+        "    shutil.copy(file, json.loads(given['output_folder']))\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_pictures_are_fetched_into_shards(run: Run, tmp_path: Path, player: Path) -> None:
+    (tmp_path / "urls.tsv").write_text("URL\tTEXT\nhttp://a.example/a.jpg\ta dog\n")
+    out = tmp_path / "out"
+    found = run("data", "fetch", tmp_path / "urls.tsv", out, "--img2dataset", player)
+    assert found.code == 1  # some were not fetched
+    assert "3 of 11 pictures in 1 shards" in found.out
+    assert "HTTP Error 404" in found.out
+    document = json.loads(run("data", "fetch", tmp_path / "urls.tsv", out, "--img2dataset", player, "--json").out)
+    assert (document["shards"], document["rows"], document["fetched"]) == (1, 11, 3)
+    assert document["reasons"]["timed out"] == 1
+    pytest.importorskip("webdataset")
+    checked = json.loads(run("data", "check", f"{out}/*.tar", "--json").out)
+    assert (checked["pairs"], checked["pictures"], checked["broken"]["count"]) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "message"),
+    [
+        ("link\ttext", (), "expected a column with the URLs (url, image_url, image), got link, text"),
+        ("url\tname", (), "expected a column text, caption, texts, got url, name"),
+        ("url\ttext", ("--url-column", "link"), "expected a column 'link', got url, text"),
+        ("url\ttext", ("--img2dataset", "absent"), "absent is not a program"),
+        ("url\ttext", ("--px", "0"), "0 is not in the range"),
+    ],
+)
+def test_a_list_that_cannot_be_fetched_is_refused(
+    run: Run, tmp_path: Path, header: str, options: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "urls.tsv").write_text(f"{header}\na\tb\n")
+    found = run("data", "fetch", tmp_path / "urls.tsv", tmp_path / "out", *options)
+    assert (found.code, "Traceback" in found.err) == (2, False)
+    assert message in found.err
+    assert not (tmp_path / "out").exists()
