@@ -20,7 +20,7 @@ ORDER = (
     ("checkpoints",),
     ("tasks",),
     ("model", "finders"),
-    ("evaluation", "library"),
+    ("evaluation", "generation", "library"),
     ("render",),
     ("compat", "serving", "training"),
     ("cli", "testing", "__main__"),

@@ -36,6 +36,7 @@ COMMANDS = (
     "segment",
     "detect",
     "explain",
+    "draw",
     "similarity",
     "embed",
     "forget",

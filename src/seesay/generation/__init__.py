@@ -1,0 +1,1 @@
+"""Conditions and steers image generators: text conditioning, variations, guided drawing."""
