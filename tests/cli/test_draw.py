@@ -37,7 +37,7 @@ def test_draw_writes_an_svg_an_animation_and_a_page(run: Run, here: Path) -> Non
     result = run("draw", "a red apple", "-o", "new/apple.svg", *QUICK, "--gif", "steps.gif", "--preview", "live.html", "--json")
     document = json.loads(result.out)
     assert (result.code, document["strokes"], document["steps"], document["seed"]) == (0, 6, 4, 0)
-    assert (document["path"], document["text"], document["mode"]) == ("new/apple.svg", "a red apple", "strokes")
+    assert (document["path"], document["text"], document["mode"]) == ("new/apple.svg", "a red apple", "shapes")
     assert len(document["similarity"]) == 5
     svg = (here / "new/apple.svg").read_text(encoding="utf-8")
     assert svg.count("<path ") == 6
@@ -78,7 +78,19 @@ def test_draw_writes_pixels(run: Run, here: Path, mode: str, side: int) -> None:
 def test_draw_after_pictures(run: Run, here: Path) -> None:
     Image.new("RGB", (60, 40), "navy").save(here / "photo.png")
     result = run(
-        "draw", "-o", "sea.svg", *QUICK, "--from", "photo.png", "--style", "photo.png", "--image", "photo.png", "--json"
+        "draw",
+        "-o",
+        "sea.svg",
+        *QUICK,
+        "--mode",
+        "strokes",
+        "--from",
+        "photo.png",
+        "--style",
+        "photo.png",
+        "--image",
+        "photo.png",
+        "--json",
     )
     assert (result.code, json.loads(result.out)["text"]) == (0, None)
     fills = re.findall(r'stroke="#(..)(..)(..)"', (here / "sea.svg").read_text(encoding="utf-8"))

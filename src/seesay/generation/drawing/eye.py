@@ -11,7 +11,7 @@ from seesay.errors import MissingCapability
 if TYPE_CHECKING:
     from seesay.model import Model
 
-SHARES = (0.6, 0.7, 0.8)  # of a tower's own side, for views where it takes any
+SHARES = (0.5, 0.6, 0.75)  # of a tower's own side, for views where it takes any
 DEPTHS = (0.15, 0.35, 0.6)  # of the blocks whose states are looked at, from the first 0 to the last 1
 
 

@@ -14,7 +14,6 @@ from seesay.generation.drawing.objective import Objective
 from seesay.system.files import atomic_write
 from seesay.system.paths import printable
 
-PENALTY = 1.0
 STEPS_PER_SEED = 1_000_003  # each step has a seed of its own, so that a run that goes on needs no other's history
 SLOWER = ((0.5, 1.0), (0.75, 0.4), (1.0, 0.1))  # factors of the learning rates until each share of the steps (CLIPDraw's)
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what Adam keeps of each tensor
@@ -45,7 +44,8 @@ class Run:
             group["lr"] = rate * slower
         generator = torch.Generator().manual_seed(self.seed * STEPS_PER_SEED + self.step)
         self._adam.zero_grad()
-        loss = self.objective.loss(self.medium.picture(), generator) + PENALTY * self.medium.penalty()
+        picture = self.medium.picture()
+        loss = self.objective.loss(picture, generator) + self.medium.penalty(picture)
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
         self.medium.constrain()

@@ -15,11 +15,11 @@ class Settings(Bounded):
     """How a drawing is made. strokes: how many strokes or shapes. views: random looks at the drawing in each step. The same
     seed gives the same drawing on one machine. Raises InputError for values that are none of these."""
 
-    mode: Mode = "strokes"
+    mode: Mode = "shapes"
     strokes: Annotated[int, Bounds(1, 2048)] = 64
-    steps: Annotated[int, Bounds(1, 10_000)] = 200
+    steps: Annotated[int, Bounds(1, 10_000)] = 150
     seed: Annotated[int, Bounds(0, 2**31 - 1)] = 0
-    views: Annotated[int, Bounds(1, 64)] = 6
+    views: Annotated[int, Bounds(1, 64)] = 4
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

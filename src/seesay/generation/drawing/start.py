@@ -12,6 +12,8 @@ from seesay.generation.drawing.settings import Mode
 from seesay.generation.drawing.views import blurred
 
 CUBICS = 4  # of a shape
+SCATTER = 0.22  # standard deviation of where paths begin, in sides of the canvas
+OPACITY = (0.3, 0.7)  # least and greatest in the beginning: what is faint is changed, or taken away, more easily
 LARGE = 0.25  # radius of the first shapes where a photo is drawn, in sides of the canvas
 
 
@@ -30,21 +32,26 @@ def start(mode: Mode, count: int, size: int, generator: torch.Generator, photo: 
 
 
 def random_strokes(count: int, size: int, generator: torch.Generator) -> Paths:
-    """Strokes all over the canvas in random colours: a cubic each, whose points wander from one to the next, as in CLIPDraw
-    (Frans, Soros and Witkowski 2021)."""
-    first = torch.rand(count, 1, 2, generator=generator)
+    """Strokes about the middle of the canvas in random colours: a cubic each, whose points wander from one to the next, as in
+    CLIPDraw (Frans, Soros and Witkowski 2021)."""
     steps = 0.1 * (2 * torch.rand(count, 3, 2, generator=generator) - 1)
+    first = _places(count, generator) - steps[:, :1]
     points = torch.cat([first, first + steps.cumsum(dim=1)], dim=1) * size
-    widths = (1.5 + 3.5 * torch.rand(count, generator=generator)) * size / 224
+    widths = (3 + 5 * torch.rand(count, generator=generator)) * size / 224
     return Paths(points, widths, _colours(count, generator), closed=False)
 
 
 def random_shapes(count: int, size: int, generator: torch.Generator) -> Paths:
-    """Filled blobs all over the canvas in random colours, nearly circles; the more there are, the smaller."""
-    centre = torch.rand(count, 1, 2, generator=generator)
+    """Filled blobs about the middle of the canvas in random colours, nearly circles; the more there are, the smaller."""
+    centre = _places(count, generator)
     radius = (0.04 + 0.1 * torch.rand(count, 1, 1, generator=generator)) * (64 / max(count, 16)) ** 0.5
     points = (centre + radius * _circle()) * size
     return Paths(points, torch.ones(count), _colours(count, generator), closed=True)
+
+
+def _places(count: int, generator: torch.Generator) -> Tensor:
+    """Places (count, 1, 2) in sides of the canvas, most of them near its middle, which all views see."""
+    return (0.5 + SCATTER * torch.randn(count, 1, 2, generator=generator)).clamp(0.05, 0.95)
 
 
 def strokes_of(photo: Tensor, count: int, generator: torch.Generator) -> Paths:
@@ -88,7 +95,7 @@ def _colours_at(photo: Tensor, at: Tensor) -> Tensor:
 
 def _colours(count: int, generator: torch.Generator) -> Tensor:
     colours = torch.rand(count, 4, generator=generator)
-    colours[:, 3] = 0.5 + 0.5 * colours[:, 3]
+    colours[:, 3] = OPACITY[0] + (OPACITY[1] - OPACITY[0]) * colours[:, 3]
     return colours
 
 

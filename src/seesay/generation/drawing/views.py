@@ -19,7 +19,7 @@ class Views:
     standard deviation, of levels 0..1.
     """
 
-    count: int = 6
+    count: int = 4
     scale: tuple[float, float] = (0.65, 1.1)
     perspective: float = 0.12
     turn: float = 8.0
