@@ -1,6 +1,8 @@
 """Text encoders in generators' files: every layout gives what the original computed, and what is none is named."""
 
+import contextlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +239,7 @@ LORA = {"lora_te_text_model_x.lora_up.weight": UP, "lora_te_text_model_x.lora_do
     ("tensors", "said"),
     [
         (files.UNET, "has no text encoder .*: it is a generator's file with the denoiser .UNet or transformer. alone"),
-        ({**files.UNET, **files.VAE}, "the denoiser .UNet or transformer. and the VAE alone"),
+        ({**files.UNET, **files.VAE}, "the denoiser .UNet or transformer. . the VAE alone"),
         (files.VAE, "it is a generator's file with the VAE alone"),
         ({"encoder.down_blocks.0.resnets.0.conv1.weight": UP}, "it is a VAE alone"),
         ({"down_blocks.0.resnets.0.conv1.weight": UP}, "it is the denoiser alone"),
@@ -309,3 +311,39 @@ def test_a_folder_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t5" / "model_index.json").write_text('{"_class_name": "PixArtAlphaPipeline"}', encoding="utf-8")
     with pytest.raises(CheckpointError, match="no CLIP-like text encoder: it is a diffusers folder of PixArtAlphaPipeline"):
         text_encoders(tmp_path / "t5")
+
+
+def test_hostile_files_of_a_folder_end_in_a_clear_error(tmp_path: Path) -> None:
+    encoders = {"text_encoder": (original("clip_l")[0], config_of("clip_l"))}
+    home = files.write_folder(tmp_path / "sd", "StableDiffusionPipeline", encoders, "model.safetensors")
+    good = {file: file.read_bytes() for file in (home / "model_index.json", home / "text_encoder" / "config.json")}
+    for file, content in good.items():
+        for bad in (b"", b"[]", b"{", b'{"model_type": {}, "text_encoder": 3}', b'{"text_encoder": []}', b"\xff"):
+            file.write_bytes(bad)
+            with contextlib.suppress(CheckpointError):
+                text_encoders(home)
+        file.write_bytes(content)
+    assert len(text_encoders(home)) == 1
+    (home / "text_encoder" / "model.safetensors").unlink()
+    index = {"weight_map": {"text_model.final_layer_norm.weight": "../../outside.safetensors"}}
+    (home / "text_encoder" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    files.write(original("clip_l")[0], tmp_path / "outside.safetensors")
+    with pytest.raises(CheckpointError, match="lacks outside.safetensors"):
+        text_encoders(home)
+
+
+def test_damaged_headers_end_in_a_clear_error(tmp_path: Path) -> None:
+    file = files.write(files.sd1(original("clip_l")[0]), tmp_path / "sd.safetensors")
+    content = file.read_bytes()
+    length = 8 + int.from_bytes(content[:8], "little")
+    draw = random.Random(3)
+    opened = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        for _ in range(draw.randint(1, 3)):
+            damaged[draw.randrange(length)] = draw.choice(b'0919"{}[],:ax')
+        file.write_bytes(damaged)
+        with contextlib.suppress(CheckpointError):
+            text_encoders(file, stated("clip_l"))[0].faults()
+            opened += 1
+    assert opened < 300

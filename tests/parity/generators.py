@@ -20,10 +20,13 @@ import torch
 from diffusers.loaders import single_file_utils
 from diffusers.pipelines.deprecated.alt_diffusion import modeling_roberta_series
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from transformers import BertConfig, BertModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from seesay.checkpoints.diffusion import TextEncoderFile, text_encoders
+from seesay.checkpoints.diffusion.prompts import PROMPTS
 from seesay.checkpoints.overrides import Overrides
+from seesay.tokenizers.to_files import transformers_files
+from seesay.tokenizers.vocabulary import vocabulary
 from tests import generator_files as files
 
 # transformers' classes are called with settings from dicts, which its types do not allow for
@@ -141,6 +144,7 @@ def main() -> None:
         worst = max(worst, sd2_by_diffusers(folder, open_23, open_24), folders(folder, first, second))
         for title, (found, expected) in multilingual(folder).items():
             worst = max(worst, report(title, difference(found, expected)))
+        tokens(folder)
     if "--store" in sys.argv:
         store(first, second)
     if worst > TOLERANCE:
@@ -184,6 +188,29 @@ def folders(folder: Path, first: Any, second: Any) -> float:
         for encoder, model in zip(text_encoders(home), (first, second), strict=True):
             worst = max(worst, report(f"folder, {way}", difference(of_ours(encoder), of_transformers(model))))
     return worst
+
+
+def tokens(folder: Path) -> None:
+    """English prompts as ids of CLIPTokenizer: by the packaged vocabulary, and by the tokenizer's files of a folder."""
+    state = files.random_state(64, 1, 49408)
+    single = files.write(files.sd1(state), folder / "tokens.safetensors", torch.float16)
+    config = files.text_config(state, activation="gelu", heads=1)
+    home = files.write_folder(
+        folder / "tokens", "StableDiffusionPipeline", {"text_encoder": (state, config)}, "model.safetensors"
+    )
+    (home / "tokenizer").mkdir()
+    for name, content in transformers_files(vocabulary("clip"), 77).items():
+        text = content if isinstance(content, str) else json.dumps(content)
+        (home / "tokenizer" / name).write_text(text, encoding="utf-8")
+    prompts = [*PROMPTS, "", "word " * 100, "It's (a cat:1.3), isn't it?", "2 cats + 3 dogs..."]
+    for pad, path in (("<|endoftext|>", single), ("!", home)):
+        settings = {"pad_token": pad, "model_max_length": 77}
+        (home / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+        theirs: Any = CLIPTokenizer.from_pretrained(home / "tokenizer", pad_token=pad)
+        expected = theirs(prompts, padding="max_length", max_length=77, truncation=True, return_tensors="np").input_ids
+        found = text_encoders(path)[0].tokenizer()(prompts).ids
+        report(f"ids, padded with {pad}", float((found != expected).sum()))
+        assert (found == expected).all()
 
 
 def multilingual(folder: Path) -> dict[str, tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]]:

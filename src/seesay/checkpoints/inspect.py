@@ -8,6 +8,8 @@ from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.containers.weights import Weights, open_weights
+from seesay.checkpoints.diffusion.folder import is_diffusers_folder
+from seesay.checkpoints.diffusion.generator import Generator, file_generator, folder_generator
 from seesay.checkpoints.formats.registry import recognise
 from seesay.checkpoints.graphs.layouts import LAYOUTS
 from seesay.checkpoints.graphs.local import LocalGraphs, local_graphs
@@ -28,7 +30,8 @@ GUESSED = Overrides(activation="gelu", image_heads=1, text_heads=1)  # lets shap
 @dataclass(frozen=True)
 class Inspection:
     """The description of a file. faults: why it cannot be used. unknown: the message about facts that the caller must pass.
-    finds: "boxes" or "masks" of an image tower that was trained for that."""
+    finds: "boxes" or "masks" of an image tower that was trained for that. generator: the text encoders and
+    other parts of an image generator's file or folder; the towers are then None."""
 
     file: Path
     kind: str
@@ -47,6 +50,7 @@ class Inspection:
     unknown: str | None
     faults: str | None
     finds: str | None = None
+    generator: Generator | None = None
 
 
 def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
@@ -56,7 +60,11 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
     overrides = overrides or Overrides()
     if (graphs := local_graphs(path, overrides.variant)) is not None:
         return _inspect_graphs(graphs, overrides)
+    if is_diffusers_folder(path):
+        return _inspect_generator(path, *folder_generator(path, overrides))
     weights = open_weights(path)
+    if (generator := file_generator(path, weights, overrides)) is not None:
+        return _inspect_generator(path, generator, (weights,))
     try:
         recognised = recognise(weights)
     except CheckpointError as error:
@@ -97,6 +105,27 @@ def _tokenizer(checkpoint: Checkpoint) -> str | None:
     if name == "folder":
         return "beside the weights" if checkpoint.tokenizer() is not None else None
     return f"{name}, comes with SeeSay" if name else None
+
+
+def _inspect_generator(path: Path, generator: Generator, files: tuple[Weights, ...]) -> Inspection:
+    """A generator's file or folder: its text encoders are described, the rest is counted."""
+    alone = files[0] if len(files) == 1 and not path.is_dir() else None
+    nothing = dict.fromkeys(("image", "text", "dim", "preprocessing", "tokenizer", "unknown"))
+    stored = path.stat().st_size / 1e6 if alone is not None and path.is_file() else sum(p.megabytes for p in generator.parts)
+    return Inspection(
+        **nothing,
+        file=path,
+        kind=files[0].kind if alone is not None else "folder of a generator",
+        format=generator.title,
+        megabytes=round(stored, 1),
+        tensors=sum(part.tensors for part in generator.parts),
+        parameters=sum(part.parameters for part in generator.parts),
+        dtypes=dict(Counter(entry.dtype for weights in files for entry in weights.names.values()).most_common()),
+        ignored={},
+        notes=tuple(note for weights in files for note in weights.notes),
+        faults=generator.faults,
+        generator=generator,
+    )
 
 
 def _inspect_graphs(graphs: LocalGraphs, overrides: Overrides) -> Inspection:

@@ -50,6 +50,16 @@ class Checkpoint:
         """The tensors' shapes by native names."""
         return native_shapes(self.weights, self.account)
 
+    @property
+    def used_shapes(self) -> Shapes:
+        """The tensors' shapes by native names, of those that the towers have."""
+        unused = self._unused()
+        return {name: shape for name, shape in self.shapes.items() if name not in unused}
+
+    def read(self, name: str) -> "Tensor":
+        """One tensor by its native name, float32."""
+        return _read(self.weights, self.account.origins[name])
+
     def without_images(self) -> "Checkpoint":
         """The text tower alone. Raises CheckpointError where there is none."""
         if self.description.text is None:
@@ -97,8 +107,7 @@ class Checkpoint:
 
     def state(self) -> "dict[str, Tensor]":
         """Every tensor by native names: float32, batch norms' counters int64; positions resized where overrides ask for it."""
-        unused = self._unused()
-        state = {name: _read(self.weights, origin) for name, origin in self.account.origins.items() if name not in unused}
+        state = {name: self.read(name) for name in self.used_shapes}
         from seesay.models.layers.positions import resize_grid, resize_line
 
         for name in self._resized() & state.keys():
@@ -154,8 +163,7 @@ class Checkpoint:
 
     def check(self, expected: Shapes) -> None:
         """Closes the account: nothing missing, nothing left over, every shape and dtype as expected. Raises CheckpointError."""
-        unused = self._unused()
-        stored = {name: shape for name, shape in self.shapes.items() if name not in unused}
+        stored = self.used_shapes
         faults = [
             *self._missing(stored, expected),
             *(f"left over: {self.account.origins[name].foreign}" for name in stored if name not in expected),

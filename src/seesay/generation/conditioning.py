@@ -92,5 +92,6 @@ class Conditioning:
         """Writes a safetensors file: `tensors`, and `facts` as strings in its header, those that are no strings as JSON.
         Raises ModelError, OSError."""
         header = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.facts.items()}
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
         with atomic_write(Path(file)) as draft:
-            save_tensors({name: tensor.contiguous() for name, tensor in self.tensors.items()}, draft, {"format": "pt", **header})
+            save_tensors(tensors, draft, {"format": "pt", **header})

@@ -1,6 +1,6 @@
 """`PromptEncoder`: one text encoder of a generator, and what the generator is given of its layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,15 @@ from seesay.checkpoints.diffusion import TextEncoderFile
 from seesay.checkpoints.reader import digest
 from seesay.errors import InputError
 from seesay.generation.chunks import Chunk
-from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean
-from seesay.models.families.bert.tower import Bert
-from seesay.models.families.clip_text.tower import ClipText
-from seesay.tokenizers import Tokenizer
+from seesay.generation.tokenization import tokenizer_of
+from seesay.generation.weighting import Rule, blend, from_empty, restoring_mean, share
 
 if TYPE_CHECKING:
     from seesay.models.layers.tower import TextTower
 
 BATCH = 8  # chunks that are encoded together
+MULTILINGUAL = ("taiyi", "altdiffusion")  # families that are given what their text encoder's own last step makes
+UNSKIPPED = (*MULTILINGUAL, "flux")
 PENULTIMATE = ("sdxl", "sdxl-refiner", "sd3")  # families that are given the last state but one, without the last norm
 
 
@@ -59,17 +59,18 @@ class PromptEncoder:
     @property
     def width(self) -> int:
         """The width of token embeddings, and so of textual inversions."""
-        return int(self._words().weight.shape[1])
+        return int(self.tower.token_table.weight.shape[1])
 
     @property
     def most_skipped(self) -> int | None:
         """The largest CLIP skip; None where there is none."""
-        return self.file.layers - self.layer.back - 1 if isinstance(self.tower, ClipText) else None
+        return None if self.file.family in UNSKIPPED else self.file.layers - self.layer.back - 1
 
     @property
     def masks_padding(self) -> bool:
         """Whether the tower hides padding from all tokens, so that a generator may be told where it is."""
-        return isinstance(self.tower, Bert) and self.tower.config.pad_id >= 0
+        pad = self.file.config.pad_id
+        return pad is not None and pad >= 0
 
     def skipping(self, clip_skip: int | None) -> Layer:
         """The layer that lies so many blocks before the family's own. Raises InputError."""
@@ -78,7 +79,7 @@ class PromptEncoder:
         most = self.most_skipped
         if most is None:
             raise InputError(
-                f"the text encoder of {self.file.path} has no CLIP skip: its generator is given what follows all layers",
+                f"{self.file.path} knows no CLIP skip: its generator is given what follows all layers of the text encoder",
                 parameter="clip_skip",
                 got=clip_skip,
             )
@@ -93,25 +94,32 @@ class PromptEncoder:
 
     def add(self, name: str, vectors: Tensor) -> None:
         """Adds a textual inversion: vectors (n, width) that a name in a prompt stands for."""
-        words = self._words()
+        words = self.tower.token_table
         first = words.weight.shape[0]
         words.weight = nn.Parameter(torch.cat([words.weight, vectors]), requires_grad=False)
         self.names[name] = tuple(range(first, first + len(vectors)))
         self._empty.clear()
 
     @torch.no_grad()
-    def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> Tensor:
-        """Chunks -> what the generator is given, one after the other: (chunks * context, W)."""
-        lessened = {token.fragment: token.weight for chunk in chunks for token in chunk.tokens if token.weight < 1}
-        parts = [self._batch(chunks[i : i + BATCH], layer, rule, lessened) for i in range(0, len(chunks), BATCH)]
-        return torch.cat([part for batch in parts for part in batch])
+    def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule, encoded: Callable[[int], None] | None = None) -> Tensor:
+        """Chunks -> what the generator is given, one after the other: (chunks * context, W). encoded: is called with the
+        number of chunks after every batch."""
+        shares = {token.fragment: share(token.weight) for chunk in chunks for token in chunk.tokens if token.weight < 1}
+        found: list[Tensor] = []
+        for i in range(0, len(chunks), BATCH):
+            ids = self._ids(chunks[i : i + BATCH])
+            for chunk, row, z in zip(chunks[i : i + BATCH], ids, self._states(ids, layer), strict=True):
+                found.append(self._weighed(chunk, row, z, layer, rule, shares) if chunk.weighted and rule != "none" else z)
+            if encoded is not None:
+                encoded(len(ids))
+        return torch.cat(found)
 
     @torch.no_grad()
     def pooled(self, chunk: Chunk) -> Tensor:
         """The embedding (D,) of one chunk, without weights: projected, where the tower projects."""
         ids = self._ids([chunk])
         embedding = self.tower.features(ids) if self.file.family == "flux" else self.tower(ids)
-        return embedding[0]  # type: ignore[no-any-return]
+        return embedding[0]
 
     def mask(self, chunks: Sequence[Chunk]) -> Tensor:
         """Which positions are no padding: (chunks * context,) int64."""
@@ -125,15 +133,7 @@ class PromptEncoder:
             self._empty[layer] = self.embeds([Chunk()], layer, "none")
         return self._empty[layer]
 
-    def _batch(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> list[Tensor]:
-        ids = self._ids(chunks)
-        found = self._states(ids, layer)
-        return [
-            self._weighed(chunk, row, z, layer, rule, lessened) if chunk.weighted and rule != "none" else z
-            for chunk, row, z in zip(chunks, ids, found, strict=True)
-        ]
-
-    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule, lessened: Mapping[int, float]) -> Tensor:
+    def _weighed(self, chunk: Chunk, ids: Tensor, z: Tensor, layer: Layer, rule: Rule, shares: Mapping[int, float]) -> Tensor:
         """One chunk (context, W) by its tokens' weights. Raises InputError where the numbers end."""
         first = len(self.tokenizer.frame[0])
         weights = torch.ones(len(ids))
@@ -141,37 +141,31 @@ class PromptEncoder:
         if rule == "restore-mean":
             mixed = restoring_mean(z, weights)
         else:
-            mixed = self._towards_empty(chunk, ids, z, weights, layer, lessened)
+            here = {token.fragment: shares[token.fragment] for token in chunk.tokens if token.fragment in shares}
+            own = 1 + sum(number for fragment, number in shares.items() if fragment not in here)  # the chunk as it is
+            parts = [z, *self._hiding(chunk, ids, layer, tuple(here))]
+            empty = self.empty(layer)
+            mixed = blend([from_empty(part, weights, empty) for part in parts], [own, *here.values()])
         if not bool(mixed.isfinite().all()):
             raise InputError("the weights of the prompt are too large: the result is no longer finite", parameter="prompt")
         return mixed
 
-    def _towards_empty(
-        self, chunk: Chunk, ids: Tensor, z: Tensor, weights: Tensor, layer: Layer, lessened: Mapping[int, float]
-    ) -> Tensor:
-        """lessened: weights below 1 by their fragment, in all of the prompt: one in another chunk leaves this one whole, and
-        takes its share in the mean all the same, as in compel."""
-        empty = self.empty(layer)
-        whole = from_empty(z, weights, empty)
-        here = [fragment for fragment in lessened if any(token.fragment == fragment for token in chunk.tokens)]
-        if not here:
-            return whole
+    def _hiding(self, chunk: Chunk, ids: Tensor, layer: Layer, fragments: Sequence[int]) -> list[Tensor]:
+        """A chunk with one fragment hidden each, its places kept: (context, W)."""
         first = len(self.tokenizer.frame[0])
-        visible = torch.ones(len(here), len(ids), dtype=torch.bool)
-        for row, fragment in zip(visible, here, strict=True):
-            for at, token in enumerate(chunk.tokens, start=first):
-                row[at] = token.fragment != fragment
-        without: dict[int, Tensor] = {}
-        for i in range(0, len(visible), BATCH):
-            hiding = visible[i : i + BATCH]
-            states = self._states(ids.expand(len(hiding), -1), layer, hiding)
-            without |= {fragment: from_empty(state, weights, empty) for fragment, state in zip(here[i:], states, strict=False)}
-        return blend(whole, [without.get(fragment, whole) for fragment in lessened], tuple(lessened.values()))
+        found: list[Tensor] = []
+        for i in range(0, len(fragments), BATCH):
+            visible = torch.ones(len(fragments[i : i + BATCH]), len(ids), dtype=torch.bool)
+            for row, fragment in zip(visible, fragments[i : i + BATCH], strict=True):
+                for at, token in enumerate(chunk.tokens, start=first):
+                    row[at] = token.fragment != fragment
+            found += self._states(ids.expand(len(visible), -1), layer, visible)
+        return found
 
     def _states(self, ids: Tensor, layer: Layer, visible: Tensor | None = None) -> Tensor:
         """What the generator is given of each row of ids: (B, context, W)."""
         states = self.tower.hidden_states(ids, visible)
-        if isinstance(self.tower, Bert) and self.file.family is not None:
+        if self.file.family in MULTILINGUAL:
             return self.file.last_state(self.tower, states)
         seen = states[: len(states) - layer.back]
         chosen = self.tower.last_state(seen) if layer.norm else seen[-1]
@@ -179,17 +173,3 @@ class PromptEncoder:
 
     def _ids(self, chunks: Sequence[Chunk]) -> Tensor:
         return torch.stack([torch.from_numpy(self.tokenizer.framed(chunk.ids)) for chunk in chunks])
-
-    def _words(self) -> nn.Embedding:
-        words = self.tower.embeddings.word if isinstance(self.tower, Bert) else self.tower.token_embedding
-        assert isinstance(words, nn.Embedding)
-        return words
-
-
-def tokenizer_of(file: TextEncoderFile) -> Tokenizer:
-    """The tokenizer of a text encoder, which always fills up the context: a checkpoint's own, as far as it has one."""
-    spec = file.checkpoint.description.tokenizer_spec
-    content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
-    if spec is None or content is None:
-        return file.tokenizer()
-    return Tokenizer(content, replace(spec, padding="context"))

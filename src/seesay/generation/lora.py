@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from seesay.generation.encoder import PromptEncoder
+    from seesay.models.layers.tower import TextTower
 
 ENCODERS = {"lora_te_": "text_encoder", "lora_te1_": "text_encoder", "lora_te2_": "text_encoder_2"}
 ENCODERS |= {"text_encoder.": "text_encoder", "text_encoder_2.": "text_encoder_2"}
@@ -58,11 +59,11 @@ class Lora:
 
     def merge_into(self, encoders: "list[PromptEncoder]") -> None:
         """Changes the encoders' weights in place, all or none. Raises CheckpointError where the file does not fit them."""
-        towers = {encoder.name: encoder.tower for encoder in encoders}
+        towers: dict[str, TextTower] = {encoder.name: encoder.tower for encoder in encoders}
         if foreign := sorted(self.layers.keys() - towers.keys()):
             raise CheckpointError(
-                f"{self.path} changes {foreign[0]}, which the generator does not have (it has {', '.join(towers)}): the LoRA was "
-                "made for another kind of generator"
+                f"{self.path} changes {foreign[0]}, which the generator does not have (it has {', '.join(towers)}): the LoRA "
+                "was made for another kind of generator"
             )
         changes = [
             (linear := self._linear(towers[encoder], name), self._delta(encoder, name, parts, linear))
@@ -84,13 +85,15 @@ class Lora:
 
     def _delta(self, encoder: str, name: str, parts: Mapping[str, str], linear: "nn.Linear") -> "Tensor":
         if "up" not in parts or "down" not in parts:
-            raise CheckpointError(f"{self.path}: of the layer {name} it has {' and '.join(sorted(parts))} only; expected up and down")
+            raise CheckpointError(
+                f"{self.path}: of the layer {name} it has {' and '.join(sorted(parts))} only; expected up and down"
+            )
         up, down = (self.weights.read(parts[kind]).float().flatten(1) for kind in ("up", "down"))
         shape = tuple(linear.weight.shape)
         if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != shape:
             raise CheckpointError(
-                f"{self.path}: its change of the layer {name} is {(up.shape[0], down.shape[1])}, the layer's weight is {shape}: "
-                "the LoRA was made for another text encoder"
+                f"{self.path}: its change of the layer {name} is {(up.shape[0], down.shape[1])}, the layer's weight is "
+                f"{shape}: the LoRA was made for another text encoder"
             )
         return up @ down * (self.scale * self._factor(encoder, name, parts, rank=down.shape[0]))
 

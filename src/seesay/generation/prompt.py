@@ -110,7 +110,7 @@ class _Parser:
             self._step()
         if self.groups:
             group = self.groups[-1]
-            raise self._fault(
+            raise self.fault(
                 f"the {group.bracket} at character {group.at + 1} of the prompt is never closed; add {CLOSING[group.bracket]}, "
                 f"or write \\{group.bracket} for a bracket that is only text",
                 group.at,
@@ -140,14 +140,16 @@ class _Parser:
 
     def _open(self, bracket: str) -> None:
         if len(self.groups) == DEPTH:
-            raise self._fault(f"the prompt has more than {DEPTH} brackets inside each other; write a weight: (word:1.3)", self.at)
+            raise self.fault(
+                f"the prompt has more than {DEPTH} brackets inside each other; write a weight: (word:1.3)", self.at
+            )
         self.groups.append(_Group(bracket, self.at, len(self.letters)))
         self.at += 1
 
     def _close(self, bracket: str) -> None:
         group = self.groups[-1] if self.groups else None
         if group is None or CLOSING[group.bracket] != bracket:
-            raise self._fault(
+            raise self.fault(
                 f"the {bracket} at character {self.at + 1} of the prompt closes nothing that is open; remove it, or write "
                 f"\\{bracket} for a bracket that is only text",
                 self.at,
@@ -164,11 +166,11 @@ class _Parser:
     def _weigh(self, found: re.Match[str]) -> None:
         group = self.groups[-1]
         if group.bracket == "[":
-            raise self._fault(f"the [ at character {group.at + 1} of the prompt is closed by )", group.at)
+            raise self.fault(f"the [ at character {group.at + 1} of the prompt is closed by )", group.at)
         text = found[1].strip()
         weight = float(text) if _number(text) else math.nan
         if not (math.isfinite(weight) and weight >= 0):
-            raise self._fault(
+            raise self.fault(
                 f"expected a weight of 0 or more after the : at character {self.at + 1} of the prompt, got {text!r}; write "
                 "(word:1.3), or \\: for a colon that is only text",
                 self.at,
@@ -187,7 +189,7 @@ class _Parser:
     def _check_editing(self, group: _Group) -> None:
         inside = self.source[group.at + 1 : self.at - 1]
         if _editing(inside):
-            raise self._fault(
+            raise self.fault(
                 f"[{inside}] at character {group.at + 1} of the prompt is another prompt for some steps of drawing, which one "
                 "conditioning cannot be; make one for each, or write \\[ for a bracket that is only text",
                 group.at,
@@ -214,7 +216,7 @@ class _Parser:
         for letter in self.letters[first:]:
             letter.weight *= factor
             if letter.weight > LARGEST:
-                raise self._fault(f"the weights of the prompt multiply to more than {LARGEST:g}", letter.begin)
+                raise self.fault(f"the weights of the prompt multiply to more than {LARGEST:g}", letter.begin)
 
     def _sections(self) -> Iterator[tuple[Fragment, ...]]:
         """The letters, those of one weight that follow each other joined."""
@@ -223,7 +225,7 @@ class _Parser:
             runs = (list(run) for _, run in groupby(self.letters[before + 1 : end], key=lambda letter: letter.weight))
             yield tuple(Fragment("".join(letter.text for letter in run), run[0].weight, run[0].begin) for run in runs)
 
-    def _fault(self, message: str, at: int) -> InputError:
+    def fault(self, message: str, at: int) -> InputError:
         return InputError(message, parameter="prompt", got=self.source, position=at)
 
 

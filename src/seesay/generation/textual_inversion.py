@@ -74,7 +74,9 @@ def read_inversion(path: str | Path, name: str | None = None) -> TextualInversio
     found = TextualInversion((name or word).strip(), path, vectors)
     counts = {len(each) for each in vectors.values()}
     if len(counts) > 1 or not 0 < found.count <= MOST or not found.name:
-        raise CheckpointError(f"{path} is no textual inversion: expected 1 to {MOST} vectors for each encoder, got {sorted(counts)}")
+        raise CheckpointError(
+            f"{path} is no textual inversion: expected 1 to {MOST} vectors for each encoder, got {sorted(counts)}"
+        )
     return found
 
 

@@ -1,8 +1,8 @@
 """Weights of words, applied to what a text encoder gives for each token: two rules.
 
 "towards-empty" (compel, damian0815): a token's vector moves on the line from what the empty prompt has at its place, through
-the prompt's, by the weight. For a weight below 1 the prompt is also encoded with that part hidden, and the more the smaller the
-weight is: 0.5 gives both the same say, 0 leaves the prompt without that part.
+the prompt's, by the weight. For a weight below 1 the prompt is also encoded with that part hidden, which counts the more the
+smaller the weight is: at 0.5 as much as the prompt itself, at 0 alone. Parts in other chunks count too, as the chunk itself.
 
 "restore-mean" (AUTOMATIC1111's web interface): a token's vector is multiplied by its weight; then the whole chunk is scaled
 until its mean is what it was.
@@ -26,16 +26,17 @@ def from_empty(z: "Tensor", weights: "Tensor", empty: "Tensor") -> "Tensor":
     return (empty + w * (z - empty)).where(w != 1, z)
 
 
-def blend(z: "Tensor", without: "Sequence[Tensor]", weights: Sequence[float]) -> "Tensor":
-    """z (L, W) and the same with one part hidden each, whose weights are below 1 -> their mean by shares.
+def share(weight: float) -> float:
+    """How much a prompt without a part of that weight, below 1, counts beside the prompt itself, which counts 1."""
+    return math.tan((1 - max(weight, LEAST)) * math.pi / 2)
 
-    The share of z is 1, that of a prompt without a part of the weight w is tan((1 - w) pi / 2).
-    """
-    shares = [math.tan((1 - max(weight, LEAST)) * math.pi / 2) for weight in weights]
-    total = 1 + sum(shares)
-    mixed = z / total
-    for share, other in zip(shares, without, strict=True):
-        mixed = mixed + other * (share / total)
+
+def blend(parts: "Sequence[Tensor]", shares: Sequence[float]) -> "Tensor":
+    """The mean of (L, W) by shares; the only part to the last bit."""
+    total = sum(shares)
+    mixed = parts[0] * (shares[0] / total)
+    for part, number in zip(parts[1:], shares[1:], strict=True):
+        mixed = mixed + part * (number / total)
     return mixed
 
 

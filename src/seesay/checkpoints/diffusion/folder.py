@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seesay.checkpoints.containers.weights import INDEXES, open_weights
+from seesay.checkpoints.containers.weights import INDEXES, Weights, open_weights
 from seesay.checkpoints.diffusion.multilingual import multilingual_format
 from seesay.checkpoints.diffusion.text_encoder import Family, Name, TextEncoderFile
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
-from seesay.errors import CheckpointError
+from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.families.bert.config import BertConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import has_vocabulary
@@ -18,6 +18,8 @@ NAMES: tuple[Name, ...] = ("text_encoder", "text_encoder_2")
 TOKENIZERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 VARIANTS = ("model.*.safetensors", "model.safetensors.index.*.json", "pytorch_model.*.bin")
+_ENDINGS = (".safetensors", ".safetensors.index.json", ".*.safetensors", ".safetensors.index.*.json", ".bin")
+COMPONENT_FILES = tuple(stem + end for end in _ENDINGS for stem in ("model", "diffusion_pytorch_model", "pytorch_model"))
 OTHERS = ("t5", "umt5", "llama", "gemma2", "qwen2", "mistral", "chatglm")  # model types that are no part of the CLIP family
 
 
@@ -26,13 +28,13 @@ def folder_encoders(path: Path, overrides: Overrides) -> tuple[TextEncoderFile, 
 
     Raises CheckpointError for a diffusers folder without one.
     """
-    if (path / "model_index.json").is_file() or (path / "text_encoder" / "config.json").is_file():
+    if is_diffusers_folder(path):
         home, wanted = path, NAMES
     elif path.name in NAMES and (path.parent / "model_index.json").is_file():
         home, wanted = path.parent, tuple(name for name in NAMES if name == path.name)
     else:
         return ()
-    index = read_object(home / "model_index.json") if (home / "model_index.json").is_file() else {}
+    index = _object(home / "model_index.json") if (home / "model_index.json").is_file() else {}
     found = {name: read_encoder(home / name, overrides) for name in NAMES if _is_there(home, name, index)}
     checkpoints = {name: checkpoint for name, checkpoint in found.items() if checkpoint is not None and name in wanted}
     if not checkpoints:
@@ -46,6 +48,23 @@ def folder_encoders(path: Path, overrides: Overrides) -> tuple[TextEncoderFile, 
         TextEncoderFile(name, family, checkpoint.weights.prefix, checkpoint, _vocabulary_folder(home, name))
         for name, checkpoint in checkpoints.items()
     )
+
+
+def is_diffusers_folder(path: Path) -> bool:
+    """True for the folder of a whole pipeline."""
+    return (path / "model_index.json").is_file() or (path / "text_encoder" / "config.json").is_file()
+
+
+def component_weights(folder: Path) -> Weights | None:
+    """The weights of any part's folder, such as unet; None where there are none that can be opened without running code."""
+    for name in COMPONENT_FILES:
+        for file in sorted(folder.glob(name)):
+            if file.is_file() and "-of-" not in file.name:
+                try:
+                    return open_weights(file)
+                except (CheckpointError, MissingExtra):
+                    return None
+    return None
 
 
 def home_of(path: Path) -> Path | None:
@@ -68,7 +87,7 @@ def _is_there(home: Path, name: Name, index: Mapping[str, Any]) -> bool:
 
 def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
     """The text tower in one folder; None for a T5 or another language model. Raises CheckpointError."""
-    config = read_object(folder / "config.json")
+    config = _object(folder / "config.json")
     kind = config.get("model_type")
     if kind in OTHERS:
         return None
@@ -76,6 +95,13 @@ def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
     if (other := multilingual_format(config)) is not None:
         return other(folder, config, weights)
     return read_checkpoint(folder, weights, overrides).without_images()
+
+
+def _object(file: Path) -> dict[str, Any]:
+    try:
+        return read_object(file)
+    except ModelError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _weights_file(folder: Path) -> Path:

@@ -6,30 +6,34 @@ from math import prod
 
 from seesay.checkpoints.containers.weights import TensorInfo
 
+OTHER_ENCODER = "other_encoder"  # T5 or a language model
 # By the beginnings of names in single files; the first that fits counts.
 BEGINNINGS = {
     "model.diffusion_model.": "denoiser",
-    "model_ema.": "averaged denoiser",
+    "model_ema.": "averaged_denoiser",
     "first_stage_model.": "vae",
     "vae.": "vae",
-    "cond_stage_model.": "text encoder",
-    "conditioner.embedders.": "text encoder",
-    "text_encoders.": "text encoder",
-    "safety_checker.": "safety checker",
+    "cond_stage_model.": "text_encoder",
+    "conditioner.embedders.": "text_encoder",
+    "text_encoders.clip_": "text_encoder",
+    "text_encoders.": OTHER_ENCODER,
+    "safety_checker.": "safety_checker",
     "control_model.": "controlnet",
+    "embedder.": "image_encoder",  # Stable unCLIP's
 }
 # A file of one part alone, by any name with this beginning; in this order.
 ALONE = {
     "lora_": "lora",
     "controlnet_": "controlnet",
     "control_model.": "controlnet",
-    "concept_embeds": "safety checker",
-    "vision_model.concept_embeds": "safety checker",
+    "concept_embeds": "safety_checker",
+    "vision_model.concept_embeds": "safety_checker",
     "down_blocks.": "denoiser",
     "double_blocks.": "denoiser",
     "joint_blocks.": "denoiser",
     "input_blocks.": "denoiser",
     "transformer_blocks.": "denoiser",
+    "encoder.block.": OTHER_ENCODER,  # T5
     "encoder.down_blocks.": "vae",
     "encoder.down.": "vae",
     "decoder.up.": "vae",
@@ -40,23 +44,25 @@ PHRASES = {
     "denoiser": "the denoiser alone (UNet or transformer)",
     "vae": "a VAE alone, which turns pictures into latents and back",
     "lora": "a LoRA, small changes to another file's weights",
-    "textual inversion": "a textual inversion, new words for another file's text encoder",
+    "textual_inversion": "a textual inversion, new words for another file's text encoder",
     "controlnet": "a ControlNet",
-    "safety checker": "a safety checker",
+    "safety_checker": "a safety checker",
+    OTHER_ENCODER: "a text encoder of another kind (T5 or a language model)",
 }
 PARTS = {
     "denoiser": "the denoiser (UNet or transformer)",
-    "averaged denoiser": "its running average",
+    "averaged_denoiser": "its running average",
     "vae": "the VAE",
     "controlnet": "a ControlNet",
-    "safety checker": "the safety checker",
+    "safety_checker": "the safety checker",
+    OTHER_ENCODER: "a text encoder of another kind (T5 or a language model)",
 }
 BYTES = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a file. kind: "denoiser", "vae", "text encoder", ... or "other". megabytes: of 10^6 bytes."""
+    """One part of a file. kind: "denoiser", "vae", "text_encoder", ... or "other". megabytes: of 10^6 bytes."""
 
     kind: str
     tensors: int
@@ -70,22 +76,26 @@ def kind_of(names: Iterable[str]) -> str | None:
     if any(name.endswith(LORA_ENDINGS) for name in names):
         return "lora"
     if names and (set(names) <= set(EMBEDDING_NAMES) or (len(names) == 1 and "." not in names[0])):
-        return "textual inversion"
+        return "textual_inversion"
     return next((kind for start, kind in ALONE.items() if any(name.startswith(start) for name in names)), None)
+
+
+def part(kind: str, tensors: Iterable[TensorInfo]) -> Part:
+    """The part of a kind with these tensors."""
+    tensors = tuple(tensors)
+    sizes = [prod(info.shape) for info in tensors]
+    stored = sum(size * BYTES.get(info.dtype, 1) for size, info in zip(sizes, tensors, strict=True))
+    return Part(kind, len(tensors), sum(sizes), round(stored / 1e6, 1))
 
 
 def parts_of(tensors: Mapping[str, TensorInfo]) -> tuple[Part, ...]:
     """The parts of a file, the largest first."""
     alone = kind_of(tensors)
-    sums: dict[str, list[int]] = {}
+    held: dict[str, list[TensorInfo]] = {}
     for name, info in tensors.items():
-        kind = BEGINNINGS.get(_beginning(name), alone or "other")
-        counted = sums.setdefault(kind, [0, 0, 0])
-        size = prod(info.shape)
-        for i, number in enumerate((1, size, size * BYTES.get(info.dtype, 1))):
-            counted[i] += number
-    found = [Part(kind, count, size, round(number / 1e6, 1)) for kind, (count, size, number) in sums.items()]
-    return tuple(sorted(found, key=lambda part: -part.parameters))
+        held.setdefault(BEGINNINGS.get(_beginning(name), alone or "other"), []).append(info)
+    found = [part(kind, infos) for kind, infos in held.items()]
+    return tuple(sorted(found, key=lambda each: -each.parameters))
 
 
 def phrase(tensors: Mapping[str, TensorInfo]) -> str | None:
@@ -93,10 +103,11 @@ def phrase(tensors: Mapping[str, TensorInfo]) -> str | None:
     if (kind := kind_of(tensors)) is not None:
         return PHRASES[kind]
     held = [part.kind for part in parts_of(tensors) if part.kind != "other"]
-    if "text encoder" in held:
-        name = next(name for name in tensors if BEGINNINGS.get(_beginning(name)) == "text encoder")
+    if "text_encoder" in held:
+        name = next(name for name in tensors if BEGINNINGS.get(_beginning(name)) == "text_encoder")
         return f"a generator's file with another text encoder than CLIP's ({name}, ...)"
-    return "a generator's file with " + " and ".join(PARTS[kind] for kind in held) + " alone" if held else None
+    both = " + ".join(PARTS[kind] for kind in held)
+    return f"a generator's file with {both} alone" if held else None
 
 
 def _beginning(name: str) -> str:

@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from seesay.checkpoints.diffusion.tensors import clip_text_shapes
 from seesay.checkpoints.reader import Checkpoint
-from seesay.errors import CheckpointError, ModelError
+from seesay.errors import CheckpointError, MissingExtra, ModelError
 from seesay.models.families.bert.config import BertConfig
+from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.tower_config import TextTowerConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import SPECS, Tokenizer, pad_id, tokenizer_json, vocabulary
@@ -66,6 +68,19 @@ class TextEncoderFile:
         """The width of its projection; None where it has none."""
         return self.checkpoint.description.dim if self.config.projects else None
 
+    def faults(self) -> str | None:
+        """Every missing, left-over and misshapen tensor, in one message; None where all are as expected."""
+        try:
+            if isinstance(self.config, ClipTextConfig) and self.config.pooling == "eos":
+                self.checkpoint.check(clip_text_shapes(self.config, self.checkpoint.description.dim))  # needs no torch
+            else:
+                self.checkpoint.check_towers()
+        except MissingExtra:
+            return None
+        except CheckpointError as error:
+            return str(error)
+        return None
+
     def load(self) -> "TextTower":
         """The tower in torch, float32, in eval mode.
 
@@ -89,8 +104,11 @@ class TextEncoderFile:
     @property
     def pad_id(self) -> int:
         """The id that generators fill up a prompt with: their tokenizer's; else the end of text for OpenAI's CLIP, and 0 ("!")
-        for OpenCLIP's."""
-        named = None if self.vocabulary_folder is None else pad_id(self.vocabulary_folder)
+        for OpenCLIP's. Raises CheckpointError for a tokenizer that cannot be read."""
+        try:
+            named = None if self.vocabulary_folder is None else pad_id(self.vocabulary_folder)
+        except ModelError as error:
+            raise CheckpointError(str(error)) from None
         if named is not None:
             return named
         if self.config.pad_id is not None:  # BERT's, which masks it; below 0 where nothing is masked

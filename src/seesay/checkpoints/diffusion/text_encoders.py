@@ -13,10 +13,6 @@ from seesay.errors import CheckpointError
 from seesay.models.config import is_model_folder
 from seesay.tokenizers import has_vocabulary
 
-EXPECTED = (
-    "expected a Stable Diffusion file (1.x, 2.x, XL, XL refiner, 3), a clip_l or clip_g file, a diffusers folder, or a CLIP "
-    "checkpoint"
-)
 SECOND = "conditioner.embedders.1.model."  # where SDXL's second text encoder lies
 
 
@@ -33,19 +29,33 @@ def text_encoders(path: str | Path, overrides: Overrides | None = None) -> tuple
     if path.is_dir() and (is_model_folder(path) or (path / "config.json").is_file()):
         return (_checkpoint_encoder(path, overrides),)
     weights = open_weights(path)
+    check_complete(path, weights)
+    return weights_encoders(path, weights, overrides)
+
+
+def weights_encoders(path: Path, weights: Weights, overrides: Overrides) -> tuple[TextEncoderFile, ...]:
+    """The text encoders of a file, also where one of two is missing. Raises CheckpointError where there is none."""
     if places := places_in(weights.names):
-        _check_complete(path, places)
         return tuple(_placed_encoder(path, weights, place, overrides) for place in places)
     if (what := phrase(weights.names)) is not None:
-        raise CheckpointError(f"{path} has no text encoder that SeeSay reads: it is {what}; {EXPECTED}")
-    if HUGGING_FACE.recognises(weights) and not _has_images(weights) and not (weights.path.parent / "config.json").is_file():
+        raise CheckpointError(
+            f"{path} has no text encoder that SeeSay reads: it is {what}. Expected a Stable Diffusion file (1.x, 2.x, XL, XL "
+            "refiner, 3), a clip_l or clip_g file, a diffusers folder, or a CLIP checkpoint"
+        )
+    if is_bare_text_tower(weights):
         return (_bare_encoder(path, weights, overrides),)
     return (_checkpoint_encoder(path, overrides),)
 
 
-def _check_complete(path: Path, places: list[Place]) -> None:
+def is_bare_text_tower(weights: Weights) -> bool:
+    """True for clip_l and clip_g: a text tower in transformers' layout without images and without a configuration beside."""
+    described = (weights.path.parent / "config.json").is_file()
+    return HUGGING_FACE.recognises(weights) and not _has_images(weights) and not described
+
+
+def check_complete(path: Path, weights: Weights) -> None:
     """Raises CheckpointError for an SDXL file of which one encoder is missing."""
-    found = {place.prefix for place in places}
+    found = {place.prefix for place in places_in(weights.names)}
     if "conditioner.embedders.0.transformer." in found and SECOND not in found:
         raise CheckpointError(
             f"{path} is a Stable Diffusion XL file without its second text encoder ({SECOND}*): its prompts need both. Take a "

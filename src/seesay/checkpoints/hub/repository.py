@@ -116,6 +116,13 @@ def cached_names(repo: str) -> list[str]:
     return list(fetched_files(repo, commit)) if commit else []
 
 
+def cached_folder(repo: str) -> Path | None:
+    """The folder of a repository's main branch in the hub library's cache, whichever program fetched it. Makes no request."""
+    commit = pins.pinned_commit(repo, None) or _referenced_commit(repo, None)
+    folder = _store(repo) / "snapshots" / commit if commit else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
 def discard(path: Path) -> None:
     """Removes a cached file: its content, and the link to it."""
     path.resolve().unlink(missing_ok=True)

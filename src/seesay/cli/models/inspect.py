@@ -9,21 +9,33 @@ import click
 
 from seesay.cli.language import translate
 from seesay.cli.models.facts import echo_finds
+from seesay.cli.models.generator import compared, echo_answer, echo_comparisons, echo_generator, named_others
 from seesay.cli.models.overrides import override_options
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_error, echo_json
 
 if TYPE_CHECKING:
+    from seesay.checkpoints.diffusion.comparison import Comparison
     from seesay.checkpoints.inspect import Inspection
     from seesay.checkpoints.overrides import Overrides
 
 
 @click.command()
 @click.argument("file", metavar="FILE|FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    metavar="FILE|NAME",
+    multiple=True,
+    help="Another file or folder, or a model of the catalogue: do they share one CLIP? May be given several times.",
+)
 @override_options
 @json_option
-def inspect(file: Path, overrides: "Overrides", as_json: bool) -> int:
+def inspect(file: Path, against: tuple[str, ...], overrides: "Overrides", as_json: bool) -> int:
     """Say what a checkpoint is, tower by tower, without running it, and what it leaves open.
+
+    Of an image generator's file or folder (Stable Diffusion, SDXL, FLUX's text encoders): its text encoders, which published
+    CLIP of this machine each equals or is fine-tuned from, and what else is in it. Only headers are read, unless there is
+    something to compare with.
 
     Exit code 1 if it cannot be used as it is.
     """
@@ -36,17 +48,22 @@ def inspect(file: Path, overrides: "Overrides", as_json: bool) -> int:
             _("{file} is a model's name, not a file; what it is says: seesay models info {file}").format(file=file)
         )
     inspection = checkpoints.inspect(file, overrides)
+    others, comparisons = named_others(against), list["Comparison"]()
+    if others or (inspection.generator is not None and inspection.generator.encoders):
+        comparisons = compared(file, others, overrides, quiet=as_json) if not inspection.faults else []
     if as_json:
-        echo_json({**to_json(inspection), "file": str(inspection.file)})
+        echo_json({**to_json(inspection), "file": str(inspection.file), "comparisons": to_json(comparisons)})
     else:
-        _print(inspection)
+        _print(inspection, comparisons)
+        for other in others if comparisons else ():
+            echo_answer(file, other.name, comparisons)
     return 1 if inspection.unknown or inspection.faults else 0
 
 
-def _print(inspection: "Inspection") -> None:
+def _print(inspection: "Inspection", comparisons: "list[Comparison]") -> None:
     dtypes = ", ".join(inspection.dtypes)
     click.echo(click.style(str(inspection.file), bold=True) + f"  {inspection.kind}, {inspection.megabytes} MB")
-    click.echo(_("format         {format}").format(format=inspection.format or _("not known")))
+    click.echo(_("format         {format}").format(format=translate(inspection.format or "") or _("not known")))
     numbers = _("{parameters:.1f} million numbers, {dtypes}").format(parameters=inspection.parameters / 1e6, dtypes=dtypes)
     click.echo(
         _("tensors        {tensors}, {numbers}").format(tensors=inspection.tensors, numbers=numbers)
@@ -56,6 +73,10 @@ def _print(inspection: "Inspection") -> None:
     for name, tower in ((_("image tower"), inspection.image), (_("text tower"), inspection.text)):
         if tower:
             click.echo(f"{name:14} {_tower(tower)}")
+    if inspection.generator:
+        echo_generator(inspection.generator, comparisons)
+    elif comparisons:
+        echo_comparisons(comparisons)
     if inspection.finds:
         echo_finds(inspection.finds, inspection.file)
     if inspection.dim:
@@ -83,6 +104,8 @@ def _print(inspection: "Inspection") -> None:
         click.echo(_("note           {note}").format(note=note))
     if fault := inspection.unknown or inspection.faults:
         echo_error(translate(fault))
+    elif inspection.generator:
+        click.echo(_("Every tensor of its text encoders is accounted for."))
     elif inspection.kind.startswith("graphs "):
         click.echo(_("The graphs' inputs and outputs are what the files beside them say."))
     else:

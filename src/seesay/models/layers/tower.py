@@ -76,6 +76,7 @@ class ImageTower(Tower):
     """Base of image towers: pixels (B, 3, image_px, image_px) -> (B, dim)."""
 
     config: ImageTowerConfig
+    any_size: ClassVar[bool] = False  # whether pixels of other sizes than image_px may come, as to a tower of convolutions
 
     @property
     def dense_modes(self) -> tuple[str, ...]:
@@ -108,6 +109,11 @@ class TextTower(Tower):
     """Base of text towers: ids (B, L) int64, padded with the tokenizer's pad id -> (B, dim)."""
 
     config: TextTowerConfig
+
+    @property
+    def token_table(self) -> nn.Embedding:
+        """The embeddings of the vocabulary's tokens."""
+        raise NotImplementedError
 
     def hidden_states(self, inputs: Tensor, visible: Tensor | None = None) -> list[Tensor]:
         """The input of the first block and the output of each, (B, L, width). visible (B, L) bool: false where a token is

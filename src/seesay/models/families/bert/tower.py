@@ -69,6 +69,10 @@ class Bert(TextTower):
         if config.head == "unit-centred":
             self.centre = nn.Parameter(torch.zeros(dim))
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        return self.embeddings.word
+
     def features(self, ids: Tensor) -> Tensor:
         """The input of the head: (B, config.feature_width)."""
         *blocks, _ = self.blocks

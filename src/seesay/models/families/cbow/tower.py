@@ -19,6 +19,10 @@ class Cbow(TextTower):
         self.token_embedding = nn.Embedding(config.vocabulary, config.width)
         self.projection = projection(config.projection, config.width, dim)
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        return self.token_embedding
+
     def features(self, ids: Tensor) -> Tensor:
         """The mean of the words: (B, width)."""
         present = (ids != self.config.pad_id).to(self.token_embedding.weight.dtype).unsqueeze(-1)

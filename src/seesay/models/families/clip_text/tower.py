@@ -36,6 +36,10 @@ class ClipText(TextTower):
         self.norm_after = nn.LayerNorm(width, eps=eps)
         self.projection = projection(config.projection, width, dim)
 
+    @property
+    def token_table(self) -> nn.Embedding:
+        return self.token_embedding
+
     def features(self, ids: Tensor) -> Tensor:
         """The input of the projection: (B, width)."""
         *blocks, _ = self.blocks

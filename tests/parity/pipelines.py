@@ -1,11 +1,11 @@
 """What generators are given for prompts, compared with diffusers, with compel and with the rule of A1111's web interface.
 
-    python -m tests.parity.conditioning [--store]
+    python -m tests.parity.pipelines [--store]
 
 The pipelines are those of tests/generation, the same in every environment. With transformers 4 diffusers' `clip_skip` is
 compared, which its Stable Diffusion 1 and 2 cannot do with transformers 5.6 and later; with transformers 5 compel's weights and
 long prompts. The rule of A1111 is written out here, by hand and in float64. `make test` compares ours with what --store put
-into data/conditioning (tests/generation/test_stored_conditioning.py).
+into data/pipelines (tests/generation/test_stored_pipelines.py).
 """
 
 import sys
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from seesay.generation.conditioner import Conditioner
-from tests.generation.conditioning_cases import LONG, SKIPPED, SKIPS, STORED, WEIGHTED, Case, projections
 from tests.generation.pipelines import MAKERS
+from tests.generation.prompt_cases import LONG, SKIPPED, SKIPS, STORED, WEIGHTED, Case, projections
 from tests.generation.single_file import single_file
 
 EXACT = 1e-5

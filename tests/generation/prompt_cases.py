@@ -9,7 +9,7 @@ import numpy as np
 
 from seesay.generation.conditioner import Conditioner
 
-STORED = Path(__file__).parents[1] / "parity" / "data" / "conditioning"
+STORED = Path(__file__).parents[1] / "parity" / "data" / "pipelines"
 
 SKIPS = (None, 1, 2)
 SKIPPED = (

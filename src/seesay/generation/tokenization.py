@@ -1,0 +1,74 @@
+"""`Tokenization`: how a prompt is cut into tokens and chunks, without encoding it; needs no weights."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seesay.generation.chunks import Chunk, Token, chunks
+from seesay.generation.prompt import Prompt, literal, parse
+from seesay.system.chinese import is_ideograph
+from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+
+if TYPE_CHECKING:
+    from seesay.checkpoints.diffusion import TextEncoderFile
+
+
+@dataclass(frozen=True)
+class Tokenization:
+    """A prompt's chunks. context: the positions of a text encoder; room: those between beginning and end of a text. lost: the
+    words that a pipeline drops which takes one context only. notes: why a generator may not draw what the prompt says."""
+
+    prompt: Prompt
+    chunks: tuple[Chunk, ...]
+    context: int
+    room: int
+    lost: str
+    notes: tuple[str, ...]
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Those of all chunks."""
+        return tuple(token for chunk in self.chunks for token in chunk.tokens)
+
+
+def tokenization(text: str, source: str | Path | None = None, *, weights: bool = True) -> Tokenization:
+    """Cuts a prompt as `condition` does.
+
+    source: a generator's file or folder, or a CLIP checkpoint, whose (first) tokenizer cuts; without it CLIP's. weights: read
+    brackets and signs; else every letter is text. Raises InputError for a prompt that cannot be read, CheckpointError.
+    """
+    prompt = parse(text) if weights else literal(text)
+    if source is None:
+        tokenizer = Tokenizer(vocabulary("clip"), replace(SPECS["clip"], padding="context"))
+    else:
+        from seesay.checkpoints.diffusion import text_encoders
+
+        tokenizer = tokenizer_of(text_encoders(source)[0])
+    found = chunks(prompt, tokenizer)
+    tokens = [token.id for chunk in found for token in chunk.tokens]
+    lost = tokenizer.decode(tokens[tokenizer.room :])
+    notes = tuple(language_notes(tokenizer, prompt.text))
+    return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, lost, notes)
+
+
+def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:
+    """Says it where Chinese is more tokens than characters, so that it is read as bytes."""
+    notes: list[str] = []
+    note = notes.append  # by this name, scripts/messages finds them
+    chinese = "".join(character for text in texts for character in text if is_ideograph(character))
+    if sum(map(len, tokenizer.words(chinese))) > 1.5 * len(chinese):
+        note(
+            "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
+            "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
+        )
+    return notes
+
+
+def tokenizer_of(file: "TextEncoderFile") -> Tokenizer:
+    """The tokenizer of a text encoder, which always fills up the context: a checkpoint's own, as far as it has one."""
+    spec = file.checkpoint.description.tokenizer_spec
+    content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
+    if spec is None or content is None:
+        return file.tokenizer()
+    length = min(spec.context_length, file.config.max_tokens or spec.context_length)
+    return Tokenizer(content, replace(spec, context_length=length, padding="context"))

@@ -1,0 +1,225 @@
+"""`seesay condition` and `seesay tokens`: what is written and printed, and what is refused without a traceback."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from seesay.generation.conditioner import Conditioner
+from tests import generator_files
+from tests.cli.conftest import Run
+from tests.generation import additions
+from tests.generation.tiny import generator
+
+
+@pytest.fixture
+def sd1(tmp_path: Path) -> Path:
+    return generator(tmp_path / "sd1", "sd1")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.safetensors"
+
+
+def test_the_file_has_the_tensors_that_the_library_makes(run: Run, tmp_path: Path, out: Path) -> None:
+    folder = generator(tmp_path / "xl", "sdxl")
+    result = run("condition", "a (cat:1.3)", "--from", folder, "--negative", "dog", "--clip-skip", 1, "-o", out, "--json")
+    assert (result.code, result.err) == (0, "")
+    expected = Conditioner(folder)("a (cat:1.3)", "dog", clip_skip=1)
+    stored = load_file(out)
+    assert all(torch.equal(stored[name], tensor) for name, tensor in expected.tensors.items())
+    document = json.loads(result.out)
+    assert document["tensors"]["prompt_embeds"] == [1, 77, 20]
+    assert document["weights"] == [{"text": "cat", "weight": 1.3}]
+    with safe_open(out, framework="pt") as file:
+        assert json.loads(file.metadata()["fingerprint"]) == document["fingerprint"]
+
+
+def test_both_numberings_the_chunks_and_the_weights_are_printed(run: Run, sd1: Path, out: Path) -> None:
+    result = run("condition", "a (cat:1.3) BREAK in glasses--", "--from", sd1, "--clip-skip", 1, "-o", out)
+    assert result.code == 0
+    assert result.out.splitlines() == [
+        "Stable Diffusion 1",
+        "  prompt_embeds                  1 × 154 × 8",
+        "  negative_prompt_embeds         1 × 154 × 8",
+        "  clip skip 1 in diffusers, which is 2 in web interfaces",
+        "  chunks of the prompt: 2, of the negative: 1",
+        "  × 1.3    cat",
+        "  × 0.81   glasses",
+    ]
+
+
+def test_embeddings_and_loras_are_applied(run: Run, sd1: Path, tmp_path: Path, out: Path) -> None:
+    additions.web_embedding(tmp_path / "style.pt", "mystyle")
+    lora = additions.kohya_lora(tmp_path / "lora.safetensors", "text_encoder", prefix="lora_te_")
+    plain, other = tmp_path / "plain.safetensors", tmp_path / "other.safetensors"
+    assert run("condition", "cat mystyle", "--from", sd1, "-o", plain).code == 0
+    assert run("condition", "cat mystyle", "--from", sd1, "--embedding", tmp_path / "style.pt", "-o", out).code == 0
+    assert run("condition", "cat mystyle", "--from", sd1, "--lora", f"{lora}:0.5", "-o", other).code == 0
+    tensors = [load_file(file)["prompt_embeds"] for file in (plain, out, other)]
+    assert not torch.equal(tensors[0], tensors[1])
+    assert not torch.equal(tensors[0], tensors[2])
+
+
+def test_an_empty_prompt_and_chinese_are_noted(run: Run, sd1: Path, out: Path) -> None:
+    empty = run("condition", "", "--from", sd1, "-o", out)
+    assert (empty.code, "note: the prompt is empty" in empty.err) == (0, True)
+    chinese = run("condition", "一只猫", "--from", sd1, "-o", out, "--json")
+    assert "reads as bytes that it hardly knows" in chinese.err
+    assert len(json.loads(chinese.out)["notes"]) == 1
+
+
+def test_ten_thousand_words_are_taken_with_a_note(run: Run, sd1: Path, out: Path) -> None:
+    result = run("condition", "a cat, " * 5_000, "--from", sd1, "-o", out, "--json")
+    assert result.code == 0
+    assert "generators were trained with one" in result.err
+    assert json.loads(result.out)["chunks"] == 200
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("a (cat", "the ( at character 3 of the prompt is never closed"),
+        ("(cat:nan)", "expected a weight of 0 or more after the : at character 5 of the prompt, got 'nan'"),
+        ("(cat:-2)", "got '-2'"),
+        ("cat " * 40_000, "fills 534 chunks of 75 tokens"),
+    ],
+)
+def test_a_prompt_that_cannot_be_read_is_refused(run: Run, sd1: Path, out: Path, prompt: str, message: str) -> None:
+    result = run("condition", prompt, "--from", sd1, "-o", out)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert not out.exists()
+
+
+def bad_files(place: Path) -> dict[str, Path]:
+    """Files that cannot condition anything."""
+    (place / "text.safetensors").write_text("no tensors", encoding="utf-8")
+    lone = generator_files.nested(generator_files.random_state(64, 2, 49_408), "conditioner.embedders.0.transformer.")
+    return {
+        "wrong": place / "text.safetensors",
+        "missing": place / "nothing.safetensors",
+        "unet": generator_files.write(generator_files.UNET, place / "unet.safetensors"),
+        "half": generator_files.write(lone, place / "half.safetensors"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("wrong", "is neither safetensors nor a torch file"),
+        ("missing", "there is no file or folder"),
+        ("unet", "has no text encoder"),
+        ("half", "without its second text encoder"),
+    ],
+)
+def test_a_file_that_cannot_condition_is_refused(run: Run, tmp_path: Path, out: Path, kind: str, message: str) -> None:
+    result = run("condition", "a cat", "--from", bad_files(tmp_path)[kind], "-o", out)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_an_embedding_of_another_width_is_refused(run: Run, sd1: Path, tmp_path: Path, out: Path) -> None:
+    save_file({"emb_params": torch.zeros(1, 768)}, tmp_path / "e.safetensors")
+    result = run("condition", "a cat", "--from", sd1, "--embedding", tmp_path / "e.safetensors", "-o", out)
+    assert result.code == 2
+    assert "its vectors are 768 wide" in result.err
+    assert "takes vectors 8 wide" in result.err
+
+
+class Hostile:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return open, (str(self.mark), "w")
+
+
+@pytest.mark.parametrize("option", ["--embedding", "--lora", "--from"])
+def test_a_pickle_that_runs_code_is_refused_and_not_run(run: Run, sd1: Path, tmp_path: Path, out: Path, option: str) -> None:
+    torch.save({"string_to_param": {"*": torch.zeros(1, 8)}, "name": Hostile(tmp_path / "ran")}, tmp_path / "evil.pt")
+    files = {"--from": sd1} | {option: tmp_path / "evil.pt"}
+    result = run("condition", "a cat", *(each for pair in files.items() for each in pair), "-o", out)
+    assert result.code == 2
+    assert "cannot be read without running" in result.err or "without running what is in it" in result.err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--clip-skip", "9"), "clip_skip: expected 0 to 3"),
+        (("--clip-skip", "two"), "is not a valid integer"),
+        (("--rule", "mean"), "is not one of"),
+        (("--lora", "x.safetensors:nan"), "expected a number after the file, got 'nan'"),
+        (("--lora", "x.safetensors:2"), "there is no file or folder x.safetensors"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(
+    run: Run, sd1: Path, out: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run("condition", "a cat", "--from", sd1, *arguments, "-o", out)
+    assert result.code == 2
+    assert message in result.err
+
+
+def test_no_file_that_is_read_is_written_over(run: Run, sd1: Path, tmp_path: Path) -> None:
+    weights = sd1 / "text_encoder" / "model.safetensors"
+    before = weights.read_bytes()
+    link = tmp_path / "link.safetensors"
+    link.symlink_to(weights)
+    for output in (weights, link):
+        for source in (sd1, weights):
+            result = run("condition", "a cat", "--from", source, "-o", output)
+            assert result.code == 2
+            assert "writes over no file that it reads" in result.err
+    assert weights.read_bytes() == before
+    assert run("condition", "a cat", "--from", sd1, "-o", tmp_path / "out.png").code == 2
+
+
+def test_tokens_show_pieces_and_weights(run: Run) -> None:
+    result = run("tokens", "a (cat in sunglasses:1.3)")
+    assert result.code == 0
+    assert "the vocabulary of CLIP" in result.err
+    assert [line.split() for line in result.out.splitlines()[1:]] == [
+        ["1", "320", "a</w>"],
+        ["2", "2368", "cat</w>", "×", "1.3"],
+        ["3", "530", "in</w>", "×", "1.3"],
+        ["4", "12906", "sunglasses</w>", "×", "1.3"],
+    ]
+
+
+def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
+    result = run("tokens", "一只猫", "--json")
+    assert "reads as bytes that it hardly knows" in result.err
+    assert len(json.loads(result.out)["notes"]) == 1
+
+
+def test_tokens_say_where_77_ends(run: Run) -> None:
+    result = run("tokens", "cat " * 74 + "sunglasses dog in hats", "--json")
+    document = json.loads(result.out)
+    assert (document["context"], document["room"], document["count"], document["lost"]) == (77, 75, 78, "dog in hats")
+    assert [len(chunk) for chunk in document["chunks"]] == [75, 3]
+    shown = run("tokens", "cat " * 74 + "sunglasses dog in hats")
+    assert "loses: dog in hats" in shown.out
+
+
+def test_tokens_of_a_generator_are_cut_by_its_own_tokenizer(run: Run, sd1: Path) -> None:
+    result = run("tokens", "a sunny cat", "--from", sd1, "--json")
+    document = json.loads(result.out)
+    assert [token["piece"] for token in document["chunks"][0]] == ["a</w>", "su", "n", "n", "y</w>", "cat</w>"]
+    assert (result.err, document["from"]) == ("", str(sd1))
+    assert run("tokens", "(a").code == 2
+
+
+def test_commands_speak_chinese(run: Run, sd1: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    assert "提示词" in run("condition", "a (cat", "--from", sd1, "-o", out).err
+    assert "提示词" in run("condition", "一只猫", "--from", sd1, "-o", out).err
+    assert "第 1 段" in run("tokens", "a cat").out
