@@ -142,9 +142,7 @@ class Hostile:
 
 
 @pytest.mark.parametrize("option", ["--embedding", "--lora", "--from"])
-def test_a_pickle_that_runs_code_is_refused_and_not_run(
-    run: Run, sd1: Path, tmp_path: Path, out: Path, option: str
-) -> None:
+def test_a_pickle_that_runs_code_is_refused_and_not_run(run: Run, sd1: Path, tmp_path: Path, out: Path, option: str) -> None:
     torch.save({"string_to_param": {"*": torch.zeros(1, 8)}, "name": Hostile(tmp_path / "ran")}, tmp_path / "evil.pt")
     files = {"--from": sd1} | {option: tmp_path / "evil.pt"}
     result = run("condition", "a cat", *(each for pair in files.items() for each in pair), "-o", out)
@@ -195,6 +193,12 @@ def test_tokens_show_pieces_and_weights(run: Run) -> None:
         ["3", "530", "in</w>", "×", "1.3"],
         ["4", "12906", "sunglasses</w>", "×", "1.3"],
     ]
+
+
+def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
+    result = run("tokens", "一只猫", "--json")
+    assert "reads as bytes that it hardly knows" in result.err
+    assert len(json.loads(result.out)["notes"]) == 1
 
 
 def test_tokens_say_where_77_ends(run: Run) -> None:

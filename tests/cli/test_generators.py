@@ -184,6 +184,10 @@ def test_a_missing_second_encoder_is_said_beside_what_is_there(run: Run, tmp_pat
     assert result.code == 1
     assert "text_encoder: CLIP text tower" in result.out
     assert "without its second text encoder" in result.err
+    assert (
+        "share one CLIP"
+        not in run("models", "inspect", tmp_path / "xl.safetensors", "--against", tmp_path / "xl.safetensors").out
+    )
 
 
 def test_damaged_files_and_pickles_that_run_code_are_refused(run: Run, tmp_path: Path, state: State) -> None:

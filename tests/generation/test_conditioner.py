@@ -131,6 +131,14 @@ def test_ten_thousand_words_are_encoded_chunk_by_chunk_with_a_note(sd1: Conditio
         sd1("cat " * 80_000)
 
 
+def test_progress_counts_the_chunks_of_both_prompts_and_encoders(sdxl: Conditioner) -> None:
+    seen: list[tuple[int, int]] = []
+    with pytest.warns(UnusualPrompt, match="fills 10 chunks"):
+        sdxl("cat " * 75 * 10, "dog", progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (22, 22)
+    assert len(seen) == 6  # batches of 8 and 2 for each encoder, then the negative's
+
+
 # Families
 
 

@@ -6,8 +6,8 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from tests.generation.prompt_cases import STORED, Case, projections
 from tests.generation.conftest import Generators
+from tests.generation.prompt_cases import STORED, Case, projections
 
 GROUPS = ("a1111", "clip_skip", "compel")
 

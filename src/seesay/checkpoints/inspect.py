@@ -8,7 +8,8 @@ from typing import Any
 
 from seesay.checkpoints import shapes
 from seesay.checkpoints.containers.weights import Weights, open_weights
-from seesay.checkpoints.diffusion.generator import Generator, read_generator
+from seesay.checkpoints.diffusion.folder import is_diffusers_folder
+from seesay.checkpoints.diffusion.generator import Generator, file_generator, folder_generator
 from seesay.checkpoints.formats.registry import recognise
 from seesay.checkpoints.graphs.layouts import LAYOUTS
 from seesay.checkpoints.graphs.local import LocalGraphs, local_graphs
@@ -59,9 +60,11 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
     overrides = overrides or Overrides()
     if (graphs := local_graphs(path, overrides.variant)) is not None:
         return _inspect_graphs(graphs, overrides)
-    if (found := read_generator(path, overrides)) is not None:
-        return _inspect_generator(path, *found)
+    if is_diffusers_folder(path):
+        return _inspect_generator(path, *folder_generator(path, overrides))
     weights = open_weights(path)
+    if (generator := file_generator(path, weights, overrides)) is not None:
+        return _inspect_generator(path, generator, (weights,))
     try:
         recognised = recognise(weights)
     except CheckpointError as error:

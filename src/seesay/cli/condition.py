@@ -12,12 +12,14 @@ import click
 from seesay.cli.language import translate
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json, echo_note, echo_wrote, short
+from seesay.cli.progress import progress_bar
 from seesay.errors import UnusualPrompt
 
 if TYPE_CHECKING:
     from seesay.generation.conditioning import Conditioning
     from seesay.generation.weighting import Rule
 
+LONG = 2000  # letters; a shorter prompt gets no bar
 FAMILIES = {
     "sd1": "Stable Diffusion 1",
     "sd2": "Stable Diffusion 2",
@@ -45,7 +47,7 @@ FAMILIES = {
     "--clip-skip",
     type=int,
     metavar="K",
-    help="Layers to skip, as diffusers counts; web interfaces count one more. Default: none.",
+    help="Layers to skip, as diffusers counts; how web interfaces count is printed. Default: none.",
 )
 @click.option("--embedding", "embeddings", multiple=True, metavar="FILE", type=click.Path(), help="A textual inversion.")
 @click.option("--lora", "loras", multiple=True, metavar="FILE[:SCALE]", help="A LoRA for the text encoder. Default scale: 1.")
@@ -82,7 +84,8 @@ def condition(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusualPrompt)  # the notes of the record, which are printed below
         conditioner = Conditioner(source, embeddings=embeddings, loras=[read_lora(*each) for each in scaled])
-        found = conditioner(text, negative, clip_skip=clip_skip, rule=rule)
+        with progress_bar(_("Encoding"), quiet=as_json or len(text) < LONG, first=_("Encoding")) as progress:
+            found = conditioner(text, negative, clip_skip=clip_skip, rule=rule, progress=progress)
     found.save(output)
     for note in found.notes:
         echo_note(translate(note))

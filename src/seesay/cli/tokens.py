@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seesay.cli.language import translate
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json, echo_note
 
@@ -29,6 +30,8 @@ def tokens(text: str, source: str | None, as_json: bool) -> int:
     from seesay.generation.tokenization import tokenization
 
     found = tokenization(text, source)
+    for note in found.notes:
+        echo_note(translate(note))
     if as_json:
         echo_json({"text": text, "from": source, **_document(found)})
         return 0
@@ -44,6 +47,7 @@ def _document(found: "Tokenization") -> dict[str, Any]:
         "room": found.room,
         "count": len(found.tokens),
         "lost": found.lost,
+        "notes": list(found.notes),
         "chunks": [
             [
                 {

@@ -6,7 +6,7 @@ back. As in diffusers, the negative prompt skips none, and without one XL is giv
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,15 @@ from seesay.generation.conditioning import Conditioning, Side
 from seesay.generation.lora import Lora, read_lora
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.generation.textual_inversion import TextualInversion, read_inversion
+from seesay.generation.tokenization import language_notes
 from seesay.generation.weighting import RULES, Rule
-from seesay.system.chinese import is_chinese, is_ideograph
 from seesay.system.schema import read_object
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from seesay.generation.encoder import Layer, PromptEncoder
+    from seesay.system.progress import Progress
 
 MOST_CHUNKS = 500  # 37,500 tokens
 MANY_CHUNKS = 8
@@ -71,13 +72,15 @@ class Conditioner:
         clip_skip: int | None = None,
         negative_clip_skip: int | None = None,
         rule: Rule = "towards-empty",
+        progress: "Progress | None" = None,
     ) -> Conditioning:
         """Conditions on a prompt and a negative prompt, of any length.
 
-        clip_skip: layers to skip, as diffusers counts; web interfaces count one more. negative_clip_skip: diffusers skips none
-        for the negative prompt, web interfaces as many as for the prompt. rule: what weights do (`generation.weighting`); with
-        "none" every letter of a prompt is text. Notes are given as UnusualPrompt warnings too. Raises InputError for brackets
-        without a partner, weights that are none, and a skip beyond the layers; TextTooLong beyond 500 chunks.
+        clip_skip: layers to skip, as diffusers counts (`web_clip_skip` is how web interfaces do). negative_clip_skip: diffusers
+        skips none for the negative prompt, web interfaces as many as for the prompt. rule: what weights do
+        (`generation.weighting`); with "none" every letter of a prompt is text. progress: is told how many chunks are encoded.
+        Notes are given as UnusualPrompt warnings too. Raises InputError for brackets without a partner, weights that are none,
+        and a skip beyond the layers; TextTooLong beyond 500 chunks.
         """
         import torch
 
@@ -88,7 +91,8 @@ class Conditioner:
         layers = [[encoder.skipping(skip) for encoder in self.encoders] for skip in skips]
         cut = [[self._chunks(side, encoder) for encoder in self.encoders] for side in sides]
         length = max(len(each) for each in (*cut[0], *cut[1]))
-        embeds = [self._embeds(*each, length, rule) for each in zip(cut, layers, strict=True)]
+        encoded = _counting(progress, sum(len(each) for side in cut for each in side))
+        embeds = [self._embeds(*each, length, rule, encoded) for each in zip(cut, layers, strict=True)]
         pooled = [self._pooled(each) for each in cut]
         if negative is None and self._zeroes_without_negative():
             embeds[1], pooled[1] = torch.zeros_like(embeds[0]), None if pooled[0] is None else torch.zeros_like(pooled[0])
@@ -130,12 +134,14 @@ class Conditioner:
             )
         return found
 
-    def _embeds(self, cut: list[tuple[Chunk, ...]], layers: "list[Layer]", length: int, rule: Rule) -> "Tensor":
+    def _embeds(
+        self, cut: list[tuple[Chunk, ...]], layers: "list[Layer]", length: int, rule: Rule, encoded: Callable[[int], None]
+    ) -> "Tensor":
         """(1, length * context, D): the encoders' side by side, filled up with what the empty prompt has."""
         import torch
 
         found = [
-            torch.cat([encoder.embeds(each, layer, rule), *[encoder.empty(layer)] * (length - len(each))])
+            torch.cat([encoder.embeds(each, layer, rule, encoded), *[encoder.empty(layer)] * (length - len(each))])
             for encoder, each, layer in zip(self.encoders, cut, layers, strict=True)
         ]
         joined = torch.cat(found, dim=1)[None]
@@ -183,11 +189,7 @@ class Conditioner:
         texts = [side.text for side in sides]
         if not texts[0].strip():
             note("the prompt is empty: the generator is given what it has without one")
-        if any(map(self._reads_bytes, texts)):
-            note(
-                "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into "
-                "English, or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
-            )
+        notes += language_notes(self.encoders[0].tokenizer, *texts)
         if len(found) > MANY_CHUNKS:
             note(f"the prompt fills {len(found)} chunks; generators were trained with one, and heed few")
         for inversion in self.inversions:
@@ -202,13 +204,6 @@ class Conditioner:
         if self.family == "flux":
             note("FLUX reads its prompt with a T5, which is not of the CLIP family: only pooled embeddings are given")
         return tuple(notes)
-
-    def _reads_bytes(self, text: str) -> bool:
-        """Whether the Chinese characters of a text are more tokens than characters."""
-        if not is_chinese(text):
-            return False
-        characters = "".join(filter(is_ideograph, text))
-        return sum(map(len, self.encoders[0].tokenizer.words(characters))) > 1.5 * len(characters)
 
 
 def condition(
@@ -228,6 +223,19 @@ def condition(
     a `Conditioner` for more than one prompt. Raises CheckpointError, InputError, MissingExtra.
     """
     return Conditioner(source, embeddings=embeddings, loras=loras)(prompt, negative, clip_skip=clip_skip, rule=rule)
+
+
+def _counting(progress: "Progress | None", total: int) -> Callable[[int], None]:
+    """Adds up the chunks that are done, and reports them."""
+    done = 0
+
+    def encoded(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, total)
+
+    return encoded
 
 
 def _read(text: str, rule: Rule) -> Prompt:

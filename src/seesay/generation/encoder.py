@@ -1,6 +1,6 @@
 """`PromptEncoder`: one text encoder of a generator, and what the generator is given of its layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -101,14 +101,17 @@ class PromptEncoder:
         self._empty.clear()
 
     @torch.no_grad()
-    def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule) -> Tensor:
-        """Chunks -> what the generator is given, one after the other: (chunks * context, W)."""
+    def embeds(self, chunks: Sequence[Chunk], layer: Layer, rule: Rule, encoded: Callable[[int], None] | None = None) -> Tensor:
+        """Chunks -> what the generator is given, one after the other: (chunks * context, W). encoded: is called with the
+        number of chunks after every batch."""
         shares = {token.fragment: share(token.weight) for chunk in chunks for token in chunk.tokens if token.weight < 1}
         found: list[Tensor] = []
         for i in range(0, len(chunks), BATCH):
             ids = self._ids(chunks[i : i + BATCH])
             for chunk, row, z in zip(chunks[i : i + BATCH], ids, self._states(ids, layer), strict=True):
                 found.append(self._weighed(chunk, row, z, layer, rule, shares) if chunk.weighted and rule != "none" else z)
+            if encoded is not None:
+                encoded(len(ids))
         return torch.cat(found)
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seesay.generation.chunks import Chunk, Token, chunks
 from seesay.generation.prompt import Prompt, literal, parse
+from seesay.system.chinese import is_ideograph
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
 
 if TYPE_CHECKING:
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Tokenization:
     """A prompt's chunks. context: the positions of a text encoder; room: those between beginning and end of a text. lost: the
-    words that a pipeline drops which takes one context only."""
+    words that a pipeline drops which takes one context only. notes: why a generator may not draw what the prompt says."""
 
     prompt: Prompt
     chunks: tuple[Chunk, ...]
     context: int
     room: int
     lost: str
+    notes: tuple[str, ...]
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -44,9 +46,22 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
         tokenizer = tokenizer_of(text_encoders(source)[0])
     found = chunks(prompt, tokenizer)
     tokens = [token.id for chunk in found for token in chunk.tokens]
-    return Tokenization(
-        prompt, found, tokenizer.spec.context_length, tokenizer.room, tokenizer.decode(tokens[tokenizer.room :])
-    )
+    lost = tokenizer.decode(tokens[tokenizer.room :])
+    notes = tuple(language_notes(tokenizer, prompt.text))
+    return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, lost, notes)
+
+
+def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:
+    """Says it where Chinese is more tokens than characters, so that it is read as bytes."""
+    notes: list[str] = []
+    note = notes.append  # by this name, scripts/messages finds them
+    chinese = "".join(character for text in texts for character in text if is_ideograph(character))
+    if sum(map(len, tokenizer.words(chinese))) > 1.5 * len(chinese):
+        note(
+            "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
+            "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
+        )
+    return notes
 
 
 def tokenizer_of(file: "TextEncoderFile") -> Tokenizer:

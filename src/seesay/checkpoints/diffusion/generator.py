@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seesay.checkpoints.containers.weights import Weights, open_weights
-from seesay.checkpoints.diffusion.folder import component_weights, folder_encoders, is_diffusers_folder
+from seesay.checkpoints.containers.weights import Weights
+from seesay.checkpoints.diffusion.folder import component_weights, folder_encoders
 from seesay.checkpoints.diffusion.originals import original_of
 from seesay.checkpoints.diffusion.parts import OTHER_ENCODER, Part, part, parts_of, phrase
 from seesay.checkpoints.diffusion.text_encoder import Family, TextEncoderFile
@@ -79,14 +79,10 @@ class Generator:
     faults: str | None
 
 
-def read_generator(path: Path, overrides: Overrides) -> tuple[Generator, tuple[Weights, ...]] | None:
-    """What a generator's file or folder holds, and its opened files; None for any other. Raises CheckpointError for a file
-    that cannot be opened."""
-    if path.is_dir() and is_diffusers_folder(path):
-        return _of_folder(path, overrides)
+def file_generator(path: Path, weights: Weights, overrides: Overrides) -> Generator | None:
+    """What the opened file of a generator holds; None for any other."""
     if path.is_dir() and (path / "config.json").is_file():
         return None
-    weights = open_weights(path)
     tensors = weights.names
     parts = parts_of(tensors)
     if {each.kind for each in parts} <= {"other"} and not is_bare_text_tower(weights):
@@ -100,10 +96,11 @@ def read_generator(path: Path, overrides: Overrides) -> tuple[Generator, tuple[W
         faults = str(error)
     if encoders and encoders[0].family is None:
         parts = (part("text_encoder", tensors.values()),)
-    return _made(encoders, parts, faults, phrase(tensors)), (weights,)
+    return _made(encoders, parts, faults, phrase(tensors))
 
 
-def _of_folder(path: Path, overrides: Overrides) -> tuple[Generator, tuple[Weights, ...]]:
+def folder_generator(path: Path, overrides: Overrides) -> tuple[Generator, tuple[Weights, ...]]:
+    """What a diffusers folder holds, and its opened files."""
     encoders: tuple[TextEncoderFile, ...] = ()
     faults = None
     try:

@@ -21,8 +21,9 @@ NAMES = {
     "embeddings.word_embeddings.": "a BERT-like text model alone (Hugging Face), which has no projection into a shared space",
     "image_encoder_without_ddp.": 'a TinyCLIP model that was pruned while it was trained ("auto")',
     "image_encoder.model.": "a MobileCLIP model in Apple's own layout (OpenCLIP's is read)",
-    "cond_stage_model.": "a Stable Diffusion model",
-    "conditioner.embedders.": "a Stable Diffusion XL model",
+    "cond_stage_model.": "a Stable Diffusion model (seesay models inspect says what is in it)",
+    "conditioner.embedders.": "a Stable Diffusion XL model (seesay models inspect says what is in it)",
+    "model.diffusion_model.": "a generator's model without a text encoder (seesay models inspect says what is in it)",
 }
 # By `model_type` in transformers' config.json; a type that is not listed is named by itself.
 MODEL_TYPES = {

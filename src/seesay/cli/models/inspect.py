@@ -55,7 +55,7 @@ def inspect(file: Path, against: tuple[str, ...], overrides: "Overrides", as_jso
         echo_json({**to_json(inspection), "file": str(inspection.file), "comparisons": to_json(comparisons)})
     else:
         _print(inspection, comparisons)
-        for other in others:
+        for other in others if comparisons else ():
             echo_answer(file, other.name, comparisons)
     return 1 if inspection.unknown or inspection.faults else 0
 
