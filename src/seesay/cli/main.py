@@ -39,6 +39,7 @@ COMMANDS = (
     "condition",
     "tokens",
     "mix",
+    "draw",
     "similarity",
     "embed",
     "forget",
