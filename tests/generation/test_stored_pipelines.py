@@ -6,8 +6,6 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from seesay.generation.conditioner import Conditioner
-from tests.generation.prompt_cases import STORED, Case, projections
 from tests.generation.conftest import Generators
 from tests.generation.prompt_cases import STORED, Case, projections
 
