@@ -14,7 +14,7 @@ import seesay.generation.drawing.drawing
 from seesay.generation.drawing.drawing import Drawing
 from seesay.model import Model
 from tests.cli.conftest import Run
-from tests.generation.conftest import CONVOLUTIONS, made_of
+from tests.generation.small_models import CONVOLUTIONS, made_of
 from tests.parity.test_checkpoints import DATA
 
 QUICK = ("--steps", 4, "--strokes", 6)
