@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
@@ -43,6 +44,28 @@ def test_first_look_finds_pictures_and_writes_the_page(few: Path, tmp_path: Path
     page = (tmp_path / "out" / "results.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") >= 15
     assert "What is it?" in page
+
+
+def test_paint_paints_and_says_in_a_line_what_it_cannot(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # older diffusers warn at their import that there is no CUDA
+        from tests.generation.pipelines import stable_diffusion_1
+    folder = stable_diffusion_1(tmp_path / "generator")
+
+    def run(prompt: str) -> subprocess.CompletedProcess[str]:
+        options = ["--checkpoint", str(folder), "--size", "16", "--steps", "2", "-o", str(tmp_path / "cat.png")]
+        command = [sys.executable, str(PROJECT / "examples" / "paint.py"), prompt, *options]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    wrong = run("a (cat")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert re.fullmatch(r"paint: the \( at character 3 of the prompt is never closed; .*\n", wrong.stderr)
+    assert not (tmp_path / "cat.png").exists()
+    right = run("a (cat:1.2) in sunglasses")
+    assert right.returncode == 0, right.stderr
+    assert "Painted" in right.stderr
+    with Image.open(tmp_path / "cat.png") as picture:
+        assert picture.size == (16, 16)
 
 
 def test_every_example_photo_is_attributed(photos: list[Path]) -> None:

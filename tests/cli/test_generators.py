@@ -78,6 +78,22 @@ def test_a_diffusers_folder_is_told_by_its_folders(run: Run, tmp_path: Path, sta
         assert said in result.out
 
 
+def test_t5_of_a_flux_folder_is_counted_and_left_out(run: Run, tmp_path: Path, state: State) -> None:
+    config = files.text_config(state, activation="quick_gelu", heads=1)
+    home = files.write_folder(tmp_path / "flux", "FluxPipeline", {"text_encoder": (state, config)}, "model.safetensors")
+    index = json.loads((home / "model_index.json").read_text(encoding="utf-8"))
+    index["text_encoder_2"] = ["transformers", "T5EncoderModel"]
+    (home / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    (home / "text_encoder_2").mkdir()
+    (home / "text_encoder_2" / "config.json").write_text('{"model_type": "t5"}', encoding="utf-8")
+    files.write({"shared.weight": UP}, home / "text_encoder_2" / "model-00001-of-00001.safetensors")
+    shards = {"weight_map": {"shared.weight": "model-00001-of-00001.safetensors"}}
+    (home / "text_encoder_2" / "model.safetensors.index.json").write_text(json.dumps(shards), encoding="utf-8")
+    generator = json.loads(run("models", "inspect", home, "--json").out)["generator"]
+    assert (generator["family"], [encoder["name"] for encoder in generator["encoders"]]) == ("flux", ["text_encoder"])
+    assert {part["kind"]: part["tensors"] for part in generator["parts"]} == {"text_encoder": 36, "other_encoder": 1}
+
+
 def test_do_two_files_share_one_clip(run: Run, tmp_path: Path, state: State) -> None:
     first = files.write(files.sd1(state), tmp_path / "first.safetensors")
     half = files.write(files.merged_sd1(state), tmp_path / "half.safetensors", torch.float16)

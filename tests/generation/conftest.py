@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from seesay.generation.conditioner import Conditioner
+from seesay.model import Model
+from tests.generation.small_models import CONVOLUTIONS, VIT, made_of
+
 
 class Generator:
     """A generator: its folder as diffusers lays it out, the same as one file, and the pipeline of that folder."""
@@ -25,6 +29,11 @@ class Generator:
         from tests.generation.single_file import single_file
 
         return single_file(self.folder, self.place / f"{self.name}.safetensors")
+
+    @cached_property
+    def conditioners(self) -> dict[str, Conditioner]:
+        """SeeSay's, by what they were opened from."""
+        return {"folder": Conditioner(self.folder), "file": Conditioner(self.file)}
 
     @cached_property
     def pipeline(self) -> Any:
@@ -54,3 +63,15 @@ def generators(tmp_path_factory: pytest.TempPathFactory) -> Generators:
     diffusers.utils.logging.set_verbosity_error()
     diffusers.utils.logging.disable_progress_bar()
     return Generators(tmp_path_factory.mktemp("generators"))
+
+
+@pytest.fixture(scope="package")
+def tiny() -> Model:
+    """With a ViT, which takes pictures of one size."""
+    return made_of(VIT)
+
+
+@pytest.fixture(scope="package")
+def convolutions() -> Model:
+    """With a tower of convolutions, which takes any."""
+    return made_of(CONVOLUTIONS)

@@ -26,7 +26,7 @@ POOLED = ("pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 def opened(request: pytest.FixtureRequest, generators: Generators) -> tuple[Generator, Conditioner]:
     name, kind = request.param.split("-")
     made = generators[name]
-    return made, Conditioner(made.folder if kind == "folder" else made.file)
+    return made, made.conditioners[kind]
 
 
 def encoded(pipeline: Any, prompt: str | list[str], negative: str | list[str] | None, **settings: Any) -> dict[str, Any]:

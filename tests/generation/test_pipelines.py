@@ -59,3 +59,17 @@ def test_an_ip_adapter_depends_on_its_picture_by_its_scale(generators: Generator
     assert np.abs(red - blue).max() > 0.01
     pipeline.set_ip_adapter_scale(0.0)
     np.testing.assert_allclose(painted(pipeline, prompt="a cat", ip_adapter_image=picture("red")), plain, atol=1e-4)
+
+
+def test_img2img_looks_at_its_picture_with_the_autoencoder_alone(generators: Generators) -> None:
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    parts = generators["stable_diffusion_1"].pipeline.components
+    pipeline = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+    assert pipeline.image_encoder is None
+    looked: list[Any] = []
+    hook = pipeline.vae.encoder.register_forward_hook(lambda _module, inputs, _output: looked.append(inputs[0].shape))
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline("a cat", image=picture("red").resize((16, 16)), num_inference_steps=2, output_type="latent")
+    hook.remove()
+    assert looked == [(1, 3, 16, 16)]

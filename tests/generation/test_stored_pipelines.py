@@ -6,7 +6,6 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from seesay.generation.conditioner import Conditioner
 from tests.generation.conftest import Generators
 from tests.generation.prompt_cases import STORED, Case, projections
 
@@ -28,8 +27,7 @@ def cases(group: str, generator: str) -> Iterator[tuple[Case, dict[str, np.ndarr
 @pytest.mark.parametrize("generator", ["stable_diffusion_1", "stable_diffusion_2", "stable_diffusion_xl"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_conditioning_equals_what_is_stored(group: str, generator: str, generators: Generators) -> None:
-    made = generators[generator]
-    opened = {"folder": Conditioner(made.folder), "file": Conditioner(made.file)}
+    opened = generators[generator].conditioners
     checked = 0
     for case, expected in cases(group, generator):
         for conditioner in opened.values() if case.source == "both" else [opened[case.source]]:

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from seesay.generation.conditioner import Conditioner
-from tests.generation.prompt_cases import LONG, SKIPPED, SKIPS, STORED, WEIGHTED, Case, projections
 from tests.generation.pipelines import MAKERS
+from tests.generation.prompt_cases import LONG, SKIPPED, SKIPS, STORED, WEIGHTED, Case, projections
 from tests.generation.single_file import single_file
 
 EXACT = 1e-5

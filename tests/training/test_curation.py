@@ -1,8 +1,11 @@
 """Balancing pairs over queries, against a slow reference that follows the papers line by line."""
 
 import json
+import os
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seesay.errors import InputError
+from seesay.errors import InputError, SeeSayError
 from seesay.training.curation import balance
 from seesay.training.curation.balance import Pass, Settings, chance, curate, keep_probability, misses
 from seesay.training.curation.matcher import Matcher, read_queries
@@ -36,8 +39,8 @@ def reference_matches(queries: tuple[str, ...], caption: str) -> set[int]:
     return {number for number, query in enumerate(queries) if f" {query} " in text}
 
 
-def write_parquet(file: Path, captions: list[str | None], *, rows_a_group: int = 1000, **more: list[Any]) -> Path:
-    columns = {"url": [f"http://a.example/{n}.jpg" for n in range(len(captions))], "text": captions, **more}
+def write_parquet(file: Path, captions: Sequence[str | None], *, rows_a_group: int = 1000, **more: list[Any]) -> Path:
+    columns = {"url": [f"http://a.example/{n}.jpg" for n in range(len(captions))], "text": list(captions), **more}
     pq.write_table(pa.table(columns), file, row_group_size=rows_a_group)
     return file
 
@@ -258,7 +261,7 @@ def test_damaged_and_absent_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("image\ttext\na.jpg\ta dog\tmore\n")
     with pytest.raises(InputError, match="line 2: expected 2 columns"):
         curate([tmp_path / "a.tsv"], tmp_path / "out.tsv", ("dog",))
-    (tmp_path / "b.jsonl").write_text('{"text": "a dog"}\nno\n')
+    (tmp_path / "b.jsonl").write_bytes(b'{"text": "a dog"}\n\xff\xfe\n')
     with pytest.raises(InputError, match="line 2 is not JSON"):
         curate([tmp_path / "b.jsonl"], tmp_path / "out.tsv", ("dog",))
 
@@ -293,6 +296,26 @@ def test_nothing_is_written_over_what_is_read(tmp_path: Path) -> None:
         curate([table], table, ("dog",))
     with pytest.raises(InputError, match="a cap of at least 1, got 0"):
         curate([table], tmp_path / "out.parquet", ("dog",), cap=0)
+
+
+def test_a_process_that_is_killed_is_said(tmp_path: Path, zipf: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: ProcessPoolExecutor, *_: object) -> Iterator[Any]:
+        self.submit(os._exit, 1).result()
+        raise AssertionError
+
+    table = write_parquet(tmp_path / "in.parquet", zipf, rows_a_group=500)
+    monkeypatch.setattr(ProcessPoolExecutor, "map", broken)
+    with pytest.raises(SeeSayError, match="a process was ended from outside"):
+        curate([table], tmp_path / "out.parquet", ("w1",), processes=2)
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> None:
+    table = write_parquet(tmp_path / "in.parquet", ["a dog"])
+    for out, message in ((tmp_path / "out.doc", "expected a name that ends in"), (tmp_path / "a.parquet", "is a folder")):
+        (tmp_path / "a.parquet").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match=message):
+            curate([table], out, ("dog",))
+        assert not out.with_name(f"{out.name}.work").exists()
 
 
 def test_without_any_match_the_table_is_empty(tmp_path: Path) -> None:

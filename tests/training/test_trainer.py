@@ -311,7 +311,7 @@ def test_what_may_change_on_resume_does(world: Path, recipe: Make, change: str) 
 
 def test_of_every_kept_checkpoint_the_best_weights_stay(world: Path, recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.1, 0.2, 0.3])
-    monkeypatch.setattr("seesay.training.trainer.score", lambda retrieval: next(scores))
+    monkeypatch.setattr("seesay.training.validation.score", lambda retrieval: next(scores))
     run = recipe("steps=6", "checkpoints.every=2", more=VALIDATION.replace("20", "2"))
     train(run)
     names = sorted(file.name for file in (world / "run" / "checkpoints").iterdir())
@@ -425,10 +425,8 @@ def test_the_keys_of_a_checkpoint_stay_so_that_earlier_runs_resume(world: Path, 
     train(recipe("steps=2", "optimizer.ema=0.9", "loss.class_weight=0.1", more=VALIDATION.replace("20", "1")))
     state = CheckpointFolder(world / "run" / "checkpoints", 2).last()
     assert state is not None
-    top = (
-        "format step position weights objective optimizer scaler ema random validation validated best searches unread left_out"
-    )
-    assert list(state) == top.split()
+    top = "format step position weights objective optimizer scaler ema random validation validated best stale"
+    assert list(state) == [*top.split(), "searches", "unread", "left_out"]
     assert list(state["objective"]) == ["classifier.weight", "classifier.bias"]
     assert list(state["ema"]) == ["steps", "values"]
     assert list(state["searches"][0]) == ["text", "right", "found"]

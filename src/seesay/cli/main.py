@@ -38,6 +38,8 @@ COMMANDS = (
     "explain",
     "condition",
     "tokens",
+    "mix",
+    "draw",
     "similarity",
     "embed",
     "forget",

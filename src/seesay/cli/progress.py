@@ -1,7 +1,7 @@
 """Progress on stderr: bars on a terminal, a line now and then in a log, nothing for scripts."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
 
@@ -22,9 +22,10 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> Iterator[Progress | None]:
+def progress_bar(what: str | Callable[[], str], *, quiet: bool, first: str | None = None) -> Iterator[Progress | None]:
     """Yields a callable that shows (done, total) with rate and time left; None if `quiet`.
 
+    what: the description of the work, or a callable that is asked for it each time, as where it holds a number.
     first: the description of the work before the total is known, "Looking for files" by default.
     """
     if quiet:
@@ -50,6 +51,7 @@ def progress_bar(what: str, *, quiet: bool, first: str | None = None) -> Iterato
 
         def show(done: int, total: int) -> None:
             speed = bars.tasks[0].speed
-            bars.update(task, description=what, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
+            description = what if isinstance(what, str) else what()
+            bars.update(task, description=description, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
 
         yield show

@@ -51,6 +51,7 @@ def _json(result: "Result") -> dict[str, object]:
     return {
         "folder": str(result.folder),
         "model": str(result.model) if result.model else None,
+        **({"adapter": str(result.adapter)} if result.adapter else {}),
         "report": str(result.report),
         "step": result.step,
         "steps": result.steps,
@@ -73,12 +74,14 @@ def _print(result: "Result") -> None:
             )
         )
     if result.best:
-        ways = {"text_to_image": _("text to image"), "image_to_text": _("image to text")}
-        for way in ("text_to_image", "image_to_text"):
+        ways = {"text_to_image": _("text to image"), "image_to_text": _("image to text"), "classification": _("classification")}
+        for way in (way for way in ways if way in result.best):
             shares = "  ".join(f"{k} {share:.1%}" for k, share in result.best[way].items())
             click.echo(f"{ways[way]:15}{shares}   ({_('step {step}').format(step=result.best['step'])})")
     for line in (*result.skipped.lines("training"), *result.validation_skipped.lines("validation")):
         click.echo(translate(line))
     if result.model:
         click.echo(_("model          {model}").format(model=result.model))
+    if result.adapter:
+        click.echo(_("adapter        {adapter}").format(adapter=result.adapter))
     click.echo(_("report         {report}").format(report=result.report))

@@ -17,6 +17,13 @@ from seesay.system.progress import EVERY_S
 from seesay.training.run.observer import Observer
 
 
+def first_scores(record: dict[str, Any]) -> dict[str, str]:
+    """Of a validation's record, by way of measuring: its first score, such as "R@1 12.3%"."""
+    names = {"text_to_image": _("text to image"), "image_to_text": _("image to text"), "classification": _("classification")}
+    firsts = {name: next(iter(record[way].items())) for way, name in names.items() if way in record}
+    return {name: f"{k} {share:.1%}" for name, (k, share) in firsts.items()}
+
+
 @contextmanager
 def training_display(quiet: bool) -> Iterator["TrainingDisplay"]:
     """An observer for a run. quiet: lines now and then on stderr instead of bars. A second Ctrl-C stops at once."""
@@ -73,9 +80,8 @@ class TrainingDisplay(Observer):
             )
 
     def on_validation(self, record: dict[str, Any]) -> None:
-        """Shows both recalls at 1."""
-        names = {"text_to_image": _("text to image"), "image_to_text": _("image to text")}
-        ways = [f"{name} R@1 {record[way]['R@1']:.1%}" for way, name in names.items()]
+        """Shows both recalls at 1, or top-1."""
+        ways = [f"{name} {score}" for name, score in first_scores(record).items()]
         left_out = sum(record.get("validation_left_out", {}).values())
         unread = [_("{left_out} pictures left out").format(left_out=left_out)] if left_out else []
         self.note(_("step {step}: {scores}").format(step=record["step"], scores=", ".join([*ways, *unread])))

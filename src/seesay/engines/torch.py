@@ -3,12 +3,17 @@
 import copy
 
 import numpy as np
-import torch
+
+from seesay.errors import MissingCapability, MissingExtra
+
+try:
+    import torch
+except ModuleNotFoundError:
+    raise MissingExtra("the torch engine", "torch") from None
 
 from seesay.engines import agreement
 from seesay.engines.protocol import Capability, Engine
 from seesay.engines.threads import Threads
-from seesay.errors import MissingCapability
 from seesay.models.clip import Clip
 from seesay.models.fields import Modality
 

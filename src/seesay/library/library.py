@@ -201,6 +201,13 @@ class Library:
         with self.session() as session:
             return search_encoded(session, EncodedQuery(Terms(normalize(vector))), Options(n, filters, kind, sort, cursor))
 
+    def spreads(self, vectors: np.ndarray) -> np.ndarray:
+        """The mean and the standard deviation of the pictures' cosines with each unit vector (K, D): (K, 2) float64."""
+        with self.session() as session:
+            pictures = session.vectors("image")
+            cosines = (pictures.cosines(vector).astype(np.float64) for vector in np.asarray(vectors, dtype=np.float32))
+            return np.array([(each.mean(), each.std()) for each in cosines]).reshape(-1, 2)
+
     # Features
 
     @property

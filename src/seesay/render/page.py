@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.errors import InputError
+from seesay.system.files import write_atomically
 from seesay.system.paths import printable
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def write(file: str | Path, text: str, what: str) -> Path:
     """Writes a text as UTF-8 and returns its absolute path. Missing folders are made. Raises InputError."""
     path = Path(file).absolute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise InputError(f"cannot write the {what} to {printable(path)}: {error.strerror or error}") from None
     return path

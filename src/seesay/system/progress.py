@@ -14,8 +14,8 @@ Progress = Callable[[int, int], None]  # (done, total)
 NamedProgress = Callable[[str, int, int], None]  # (kind of work, done, total), for work of several kinds
 
 
-def progress_lines(what: str) -> Progress:
-    """Prints a line with rate and time left on stderr, at most one in EVERY_S."""
+def progress_lines(what: str | Callable[[], str]) -> Progress:
+    """Prints a line with rate and time left on stderr, at most one in EVERY_S. what: the work, or a callable that names it."""
     start: tuple[float, int] | None = None  # time and count of the first call, which may resume earlier work
     last = time.monotonic()
 
@@ -28,7 +28,8 @@ def progress_lines(what: str) -> Progress:
         last = now
         rate = (done - start[1]) / (now - start[0]) if now > start[0] else 0.0
         remaining = _(", {rate:.3g}/s, {rate2} left").format(rate=rate, rate2=_minutes((total - done) / rate)) if rate else ""
-        line = _("seesay: {what}: {done:,} of {total:,}{left}").format(what=what, done=done, total=total, left=remaining)
+        name = what if isinstance(what, str) else what()
+        line = _("seesay: {what}: {done:,} of {total:,}{left}").format(what=name, done=done, total=total, left=remaining)
         print(line, file=sys.stderr, flush=True)
 
     return show

@@ -34,11 +34,15 @@ class Objective(nn.Module):
         self.teacher_scale = teacher_scale
 
     def forward(self, clip: Clip, images: Tensor, texts: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
-        """(N, dim) each -> the loss, and its terms by name."""
+        """(N, dim) each -> the loss, and its terms by name. With the candidates "classes" the texts are theirs, (C, dim)."""
         pairs = ScaledPairs(images, texts, clip.scale)
-        contrast = self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids)
-        terms = {"contrast": contrast}
-        total = contrast
+        if self.config.candidates == "classes":
+            assert targets.labels is not None
+            total = losses.class_loss(clip.scale * images @ texts.T, targets.labels)
+            terms = {"prompts": total}
+        else:
+            total = self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids)
+            terms = {"contrast": total}
         if self.classifier is not None and targets.labels is not None:
             terms["class"] = losses.class_loss(self.classifier(images), targets.labels)
             total = total + self.config.class_weight * terms["class"]

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from seesay.models.clip import Clip
+from seesay.models.config import ModelConfig
+from seesay.training.data.class_prompts import ClassPrompts
 from seesay.training.data.samples import SampleSource
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.data.teacher import Teacher
@@ -23,8 +25,9 @@ from seesay.training.validation import Validator
 
 @dataclass(frozen=True, kw_only=True)
 class RunParts:
-    """vocabulary: the tokenizer.json of the model. text_targets: one for each of the recipe's `loss.anchors`. classes: label ->
-    its number in the class layer. state: the only part that a run replaces; the others change in place."""
+    """vocabulary: the tokenizer.json of the model. base: the model that an adapter would go on, if there is one. text_targets:
+    one for each of the recipe's `loss.anchors`. classes: label -> its number. prompts: where images are classified among
+    prompts of all classes. state: the only part that a run replaces; the others change in place."""
 
     recipe: Recipe
     observer: Observer
@@ -32,12 +35,14 @@ class RunParts:
     device: torch.device
     clip: Clip
     vocabulary: bytes
+    base: ModelConfig | None
     images: ImageInputs
     texts: TextInputs
     source: SampleSource
     text_targets: Sequence[TextTargets]
     teacher: Teacher | None
     classes: Mapping[str, int]
+    prompts: ClassPrompts | None
     objective: Objective
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -54,3 +59,9 @@ class RunParts:
     def validation_skipped(self) -> SkippedSamples:
         """Images that the last validation could not read."""
         return self.validator.skipped if self.validator is not None else SkippedSamples()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether so many validations in a row were no better that the recipe's patience has an end."""
+        validation = self.recipe.validation
+        return validation is not None and validation.patience is not None and self.state.stale >= validation.patience

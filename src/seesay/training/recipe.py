@@ -13,11 +13,14 @@ from seesay.errors import InputError
 from seesay.images.augment import Augment
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ImageConfig, TextConfig
+from seesay.models.layers.lora import LoraConfig
 from seesay.system.paths import printable
 from seesay.system.schema import Bounded, Bounds, from_json
+from seesay.tasks.prompts import TEMPLATES
 from seesay.tokenizers.spec import TokenizerSpec
 from seesay.training import losses
 from seesay.training.data import SourceConfig
+from seesay.training.data.class_folder import check_templates
 
 Count = Annotated[int, Bounds(least=1)]
 Share = Annotated[float, Bounds(least=0, below=1)]
@@ -34,7 +37,9 @@ class ImageTowerRecipe(Bounded):
     last groups of layers are trained; 1 is the projection alone, 0 freezes the whole tower; None trains all. unlocked_dims: of
     a linear projection only the rows of the space's first dimensions, this many, are trained, without weight decay. spec: the
     preparation of images; by default the start's, or CLIP's. patch_dropout: share of a ViT's patches dropped in each training
-    step. recompute: gradient checkpointing of the blocks, which saves memory and costs a third more time.
+    step. recompute: gradient checkpointing of the blocks, which saves memory and costs a third more time. lora: changes of low
+    rank beside layers of the unlocked groups are trained instead of these. keep_statistics: batch norms use the start's
+    statistics and do not change them.
     """
 
     start: str | None = None
@@ -46,10 +51,12 @@ class ImageTowerRecipe(Bounded):
     spec: ImageSpec | None = None
     patch_dropout: Share = 0.0
     recompute: bool = False
+    lora: LoraConfig | None = None
+    keep_statistics: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_origin(self)
+        _check_tower(self)
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,11 @@ class TextTowerRecipe(Bounded):
     tokenizer: str | None = None
     tokenizer_spec: TokenizerSpec | None = None
     recompute: bool = False
+    lora: LoraConfig | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _one_origin(self)
+        _check_tower(self)
 
 
 @dataclass(frozen=True)
@@ -137,12 +145,17 @@ class Anchors(Bounded):
 class Loss(Bounded):
     """kind: a name in `losses.CONTRASTIVE`: "infonce" (Radford et al. 2021) or "sigmoid" (Zhai et al. 2023).
 
+    candidates: the texts among which an image must find its own. "batch": those of its batch, and texts their images likewise,
+    which with class prompts as captions is FLYP (Goyal et al. 2023, arXiv 2212.00638); "classes": a prompt of every class of
+    the data, by cross-entropy.
+
     temperature: the initial one, the inverse of the scale of cosines; by default the start's, else the loss's own (infonce
     0.07, sigmoid 0.1). max_scale: upper bound of the scale. class_weight: weight of a cross-entropy over the samples' labels,
     by a layer that is discarded at the end.
     """
 
     kind: Annotated[str, losses.CONTRASTIVE] = "infonce"
+    candidates: Literal["batch", "classes"] = "batch"
     temperature: Positive | None = None
     learn_temperature: bool = True
     max_scale: Annotated[float, Bounds(least=1)] = 100.0
@@ -154,13 +167,16 @@ class Loss(Bounded):
         super().__post_init__()
         if self.temperature is not None and not 1 <= 1 / self.temperature <= self.max_scale:
             raise InputError(f"expected a temperature from {1 / self.max_scale:g} (1 / max_scale) to 1, got {self.temperature}")
+        if self.candidates == "classes" and losses.CONTRASTIVE[self.kind].score != "softmax":
+            raise InputError(f"expected the kind infonce with the candidates 'classes', got {self.kind}")
 
 
 @dataclass(frozen=True)
 class Optimizer(Bounded):
     """AdamW; norms, biases and the temperature are not decayed. warmup: steps. clip_norm: largest norm of the gradient. ema:
     decay of an exponential moving average of the weights, which then is the result. projection_factor: multiplies the learning
-    rate of projections."""
+    rate of projections. layer_decay: multiplies the rate once for each group of layers between a parameter and the projection
+    (Clark et al. 2020; Bao et al. 2021), so that what is near the input changes least."""
 
     learning_rate: Positive
     betas: tuple[Share, Share] = (0.9, 0.98)
@@ -171,18 +187,33 @@ class Optimizer(Bounded):
     clip_norm: Positive | None = None
     ema: Share | None = None
     projection_factor: NotNegative = 1.0
+    layer_decay: Annotated[float, Bounds(above=0, most=1)] = 1.0
 
 
 @dataclass(frozen=True)
 class Validation(Bounded):
     """Recall on a table of captions, after every `every` steps and at the end. The best weights by the mean of both R@1 become
-    the result."""
+    the result.
+
+    label_column: of a table of labels; then the share of images that their class's name fits best is measured instead. names,
+    templates: as of a source of labels. patience: the run ends after so many validations in a row that were no better.
+    at_start: measures before the first step too, so that a run which makes nothing better returns what it began with.
+    """
 
     data: str
     images: str | None = None
     split: str | None = None
     language: str | None = None
     every: Count = 500
+    label_column: str | None = None
+    names: str | None = None
+    templates: tuple[str, ...] = TEMPLATES
+    patience: Count | None = None
+    at_start: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_templates(self.templates)
 
 
 @dataclass(frozen=True)
@@ -224,6 +255,8 @@ class Recipe(Bounded):
         super().__post_init__()
         if self.epochs is None and self.steps is None:
             raise InputError("expected epochs or steps, got neither")
+        if self.loss.candidates == "classes" and self.data.parts > 1:
+            raise InputError(f"expected one of data.parts with loss.candidates 'classes', got {self.data.parts}")
 
     @property
     def folder(self) -> Path:
@@ -294,7 +327,11 @@ def _toml(value: str) -> Any:
         return value.strip()
 
 
-def _one_origin(tower: ImageTowerRecipe | TextTowerRecipe) -> None:
+def _check_tower(tower: ImageTowerRecipe | TextTowerRecipe) -> None:
     origins = [name for name in ("start", "architecture", "config") if getattr(tower, name) is not None]
     if len(origins) > 1:
         raise InputError(f"expected only one of start, architecture and config, got {' and '.join(origins)}")
+    if tower.lora is not None and (tower.architecture is not None or tower.config is not None):
+        raise InputError("expected lora for a tower that has weights already, got one that is trained from scratch")
+    if tower.lora is not None and tower.unlocked_dims is not None:
+        raise InputError("expected only one of lora and unlocked_dims, got both")

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seesay.evaluation.report import Answer, Example, Examples, LinePlot, Plot, Report, Table
-from seesay.evaluation.retrieval import DIRECTIONS
 from seesay.evaluation.summary import share_with_interval
 from seesay.render.report import write_html
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import Record, read_log
-from seesay.training.validation import Search
+from seesay.training.validation import Search, ways_of
 
 POINTS = 400  # largest number of points of a curve
 
@@ -18,13 +17,14 @@ def write_report(recipe: Recipe, searches: Sequence[Search], facts: Sequence[str
     """Writes `report.html` into the run's folder, from its log; `facts` come first. Raises InputError, MissingExtra."""
     records = read_log(recipe.folder / "log.jsonl")
     steps = [record for record in records if "loss" in record]
-    checks = [record for record in records if "text_to_image" in record]
+    checks = [record for record in records if "score" in record]
     figures: list[Plot] = [
         _curves("Loss", steps, _losses(steps), "loss"),
         _curves("Temperature", steps, ["temperature"], "temperature"),
         _curves("Learning rate", steps, ["learning_rate"], "learning rate"),
     ]
-    figures += [_recall(f"{title}: recall on the validation data", checks, way) for way, title in DIRECTIONS.items() if checks]
+    ways = ways_of(checks[0]) if checks else {}
+    figures += [_scores(f"{title}: {_measure(way)} on the validation data", checks, way) for way, title in ways.items()]
     tables = (_table(checks),) if checks else (_summary(steps),)
     report = Report(recipe.name, tuple(facts), tables, tuple(figures), (_examples(searches),) if searches else ())
     file = recipe.folder / "report.html"
@@ -45,7 +45,7 @@ def _curves(title: str, steps: Sequence[Record], names: Sequence[str], y: str) -
     return LinePlot(title, series, x="step", y=y)
 
 
-def _recall(title: str, checks: Sequence[Record], way: str) -> LinePlot:
+def _scores(title: str, checks: Sequence[Record], way: str) -> LinePlot:
     xs = [record["step"] for record in checks]
     ks = list(checks[0][way])
     series = {k: (xs, [record[way][k] for record in checks]) for k in ks}
@@ -53,17 +53,22 @@ def _recall(title: str, checks: Sequence[Record], way: str) -> LinePlot:
     for k in ks:
         bounds = [record["bounds"][way][k] for record in checks]
         bands[k] = ([low for low, _ in bounds], [high for _, high in bounds])
-    return LinePlot(title, series, x="step", y="recall", bands=bands, percent=True)
+    return LinePlot(title, series, x="step", y=_measure(way), bands=bands, percent=True)
 
 
 def _table(checks: Sequence[Record]) -> Table:
     best = max(checks, key=lambda record: record["score"])
     rows = [
         (f"{title}, {name} (step {record['step']})", *_cells(record, way))
-        for way, title in DIRECTIONS.items()
+        for way, title in ways_of(best).items()
         for name, record in (("best", best), ("last", checks[-1]))
     ]
-    return Table("Recall on the validation data", ("", *best["text_to_image"]), tuple(rows))
+    first = next(iter(ways_of(best)))
+    return Table(f"{_measure(first).capitalize()} on the validation data", ("", *best[first]), tuple(rows))
+
+
+def _measure(way: str) -> str:
+    return "accuracy" if way == "classification" else "recall"
 
 
 def _cells(record: Record, way: str) -> list[str]:

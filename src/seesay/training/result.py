@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,26 +11,29 @@ import torch
 from torch import Tensor
 
 from seesay._version import __version__
+from seesay.checkpoints.adapters import write_adapter
 from seesay.checkpoints.convert import new_folder
 from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.reader import digest, space_of
-from seesay.evaluation.retrieval import DIRECTIONS
 from seesay.models.card import Card, CardScore
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig, WeightSource
+from seesay.models.layers.lora import changes_in, merged
 from seesay.system.schema import to_json
 from seesay.training.data import SourceConfig
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.recipe import Recipe
 from seesay.training.run.log import Record
+from seesay.training.start.changes import scales
+from seesay.training.validation import ways_of
 
 
 @dataclass(frozen=True)
 class Result:
     """folder: the run's. model: the model's folder; None if the run was stopped before its end. report: an HTML page. best: the
     log record of the validation that chose the weights, if any. skipped: samples of the training data; validation_skipped:
-    images of the validation data."""
+    images of the validation data. adapter: the folder of the LoRA adapter, where one was trained on one base."""
 
     folder: Path
     model: Path | None
@@ -39,12 +43,16 @@ class Result:
     best: Record | None
     skipped: SkippedSamples
     validation_skipped: SkippedSamples
+    adapter: Path | None = None
 
 
 def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: bytes, recipe: Recipe, card: Card) -> Path:
-    """Writes `model` into the run's folder, replacing an earlier one; verifies its graphs against torch. Raises ModelError."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    """Writes `model` into the run's folder, replacing an earlier one; verifies its graphs against torch. Raises ModelError.
+
+    weights: with changes of LoRA, which are merged.
+    """
+    state = _plain(weights)
+    state = merged(state, changes_in(state, scales(recipe.model)))
     with torch.device("meta"):
         clip = Clip(config)
     clip.load_state_dict(state, assign=True)
@@ -59,16 +67,39 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
         ),
     )
     clip.config = replace(config, space_id=space_of(config, weights_digest))
-    folder, old = recipe.folder / "model", recipe.folder / "model.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    with new_folder(folder) as draft:
+    with _replaced(recipe.folder / "model") as folder, new_folder(folder) as draft:
         write_folder(clip.eval(), vocabulary, draft, "float32")
         text = json.dumps(to_json(card), indent=1, ensure_ascii=False)
         (draft / "card.json").write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def write_changes(base: ModelConfig, weights: Mapping[str, Tensor], recipe: Recipe) -> Path | None:
+    """Writes the changes of LoRA as `adapter` into the run's folder; None without any. Raises ModelError."""
+    changes = changes_in(_plain(weights), scales(recipe.model))
+    if not changes:
+        return None
+    dropouts = [tower.lora.dropout for tower in (recipe.model.image, recipe.model.text) if tower.lora is not None]
+    with _replaced(recipe.folder / "adapter") as folder:
+        write_adapter(folder, changes, base, max(dropouts))
+    return folder
+
+
+def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, as float32."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """The place of a folder that the block writes anew; an earlier one is removed."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    yield folder
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, steps: int, best: Record | None) -> Card:
@@ -80,7 +111,7 @@ def card_of(config: ModelConfig, recipe: Recipe, about: str, *, samples: int, st
         chosen = f"step {best['step']} of {steps}, the best on {task}"
         scores = tuple(
             CardScore(task, f"{title.lower()} {k}", share, _note(best["bounds"][way][k]))
-            for way, title in DIRECTIONS.items()
+            for way, title in ways_of(best).items()
             for k, share in best[way].items()
         )
     data = ", ".join(_file_names(source) for source in recipe.data.sources)

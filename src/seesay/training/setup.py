@@ -9,6 +9,7 @@ from seesay.models.clip import Clip
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.render import plots
 from seesay.system.paths import printable
+from seesay.training.data.class_prompts import ClassPrompts
 from seesay.training.data.mixture import open_mixture
 from seesay.training.data.samples import Sample, SampleSource
 from seesay.training.data.teacher import Teacher
@@ -19,14 +20,14 @@ from seesay.training.objective import Objective
 from seesay.training.optim.ema import Ema
 from seesay.training.optim.optimizer import adamw
 from seesay.training.parts import RunParts
-from seesay.training.recipe import Data, Recipe
+from seesay.training.recipe import Data, Loss, Recipe
 from seesay.training.run.checkpoints import CheckpointFolder
 from seesay.training.run.folder import claim
 from seesay.training.run.observer import Observer
 from seesay.training.run.snapshot import restore
 from seesay.training.run.state import RunState
 from seesay.training.start.towers import BuiltModel, build
-from seesay.training.validation import Validator
+from seesay.training.validation import Validator, make_validator
 
 
 def set_up(recipe: Recipe, *, resume: bool = False, finish: bool = False, observer: Observer | None = None) -> RunParts:
@@ -58,7 +59,8 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
     targets = [TextTargets(recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
     distillation = recipe.loss.distillation
     teacher = Teacher(distillation, recipe, clip.config.dim) if distillation else None
-    classes = number_classes(source, recipe.data) if recipe.loss.class_weight else {}
+    over_classes = recipe.loss.candidates == "classes"
+    classes = number_classes(source, recipe.data, recipe.loss) if recipe.loss.class_weight or over_classes else {}
     objective = Objective(clip, recipe.loss, len(classes), teacher.model.scale if teacher else 1.0).to(device)
     return RunParts(
         recipe=recipe,
@@ -67,12 +69,14 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         device=device,
         clip=clip,
         vocabulary=model.vocabulary,
+        base=model.base,
         images=_image_inputs(recipe, clip, device),
         texts=TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups),
         source=source,
         text_targets=targets,
         teacher=teacher,
         classes=classes,
+        prompts=ClassPrompts(source, classes, recipe.seed) if over_classes else None,
         objective=objective,
         optimizer=adamw(clip, objective, recipe.optimizer),
         scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
@@ -98,8 +102,8 @@ def _image_inputs(recipe: Recipe, clip: Clip, device: torch.device) -> ImageInpu
 def _validator(recipe: Recipe, model: BuiltModel, device: torch.device, observer: Observer) -> Validator | None:
     if recipe.validation is None:
         return None
-    validator = Validator(recipe, recipe.validation, model.clip, model.tokenizer, device)
-    for message in validator.captions.notes:
+    validator = make_validator(recipe, recipe.validation, model.clip, model.tokenizer, device)
+    for message in validator.notes:
         observer.note(message)
     return validator
 
@@ -115,13 +119,14 @@ def _steps(recipe: Recipe, samples: int) -> int:
     return steps
 
 
-def number_classes(source: SampleSource, data: Data) -> dict[str, int]:
+def number_classes(source: SampleSource, data: Data, loss: Loss) -> dict[str, int]:
     """Label -> number, in the labels' order. Raises InputError for fewer than two, and for sources that are not listed."""
+    key = "loss.candidates" if loss.candidates == "classes" else "loss.class_weight"
     if not data.listed:
-        raise InputError("loss.class_weight: the labels in shards are not known beforehand; list the pictures in a manifest")
+        raise InputError(f"{key}: the labels in shards are not known beforehand; list the pictures in a manifest")
     labels = {sample.label for sample in source.once() if isinstance(sample, Sample) and sample.label is not None}
     if len(labels) < 2:
-        raise InputError(f"loss.class_weight: expected labels of at least two classes in the data, got {len(labels)}")
+        raise InputError(f"{key}: expected labels of at least two classes in the data, got {len(labels)}")
     return {label: number for number, label in enumerate(sorted(labels))}
 
 
@@ -135,7 +140,7 @@ def _resume(parts: RunParts, *, finish: bool) -> None:
         observer.note(f"there is no checkpoint in {shown}; a new run begins")
         return
     restore(parts, content)
-    if finish or state.step >= state.steps:
+    if finish or state.step >= state.steps or parts.is_stale:
         observer.note(f"ending after step {state.step}; the recipe has {state.steps}")
         state.steps = state.step
     else:

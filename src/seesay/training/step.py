@@ -81,7 +81,7 @@ class TrainingStep:
         def encode(rows: slice) -> tuple[Tensor, Tensor]:
             with self._autocast():
                 images = self.parts.images.embed([value.image for value in batch.values[rows]])
-                texts = self.parts.texts.embed([sample.text for sample in batch.samples[rows]])
+                texts = self.parts.texts.embed(self._texts(batch, rows))
             images, texts = (x.float() if x.dtype in AUTOCAST.values() else x for x in (images, texts))
             return F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
 
@@ -98,6 +98,12 @@ class TrainingStep:
         else:
             contrastive_step(encode, chunks, loss)
         return losses
+
+    def _texts(self, batch: Batch[Prepared], rows: slice) -> list[str]:
+        """The texts of a chunk; where images are classified, a prompt of every class."""
+        if self.parts.prompts is not None:
+            return self.parts.prompts.at(self.parts.state.step)
+        return [sample.text for sample in batch.samples[rows]]
 
     def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
         """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from seesay.errors import TrainingError
-from seesay.evaluation.retrieval import Retrieval
 from seesay.models.card import Card
 from seesay.training.data.loader import Loader
 from seesay.training.data.samples import Sample
@@ -17,7 +16,7 @@ from seesay.training.optim.schedule import set_learning_rate
 from seesay.training.parts import RunParts
 from seesay.training.recipe import Recipe
 from seesay.training.report import write_report
-from seesay.training.result import Result, card_of, write_model
+from seesay.training.result import Result, card_of, write_changes, write_model
 from seesay.training.run.folder import exclusive, write_recipe
 from seesay.training.run.log import Record, RunLog
 from seesay.training.run.observer import Observer
@@ -25,7 +24,6 @@ from seesay.training.run.snapshot import snapshot
 from seesay.training.setup import set_up
 from seesay.training.start.freezing import set_training
 from seesay.training.step import TrainingStep
-from seesay.training.validation import score
 
 
 class Trainer:
@@ -48,6 +46,8 @@ class Trainer:
         self.parts.observer.on_start(state.step, state.steps)
         log = RunLog(self.recipe.folder, state.step)
         try:
+            if self._validates_at_start():
+                self._validate(log)
             if state.step < state.steps:
                 self._loop(log)
             elif self.parts.validator is not None and state.validated != state.step:
@@ -55,10 +55,11 @@ class Trainer:
                 self._save()
         finally:
             log.close()
-        model = self._write_model() if state.step >= state.steps else None
+        model, adapter = self._write_model() if state.step >= state.steps else (None, None)
         report = write_report(self.recipe, state.searches, self._facts())
         skipped, validation_skipped = state.skipped, self.parts.validation_skipped
-        return Result(self.recipe.folder, model, report, state.step, state.steps, state.best, skipped, validation_skipped)
+        folder, best = self.recipe.folder, state.best
+        return Result(folder, model, report, state.step, state.steps, best, skipped, validation_skipped, adapter)
 
     def _freeze(self) -> None:
         """Computes the features of frozen towers for all samples that are known in advance."""
@@ -102,6 +103,10 @@ class Trainer:
                     return
                 started += time.perf_counter() - now  # the rate excludes validation and checkpoints
 
+    def _validates_at_start(self) -> bool:
+        validation, state = self.recipe.validation, self.state
+        return validation is not None and validation.at_start and state.step == 0 and state.validated is None
+
     def _finish_step(self, record: Record, log: RunLog) -> bool:
         """Log, validation and checkpoint, if they are due after this step. Returns whether the observer stops the run."""
         recipe, step = self.recipe, self.state.step
@@ -110,37 +115,29 @@ class Trainer:
             log.write(record)
         if recipe.validation and (last or step % recipe.validation.every == 0):
             self._validate(log)
+            if self.parts.is_stale and not last:
+                observer = self.parts.observer
+                observer.note(f"{self.state.stale} validations in a row were no better; ending after step {step}")
+                self.state.steps, last = step, True
         if last or stopping or step % recipe.checkpoints.every == 0:
             self._save()
-        return stopping
+        return stopping or last
 
     def _validate(self, log: RunLog) -> None:
         state, validator = self.state, self.parts.validator
         assert validator is not None
         with self._result_weights():
-            retrieval, state.searches = validator()
+            measured, state.searches = validator()
         state.validated = state.step
-        record = self._validation_record(validator.name, retrieval)
+        record: Record = {"step": state.step, **measured}
         log.write(record)
+        state.stale += 1
         if state.best is None or record["score"] > state.best["score"]:
             with self._result_weights():
                 weights = self.parts.clip.state_dict()
                 self.parts.checkpoints.save_best(state.step, {"step": state.step, "weights": weights})
-            state.best = record
+            state.best, state.stale = record, 0
         self.parts.observer.on_validation(record)
-
-    def _validation_record(self, name: str, retrieval: Retrieval) -> Record:
-        ways = retrieval.directions.items()
-        record: Record = {
-            "step": self.state.step,
-            "data": name,
-            **{way: direction.recall for way, direction in ways},
-            "bounds": {way: {k: list(bound) for k, bound in direction.bounds.items()} for way, direction in ways},
-            "score": score(retrieval),
-        }
-        if self.parts.validation_skipped:
-            record["validation_left_out"] = dict(self.parts.validation_skipped.reasons)
-        return record
 
     @contextmanager
     def _result_weights(self) -> Iterator[None]:
@@ -164,12 +161,13 @@ class Trainer:
             raise TrainingError(f"after step {self.state.step} some weights are not finite, so it gets no checkpoint. {advice}")
         self.parts.checkpoints.save(self.state.step, snapshot(self.parts))
 
-    def _write_model(self) -> Path:
-        """Writes the best weights by validation; without a validation, the last."""
-        clip, best = self.parts.clip, self.state.best
+    def _write_model(self) -> tuple[Path, Path | None]:
+        """Writes the best weights by validation; without a validation, the last. And the adapter, where one was trained."""
+        clip, best, base = self.parts.clip, self.state.best, self.parts.base
         with self._result_weights():
             weights = self.parts.checkpoints.best(best["step"])["weights"] if best is not None else clip.state_dict()
-            return write_model(clip.config, weights, self.parts.vocabulary, self.recipe, self._card())
+            model = write_model(clip.config, weights, self.parts.vocabulary, self.recipe, self._card())
+            return model, None if base is None else write_changes(base, weights, self.recipe)
 
     def _card(self) -> Card:
         summary, state = f"{self._facts()[0]}.", self.state

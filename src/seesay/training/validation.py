@@ -1,6 +1,6 @@
-"""Validation of a run: recall on held-out captions, and example searches."""
+"""Validation of a run: recall on held-out captions, or accuracy on held-out labels; and example searches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,23 @@ import torch
 import torch.nn.functional as F
 
 from seesay.errors import InputError, UnreadableImage
-from seesay.evaluation.datasets import Captions, read_captions
-from seesay.evaluation.retrieval import Retrieval, recalls
+from seesay.evaluation.bootstrap import mean_intervals
+from seesay.evaluation.classification import score_classification
+from seesay.evaluation.datasets import Captions, read_captions, read_labels
+from seesay.evaluation.retrieval import DIRECTIONS, Retrieval, recalls
 from seesay.models.clip import Clip
 from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
+from seesay.tasks.prompts import ensemble, filled
 from seesay.tokenizers import Tokenizer
 from seesay.training.data.frozen_features import Advance
 from seesay.training.data.samples import SampleFault
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.data.tower_inputs import NO_AUGMENTATION, ImageInputs, TextInputs
 from seesay.training.recipe import Recipe, Validation
+from seesay.training.run.log import Record
 
+WAYS = {**DIRECTIONS, "classification": "Classification"}  # of measuring: key of a record -> title
 BATCH = 32
 SEARCHES = 8
 RESULTS = 5
@@ -37,35 +42,49 @@ class Search:
 
 
 class Validator:
-    """Scores the towers' current weights on a table of captions. Images that cannot be read are skipped and recorded."""
+    """Scores the towers' current weights on a table. Images that cannot be read are skipped and recorded."""
 
-    def __init__(self, recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
-        folder = recipe.path(config.images) if config.images else None
-        self.captions: Captions = read_captions(
-            recipe.path(config.data), folder, language=config.language, split=config.split, option="--set validation.language="
-        )
+    name: str
+    notes: tuple[str, ...]
+
+    def __init__(self, recipe: Recipe, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
         model = recipe.model
         self.images = ImageInputs(clip, NO_AUGMENTATION, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = TextInputs(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
-        self.name = ", ".join(filter(None, (Path(config.data).name, self.captions.split, self.captions.language)))
         self.skipped = SkippedSamples()  # of the last validation
+
+    @property
+    def files(self) -> Sequence[Path | str]:
+        """The images."""
+        raise NotImplementedError
+
+    @property
+    def strings(self) -> Sequence[str]:
+        """The texts."""
+        raise NotImplementedError
+
+    def __call__(self) -> tuple[Record, list[Search]]:
+        """Scores and their intervals by a name of `WAYS`, and `score`, by which the best weights are chosen; and example
+        searches. Raises InputError if no image can be read."""
+        with torch.inference_mode():
+            images, readable = self._images()
+            texts = self._texts(self.strings)
+        record, searches = self._score(images, readable, texts)
+        left_out = {"validation_left_out": dict(self.skipped.reasons)} if self.skipped else {}
+        return {"data": self.name, **record, **left_out}, searches
+
+    def _score(self, images: np.ndarray, readable: np.ndarray, texts: np.ndarray) -> tuple[Record, list[Search]]:
+        """images (K, dim) of the files of these numbers (K,), texts of all strings."""
+        raise NotImplementedError
 
     def freeze(self, folder: Path, phase: Callable[[str, int], Advance]) -> None:
         """Computes the features of frozen towers, once, or reads them from `folder`. phase: `Observer.on_phase`."""
         if self.images.freezable:
-            keys = self.images.view_keys((file, False) for file in self.captions.images)
+            keys = self.images.view_keys((file, False) for file in self.files)
             self.images.freeze(keys, folder / "validation-pictures.npz", phase("validation pictures", len(keys)))
         if self.texts.freezable:
-            texts = set(self.captions.texts)
+            texts = set(self.strings)
             self.texts.freeze(texts, folder / "validation-texts.npz", phase("validation texts", len(texts)))
-
-    def __call__(self) -> tuple[Retrieval, list[Search]]:
-        """Recalls with their intervals, and example searches. Raises InputError if no image can be read."""
-        with torch.inference_mode():
-            images, readable = self._images()
-            captions = self.captions if len(readable) == len(self.captions.images) else self.captions.only(readable)
-            texts = self._texts(captions.texts)
-        return recalls(images, texts, captions.owner), _searches(images, texts, captions)
 
     def _images(self) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (K, dim) of the readable images, and their numbers (K,)."""
@@ -73,7 +92,7 @@ class Validator:
         readable: list[int] = []
         batch: list[np.ndarray] = []
         self.skipped = SkippedSamples()
-        with closing(prefetch(self._read, self.captions.images, threads=available_cores(), ahead=2 * BATCH)) as results:
+        with closing(prefetch(self._read, self.files, threads=available_cores(), ahead=2 * BATCH)) as results:
             for number, value in enumerate(results):
                 if isinstance(value, UnreadableImage):
                     self.skipped.add(SampleFault(value.source, value.reason))
@@ -95,7 +114,7 @@ class Validator:
         except UnreadableImage as error:
             return error
 
-    def _texts(self, texts: tuple[str, ...]) -> np.ndarray:
+    def _texts(self, texts: Sequence[str]) -> np.ndarray:
         # Texts of similar length share a batch, so that little is padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors = [
@@ -106,9 +125,89 @@ class Validator:
         return rows
 
 
+class CaptionValidator(Validator):
+    """Recall in both directions; the score is the mean of both R@1."""
+
+    def __init__(self, recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
+        super().__init__(recipe, clip, tokenizer, device)
+        folder = recipe.path(config.images) if config.images else None
+        self.captions: Captions = read_captions(
+            recipe.path(config.data), folder, language=config.language, split=config.split, option="--set validation.language="
+        )
+        self.notes = self.captions.notes
+        self.name = ", ".join(filter(None, (Path(config.data).name, self.captions.split, self.captions.language)))
+
+    @property
+    def files(self) -> Sequence[Path | str]:
+        return self.captions.images
+
+    @property
+    def strings(self) -> Sequence[str]:
+        return self.captions.texts
+
+    def _score(self, images: np.ndarray, readable: np.ndarray, texts: np.ndarray) -> tuple[Record, list[Search]]:
+        captions = self.captions
+        if len(readable) < len(captions.images):
+            texts = texts[np.isin(captions.owner, readable)]
+            captions = captions.only(readable)
+        retrieval = recalls(images, texts, captions.owner)
+        ways = retrieval.directions
+        record: Record = {
+            **{way: direction.recall for way, direction in ways.items()},
+            "bounds": {way: {k: list(bound) for k, bound in direction.bounds.items()} for way, direction in ways.items()},
+            "score": score(retrieval),
+        }
+        return record, _searches(images, texts, captions)
+
+
+class LabelValidator(Validator):
+    """Classification by the names of classes; the score is top-1."""
+
+    def __init__(self, recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
+        super().__init__(recipe, clip, tokenizer, device)
+        assert config.label_column is not None
+        self.labels = read_labels(
+            recipe.path(config.data),
+            recipe.path(config.images) if config.images else None,
+            column=config.label_column,
+            split=config.split,
+            names=recipe.path(config.names) if config.names else None,
+        )
+        self.prompts = filled(self.labels.names, config.templates)
+        self.notes = self.labels.notes
+        self.name = ", ".join(filter(None, (Path(config.data).name, self.labels.split)))
+
+    @property
+    def files(self) -> Sequence[Path | str]:
+        return self.labels.images
+
+    @property
+    def strings(self) -> Sequence[str]:
+        return self.prompts
+
+    def _score(self, images: np.ndarray, readable: np.ndarray, texts: np.ndarray) -> tuple[Record, list[Search]]:
+        names = self.labels.names
+        scores = images @ ensemble(texts, len(names)).T
+        score = score_classification(scores, self.labels.labels[readable], names)
+        means = {"top-1": score.top1, "top-5": score.top5}
+        bounds = dict(zip(means, mean_intervals(score.hits).tolist(), strict=True))
+        return {"classification": means, "bounds": {"classification": bounds}, "score": score.top1}, []
+
+
+def make_validator(recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> Validator:
+    """The validator of a recipe's table. Raises InputError."""
+    kind = CaptionValidator if config.label_column is None else LabelValidator
+    return kind(recipe, config, clip, tokenizer, device)
+
+
 def score(retrieval: Retrieval) -> float:
-    """The score by which the best weights are chosen: the mean of both R@1."""
+    """The score by which the best weights are chosen on captions: the mean of both R@1."""
     return sum(direction.recall["R@1"] for direction in retrieval.directions.values()) / 2
+
+
+def ways_of(record: Record) -> dict[str, str]:
+    """The ways of `WAYS` that a validation's record has, with their titles."""
+    return {way: title for way, title in WAYS.items() if way in record}
 
 
 def _searches(images: np.ndarray, texts: np.ndarray, captions: Captions) -> list[Search]:

@@ -19,6 +19,7 @@ BEGINNINGS = {
     "text_encoders.": OTHER_ENCODER,
     "safety_checker.": "safety_checker",
     "control_model.": "controlnet",
+    "embedder.": "image_encoder",  # Stable unCLIP's
 }
 # A file of one part alone, by any name with this beginning; in this order.
 ALONE = {

@@ -249,11 +249,15 @@ class Processor:
 
 
 def image_processor(folder: Path) -> Processor | None:
-    """The folder's image processor. processor_config.json comes first, as transformers 5 writes and reads it."""
+    """The folder's image processor. processor_config.json comes first, as transformers 5 writes and reads it.
+
+    That of a pipeline's image_encoder is in its folder feature_extractor, as diffusers writes it.
+    """
     if (file := folder / "processor_config.json").is_file() and "image_processor" in (values := read_object(file)):
         return Processor(file, values["image_processor"])
-    if (file := folder / "preprocessor_config.json").is_file():
-        return Processor(file, read_object(file))
+    for home in (folder, folder.parent / "feature_extractor") if folder.name == "image_encoder" else (folder,):
+        if (file := home / "preprocessor_config.json").is_file():
+            return Processor(file, read_object(file))
     return None
 
 

@@ -3,7 +3,7 @@
 import click
 
 from seesay.cli.commands import Commands
-from seesay.cli.data import curate, queries
+from seesay.cli.data import check, curate, fetch, queries
 
 
 @click.group(cls=Commands)
@@ -11,5 +11,5 @@ def data() -> None:
     """Prepare pictures with captions for training: choose, check and fetch them."""
 
 
-for command in (queries.queries, curate.curate):
+for command in (queries.queries, curate.curate, check.check, fetch.fetch):
     data.add_command(command)

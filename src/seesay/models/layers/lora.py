@@ -6,7 +6,7 @@ begins at zero, so that training begins at the model as it is.
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -117,7 +117,7 @@ def target_names(tower: nn.Module, target: str) -> list[str]:
     ]
 
 
-def add_lora(tower: nn.Module, config: LoraConfig, among: Sequence[str] | None = None) -> list[str]:
+def add_lora(tower: nn.Module, config: LoraConfig, among: Collection[str] | None = None) -> list[str]:
     """Adds changes to the layers that the targets select; returns their names. among: only to these.
 
     Raises InputError for a target that selects none, with those that would.

@@ -76,6 +76,7 @@ class ImageTower(Tower):
     """Base of image towers: pixels (B, 3, image_px, image_px) -> (B, dim)."""
 
     config: ImageTowerConfig
+    any_size: ClassVar[bool] = False  # whether pixels of other sizes than image_px may come, as to a tower of convolutions
 
     @property
     def dense_modes(self) -> tuple[str, ...]:

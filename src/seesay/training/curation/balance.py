@@ -11,9 +11,11 @@ row, so that shards may be curated anywhere, and a larger cap keeps what a small
 import hashlib
 import json
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
@@ -24,11 +26,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seesay.errors import InputError
+from seesay.errors import InputError, SeeSayError
 from seesay.system.files import file_state, read_arrays, write_arrays
 from seesay.system.progress import NamedProgress
 from seesay.training.curation.matcher import Matcher
-from seesay.training.curation.tables import Part, captions, parts, read_part, table_writer, text_column
+from seesay.training.curation.tables import Part, captions, check_output, parts, read_part, table_writer, text_column
 
 CAP = 20_000  # of CLIP and MetaCLIP, for 400 million pairs
 HASH_BYTES = 8
@@ -78,6 +80,7 @@ def curate(
     """
     if cap < 1:
         raise InputError(f"expected a cap of at least 1, got {cap}", parameter="cap")
+    check_output(out)
     if any(out.exists() and out.samefile(file) for file in files):
         raise InputError(f"{out} is one of the tables that are read; name another file to write")
     column = text_column(files[0], column)
@@ -205,13 +208,23 @@ def _passes(settings: Settings, processes: int) -> Iterator[Run]:
     Matcher(())  # a missing extra is said here, not by a worker
     context = get_context("spawn")  # a fork of a process with pyarrow's threads may hang
     with ProcessPoolExecutor(processes, context, _begin, (settings,)) as pool:
-        yield lambda misses, listed, files: pool.map(_work, repeat(misses), listed, files)
+        try:
+            yield lambda misses, listed, files: pool.map(_work, repeat(misses), listed, files)
+        except BrokenProcessPool:
+            raise SeeSayError(
+                "a process was ended from outside, perhaps for want of memory. What was done is kept: run the command again, "
+                "with fewer --processes"
+            ) from None
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 _workers: list[Pass] = []  # in a worker process, the one that it works with
 
 
 def _begin(settings: Settings) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one is told, and ends it
     _workers.append(Pass(settings))
 
 

@@ -18,7 +18,7 @@ from seesay.system.tables import TEXT_COLUMNS
 
 BATCH_ROWS = 16_384  # read at once
 SUFFIXES = (".parquet", ".tsv", ".csv", ".jsonl")
-csv.field_size_limit(1 << 24)  # captions of the web are long; Python refuses those above 128 KB
+LONGEST_CELL = 1 << 24  # characters; Python's csv refuses those above 128 KB by default
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def read_part(part: Part) -> Iterator[Any]:
         case ".jsonl":
             yield from _batches(_objects(part.file))
         case suffix:
-            yield from _batches(_delimited(part.file, "\t" if suffix == ".tsv" else ","))
+            yield from _batches(_delimited(part.file, tabs=suffix == ".tsv"))
 
 
 def captions(batch: Any, column: str) -> list[str | None]:
@@ -116,11 +116,18 @@ def captions(batch: Any, column: str) -> list[str | None]:
     return values
 
 
+def check_output(file: Path) -> None:
+    """Raises InputError for a file that cannot be written as a table, before the work."""
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{printable(file)}: expected a name that ends in {', '.join(SUFFIXES)}")
+    if file.is_dir():
+        raise InputError(f"{printable(file)} is a folder; name a file to write")
+
+
 @contextmanager
 def table_writer(file: Path) -> Iterator["TableWriter"]:
     """A table to write, which appears under its name when the block has ended. Raises InputError, MissingExtra, OSError."""
-    if file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{printable(file)}: expected a name that ends in {', '.join(SUFFIXES)}")
+    check_output(file)
     with atomic_write(file, durable=True) as draft:
         writer = TableWriter(file, draft)
         try:
@@ -164,14 +171,12 @@ class TableWriter:
         if self._suffix == ".parquet":
             self._parquet = self._pyarrow.parquet.ParquetWriter(self._draft, schema, compression="zstd")
         elif self._suffix != ".jsonl":
-            quoting = csv.QUOTE_NONE if self._suffix == ".tsv" else csv.QUOTE_MINIMAL
-            self._rows = csv.writer(
-                self._stream,
-                delimiter="\t" if self._suffix == ".tsv" else ",",
-                quoting=quoting,
-                quotechar=None if quoting == csv.QUOTE_NONE else '"',
-                lineterminator="\n",
-            )
+            if self._suffix == ".tsv":
+                self._rows = csv.writer(
+                    self._stream, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+                )
+            else:
+                self._rows = csv.writer(self._stream, lineterminator="\n")
             self._rows.writerow(schema.names)
 
     def _cast(self, table: Any) -> Any:
@@ -208,12 +213,12 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[Any]:
         yield pyarrow.RecordBatch.from_pylist(chunk)
 
 
-def _delimited(file: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+def _delimited(file: Path, *, tabs: bool) -> Iterator[dict[str, Any]]:
     """Rows by column, as `system.tables` reads them but one at a time: tabs separate without quotes, commas with."""
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    csv.field_size_limit(LONGEST_CELL)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, quoting=quoting)
+            reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(stream)
             header = next(reader, [])
             for cells in reader:
                 if cells and len(cells) != len(header):
@@ -228,14 +233,16 @@ def _delimited(file: Path, delimiter: str) -> Iterator[dict[str, Any]]:
 
 
 def _objects(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8-sig") as stream:
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except ValueError as error:
+                row = json.loads(line.decode("utf-8-sig"))
+            except ValueError as error:  # UnicodeDecodeError is one
                 raise InputError(f"{printable(file)}, line {number} is not JSON: {error}") from None
             if not isinstance(row, dict):
-                raise InputError(f"{printable(file)}, line {number}: expected an object, got {line[:60].strip()}")
+                raise InputError(
+                    f"{printable(file)}, line {number}: expected an object, got {line[:60].decode(errors='replace').strip()}"
+                )
             yield row

@@ -8,7 +8,7 @@ from pathlib import Path
 from seesay.errors import InputError
 from seesay.system.files import lock_file, write_atomically
 from seesay.system.paths import printable
-from seesay.system.schema import to_json
+from seesay.system.schema import from_json, to_json
 from seesay.training.recipe import Recipe
 
 # Parts of a recipe that may not change when a run is resumed. The rest may, and applies from then on.
@@ -49,6 +49,7 @@ def claim(recipe: Recipe, last_step: int | None, *, resume: bool) -> None:
         return
     try:
         before, now = json.loads(file.read_text(encoding="utf-8")), to_json(recipe)
+        before = to_json(from_json(Recipe, before, str(file)))  # with the defaults of keys that are newer than the run
     except (OSError, ValueError) as error:
         raise InputError(f"{printable(file)} cannot be read: {error}; without it nobody knows whose run this is") from None
     changed = [key for key in FIXED if before.get(key) != now[key]]

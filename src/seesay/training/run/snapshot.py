@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from seesay.errors import InputError
 from seesay.system.schema import to_json
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.parts import RunParts
@@ -29,6 +30,7 @@ def snapshot(parts: RunParts) -> dict[str, Any]:
         "validation": _measurement(parts.recipe.validation),
         "validated": state.validated,
         "best": state.best,
+        "stale": state.stale,
         "searches": [{"text": s.text, "right": s.target, "found": list(s.results)} for s in state.searches],
         "unread": to_json(parts.validation_skipped),
         "left_out": to_json(state.skipped),
@@ -49,7 +51,7 @@ def restore(parts: RunParts, content: dict[str, Any]) -> None:
     elif parts.ema is not None:
         parts.ema.restart(parts.clip)  # the run had none before
     if content["validation"] == _measurement(parts.recipe.validation):
-        state.best, state.validated = content["best"], content["validated"]
+        state.best, state.validated, state.stale = content["best"], content["validated"], content.get("stale", 0)
         state.searches = [Search(s["text"], s["right"], tuple(s["found"])) for s in content["searches"]]
         if parts.validator is not None:
             parts.validator.skipped = SkippedSamples.from_json(content["unread"])
@@ -62,6 +64,10 @@ def restore(parts: RunParts, content: dict[str, Any]) -> None:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, content: dict[str, Any]) -> None:
+    if [len(group["params"]) for group in optimizer.param_groups] != [len(g["params"]) for g in content["param_groups"]]:
+        raise InputError(
+            "optimizer.layer_decay: expected the value with which the run began, got another; it groups the layers"
+        )
     settings = [{key: group[key] for key in ("betas", "eps", "weight_decay", "factor")} for group in optimizer.param_groups]
     optimizer.load_state_dict(content)
     for group, own in zip(optimizer.param_groups, settings, strict=True):
@@ -70,4 +76,5 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, content: dict[str, Any]
 
 def _measurement(validation: Validation | None) -> Any:
     """What a validation measures, as JSON: scores are comparable where it is equal."""
-    return {key: value for key, value in to_json(validation).items() if key != "every"} if validation else None
+    how_often = ("every", "patience")
+    return {key: value for key, value in to_json(validation).items() if key not in how_often} if validation else None

@@ -3,10 +3,12 @@
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
-from seesay.models.layers.groups import freeze, freeze_rows, partly_frozen
+from seesay.models.layers.groups import freeze, freeze_rows, parameters_in, partly_frozen
+from seesay.models.layers.lora import is_lora
 from seesay.training.recipe import ImageTowerRecipe, Recipe, TextTowerRecipe
 
 
@@ -26,8 +28,27 @@ def set_training(clip: Clip, recipe: Recipe) -> None:
                     f"got {config.unlocked_groups}; leave it out and everything learns"
                 )
             freeze(groups, config.unlocked_groups)
+        if config.lora is not None:
+            _freeze_all_but_lora(tower, new_projection=config.projection != "kept")
+        if config.lora is not None or (isinstance(config, ImageTowerRecipe) and config.keep_statistics):
+            _keep_statistics(tower)
         if config.unlocked_dims is not None:
             _freeze_dims(tower, clip.config.dim, config.unlocked_dims, name)
+
+
+def _freeze_all_but_lora(tower: Any, *, new_projection: bool) -> None:
+    """A new projection is trained whole: there is nothing yet that a change of low rank could be beside."""
+    for name, parameter in tower.named_parameters():
+        parameter.requires_grad_(is_lora(name))
+    if new_projection:
+        for parameter in parameters_in(tower.projection_group()):
+            parameter.requires_grad_(True)
+
+
+def _keep_statistics(tower: nn.Module) -> None:
+    for module in tower.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
 
 
 def _freeze_dims(tower: Any, dim: int, unlocked: int, name: str) -> None:

@@ -21,17 +21,20 @@ from seesay.tokenizers.spec import TokenizerSpec
 from seesay.tokenizers.vocabulary import PIECES, SPECS
 from seesay.training import losses
 from seesay.training.recipe import ImageTowerRecipe, Loss, ModelRecipe, Recipe, TextTowerRecipe
+from seesay.training.start.changes import add_changes
 from seesay.training.start.freezing import set_training
 from seesay.training.start.start_models import StartModels
 
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model to train, with its tokenizer. vocabulary: the content of its tokenizer.json."""
+    """A model to train, with its tokenizer. vocabulary: the content of its tokenizer.json. base: the model whose towers both
+    are, unchanged in shape, which an adapter would go on; None where there is none."""
 
     clip: Clip
     vocabulary: bytes
     tokenizer: Tokenizer
+    base: ModelConfig | None = None
 
 
 def build(recipe: Recipe) -> BuiltModel:
@@ -75,8 +78,11 @@ def build(recipe: Recipe) -> BuiltModel:
     clip.image, clip.text = image, text
     _set_logits(clip, recipe.loss, start)
     _set_patch_dropout(image, model.image.patch_dropout, image_config.kind)
+    add_changes(clip, model)
     set_training(clip, recipe)
-    return BuiltModel(clip, vocabulary_content, Tokenizer(vocabulary_content, tokenizer_spec))
+    kept = model.image.projection == model.text.projection == "kept"
+    base = start.config if start is not None and kept else None
+    return BuiltModel(clip, vocabulary_content, Tokenizer(vocabulary_content, tokenizer_spec), base)
 
 
 def _set_patch_dropout(tower: Any, share: float, kind: str) -> None:

@@ -68,6 +68,7 @@ class EfficientNetLite(ImageTower):
     config: EfficientNetLiteConfig
     block_types = (InvertedBottleneck,)
     channels_last = True
+    any_size = True
 
     def __init__(self, config: EfficientNetLiteConfig, dim: int) -> None:
         super().__init__()
