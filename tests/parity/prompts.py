@@ -31,12 +31,14 @@ library: Any = diffusers
 compel: Any = importlib.import_module("compel") if find_spec("compel") else None  # it brings much with it
 PIPELINES = {
     "sd1": "StableDiffusionPipeline",
+    "taiyi": "StableDiffusionPipeline",
     "sdxl": "StableDiffusionXLPipeline",
     "sdxl-refiner": "StableDiffusionXLImg2ImgPipeline",
     "sd3": "StableDiffusion3Pipeline",
 }
 PAINTERS = {
     "sd1": ("unet", "vae", "scheduler", "safety_checker", "feature_extractor", "image_encoder"),
+    "taiyi": ("unet", "vae", "scheduler", "safety_checker", "feature_extractor", "image_encoder"),
     "sdxl": ("unet", "vae", "scheduler", "feature_extractor", "image_encoder"),
     "sdxl-refiner": ("unet", "vae", "scheduler", "feature_extractor", "image_encoder", "text_encoder", "tokenizer"),
     "sd3": ("vae", "scheduler", "feature_extractor", "image_encoder", "text_encoder_3", "tokenizer_3"),
@@ -94,7 +96,7 @@ def piped(case: Case, found: Any) -> dict[str, torch.Tensor]:
     options: dict[str, Any] = {"clip_skip": case.clip_skip}
     if case.family == "sd3":
         tensors = found.encode_prompt(case.prompt, case.prompt, case.prompt, "cpu", negative_prompt=case.negative, **options)
-    elif case.family == "sd1":
+    elif case.family in ("sd1", "taiyi"):
         tensors = found.encode_prompt(case.prompt, "cpu", 1, True, case.negative, **options)
     else:
         tensors = found.encode_prompt(case.prompt, None, "cpu", 1, True, case.negative, **options)
@@ -103,7 +105,7 @@ def piped(case: Case, found: Any) -> dict[str, torch.Tensor]:
 
 def by_compel(case: Case, found: Any) -> dict[str, torch.Tensor]:
     kinds = compel.ReturnedEmbeddingsType
-    if case.family == "sd1":
+    if case.family in ("sd1", "taiyi"):
         return {"prompt_embeds": compel.Compel(found.tokenizer, found.text_encoder)(case.compel)}
     second = [(found.tokenizer, found.text_encoder), (found.tokenizer_2, found.text_encoder_2)]
     kind = kinds.PENULTIMATE_HIDDEN_STATES_NON_NORMALIZED
