@@ -18,7 +18,7 @@ from seesay.library.duplicates import ENOUGH_PX, NEAR
 from seesay.system.chinese import is_chinese, is_ideograph
 from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
-from seesay.training.curation.near import groups, near_pairs, packed
+from seesay.training.curation.hash_pairs import groups, near_pairs, packed
 from seesay.training.data.samples import Sample, SampleFault
 from seesay.training.data.skipped import SkippedSamples
 

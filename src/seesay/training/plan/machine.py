@@ -10,7 +10,7 @@ from seesay.engines.speed import machine_speed
 from seesay.models import size
 from seesay.system.cpu import available_cores
 from seesay.training.plan.computation import towers
-from seesay.training.plan.published import DAY_S
+from seesay.training.plan.runs import DAY_S
 
 if TYPE_CHECKING:
     import torch
