@@ -45,6 +45,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY4)/bin/python -W ignore -m tests.parity.fixtures $(MADE)
 	$(PARITY)/bin/python -m tests.parity.compare $(MADE)
 	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.generators
+	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.prompts
 	PYTHONPATH=src $(PARITY4)/bin/python -W ignore -m tests.parity.pipelines
 	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.pipelines
 	PYTHONPATH=src $(PARITY)/bin/python -W ignore -m tests.parity.make_graphs $(MADE)-graphs

@@ -1,6 +1,7 @@
 """What a generator is given: by family, rule, length, language; and files that cannot be used are refused."""
 
 import io
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -261,6 +263,45 @@ def test_chinese_in_a_chinese_clip_is_not_noted(tmp_path: Path) -> None:
     found = seesay.condition("(一只:1.2)猫", folder)
     assert found.notes == ()
     assert found.tensors["prompt_attention_mask"].sum() == 5  # three characters between beginning and end
+
+
+def test_taiyi_reads_chinese_and_skips_no_layer(tmp_path: Path) -> None:
+    conditioner = Conditioner(generator(tmp_path / "taiyi", "taiyi"))
+    found = conditioner("一只(戴墨镜:1.3)的[猫]", "红狗")
+    assert found.notes == ()
+    assert {name: tuple(tensor.shape) for name, tensor in found.tensors.items()} == {
+        "prompt_embeds": (1, 20, 8),
+        "negative_prompt_embeds": (1, 20, 8),
+    }
+    assert found.web_clip_skip is None
+    with pytest.raises(InputError, match="knows no CLIP skip"):
+        conditioner("猫", clip_skip=1)
+
+
+@pytest.mark.parametrize("kind", ["altdiffusion", "altdiffusion_pre"])
+def test_altdiffusion_masks_padding_and_says_where_it_is(tmp_path: Path, kind: str) -> None:
+    """Its fixture with a vocabulary of its 90 ids: <s>, <pad>, </s>, <unk>, and words."""
+    folder = shutil.copytree(Path(__file__).parents[1] / "parity" / "data" / "generators" / kind, tmp_path / kind)
+    (folder / "model_index.json").write_text(
+        json.dumps({"_class_name": "AltDiffusionPipeline", "text_encoder": ["alt_diffusion", "RobertaSeries"]}),
+        encoding="utf-8",
+    )
+    words = ["<s>", "<pad>", "</s>", "<unk>", *"一只戴墨镜的猫", *(f"word{i}" for i in range(79))]
+    backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(dict(zip(words, range(90), strict=True)), "<unk>"))
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    backend.add_special_tokens(["<s>", "<pad>", "</s>"])
+    backend.post_processor = tokenizers.processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    (folder / "tokenizer").mkdir()
+    backend.save(str(folder / "tokenizer" / "tokenizer.json"))
+    (folder / "tokenizer" / "tokenizer_config.json").write_text(
+        '{"pad_token": "<pad>", "model_max_length": 77}', encoding="utf-8"
+    )
+    found = Conditioner(folder)("一只戴墨镜的猫", "猫")
+    assert found.family == "altdiffusion"
+    assert found.notes == ()
+    assert found.tensors["prompt_embeds"].shape == (1, 77, 24)
+    assert found.tensors["prompt_attention_mask"][0].tolist() == [1] * 9 + [0] * 68
+    assert found.tensors["negative_prompt_attention_mask"].sum() == 3
 
 
 # Textual inversions and LoRA

@@ -112,8 +112,70 @@ def write_encoder(folder: Path, *, projection: bool = False, layers: int = LAYER
     write_json(folder / "config.json", config(folder.name, projection=projection, layers=layers))
 
 
+CHINESE = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"一只戴墨镜的红猫狗，在草地上", "cat", "dog"]
+CHINESE_CONTEXT = 20
+
+
+def chinese_state() -> dict[str, torch.Tensor]:
+    """The tensors of a BertModel, all of them random."""
+    width = WIDTHS["text_encoder"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (len(CHINESE), width),
+        "embeddings.position_embeddings.weight": (CHINESE_CONTEXT, width),
+        "embeddings.token_type_embeddings.weight": (2, width),
+        "embeddings.LayerNorm.weight": (width,),
+        "embeddings.LayerNorm.bias": (width,),
+        "pooler.dense.weight": (width, width),
+        "pooler.dense.bias": (width,),
+    }
+    linears = {f"attention.self.{kind}": (width, width) for kind in ("query", "key", "value")}
+    linears |= {"attention.output.dense": (width, width), "intermediate.dense": (2 * width, width)}
+    linears |= {"output.dense": (width, 2 * width)}
+    for i in range(LAYERS):
+        at = f"encoder.layer.{i}."
+        for name, shape in linears.items():
+            shapes |= {f"{at}{name}.weight": shape, f"{at}{name}.bias": shape[:1]}
+        for norm in ("attention.output.LayerNorm", "output.LayerNorm"):
+            shapes |= {f"{at}{norm}.weight": (width,), f"{at}{norm}.bias": (width,)}
+    return {name: values(f"taiyi/{name.replace('LayerNorm', 'norm')}", shape) for name, shape in shapes.items()}
+
+
+def taiyi(folder: Path) -> Path:
+    """A folder as Taiyi's: a BertModel reads the prompt, and is not told of padding."""
+    (folder / "text_encoder").mkdir(parents=True)
+    save_file(chinese_state(), folder / "text_encoder" / "model.safetensors", metadata={"format": "pt"})
+    width = WIDTHS["text_encoder"]
+    config = {
+        "model_type": "bert",
+        "architectures": ["BertModel"],
+        "vocab_size": len(CHINESE),
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "max_position_embeddings": CHINESE_CONTEXT,
+        "type_vocab_size": 2,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    write_json(folder / "text_encoder" / "config.json", config)
+    (folder / "tokenizer").mkdir()
+    (folder / "tokenizer" / "vocab.txt").write_text("\n".join([*CHINESE, ""]), encoding="utf-8")
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    settings = {"model_max_length": CHINESE_CONTEXT, "tokenizer_class": "BertTokenizer", "do_lower_case": True}
+    write_json(folder / "tokenizer" / "tokenizer_config.json", special | settings)
+    parts = {"text_encoder": ["transformers", "BertModel"], "tokenizer": ["transformers", "BertTokenizer"]}
+    write_json(folder / "model_index.json", {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.36.0"} | parts)
+    return folder
+
+
 def generator(folder: Path, family: str, **index: Any) -> Path:
-    """A folder of "sd1", "sdxl", "sdxl-refiner", "sd3" or "flux": its text encoders and their tokenizers."""
+    """A folder of "sd1", "sdxl", "sdxl-refiner", "sd3", "flux" or "taiyi": its text encoders and their tokenizers."""
+    if family == "taiyi":
+        return taiyi(folder)
     pipelines = {
         "sd1": "StableDiffusionPipeline",
         "sdxl": "StableDiffusionXLPipeline",

@@ -83,6 +83,25 @@ def test_padding_does_not_change_a_text() -> None:
         torch.testing.assert_close(clip.text(short), clip.text(ids)[1:2], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["hf-clip-5", "hf-chinese-clip-5", "open-clip-coca", "hf-siglip-5"])
+def test_what_is_hidden_changes_no_other_token(name: str) -> None:
+    checkpoint, expected = open_fixture(name)
+    text, ids = checkpoint.model().text, torch.from_numpy(expected["ids"])[:1]
+    ids[0, :4] = torch.tensor([5, 6, 7, 8])  # no padding
+    other = ids.clone()
+    other[0, 2] = 9
+    visible = torch.ones_like(ids, dtype=torch.bool)
+    with torch.no_grad():
+        for seen, all_seen in zip(text.hidden_states(ids), text.hidden_states(ids, visible), strict=True):
+            torch.testing.assert_close(seen, all_seen, rtol=1e-5, atol=1e-5)
+        visible[0, 2] = False
+        hidden, changed = text.hidden_states(ids, visible)[-1], text.hidden_states(other, visible)[-1]
+        rest = [i for i in range(hidden.shape[1]) if i != 2]
+        torch.testing.assert_close(hidden[:, rest], changed[:, rest])
+        assert not torch.allclose(hidden[:, rest], text.hidden_states(ids)[-1][:, rest], atol=1e-3)
+    assert text.token_table.weight.shape[0] == text.config.vocabulary
+
+
 def test_hidden_states_are_a_declared_capability(photos: list[Path]) -> None:
     model = seesay.load(DATA / "hf-clip-5", engine="torch")
     assert "hidden_states" in model.engine.capabilities

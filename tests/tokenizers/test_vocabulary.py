@@ -29,6 +29,28 @@ def test_chinese_ids() -> None:
     assert tokens("chinese_clip", "皮卡丘") == [[101, 4649, 1305, 687, 102]]
 
 
+@pytest.mark.parametrize("name", ["clip", "open_clip", "chinese_clip"])
+def test_words_are_the_ids_of_a_text_without_its_frame(name: str) -> None:
+    tokenizer = Tokenizer(vocabulary(name), replace(SPECS[name], padding="context"))  # type: ignore[arg-type]
+    for text in islice(strings(), 300):
+        words = tokenizer.words(text)
+        ids = [number for word in words for number in word]
+        assert all(words)
+        assert tokenizer.framed(ids[: tokenizer.room]).tolist() == tokenizer([text]).ids[0].tolist()
+    assert tokenizer.room == SPECS[name].context_length - 2
+
+
+def test_words_of_a_long_text_are_all_there() -> None:
+    """Also where the library cuts texts at the context by itself."""
+    text = "a cat in sunglasses, 猫! " * 40
+    cut = Tokenizer(vocabulary("clip"), TokenizerSpec(20, 0, "context"))
+    whole = Tokenizer(vocabulary("clip"), SPECS["clip"])
+    assert cut.words(text) == whole.words(text)
+    assert len(cut.words(text)) == 280
+    assert [whole.piece(number) for number in whole.words("sunglasses")[0]] == ["sunglasses</w>"]
+    assert whole.piece(60_000) == "#60000"
+
+
 def test_special_tokens_in_running_text_are_read_as_each_original_does() -> None:
     assert tokens("clip", "a<|EndOfText|>") == [[49406, 320, 49407, 49407]]
     assert tokens("open_clip", "a<End_Of_Text>") == [[49406, 320, 49407, 49407]]
