@@ -180,6 +180,10 @@ def test_no_file_that_is_read_is_written_over(run: Run, sd1: Path, tmp_path: Pat
             assert result.code == 2
             assert "writes over no file that it reads" in result.err
     assert weights.read_bytes() == before
+    embedding = additions.web_safetensors(tmp_path / "style.safetensors")
+    lora = additions.kohya_lora(tmp_path / "lora.safetensors", "text_encoder", prefix="lora_te_")
+    for option, file, given in (("--embedding", embedding, embedding), ("--lora", lora, f"{lora}:0.5")):
+        assert run("condition", "a cat", "--from", sd1, option, given, "-o", file).code == 2
     assert run("condition", "a cat", "--from", sd1, "-o", tmp_path / "out.png").code == 2
 
 
