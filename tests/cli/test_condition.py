@@ -202,7 +202,15 @@ def test_tokens_show_pieces_and_weights(run: Run) -> None:
 def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
     result = run("tokens", "一只猫", "--json")
     assert "reads as bytes that it hardly knows" in result.err
-    assert len(json.loads(result.out)["notes"]) == 1
+    document = json.loads(result.out)
+    assert len(document["notes"]) == 1
+    assert document["words"] == ["一只猫"]
+    assert [line.split()[3:] for line in run("tokens", "一只(猫:1.2)").out.splitlines()[1:]] == [
+        ["一只"],
+        *[[]] * 3,
+        ["×", "1.2", "猫"],
+        *[["×", "1.2"]] * 2,
+    ]
 
 
 def test_tokens_say_where_77_ends(run: Run) -> None:
