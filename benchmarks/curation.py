@@ -3,7 +3,7 @@
     python benchmarks/curation.py [--quick] [--json]
 
 Captions of three to eight words, drawn from 200,000 by Zipf's law, lie in Parquet files of a million and of ten million pairs.
-`seesay data queries` makes the list of queries from the larger one, and `seesay data curate` balances both. Memory is what the
+`seesay data queries` makes the list of queries from the smaller one, and `seesay data curate` balances both. Memory is what the
 command's processes hold together, seen ten times a second, so pages that two of them share count twice. Processor time is given
 beside the time on the clock, because other programs change it little.
 
@@ -48,7 +48,7 @@ def measure(quick: bool) -> Result:
         for captions in (small, large):
             write_captions(folder / f"{captions}.parquet", captions)
         megabytes = (folder / f"{large}.parquet").stat().st_size / 1e6
-        queries = command("queries", str(folder / f"{large}.parquet"), "-o", str(folder / "queries.txt"))
+        queries = command("queries", str(folder / f"{small}.parquet"), "-o", str(folder / "queries.txt"))
         balanced = {
             captions: command(
                 "curate",
@@ -61,11 +61,12 @@ def measure(quick: bool) -> Result:
             )
             for captions in (small, large)
         }
-    return result(balanced, queries, large, megabytes)
+    return result(balanced, queries, megabytes)
 
 
-def result(balanced: dict[int, Measured], queries: Measured, large: int, megabytes: float) -> Result:
-    rows = [("queries", large, queries), *(("curate", captions, each) for captions, each in balanced.items())]
+def result(balanced: dict[int, Measured], queries: Measured, megabytes: float) -> Result:
+    small, large = balanced
+    rows = [("queries", small, queries), *(("curate", captions, each) for captions, each in balanced.items())]
     table = Table(
         "Time and memory",
         ("command", "captions", "seconds", "captions/s", "processor s", "memory MB"),

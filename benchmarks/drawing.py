@@ -32,7 +32,7 @@ import seesay
 from seesay.generation.drawing.drawing import Drawing, draw
 from seesay.generation.drawing.eye import Eye
 from seesay.generation.drawing.prompts import Prompt
-from seesay.generation.drawing.settings import Settings
+from seesay.generation.drawing.settings import Mode, Settings
 from seesay.generation.drawing.start import start
 from seesay.generation.drawing.subject import Subject
 from seesay.generation.drawing.views import Views
@@ -153,7 +153,8 @@ def _times(result: Result, model: Model, settings: Settings, seconds: list[float
     """Processor time of a drawing: 64 strokes as drawn above; others for a tenth of the steps, times ten."""
     rows: list[tuple[str, ...]] = [(f"{settings.mode}, {settings.strokes}", f"{np.median(seconds) / 60:.1f}")]
     few = max(1, settings.steps // 10)
-    for mode, strokes in (("strokes", 64), ("strokes", 256), ("shapes", 256), ("pixels", 1)):
+    others: tuple[tuple[Mode, int], ...] = (("strokes", 64), ("strokes", 256), ("shapes", 256), ("pixels", 1))
+    for mode, strokes in others:
         other = replace(settings, mode=mode, strokes=strokes, steps=few)
         began = time.process_time()
         draw(model, Subject((Prompt("a cat"),)), other)

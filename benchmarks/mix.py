@@ -94,6 +94,24 @@ def _mixes(
     words: dict[str, np.ndarray],
     both: dict[tuple[str, str], np.ndarray],
 ) -> None:
+    scores = {name: _scores(make, vectors, queries) for name, make in _mixed_ways(vectors, words, both).items()}
+    pairs = np.array([query.pair for query in queries])
+    rows: list[tuple[str, ...]] = []
+    for name in sorted(scores, key=lambda name: (" × " in name, name.rpartition(" × ")[0])):
+        mean, bounds = scores[name].mean(axis=0), mean_intervals(scores[name], pairs)
+        rows.append(
+            (name, *(f"{m:.1%} ({100 * low:.1f}-{100 * high:.1f})" for m, (low, high) in zip(mean, bounds, strict=True)))
+        )
+    title = f"{len(queries)} pictures with a word, {len(set(pairs.tolist()))} pairs of words; 95 % intervals over pairs"
+    result.tables.append(Table(title, ("", "right among the first 10", "mean average precision"), rows))
+    for w in WEIGHTS[1:3]:
+        plain, ours = (scores[f"{name} × {w:g}"][:, 0].mean() for name in ("plain sum, the word", "in spreads"))
+        result.goals.append(Goal(f"right among the first 10: plain sum to in spreads, weight {w:g}", float(plain / ours), 1))
+    result.figures["mix"] = {name: [round(float(mean), 4) for mean in found.mean(axis=0)] for name, found in scores.items()}
+
+
+def _mixed_ways(vectors: np.ndarray, words: dict[str, np.ndarray], both: dict[tuple[str, str], np.ndarray]) -> dict[str, Make]:
+    """Each way to make a query of a picture and a word."""
     mean_picture, mean_word = vectors.mean(axis=0), np.stack(list(words.values())).mean(axis=0)
 
     def in_spreads(vector: np.ndarray) -> np.ndarray:
@@ -123,20 +141,7 @@ def _mixes(
             f"what it adds to the mean word × {weight:g}": summed(weight, same, added),
             f"in spreads × {weight:g}": summed(weight, in_spreads, in_spreads),
         }
-    scores = {name: _scores(make, vectors, queries) for name, make in ways.items()}
-    pairs = np.array([query.pair for query in queries])
-    rows: list[tuple[str, ...]] = []
-    for name in sorted(scores, key=lambda name: (" × " in name, name.rpartition(" × ")[0])):
-        mean, bounds = scores[name].mean(axis=0), mean_intervals(scores[name], pairs)
-        rows.append(
-            (name, *(f"{m:.1%} ({100 * low:.1f}-{100 * high:.1f})" for m, (low, high) in zip(mean, bounds, strict=True)))
-        )
-    title = f"{len(queries)} pictures with a word, {len(set(pairs.tolist()))} pairs of words; 95 % intervals over pairs"
-    result.tables.append(Table(title, ("", "right among the first 10", "mean average precision"), rows))
-    for w in WEIGHTS[1:3]:
-        plain, ours = (scores[f"{name} × {w:g}"][:, 0].mean() for name in ("plain sum, the word", "in spreads"))
-        result.goals.append(Goal(f"right among the first 10: plain sum to in spreads, weight {w:g}", float(plain / ours), 1))
-    result.figures["mix"] = {name: [round(float(mean), 4) for mean in found.mean(axis=0)] for name, found in scores.items()}
+    return ways
 
 
 def _scores(make: Make, vectors: np.ndarray, queries: list[Query]) -> np.ndarray:

@@ -6,8 +6,8 @@
 The checkpoint is a diffusers folder of Stable Diffusion 1, 2 or XL, or one safetensors file of such a model, as web interfaces
 use them. Weights like (word:1.3), BREAK and prompts of any length work as in `seesay condition`.
 
-With --like, a folder of Stable unCLIP paints variations of a picture; any other paints the prompt in that picture's manner, with
-an IP-Adapter. Needs the extra `generation`. Nothing that lies in a folder is run, and no pickle is opened.
+With --like, a folder of Stable unCLIP paints variations of a picture; any other paints the prompt in a picture's manner, by an
+IP-Adapter. Needs the extra `generation`. Nothing that lies in a folder is run, and no pickle is given to diffusers.
 """
 
 import inspect

@@ -120,6 +120,7 @@ def test_a_file_is_a_picture_and_chinese_is_a_text(run: Run, colours: Path, monk
     os.rename("red.png", "snow")
     shown = run("mix", "snow", "雪")
     assert [line.split() for line in shown.out.splitlines()[:2]] == [["图片", "snow"], ["文字", "雪"]]
+    assert "中文" in shown.err
     assert "至少" in run("mix", "snow").err
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from io import BytesIO
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -122,6 +123,14 @@ def test_the_svg_is_what_a_browser_makes_of_it() -> None:
         browser.close()
     found = rasterise(drawing(), SIZE).numpy().transpose(1, 2, 0)
     assert np.abs(found - seen).mean() < LEVEL
+
+
+def test_an_svg_is_xml_whatever_its_title_says() -> None:
+    root = ElementTree.fromstring(to_svg(drawing(), SIZE, '<b> & "一只猫"\x00\udc80'))
+    name = "{http://www.w3.org/2000/svg}"
+    assert root.findtext(f"{name}title") == '<b> & "一只猫"'
+    assert len(root.findall(f".//{name}path")) == 64
+    assert "-0 " not in to_svg((replace(strokes(1, 16), points=torch.full((1, 4, 2), -1e-9)),), 16)
 
 
 def by_matplotlib(svg: str) -> np.ndarray:

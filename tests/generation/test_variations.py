@@ -165,6 +165,20 @@ def test_another_space_is_refused_and_both_are_named(generators: Generators, tmp
         variations(generator, np.ones((1, 32)))
 
 
+def test_an_adapter_as_its_authors_publish_it(generators: Generators, tmp_path: Path) -> None:
+    made = generators["ip_adapter"].folder / "models"
+    models = shutil.copytree(made, tmp_path / "models")
+    parts: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
+    for name, tensor in load_file(models / "ip-adapter.safetensors").items():
+        part, _, inner = name.partition(".")
+        parts[part][inner] = tensor
+    torch.save(parts, models / "ip-adapter_sd15.bin")
+    generator = read_generator(models / "ip-adapter_sd15.bin")
+    assert (generator.dim, generator.encoder) == (64, models / "image_encoder")
+    (models / "ip-adapter.safetensors").unlink()
+    assert read_generator(models).path == models / "ip-adapter_sd15.bin", "the only file of a folder"
+
+
 def test_an_adapter_without_its_encoder(generators: Generators, tmp_path: Path, bundled: Model) -> None:
     shutil.copy(generators["ip_adapter"].folder / "models" / "ip-adapter.safetensors", tmp_path / "alone.safetensors")
     generator = read_generator(tmp_path / "alone.safetensors")

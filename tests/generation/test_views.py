@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+import seesay
 from seesay.errors import MissingCapability
 from seesay.generation.drawing.eye import Eye
 from seesay.generation.drawing.fourier import FourierPicture
 from seesay.generation.drawing.views import Views, blurred, plain
 from seesay.images.spec import ImageSpec
 from seesay.model import Model
+from tests.parity.test_checkpoints import DATA
 
 SPEC = ImageSpec(48, "shortest", 48, "bicubic", (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
 STILL = Views(count=2, scale=(1, 1), perspective=0, turn=0, blur=0, colour=0, noise=0)
@@ -96,6 +98,19 @@ def test_an_eye_sees_as_its_model_does(which: str, request: pytest.FixtureReques
     hidden = model.engine.hidden_pixels(model.preprocess(levels))
     flat = [each[0].reshape(len(each[0]), -1) if each.ndim == 4 else each[0].T for each in hidden]
     assert any(each.shape == states[0][0].shape and np.allclose(states[0][0], each, atol=1e-4) for each in flat)
+
+
+@pytest.mark.parametrize(
+    "name", ["hf-clip-5", "open-clip-resnet", "hf-siglip-5", "eva-clip-02", "hf-align-5", "hf-chinese-clip-5"]
+)
+def test_gradients_reach_a_drawing_through_any_family(name: str) -> None:
+    eye = Eye(seesay.load(DATA / name, engine="torch"))
+    drawn = picture(64).requires_grad_()
+    vectors, states = eye.vectors_and_states(Views(count=2).of(drawn, eye.spec, generator(), eye.sides[0]))
+    assert vectors.norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-5)
+    for value in (vectors[:, 0].sum(), *(state.sum() for state in states)):
+        (gradient,) = torch.autograd.grad(value, drawn, retain_graph=True)
+        assert gradient.abs().sum() > 0
 
 
 def test_a_model_without_gradients_cannot_draw(fake: Model) -> None:

@@ -2,14 +2,11 @@
 
     PYTHONPATH=src python -m tests.parity.finder_sizes [NAME ...]
 
-runs in an environment that has transformers (requirements-parity.txt) and prints the largest differences of boxes and of logits
-relative to the largest, and seconds for a picture and three texts.
-Takes 2 GB of disk in a temporary folder.
+runs in an environment that has transformers (requirements-parity.txt) and prints the largest differences of boxes, and of
+logits relative to the largest, for a picture and three texts. One model at a time: 3 GB of memory, 2 GB of disk in a temporary folder.
 """
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,12 +63,6 @@ def ours(engine: Engine, pixels: np.ndarray, finds: str | None) -> Outputs:
     return {"boxes": regions.boxes, "logits": regions.logits(queries)}
 
 
-def timed(call: Callable[[], Outputs]) -> tuple[Outputs, float]:
-    call()
-    start = time.perf_counter()
-    return call(), time.perf_counter() - start
-
-
 def main() -> None:
     for name, (make, processor, px) in originals().items():
         if sys.argv[1:] and name not in sys.argv[1:]:
@@ -82,19 +73,23 @@ def main() -> None:
             randomise(model, 1)
             model.save_pretrained(place)
             processor.save_pretrained(place)
-            expected, seconds = timed(lambda: theirs(model, pixels))  # noqa: B023
-            print(f"{name}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M, transformers {seconds:.1f} s", end="")
+            print(f"{name}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M", end="", flush=True)
+            expected = theirs(model, pixels)
+            del model  # one model at a time is in memory
             checkpoint = open_checkpoint(place)
-            convert(checkpoint, Path(place) / "converted")
             finds = checkpoint.description.image.finds if checkpoint.description.image else None
-            for engine in (TorchEngine(checkpoint.model()), OnnxEngine(Path(place) / "converted")):
-                found, seconds = timed(lambda: ours(engine, pixels, finds))  # noqa: B023
-                worst = {
-                    part: float(np.abs(found[part] - value).max() / (1 if part == "boxes" else np.abs(value).max()))
-                    for part, value in expected.items()
-                }
-                print(f"; {engine.name} {seconds:.1f} s", *(f"{part} {value:.0e}" for part, value in worst.items()), end="")
+            _compare("torch", ours(TorchEngine(checkpoint.model()), pixels, finds), expected)
+            convert(checkpoint, Path(place) / "converted")
+            _compare("onnx", ours(OnnxEngine(Path(place) / "converted"), pixels, finds), expected)
             print(flush=True)
+
+
+def _compare(engine: str, found: Outputs, expected: Outputs) -> None:
+    worst = {
+        part: float(np.abs(found[part] - value).max() / (1 if part == "boxes" else np.abs(value).max()))
+        for part, value in expected.items()
+    }
+    print(f"; {engine}", *(f"{part} {value:.0e}" for part, value in worst.items()), end="", flush=True)
 
 
 if __name__ == "__main__":

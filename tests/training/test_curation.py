@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seesay.errors import InputError, SeeSayError
+from seesay.errors import InputError, MissingExtra, SeeSayError
 from seesay.training.curation import balance
 from seesay.training.curation.balance import Pass, Settings, chance, curate, keep_probability, misses
 from seesay.training.curation.matcher import Matcher, read_queries
@@ -109,7 +110,7 @@ def test_chances_are_uniform_and_of_the_row_and_seed_alone() -> None:
 
 def test_the_pairs_that_are_kept_are_those_of_the_slow_reference(tmp_path: Path, zipf: list[str]) -> None:
     """The paper's algorithm 1 (and balancing.py of its authors) with the same numbers."""
-    captions: list[str | None] = [*zipf, None, "no query at all"]
+    captions: tuple[str | None, ...] = (*zipf, None, "no query at all")
     table = write_parquet(tmp_path / "in.parquet", captions, rows_a_group=700)
     queries = tuple(dict.fromkeys(word for caption in zipf for word in caption.split()))[:90]
     matches = [
@@ -138,7 +139,7 @@ def test_the_pairs_that_are_kept_are_those_of_the_slow_reference(tmp_path: Path,
 
 def test_rare_queries_keep_all_and_frequent_ones_about_the_cap(tmp_path: Path) -> None:
     """Queries that never meet: each keeps min(count, cap) on average (Xu and others 2023, section 3.3)."""
-    captions: list[str | None] = ["common thing"] * 4000 + ["middling thing"] * 200 + ["rare thing"] * 20
+    captions = ["common thing"] * 4000 + ["middling thing"] * 200 + ["rare thing"] * 20
     table = write_parquet(tmp_path / "in.parquet", captions)
     kept = curate([table], tmp_path / "out.parquet", ("common", "middling", "rare"), cap=200).after
     assert kept[1:].tolist() == [200, 20]
@@ -316,6 +317,14 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> 
         with pytest.raises(InputError, match=message):
             curate([table], out, ("dog",))
         assert not out.with_name(f"{out.name}.work").exists()
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "ahocorasick"])
+def test_a_missing_library_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    table = write_parquet(tmp_path / "in.parquet", ["a dog"])
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtra, match=r"seesay\[data\]"):
+        curate([table], tmp_path / "out.parquet", ("dog",))
 
 
 def test_without_any_match_the_table_is_empty(tmp_path: Path) -> None:

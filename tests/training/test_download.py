@@ -154,6 +154,14 @@ def test_a_folder_with_another_lists_shards_is_refused(tmp_path: Path, player: P
         download(tmp_path / "urls.csv", out, str(player), options)
 
 
+def test_offline_nothing_is_fetched(tmp_path: Path, player: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEESAY_OFFLINE", "1")
+    (tmp_path / "urls.csv").write_text("url,caption\nhttp://a.example/a.jpg,a dog\n")
+    with pytest.raises(InputError, match="SEESAY_OFFLINE is set"):
+        download(tmp_path / "urls.csv", tmp_path / "out", str(player), Options("url", "caption"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
     program = tmp_path / "fails"
     program.write_text("#!/bin/sh\necho 'No module named cv2' >&2\nexit 3\n")

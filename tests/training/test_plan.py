@@ -9,7 +9,7 @@ from seesay.training.plan import machine
 from seesay.training.plan.accelerators import ACCELERATORS, read_fleet
 from seesay.training.plan.computation import towers
 from seesay.training.plan.estimate import plan, storage
-from seesay.training.plan.published import RUNS, PublishedRun, comparisons, fit, spread
+from seesay.training.plan.runs import RUNS, PublishedRun, comparisons, fit, spread
 
 # GFLOP of the image tower and of the text tower, as OpenCLIP publishes them (docs/model_profile.csv, counted by fvcore).
 OPEN_CLIP_GFLOPS = {

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from seesay.errors import InputError
 from seesay.images.phash import bits, waves
-from seesay.training.curation.near import groups, near_pairs, packed
+from seesay.training.curation.hash_pairs import groups, near_pairs, packed
 from seesay.training.curation.pairs import read_pairs
 from seesay.training.curation.review import Spread, caption_key, language, review
 from seesay.training.data.samples import Sample

@@ -21,6 +21,7 @@ from seesay.system.paths import printable
 if TYPE_CHECKING:
     from seesay.generation.drawing.drawing import Drawing
     from seesay.generation.drawing.subject import Subject
+    from seesay.model import Model
 
 STATE = ".unfinished"  # behind the drawing's name, while it is drawn
 SCALE = 4  # of a drawing of strokes or shapes that is written as pixels
@@ -144,38 +145,59 @@ def draw(
     files.check(output, settings.mode)
     subject = files.subject(text, negative)
     opened = open_model(model, engine="torch")
-    from seesay.generation.drawing.drawing import draw as drawn
-
-    state = output.with_name(output.name + STATE)
     began, title = time.monotonic(), text or output.stem
-    similarity: list[float] = []
-    with progress_bar(lambda: _described(similarity), quiet=as_json, first=_("Drawing")) as progress:
-
-        def watch(drawing: "Drawing") -> None:
-            similarity[:] = drawing.similarity
-            if files.preview is not None and drawing.looked_at:
-                _preview(drawing, files.preview, title)
-            if progress is not None:
-                progress(drawing.step, drawing.steps)
-
-        try:
-            drawing = drawn(opened, subject, settings, state=state, resume=resume, frames=files.gif is not None, watch=watch)
-        except KeyboardInterrupt:
-            if state.exists():
-                echo_note(_("{file} keeps what is done so far; --resume goes on with it").format(file=short(str(state))))
-            raise
+    drawing = _drawn(opened, subject, settings, output, files, title, resume=resume, quiet=as_json)
     seconds = time.monotonic() - began
     _write(drawing, output, title, files.gif)
     if as_json:
-        echo_json(_json(drawing, text, output, settings, files, opened.name, opened.space_id, seconds))
+        echo_json(_json(drawing, text, output, settings, files, opened, seconds))
     else:
         first, last = drawing.similarity[0], drawing.similarity[-1]
         click.echo(_("cosine {first:.3f} -> {last:.3f} in {seconds:.0f} s").format(first=first, last=last, seconds=seconds))
     return 0
 
 
-def _described(similarity: list[float]) -> str:
-    return _("Drawing, cosine {cosine:.3f}").format(cosine=similarity[-1])
+def _drawn(
+    model: "Model",
+    subject: "Subject",
+    settings: Settings,
+    output: Path,
+    files: Files,
+    title: str,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> "Drawing":
+    """Draws, shows how far it is, and says how to go on where it is stopped."""
+    from seesay.generation.drawing.drawing import draw as drawn
+
+    state, similarity = output.with_name(output.name + STATE), 0.0
+
+    def watch(drawing: "Drawing") -> None:
+        nonlocal similarity
+        similarity = drawing.similarity[-1]
+        if files.preview is not None:
+            _preview(drawing, files.preview, title)
+
+    def described() -> str:
+        return _("Drawing, cosine {cosine:.3f}").format(cosine=similarity)
+
+    with progress_bar(described, quiet=quiet, first=_("Drawing")) as progress:
+        try:
+            return drawn(
+                model,
+                subject,
+                settings,
+                state=state,
+                resume=resume,
+                frames=files.gif is not None,
+                watch=watch,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            if state.exists():
+                echo_note(_("{file} keeps what is done so far; --resume goes on with it").format(file=short(str(state))))
+            raise
 
 
 def _preview(drawing: "Drawing", file: str, title: str) -> None:
@@ -203,8 +225,7 @@ def _json(
     output: Path,
     settings: Settings,
     files: Files,
-    model: str,
-    space_id: str,
+    model: "Model",
     seconds: float,
 ) -> dict[str, object]:
     return {
@@ -216,8 +237,8 @@ def _json(
         "seed": settings.seed,
         "similarity": [round(cosine, 6) for cosine in drawing.similarity],
         "seconds": round(seconds, 1),
-        "model": model,
-        "space_id": space_id,
+        "model": model.name,
+        "space_id": model.space_id,
         "preview": files.preview,
         "gif": files.gif,
     }

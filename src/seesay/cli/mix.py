@@ -15,6 +15,7 @@ from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.options import json_option, library_option, model_option, open_model, record
 from seesay.cli.output import echo_json, echo_note, echo_wrote, refuse_input, short
 from seesay.errors import InputError
+from seesay.system.chinese import is_chinese
 from seesay.system.paths import is_url, printable
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def mix(
     parts = _parts(items, _weights(weights, len(items)))
     _check(parts, target)
     generator, opened = _opened(target, model)
+    if "zh" not in opened.config.languages and any(is_chinese(part.value) for part in parts if part.kind == "text"):
+        echo_note(_("this model was not made for Chinese; results may mean little"))
     steps = steps or default_steps(parts, is_weighted=weights is not None)
     mixture, lengths = _encoded(opened, parts, steps)
     document: dict[str, Any] = {"items": [part._asdict() for part in parts], "space_id": opened.space_id}

@@ -15,7 +15,7 @@ from seesay.cli.progress import working
 if TYPE_CHECKING:
     from seesay.training.plan.estimate import Plan
     from seesay.training.plan.machine import Job, Machine
-    from seesay.training.plan.published import Comparison
+    from seesay.training.plan.runs import Comparison
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9}
 STORED = ("pictures", "shards", "embeddings", "index")
@@ -238,7 +238,7 @@ def _print_machine(machine: "Machine", listed: "list[Job]") -> None:
 
 
 def _compare(as_json: bool) -> int:
-    from seesay.training.plan.published import comparisons, law, spread
+    from seesay.training.plan.runs import comparisons, law, spread
 
     found = comparisons()
     if as_json:

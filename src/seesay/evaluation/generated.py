@@ -134,11 +134,7 @@ def run_prompts(
     texts = text_features(model, [*spoken, *references], progress=progress)
     own, others = np.split(texts.vectors, [len(spoken)])
     shown = pictures.vectors[data.owner]
-    each = clip_scores(shown, own)
-    reference_score = np.full(len(own), np.nan)
-    if given := [at for at, some in enumerate(data.references) if some]:
-        ends = np.cumsum([len(data.references[at]) for at in given])[:-1]
-        reference_score[given] = reference_scores(shown[given], own[given], np.split(others, ends))
+    each, reference_score = clip_scores(shown, own), _reference_scores(data, shown, own, others)
     aesthetic = None if head is None else head.scores(pictures.vectors)
     cosine = cosines(shown, own)
     means, bounds = _prompt_means(data, cosine, each, reference_score, aesthetic)
@@ -212,6 +208,15 @@ def run_distance(
         cmmd=found,
         frechet=frechet(a, b),
     )
+
+
+def _reference_scores(data: Prompts, pictures: np.ndarray, texts: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """RefCLIPScore of each prompt (T,), NaN where it has no references; these, (R, D), are those of all prompts in order."""
+    found = np.full(len(texts), np.nan)
+    if given := [at for at, some in enumerate(data.references) if some]:
+        ends = np.cumsum([len(data.references[at]) for at in given])[:-1]
+        found[given] = reference_scores(pictures[given], texts[given], np.split(references, ends))
+    return found
 
 
 def _prompt_means(

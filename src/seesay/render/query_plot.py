@@ -47,7 +47,7 @@ def draw_query_plot(file: Path, before: np.ndarray, after: np.ndarray, cap: int)
             axes.grid(alpha=0.16, linewidth=0.8)
             axes.legend(frameon=False)
         with atomic_write(file) as draft:
-            figure.savefig(draft, format=file.suffix.lower().removeprefix("."), dpi=110)
+            figure.savefig(draft, format=file.suffix.lower().removeprefix("."), dpi=100)
 
 
 def _places(length: int) -> np.ndarray:

@@ -25,6 +25,7 @@ VARIANT_INDEX = re.compile(r"\.index\.\w+\.json")  # of a variant, such as model
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 # Keys under which trainers store weights among other values; the last is that of textual inversions.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "string_to_param")
+PARTS = {"image_proj", "ip_adapter"}  # the dicts of tensors that an IP-Adapter's .bin consists of
 PREFIXES = ("module.", "_orig_mod.")  # added by DistributedDataParallel and torch.compile
 ZIP = b"PK\x03\x04"
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
@@ -285,6 +286,8 @@ def _torch_load(file: Path, *, mmap: bool) -> tuple[dict[str, "Tensor"], tuple[s
             break
         notes += [f"{key} {value}" for key, value in saved.items() if isinstance(value, int | str | float)]
         saved = saved[inner]
+    if isinstance(saved, Mapping) and set(saved) == PARTS and all(isinstance(part, Mapping) for part in saved.values()):
+        saved = {f"{name}.{inner}": value for name, part in saved.items() for inner, value in part.items()}
     tensors = (
         {str(n): value for n, value in saved.items() if isinstance(value, torch.Tensor)} if isinstance(saved, Mapping) else {}
     )

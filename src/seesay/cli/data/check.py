@@ -108,7 +108,7 @@ def _print(found: "Review", against: str | None) -> None:
     }
     shares = ", ".join(f"{names[name]} {count / max(found.pairs, 1):.1%}" for name, count in found.languages.items())
     click.echo(
-        _("captions: {shares}; {characters} characters, {words} words").format(
+        _("captions: {shares}; {characters} characters; {words} words, without the Chinese ones").format(
             shares=shares, characters=_spread(found.characters), words=_spread(found.words)
         )
     )

@@ -24,6 +24,7 @@ from seesay.generation.drawing.subject import Subject
 from seesay.generation.drawing.svg import to_svg
 from seesay.generation.drawing.views import Views
 from seesay.models.vectors import normalize
+from seesay.system.progress import Progress
 
 if TYPE_CHECKING:
     from seesay.model import Model
@@ -35,15 +36,13 @@ LOOKS = 40  # times that a run is looked at, and its state saved
 @dataclass(frozen=True)
 class Drawing:
     """A drawing as it is after `step` of `steps` steps. similarity: its cosine with what it should show, each time that it was
-    looked at, first of all before the first step. frames: pictures of it then, (size, size, 3) uint8, where they were kept.
-    looked_at: whether it was looked at in this very step."""
+    looked at, first of all before the first step. frames: pictures of it then, (size, size, 3) uint8, where they were kept."""
 
     medium: Medium
     step: int
     steps: int
     similarity: Sequence[float]
     frames: Sequence[np.ndarray] = field(default=())
-    looked_at: bool = True
 
     @property
     def has_paths(self) -> bool:
@@ -75,44 +74,51 @@ def draw(
     resume: bool = False,
     frames: bool = False,
     watch: Callable[[Drawing], None] | None = None,
+    progress: Progress | None = None,
 ) -> Drawing:
     """Draws a subject with the help of a model that torch runs (`seesay.load(engine="torch")`).
 
     state: a file that is written now and then, from which `resume` goes on; it is removed when the drawing is finished. frames:
-    whether to keep pictures of the steps. watch: called with the drawing each time that it is looked at. Raises InputError;
-    MissingCapability for a model that has no gradients.
+    whether to keep pictures of the steps. watch: called with the drawing each time that it is looked at, first of all before
+    the first step. Raises InputError; MissingCapability for a model that has no gradients.
     """
     settings = settings or Settings()
-    eye = Eye(model)
-    aims = _aims(model, subject)
-    restore()  # torch's own number of threads, so that sums have the same order in every run
-    objective = Objective(eye, aims, Views(count=settings.views))
-    first = torch.Generator().manual_seed(settings.seed)
-    run = Run(objective, start(settings.mode, settings.strokes, SIZE, first, aims.photo), settings.steps, settings.seed)
-    known = _known(model, subject, settings, frames)
-    every = max(1, math.ceil(settings.steps / LOOKS))
+    run, known = _begun(model, subject, settings), _known(model, subject, settings, frames)
     if resume:
         if state is None:
             raise InputError("resume needs the file of a state")
         run.restore(state, known)
     else:
         run.look(keep=frames)
+    if watch is not None:
+        watch(_drawing(run))
+    every = math.ceil(settings.steps / LOOKS)
     while run.step < settings.steps:
         run.advance()
-        looked = run.step % every == 0 or run.step == settings.steps
-        if looked:
+        if run.step % every == 0 or run.step == settings.steps:
             run.look(keep=frames)
             if state is not None:
                 run.save(state, known)
-        if watch is not None:
-            watch(_drawing(run, looked_at=looked))
+            if watch is not None:
+                watch(_drawing(run))
+        if progress is not None:
+            progress(run.step, settings.steps)
     if state is not None:
         state.unlink(missing_ok=True)
-    return _drawing(run, looked_at=True)
+    return _drawing(run)
 
 
-def _drawing(run: Run, *, looked_at: bool) -> Drawing:
-    return Drawing(run.medium, run.step, run.steps, run.similarity, [frame.numpy() for frame in run.frames], looked_at)
+def _begun(model: "Model", subject: Subject, settings: Settings) -> Run:
+    """A run before its first step."""
+    eye, aims = Eye(model), _aims(model, subject)
+    restore()  # torch's own number of threads, so that sums have the same order in every run
+    first = torch.Generator().manual_seed(settings.seed)
+    medium = start(settings.mode, settings.strokes, SIZE, first, aims.photo)
+    return Run(Objective(eye, aims, Views(count=settings.views)), medium, settings.steps, settings.seed)
+
+
+def _drawing(run: Run) -> Drawing:
+    return Drawing(run.medium, run.step, run.steps, run.similarity, [frame.numpy() for frame in run.frames])
 
 
 def _known(model: "Model", subject: Subject, settings: Settings, frames: bool) -> dict[str, str]:

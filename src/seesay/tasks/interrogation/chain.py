@@ -44,14 +44,16 @@ def best_chain(
     separator: str,
     fits: Fits,
 ) -> Chain | None:
-    """The chain of at most `most` links whose text, encoded as a whole, is nearest to the target (D,); None where none fits.
+    """The chain of at most `most` links whose text, encoded as a whole, is nearest to the target (D,), among those that begin
+    with the first link that fits; None where none does.
 
-    vectors (N, D): of the links alone. Which links are worth encoding after a chain is guessed from the sum of their vectors;
-    what is accepted is decided by the encoded text alone.
+    links: the most wanted first. Beginning with any of them comes a little nearer, by phrases that are near by chance, and is
+    less often right. vectors (N, D): of the links alone. Which links are worth encoding after a chain is guessed from the sum
+    of their vectors; what is accepted is decided by the encoded text alone.
     """
     singles = [Chain((at,), link.text, vectors[at], (float(vectors[at] @ target),)) for at, link in enumerate(links)]
     singles = [single for single, short in zip(singles, fits([link.text for link in links]), strict=True) if short]
-    beam = _best(singles)
+    beam = singles[:1]
     best = beam[0] if beam else None
     while best is not None and beam and len(beam[0].positions) < most:
         tried = [(chain, at) for chain in beam for at in _promising(chain, target, links, vectors)]

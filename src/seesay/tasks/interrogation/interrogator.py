@@ -118,13 +118,9 @@ class Interrogator:
         return corrected(self.vectors @ target, self.hubs)
 
     def _fast(self, picture: np.ndarray, scores: np.ndarray, count: int) -> Prompt:
-        content = self._content
         manner = self._manner(scores)[: count // 3]
-        ranks = self._ranks(scores)
-        near = top_k(ranks, 8 * count)
-        near = near[scores[content[near]] >= self._floor(scores)]
-        pool = content[near]
-        chosen = [*pool[diverse(ranks[near], self.vectors[pool], count - len(manner))].tolist(), *manner]
+        pool, ranks = self._nearest(scores, 8 * count)
+        chosen = [*pool[diverse(ranks, self.vectors[pool], count - len(manner))].tolist(), *manner]
         while chosen and not self.fits([text := self.bank.separator.join(self.bank.texts[at] for at in chosen)])[0]:
             chosen.pop()
         if not chosen:
@@ -147,14 +143,16 @@ class Interrogator:
 
     def _shortlist(self, scores: np.ndarray) -> np.ndarray:
         """The phrases of which a chain is made: the best about the content, and of each other kind one that stands out."""
-        content = self._content
-        best = content[top_k(self._ranks(scores), SHORTLIST)]
-        best = best[scores[best] >= self._floor(scores)]
+        best, _ = self._nearest(scores, SHORTLIST)
         return np.concatenate([best, np.asarray(self._manner(scores), dtype=np.intp)])
 
-    def _ranks(self, scores: np.ndarray) -> np.ndarray:
-        """What phrases about the content are ordered by: their scores, raised where the best ones agree on their words."""
-        return supported(scores[self._content], self._words, self.encoder.logits.scale)
+    def _nearest(self, scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """At most `count` phrases about the content that are worth telling, and what they are ordered by: their scores, raised
+        where the best ones agree on their words."""
+        ranks = supported(scores[self._content], self._words, self.encoder.logits.scale)
+        worth = np.flatnonzero(scores[self._content] >= self._floor(scores))
+        near = worth[top_k(ranks[worth], count)]
+        return self._content[near], ranks[near]
 
     def _floor(self, scores: np.ndarray) -> float:
         """The least score of a phrase that is worth telling, from that of the best one about the content."""

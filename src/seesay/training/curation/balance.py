@@ -22,7 +22,7 @@ from itertools import repeat
 from math import prod
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -88,20 +88,36 @@ def curate(
         text_column(file, column)
     settings, listed = Settings(tuple(queries), column, ignore_case, seed), parts(files)
     work = Work(out, settings, files)
+    chosen = work.files(f"kept-{cap}", len(listed))
     with _passes(settings, processes if len(listed) > 1 else 1) as run:
-        before, rows = np.zeros(len(settings.queries), np.int64), np.zeros(2, np.int64)
-        for number, counted in enumerate(run(None, listed, work.files("counts", len(listed)))):
-            before[counted["numbers"]] += counted["counts"]
-            rows += counted["rows"]
-            _report(progress, "count", number, listed)
-        after = np.zeros_like(before)
-        chosen = work.files(f"kept-{cap}", len(listed))
-        for number, choice in enumerate(run(misses(before, cap), listed, chosen)):
-            after[choice["numbers"]] += choice["counts"]
-            _report(progress, "choose", number, listed)
-    kept = _write(out, listed, chosen, progress)
+        counted = _total("count", run(None, listed, work.files("counts", len(listed))), settings, listed, progress)
+        kept = _total("choose", run(misses(counted.counts, cap), listed, chosen), settings, listed, progress)
+    _write(out, listed, chosen, progress)
     work.forget()
-    return Balance(settings.queries, cap, int(rows[0]), int(rows[1]), kept, before, after)
+    return Balance(settings.queries, cap, *counted.rows, kept.rows[1], counted.counts, kept.counts)
+
+
+class _Total(NamedTuple):
+    """What a pass found in all parts. counts: of each query (Q,) int64; rows: all, and those with a query or kept."""
+
+    counts: np.ndarray
+    rows: tuple[int, int]
+
+
+def _total(
+    kind: str,
+    results: Iterator[dict[str, np.ndarray]],
+    settings: Settings,
+    listed: Sequence[Part],
+    progress: NamedProgress | None,
+) -> _Total:
+    """The sum of a pass's results."""
+    counts, rows = np.zeros(len(settings.queries), np.int64), np.zeros(2, np.int64)
+    for number, result in enumerate(results):
+        counts[result["numbers"]] += result["counts"]
+        rows += result["rows"]
+        _report(progress, kind, number, listed)
+    return _Total(counts, (int(rows[0]), int(rows[1])))
 
 
 def misses(counts: np.ndarray, cap: int) -> list[float]:
@@ -163,7 +179,7 @@ class Pass:
                 kept.append(bool(keep))
                 if keep:
                     counts.update(found)
-        return {**_counted(counts), "kept": np.packbits(kept)}
+        return {**_counted(counts), "kept": np.packbits(kept), "rows": np.array([len(kept), sum(kept)])}
 
 
 def _counted(counts: Counter[int]) -> dict[str, np.ndarray]:
@@ -232,9 +248,8 @@ def _work(misses: Sequence[float] | None, part: Part, file: Path) -> dict[str, n
     return _workers[0](misses, part, file)
 
 
-def _write(out: Path, listed: Sequence[Part], chosen: Sequence[Path], progress: NamedProgress | None) -> int:
-    """Writes the rows that were chosen. Returns their number."""
-    kept = 0
+def _write(out: Path, listed: Sequence[Part], chosen: Sequence[Path], progress: NamedProgress | None) -> None:
+    """Writes the rows that were chosen."""
     with table_writer(out) as writer:
         for number, (part, file) in enumerate(zip(listed, chosen, strict=True)):
             choice = read_arrays(file)
@@ -242,12 +257,9 @@ def _write(out: Path, listed: Sequence[Part], chosen: Sequence[Path], progress: 
                 raise OSError(f"{file} was removed while {out} was written; run the command again")
             start, mask = 0, np.unpackbits(choice["kept"]).astype(bool)
             for batch in read_part(part):
-                rows = np.flatnonzero(mask[start : start + len(batch)])
+                writer.write(batch.take(np.flatnonzero(mask[start : start + len(batch)])))
                 start += len(batch)
-                kept += len(rows)
-                writer.write(batch.take(rows))
             _report(progress, "write", number, listed)
-    return kept
 
 
 def _report(progress: NamedProgress | None, kind: str, number: int, listed: Sequence[Part]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from seesay.errors import InputError
 from seesay.system.files import file_state, write_atomically
+from seesay.system.network import offline
 from seesay.system.paths import printable
 from seesay.training.curation.tables import column_names, parts, text_column
 
@@ -97,8 +98,10 @@ def download(urls: Path, out: Path, program: str, options: Options, *, watch: Wa
     """Runs img2dataset on a list; its own messages go to `LOG` in the folder `out`.
 
     Shards that are complete stay, so that a run that was killed goes on with the others. Raises InputError where the program
-    ends with an error, or fetched into this folder another list or with other options.
+    ends with an error, or fetched into this folder another list or with other options; and where SEESAY_OFFLINE is set.
     """
+    if offline():
+        raise InputError("nothing was fetched, because SEESAY_OFFLINE is set")
     _claim(out, urls, options)
     with (out / LOG).open("ab") as log:
         process = subprocess.Popen(

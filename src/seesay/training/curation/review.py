@@ -15,10 +15,10 @@ from seesay.errors import UnreadableImage
 from seesay.images.phash import bits, faint, waves
 from seesay.images.read import read
 from seesay.library.duplicates import ENOUGH_PX, NEAR
-from seesay.system.chinese import is_ideograph
+from seesay.system.chinese import is_chinese, is_ideograph
 from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
-from seesay.training.curation.near import groups, near_pairs, packed
+from seesay.training.curation.hash_pairs import groups, near_pairs, packed
 from seesay.training.data.samples import Sample, SampleFault
 from seesay.training.data.skipped import SkippedSamples
 
@@ -156,7 +156,8 @@ class _Captions:
     """What is kept of captions: counts of each, by a digest of its letters, with the first few words of those that repeat."""
 
     def __init__(self) -> None:
-        self._lengths: list[tuple[int, int]] = []
+        self._characters: list[int] = []
+        self._words: list[int] = []  # of captions that have spaces between words
         self._languages: Counter[str] = Counter()
         self._counts: Counter[bytes] = Counter()
         self._texts: dict[bytes, str] = {}
@@ -166,7 +167,9 @@ class _Captions:
         """Counts the caption of a pair."""
         key = caption_key(pair.text)
         self._languages[language(pair.text)] += 1
-        self._lengths.append((len(pair.text), len(pair.text.split())))
+        self._characters.append(len(pair.text))
+        if not is_chinese(pair.text):
+            self._words.append(len(pair.text.split()))
         self._counts[key] += 1
         self.first.setdefault(key, pair.name)
         if self._counts[key] == 2:
@@ -179,8 +182,8 @@ class _Captions:
     def write(self, found: Review) -> None:
         """Writes what was counted into the review."""
         found.languages = {name: self._languages[name] for name in LANGUAGES if self._languages[name]}
-        found.characters = Spread.of(characters for characters, _ in self._lengths)
-        found.words = Spread.of(words for _, words in self._lengths)
+        found.characters = Spread.of(self._characters)
+        found.words = Spread.of(self._words)
         found.different_captions = len(self._counts)
         repeated = sorted(((count, self._texts[key]) for key, count in self._counts.items() if count > 1), reverse=True)
         found.repeated = [(text, count) for count, text in repeated[:EXAMPLES]]

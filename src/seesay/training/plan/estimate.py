@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from seesay.errors import InputError
 from seesay.training.plan.accelerators import Fleet
 from seesay.training.plan.computation import TRAINING_STATE_BYTES, Towers, towers
-from seesay.training.plan.published import DAY_S, law, spread
+from seesay.training.plan.runs import DAY_S, law, spread
 
 BATCH = 32_768  # CLIP's (Radford and others 2021, section 2.5)
 PICTURE_PX = 256
@@ -91,15 +91,9 @@ def plan(
     """The plan of a run.
 
     utilisation: the share of the accelerators' peak, where it is known better than from published runs
-    (`published.law`); the range of days is then that estimate alone. Raises InputError.
+    (`runs.law`); the range of days is then that estimate alone. Raises InputError.
     """
-    for name, value in (("pairs", pairs), ("epochs", epochs), ("batch", batch)):
-        if value <= 0:
-            raise InputError(f"expected {name} above 0, got {value}", parameter=name)
-    if utilisation is not None and not 0 < utilisation <= 1:
-        raise InputError(f"expected a utilisation above 0 and at most 1, got {utilisation}", parameter="utilisation")
-    if picture_px < 64:
-        raise InputError(f"expected a picture_px of at least 64, got {picture_px}", parameter="picture_px")
+    _check({"pairs": pairs, "epochs": epochs, "batch": batch}, picture_px, utilisation)
     made_of = towers(model)
     share = utilisation or law().utilisation(made_of.name)
     flops = made_of.pair_flops(checkpointing=checkpointing) * pairs * epochs
@@ -122,3 +116,13 @@ def plan(
         stored,
         stored.shards * epochs / (days * DAY_S),
     )
+
+
+def _check(positive: dict[str, float], picture_px: int, utilisation: float | None) -> None:
+    for name, value in positive.items():
+        if value <= 0:
+            raise InputError(f"expected {name} above 0, got {value}", parameter=name)
+    if utilisation is not None and not 0 < utilisation <= 1:
+        raise InputError(f"expected a utilisation above 0 and at most 1, got {utilisation}", parameter="utilisation")
+    if picture_px < 64:
+        raise InputError(f"expected a picture_px of at least 64, got {picture_px}", parameter="picture_px")

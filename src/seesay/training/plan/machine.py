@@ -2,12 +2,18 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seesay.engines.speed import machine_speed
 from seesay.models import size
+from seesay.system.cpu import available_cores
 from seesay.training.plan.computation import towers
-from seesay.training.plan.published import DAY_S
+from seesay.training.plan.runs import DAY_S
+
+if TYPE_CHECKING:
+    import torch
 
 MEASURED = "ViT-S-32-alt"  # small enough to train a step in a second on two cores, large enough to fill them
 BATCH = 8
@@ -81,16 +87,43 @@ def _job(machine: Machine, name: str, model: str, pairs: int, epochs: float, tra
 
 
 def _training() -> tuple[str, float]:
-    """The device that training takes here, and the operations a second of its steps: forward, backward and AdamW."""
+    """The device that training takes here, and the operations a second of its steps: forward, backward and AdamW.
+
+    On a CPU it is processor time on one core, times the cores, as in `engines.speed`: other programs change it little.
+    """
+    import torch
+
+    from seesay.training.device import prepare_device
+
+    threads = torch.get_num_threads()
+    device = prepare_device(None, None)
+    is_cpu = device.type == "cpu"
+    try:
+        if is_cpu:
+            torch.set_num_threads(1)
+        step = _step(device)
+        step()  # allocates
+        times = [_time_s(step, time.process_time if is_cpu else time.perf_counter) for _ in range(STEPS)]
+    finally:
+        torch.set_num_threads(threads)
+    return device.type, towers(MEASURED).pair_flops() * BATCH / min(times) * (available_cores() if is_cpu else 1)
+
+
+def _time_s(step: Callable[[], None], clock: Callable[[], float]) -> float:
+    start = clock()
+    step()
+    return clock() - start
+
+
+def _step(device: "torch.device") -> Callable[[], None]:
+    """A training step of the small model, on random inputs."""
     import torch
 
     from seesay.checkpoints.hub.catalog import architecture
     from seesay.models.clip import make_tower
     from seesay.models.initialise import initialise
-    from seesay.training.device import prepare_device
     from seesay.training.losses import info_nce
 
-    device = prepare_device(None, None)
     pair = architecture(MEASURED)
     image, text = make_tower(pair.image, pair.dim), make_tower(pair.text, pair.dim)
     for tower in (image, text):
@@ -100,18 +133,16 @@ def _training() -> tuple[str, float]:
     pixels = torch.rand(BATCH, 3, pair.image.image_px, pair.image.image_px, device=device)
     ids = torch.randint(1, pair.text.vocabulary - 2, (BATCH, pair.tokenizer_spec.context_length), device=device)
     ids[:, -1] = pair.text.end_id or 1
-    times = []
-    # Processor time on a CPU: other programs change it little.
-    clock = time.perf_counter if device.type != "cpu" else lambda: time.process_time() / torch.get_num_threads()
-    for _ in range(1 + STEPS):  # the first allocates
-        start = clock()
-        loss = info_nce(image(pixels), text(ids), torch.tensor(14.0, device=device))
+    scale = torch.tensor(14.0, device=device)
+
+    def step() -> None:
+        loss = info_nce(image(pixels), text(ids), scale)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         float(loss.detach())  # waits for the device
-        times.append(clock() - start)
-    return device.type, towers(MEASURED).pair_flops() * BATCH / min(times[1:])
+
+    return step
 
 
 def _memory_gb() -> float | None:
