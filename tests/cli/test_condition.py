@@ -180,6 +180,10 @@ def test_no_file_that_is_read_is_written_over(run: Run, sd1: Path, tmp_path: Pat
             assert result.code == 2
             assert "writes over no file that it reads" in result.err
     assert weights.read_bytes() == before
+    embedding = additions.web_safetensors(tmp_path / "style.safetensors")
+    lora = additions.kohya_lora(tmp_path / "lora.safetensors", "text_encoder", prefix="lora_te_")
+    for option, file, given in (("--embedding", embedding, embedding), ("--lora", lora, f"{lora}:0.5")):
+        assert run("condition", "a cat", "--from", sd1, option, given, "-o", file).code == 2
     assert run("condition", "a cat", "--from", sd1, "-o", tmp_path / "out.png").code == 2
 
 
@@ -198,7 +202,15 @@ def test_tokens_show_pieces_and_weights(run: Run) -> None:
 def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
     result = run("tokens", "一只猫", "--json")
     assert "reads as bytes that it hardly knows" in result.err
-    assert len(json.loads(result.out)["notes"]) == 1
+    document = json.loads(result.out)
+    assert len(document["notes"]) == 1
+    assert document["words"] == ["一只猫"]
+    assert [line.split()[3:] for line in run("tokens", "一只(猫:1.2)").out.splitlines()[1:]] == [
+        ["一只"],
+        *[[]] * 3,
+        ["×", "1.2", "猫"],
+        *[["×", "1.2"]] * 2,
+    ]
 
 
 def test_tokens_say_where_77_ends(run: Run) -> None:

@@ -436,7 +436,7 @@ def test_a_lora_of_the_denoiser_alone_is_noted(folders: dict[str, Path], tmp_pat
                 "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight": torch.zeros(2, 768),
                 "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight": torch.zeros(3072, 2),
             },
-            r"is \(3072, 768\), the layer's weight is \(16, 8\)",
+            r"is \(3072, 2\) @ \(2, 768\), the layer's weight is \(16, 8\)",
         ),
         (
             {
@@ -445,6 +445,35 @@ def test_a_lora_of_the_denoiser_alone_is_noted(folders: dict[str, Path], tmp_pat
                 "lora_te_text_model_encoder_layers_0_mlp_fc1.alpha": torch.tensor(float("nan")),
             },
             "is no number",
+        ),
+        (
+            {
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(2, 8),
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.zeros(16, 2),
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.alpha": torch.ones(3),
+            },
+            "is no number",
+        ),
+        (
+            {
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(0, 8),
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.zeros(16, 0),
+            },
+            r"is \(16, 0\) @ \(0, 8\)",
+        ),
+        (
+            {
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(8),
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.zeros(16, 1),
+            },
+            r"is \(16, 1\) @ \(8,\)",
+        ),
+        (
+            {
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.full((2, 8), float("inf")),
+                "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.ones(16, 2),
+            },
+            "are not finite numbers",
         ),
     ],
 )

@@ -49,8 +49,21 @@ FAMILIES = {
     metavar="K",
     help="Layers to skip, as diffusers counts; how web interfaces count is printed. Default: none.",
 )
-@click.option("--embedding", "embeddings", multiple=True, metavar="FILE", type=click.Path(), help="A textual inversion.")
-@click.option("--lora", "loras", multiple=True, metavar="FILE[:SCALE]", help="A LoRA for the text encoder. Default scale: 1.")
+@click.option(
+    "--embedding",
+    "embeddings",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="A textual inversion, named in TEXT as it is in its file, else as the file is; may be repeated.",
+)
+@click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    metavar="FILE[:SCALE]",
+    help="A LoRA for the text encoder; may be repeated. Default scale: 1.",
+)
 @click.option(
     "--rule",
     type=click.Choice(["towards-empty", "restore-mean", "none"]),

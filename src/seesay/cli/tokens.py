@@ -46,6 +46,7 @@ def _document(found: "Tokenization") -> dict[str, Any]:
         "context": found.context,
         "room": found.room,
         "count": len(found.tokens),
+        "words": list(found.words),
         "lost": found.lost,
         "notes": list(found.notes),
         "chunks": [
@@ -75,15 +76,19 @@ def _print(found: "Tokenization") -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    # Words whose pieces are bytes, which are no letters: their text stands beside the first piece.
+    bytes_of = {token.word: found.words[token.word] for token in found.tokens if not token.piece.isascii()}
     for number, chunk in enumerate(found.chunks, start=1):
         title = _("chunk {number}: {count} of {room} tokens").format(number=number, count=len(chunk.tokens), room=found.room)
         click.echo(click.style(title, bold=True))
         table = Table(box=None, pad_edge=False, show_header=False)
-        for column in ("right", "right", "left", "right"):
+        for column in ("right", "right", "left", "right", "left"):
             table.add_column(justify=column)
         for position, token in enumerate(chunk.tokens, start=1):
             weight = "" if token.weight == 1 else f"× {token.weight:.4g}"
-            table.add_row(str(position), str(token.id), Text(token.piece), Text(weight, style="bold"))
+            table.add_row(
+                str(position), str(token.id), Text(token.piece), Text(weight, style="bold"), Text(bytes_of.pop(token.word, ""))
+            )
         console.print(table)
     if len(found.tokens) > found.room:
         click.echo(

@@ -65,12 +65,15 @@ class Lora:
                 f"{self.path} changes {foreign[0]}, which the generator does not have (it has {', '.join(towers)}): the LoRA "
                 "was made for another kind of generator"
             )
-        changes = [
-            (linear := self._linear(towers[encoder], name), self._delta(encoder, name, parts, linear))
+        fitting = [
+            (self._linear(towers[encoder], name), self._checked(encoder, name, parts, towers[encoder]))
             for encoder, layers in self.layers.items()
             for name, parts in layers.items()
         ]
-        for linear, delta in changes:
+        for linear, (up, down, factor) in fitting:  # one by one: together they may be as large as the encoders
+            delta = self._read(up) @ self._read(down) * factor
+            if not bool(delta.isfinite().all()):
+                raise CheckpointError(f"{self.path}: {up} and {down} are not finite numbers; fetch it again")
             linear.weight.data += delta
 
     def _linear(self, tower: "nn.Module", name: str) -> "nn.Linear":
@@ -83,24 +86,28 @@ class Lora:
             )
         return linear  # type: ignore[return-value]
 
-    def _delta(self, encoder: str, name: str, parts: Mapping[str, str], linear: "nn.Linear") -> "Tensor":
+    def _checked(self, encoder: str, name: str, parts: Mapping[str, str], tower: "nn.Module") -> tuple[str, str, float]:
+        """The names of up and down, and the factor of their product, after checking their shapes in the header."""
         if "up" not in parts or "down" not in parts:
             raise CheckpointError(
                 f"{self.path}: of the layer {name} it has {' and '.join(sorted(parts))} only; expected up and down"
             )
-        up, down = (self.weights.read(parts[kind]).float().flatten(1) for kind in ("up", "down"))
-        shape = tuple(linear.weight.shape)
-        if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != shape:
+        up, down = (_flat(self.weights.names[parts[kind]].shape) for kind in ("up", "down"))
+        shape = tuple(self._linear(tower, name).weight.shape)
+        if len(up) != 2 or len(down) != 2 or up[1] != down[0] or not down[0] or (up[0], down[1]) != shape:
             raise CheckpointError(
-                f"{self.path}: its change of the layer {name} is {(up.shape[0], down.shape[1])}, the layer's weight is "
-                f"{shape}: the LoRA was made for another text encoder"
+                f"{self.path}: its change of the layer {name} is {up} @ {down}, the layer's weight is {shape}: the LoRA was "
+                "made for another text encoder"
             )
-        return up @ down * (self.scale * self._factor(encoder, name, parts, rank=down.shape[0]))
+        return parts["up"], parts["down"], self.scale * self._factor(encoder, name, parts, rank=down[0])
+
+    def _read(self, name: str) -> "Tensor":
+        return self.weights.read(name).float().flatten(1)
 
     def _factor(self, encoder: str, name: str, parts: Mapping[str, str], rank: int) -> float:
         alpha, root = self._stated(encoder, name)
         if "alpha" in parts:
-            alpha = float(self.weights.read(parts["alpha"]))
+            alpha = float(self.weights.read(parts["alpha"])) if _size(self.weights, parts["alpha"]) == 1 else math.nan
         factor = (rank if alpha is None else alpha) / (math.sqrt(rank) if root else rank)
         if not math.isfinite(factor):
             raise CheckpointError(f"{self.path}: the alpha of the layer {name} is no number")
@@ -115,6 +122,15 @@ class Lora:
                 alpha = value
         root = self.settings.get(f"{encoder}.use_rslora") is True
         return (float(alpha) if isinstance(alpha, int | float) else None), root
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a matrix: convolutions of one pixel have two sides more."""
+    return (shape[0], math.prod(shape[1:])) if len(shape) > 2 else shape
+
+
+def _size(weights: Weights, name: str) -> int:
+    return math.prod(weights.names[name].shape)
 
 
 def read_lora(path: str | Path, scale: float = 1.0) -> Lora:

@@ -1,6 +1,7 @@
 """`Tokenization`: how a prompt is cut into tokens and chunks, without encoding it; needs no weights."""
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokenization:
-    """A prompt's chunks. context: the positions of a text encoder; room: those between beginning and end of a text. lost: the
-    words that a pipeline drops which takes one context only. notes: why a generator may not draw what the prompt says."""
+    """A prompt's chunks. context: the positions of a text encoder; room: those between beginning and end of a text. words:
+    the text of each word, by its number in `Token.word`. lost: what a pipeline drops that takes one context only. notes: why a
+    generator may not draw what the prompt says."""
 
     prompt: Prompt
     chunks: tuple[Chunk, ...]
     context: int
     room: int
+    words: tuple[str, ...]
     lost: str
     notes: tuple[str, ...]
 
@@ -45,10 +48,11 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
 
         tokenizer = tokenizer_of(text_encoders(source)[0])
     found = chunks(prompt, tokenizer)
-    tokens = [token.id for chunk in found for token in chunk.tokens]
-    lost = tokenizer.decode(tokens[tokenizer.room :])
+    tokens = [token for chunk in found for token in chunk.tokens]
+    words = tuple(tokenizer.decode([token.id for token in word]) for _, word in groupby(tokens, key=lambda token: token.word))
+    lost = tokenizer.decode([token.id for token in tokens[tokenizer.room :]])
     notes = tuple(language_notes(tokenizer, prompt.text))
-    return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, lost, notes)
+    return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, words, lost, notes)
 
 
 def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:
