@@ -320,19 +320,21 @@ def children(pid: int) -> list[int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_command_leaves_no_process_behind(tmp_path: Path, zipf: list[str]) -> None:
     """Workers wait for work for ever, if nobody ends them; and the next run is as if nothing had happened."""
-    table = write_parquet(tmp_path / "in.parquet", zipf * 40, rows_a_group=20_000)
+    table = write_parquet(tmp_path / "in.parquet", zipf * 40, rows_a_group=10_000)
     (tmp_path / "q.txt").write_text("\n".join(dict.fromkeys(word for caption in zipf for word in caption.split())))
     command = [sys.executable, "-m", "seesay", "data", "curate", str(table), str(tmp_path / "out.parquet")]
     command += ["--queries", str(tmp_path / "q.txt"), "--cap", "50", "--processes", "2"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(workers := children(process.pid)) < 2 and process.poll() is None:
+    while not list(tmp_path.glob("out.parquet.work/counts-*")):  # until the workers work
         assert time.monotonic() < deadline
+    workers = children(process.pid)
     process.kill()
     process.wait()
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "a worker waits for its dead parent"
         time.sleep(0.05)
+    assert len(workers) >= 2
     assert not (tmp_path / "out.parquet").exists()
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     curate([table], tmp_path / "whole.parquet", read_queries(tmp_path / "q.txt"), cap=50)
