@@ -40,6 +40,8 @@ COMMANDS = (
     "embed",
     "forget",
     "train",
+    "finetune",
+    "probe",
     "eval",
     "models",
     "doctor",
