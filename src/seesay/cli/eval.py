@@ -298,8 +298,7 @@ def _measure(
     runs: list[R] = []
     for name in dict.fromkeys(output.models) or (None,):
         model = open_model(name)
-        with _progress(quiet=output.as_json) as progress:
-        with named_progress(quiet=shared.as_json) as progress:
+        with named_progress(quiet=output.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
             echo_note(f"{runs[-1].model.name}: {translate(note)}")

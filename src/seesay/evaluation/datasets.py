@@ -101,8 +101,7 @@ def read_labels(
     Raises InputError.
     """
     notes: list[str] = []
-    rows = in_split(read_table(table, ["image", column]), split, table, notes)
-    rows = _in_split(picture_rows(table, [column]), split, table, notes)
+    rows = in_split(picture_rows(table, [column]), split, table, notes)
     labels: dict[str, str] = {}
     for row in rows:
         name, label = str(row["image"]), _label(row[column])
