@@ -44,6 +44,7 @@ SCRIPTS = (
     "data_loading",
     "contrastive_loss",
     "train_step",
+    "finetune",
     "serve_load",
 )
 TITLES = {
@@ -72,6 +73,7 @@ TITLES = {
     "data_loading": "Loading for training",
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
+    "finetune": "Fine-tuning, and what it forgets",
     "serve_load": "A server under load",
 }
 
