@@ -50,6 +50,7 @@ SCRIPTS = (
     "curation",
     "contrastive_loss",
     "train_step",
+    "finetune",
     "serve_load",
 )
 TITLES = {
@@ -84,6 +85,7 @@ TITLES = {
     "curation": "Captions balanced over queries",
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
+    "finetune": "Fine-tuning, and what it forgets",
     "serve_load": "A server under load",
 }
 

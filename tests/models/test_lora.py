@@ -12,7 +12,7 @@ from torch import nn
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import InputError
 from seesay.models.clip import Clip
-from seesay.models.layers.lora import LoraConfig, add_lora, changes_in, is_lora, merged, target_names
+from seesay.models.layers.lora import LoraConfig, add_lora, bypassed, changes_in, is_lora, merged, target_names
 from tests.parity.test_checkpoints import open_fixture, unit
 
 TOWERS = {
@@ -170,3 +170,19 @@ def test_a_change_of_another_shape_is_refused() -> None:
         merged({"0.weight": torch.zeros(4, 5)}, changes)
     with pytest.raises(InputError, match="0: expected a layer of the model"):
         merged({}, changes)
+
+
+def test_layers_that_a_tower_bypasses_are_found() -> None:
+    class Bypass(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.value = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.value(nn.functional.linear(x, self.query.weight))  # type: ignore[no-any-return]
+
+    tower = Bypass()
+    names = add_lora(tower, LoraConfig(rank=1))
+    assert names == ["query", "value"]
+    assert bypassed(tower, names, torch.zeros(2, 4)) == ["query"]
+    assert not tower.value._forward_hooks

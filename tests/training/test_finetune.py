@@ -126,6 +126,14 @@ def test_the_recipe_of_each_method(table: Path, base: Path) -> None:
     assert full.optimizer.layer_decay < 1
 
 
+def test_a_model_with_a_sigmoid_keeps_it(table: Path) -> None:
+    tables = prepare_tables(settings(table))
+    recipe = recipe_of(settings(table), tables, Start(attention=True, text_attention=True, cached=None, sigmoid=True))
+    assert (recipe.loss.kind, recipe.loss.candidates) == ("sigmoid", "batch")
+    with pytest.raises(InputError, match="expected the kind infonce with the candidates 'classes', got sigmoid"):
+        recipe_of(settings(table, loss="classes"), tables, Start(True, True, None, sigmoid=True))
+
+
 def test_of_the_bundled_model_the_last_blocks_learn(table: Path) -> None:
     start = Start.of("bundled")
     assert start == Start(attention=False, text_attention=True, cached=6)

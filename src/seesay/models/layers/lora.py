@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Annotated
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -136,6 +137,20 @@ def add_lora(tower: nn.Module, config: LoraConfig, among: Collection[str] | None
         adapted = LoraLinear(layer, config) if isinstance(layer, nn.Linear) else LoraPointwise(layer, config)  # type: ignore[arg-type]
         tower.get_submodule(parent).register_module(last, adapted.train(layer.training))
     return list(names)
+
+
+def bypassed(tower: nn.Module, names: Collection[str], inputs: Tensor) -> list[str]:
+    """The layers of these names that a pass over `inputs` does not call: a tower that takes their weights itself, as some of
+    timm's do, would ignore their changes."""
+    called: set[str] = set()
+    handles = [tower.get_submodule(name).register_forward_hook(lambda *_, name=name: called.add(name)) for name in names]
+    try:
+        with torch.no_grad():
+            tower(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [name for name in names if name not in called]
 
 
 def is_lora(name: str) -> bool:

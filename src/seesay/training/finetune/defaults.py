@@ -38,30 +38,34 @@ LAYER_DECAY = 0.75
 @dataclass(frozen=True)
 class Start:
     """What the defaults depend on. attention: of the image tower. cached: how many last groups of it run on stored features,
-    where that is more than the projection."""
+    where that is more than the projection. sigmoid: how the model was trained, and makes probabilities."""
 
     attention: bool
     text_attention: bool
     cached: int | None
+    sigmoid: bool = False
 
     @classmethod
     def of(cls, model: str) -> "Start":
         """Opens no weights. Raises InputError, ModelError."""
         path, entry = locate(model)
-        clip: Clip = open_checkpoint(path, Overrides(entry=entry) if entry else None).check_towers()
+        checkpoint = open_checkpoint(path, Overrides(entry=entry) if entry else None)
+        clip: Clip = checkpoint.check_towers()
         cached = clip.image.cached_groups
         has = (bool(target_names(tower, "attention")) for tower in (clip.image, clip.text))
-        return cls(next(has), next(has), cached if cached is not None and cached > 1 else None)
+        own = cached if cached is not None and cached > 1 else None
+        return cls(next(has), next(has), own, checkpoint.config().score == "sigmoid")
 
 
 def recipe_of(settings: FineTuning, tables: Tables, start: Start) -> Recipe:
     """The recipe of a fine-tuning that trains. Raises InputError.
 
     The text tower learns from captions only: class names alone would teach it to forget. Of an image tower whose first layers
-    run once for each picture (the bundled model's), only the last ones learn.
+    run once for each picture (the bundled model's), only the last ones learn. A model with a sigmoid keeps it, and learns by
+    contrast, whose pairs the sigmoid is of.
     """
     captions = tables.kind == "captions"
-    candidates = "batch" if captions or settings.loss == "contrast" else "classes"
+    in_batch = captions or settings.loss == "contrast" or (settings.loss is None and start.sigmoid)
     steps = max(1, round((settings.epochs or EPOCHS) * tables.train_pictures / settings.batch))
     epoch = max(1, round(tables.train_pictures / settings.batch))
     rate = settings.learning_rate or RATES[settings.method, start.attention]
@@ -77,7 +81,11 @@ def recipe_of(settings: FineTuning, tables: Tables, start: Start) -> Recipe:
             clip_norm=1.0,
             layer_decay=1.0 if settings.method == "lora" else LAYER_DECAY,
         ),
-        loss=Loss(candidates=candidates, learn_temperature=False),  # type: ignore[arg-type]
+        loss=Loss(
+            kind="sigmoid" if start.sigmoid else "infonce",
+            candidates="batch" if in_batch else "classes",
+            learn_temperature=False,
+        ),
         steps=steps,
         seed=settings.seed,
         threads=settings.threads,

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
-from seesay.models.layers.lora import add_lora, target_names
+from seesay.models.layers.lora import add_lora, bypassed, target_names
 from seesay.training.recipe import ModelRecipe
 
 
@@ -18,9 +19,16 @@ def add_changes(clip: Clip, recipe: ModelRecipe) -> None:
         groups = tower.groups()
         unlocked = groups if config.unlocked_groups is None else groups[len(groups) - config.unlocked_groups :]
         try:
-            add_lora(tower, config.lora, _names(tower, unlocked))
+            names = add_lora(tower, config.lora, _names(tower, unlocked))
         except InputError as error:
             raise InputError(f"model.{side}.lora: {error}{_advice(clip, side)}") from None
+        if side == "image":  # towers of texts are all ours, and call their layers
+            px = clip.image.config.image_px
+            if unused := bypassed(tower, names, torch.zeros(1, 3, px, px)):
+                raise InputError(
+                    f"model.image.lora: expected layers that the tower calls, got {', '.join(unused[:3])}, whose weights it "
+                    "takes itself; leave them out of targets"
+                )
 
 
 def scales(recipe: ModelRecipe) -> dict[str, float]:
