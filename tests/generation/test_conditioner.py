@@ -20,6 +20,8 @@ from seesay.generation.conditioner import MOST_CHUNKS, Conditioner
 from seesay.generation.lora import read_lora
 from seesay.generation.textual_inversion import read_inversion
 from seesay.generation.weighting import Rule
+from seesay.tokenizers import vocabulary
+from seesay.tokenizers.to_files import transformers_files
 from tests import generator_files
 from tests.generation import additions
 from tests.generation.tiny import LAYERS, generator, state, vocabulary_size
@@ -235,6 +237,20 @@ def test_stable_diffusion_2_is_the_same_from_a_single_file_and_a_folder(tmp_path
         assert a.web_clip_skip == b.web_clip_skip == (3 if skip else 2)
     with pytest.raises(InputError, match="expected 0 to 1"):
         file("a cat", clip_skip=2)
+
+
+@pytest.mark.parametrize("text", ["“a cat”, it's", "a &amp; b", "naïve ＡＢＣ", "A\u200bB\n c", "<|endoftext|> cat"])
+def test_a_single_file_cuts_texts_as_the_files_of_its_tokenizer_do(tmp_path: Path, text: str) -> None:
+    """As transformers, and so diffusers, does with a folder: no repairs of texts, no HTML entities."""
+    file, folder = tiny_sd2(tmp_path)
+    for name, content in transformers_files(vocabulary("clip"), 77).items():
+        if name != "tokenizer.json":
+            (folder / "tokenizer").mkdir(exist_ok=True)
+            is_text = isinstance(content, str)
+            (folder / "tokenizer" / name).write_text(content if is_text else json.dumps(content), encoding="utf-8")
+    single, whole = (Conditioner(each)(text).positive.chunks for each in (file, folder))
+    assert [token.id for token in single[0].tokens] == [token.id for token in whole[0].tokens]
+    assert single[0].tokens
 
 
 def test_a_clip_checkpoint_gives_its_last_state_and_its_embedding() -> None:
