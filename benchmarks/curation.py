@@ -96,11 +96,9 @@ def result(balanced: dict[int, Measured], queries: Measured, megabytes: float) -
 
 def write_captions(file: Path, captions: int) -> None:
     """A Parquet file of captions of random words, each with a URL."""
-    random = np.random.default_rng(captions)
-    letters = random.integers(97, 123, (WORDS, 9), dtype=np.uint8)
-    words = np.array(
-        [row[:length].tobytes().decode() for row, length in zip(letters, random.integers(3, 10, WORDS), strict=True)]
-    )
+    fixed, random = np.random.default_rng(0), np.random.default_rng(captions)  # every file is of the same words
+    letters, lengths = fixed.integers(97, 123, (WORDS, 9), dtype=np.uint8), fixed.integers(3, 10, WORDS)
+    words = np.array([row[:length].tobytes().decode() for row, length in zip(letters, lengths, strict=True)])
     chances = np.cumsum(1 / np.arange(1, WORDS + 1) ** ZIPF)
     schema = pa.schema({"url": pa.string(), "text": pa.string()})
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -44,7 +44,10 @@ def test_clipscore_of_a_folder_with_its_table(run: Run, chosen: Path) -> None:
     assert "refclipscore" not in scores
     prefixed = json.loads(run("eval", "clipscore", "--data", chosen, "--prefix", "A photo depicts ", "--json").out)
     assert prefixed["clipscore"] != scores["clipscore"]
-    shown = run("eval", "clipscore", "--data", chosen).out
+    page, text = chosen.parent / "page.html", chosen.parent / "scores.md"
+    shown = run("eval", "clipscore", "--data", chosen, "--report", page, "--markdown", text).out
+    assert "The lowest (bundled)" in page.read_text(encoding="utf-8")
+    assert "| a dog | sunflower-1.jpg |" in text.read_text(encoding="utf-8")
     assert "3 pictures, 3 prompts" in shown
     assert "CLIPScore (2.5 cos)" in shown
     assert shown.index("a dog") < shown.index("a pizza"), "the lowest first"

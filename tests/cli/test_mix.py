@@ -16,6 +16,7 @@ from seesay.generation.interpolation import slerp
 from seesay.model import Model
 from tests.cli.conftest import Run
 from tests.conftest import Paint
+from tests.picture_server import Server, png, sends
 
 
 @pytest.fixture
@@ -77,6 +78,17 @@ def test_vectors_are_written_without_a_library(
     missing = run("mix", red, blue)
     assert (missing.code, missing.out) == (2, "")
     assert "there is no library" in missing.err
+
+
+def test_a_picture_may_be_a_url(run: Run, colours: Path, server: Server, tmp_path: Path) -> None:
+    url, gone = server.url("/red.png", sends(png())), server.url("/gone.png", sends(status=404))
+    strip = tmp_path / "strip.webp"
+    document = json.loads(run("mix", url, colours / "blue" / "blue.png", "--steps", 3, "-o", strip, "--json").out)
+    assert document["items"][0] == {"kind": "picture", "value": url, "weight": 1}
+    assert "red" in document["steps"][0]["results"][0]["path"]
+    assert strip.is_file()
+    missing = run("mix", gone, "blue")
+    assert (missing.code, "404" in missing.err) == (1, True)
 
 
 def test_what_cannot_be_mixed(run: Run, colours: Path, tmp_path: Path) -> None:

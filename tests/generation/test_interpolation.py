@@ -49,7 +49,7 @@ def test_a_way_goes_through_every_vector() -> None:
     stations = rows(3)
     path = way(stations, 5)
     np.testing.assert_array_equal(path[[0, 2, 4]], stations)
-    np.testing.assert_allclose(path[1], slerp(*stations[:2], 0.5), atol=1e-6)
+    np.testing.assert_allclose(path[1], slerp(stations[0], stations[1], 0.5), atol=1e-6)
 
 
 def test_scales_space_a_way_and_do_not_move_it_aside() -> None:

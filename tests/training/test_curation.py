@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -308,6 +310,35 @@ def test_a_process_that_is_killed_is_said(tmp_path: Path, zipf: list[str], monke
     monkeypatch.setattr(ProcessPoolExecutor, "map", broken)
     with pytest.raises(SeeSayError, match="a process was ended from outside"):
         curate([table], tmp_path / "out.parquet", ("w1",), processes=2)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_killed_command_leaves_no_process_behind(tmp_path: Path, zipf: list[str]) -> None:
+    """Workers wait for work for ever, if nobody ends them; and the next run is as if nothing had happened."""
+    table = write_parquet(tmp_path / "in.parquet", zipf * 40, rows_a_group=10_000)
+    (tmp_path / "q.txt").write_text("\n".join(dict.fromkeys(word for caption in zipf for word in caption.split())))
+    command = [sys.executable, "-m", "seesay", "data", "curate", str(table), str(tmp_path / "out.parquet")]
+    command += ["--queries", str(tmp_path / "q.txt"), "--cap", "50", "--processes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out.parquet.work/counts-*")):  # until the workers work
+        assert time.monotonic() < deadline
+    workers = children(process.pid)
+    process.kill()
+    process.wait()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a worker waits for its dead parent"
+        time.sleep(0.05)
+    assert len(workers) >= 2
+    assert not (tmp_path / "out.parquet").exists()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    curate([table], tmp_path / "whole.parquet", read_queries(tmp_path / "q.txt"), cap=50)
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 def test_an_output_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> None:

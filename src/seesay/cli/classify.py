@@ -33,6 +33,7 @@ from seesay.tasks.clips import each_clip
 from seesay.tasks.zero_shot import Classifier, none_of_these
 
 if TYPE_CHECKING:
+    from seesay.evaluation.head import Head
     from seesay.model import Model
 
 FEW = 20  # pictures; fewer get no bar
@@ -101,6 +102,8 @@ def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool
     from seesay.library.search.background import read_or_encode_phrases
 
     opened = open_model(model)
+    if rule.head is not None:
+        return _predict_by_head(model, opened, rule.head, paths, rule, quiet=quiet)
     if rule.ready in WEAK and opened.name == "bundled":
         echo_note(
             _("the bundled model does hardly better than a guess with {ready}; a larger model may").format(ready=rule.ready)
@@ -123,11 +126,27 @@ def _predict(model: str | None, paths: Sequence[str], rule: Rule, *, quiet: bool
     return Predictions(model, opened.space_id, opened.logits.score, results, failed, calibrated)
 
 
+def _predict_by_head(
+    model: str | None, opened: "Model", head: "Head", paths: Sequence[str], rule: Rule, *, quiet: bool
+) -> Predictions:
+    """Raises InputError for a head of another model."""
+    head.check_space(opened.space_id, opened.name)
+    vectors, failed = _vectors(opened, paths, rule.frames, quiet=quiet)
+    images = np.stack(list(vectors.values())) if vectors else np.empty((0, opened.dim), dtype=np.float32)
+    results = _decided(list(vectors), head.probabilities(images), None, rule)
+    return Predictions(model, opened.space_id, "softmax", results, failed)
+
+
 def _single(
     classifier: Classifier, paths: list[str], images: np.ndarray, rest: np.ndarray | None, rule: Rule
 ) -> list[Prediction]:
+    return _decided(paths, classifier.probabilities(images, rest), rest, rule)
+
+
+def _decided(paths: list[str], table: np.ndarray, rest: np.ndarray | None, rule: Rule) -> list[Prediction]:
+    """Probabilities (N, labels), with `rest` a further column of "none of these" -> the best label of each picture."""
     results = []
-    for path, row in zip(paths, classifier.probabilities(images, rest).tolist(), strict=True):
+    for path, row in zip(paths, table.tolist(), strict=True):
         best = max(range(len(row)), key=row.__getitem__)
         fits = best < len(rule.labels) and row[best] >= rule.least
         none = row.pop() if rest is not None else None

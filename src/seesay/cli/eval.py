@@ -1,10 +1,7 @@
 """`seesay eval`: measures one model, or several side by side, on a table of pictures with captions or labels."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +13,10 @@ from seesay.cli.language import translate
 from seesay.cli.options import json_option, load_options, open_model, record
 from seesay.cli.output import echo_failures, echo_json, echo_note, echo_skipped
 from seesay.errors import InputError
+from seesay.cli.output import echo_failures, echo_json, echo_note
+from seesay.cli.progress import named_progress
 from seesay.system.paths import printable
-from seesay.system.progress import NamedProgress, progress_lines
+from seesay.system.progress import NamedProgress
 
 if TYPE_CHECKING:
     from seesay.evaluation.generated import DistanceRun, EditRun, PromptRun
@@ -299,7 +298,7 @@ def _measure(
     runs: list[R] = []
     for name in dict.fromkeys(output.models) or (None,):
         model = open_model(name)
-        with _progress(quiet=output.as_json) as progress:
+        with named_progress(quiet=output.as_json) as progress:
             runs.append(run(name or model.name, model, progress))
         for note in runs[-1].notes:
             echo_note(f"{runs[-1].model.name}: {translate(note)}")
@@ -362,27 +361,3 @@ def _print(report: "Report") -> None:
             console.print(
                 _("... and {shown} more; --json, --markdown and --report have all").format(shown=len(table.rows) - table.shown)
             )
-
-
-@contextmanager
-def _progress(quiet: bool) -> "Iterator[NamedProgress | None]":
-    """A bar on stderr for each kind of work, for people; in a log a line now and then; nothing for scripts."""
-    if quiet:
-        yield None
-        return
-    if not sys.stderr.isatty():
-        lines = cache(progress_lines)
-        yield lambda what, done, total: lines(what)(done, total)
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bars
-
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show

@@ -44,6 +44,8 @@ COMMANDS = (
     "embed",
     "forget",
     "train",
+    "finetune",
+    "probe",
     "eval",
     "data",
     "plan",

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from gettext import gettext as _
+from typing import Any
 
-from seesay.system.progress import Progress, progress_lines, waiting_lines
+from seesay.system.progress import NamedProgress, Progress, progress_lines, waiting_lines
 
 
 @contextmanager
@@ -53,5 +55,29 @@ def progress_bar(what: str | Callable[[], str], *, quiet: bool, first: str | Non
             speed = bars.tasks[0].speed
             description = what if isinstance(what, str) else what()
             bars.update(task, description=description, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
+
+        yield show
+
+
+@contextmanager
+def named_progress(*, quiet: bool) -> Iterator[NamedProgress | None]:
+    """A bar on stderr for each kind of work, for people; in a log a line now and then; nothing for scripts."""
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        lines = cache(progress_lines)
+        yield lambda what, done, total: lines(what)(done, total)
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
 
         yield show

@@ -1,6 +1,8 @@
 """`Rule`: how `seesay classify` judges pictures, and the options that say so."""
 
 from dataclasses import dataclass
+from gettext import gettext as _
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +14,7 @@ from seesay.tasks.labels import Label
 from seesay.tasks.zero_shot import NAMES, Names
 
 if TYPE_CHECKING:
+    from seesay.evaluation.head import Head
     from seesay.tasks.prompts import Templates
 
 MULTI_LEAST = 0.5
@@ -20,7 +23,7 @@ WEAK = ("quality", "画质", "style", "风格")  # ready sets with which the bun
 
 @dataclass(frozen=True)
 class Rule:
-    """How pictures are judged: the labels, their prompts, and when a label fits."""
+    """How pictures are judged: the labels, their prompts, and when a label fits; or by a head, whose labels these are."""
 
     labels: tuple[Label, ...]
     templates: "Templates"
@@ -31,6 +34,7 @@ class Rule:
     calibrate: str | None
     frames: int
     ready: str | None
+    head: "Head | None" = None
 
     @property
     def shown(self) -> list[str]:
@@ -49,11 +53,26 @@ def _rule(
     least: float | None,
     calibrate: str | None,
     frames: int,
+    head: str | None,
 ) -> Rule:
+    if head is not None:
+        given: dict[str, object] = {"--labels": labels, "--set": ready, "--template": texts, "--templates": templates}
+        given |= {"--names": names, "--none": none, "--multi": multi, "--calibrate": calibrate}
+        if others := [option for option, value in given.items() if value]:
+            raise click.UsageError(_("--head has labels of its own; leave out {options}").format(options=", ".join(others)))
+        return _by_head(head, least or 0.0, frames)
     made = labels_of(labels, ready)
     sure = (MULTI_LEAST if multi else 0.0) if least is None else least
     combined = names or ("mean" if ready is None else "max")
     return Rule(made, templates_of(texts, templates, ready), combined, none, multi, sure, calibrate, frames, ready)
+
+
+def _by_head(file: str, least: float, frames: int) -> Rule:
+    from seesay.evaluation.head import read_head
+
+    head = read_head(Path(file))
+    labels = tuple(Label(name, (name,)) for name in head.names)
+    return Rule(labels, None, "mean", False, False, least, None, frames, None, head)
 
 
 rule_options = record(
@@ -67,6 +86,12 @@ rule_options = record(
         ),
         click.option(
             "--set", "ready", metavar="NAME", help="Ready labels: quality, kind, scene, style (画质, 类型, 场景, 风格)."
+        ),
+        click.option(
+            "--head",
+            metavar="FILE",
+            type=click.Path(),
+            help="Instead of labels: a classifier of seesay probe, trained on your own pictures.",
         ),
         click.option(
             "--template", "texts", multiple=True, metavar="TEXT", help="Prompt with {} for the label; may be repeated."

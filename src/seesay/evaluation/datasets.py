@@ -9,7 +9,7 @@ import numpy as np
 from seesay.errors import InputError
 from seesay.evaluation.class_names import classes_of_file, classes_of_labels, listed
 from seesay.system.paths import printable
-from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, read_table
+from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, picture_rows
 
 DEFAULT_LANGUAGE = "en"
 
@@ -62,7 +62,7 @@ def read_captions(
     Without `language`, English is used where there is any, else the table's first language; a note then lists the others, each
     behind `option`, which is how the caller can be given a language. Raises InputError.
     """
-    rows = read_table(table, ["image"])
+    rows = picture_rows(table)
     column = next((name for name in TEXT_COLUMNS if name in rows[0]), None)
     if column is None:
         raise InputError(f"{printable(table)}: expected a column text or caption, got {', '.join(map(str, rows[0]))}")
@@ -101,7 +101,7 @@ def read_labels(
     Raises InputError.
     """
     notes: list[str] = []
-    rows = in_split(read_table(table, ["image", column]), split, table, notes)
+    rows = in_split(picture_rows(table, [column]), split, table, notes)
     labels: dict[str, str] = {}
     for row in rows:
         name, label = str(row["image"]), _label(row[column])
@@ -133,7 +133,7 @@ def read_either(
     names: Path | None = None,
 ) -> CaptionsAndLabels:
     """Reads the captions and the labels of a table. Raises InputError if it has neither."""
-    columns = read_table(table, ["image"])[0].keys()
+    columns = picture_rows(table)[0].keys()
     captions = labels = None
     if columns & set(TEXT_COLUMNS):
         captions = read_captions(table, images, language=language, split=split)

@@ -51,7 +51,38 @@ def linear_probe(
         raise InputError(f"expected shots from 1, got {shots}")
     generator = np.random.default_rng(seed)
     chosen = np.arange(len(train)) if shots is None else _shots(train_labels, shots, generator)
-    vectors, labels = train[chosen], train_labels[chosen]
+    fit = fit_probe(train[chosen], train_labels[chosen], len(names), generator=generator, progress=progress)
+    score = score_classification(fit.scores(test), test_labels, names)
+    return LinearProbe(score, fit.c, fit.sweep, chosen)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted probe: weight (C, D) and bias (C,) float64, whose softmax is the probability of each class. A class without
+    training pictures has a bias of -inf. c, sweep: as of `LinearProbe`."""
+
+    weight: np.ndarray
+    bias: np.ndarray
+    c: float
+    sweep: dict[float, float]
+
+    def scores(self, vectors: np.ndarray) -> np.ndarray:
+        """Vectors (N, D) -> (N, C), the logits of the classes."""
+        return np.asarray(vectors.astype(np.float64) @ self.weight.T + self.bias)
+
+
+def fit_probe(
+    vectors: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    *,
+    generator: np.random.Generator,
+    progress: NamedProgress | None = None,
+) -> Fit:
+    """Fits a probe on vectors (N, D) with labels (N,) of 0..classes-1. generator: draws the validation part.
+
+    Raises InputError, MissingExtra.
+    """
     if len(np.unique(labels)) < 2:
         raise InputError(f"expected training pictures of at least two classes, got {len(np.unique(labels))}")
     held_out = _validation(labels, generator)
@@ -62,15 +93,15 @@ def linear_probe(
         if c not in accuracies:
             if progress:
                 progress("fits", len(accuracies), steps)
-            scores = _fit(vectors[~held_out], labels[~held_out], vectors[held_out], len(names), c)
+            scores = Fit(*_fit(vectors[~held_out], labels[~held_out], classes, c), c, {}).scores(vectors[held_out])
             accuracies[c] = float(np.mean(scores.argmax(axis=1) == labels[held_out]))
         return accuracies[c]
 
     c = _best(accuracy) if held_out.any() else FIXED_C
-    scores = _fit(vectors, labels, test, len(names), c)
+    weight, bias = _fit(vectors, labels, classes, c)
     if progress:
         progress("fits", steps, steps)
-    return LinearProbe(score_classification(scores, test_labels, names), c, dict(sorted(accuracies.items())), chosen)
+    return Fit(weight, bias, c, dict(sorted(accuracies.items())))
 
 
 def require() -> None:
@@ -97,8 +128,8 @@ def _best(accuracy: Callable[[float], float]) -> float:
     return best
 
 
-def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int, c: float) -> np.ndarray:
-    """Scores (M, classes) of `test`; -inf for classes without training pictures."""
+def _fit(train: np.ndarray, labels: np.ndarray, classes: int, c: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weight (classes, D) and bias (classes,); a bias of -inf for classes without training pictures."""
     require()
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -109,12 +140,12 @@ def _fit(train: np.ndarray, labels: np.ndarray, test: np.ndarray, classes: int, 
         # Weak regularisation may not converge in 1000 iterations, as in the original; its accuracy is compared nevertheless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = LogisticRegression(C=c, max_iter=ITERATIONS, solver="lbfgs").fit(train.astype(np.float64), labels)
-        decisions = model.decision_function(test.astype(np.float64))
-    if decisions.ndim == 1:  # two classes: the score of the second
-        decisions = np.stack([-decisions, decisions], axis=1)
-    scores = np.full((len(test), classes), -np.inf)
-    scores[:, model.classes_] = decisions
-    return scores
+    weights, biases = model.coef_, model.intercept_
+    if len(weights) == 1:  # two classes: the logit of the second against the first
+        weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+    weight, bias = np.zeros((classes, train.shape[1])), np.full(classes, -np.inf)
+    weight[model.classes_], bias[model.classes_] = weights, biases
+    return weight, bias
 
 
 def _shots(labels: np.ndarray, shots: int, generator: np.random.Generator) -> np.ndarray:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from seesay.errors import InputError, MissingExtra, UnreadableText
 from seesay.system.paths import is_url, printable
 
 Row = dict[str, Any]  # column -> value; a string in TSV and CSV
+IMAGE_COLUMNS = ("image", "path", "file")  # names of the column that holds a row's picture, in order of preference
 TEXT_COLUMNS = ("text", "caption", "texts")  # names of the column that holds a row's text, in order of preference
 
 
@@ -28,10 +29,23 @@ def read_table(file: Path, columns: Collection[str] = ()) -> list[Row]:
         raise InputError(f"{printable(file)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not rows:
         raise InputError(f"{printable(file)} has no rows")
+    _require(file, rows, columns)
+    return rows
+
+
+def _require(file: Path, rows: Sequence[Row], columns: Collection[str]) -> None:
     for number, row in enumerate(rows, 1):
         if missing := [name for name in columns if row.get(name) is None]:
             got = ", ".join(str(name) for name in row)
             raise InputError(f"{printable(file)}, row {number}: expected a column {missing[0]}, got {got or 'none'}")
+
+
+def picture_rows(file: Path, columns: Collection[str] = ()) -> list[Row]:
+    """`read_table` of rows that have a picture each, as `image`; a table may also call it by another of `IMAGE_COLUMNS`."""
+    rows = read_table(file)
+    if "image" not in rows[0] and (other := next((name for name in IMAGE_COLUMNS if name in rows[0]), None)):
+        rows = [{"image" if name == other else name: value for name, value in row.items()} for row in rows]
+    _require(file, rows, ["image", *columns])
     return rows
 
 

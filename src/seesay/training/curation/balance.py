@@ -10,8 +10,10 @@ row, so that shards may be curated anywhere, and a larger cap keeps what a small
 
 import hashlib
 import json
+import os
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from math import prod
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -241,7 +243,16 @@ _workers: list[Pass] = []  # in a worker process, the one that it works with
 
 def _begin(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one is told, and ends it
+    threading.Thread(target=_follow, daemon=True).start()
     _workers.append(Pass(settings))
+
+
+def _follow() -> None:
+    """Ends a worker whose starter was killed; it would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(misses: Sequence[float] | None, part: Part, file: Path) -> dict[str, np.ndarray]:
