@@ -12,9 +12,8 @@ from seesay.cli.commands import Commands
 from seesay.cli.language import translate
 from seesay.cli.options import json_option, load_options, open_model, record
 from seesay.cli.output import echo_failures, echo_json, echo_note, echo_skipped
-from seesay.errors import InputError
-from seesay.cli.output import echo_failures, echo_json, echo_note
 from seesay.cli.progress import named_progress
+from seesay.errors import InputError
 from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress
 
