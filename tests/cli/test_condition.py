@@ -1,6 +1,7 @@
 """`seesay condition` and `seesay tokens`: what is written and printed, and what is refused without a traceback."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,14 @@ def test_tokens_of_a_generator_are_cut_by_its_own_tokenizer(run: Run, sd1: Path)
     assert [token["piece"] for token in document["chunks"][0]] == ["a</w>", "su", "n", "n", "y</w>", "cat</w>"]
     assert (result.err, document["from"]) == ("", str(sd1))
     assert run("tokens", "(a").code == 2
+
+
+def test_only_condition_needs_torch(run: Run, sd1: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert run("tokens", "a cat", "--from", sd1).code == 0
+    refused = run("condition", "a cat", "--from", sd1, "-o", out)
+    assert refused.code == 2
+    assert "pip install 'seesay[torch]'" in refused.err
 
 
 def test_commands_speak_chinese(run: Run, sd1: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

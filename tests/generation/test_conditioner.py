@@ -20,6 +20,8 @@ from seesay.generation.conditioner import MOST_CHUNKS, Conditioner
 from seesay.generation.lora import read_lora
 from seesay.generation.textual_inversion import read_inversion
 from seesay.generation.weighting import Rule
+from seesay.tokenizers import vocabulary
+from seesay.tokenizers.to_files import transformers_files
 from tests import generator_files
 from tests.generation import additions
 from tests.generation.tiny import LAYERS, generator, state, vocabulary_size
@@ -237,6 +239,20 @@ def test_stable_diffusion_2_is_the_same_from_a_single_file_and_a_folder(tmp_path
         file("a cat", clip_skip=2)
 
 
+@pytest.mark.parametrize("text", ["“a cat”, it's", "a &amp; b", "naïve ＡＢＣ", "A\u200bB\n c", "<|endoftext|> cat"])
+def test_a_single_file_cuts_texts_as_the_files_of_its_tokenizer_do(tmp_path: Path, text: str) -> None:
+    """As transformers, and so diffusers, does with a folder: no repairs of texts, no HTML entities."""
+    file, folder = tiny_sd2(tmp_path)
+    for name, content in transformers_files(vocabulary("clip"), 77).items():
+        if name != "tokenizer.json":
+            (folder / "tokenizer").mkdir(exist_ok=True)
+            is_text = isinstance(content, str)
+            (folder / "tokenizer" / name).write_text(content if is_text else json.dumps(content), encoding="utf-8")
+    single, whole = (Conditioner(each)(text).positive.chunks for each in (file, folder))
+    assert [token.id for token in single[0].tokens] == [token.id for token in whole[0].tokens]
+    assert single[0].tokens
+
+
 def test_a_clip_checkpoint_gives_its_last_state_and_its_embedding() -> None:
     found = seesay.condition("a dog on grass", Path(seesay.__file__).parent / "bundled")
     model = seesay.load(engine="torch")
@@ -279,7 +295,7 @@ def test_taiyi_reads_chinese_and_skips_no_layer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["altdiffusion", "altdiffusion_pre"])
-def test_altdiffusion_masks_padding_and_says_where_it_is(tmp_path: Path, kind: str) -> None:
+def test_altdiffusion_does_not_see_padding(tmp_path: Path, kind: str) -> None:
     """Its fixture with a vocabulary of its 90 ids: <s>, <pad>, </s>, <unk>, and words."""
     folder = shutil.copytree(Path(__file__).parents[1] / "parity" / "data" / "generators" / kind, tmp_path / kind)
     (folder / "model_index.json").write_text(
@@ -299,9 +315,16 @@ def test_altdiffusion_masks_padding_and_says_where_it_is(tmp_path: Path, kind: s
     found = Conditioner(folder)("一只戴墨镜的猫", "猫")
     assert found.family == "altdiffusion"
     assert found.notes == ()
-    assert found.tensors["prompt_embeds"].shape == (1, 77, 24)
-    assert found.tensors["prompt_attention_mask"][0].tolist() == [1] * 9 + [0] * 68
-    assert found.tensors["negative_prompt_attention_mask"].sum() == 3
+    assert {name: tuple(tensor.shape) for name, tensor in found.tensors.items()} == {
+        "prompt_embeds": (1, 77, 24),
+        "negative_prompt_embeds": (1, 77, 24),
+    }
+    encoder = Conditioner(folder).encoders[0]
+    assert encoder.masks_padding
+    ids = torch.from_numpy(encoder.tokenizer.framed([4, 5, 6, 7, 8, 9, 10]))[None, :9]
+    with torch.no_grad():
+        alone = encoder.file.last_state(encoder.tower, encoder.tower.hidden_states(ids))
+    torch.testing.assert_close(found.tensors["prompt_embeds"][:, :9], alone, atol=1e-5, rtol=0)
 
 
 # Textual inversions and LoRA

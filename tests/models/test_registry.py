@@ -142,6 +142,7 @@ def test_a_family_is_a_folder_with_the_same_files(kind: str) -> None:
 
 # Rules that make a family's configuration from another format's, and a fake model.
 MAKERS = (
+    "checkpoints.diffusion.",  # text encoders of image generators, which have layouts of their own
     "checkpoints.formats.",
     "checkpoints.graphs.prepare",
     "checkpoints.resolve",

@@ -170,7 +170,7 @@ class Conditioner:
 
     def _mask(self, cut: list[tuple[Chunk, ...]], length: int) -> "Tensor | None":
         encoder, found = self.encoders[0], cut[0]
-        if not encoder.masks_padding:
+        if self.family is not None or not encoder.masks_padding:  # no pipeline of these families takes a mask
             return None
         return encoder.mask([*found, *[Chunk()] * (length - len(found))])[None]
 

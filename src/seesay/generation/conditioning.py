@@ -47,10 +47,10 @@ class Conditioning:
 
     prompt_embeds, negative_prompt_embeds (1, chunks * context, D) float32, of equal shape; pooled_prompt_embeds,
     negative_pooled_prompt_embeds (1, P) float32 where the generator has them; prompt_attention_mask and
-    negative_prompt_attention_mask (1, chunks * context) int64 where its text encoder masks padding. prompt_embeds is None for
-    FLUX, which takes those of a T5 encoder. family: of the generator, None for a CLIP model by itself. web_clip_skip: the CLIP
-    skip as web interfaces count it. fingerprint: SHA-256 of each text encoder's weights before LoRA. notes: what was done
-    otherwise than may be expected.
+    negative_prompt_attention_mask (1, chunks * context) int64 of a CLIP model by itself that masks padding. prompt_embeds is
+    None for FLUX, which takes those of a T5 encoder. family: of the generator, None for a CLIP model by itself. web_clip_skip:
+    the CLIP skip as web interfaces count it. fingerprint: SHA-256 of each text encoder's weights before LoRA. notes: why the
+    generator may not draw what the prompt says.
     """
 
     prompt_embeds: "Tensor | None"

@@ -1,6 +1,7 @@
 """`Tokenization`: how a prompt is cut into tokens and chunks, without encoding it; needs no weights."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from seesay.generation.chunks import Chunk, Token, chunks
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.system.chinese import is_ideograph
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+from seesay.tokenizers.spec import TokenizerSpec
+from seesay.tokenizers.to_files import transformers_files
 
 if TYPE_CHECKING:
     from seesay.checkpoints.diffusion import TextEncoderFile
@@ -42,7 +45,7 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
     """
     prompt = parse(text) if weights else literal(text)
     if source is None:
-        tokenizer = Tokenizer(vocabulary("clip"), replace(SPECS["clip"], padding="context"))
+        tokenizer = clip_tokenizer(vocabulary("clip"), SPECS["clip"])
     else:
         from seesay.checkpoints.diffusion import text_encoders
 
@@ -68,11 +71,27 @@ def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:
     return notes
 
 
+def clip_tokenizer(packaged: bytes, spec: TokenizerSpec) -> Tokenizer:
+    """CLIP's packaged vocabulary as transformers reads it, so that a single file and a folder cut every text alike.
+
+    OpenAI's own code also repairs texts, and resolves HTML entities.
+    """
+    return Tokenizer(_as_transformers(packaged), replace(spec, cleaning="none", padding="context"))
+
+
+@cache
+def _as_transformers(packaged: bytes) -> bytes:
+    content: str = transformers_files(packaged, SPECS["clip"].context_length)["tokenizer.json"]
+    return content.encode()
+
+
 def tokenizer_of(file: "TextEncoderFile") -> Tokenizer:
     """The tokenizer of a text encoder, which always fills up the context: a checkpoint's own, as far as it has one."""
     spec = file.checkpoint.description.tokenizer_spec
     content = file.checkpoint.tokenizer() if file.family is None and spec is not None else None
     if spec is None or content is None:
-        return file.tokenizer()
+        return (
+            file.tokenizer() if file.vocabulary_folder is not None else clip_tokenizer(file.vocabulary(), file.tokenizer_spec)
+        )
     length = min(spec.context_length, file.config.max_tokens or spec.context_length)
     return Tokenizer(content, replace(spec, context_length=length, padding="context"))
