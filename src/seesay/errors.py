@@ -30,7 +30,8 @@ SeeSayError
     └── PictureNotFound     its library holds no picture with this id
         └── PictureUnavailable  the picture is known, but its file is missing or unreadable now
 
-Warnings: SkippedInput (inputs left out with on_error="skip") and TruncatedText (texts cut to the model's context).
+Warnings: SkippedInput (inputs left out with on_error="skip"), TruncatedText (texts cut to the model's context) and DamagedImage
+(a file is damaged, and what could be read of it counts).
 
 A message says what was expected, what came, and what to do next. It is for people; programs use the class and its fields.
 """
@@ -175,6 +176,10 @@ class SkippedInput(UserWarning):
 
 class TruncatedText(UserWarning):
     """Some texts are longer than the model's context and were truncated."""
+
+
+class DamagedImage(UserWarning):
+    """A picture's file is truncated or damaged; it was read as far as it goes."""
 
 
 class ServerError(SeeSayError):
