@@ -14,6 +14,7 @@ from seesay.checkpoints.hub.allowance import DOWNLOAD_GB
 from seesay.checkpoints.hub.locate import known_as, locate
 from seesay.engines import Engine, OnnxEngine
 from seesay.errors import InputError, MissingCapability, ModelError, SkippedInput, TruncatedText, UnreadableImage
+from seesay.images.inputs import each_input
 from seesay.images.spec import ImageSpec
 from seesay.models.config import ModelConfig, is_model_folder, read_config
 from seesay.models.fields import Modality
@@ -187,7 +188,6 @@ class Model:
 
         Decoding runs ahead in threads while the tower computes; memory stays bounded however many items there are.
         """
-        from seesay.images.read import each_input
         from seesay.system.prefetch import prefetch  # a text query needs no thread pool, which takes 8 ms to import
 
         batch: list[np.ndarray | UnreadableImage] = []
@@ -223,17 +223,17 @@ class Model:
 
     def preprocess(self, items: "ImageInput | Iterable[ImageInput]") -> np.ndarray:
         """Images -> pixels (N, 3, H, W) float32, the input of the image tower."""
-        from seesay.images.read import each_input
-
         pixels = [self._pixels(item, index) for index, item in enumerate(each_input(items))]
         size = self.image_spec.size_px
         return np.stack(pixels) if pixels else np.empty((0, 3, size, size), dtype=np.float32)
 
     def _pixels(self, item: "ImageInput", index: int) -> np.ndarray:
         from seesay.images.preprocess import load_pixels
+        from seesay.images.read import warn_damaged
 
         name = None if isinstance(item, str | os.PathLike) else f"picture {index + 1}"
-        pixels: np.ndarray = load_pixels(item, self.image_spec, decode=self.decode, name=name)[0]
+        pixels, picture = load_pixels(item, self.image_spec, decode=self.decode, name=name)
+        warn_damaged(picture, item, name)
         return pixels
 
     def _try_pixels(self, numbered: "tuple[int, ImageInput]") -> np.ndarray | UnreadableImage:
@@ -294,15 +294,19 @@ class Model:
         return tokens.ids
 
     def _warn_truncated(self, rows: Iterable[int], texts: list[str]) -> None:
-        rows = sorted(rows)
-        if rows:
-            length = self.tokenizer.spec.context_length
+        if not (rows := sorted(rows)):
+            return
+        length, begin = self.tokenizer.spec.context_length, texts[rows[0]][:40]
+        if len(texts) == 1:
             warnings.warn(
-                f"{len(rows)} of {len(texts)} texts are longer than {length} tokens and lost their end; "
-                f"the first begins {texts[rows[0]][:40]!r}",
-                TruncatedText,
-                stacklevel=3,
+                f"the text that begins {begin!r} is longer than {length} tokens and lost its end", TruncatedText, stacklevel=3
             )
+            return
+        warnings.warn(
+            f"{len(rows)} of {len(texts)} texts are longer than {length} tokens and lost their end; the first begins {begin!r}",
+            TruncatedText,
+            stacklevel=3,
+        )
 
     # Both
 
@@ -348,8 +352,6 @@ class Model:
             if side.shape[-1] != self.dim or side.ndim not in (1, 2):
                 raise InputError(f"expected vectors (N, {self.dim}), got an array {side.shape}")
             return normalized(np.atleast_2d(side))
-        from seesay.images.read import each_input
-
         items = list(each_input(side))
         images = [i for i, item in enumerate(items) if not _is_text(item)]
         texts = [i for i, item in enumerate(items) if _is_text(item)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seesay.errors import TruncatedText
+from seesay.errors import DamagedImage, TruncatedText
 from seesay.library.search.background import read_or_encode_phrases
 from seesay.model import Model
 from seesay.tasks.label_sets import PLAIN, label_set
@@ -277,3 +277,23 @@ def test_a_rule_of_tag_takes_names_as_classify_does(run: Run, tmp_path: Path) ->
     assert {os.path.basename(each["path"]) for each in tagged["ship"]} >= {"sailing-ship.jpg", "sailing-boat.jpg"}
     both = run("tag", "--label", "ship,helicopter", "--dry-run", *library)
     assert "ship,helicopter is one tag; for several, give --label for each" in both.err
+
+
+def test_sorting_again_with_other_labels_removes_the_links_of_before(run: Run, tmp_path: Path) -> None:
+    pizza, into = PHOTOS / "food" / "pizza-1.jpg", tmp_path / "sorted"
+    run("classify", pizza, "--labels", "pizza,dog", "--sort-into", into)
+    planned = run("classify", pizza, "--labels", "food,dog", "--sort-into", into, "--dry-run").out
+    assert "to be removed: 1 link of an earlier run" in planned
+    assert (into / "pizza" / "pizza-1.jpg").is_symlink()
+    done = json.loads(run("classify", pizza, "--labels", "food,dog", "--sort-into", into, "--json").out)["sorted"]
+    assert done["removed"] == [str(into / "pizza" / "pizza-1.jpg")]
+    assert sorted(path.name for path in into.iterdir()) == ["food"]
+
+
+def test_a_truncated_picture_is_noted(run: Run, tmp_path: Path) -> None:
+    whole = (PHOTOS / "food" / "pizza-1.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) * 4 // 5])
+    with pytest.warns(DamagedImage, match="cut.jpg: cut short"):
+        assert run("classify", tmp_path / "cut.jpg", "--labels", "pizza,dog").code == 0
+    with pytest.warns(DamagedImage, match="cut.jpg: "):
+        assert run("explain", tmp_path / "cut.jpg", "pizza", "--json").code == 0

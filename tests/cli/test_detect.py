@@ -1,6 +1,7 @@
 """detect: boxes as text, JSON, COCO and on the picture; what cannot be used is said."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def square(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake: Model) -> Path
     image.paste((255, 0, 0), (8, 8, 40, 40))
     image.save(tmp_path / "square.png")
     return tmp_path / "square.png"
+
+
+def test_a_folder_is_all_pictures_in_it(run: Run, square: Path, tmp_path: Path) -> None:
+    (tmp_path / "album" / "deep").mkdir(parents=True)
+    for name in ("album/a.png", "album/deep/b.png"):
+        shutil.copy(square, tmp_path / name)
+    found = json.loads(run("detect", tmp_path / "album", "--labels", "red", "--json").out)["results"]
+    assert [Path(each["path"]).name for each in found] == ["a.png", "b.png"]
+    assert run("detect", tmp_path / "album", "--labels", "red", "-o", tmp_path / "x.png").code == 2
 
 
 def test_detect_prints_boxes(run: Run, square: Path, tmp_path: Path) -> None:
@@ -91,7 +101,8 @@ def test_detect_takes_boxes_of_the_upright_picture(run: Run, square: Path, tmp_p
 
 def test_detect_with_what_cannot_be_used(run: Run, square: Path, tmp_path: Path) -> None:
     assert "--labels is empty" in run("detect", square, "--labels", " ,，").err
-    many = run("detect", square, square, "--labels", "red", "-o", tmp_path / "o.png")
+    other = Path(shutil.copy(square, tmp_path / "other.png"))
+    many = run("detect", square, other, "--labels", "red", "-o", tmp_path / "o.png")
     assert (many.code, "-o draws one picture, got 2" in many.err) == (2, True)
     gif = run("detect", square, "--labels", "red", "-o", tmp_path / "o.gif")
     assert (gif.code, gif.out, "ends in .png" in gif.err) == (2, "", True)

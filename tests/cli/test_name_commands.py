@@ -71,6 +71,31 @@ def test_names_are_listed_and_forgotten(run: Run, gallery: Path) -> None:
     assert "no names yet" in empty.err
 
 
+def test_names_alone_lists(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEESAY_LIBRARY", str(tmp_path / "library"))
+    assert "no names yet" in run("names").err
+    run("learn", "Spot", ANIMALS / "dalmatian-1.jpg")
+    assert run("names").out == "      1  Spot\n"
+
+
+def test_a_picture_that_was_taught_by_mistake_is_forgotten(run: Run, gallery: Path, tmp_path: Path) -> None:
+    wrong, copy = ANIMALS / "panda.jpg", tmp_path / "copy.jpg"
+    copy.write_bytes(wrong.read_bytes())
+    run("learn", "spot", wrong, "--gallery", gallery)
+    told = run("names", "forget", "SPOT", "--picture", copy, "--gallery", gallery)  # known by its bytes
+    assert (told.code, told.out) == (0, "Spot: 1 picture forgotten, 1 left\n")
+    again = run("names", "forget", "Spot", "--picture", wrong, "--gallery", gallery)
+    assert (again.code, "'Spot' was not learned from" in again.err) == (2, True)
+    run("learn", "Spot", copy, "--box", "0,0,50,50", "--gallery", gallery)
+    copy.unlink()
+    told = run("names", "forget", "Spot", "--picture", copy, "--gallery", gallery, "--json")  # by where it was
+    assert json.loads(told.out)["forgotten"] == [{"name": "Spot", "pictures": 1, "left": 1}]
+    told = run("names", "forget", "Spot", "--picture", ANIMALS / "dalmatian-1.jpg", "--gallery", gallery)
+    assert told.out == "Spot: forgotten, with 1 picture\n"
+    assert run("names", "list", "--gallery", gallery).out == "      1  pizza\n"
+    assert run("names", "forget", "a", "b", "--picture", copy, "--gallery", gallery).code == 2
+
+
 def test_a_bad_picture_fails_alone(run: Run, gallery: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     learned = run("learn", "Tom", tmp_path / "broken.jpg", ANIMALS / "tabby-cat.jpg", "--gallery", gallery)
@@ -119,7 +144,7 @@ def test_a_box_teaches_a_part_of_a_picture(run: Run, gallery: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("learn", "Spot"), "Missing argument 'IMAGE...'"),
+        (("learn", "Spot"), "Missing argument 'IMAGE|FOLDER...'"),
         (("learn", " ", "a.jpg"), "a name is a word or a few"),
         (("identify",), "Give pictures, or --library"),
         (("identify", "a.jpg", "--dry-run"), "--dry-run is for --library"),

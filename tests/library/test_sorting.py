@@ -1,12 +1,13 @@
 """Sorting into folders: links or copies, nothing moved, nothing written over."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from seesay.errors import InputError
-from seesay.library.sorting import UNKNOWN, Way, folder_name, make_folder, place, placements
+from seesay.library.sorting import UNKNOWN, Way, folder_name, make_folder, place, placements, remove_links, stale_links
 from tests.conftest import Paint, is_root
 
 
@@ -108,3 +109,22 @@ def test_labels_that_a_disk_would_take_for_one_get_folders_of_their_own(tmp_path
     planned = placements(zip(files, [*labels, None], strict=True), labels, str(tmp_path / "out"))
     assert [each.folder for each in planned] == ["Dog", "dog-2", "unknown", "unknown-2"]
     assert [each.label for each in planned] == [*labels, None]
+
+
+def test_links_of_an_earlier_run_to_another_place_are_stale_and_nothing_else(tmp_path: Path, paint: Paint) -> None:
+    red, blue, other = (paint(f"{name}.png", "red") for name in ("red", "blue", "other"))
+    into = tmp_path / "sorted"
+    for each in placements([(str(red), "warm"), (str(blue), "warm"), (str(other), "warm")], ["warm"], str(into)):
+        place(each, "link")
+    (into / "warm" / "mine.txt").write_text("a file of the user's")
+    (into / "cold").mkdir()
+    shutil.copy2(red, into / "cold" / "copy.png")
+    planned = placements([(str(red), "warm"), (str(blue), "cold")], ["warm", "cold"], str(into))
+    stale = stale_links(planned, str(into))
+    assert stale == [str(into / "warm" / "blue.png")]  # other.png was not sorted this time
+    remove_links(stale)
+    assert sorted(path.name for path in (into / "warm").iterdir()) == ["mine.txt", "other.png", "red.png"]
+    remove_links([str(into / "warm" / name) for name in ("other.png", "red.png")])
+    assert (into / "warm" / "mine.txt").exists()
+    assert all(path.exists() for path in (red, blue, other))
+    assert stale_links(planned, str(tmp_path / "none")) == []

@@ -3,7 +3,7 @@
     PYTHONPATH=src python -m tests.parity.finder_sizes [NAME ...]
 
 runs in an environment that has transformers (requirements-parity.txt) and prints the largest differences of boxes, and of
-logits relative to the largest, for a picture and three texts. One model at a time: 3 GB of memory, 2 GB of disk in a temporary folder.
+logits relative to the largest, for a picture and three texts. One model at a time, in 3 GB of memory and 2 GB of disk.
 """
 
 import sys

@@ -5,16 +5,7 @@ import pytest
 
 from seesay.errors import InputError
 from seesay.models.vectors import normalize
-from seesay.tasks.few_shot import (
-    ENOUGH_NAMES,
-    WORDS,
-    Calibration,
-    Gallery,
-    calibration,
-    from_examples,
-    identify,
-    tip_adapter,
-)
+from seesay.tasks.few_shot import ENOUGH_NAMES, WORDS, Calibration, Gallery, calibration, from_examples, identify, tip_adapter
 
 DIM = 24
 
@@ -154,3 +145,11 @@ def test_a_gallery_without_a_picture_of_each_name_is_refused(
 def test_a_share_that_is_none_is_refused(wanted: float) -> None:
     with pytest.raises(InputError, match="false_accepts: expected a share"):
         Calibration(np.zeros(3, dtype=np.float32)).threshold(wanted)
+
+
+def test_names_that_are_as_near_are_said() -> None:
+    vectors = np.eye(3, dtype=np.float32)
+    gallery = from_examples(["a", "b", "c"], vectors[[0, 0, 1]])
+    (both, one) = identify(gallery, vectors[:2], Calibration(np.zeros(20, dtype=np.float32)))
+    assert (both.name, both.tied) == ("a", ("a", "b"))
+    assert (one.name, one.tied) == ("c", ())

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -80,9 +81,11 @@ def caption(
         echo_json({"output": str(Path(output).absolute()), **counts, "failed": failures_json(failed)})
     else:
         click.echo(
-            _("wrote {rows} captions to {file}; {present} were there").format(
-                rows=written, file=short(output), present=len(done)
-            )
+            ngettext(
+                "wrote {rows} caption to {file}; {present} were there",
+                "wrote {rows} captions to {file}; {present} were there",
+                written,
+            ).format(rows=written, file=short(output), present=len(done))
         )
     echo_failures(failed)
     return 1 if failed else 0

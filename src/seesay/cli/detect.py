@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from gettext import gettext as _
 from pathlib import Path
@@ -13,7 +13,18 @@ import click
 from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.labels import required_labels
 from seesay.cli.options import json_option, model_option, open_model, record
-from seesay.cli.output import bar, echo_failures, echo_json, echo_note, echo_wrote, failures_json, refuse_input, short
+from seesay.cli.output import (
+    bar,
+    echo_failures,
+    echo_json,
+    echo_note,
+    echo_skipped,
+    echo_wrote,
+    failures_json,
+    refuse_input,
+    short,
+)
+from seesay.cli.pictures import Pictures, read_whole
 from seesay.cli.progress import progress_bar
 from seesay.errors import MissingCapability, UnreadableImage
 from seesay.library.indexing.report import Failure
@@ -66,7 +77,7 @@ class Search:
 
 
 @click.command()
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...", type=click.Path())
 @click.option("--labels", metavar="A,B,...", help="What to look for, separated by commas.")
 @click.option(
     "--like",
@@ -106,19 +117,22 @@ def detect(
     model: str | None,
     as_json: bool,
 ) -> int:
-    """Say where in each picture (file or URL) the things are that labels name, as boxes in pixels.
+    """Say where in each picture (file, URL or folder of them) the things are that labels name, as boxes in pixels.
 
     A model of pictures and texts classifies parts of the picture: it finds what is large and plain, and its boxes are rough. A
     detector (OWL-ViT, OWLv2) finds boxes that fit.
     """
     names = _names(labels, like)
-    if overlay is not None and len(images) > 1:
-        raise click.UsageError(_("-o draws one picture, got {count}; run the command for each").format(count=len(images)))
-    inputs = images if like is None else (*images, like)
+    pictures = Pictures.given(images)
+    paths = pictures.paths
+    if overlay is not None and len(paths) > 1:
+        raise click.UsageError(_("-o draws one picture, got {count}; run the command for each").format(count=len(paths)))
+    inputs = paths if like is None else [*paths, like]
     check_drawing(overlay, *inputs)
     refuse_input(coco, *inputs)
     search = _search(_opened(model), names, like)
-    found, failed = _detect(images, search.look, wanted.of(search.selection))
+    found, failed = _detect(paths, search.look, wanted.of(search.selection))
+    failed += pictures.failed
     if as_json:
         echo_json({"labels": names, "results": [_json(each, names) for each in found], "failed": failures_json(failed)})
     else:
@@ -126,6 +140,7 @@ def detect(
             _print(each, names)
         if search.rough and any(len(each.boxes) for each in found):
             echo_note(_("these boxes are rough: the model was never shown where things end (docs/tasks.md)"))
+    echo_skipped(pictures.skipped)
     echo_failures(failed)
     if coco is not None:
         _write_coco(Path(coco), found, names)
@@ -152,7 +167,6 @@ def _names(labels: str | None, like: str | None) -> list[str]:
 
 def _search(detector: "Detector", labels: list[str], like: str | None) -> Search:
     """What is done with each picture. Raises MissingCapability where the detector takes no example, UnreadableImage."""
-    from seesay.images.read import read
     from seesay.models.detector import ExampleDetector
 
     if like is None:
@@ -162,27 +176,26 @@ def _search(detector: "Detector", labels: list[str], like: str | None) -> Search
         raise MissingCapability(
             _("this model looks for words; --like needs one that was trained for boxes, such as hf:google/owlvit-base-patch32")
         )
-    example = read(like).image
+    example = read_whole(like)
     return Search(lambda picture: detector.detect_like(picture, example), detector.example_selection)
 
 
 def _detect(
-    images: tuple[str, ...], look: "Callable[[Image.Image], Detections]", selection: "Selection"
+    paths: Sequence[str], look: "Callable[[Image.Image], Detections]", selection: "Selection"
 ) -> tuple[list[Found], list[Failure]]:
-    from seesay.images.read import read
     from seesay.tasks.detection import select
 
     found, failed = [], []
-    with progress_bar(_("Looking for things"), quiet=len(images) < FEW) as progress:
-        for done, path in enumerate(images, start=1):
+    with progress_bar(_("Looking for things"), quiet=len(paths) < FEW) as progress:
+        for done, path in enumerate(paths, start=1):
             try:
-                picture = read(path).image
+                picture = read_whole(path)
                 boxes = select(look(picture), selection)
-                found.append(Found(path, picture.size, boxes, picture if len(images) == 1 else None))
+                found.append(Found(path, picture.size, boxes, picture if len(paths) == 1 else None))
             except UnreadableImage as fault:
                 failed.append(Failure(path, fault.reason))
             if progress is not None:
-                progress(done, len(images))
+                progress(done, len(paths))
     return found, failed
 
 

@@ -8,6 +8,7 @@ import click
 from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.options import json_option, model_option, open_model
 from seesay.cli.output import echo_json, echo_note, short
+from seesay.cli.pictures import read_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 @json_option
 def explain(image: str, text: str, overlay: str | None, way: "Way", model: str | None, as_json: bool) -> int:
     """Show for which parts of one picture (file or URL) a text fits it, as a heat map."""
-    from seesay.images.read import read
     from seesay.tasks.explanation import ATTENTION
     from seesay.tasks.explanation import explain as explained
 
@@ -41,7 +41,7 @@ def explain(image: str, text: str, overlay: str | None, way: "Way", model: str |
     if overlay is None and not as_json:
         raise click.UsageError(_("Say where to draw the heat map, -o FILE, or ask for its numbers, --json."))
     check_drawing(overlay, image)
-    picture = read(image).image
+    picture = read_whole(image)
     opened = open_model(model, engine="torch") if way in ATTENTION else open_model(model)
     found = explained(opened, picture, text, way)
     if overlay is not None:

@@ -7,11 +7,11 @@ import click
 import numpy as np
 
 from seesay.cli.options import gallery_option, json_option, model_option, open_gallery, open_model
-from seesay.cli.output import bar, echo_error, echo_failures, echo_json, echo_skipped, failures_json, short
+from seesay.cli.output import bar, echo_error, echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
 from seesay.cli.pictures import Pictures
 from seesay.cli.progress import progress_bar, working
 from seesay.library.indexing.report import Failure
-from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, Identity, calibration
+from seesay.tasks.few_shot import FALSE_ACCEPTS, LIBRARY_FALSE_ACCEPTS, Calibration, Gallery, Identity, calibration
 from seesay.tasks.few_shot import identify as identify_vectors
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FEW = 20  # pictures; fewer get no bar
 
 
 @click.command()
-@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
+@click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER]...", type=click.Path())
 @click.option(
     "--library",
     metavar="[PATH]",
@@ -39,9 +39,8 @@ FEW = 20  # pictures; fewer get no bar
     "--false-accepts",
     metavar="P",
     type=float,
-    default=FALSE_ACCEPTS,
-    show_default=True,
-    help="The share of pictures of something else that may get a name: lower is stricter, 1 always names the nearest.",
+    help="The share of pictures of something else that may get a name: lower is stricter, 1 always names the nearest. "
+    "Default: 0.05; with --library 0.02.",
 )
 @click.option("--words", is_flag=True, help="The names are words for what they show: compare pictures with these words, too.")
 @gallery_option
@@ -51,7 +50,7 @@ def identify(
     images: tuple[str, ...],
     library: str | None,
     dry_run: bool,
-    false_accepts: float,
+    false_accepts: float | None,
     words: bool,
     gallery: str | None,
     model: str | None,
@@ -71,6 +70,8 @@ def identify(
         raise click.UsageError(_("Give pictures or --library, not both."))
     if dry_run and library is None:
         raise click.UsageError(_("--dry-run is for --library: pictures alone are never tagged."))
+    if false_accepts is None:
+        false_accepts = FALSE_ACCEPTS if library is None else LIBRARY_FALSE_ACCEPTS
     opened = open_model(model)
     file = open_gallery(opened, gallery, library or None)
     taught, calibrated = _taught(opened, file, words=words)
@@ -83,7 +84,9 @@ def identify(
     }
     if library is not None:
         tagged = _tag(opened, library or None, taught, calibrated, false_accepts, dry_run=dry_run, quiet=as_json)
-        return _print_tagged(tagged, facts, dry_run, as_json)
+        code = _print_tagged(tagged, facts, dry_run, as_json)
+        _note_single(taught, tagged, false_accepts)
+        return code
     pictures = Pictures.given(images)
     identities, failed = _identities(opened, pictures, taught, calibrated, false_accepts, quiet=as_json)
     if as_json:
@@ -156,6 +159,8 @@ def _print(path: str, identity: Identity) -> None:
     click.echo(f"{click.style(short(path), bold=True)}: {click.style(verdict, bold=True)}  ({sure})")
     for name, score in identity.candidates:
         click.echo(f"  {score:6.3f}  {bar(score, 30)}  {name}")
+    if identity.name is not None and identity.tied:
+        click.echo("  " + _("as near: {names}; the first that was taught is given").format(names=", ".join(identity.tied)))
 
 
 def _print_tagged(pictures_by_name: "dict[str, list[Tagged]]", facts: dict[str, object], dry_run: bool, as_json: bool) -> int:
@@ -176,3 +181,16 @@ def _print_tagged(pictures_by_name: "dict[str, list[Tagged]]", facts: dict[str, 
     if dry_run:
         echo_error(_("nothing was tagged; without --dry-run it will be"))
     return 0
+
+
+def _note_single(gallery: Gallery, tagged: "dict[str, list[Tagged]]", false_accepts: float) -> None:
+    """Says which names that tag pictures were learned from a single one, which cannot say what the name is the name of."""
+    counts = np.bincount(gallery.owners, minlength=len(gallery.names))
+    single = [name for name, count in zip(gallery.names, counts.tolist(), strict=True) if count == 1 and tagged.get(name)]
+    if single:
+        echo_note(
+            _(
+                "learned from one picture alone: {names}; look at what they tagged. Teach them more pictures, or be stricter "
+                "than --false-accepts {share:g}"
+            ).format(names=", ".join(single[:SHOWN_PICTURES]), share=false_accepts)
+        )

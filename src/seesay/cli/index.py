@@ -1,6 +1,7 @@
 """`seesay index`: adds folders to the library, or brings them up to date."""
 
 from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 import click
@@ -58,7 +59,7 @@ def _print(report: "IndexReport", library: str) -> None:
         _("read again after an update"): report.reread,
         _("unchanged"): report.unchanged,
         _("removed"): report.removed,
-        _("texts"): report.texts,
+        ngettext("text", "texts", report.texts): report.texts,
         _("seen in parts"): report.regions,
         _("failed"): len(new := report.new_failures),
         _("failed before (seesay doctor lists them)"): len(report.failed) - len(new),

@@ -35,7 +35,7 @@ def _box(context: click.Context, parameter: click.Parameter, value: str | None) 
 
 @click.command()
 @click.argument("name")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE|FOLDER...", type=click.Path())
 @click.option("--box", metavar="X0,Y0,X1,Y1", callback=_box, help="Only this part of the picture, in pixels; one picture.")
 @gallery_option
 @model_option

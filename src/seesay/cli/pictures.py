@@ -4,9 +4,22 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from seesay.library.indexing.report import Failure
 from seesay.system.paths import is_url
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def read_whole(source: str) -> "Image.Image":
+    """The picture at a path or URL, upright and in RGB, with a note where its file is damaged. Raises UnreadableImage."""
+    from seesay.images.read import read, warn_damaged
+
+    picture = read(source)
+    warn_damaged(picture, source)
+    return picture.image
 
 
 @dataclass

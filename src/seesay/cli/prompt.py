@@ -77,10 +77,10 @@ def prompt(
     models: tuple[str, ...],
     as_json: bool,
 ) -> int:
-    """Write a prompt from a picture (file or URL): phrases that an image generator takes, the nearest first.
+    """Write a prompt from one picture (file or URL): phrases that an image generator takes, the nearest first.
 
     The score of a phrase is its cosine with the picture, less what it has in common with anything. The vectors of the phrases
-    are computed once for each model and kept in the cache.
+    are computed once for each model and kept in the cache. For many pictures: seesay caption.
     """
     bank = phrase_bank(language or language_code()) if phrases is None else _own_phrases(phrases)
     if refine and mode == "negative":

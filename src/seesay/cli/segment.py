@@ -11,6 +11,7 @@ from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.labels import listed, required_labels
 from seesay.cli.options import json_option, model_option, open_model, record
 from seesay.cli.output import bar, echo_json, echo_wrote, refuse_input, short
+from seesay.cli.pictures import read_whole
 from seesay.errors import InputError
 from seesay.system.paths import printable
 
@@ -73,17 +74,16 @@ class Options:
 @model_option
 @json_option
 def segment(image: str, labels: str, options: Options, model: str | None, as_json: bool) -> int:
-    """Say which of some labels each part of a picture (file or URL) shows, without any training.
+    """Say which of some labels each part of one picture (file or URL) shows, without any training.
 
     Borders are rough: the model sees a coarse grid, and the picture's own edges give the rest. A model that was trained for
     masks (CLIPSeg) draws better ones.
     """
     from seesay.finders import segmenter_of
-    from seesay.images.read import read
 
     names = required_labels(labels)
     options.check(image)
-    picture = read(image).image
+    picture = read_whole(image)
     segmenter = segmenter_of(open_model(model, encodes=False), background=options.background, threshold=options.threshold)
     found = segmenter.segment(picture, names)
     _write(options, picture, found)

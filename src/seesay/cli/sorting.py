@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from gettext import gettext as _
+from gettext import ngettext
 
 import click
 
@@ -12,7 +13,7 @@ from seesay.cli.output import echo_error, echo_note, short
 from seesay.cli.predictions import Prediction
 from seesay.errors import InputError
 from seesay.library.indexing.report import Failure
-from seesay.library.sorting import Placement, make_folder, place, placements
+from seesay.library.sorting import Placement, make_folder, place, placements, remove_links, stale_links
 from seesay.system.paths import is_url
 
 SHOWN_PICTURES = 5  # of each folder
@@ -41,7 +42,8 @@ sorting_options = record(
             "--sort-into",
             metavar="FOLDER",
             type=click.Path(),
-            help="Link each picture from a folder per label in it; those that nothing fits from unknown. Moves nothing.",
+            help="Link each picture from a folder per label in it; those that nothing fits from unknown. Moves nothing; links "
+            "of an earlier run to the same pictures are removed where these belong elsewhere now.",
         ),
         click.option("--copy", is_flag=True, help="With --sort-into: copies instead of links."),
         click.option("--dry-run", is_flag=True, help="With --sort-into: only say what it would do."),
@@ -62,11 +64,14 @@ def sort(
         echo_note(_("pictures at URLs are not sorted"))
     labelled = [(each.path, label) for each in files for label in (each.fitting or (None,))]
     planned = placements(labelled, labels, sorting.into, roots)
+    stale = stale_links(planned, sorting.into)
     done, failed = (planned, []) if sorting.dry_run else _carry_out(planned, sorting)
+    if not sorting.dry_run:
+        remove_links(stale)
     if not quiet:
-        _echo(done, dry_run=sorting.dry_run)
+        _echo(done, stale, dry_run=sorting.dry_run)
     listed = [{"path": each.source, "to": each.target, "there": each.there} for each in done]
-    return {"into": os.path.abspath(sorting.into), "dry_run": sorting.dry_run, "files": listed}, failed
+    return {"into": os.path.abspath(sorting.into), "dry_run": sorting.dry_run, "files": listed, "removed": stale}, failed
 
 
 def _carry_out(planned: Sequence[Placement], sorting: Sorting) -> tuple[list[Placement], list[Failure]]:
@@ -83,7 +88,7 @@ def _carry_out(planned: Sequence[Placement], sorting: Sorting) -> tuple[list[Pla
     return done, failed
 
 
-def _echo(done: Sequence[Placement], *, dry_run: bool) -> None:
+def _echo(done: Sequence[Placement], stale: Sequence[str], *, dry_run: bool) -> None:
     for label in sorted({each.label for each in done}, key=lambda label: (label is None, label)):
         inside = [each for each in done if each.label == label]
         folder = inside[0].folder
@@ -94,5 +99,12 @@ def _echo(done: Sequence[Placement], *, dry_run: bool) -> None:
             click.echo(f"  {short(each.source)}")
         if len(inside) > SHOWN_PICTURES:
             click.echo(_("  ... and {count} more").format(count=len(inside) - SHOWN_PICTURES))
+    if stale:
+        links = ngettext(
+            "{count} link of an earlier run, to a picture that has another place now",
+            "{count} links of earlier runs, to pictures that have another place now",
+            len(stale),
+        ).format(count=len(stale))
+        click.echo(_("to be removed: {links}").format(links=links) if dry_run else _("removed: {links}").format(links=links))
     if dry_run:
         echo_error(_("nothing was made; without --dry-run it will be"))

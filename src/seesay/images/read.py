@@ -5,14 +5,14 @@ in a process of their own; whatever goes wrong is an UnreadableImage of this pic
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from seesay.errors import InputError, UnreadableImage
+from seesay.errors import DamagedImage, InputError, UnreadableImage
 from seesay.images.decoding import isolated
 from seesay.images.decoding.decode import (
     MAX_PIXELS,
@@ -76,14 +76,17 @@ def read(
         raise UnreadableImage(label, NO_MEMORY, transient=True) from None
 
 
-def each_input(items: object) -> Iterator[ImageInput]:
-    """Yields one input of `read`, or each of many. Raises InputError for what is neither."""
-    if isinstance(items, str | os.PathLike | bytes | Image.Image) or (isinstance(items, np.ndarray) and items.ndim == 3):
-        yield items
-    elif isinstance(items, Iterable):
-        yield from items
-    else:
-        raise InputError(f"expected pictures or paths of pictures, got {type(items).__name__}")
+def warn_damaged(picture: Picture, source: object, name: str | None = None) -> None:
+    """A DamagedImage warning where a file was read as far as it goes. name: of the picture, where the source is none."""
+    if picture.note is None:
+        return
+    if is_url(source):
+        from seesay.images.fetch import printable_url
+
+        name = printable_url(source)
+    elif isinstance(source, str | os.PathLike):
+        name = printable(source)
+    warnings.warn(f"{name or 'picture'}: {picture.note}", DamagedImage, stacklevel=3)
 
 
 def read_bytes(path: Path, name: str) -> bytes:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from seesay.library.example import Example
 from seesay.library.library import default_path
 from seesay.library.search.filters import tag_key, tag_name
 from seesay.library.storage.schema import GALLERY
-from seesay.system.paths import absolute
+from seesay.system.paths import absolute, printable
 from seesay.tasks.few_shot import Gallery, from_examples
 
 T = TypeVar("T")
@@ -53,6 +53,15 @@ class Learned:
     new: bool
     added: int
     known: int
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """What un-teaching changed. forgotten: pictures that the name no longer has; pictures: those that it still has."""
+
+    name: str
+    forgotten: int
     pictures: int
 
 
@@ -116,14 +125,38 @@ class GalleryFile:
     def forget(self, *names: str) -> dict[str, int]:
         """Removes names. Returns how many pictures each had. Raises UnknownName, and removes none, where one is not there."""
         counts = self.counts()
-        stored = {tag_key(name): name for name in counts}
-        for name in names:
-            if tag_key(name) not in stored:
-                known = ", ".join(list(counts)[:10]) or "no names"
-                raise UnknownName(f"the gallery {self.file} has no name {name!r}; it has {known}", parameter="name", got=name)
+        stored = [self._stored(name) for name in names]
         with self._writing() as db:
-            db.executemany("DELETE FROM names WHERE key = ?", [(tag_key(name),) for name in names])
-        return {stored[tag_key(name)]: counts[stored[tag_key(name)]] for name in names}
+            db.executemany("DELETE FROM names WHERE key = ?", [(tag_key(name),) for name in stored])
+        return {name: counts[name] for name in stored}
+
+    def forget_pictures(self, name: str, sources: Sequence[str], digests: Collection[str] = ()) -> Unlearned:
+        """Removes what a name was learned from pictures: those that were given as one of `sources`, or whose bytes have one of
+        these digests (`example.digest_of`). A name without any picture left is forgotten.
+
+        Raises UnknownName, and InputError where the name was not learned from one of these.
+        """
+        stored = self._stored(name)
+        with self._writing() as db:
+            rows = db.execute(
+                "SELECT e.id, source, digest FROM names n JOIN examples e ON e.name_id = n.id WHERE key = ?", (tag_key(name),)
+            ).fetchall()
+            chosen = [number for number, source, digest in rows if source in sources or digest in digests]
+            if not chosen:
+                raise InputError(f"{stored!r} was not learned from {', '.join(map(printable, sources))}")
+            db.executemany("DELETE FROM examples WHERE id = ?", [(number,) for number in chosen])
+            if len(chosen) == len(rows):
+                db.execute("DELETE FROM names WHERE key = ?", (tag_key(name),))
+        return Unlearned(stored, len(chosen), len(rows) - len(chosen))
+
+    def _stored(self, name: str) -> str:
+        """A name as it is stored. Raises UnknownName."""
+        counts = self.counts()
+        for stored in counts:
+            if tag_key(stored) == tag_key(name):
+                return stored
+        known = ", ".join(list(counts)[:10]) or "no names"
+        raise UnknownName(f"the gallery {self.file} has no name {name!r}; it has {known}", parameter="name", got=name)
 
     def _vector(self, name: str, blob: bytes, checksum: int) -> np.ndarray:
         if not isinstance(blob, bytes) or zlib.crc32(blob) != checksum:

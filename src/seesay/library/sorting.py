@@ -62,6 +62,32 @@ def placements(
     return made
 
 
+def stale_links(planned: Sequence[Placement], into: str) -> list[str]:
+    """Links of earlier runs that this one would not make: in a folder below `into`, to one of its pictures, at another place.
+
+    Copies are none: nothing tells them from files of the user's. Links to other pictures stay as well.
+    """
+    sources = {each.source for each in planned}
+    targets = {os.path.normcase(each.target) for each in planned}
+    stale = []
+    with suppress(OSError):
+        for folder in sorted(entry.path for entry in os.scandir(absolute(into)) if entry.is_dir(follow_symlinks=False)):
+            links = [entry.path for entry in os.scandir(folder) if entry.is_symlink()]
+            stale += [link for link in sorted(links) if os.path.normcase(link) not in targets and os.readlink(link) in sources]
+    return stale
+
+
+def remove_links(links: Iterable[str]) -> None:
+    """Removes links, and the folders that are empty then. Raises InputError."""
+    for link in links:
+        try:
+            os.unlink(link)
+        except OSError as error:
+            raise InputError(f"cannot remove {printable(link)}: {error.strerror or error}") from None
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(link))
+
+
 def make_folder(into: str) -> None:
     """Makes the folder to sort into, and checks that it can be written. Raises InputError."""
     try:

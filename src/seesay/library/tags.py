@@ -18,7 +18,7 @@ from seesay.library.storage.reads import no_pictures
 from seesay.library.storage.rows import Selection
 from seesay.library.vectors.view import Vectors
 from seesay.system.paths import absolute
-from seesay.tasks.few_shot import FALSE_ACCEPTS, Calibration, Gallery, identify
+from seesay.tasks.few_shot import LIBRARY_FALSE_ACCEPTS, Calibration, Gallery, identify
 from seesay.tasks.labels import Label, LabelLike, as_labels
 from seesay.tasks.prompts import Templates
 from seesay.tasks.zero_shot import Classifier
@@ -88,7 +88,7 @@ class Tags:
         gallery: Gallery,
         calibrated: Calibration,
         *,
-        false_accepts: float = FALSE_ACCEPTS,
+        false_accepts: float = LIBRARY_FALSE_ACCEPTS,
         filters: Filters = EVERYTHING,
         dry_run: bool = False,
         progress: "Progress | None" = None,

@@ -68,3 +68,11 @@ def test_the_map_by_keys(visit: Visit) -> None:
     expect(page.locator("#status")).to_have_text("120+ pictures")
     page.wait_for_timeout(500)
     expect(page.locator(":focus")).to_have_attribute("aria-label", f"Open {names(page)[0]}")
+
+
+def test_a_server_without_maps_says_how_to_get_them(visit: Visit) -> None:
+    page = visit(quiet=False)
+    error = {"error": {"code": "missing_extra", "type": "unavailable", "message": "a map needs an optional package"}}
+    page.route("**/v1/map?*", lambda route: route.fulfill(json=error, status=501))
+    page.evaluate("location.hash = '#/map'")
+    expect(page.get_by_text("pip install 'seesay[map]'")).to_be_visible()

@@ -301,3 +301,28 @@ def test_a_server_that_takes_too_long_is_told_in_words(visit: Visit, bundled: Mo
         page.keyboard.press("Enter")
         expect(page.locator(".where .note")).to_have_text("服务器用时太久，已放弃。")
         expect(page.locator(".where .working")).to_have_count(0)
+
+
+def test_an_empty_field_says_what_to_write(visit: Visit, own: ServerThread) -> None:
+    dialog = opened(visit(address=own.address), "dalmatian-1.jpg")
+    dialog.get_by_role("button", name="Look", exact=True).click()
+    expect(dialog.get_by_text("Write what to look for")).to_be_visible()
+    dialog.get_by_role("button", name="Teach", exact=True).click()
+    expect(dialog.get_by_text("Write the name to teach first")).to_be_visible()
+
+
+def test_what_it_shows_leads_to_where(visit: Visit, own: ServerThread) -> None:
+    dialog = opened(visit(address=own.address), "dalmatian-1.jpg")
+    first = dialog.locator(".labels .bars button").first
+    label = first.inner_text()
+    first.click()
+    expect(dialog.get_by_role("textbox", name="Where is")).to_have_value(label)
+    expect(dialog.locator("canvas.heat")).to_be_visible()
+
+
+def test_on_a_narrow_screen_the_view_is_as_high_as_the_image(visit: Visit, own: ServerThread) -> None:
+    dialog = opened(visit(address=own.address, width=390, has_touch=True), "dalmatian-1.jpg")
+    image = dialog.locator("img.large")
+    box = image.bounding_box()
+    assert box is not None
+    assert shown(image)[3] == pytest.approx(box["height"], abs=2)  # no bars above and below

@@ -2,9 +2,7 @@
 
 import { $, button, el, icon, refill } from "./dom.js";
 import { get, post, thumbnail } from "./api.js";
-import { Names } from "./names.js";
-import { Prompt } from "./prompt.js";
-import { Where } from "./where.js";
+import { questionsAbout } from "./questions.js";
 import { language, t, errorMessage } from "./words.js";
 
 const SHOWN = 5;
@@ -61,6 +59,8 @@ export class Detail {
       class: "large",
       alt: facts.name ?? "",
       src: thumbnail(id, 320),
+      // On a narrow screen the view is as high as the picture needs.
+      onload: () => this.dialog.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight),
       onerror: () => image.replaceWith(el("p", { text: t("notShown") })),
     });
     const sharp = new Image();
@@ -153,21 +153,17 @@ export class Detail {
 
   // What can be asked about a picture. Words that were typed for the one before stay.
   ask(id, image) {
-    const item = { id },
-      typed = this.questions?.[0].input.value ?? "";
+    const typed = this.questions?.[0].input.value ?? "";
     const names = {
       canWrite: this.canWrite(),
       tag: tags => this.retag(id, tags),
       has: tag => Boolean(this.item?.tags?.includes(tag)),
       search: name => this.named(name),
     };
-    this.questions = [new Where(item, image), new Prompt(item), new Names(item, names)];
-    this.questions[0].input.value = typed;
-    return el(
-      "div",
-      { class: "questions" },
-      this.questions.map(question => question.place),
-    );
+    const { questions, place } = questionsAbout({ id }, image, names);
+    this.questions = questions;
+    questions[0].input.value = typed;
+    return place;
   }
 
   // The position; a link where it is one of the library's places.
@@ -237,9 +233,18 @@ export class Detail {
       results: [result],
     } = await post("/v1/classify", { images: [{ id }], labels: names, templates: ["{}"] }, { signal });
     const best = mostLikely(result.scores).slice(0, SHOWN);
+    const list = bars(best),
+      [where] = this.questions;
+    for (const row of list.children) {
+      const { label } = row.dataset;
+      row
+        .querySelector(".name")
+        .replaceChildren(button(label, () => where.look(label), { class: "link", title: t("whereThis", label) }));
+    }
     place.replaceChildren(
       el("h3", { text: t("labels") }),
-      bars(best),
+      el("p", { class: "quiet", text: t("labelsWhy") }),
+      list,
       el("p", { class: "note", text: score === "sigmoid" ? t("independent") : "" }),
     );
   }

@@ -36,7 +36,11 @@ export class Chart {
     } catch (fault) {
       if (fault.status === 0 && this.map) return;
       this.map = null;
-      const few = this.empty() ? "emptyTitle" : /at least \d+ pictures/.test(fault.message) && "fewForMap";
+      const few = this.empty()
+        ? "emptyTitle"
+        : fault.code === "missing_extra"
+          ? "mapExtra"
+          : /at least \d+ pictures/.test(fault.message) && "fewForMap";
       this.place.replaceChildren(el("p", { class: "wait", role: "status", text: few ? t(few) : errorMessage(fault) }));
     }
   }

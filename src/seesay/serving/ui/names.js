@@ -39,6 +39,11 @@ export class Names extends Question {
                 event.preventDefault();
                 const name = this.input.value.trim();
                 if (name) this.run(signal => this.teach(name, signal));
+                else {
+                  this.stop();
+                  this.says.replaceChildren(el("p", { class: "note", text: t("typeName") }));
+                  this.input.focus();
+                }
               },
             },
             this.input,

@@ -3,9 +3,7 @@
 import { button, debounce, el, icon } from "./dom.js";
 import { post, thumbnail } from "./api.js";
 import { bars, mostLikely } from "./detail.js";
-import { Names } from "./names.js";
-import { Prompt } from "./prompt.js";
-import { Where } from "./where.js";
+import { questionsAbout } from "./questions.js";
 import { t, errorMessage } from "./words.js";
 
 const OFFERED = 8;
@@ -153,12 +151,9 @@ export class Playground {
   // What else can be asked about the picture.
   ask(item, image) {
     const names = { canWrite: this.canWrite(), search: name => this.named(name) };
-    this.questions = [new Where(item, image), new Prompt(item), new Names(item, names)];
-    return el(
-      "div",
-      { class: "questions" },
-      this.questions.map(question => question.place),
-    );
+    const { questions, place } = questionsAbout(item, image, names);
+    this.questions = questions;
+    return place;
   }
 
   choose(image) {

@@ -57,8 +57,19 @@ export class Where extends Question {
     this.draw();
   }
 
+  // Asks for words that are not typed.
+  look(text) {
+    this.input.value = text;
+    this.place.scrollIntoView({ block: "nearest" });
+    return this.ask(text);
+  }
+
   async ask(text) {
-    if (!text) return this.clear();
+    if (!text) {
+      this.clear();
+      this.says.replaceChildren(el("p", { class: "note", text: t("typeWhere") }));
+      return;
+    }
     const signal = this.begin(t("looking", text));
     this.forgetFound();
     this.wipe.hidden = false;
