@@ -30,10 +30,8 @@ SeeSayError
     └── PictureNotFound     its library holds no picture with this id
         └── PictureUnavailable  the picture is known, but its file is missing or unreadable now
 
-Warnings: SkippedInput (inputs left out with on_error="skip"), TruncatedText (texts cut to the model's context) and
-UnusualPrompt (a generator may not draw what its prompt says).
-Warnings: SkippedInput (inputs left out with on_error="skip"), TruncatedText (texts cut to the model's context) and DamagedImage
-(a file is damaged, and what could be read of it counts).
+Warnings: SkippedInput (inputs left out with on_error="skip"), TruncatedText (texts cut to the model's context), UnusualPrompt
+(a generator may not draw what its prompt says) and DamagedImage (a file is damaged, and what could be read of it counts).
 
 A message says what was expected, what came, and what to do next. It is for people; programs use the class and its fields.
 """
@@ -182,6 +180,8 @@ class TruncatedText(UserWarning):
 
 class UnusualPrompt(UserWarning):
     """A generator may not draw what its prompt says: it is in a language that the text encoder hardly knows, or very long."""
+
+
 class DamagedImage(UserWarning):
     """A picture's file is truncated or damaged; it was read as far as it goes."""
 
