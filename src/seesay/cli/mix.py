@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import gettext as _
-from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -322,7 +321,7 @@ def _draw(file: str, mixture: "Mixture", points: "Sequence[Point]", found: "Sequ
 def _print(mixture: "Mixture", points: "Sequence[Point]", found: "Sequence[Sequence[Hit]] | None") -> None:
     """What the items are, then a line for each picture found."""
     for part in mixture.parts:
-        kind = _("picture") if part.kind == "picture" else ngettext("text", "texts", 1)
+        kind = _("picture") if part.kind == "picture" else _("words")
         weight = "" if part.weight == 1 else f"  × {part.weight:g}"
         click.echo(f"{kind}  {short(part.value) if part.kind == 'picture' else printable(part.value)}{weight}")
     if found is None:
