@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 from PIL import Image
 
@@ -117,11 +118,11 @@ def _key(image: Image.Image) -> str:
 
 def measure(quick: bool) -> Result:
     result = Result()
-    data = os.environ.get("SEESAY_DATA")
+    data = pictures.data()
     if data is None:
         result.notes.append("Photos with boxes are needed: SEESAY_DATA=folder with boxes/images and boxes/boxes")
         return result
-    names, photos = _read(Path(data) / "boxes")
+    names, photos = _read(data / "boxes")
     photos = photos[:4] if quick else photos
     kept = os.environ.get("SEESAY_VECTORS")
     model = Remembering(seesay.load(), Path(kept) if kept else None)

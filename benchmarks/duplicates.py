@@ -11,12 +11,12 @@ Goal: fewer pairs of different photos than one in a million.
 """
 
 import io
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import imagehash
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
@@ -83,12 +83,12 @@ EDITS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def measure(quick: bool) -> Result:
     result = Result()
-    data = os.environ.get("SEESAY_DATA")
+    data = pictures.data()
     if data is None:
         result.notes.append("Photos are needed: SEESAY_DATA=folder with flickr8k, photos-1k and caltech101")
         return result
     model = seesay.load()
-    flickr = sorted((Path(data) / "flickr8k" / "images").iterdir())
+    flickr = sorted((data / "flickr8k" / "images").iterdir())
     originals = [Image.open(path).convert("RGB") for path in flickr[:: len(flickr) // (20 if quick else 150)]]
     first = _Pictures(model, originals)
     rows: list[tuple[str, ...]] = []
@@ -101,7 +101,7 @@ def measure(quick: bool) -> Result:
         found = {rule: count / len(originals) for rule, count in counts.items()}
         result.figures[name] = {rule: round(share, 3) for rule, share in found.items()}
         rows.append((name, *(f"{share:.0%}" for share in found.values())))
-    others = [Path(data) / name for name in ("photos-1k", "caltech101")]
+    others = [data / name for name in ("photos-1k", "caltech101")]
     paths = flickr + [path for folder in others for path in sorted((folder / "images").rglob("*.*"))]
     paths = paths[:: len(paths) // 300] if quick else paths
     pairs, wrong = 0, dict.fromkeys(RULES, 0)

@@ -17,7 +17,6 @@ Goals: with four pictures a name the default method is at least 20 points better
 the pictures of things that were not taught at most 10 % get a name where 5 % are wanted.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 
 import seesay
@@ -102,12 +102,12 @@ class Drawn(NamedTuple):
 
 def measure(quick: bool) -> Result:
     result = Result()
-    folder = os.environ.get("SEESAY_DATA")
+    folder = pictures.data()
     if folder is None:
         result.notes.append("Grocery and Caltech101 are needed: SEESAY_DATA=folder with both")
         return result
     model = seesay.load()
-    sets = list(_sets(model, Path(folder)))
+    sets = list(_sets(model, folder))
     strangers = stranger_vectors(model)
     lines: dict[str, tuple[list[float], list[float]]] = {}
     bands: dict[str, tuple[list[float], list[float]]] = {}

@@ -11,11 +11,10 @@ queries.
 Goals: for at most a quarter of the absent queries anything is likely, and at most 10 % of the true hits are unlikely.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 
 import seesay
@@ -56,12 +55,12 @@ class Split:
 
 def measure(quick: bool) -> Result:
     result = Result()
-    data = os.environ.get("SEESAY_DATA")
+    data = pictures.data()
     if data is None:
         result.notes.append("Caltech101 is needed: SEESAY_DATA=folder with caltech101/labels.tsv")
         return result
     model = seesay.load()
-    labelled = read_labels(Path(data) / "caltech101" / "labels.tsv")
+    labelled = read_labels(data / "caltech101" / "labels.tsv")
     vectors, labels = model.encode_image(list(labelled.images)), np.asarray(labelled.labels)
     names = [name.replace("_", " ") for name in labelled.names]
     spec = search_spec(model)

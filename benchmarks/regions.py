@@ -10,12 +10,12 @@ other photos with that name left aside. Peer: whole pictures. The interval is th
 Goals: recall and AP of whole pictures are at most those with parts.
 """
 
-import os
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 from detection import WORDS
 
@@ -27,11 +27,11 @@ FIRST = 5
 
 def measure(quick: bool) -> Result:
     result = Result()
-    data = os.environ.get("SEESAY_DATA")
+    data = pictures.data()
     if data is None:
         result.notes.append("Photos with boxes are needed: SEESAY_DATA=folder with boxes/images and boxes/boxes")
         return result
-    folder = Path(data) / "boxes"
+    folder = data / "boxes"
     names, stems, areas = _areas(folder / "boxes")
     with tempfile.TemporaryDirectory() as place, Library(Path(place) / "library") as library:
         start = time.perf_counter()

@@ -22,7 +22,6 @@ Goal: the default templates, and the mean of several names, are within a point o
 """
 
 import gzip
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from pathlib import Path
 
 import made_pictures
 import numpy as np
+import pictures
 from benchmark import Goal, Result, Table, run
 from PIL import Image
 
@@ -140,10 +140,10 @@ class Bench:
 
 def measure(quick: bool) -> Result:
     result = Result()
-    if (folder := os.environ.get("SEESAY_DATA")) is None:
+    if (folder := pictures.data()) is None:
         result.notes.append("data are needed: SEESAY_DATA=folder with grocery, caltech101, cifar10, photos-1k, flickr8k")
         return result
-    bench = Bench(Path(folder), quick)
+    bench = Bench(folder, quick)
     sets = list(_sets(bench))
     for part in (_templates, _names, _none, _calibration, _multi, _clips, _ready):
         part(bench, sets, result)

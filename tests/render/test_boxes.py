@@ -8,7 +8,8 @@ from PIL import Image, ImageColor
 
 from seesay.errors import InputError
 from seesay.models.detector import Detections
-from seesay.render.boxes import COLOURS, FORMATS, draw_boxes, save
+from seesay.render.boxes import COLOURS, draw_boxes
+from seesay.render.drawings import FORMATS, save
 from tests.evaluation.test_detection import detections
 
 

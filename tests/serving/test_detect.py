@@ -73,7 +73,7 @@ def test_a_bad_picture_fails_alone(client: TestClient) -> None:
         ({"images": [{"image": "x"}] * (limits.DETECT_IMAGES + 1), "labels": ["red"]}, "at most 4 pictures, got 5"),
         ({"images": [{"image": "x"}], "labels": [f"red {i}" for i in range(200)]}, "at most 512 texts"),
         ({"images": [{"image": "x"}], "labels": ["red", "green " * 20]}, "label 2 is longer than the 8 tokens"),
-        ({"images": [{"text": "red"}], "labels": ["red"]}, "expected images or ids"),
+        ({"images": [{"text": "red"}], "labels": ["red"]}, "picture 1: expected a picture, got a text"),
         ({"images": [{"image": "x"}], "labels": ["red"], "threshold": 2}, "threshold"),
         ({"images": [{"image": "x"}], "labels": ["red"], "most": 0}, "most"),
         ({"images": [{"image": "x"}], "labels": ["red"], "iou": 1}, "the name 'iou'"),

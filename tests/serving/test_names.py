@@ -84,7 +84,7 @@ def test_examples_of_a_request_serve_it_alone(serve: Serve, tmp_path: Path) -> N
     [
         ({"images": [image("red")]}, 404, "no name has been taught yet"),
         ({"images": []}, 400, "images"),
-        ({"images": [{"text": "red"}]}, 400, "expected an image or an id, got a text"),
+        ({"images": [{"text": "red"}]}, 400, "picture 1: expected a picture, got a text"),
         ({"images": [image("red")] * 33, "examples": [{"name": "x", "images": [image("red")] * 33}]}, 400, "at most 64"),
         ({"images": [image("red")], "examples": []}, 400, "examples"),
         ({"images": [image("red")], "examples": [{"name": " ", "images": [image("red")]}]}, 400, "a name is a word or a few"),

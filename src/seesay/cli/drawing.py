@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def check_drawing(file: str | os.PathLike[str] | None, *inputs: str) -> None:
     """Raises InputError for a file that cannot hold a drawing, and UsageError where it is one of the pictures that are read."""
-    from seesay.render.boxes import format_of
+    from seesay.render.drawings import format_of
 
     if file is not None:
         format_of(Path(file))
@@ -22,7 +22,7 @@ def check_drawing(file: str | os.PathLike[str] | None, *inputs: str) -> None:
 
 def write_drawing(image: "Image.Image", file: str | os.PathLike[str], unknown: str = "") -> None:
     """Writes a drawing and says so. unknown: letters of its texts that no font has."""
-    from seesay.render.boxes import save
+    from seesay.render.drawings import save
 
     save(image, Path(file))
     if unknown:

@@ -97,7 +97,7 @@ def segment(image: str, labels: str, options: Options, model: str | None, as_jso
 def _write(options: Options, picture: "Image.Image", found: "Segmentation") -> None:
     from PIL import Image
 
-    from seesay.render.boxes import save
+    from seesay.render.drawings import save
     from seesay.render.segments import draw_segments
 
     if options.mask is not None:

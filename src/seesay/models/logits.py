@@ -16,6 +16,17 @@ def scaled(cosines: Any, scale: Any, bias: Any = None) -> Any:
     return logits if bias is None else logits + bias
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Logits (..., N) -> probabilities over the last axis, of the same type."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logits -> probabilities of their own, float64; those of any size, whose exponentials would overflow."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700))))
+
+
 @dataclass(frozen=True)
 class Logits:
     """How a model turns cosines into probabilities. logit_scale: the logarithm of the scale, None where it is not known; bias:
@@ -43,7 +54,4 @@ class Logits:
         "softmax": over the labels, at the model's own temperature; rows sum to 1. "sigmoid": each label's own probability.
         """
         logits = scaled(cosines, self.scale, self.bias)
-        if self.score == "sigmoid":
-            return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
+        return (sigmoid if self.score == "sigmoid" else softmax)(logits).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from seesay.models.segmenter import NONE, Segmentation
-from seesay.render.boxes import LEAST_LETTER_PX, LETTERS_PER_SIDE, font_for
+from seesay.render.letters import font_for, letter_px
 
 # Light enough to be told apart over a photo; after these, hues that lie far apart.
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#0072b2", "#d55e00", "#9467bd", "#8c564b", "#7f7f7f")
@@ -35,7 +35,7 @@ def draw_segments(picture: Image.Image, found: Segmentation) -> tuple[Image.Imag
     grey = np.repeat(levels.mean(axis=2, keepdims=True), 3, axis=2)
     levels = np.where((mask == NONE)[:, :, None], grey, (1 - OPACITY) * levels + OPACITY * palette[mask])
     coloured = Image.fromarray(levels.round().astype(np.uint8))
-    legend, unknown = _legend(found, image.width, max(LEAST_LETTER_PX, round(min(image.size) / LETTERS_PER_SIDE)))
+    legend, unknown = _legend(found, image.width, letter_px(image.size))
     drawn = Image.new("RGB", (max(image.width, legend.width), image.height + legend.height), PAPER)
     drawn.paste(coloured, (0, 0))
     drawn.paste(legend, (0, image.height))

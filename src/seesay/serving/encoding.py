@@ -171,6 +171,13 @@ class ItemEncoder:
             check_count("URLs of pictures", sum(is_url(thing.image) for thing in things), self.settings.urls)
         check_count("texts", sum(thing.image is None for thing in things), self.settings.texts)
 
+    def check_pictures(self, things: Sequence[Thing], what: str) -> None:
+        """As `check`, and raises InputError for a text, too, which shows nothing."""
+        for index, thing in enumerate(things):
+            if thing.text is not None:
+                raise InputError(f"{what} {index + 1}: expected a picture, got a text")
+        self.check(things, what)
+
     def check_length(self, texts: Sequence[str], templates: Sequence[str]) -> None:
         """Raises InputError for a text that cannot be encoded, or that does not fit the model's context in some template: what
         is cut off would count as if it had been there."""

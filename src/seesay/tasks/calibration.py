@@ -3,7 +3,7 @@
 import numpy as np
 
 from seesay.errors import InputError
-from seesay.models.logits import scaled
+from seesay.models.logits import scaled, softmax
 
 BINS = 15
 FOLDS = 5
@@ -24,7 +24,7 @@ def fitted_scale(cosines: np.ndarray, labels: np.ndarray, *, within: tuple[float
     right = float(wide[np.arange(len(labels)), labels].mean())
 
     def slope(scale: float) -> float:
-        return float((_softmax(scaled(wide, scale)) * wide).sum(axis=1).mean()) - right
+        return float((softmax(scaled(wide, scale)) * wide).sum(axis=1).mean()) - right
 
     low, high = within
     if slope(low) >= 0:
@@ -66,7 +66,7 @@ def held_out(cosines: np.ndarray, labels: np.ndarray, *, folds: int = FOLDS) -> 
     for number in range(int(fold.max()) + 1):
         inside = fold == number
         scale = fitted_scale(cosines[~inside], labels[~inside])
-        probabilities[inside] = _softmax(scaled(cosines[inside].astype(np.float64), scale))
+        probabilities[inside] = softmax(scaled(cosines[inside].astype(np.float64), scale))
     return probabilities
 
 
@@ -95,11 +95,6 @@ def _threshold(scores: np.ndarray, truth: np.ndarray, default: float) -> float:
     between = np.append((values[:-1] + values[1:]) / 2, min(values[-1], default))
     best = between[f1 == f1.max()]
     return float(best[np.abs(best - default).argmin()])
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def _check(scores: np.ndarray, labels: np.ndarray) -> None:

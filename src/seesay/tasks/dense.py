@@ -89,16 +89,19 @@ class Cells:
         start, end = (bound * points / self.size[axis] - 0.5 for bound in side)
         return slice(max(0, math.ceil(start - 1e-6)), min(points, math.floor(end + 1e-6) + 1))
 
+    def _inside(self, span: slice, side: Sequence[float], points: int, axis: int) -> np.ndarray:
+        """Where the centres of a span's points lie along a window: (points,), from 0 to 1."""
+        centres = (np.arange(span.start, span.stop) + 0.5) * self.size[axis] / points
+        return np.asarray((centres - side[0]) / (side[1] - side[0]))
+
     def _depth(self, span: slice, side: Sequence[float], points: int, axis: int) -> np.ndarray:
         """How deep inside a window the points of a span are: (points,) float32, from `SHALLOWEST` at its sides to 0.5."""
-        centres = (np.arange(span.start, span.stop) + 0.5) * self.size[axis] / points
-        at = (centres - side[0]) / (side[1] - side[0])
+        at = self._inside(span, side, points, axis)
         return np.asarray(np.maximum(np.minimum(at, 1 - at), SHALLOWEST), dtype=np.float32)
 
     def _weights(self, span: slice, side: Sequence[float], points: int, axis: int, cells: int) -> np.ndarray:
         """How the points of a span are mixed from a window's cells: (points, cells) float32."""
-        centres = (np.arange(span.start, span.stop) + 0.5) * self.size[axis] / points
-        at = np.clip((centres - side[0]) / (side[1] - side[0]) * cells - 0.5, 0, cells - 1)
+        at = np.clip(self._inside(span, side, points, axis) * cells - 0.5, 0, cells - 1)
         return np.asarray(np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells))), dtype=np.float32)
 
 

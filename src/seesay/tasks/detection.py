@@ -15,6 +15,7 @@ from seesay.errors import InputError, MissingCapability
 from seesay.images.preprocess import shown_whole
 from seesay.models.detector import Detections, Selection
 from seesay.models.encoder import ImageEncoder
+from seesay.models.logits import softmax
 from seesay.system.chinese import is_chinese
 from seesay.tasks.boxes import clipped, containment, grown, nms, order, soft_nms
 from seesay.tasks.dense import score_maps
@@ -108,8 +109,7 @@ class WindowDetector:
 
     def _softmax(self, cosines: np.ndarray) -> np.ndarray:
         """Over the last axis at the model's scale, also for a model that was trained with a sigmoid: a box shows one thing."""
-        exponentials = np.exp(self.encoder.logits.scale * (cosines - cosines.max(axis=-1, keepdims=True)))
-        return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
+        return softmax(self.encoder.logits.scale * cosines).astype(np.float32)
 
 
 def select(found: Detections, selection: Selection) -> Detections:

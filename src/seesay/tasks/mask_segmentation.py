@@ -8,6 +8,7 @@ from PIL import Image
 
 from seesay.errors import InputError, MissingCapability
 from seesay.models.encoder import MaskEncoder
+from seesay.models.logits import sigmoid
 from seesay.models.segmenter import NONE, Segmentation
 from seesay.tasks.masks import DETAIL_PX, check_count, segmentation, within
 
@@ -50,4 +51,4 @@ def _best(masks: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndar
         logits = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR), dtype=np.float64)
         best[logits > top] = min(number, NONE)
         top = np.maximum(top, logits)
-    return best, 1 / (1 + np.exp(-np.clip(top, -700, 700)))
+    return best, sigmoid(top)

@@ -13,6 +13,7 @@ from seesay.errors import InputError, MissingCapability
 from seesay.images.spec import ImageSpec
 from seesay.models.detector import Detections, Selection
 from seesay.models.encoder import RegionEncoder
+from seesay.models.logits import sigmoid
 from seesay.models.regions import Regions
 from seesay.tasks.boxes import area, clipped, iou, nms
 
@@ -96,7 +97,7 @@ class RegionDetector:
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """The sigmoid, float32."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -700, 700))), dtype=np.float32)
+    return sigmoid(logits).astype(np.float32)
 
 
 def in_pixels(regions: Regions, size: tuple[int, int], spec: ImageSpec) -> np.ndarray:

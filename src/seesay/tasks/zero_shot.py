@@ -8,7 +8,7 @@ import numpy as np
 
 from seesay.errors import InputError
 from seesay.models.encoder import Encoder
-from seesay.models.logits import Logits
+from seesay.models.logits import Logits, sigmoid
 from seesay.tasks.labels import Label, LabelLike, as_labels
 from seesay.tasks.phrasing import averaged
 from seesay.tasks.prompts import Templates, ensemble, filled
@@ -69,7 +69,7 @@ class Classifier:
         if self.logits.score == "sigmoid":
             return self.probabilities(images)
         above = self.logits.scale * (self.cosines(images) - rest[:, None])
-        return np.asarray(1 / (1 + np.exp(-above)), dtype=np.float32)
+        return sigmoid(above).astype(np.float32)
 
 
 def label_prompts(labels: Sequence[Label], templates: Templates = None) -> list[str]:

@@ -29,9 +29,7 @@ async def detect(request: DetectRequest, service: ServiceDep) -> DetectAnswer:
     labels = list(dict.fromkeys(label.strip() for label in request.labels))
     check_count("pictures", len(request.images), min(service.settings.pictures, limits.DETECT_IMAGES))
     check_count("texts (labels x templates)", len(labels) * len(TEMPLATES), service.settings.texts)
-    service.encoder.check(request.images, "picture")
-    if any(thing.text is not None for thing in request.images):
-        raise InputError("images: expected images or ids of pictures, got a text")
+    service.encoder.check_pictures(request.images, "picture")
     prompts = filled(labels)
     await asyncio.to_thread(_check_length, service, prompts)
     images = len(request.images) * (2 * limits.DETECT_PROPOSALS + limits.DETECT_MAP_IMAGES)

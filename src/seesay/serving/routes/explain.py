@@ -15,7 +15,7 @@ router = APIRouter(tags=["model"])
 @router.post("/v1/explain")
 async def explain(request: ExplainRequest, service: ServiceDep) -> ExplainAnswer:
     """A heat map of why a text fits a picture."""
-    service.encoder.check([request.image], "image")
+    service.encoder.check_pictures([request.image], "image")
     await asyncio.to_thread(service.encoder.check_length, [request.text], ("{}",))
     async with service.admitted(1 + limits.EXPLAIN_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")

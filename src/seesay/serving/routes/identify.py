@@ -9,7 +9,7 @@ from seesay.serving.encoding import Rows
 from seesay.serving.errors import fault_of
 from seesay.serving.photos.uploads import check_count
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.schemas.requests import IdentifyRequest, Taught, Thing
+from seesay.serving.schemas.requests import IdentifyRequest, Taught
 from seesay.serving.schemas.task_answers import Candidate, ExampleFault, Identified, IdentifyAnswer
 from seesay.serving.service import Service
 from seesay.tasks.few_shot import Gallery, from_examples
@@ -26,8 +26,8 @@ async def identify(request: IdentifyRequest, service: ServiceDep) -> IdentifyAns
     """
     taught = request.examples or []
     shown = [image for one in taught for image in one.images]
-    check_images(request.images)
-    check_images(shown)
+    service.encoder.check_pictures(request.images, "picture")
+    service.encoder.check_pictures(shown, "example")
     check_count("pictures", len(request.images) + len(shown), service.settings.pictures)
     async with service.admitted(service.encoder.cost(request.images) + service.encoder.cost(shown)) as deadline:
         images = await service.encoder.encode(request.images, deadline, "picture")
@@ -35,13 +35,6 @@ async def identify(request: IdentifyRequest, service: ServiceDep) -> IdentifyAns
         faults = [] if examples is None else example_faults(taught, examples.rows)
         gallery = None if examples is None else _gallery(taught, examples.rows)
         return await service.photos.run(lambda _: _answer(service, request, images.rows, gallery, faults))
-
-
-def check_images(things: list[Thing]) -> None:
-    """Raises InputError for a text, which shows nothing."""
-    for index, thing in enumerate(things):
-        if thing.text is not None:
-            raise InputError(f"picture {index + 1}: expected an image or an id, got a text")
 
 
 def example_faults(taught: list[Taught], rows: Rows) -> list[ExampleFault]:

@@ -11,7 +11,7 @@ from seesay.library.listing import digest
 from seesay.serving.encoding import Rows
 from seesay.serving.photos.uploads import content
 from seesay.serving.routes.dependencies import ServiceDep
-from seesay.serving.routes.identify import check_images, example_faults
+from seesay.serving.routes.identify import example_faults
 from seesay.serving.schemas.requests import LearnRequest, Thing
 from seesay.serving.schemas.task_answers import LearnAnswer, NameCount, NamesAnswer
 from seesay.serving.settings import Settings
@@ -35,7 +35,7 @@ async def learn(request: LearnRequest, service: ServiceDep) -> LearnAnswer:
     An image that the name has is counted once. What cannot be read is told, and the others are learned.
     """
     checked_name(request.name)
-    check_images(request.images)
+    service.encoder.check_pictures(request.images, "picture")
     async with service.admitted(service.encoder.cost(request.images)) as deadline:
         encoded = await service.encoder.encode(request.images, deadline, "picture")
         faults = example_faults([request], encoded.rows)

@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from seesay.errors import InputError
 from seesay.serving.prompts import cost
 from seesay.serving.routes.dependencies import ServiceDep
 from seesay.serving.schemas.requests import PromptRequest
@@ -15,8 +14,7 @@ router = APIRouter(tags=["model"])
 @router.post("/v1/prompt")
 async def prompt(request: PromptRequest, service: ServiceDep) -> PromptAnswer:
     """Phrases that describe a picture, as an image generator takes them. The first request in a language may take longer."""
-    if request.image.text is not None:
-        raise InputError("image: expected a picture, got a text")
+    service.encoder.check_pictures([request.image], "picture")
     async with service.admitted(service.encoder.cost([request.image]) + cost(request.mode, request.count)) as deadline:
         (row,) = (await service.encoder.encode([request.image], deadline, "picture")).rows
         if isinstance(row, Exception):

@@ -26,7 +26,7 @@ async def segment(request: SegmentRequest, service: ServiceDep) -> SegmentAnswer
     phrases = len(BACKGROUND if request.background is None else request.background)
     texts = (len(labels) + phrases) * len(TEMPLATES)
     check_count("texts ((labels + background) x templates)", texts, service.settings.texts)
-    service.encoder.check([request.image], "image")
+    service.encoder.check_pictures([request.image], "image")
     await asyncio.to_thread(service.encoder.check_length, [*labels, *(request.background or ())], TEMPLATES)
     async with service.admitted(texts + limits.SEGMENT_IMAGES * limits.TEXTS_PER_IMAGE) as deadline:
         picture = await service.encoder.picture(request.image, "image")
