@@ -1,14 +1,20 @@
 """`seesay models blend`: writes a model whose weights are the weighted mean of others'."""
 
+from collections.abc import Sequence
 from gettext import gettext as _
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seesay.cli.language import translate
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json, echo_note
-from seesay.cli.progress import working
+from seesay.cli.progress import named_progress, working
+from seesay.errors import InputError
+
+if TYPE_CHECKING:
+    from seesay.evaluation.soup import Soup
 
 
 @click.command()
@@ -19,8 +25,14 @@ from seesay.cli.progress import working
     metavar="W",
     help="The share of B in a blend of two: 0 is A, 1 is B. Default: every model has the same share.",
 )
+@click.option(
+    "--greedy",
+    metavar="TABLE",
+    type=click.Path(path_type=Path),
+    help="Of the models only those whose mean is most accurate on these pictures: a table of image and label.",
+)
 @json_option
-def blend(paths: tuple[str, ...], weight: float | None, as_json: bool) -> int:
+def blend(paths: tuple[str, ...], weight: float | None, greedy: Path | None, as_json: bool) -> int:
     """Write a model whose every weight is the mean of other models' (names or paths), into a new FOLDER.
 
     Of a model and what it was fine-tuned to, the mean usually keeps what the former knew and what the latter learned (WiSE-FT);
@@ -33,18 +45,26 @@ def blend(paths: tuple[str, ...], weight: float | None, as_json: bool) -> int:
         raise click.UsageError(
             _("--weight is for two models, these are {count}; without it all have the same share").format(count=len(models))
         )
+    if weight is not None and greedy is not None:
+        raise click.UsageError(_("Choose one of --weight and --greedy."))
     from seesay.checkpoints.blend import blend as write
 
+    soup = None if greedy is None else _chosen(models, greedy, Path(folder), quiet=as_json)
+    if soup is not None:
+        models = list(soup.kept)
+    if len(models) == 1:  # the best alone: with a share of nothing of itself
+        models, weight = models * 2, 0.0
     shares = [1 / len(models)] * len(models) if weight is None else [1 - weight, weight]
     with working(_("reading, blending, and comparing with torch")):
         done = write(models, shares, Path(folder))
     if as_json:
-        sources = [{"model": name, "share": share} for name, share in done.shares]
+        sources = [{"model": name, "share": share} for name, share in done.shares if share]
         echo_json(
             {
                 "folder": str(done.folder),
                 "space_id": done.space_id,
                 "models": sources,
+                **({} if soup is None else {"accuracy": round(soup.accuracy, 6), "alone": soup.alone}),
                 "notes": list(done.notes),
                 "differences": done.differences,
             }
@@ -52,6 +72,10 @@ def blend(paths: tuple[str, ...], weight: float | None, as_json: bool) -> int:
         return 0
     for note in done.notes:
         echo_note(translate(note))
+    if soup is not None:
+        for name, accuracy in sorted(soup.alone.items(), key=lambda pair: -pair[1]):
+            click.echo(f"  {accuracy:6.1%}  {'+' if name in soup.kept else ' '} {name}")
+        click.echo(_("  {accuracy:6.1%}  the mean of those with +").format(accuracy=soup.accuracy))
     click.echo(_("wrote {folder}").format(folder=done.folder))
     click.echo(
         _("Compare: seesay eval zero-shot --data TABLE {models}").format(
@@ -59,3 +83,16 @@ def blend(paths: tuple[str, ...], weight: float | None, as_json: bool) -> int:
         )
     )
     return 0
+
+
+def _chosen(models: Sequence[str], table: Path, folder: Path, *, quiet: bool) -> "Soup":
+    """Raises InputError for a folder that exists, before the long work."""
+    from seesay.evaluation.datasets import read_labels
+    from seesay.evaluation.soup import greedy_soup
+    from seesay.tasks.prompts import TEMPLATES
+
+    data = read_labels(table)
+    if folder.exists():
+        raise InputError(f"{folder} exists already; name a new folder")
+    with named_progress(quiet=quiet) as progress:
+        return greedy_soup(models, data, TEMPLATES, progress)

@@ -31,7 +31,7 @@ from seesay.training.recipe import (
 EPOCHS = 10.0
 WARMUP = 0.1  # share of the steps
 # Of the methods: LoRA begins at zero and needs a higher rate; convolutions learn at a higher rate than attention.
-RATES = {("lora", True): 5e-4, ("lora", False): 1e-3, ("full", True): 1e-5, ("full", False): 1e-4}
+RATES = {("lora", True): 5e-4, ("lora", False): 5e-3, ("full", True): 1e-5, ("full", False): 3e-4}
 LAYER_DECAY = 0.75
 
 
