@@ -70,8 +70,14 @@ def test_one_pixel_and_many_labels_and_none() -> None:
     assert detector.detect(Image.new("RGB", (1, 1)), ["red"]).boxes.tolist() == [[0, 0, 1, 1]]
     detector.detect(Image.new("RGB", (1, 1)), ["red"])
     assert encoder.texts == [["red"]]  # once for all pictures
-    for labels in ([], ["red", " "], ["red"] * 1001):
-        with pytest.raises(InputError, match="expected 1 to 1000 labels"):
+    wrong: dict[str, Any] = {
+        "at least one label": [],
+        "label 2 of 2 is empty": ["red", " "],
+        "at most 1000 labels, got 1001": ["red"] * 1001,
+        "a list of labels, got one string": "red",
+    }
+    for message, labels in wrong.items():
+        with pytest.raises(InputError, match=message):
             detector.detect(Image.new("RGB", (1, 1)), labels)
 
 
@@ -130,7 +136,7 @@ def test_a_pixel_has_the_label_of_the_highest_mask_above_one_half() -> None:
     behind = MaskSegmenter(planted, background=["blue"]).segment(picture, ["red", "green"])
     assert (behind.mask[4, 4], behind.mask[36, 4]) == (1, NONE)  # blue is there, and has no label
     for labels in ([], [""], "red"):
-        with pytest.raises(InputError, match="at least one label"):
+        with pytest.raises(InputError, match="at least one label|label 1 of 1 is empty|got one string"):
             MaskSegmenter(planted).segment(picture, labels)
     with pytest.raises(InputError, match="at most 255 labels, got 256"):
         MaskSegmenter(planted).segment(picture, ["red"] * 256)

@@ -21,11 +21,8 @@ LabelLike = str | Sequence[str] | Label  # a name; several names, the first of w
 
 def as_labels(labels: Iterable[LabelLike]) -> tuple[Label, ...]:
     """Names, or lists of names, as labels. Raises InputError for none, for an empty name, and for a name of two labels."""
-    if isinstance(labels, str):
-        raise InputError(f"expected a list of labels, got one string {labels!r}; split it into a list first")
-    given = list(labels)
-    if not given:
-        raise InputError("expected at least one label, got an empty list")
+    given = list(labels) if not isinstance(labels, str) else labels
+    _check_list(given)
     made = tuple(_label(each, number, len(given)) for number, each in enumerate(given, 1))
     owner: dict[str, str] = {}
     for label in made:
@@ -34,6 +31,23 @@ def as_labels(labels: Iterable[LabelLike]) -> tuple[Label, ...]:
                 raise InputError(f"{name!r} is a name of two labels, {owner[name]!r} and {label.name!r}; leave it in one")
             owner[name] = label.name
     return made
+
+
+def check_labels(labels: Sequence[str], most: int | None = None) -> None:
+    """Raises InputError for what is no list of labels, for none, an empty one, or more than `most`."""
+    _check_list(labels)
+    for number, label in enumerate(labels, 1):
+        if not label.strip():
+            raise InputError(f"label {number} of {len(labels)} is empty; remove it or write a word")
+    if most is not None and len(labels) > most:
+        raise InputError(f"expected at most {most} labels, got {len(labels)}", parameter="labels")
+
+
+def _check_list(labels: Sequence[object]) -> None:
+    if isinstance(labels, str):
+        raise InputError(f"expected a list of labels, got one string {labels!r}; split it into a list first")
+    if not labels:
+        raise InputError("expected at least one label, got an empty list")
 
 
 def _label(given: LabelLike, number: int, count: int) -> Label:

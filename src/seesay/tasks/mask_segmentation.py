@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from seesay.errors import InputError, MissingCapability
+from seesay.errors import MissingCapability
 from seesay.models.encoder import MaskEncoder
 from seesay.models.logits import sigmoid
-from seesay.models.segmenter import NONE, Segmentation
-from seesay.tasks.masks import DETAIL_PX, check_count, segmentation, within
+from seesay.models.segmenter import MOST_LABELS, NONE, Segmentation
+from seesay.tasks.labels import check_labels
+from seesay.tasks.masks import DETAIL_PX, segmentation, within
 
 THRESHOLD = 0.5  # from where the model rather sees a label than not
 
@@ -35,9 +36,7 @@ class MaskSegmenter:
 
     def segment(self, picture: Image.Image, labels: Sequence[str]) -> Segmentation:
         """See `Segmenter`. Raises InputError for no labels, empty ones, or more than 255."""
-        if isinstance(labels, str) or not labels or not all(label.strip() for label in labels):
-            raise InputError("expected at least one label, and none that is empty", parameter="labels", got=labels)
-        check_count(labels)
+        check_labels(labels, MOST_LABELS)
         queries = self.encoder.encode_text([*labels, *self.background])
         best, probabilities = _best(self.encoder.find_masks(picture, queries)[0], within(picture.size, DETAIL_PX))
         return segmentation(best, probabilities, labels, self.threshold, picture)

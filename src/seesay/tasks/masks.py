@@ -5,16 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from seesay.errors import InputError
-from seesay.models.segmenter import MOST_LABELS, NONE, Segmentation
+from seesay.models.segmenter import NONE, Segmentation
 
 DETAIL_PX = 2048  # longer side at which labels are chosen; the mask of a larger picture is enlarged
-
-
-def check_count(labels: Sequence[str]) -> None:
-    """Raises InputError for more labels than a mask holds."""
-    if len(labels) > MOST_LABELS:
-        raise InputError(f"a mask holds at most {MOST_LABELS} labels, got {len(labels)}")
 
 
 def within(size: tuple[int, int], longest: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from seesay.errors import InputError
 from seesay.models.encoder import Encoder
 from seesay.models.vectors import normalize
 from seesay.system.chinese import is_chinese
+from seesay.tasks.labels import check_labels
 
 # Short on purpose: with a small text tower long templates drown the label (measured in docs/benchmarks.md).
 TEMPLATES = ("{}", "a photo of a {}.", "a photo of the {}.", "a close-up photo of a {}.")
@@ -68,7 +69,7 @@ def filled(labels: Sequence[str], templates: Templates = None) -> list[str]:
     """The prompts of every label with every template, label after label. Raises InputError for empty labels, and for templates
     without {}."""
     by_language = _by_language(templates)
-    _check_labels(labels)
+    check_labels(labels)
     for each in by_language.values():
         _check_templates(each)
     return [template.replace("{}", label) for label in labels for template in by_language["zh" if is_chinese(label) else "en"]]
@@ -92,16 +93,6 @@ def count(templates: Templates = None) -> int:
 def ensemble(prompts: np.ndarray, labels: int) -> np.ndarray:
     """Unit vectors (labels x templates, D) of `filled` -> one unit vector per label (labels, D)."""
     return normalize(prompts.reshape(labels, -1, prompts.shape[-1]).mean(axis=1))
-
-
-def _check_labels(labels: Sequence[str]) -> None:
-    if isinstance(labels, str):
-        raise InputError(f"expected a list of labels, got one string {labels!r}; split it into a list first")
-    if not labels:
-        raise InputError("expected at least one label, got an empty list")
-    empty = [i for i, label in enumerate(labels) if not label.strip()]
-    if empty:
-        raise InputError(f"label {empty[0] + 1} of {len(labels)} is empty; remove it or write a word")
 
 
 def _check_templates(templates: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from seesay.models.encoder import RegionEncoder
 from seesay.models.logits import sigmoid
 from seesay.models.regions import Regions
 from seesay.tasks.boxes import area, clipped, iou, nms
+from seesay.tasks.labels import check_labels
 
 SELECTION = Selection(threshold=0.1, iou=None)
 LIKE = Selection(threshold=0.6, iou=None)  # of things like a picture's; overlaps are dropped before
@@ -78,8 +79,7 @@ class RegionDetector:
 
     def _queries(self, labels: Sequence[str]) -> np.ndarray:
         """Raw projections of the labels; those of the last call are kept."""
-        if not 1 <= len(labels) <= MOST_LABELS or not all(label.strip() for label in labels):
-            raise InputError(f"expected 1 to {MOST_LABELS} labels, none of them empty, got {len(labels)}", parameter="labels")
+        check_labels(labels, MOST_LABELS)
         if self._known[0] != tuple(labels):
             self._known = tuple(labels), self.encoder.encode_text(list(labels))
         return self._known[1]

@@ -8,12 +8,13 @@ from PIL import Image
 
 from seesay.errors import InputError
 from seesay.models.encoder import ImageEncoder
-from seesay.models.segmenter import NONE, Segmentation
+from seesay.models.segmenter import MOST_LABELS, NONE, Segmentation
 from seesay.models.vectors import normalize
 from seesay.system.chinese import is_chinese
 from seesay.tasks.dense import Cells, picture_cells
 from seesay.tasks.guided_filter import guided_filter
-from seesay.tasks.masks import DETAIL_PX, check_count, segmentation, within
+from seesay.tasks.labels import check_labels
+from seesay.tasks.masks import DETAIL_PX, segmentation, within
 from seesay.tasks.prompts import Templates, label_embeddings
 
 TEMPLATES = ("{}", "the {}", "part of a {}", "next to a {}", "in front of a {}", "{} in the background")
@@ -74,7 +75,7 @@ class CellSegmenter:
     def embeddings(self, labels: Sequence[str]) -> np.ndarray:
         """Unit vectors of the labels, then of the background phrases that are unlike them, all without what they have in
         common. Raises InputError."""
-        check_count(labels)
+        check_labels(labels, MOST_LABELS)
         templates = BY_LANGUAGE if self.templates is None else self.templates
         texts = label_embeddings(self.encoder, labels, templates)
         phrases = self.background
