@@ -199,7 +199,7 @@ def _notes(names: Sequence[str], configs: Sequence[ModelConfig], uneven: Sequenc
 
 
 def _card(config: ModelConfig, shares: Sequence[tuple[str, float]], notes: Sequence[str]) -> Card:
-    parts = ", ".join(f"{share:g} of {Path(name).name}" for name, share in shares)
+    parts = ", ".join(f"{share:g} of {Path(name).name}" for name, share in shares if share)
     return Card(
         summary=f"A blend of models of one architecture: {parts}.",
         languages=config.languages,

@@ -14,6 +14,7 @@ from seesay.cli.progress import named_progress, working
 from seesay.errors import InputError
 
 if TYPE_CHECKING:
+    from seesay.checkpoints.blend import Blend
     from seesay.evaluation.soup import Soup
 
 
@@ -39,14 +40,7 @@ def blend(paths: tuple[str, ...], weight: float | None, greedy: Path | None, as_
     of several fine-tunings of one model it is often better than each (a model soup).
     """
     *models, folder = paths
-    if len(models) < 2:
-        raise click.UsageError(_("name at least two models, and last the folder to write: seesay models blend A B FOLDER"))
-    if weight is not None and len(models) != 2:
-        raise click.UsageError(
-            _("--weight is for two models, these are {count}; without it all have the same share").format(count=len(models))
-        )
-    if weight is not None and greedy is not None:
-        raise click.UsageError(_("Choose one of --weight and --greedy."))
+    _check(models, weight, greedy)
     from seesay.checkpoints.blend import blend as write
 
     soup = None if greedy is None else _chosen(models, greedy, Path(folder), quiet=as_json)
@@ -58,18 +52,35 @@ def blend(paths: tuple[str, ...], weight: float | None, greedy: Path | None, as_
     with working(_("reading, blending, and comparing with torch")):
         done = write(models, shares, Path(folder))
     if as_json:
-        sources = [{"model": name, "share": share} for name, share in done.shares if share]
-        echo_json(
-            {
-                "folder": str(done.folder),
-                "space_id": done.space_id,
-                "models": sources,
-                **({} if soup is None else {"accuracy": round(soup.accuracy, 6), "alone": soup.alone}),
-                "notes": list(done.notes),
-                "differences": done.differences,
-            }
+        echo_json(_json(done, soup))
+    else:
+        _print(done, soup)
+    return 0
+
+
+def _check(models: Sequence[str], weight: float | None, greedy: Path | None) -> None:
+    if len(models) < 2:
+        raise click.UsageError(_("name at least two models, and last the folder to write: seesay models blend A B FOLDER"))
+    if weight is not None and len(models) != 2:
+        raise click.UsageError(
+            _("--weight is for two models, these are {count}; without it all have the same share").format(count=len(models))
         )
-        return 0
+    if weight is not None and greedy is not None:
+        raise click.UsageError(_("Choose one of --weight and --greedy."))
+
+
+def _json(done: "Blend", soup: "Soup | None") -> dict[str, object]:
+    return {
+        "folder": str(done.folder),
+        "space_id": done.space_id,
+        "models": [{"model": name, "share": share} for name, share in done.shares if share],
+        **({} if soup is None else {"accuracy": round(soup.accuracy, 6), "alone": soup.alone}),
+        "notes": list(done.notes),
+        "differences": done.differences,
+    }
+
+
+def _print(done: "Blend", soup: "Soup | None") -> None:
     for note in done.notes:
         echo_note(translate(note))
     if soup is not None:
@@ -77,12 +88,8 @@ def blend(paths: tuple[str, ...], weight: float | None, greedy: Path | None, as_
             click.echo(f"  {accuracy:6.1%}  {'+' if name in soup.kept else ' '} {name}")
         click.echo(_("  {accuracy:6.1%}  the mean of those with +").format(accuracy=soup.accuracy))
     click.echo(_("wrote {folder}").format(folder=done.folder))
-    click.echo(
-        _("Compare: seesay eval zero-shot --data TABLE {models}").format(
-            models=" ".join(f"--model {name}" for name in (*models, done.folder))
-        )
-    )
-    return 0
+    compared = " ".join(f"--model {name}" for name in dict.fromkeys([*(name for name, _share in done.shares), done.folder]))
+    click.echo(_("Compare: seesay eval zero-shot --data TABLE {models}").format(models=compared))
 
 
 def _chosen(models: Sequence[str], table: Path, folder: Path, *, quiet: bool) -> "Soup":
