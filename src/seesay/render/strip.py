@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from seesay.render.boxes import font_for
+from seesay.render.letters import font_for
 from seesay.render.segments import INK, PAPER
 from seesay.system.paths import printable
 
