@@ -1,6 +1,7 @@
 """`seesay condition` and `seesay tokens`: what is written and printed, and what is refused without a traceback."""
 
 import json
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,20 @@ def test_no_file_that_is_read_is_written_over(run: Run, sd1: Path, tmp_path: Pat
     for option, file, given in (("--embedding", embedding, embedding), ("--lora", lora, f"{lora}:0.5")):
         assert run("condition", "a cat", "--from", sd1, option, given, "-o", file).code == 2
     assert run("condition", "a cat", "--from", sd1, "-o", tmp_path / "out.png").code == 2
+
+
+def test_no_checkpoint_is_written_over_and_an_output_is(run: Run, sd1: Path, out: Path, tmp_path: Path) -> None:
+    checkpoint = generator_files.write(generator_files.UNET, tmp_path / "painter.safetensors")
+    (tmp_path / "note.safetensors").write_text("no tensors", encoding="utf-8")
+    for file in (checkpoint, tmp_path / "note.safetensors"):
+        before = file.read_bytes()
+        result = run("condition", "a cat", "--from", sd1, "-o", file)
+        assert (result.code, result.out) == (2, "")
+        assert "is there already and was not written by this command" in result.err
+        assert file.read_bytes() == before
+    for prompt in ("a cat", "a dog"):
+        assert run("condition", prompt, "--from", sd1, "-o", out).code == 0
+    assert stat.S_IMODE(out.stat().st_mode) == stat.S_IMODE((tmp_path / "note.safetensors").stat().st_mode)
 
 
 def test_tokens_show_pieces_and_weights(run: Run) -> None:

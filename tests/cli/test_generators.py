@@ -115,6 +115,20 @@ def test_do_two_files_share_one_clip(run: Run, tmp_path: Path, state: State) -> 
     assert 0.9 < tuned_kin["kinship"]["cosine"] < 1
 
 
+def test_the_same_numbers_with_another_activation_are_another_clip(run: Run, tmp_path: Path, state: State) -> None:
+    homes = []
+    for activation in ("quick_gelu", "gelu"):
+        config = files.text_config(state, activation=activation, heads=1)
+        encoders = {"text_encoder": (state, config)}
+        homes.append(files.write_folder(tmp_path / activation, "StableDiffusionPipeline", encoders, "model.safetensors"))
+    result = run("models", "inspect", homes[0], "--against", homes[1])
+    assert "the same numbers as gelu, but another activation (quick_gelu, not gelu): other vectors" in result.out
+    assert "the fingerprint is one of numbers" in result.out
+    assert "share one CLIP? no;" in result.out
+    found = json.loads(run("models", "inspect", homes[0], "--against", homes[1], "--json").out)["comparisons"][0]["kinship"]
+    assert (found["relation"], found["unlike"]) == ("equal", {"activation": ["quick_gelu", "gelu"]})
+
+
 def test_a_plain_clip_is_compared_with_a_generator(run: Run, tmp_path: Path) -> None:
     convert_to(open_checkpoint(ARCHIVE), tmp_path / "hf", "transformers")
     weights = load_file(tmp_path / "hf" / "model.safetensors")

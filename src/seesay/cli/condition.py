@@ -135,6 +135,9 @@ def _check_output(output: str, *inputs: str) -> None:
         if same or (inside and os.path.exists(output)):
             message = _("{file} belongs to what is read, and SeeSay writes over no file that it reads; name another.")
             raise click.UsageError(message.format(file=short(output)))
+    from seesay.checkpoints.containers.outputs import check_replaceable
+
+    check_replaceable(Path(output))
 
 
 def _print(found: "Conditioning") -> None:

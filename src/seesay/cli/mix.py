@@ -195,6 +195,10 @@ def _check(parts: "Sequence[Part]", target: Target) -> None:
     pictures = [part.value for part in parts if part.kind == "picture"]
     check_drawing(target.drawing, *pictures)
     refuse_input(target.file, *pictures, *([target.generator] if target.generator else []))
+    if target.file is not None:
+        from seesay.checkpoints.containers.outputs import check_replaceable
+
+        check_replaceable(Path(target.file))
 
 
 def _opened(target: Target, name: str | None) -> "tuple[ImageGenerator | None, Model]":

@@ -1,10 +1,10 @@
 """`Conditioning`: the tensors that a generator is given for a prompt and a negative prompt, and how they were made."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seesay.checkpoints.containers.outputs import header
 from seesay.checkpoints.containers.saving import save_tensors
 from seesay.generation.chunks import Chunk
 from seesay.generation.prompt import Prompt
@@ -91,7 +91,6 @@ class Conditioning:
     def save(self, file: str | Path) -> None:
         """Writes a safetensors file: `tensors`, and `facts` as strings in its header, those that are no strings as JSON.
         Raises ModelError, OSError."""
-        header = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.facts.items()}
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
         with atomic_write(Path(file)) as draft:
-            save_tensors(tensors, draft, {"format": "pt", **header})
+            save_tensors(tensors, draft, header("conditioning", self.facts))
