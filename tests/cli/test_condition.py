@@ -1,6 +1,7 @@
 """`seesay condition` and `seesay tokens`: what is written and printed, and what is refused without a traceback."""
 
 import json
+import re
 import stat
 import sys
 from pathlib import Path
@@ -63,6 +64,22 @@ def test_embeddings_and_loras_are_applied(run: Run, sd1: Path, tmp_path: Path, o
     assert run("condition", "cat mystyle", "--from", sd1, "-o", plain).code == 0
     assert run("condition", "cat mystyle", "--from", sd1, "--embedding", tmp_path / "style.pt", "-o", out).code == 0
     assert run("condition", "cat mystyle", "--from", sd1, "--lora", f"{lora}:0.5", "-o", other).code == 0
+    result = run("condition", "cat", "--from", sd1, "--embedding", tmp_path / "style.pt", "--lora", f"{lora}:0.5", "-o", out)
+    assert re.search(r"LoRA lora\.safetensors × 0\.5: layers changed: text_encoder \d+\n", result.out)
+    assert "new word mystyle (style.pt), vectors: 2, in: neither prompt\n" in result.out
+    again = ("cat mystyle", "--negative", "MyStyle", "--embedding", tmp_path / "style.pt", "--lora", f"{lora}:0.5")
+    document = json.loads(run("condition", *again, "--from", sd1, "-o", out, "--json").out)
+    expected = {"name": "mystyle", "file": "style.pt", "vectors": 2, "used_in": ["prompt", "negative"]}
+    assert document["embeddings"] == [expected]
+    (applied,) = document["loras"]
+    assert (applied["file"], applied["scale"]) == ("lora.safetensors", 0.5)
+    assert applied["layers"]["text_encoder"] > 0
+    with safe_open(out, framework="pt") as file:
+        assert {name: json.loads(file.metadata()[name]) for name in ("loras", "embeddings")} == {
+            "loras": [applied],
+            "embeddings": [expected],
+        }
+    assert run("condition", "cat mystyle", "--from", sd1, "--embedding", tmp_path / "style.pt", "-o", out).code == 0
     tensors = [load_file(file)["prompt_embeds"] for file in (plain, out, other)]
     assert not torch.equal(tensors[0], tensors[1])
     assert not torch.equal(tensors[0], tensors[2])
@@ -156,10 +173,13 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(run: Run, sd1: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--clip-skip", "9"), "clip_skip: expected 0 to 3"),
+        (("--clip-skip", "9"), "--clip-skip: expected 0 to 3"),
         (("--clip-skip", "two"), "is not a valid integer"),
         (("--rule", "mean"), "is not one of"),
-        (("--lora", "x.safetensors:nan"), "expected a number after the file, got 'nan'"),
+        (("--lora", "x.safetensors:nan"), "expected a number after the file and the colon, its scale; got 'nan'"),
+        (("--lora", "x:abc"), "its scale; got 'abc'"),
+        (("--negative", "a (cat"), "the negative prompt: the ( at character 3 of the prompt is never closed"),
+        (("--negative", "cat " * 40_000), "the negative prompt: the prompt fills 534 chunks"),
         (("--lora", "x.safetensors:2"), "there is no file or folder x.safetensors"),
     ],
 )
@@ -201,6 +221,34 @@ def test_no_checkpoint_is_written_over_and_an_output_is(run: Run, sd1: Path, out
     for prompt in ("a cat", "a dog"):
         assert run("condition", prompt, "--from", sd1, "-o", out).code == 0
     assert stat.S_IMODE(out.stat().st_mode) == stat.S_IMODE((tmp_path / "note.safetensors").stat().st_mode)
+
+
+def test_without_a_skip_none_is_printed(run: Run, sd1: Path, out: Path) -> None:
+    assert "clip skip none in diffusers, which is 1 in web" in run("condition", "a cat", "--from", sd1, "-o", out).out
+
+
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        ("a cat <lora:anime:0.8>", "<lora:anime:0.8> is read as text: take it out, and give the LoRA's file by --lora"),
+        ("a cat <hypernet:oil>", "hypernetworks change the painter"),
+        ("a cat AND a dog", "AND is read as a word"),
+        ("（fox：1.2）", "（fox：1.2） is read as text: full-width"),
+        ("a (fox：1.2)", "(fox：1.2) is read as text: full-width"),
+        ("（（fox））", "（（ is read as text: full-width"),
+    ],
+)
+def test_what_means_nothing_here_is_noted(run: Run, sd1: Path, out: Path, prompt: str, note: str) -> None:
+    assert note in run("tokens", prompt).err
+    for arguments in ((prompt,), ("a cat", "--negative", prompt)):
+        result = run("condition", *arguments, "--from", sd1, "-o", out, "--json")
+        assert result.code == 0
+        assert note in result.err
+        assert any(note in each for each in json.loads(result.out)["notes"])
+
+
+def test_plain_words_and_brackets_are_not_noted(run: Run) -> None:
+    assert json.loads(run("tokens", "a (fox:1.2), BAND and RAND, at 5：30", "--json").out)["notes"] == []
 
 
 def test_tokens_show_pieces_and_weights(run: Run) -> None:
@@ -258,4 +306,5 @@ def test_commands_speak_chinese(run: Run, sd1: Path, out: Path, monkeypatch: pyt
     monkeypatch.setenv("LANGUAGE", "zh_CN")
     assert "提示词" in run("condition", "a (cat", "--from", sd1, "-o", out).err
     assert "提示词" in run("condition", "一只猫", "--from", sd1, "-o", out).err
+    assert "负面提示词：提示词第 3 个字符" in run("condition", "a cat", "--negative", "a (cat", "--from", sd1, "-o", out).err
     assert "第 1 段" in run("tokens", "a cat").out

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.generation.chunks import Chunk, Token, chunks
+from seesay.generation.notes import syntax_notes
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.system.chinese import is_ideograph
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
@@ -54,7 +55,7 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
     tokens = [token for chunk in found for token in chunk.tokens]
     words = tuple(tokenizer.decode([token.id for token in word]) for _, word in groupby(tokens, key=lambda token: token.word))
     lost = tokenizer.decode([token.id for token in tokens[tokenizer.room :]])
-    notes = tuple(language_notes(tokenizer, prompt.text))
+    notes = (*syntax_notes(text), *language_notes(tokenizer, prompt.text))
     return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, words, lost, notes)
 
 
