@@ -4,19 +4,27 @@ import json
 import re
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from seesay.checkpoints.hub.catalog import Architecture, catalog, find
+from seesay.checkpoints.hub.url import cache_name, cached_file
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.generation.conditioner import Conditioner
 from tests import generator_files
 from tests.cli.conftest import Run
 from tests.generation import additions
 from tests.generation.tiny import generator
+from tests.parity.test_checkpoints import DATA
+
+ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
 
 
 @pytest.fixture
@@ -142,6 +150,53 @@ def test_a_file_that_cannot_condition_is_refused(run: Run, tmp_path: Path, out: 
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_picture_and_a_text_are_named(run: Run, tmp_path: Path, out: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    (tmp_path / "words.txt").write_text("一只猫" * 30, encoding="utf-8")
+    for file, said in (("photo.png", "photo.png is a picture. Give weights"), ("words.txt", "but a text. Give weights")):
+        for command in (("condition", "a cat", "-o", out), ("tokens", "a cat")):
+            result = run(*command, "--from", tmp_path / file)
+            assert (result.code, said in result.err) == (2, True)
+
+
+def test_its_own_output_is_named_and_conditions_nothing(run: Run, sd1: Path, out: Path, tmp_path: Path) -> None:
+    assert run("condition", "a (cat:1.3)", "--from", sd1, "-o", out).code == 0
+    result = run("models", "inspect", out)
+    assert (result.code, result.err) == (0, "")
+    assert "Conditioning that SeeSay made of a prompt" in result.out
+    assert "family sd1" in result.out
+    assert 'weights [{"text": "cat", "weight": 1.3}]' in result.out
+    refused = run("condition", "a cat", "--from", out, "-o", tmp_path / "other.safetensors")
+    assert (refused.code, "has no text encoder: Conditioning that SeeSay made" in refused.err) == (2, True)
+
+
+def test_a_name_of_the_catalogue_means_its_weights(
+    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = run("condition", "a cat", "--from", "openai/ViT-L-14", "-o", out)
+    assert missing.code == 2
+    assert "openai/ViT-L-14 is not on this machine; seesay models pull openai/ViT-L-14 gets it" in missing.err
+    entry = find("openai/ViT-L-14")
+    assert entry is not None
+    assert entry.source.url is not None
+    target = cached_file(cache_name(entry.source.url))
+    target.parent.mkdir(parents=True)
+    target.write_bytes(ARCHIVE.read_bytes())
+    described = open_checkpoint(ARCHIVE).description
+    assert described.image is not None
+    assert described.text is not None
+    assert described.tokenizer_spec is not None
+    tiny = Architecture(described.dim, described.image, described.text, "clip", described.tokenizer_spec)
+    monkeypatch.setitem(catalog().architectures, entry.architecture, tiny)
+    assert described.image_spec is not None
+    small = replace(entry, preprocess=described.image_spec)
+    module = sys.modules["seesay.checkpoints.diffusion.text_encoders"]
+    monkeypatch.setattr(module, "find", lambda name: small if find(name) is entry else None)
+    monkeypatch.chdir(tmp_path)
+    context = json.loads(run("tokens", "a cat", "--from", "ViT-L/14", "--json").out)["context"]
+    assert context == described.tokenizer_spec.context_length
 
 
 def test_an_embedding_of_another_width_is_refused(run: Run, sd1: Path, tmp_path: Path, out: Path) -> None:

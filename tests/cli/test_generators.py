@@ -16,6 +16,7 @@ from seesay.checkpoints.hub.url import cache_name, cached_file
 from seesay.checkpoints.reader import open_checkpoint
 from tests import generator_files as files
 from tests.cli.conftest import Run
+from tests.generation.pipelines import ip_adapter
 from tests.parity.test_checkpoints import DATA
 
 State = dict[str, torch.Tensor]
@@ -185,6 +186,12 @@ def test_an_original_by_name_is_only_compared_where_it_is_here(run: Run, tmp_pat
     assert "seesay models pull openai/ViT-L-14 gets it" in result.err
     result = run("models", "inspect", file, "--against", "nonsense")
     assert "neither a file or folder nor a model of the catalogue" in result.err
+
+
+def test_an_ip_adapter_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("models", "inspect", ip_adapter(tmp_path) / "models" / "ip-adapter.safetensors")
+    assert (result.code, result.err) == (0, "")
+    assert "an IP-Adapter, by which a generator takes pictures; `seesay mix --for` makes what it takes" in result.out
 
 
 LORA = {"lora_te_text_model_x.lora_up.weight": UP, "lora_te_text_model_x.lora_down.weight": UP.T}

@@ -11,6 +11,10 @@ from seesay.system.paths import printable
 
 KIND = "seesay"  # the name in the header
 Kind = Literal["conditioning", "embedding"]
+TITLES: dict[str, str] = {
+    "conditioning": "Conditioning that SeeSay made of a prompt, for an image generator",
+    "embedding": "Embeddings that SeeSay made of pictures and texts, for an image generator",
+}
 
 
 def header(kind: Kind, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -22,10 +26,18 @@ def header(kind: Kind, facts: Mapping[str, Any]) -> dict[str, str]:
 def stated(file: Path) -> dict[str, str] | None:
     """The metadata of a file that SeeSay wrote for a generator; None for any other file."""
     try:
-        metadata = read_header(file).get("__metadata__") if file.is_file() else None
+        with file.open("rb") as stream:
+            if stream.read(9)[8:] != b"{":  # other files would be read far as if they were a header
+                return None
+        metadata = read_header(file).get("__metadata__")
     except (CheckpointError, OSError):
         return None
     return metadata if isinstance(metadata, dict) and isinstance(metadata.get(KIND), str) else None
+
+
+def title(metadata: Mapping[str, str]) -> str:
+    """What such a file is, in words."""
+    return TITLES.get(metadata[KIND], "A file that a newer SeeSay made for an image generator")
 
 
 def check_replaceable(file: Path) -> None:
