@@ -324,11 +324,16 @@ def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
     document = json.loads(result.out)
     assert len(document["notes"]) == 1
     assert document["words"] == ["一只猫"]
-    assert [line.split()[3:] for line in run("tokens", "一只(猫:1.2)").out.splitlines()[1:]] == [
-        ["一只"],
-        *[[]] * 3,
-        ["×", "1.2", "猫"],
-        *[["×", "1.2"]] * 2,
+    lines = run("tokens", "一只(猫:1.2) café").out.splitlines()[1:]
+    assert [" ".join(line.split()[2:]) for line in lines] == [
+        "<E4 B8> 一只",
+        "<80>",
+        "<E5 8F>",
+        "<AA></w>",
+        "<E7> × 1.2 猫",
+        "<8C> × 1.2",
+        "<AB></w> × 1.2",
+        "café</w>",
     ]
 
 
@@ -339,6 +344,21 @@ def test_tokens_say_where_77_ends(run: Run) -> None:
     assert [len(chunk) for chunk in document["chunks"]] == [75, 3]
     shown = run("tokens", "cat " * 74 + "sunglasses dog in hats")
     assert "loses: dog in hats" in shown.out
+
+
+def test_tokens_of_a_very_long_prompt_are_summed_up_first(run: Run) -> None:
+    lines = run("tokens", "cat " * 500).out.splitlines()
+    assert lines[0] == "500 tokens in 7 chunks of at most 75"
+    assert lines[1].startswith("77 positions end after token 75")
+    assert sum("cat</w>" in line for line in lines[2:]) == 200
+    assert lines[-1] == "... and 300 more; --json lists all"
+
+
+@pytest.mark.parametrize("prompt", ["", "(:1.3)", "  "])
+def test_tokens_say_that_there_are_no_words(run: Run, prompt: str) -> None:
+    result = run("tokens", prompt)
+    assert (result.code, result.out) == (0, "")
+    assert "the prompt has no words" in result.err
 
 
 def test_tokens_of_a_generator_are_cut_by_its_own_tokenizer(run: Run, sd1: Path) -> None:
