@@ -288,7 +288,7 @@ def test_a_broken_off_file_and_a_picture_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="broke off"):
         text_encoders(tmp_path / "cut.safetensors")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    with pytest.raises(CheckpointError, match="neither safetensors nor a torch file"):
+    with pytest.raises(CheckpointError, match="is a picture. Give weights"):
         text_encoders(tmp_path / "picture.png")
     with pytest.raises(CheckpointError, match="no file or folder"):
         text_encoders(tmp_path / "absent.safetensors")

@@ -1,20 +1,30 @@
 """`seesay condition` and `seesay tokens`: what is written and printed, and what is refused without a traceback."""
 
 import json
+import re
+import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from seesay.checkpoints.hub.catalog import Architecture, catalog, find
+from seesay.checkpoints.hub.url import cache_name, cached_file
+from seesay.checkpoints.reader import open_checkpoint
 from seesay.generation.conditioner import Conditioner
 from tests import generator_files
 from tests.cli.conftest import Run
 from tests.generation import additions
 from tests.generation.tiny import generator
+from tests.parity.test_checkpoints import DATA
+
+ARCHIVE = DATA / "openai-vit-archive" / "model.pt"
 
 
 @pytest.fixture
@@ -62,6 +72,22 @@ def test_embeddings_and_loras_are_applied(run: Run, sd1: Path, tmp_path: Path, o
     assert run("condition", "cat mystyle", "--from", sd1, "-o", plain).code == 0
     assert run("condition", "cat mystyle", "--from", sd1, "--embedding", tmp_path / "style.pt", "-o", out).code == 0
     assert run("condition", "cat mystyle", "--from", sd1, "--lora", f"{lora}:0.5", "-o", other).code == 0
+    result = run("condition", "cat", "--from", sd1, "--embedding", tmp_path / "style.pt", "--lora", f"{lora}:0.5", "-o", out)
+    assert re.search(r"LoRA lora\.safetensors × 0\.5: layers changed: text_encoder \d+\n", result.out)
+    assert "new word mystyle (style.pt), vectors: 2, in: neither prompt\n" in result.out
+    again = ("cat mystyle", "--negative", "MyStyle", "--embedding", tmp_path / "style.pt", "--lora", f"{lora}:0.5")
+    document = json.loads(run("condition", *again, "--from", sd1, "-o", out, "--json").out)
+    expected = {"name": "mystyle", "file": "style.pt", "vectors": 2, "used_in": ["prompt", "negative"]}
+    assert document["embeddings"] == [expected]
+    (applied,) = document["loras"]
+    assert (applied["file"], applied["scale"]) == ("lora.safetensors", 0.5)
+    assert applied["layers"]["text_encoder"] > 0
+    with safe_open(out, framework="pt") as file:
+        assert {name: json.loads(file.metadata()[name]) for name in ("loras", "embeddings")} == {
+            "loras": [applied],
+            "embeddings": [expected],
+        }
+    assert run("condition", "cat mystyle", "--from", sd1, "--embedding", tmp_path / "style.pt", "-o", out).code == 0
     tensors = [load_file(file)["prompt_embeds"] for file in (plain, out, other)]
     assert not torch.equal(tensors[0], tensors[1])
     assert not torch.equal(tensors[0], tensors[2])
@@ -126,6 +152,53 @@ def test_a_file_that_cannot_condition_is_refused(run: Run, tmp_path: Path, out: 
     assert "Traceback" not in result.err
 
 
+def test_a_picture_and_a_text_are_named(run: Run, tmp_path: Path, out: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
+    (tmp_path / "words.txt").write_text("一只猫" * 30, encoding="utf-8")
+    for file, said in (("photo.png", "photo.png is a picture. Give weights"), ("words.txt", "but a text. Give weights")):
+        for command in (("condition", "a cat", "-o", out), ("tokens", "a cat")):
+            result = run(*command, "--from", tmp_path / file)
+            assert (result.code, said in result.err) == (2, True)
+
+
+def test_its_own_output_is_named_and_conditions_nothing(run: Run, sd1: Path, out: Path, tmp_path: Path) -> None:
+    assert run("condition", "a (cat:1.3)", "--from", sd1, "-o", out).code == 0
+    result = run("models", "inspect", out)
+    assert (result.code, result.err) == (0, "")
+    assert "Conditioning that SeeSay made of a prompt" in result.out
+    assert "family sd1" in result.out
+    assert 'weights [{"text": "cat", "weight": 1.3}]' in result.out
+    refused = run("condition", "a cat", "--from", out, "-o", tmp_path / "other.safetensors")
+    assert (refused.code, "has no text encoder: Conditioning that SeeSay made" in refused.err) == (2, True)
+
+
+def test_a_name_of_the_catalogue_means_its_weights(
+    run: Run, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = run("condition", "a cat", "--from", "openai/ViT-L-14", "-o", out)
+    assert missing.code == 2
+    assert "openai/ViT-L-14 is not on this machine; seesay models pull openai/ViT-L-14 gets it" in missing.err
+    entry = find("openai/ViT-L-14")
+    assert entry is not None
+    assert entry.source.url is not None
+    target = cached_file(cache_name(entry.source.url))
+    target.parent.mkdir(parents=True)
+    target.write_bytes(ARCHIVE.read_bytes())
+    described = open_checkpoint(ARCHIVE).description
+    assert described.image is not None
+    assert described.text is not None
+    assert described.tokenizer_spec is not None
+    tiny = Architecture(described.dim, described.image, described.text, "clip", described.tokenizer_spec)
+    monkeypatch.setitem(catalog().architectures, entry.architecture, tiny)
+    assert described.image_spec is not None
+    small = replace(entry, preprocess=described.image_spec)
+    module = sys.modules["seesay.checkpoints.diffusion.text_encoders"]
+    monkeypatch.setattr(module, "find", lambda name: small if find(name) is entry else None)
+    monkeypatch.chdir(tmp_path)
+    context = json.loads(run("tokens", "a cat", "--from", "ViT-L/14", "--json").out)["context"]
+    assert context == described.tokenizer_spec.context_length
+
+
 def test_an_embedding_of_another_width_is_refused(run: Run, sd1: Path, tmp_path: Path, out: Path) -> None:
     save_file({"emb_params": torch.zeros(1, 768)}, tmp_path / "e.safetensors")
     result = run("condition", "a cat", "--from", sd1, "--embedding", tmp_path / "e.safetensors", "-o", out)
@@ -155,10 +228,13 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(run: Run, sd1: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--clip-skip", "9"), "clip_skip: expected 0 to 3"),
+        (("--clip-skip", "9"), "--clip-skip: expected 0 to 3"),
         (("--clip-skip", "two"), "is not a valid integer"),
         (("--rule", "mean"), "is not one of"),
-        (("--lora", "x.safetensors:nan"), "expected a number after the file, got 'nan'"),
+        (("--lora", "x.safetensors:nan"), "expected a number after the file and the colon, its scale; got 'nan'"),
+        (("--lora", "x:abc"), "its scale; got 'abc'"),
+        (("--negative", "a (cat"), "the negative prompt: the ( at character 3 of the prompt is never closed"),
+        (("--negative", "cat " * 40_000), "the negative prompt: the prompt fills 534 chunks"),
         (("--lora", "x.safetensors:2"), "there is no file or folder x.safetensors"),
     ],
 )
@@ -188,6 +264,48 @@ def test_no_file_that_is_read_is_written_over(run: Run, sd1: Path, tmp_path: Pat
     assert run("condition", "a cat", "--from", sd1, "-o", tmp_path / "out.png").code == 2
 
 
+def test_no_checkpoint_is_written_over_and_an_output_is(run: Run, sd1: Path, out: Path, tmp_path: Path) -> None:
+    checkpoint = generator_files.write(generator_files.UNET, tmp_path / "painter.safetensors")
+    (tmp_path / "note.safetensors").write_text("no tensors", encoding="utf-8")
+    for file in (checkpoint, tmp_path / "note.safetensors"):
+        before = file.read_bytes()
+        result = run("condition", "a cat", "--from", sd1, "-o", file)
+        assert (result.code, result.out) == (2, "")
+        assert "is there already and was not written by this command" in result.err
+        assert file.read_bytes() == before
+    for prompt in ("a cat", "a dog"):
+        assert run("condition", prompt, "--from", sd1, "-o", out).code == 0
+    assert stat.S_IMODE(out.stat().st_mode) == stat.S_IMODE((tmp_path / "note.safetensors").stat().st_mode)
+
+
+def test_without_a_skip_none_is_printed(run: Run, sd1: Path, out: Path) -> None:
+    assert "clip skip none in diffusers, which is 1 in web" in run("condition", "a cat", "--from", sd1, "-o", out).out
+
+
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        ("a cat <lora:anime:0.8>", "<lora:anime:0.8> is read as text: take it out, and give the LoRA's file by --lora"),
+        ("a cat <hypernet:oil>", "hypernetworks change the painter"),
+        ("a cat AND a dog", "AND is read as a word"),
+        ("（fox：1.2）", "（fox：1.2） is read as text: full-width"),
+        ("a (fox：1.2)", "(fox：1.2) is read as text: full-width"),
+        ("（（fox））", "（（ is read as text: full-width"),
+    ],
+)
+def test_what_means_nothing_here_is_noted(run: Run, sd1: Path, out: Path, prompt: str, note: str) -> None:
+    assert note in run("tokens", prompt).err
+    for arguments in ((prompt,), ("a cat", "--negative", prompt)):
+        result = run("condition", *arguments, "--from", sd1, "-o", out, "--json")
+        assert result.code == 0
+        assert note in result.err
+        assert any(note in each for each in json.loads(result.out)["notes"])
+
+
+def test_plain_words_and_brackets_are_not_noted(run: Run) -> None:
+    assert json.loads(run("tokens", "a (fox:1.2), BAND and RAND, at 5：30", "--json").out)["notes"] == []
+
+
 def test_tokens_show_pieces_and_weights(run: Run) -> None:
     result = run("tokens", "a (cat in sunglasses:1.3)")
     assert result.code == 0
@@ -206,11 +324,16 @@ def test_tokens_note_chinese_that_is_read_as_bytes(run: Run) -> None:
     document = json.loads(result.out)
     assert len(document["notes"]) == 1
     assert document["words"] == ["一只猫"]
-    assert [line.split()[3:] for line in run("tokens", "一只(猫:1.2)").out.splitlines()[1:]] == [
-        ["一只"],
-        *[[]] * 3,
-        ["×", "1.2", "猫"],
-        *[["×", "1.2"]] * 2,
+    lines = run("tokens", "一只(猫:1.2) café").out.splitlines()[1:]
+    assert [" ".join(line.split()[2:]) for line in lines] == [
+        "<E4 B8> 一只",
+        "<80>",
+        "<E5 8F>",
+        "<AA></w>",
+        "<E7> × 1.2 猫",
+        "<8C> × 1.2",
+        "<AB></w> × 1.2",
+        "café</w>",
     ]
 
 
@@ -221,6 +344,21 @@ def test_tokens_say_where_77_ends(run: Run) -> None:
     assert [len(chunk) for chunk in document["chunks"]] == [75, 3]
     shown = run("tokens", "cat " * 74 + "sunglasses dog in hats")
     assert "loses: dog in hats" in shown.out
+
+
+def test_tokens_of_a_very_long_prompt_are_summed_up_first(run: Run) -> None:
+    lines = run("tokens", "cat " * 500).out.splitlines()
+    assert lines[0] == "500 tokens in 7 chunks of at most 75"
+    assert lines[1].startswith("77 positions end after token 75")
+    assert sum("cat</w>" in line for line in lines[2:]) == 200
+    assert lines[-1] == "... and 300 more; --json lists all"
+
+
+@pytest.mark.parametrize("prompt", ["", "(:1.3)", "  "])
+def test_tokens_say_that_there_are_no_words(run: Run, prompt: str) -> None:
+    result = run("tokens", prompt)
+    assert (result.code, result.out) == (0, "")
+    assert "the prompt has no words" in result.err
 
 
 def test_tokens_of_a_generator_are_cut_by_its_own_tokenizer(run: Run, sd1: Path) -> None:
@@ -243,4 +381,5 @@ def test_commands_speak_chinese(run: Run, sd1: Path, out: Path, monkeypatch: pyt
     monkeypatch.setenv("LANGUAGE", "zh_CN")
     assert "提示词" in run("condition", "a (cat", "--from", sd1, "-o", out).err
     assert "提示词" in run("condition", "一只猫", "--from", sd1, "-o", out).err
+    assert "负面提示词：提示词第 3 个字符" in run("condition", "a cat", "--negative", "a (cat", "--from", sd1, "-o", out).err
     assert "第 1 段" in run("tokens", "a cat").out

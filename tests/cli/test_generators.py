@@ -16,6 +16,7 @@ from seesay.checkpoints.hub.url import cache_name, cached_file
 from seesay.checkpoints.reader import open_checkpoint
 from tests import generator_files as files
 from tests.cli.conftest import Run
+from tests.generation.pipelines import ip_adapter
 from tests.parity.test_checkpoints import DATA
 
 State = dict[str, torch.Tensor]
@@ -115,6 +116,20 @@ def test_do_two_files_share_one_clip(run: Run, tmp_path: Path, state: State) -> 
     assert 0.9 < tuned_kin["kinship"]["cosine"] < 1
 
 
+def test_the_same_numbers_with_another_activation_are_another_clip(run: Run, tmp_path: Path, state: State) -> None:
+    homes = []
+    for activation in ("quick_gelu", "gelu"):
+        config = files.text_config(state, activation=activation, heads=1)
+        encoders = {"text_encoder": (state, config)}
+        homes.append(files.write_folder(tmp_path / activation, "StableDiffusionPipeline", encoders, "model.safetensors"))
+    result = run("models", "inspect", homes[0], "--against", homes[1])
+    assert "the same numbers as gelu, but another activation (quick_gelu, not gelu): other vectors" in result.out
+    assert "the fingerprint is one of numbers" in result.out
+    assert "share one CLIP? no;" in result.out
+    found = json.loads(run("models", "inspect", homes[0], "--against", homes[1], "--json").out)["comparisons"][0]["kinship"]
+    assert (found["relation"], found["unlike"]) == ("equal", {"activation": ["quick_gelu", "gelu"]})
+
+
 def test_a_plain_clip_is_compared_with_a_generator(run: Run, tmp_path: Path) -> None:
     convert_to(open_checkpoint(ARCHIVE), tmp_path / "hf", "transformers")
     weights = load_file(tmp_path / "hf" / "model.safetensors")
@@ -171,6 +186,12 @@ def test_an_original_by_name_is_only_compared_where_it_is_here(run: Run, tmp_pat
     assert "seesay models pull openai/ViT-L-14 gets it" in result.err
     result = run("models", "inspect", file, "--against", "nonsense")
     assert "neither a file or folder nor a model of the catalogue" in result.err
+
+
+def test_an_ip_adapter_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("models", "inspect", ip_adapter(tmp_path) / "models" / "ip-adapter.safetensors")
+    assert (result.code, result.err) == (0, "")
+    assert "an IP-Adapter, by which a generator takes pictures; `seesay mix --for` makes what it takes" in result.out
 
 
 LORA = {"lora_te_text_model_x.lora_up.weight": UP, "lora_te_text_model_x.lora_down.weight": UP.T}

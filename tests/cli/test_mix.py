@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors import safe_open
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import seesay.cli.mix
 from seesay.errors import TruncatedText
@@ -51,7 +51,7 @@ def test_texts_are_told_from_pictures_and_pull(run: Run, colours: Path) -> None:
     red, blue = colours / "red" / "red.png", colours / "blue" / "blue.png"
     shown = run("mix", red, blue, "green", "--steps", 3, "-n", 2)
     lines = shown.out.splitlines()
-    assert [line.split()[0] for line in lines[:3]] == ["picture", "picture", "text"]
+    assert [line.split()[0] for line in lines[:3]] == ["picture", "picture", "words"]
     assert [line.split()[0] for line in lines[4:]] == ["0%", "0%", "50%", "50%", "100%", "100%"]
     strong = json.loads(run("mix", red, "green", "--weights", "0.1,3", "--json").out)
     assert "green" in strong["steps"][0]["results"][0]["path"]
@@ -75,6 +75,14 @@ def test_vectors_are_written_without_a_library(
     a, b = fake.encode_image([red, blue])
     np.testing.assert_allclose(vectors, [a, slerp(a, b, 0.5), b], atol=1e-6)
     assert run("mix", red, blue, "-o", tmp_path / "other.safetensors").code == 0
+    assert run("mix", blue, red, "-o", file).code == 0  # its own output is replaced
+    checkpoint = tmp_path / "painter.safetensors"
+    save_file({"weight": np.zeros(2, np.float32)}, checkpoint)
+    before = checkpoint.read_bytes()
+    for option in ("-o", "--embedding"):
+        refused = run("mix", red, blue, option, checkpoint)
+        assert (refused.code, "SeeSay writes over none" in refused.err) == (2, True)
+    assert checkpoint.read_bytes() == before
     missing = run("mix", red, blue)
     assert (missing.code, missing.out) == (2, "")
     assert "there is no library" in missing.err
@@ -156,7 +164,7 @@ def test_for_a_generator(run: Run, paint: Paint, tmp_path: Path, generator: Path
     found = load_file(file)["image_embeds"]
     np.testing.assert_allclose(found[[0, 3]], own, atol=1e-5)
     lengths, ends = np.linalg.norm(found, axis=1), np.linalg.norm(own, axis=1)
-    np.testing.assert_allclose(lengths, np.linspace(*ends, 4), rtol=1e-5)
+    np.testing.assert_allclose(lengths, np.linspace(ends[0], ends[1], 4), rtol=1e-5)
     with safe_open(file, framework="np") as opened:
         assert json.loads(opened.metadata()["items"])[0]["value"] == str(red)
         assert opened.metadata()["noise_level"] == "5"

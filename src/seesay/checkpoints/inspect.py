@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seesay.checkpoints import shapes
+from seesay.checkpoints.containers import outputs
 from seesay.checkpoints.containers.weights import Weights, open_weights
 from seesay.checkpoints.diffusion.folder import is_diffusers_folder
 from seesay.checkpoints.diffusion.generator import Generator, file_generator, folder_generator
+from seesay.checkpoints.diffusion.parts import PHRASES, kind_of
 from seesay.checkpoints.formats.registry import recognise
 from seesay.checkpoints.graphs.layouts import LAYOUTS
 from seesay.checkpoints.graphs.local import LocalGraphs, local_graphs
@@ -63,6 +65,11 @@ def inspect(path: Path, overrides: Overrides | None = None) -> Inspection:
     if is_diffusers_folder(path):
         return _inspect_generator(path, *folder_generator(path, overrides))
     weights = open_weights(path)
+    if (made := outputs.stated(weights.path)) is not None:
+        told = (f"{name} {value}" for name, value in made.items() if name not in ("format", outputs.KIND))
+        return replace(_facts(weights, format=outputs.title(made)), notes=tuple(told))
+    if kind_of(weights.names) == "ip_adapter":
+        return _facts(weights, format=PHRASES["ip_adapter"])
     if (generator := file_generator(path, weights, overrides)) is not None:
         return _inspect_generator(path, generator, (weights,))
     try:

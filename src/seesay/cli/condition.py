@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.language import translate
-from seesay.cli.options import json_option
+from seesay.cli.options import json_option, naming_options
 from seesay.cli.output import echo_json, echo_note, echo_wrote, short
 from seesay.cli.progress import progress_bar
 from seesay.errors import UnusualPrompt
+from seesay.system.paths import printable
 
 if TYPE_CHECKING:
     from seesay.generation.conditioning import Conditioning
@@ -97,7 +98,8 @@ def condition(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusualPrompt)  # the notes of the record, which are printed below
         conditioner = Conditioner(source, embeddings=embeddings, loras=[read_lora(*each) for each in scaled])
-        with progress_bar(_("Encoding"), quiet=as_json or len(text) < LONG, first=_("Encoding")) as progress:
+        bar = progress_bar(_("Encoding"), quiet=as_json or len(text) < LONG, first=_("Encoding"))
+        with bar as progress, naming_options():
             found = conditioner(text, negative, clip_skip=clip_skip, rule=rule, progress=progress)
     found.save(output)
     for note in found.notes:
@@ -119,9 +121,13 @@ def _scaled(given: str) -> tuple[str, float]:
     try:
         scale = float(number)
     except ValueError:
-        return given, 1.0
+        if {"/", "\\"} & set(number):  # the colon is a drive's or a folder's
+            return given, 1.0
+        scale = math.nan
     if not math.isfinite(scale):
-        raise click.UsageError(_("--lora: expected a number after the file, got {number!r}.").format(number=number))
+        raise click.UsageError(
+            _("--lora: expected a number after the file and the colon, its scale; got {number!r}.").format(number=number)
+        )
     return file, scale
 
 
@@ -135,6 +141,9 @@ def _check_output(output: str, *inputs: str) -> None:
         if same or (inside and os.path.exists(output)):
             message = _("{file} belongs to what is read, and SeeSay writes over no file that it reads; name another.")
             raise click.UsageError(message.format(file=short(output)))
+    from seesay.checkpoints.containers.outputs import check_replaceable
+
+    check_replaceable(Path(output))
 
 
 def _print(found: "Conditioning") -> None:
@@ -145,10 +154,25 @@ def _print(found: "Conditioning") -> None:
     if found.web_clip_skip is not None:
         click.echo(
             _("  clip skip {skip} in diffusers, which is {web} in web interfaces").format(
-                skip=found.clip_skip or 0, web=found.web_clip_skip
+                skip=_("none") if found.clip_skip is None else found.clip_skip, web=found.web_clip_skip
             )
         )
     chunks = {"positive": len(found.positive.chunks), "negative": len(found.negative.chunks)}
     click.echo(_("  chunks of the prompt: {positive}, of the negative: {negative}").format(**chunks))
+    for lora in found.loras:
+        layers = ", ".join(f"{encoder} {count}" for encoder, count in lora["layers"].items())
+        click.echo(
+            _("  LoRA {file} × {scale:g}: layers changed: {layers}").format(
+                file=printable(lora["file"]), scale=lora["scale"], layers=layers or _("none")
+            )
+        )
+    for each in found.embeddings:
+        places = {"prompt": _("the prompt"), "negative": _("the negative prompt")}
+        where = ", ".join(places[side] for side in each["used_in"]) or _("neither prompt")
+        click.echo(
+            _("  new word {name} ({file}), vectors: {vectors}, in: {where}").format(
+                name=printable(each["name"]), file=printable(each["file"]), vectors=each["vectors"], where=where
+            )
+        )
     for weight in (*found.positive.weights, *found.negative.weights):
         click.echo(f"  × {weight['weight']:<6.4g} {weight['text']}")

@@ -1,18 +1,14 @@
 """The options that narrow a search by what is known of a picture: date, place, camera, tag, name, size, folder."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from seesay.cli.language import translate
-from seesay.cli.options import Option, record
+from seesay.cli.options import Option, naming_options, record
 from seesay.cli.output import short
-from seesay.errors import InputError
 from seesay.library.search.filters import ORIENTATIONS, Filters
 from seesay.system.paths import printable
 
@@ -67,18 +63,6 @@ all_filter_options = filter_options(
     tag_option,
     click.option("--min-score", metavar="COSINE", type=click.FloatRange(-1, 1), help="Only what is at least so near."),
 )
-
-
-@contextmanager
-def naming_options() -> Iterator[None]:
-    """Names the option in the message of an InputError about a parameter: "--min-px: ..." for "min_px: ..."."""
-    try:
-        yield
-    except InputError as fault:
-        if fault.parameter is None or fault.reason == str(fault):
-            raise
-        option = f"--{fault.parameter.replace('_', '-')}"
-        raise InputError(_("{option}: {reason}").format(option=option, reason=translate(fault.reason))) from fault
 
 
 def describe(filters: Filters) -> str:

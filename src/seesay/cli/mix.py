@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seesay.cli.drawing import check_drawing, write_drawing
-from seesay.cli.options import json_option, library_option, model_option, open_model, record
+from seesay.cli.options import json_option, library_option, model_option, naming_options, open_model, record
 from seesay.cli.output import echo_json, echo_note, echo_wrote, refuse_input, short
 from seesay.errors import InputError
 from seesay.system.chinese import is_chinese
@@ -195,6 +195,10 @@ def _check(parts: "Sequence[Part]", target: Target) -> None:
     pictures = [part.value for part in parts if part.kind == "picture"]
     check_drawing(target.drawing, *pictures)
     refuse_input(target.file, *pictures, *([target.generator] if target.generator else []))
+    if target.file is not None:
+        from seesay.checkpoints.containers.outputs import check_replaceable
+
+        check_replaceable(Path(target.file))
 
 
 def _opened(target: Target, name: str | None) -> "tuple[ImageGenerator | None, Model]":
@@ -248,12 +252,9 @@ def _write(
         pictures = [length for part, length in zip(mixture.parts, lengths, strict=True) if part.kind == "picture"]
         if not pictures:
             raise InputError(_("the generator takes embeddings as long as those of pictures; give at least one picture"))
-        made = variations(
-            generator,
-            lengthened(vectors, np.interp(np.linspace(0, 1, len(vectors)), np.linspace(0, 1, len(pictures)), pictures)),
-            noise_level=target.noise_level,
-            seed=target.seed,
-        )
+        places = np.interp(np.linspace(0, 1, len(vectors)), np.linspace(0, 1, len(pictures)), pictures)
+        with naming_options():
+            made = variations(generator, lengthened(vectors, places), noise_level=target.noise_level, seed=target.seed)
         tensors, facts = made.tensors, facts | made.facts
     save_arrays(tensors, file, facts)
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}

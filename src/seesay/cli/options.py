@@ -1,13 +1,16 @@
 """Options that several commands share, and `record`, which passes a group of options to a command as one argument."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seesay.cli.download import asked
+from seesay.cli.language import translate
+from seesay.errors import InputError
 
 if TYPE_CHECKING:
     from seesay.library.gallery import GalleryFile
@@ -156,3 +159,15 @@ def page_file(context: click.Context, parameter: click.Parameter, value: str | N
 def json_option(command: F) -> F:
     """Adds --json, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md), for scripts.")(command)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Names the option in the message of an InputError about a parameter: "--min-px: ..." for "min_px: ..."."""
+    try:
+        yield
+    except InputError as fault:
+        if fault.parameter is None or fault.reason == str(fault):
+            raise
+        option = f"--{fault.parameter.replace('_', '-')}"
+        raise InputError(_("{option}: {reason}").format(option=option, reason=translate(fault.reason))) from fault

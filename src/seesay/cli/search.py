@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from seesay.cli.filters import all_filter_options, describe, naming_options, nothing_found
-from seesay.cli.options import json_option, library_option, model_option, open_model, page_file, record
+from seesay.cli.filters import all_filter_options, describe, nothing_found
+from seesay.cli.options import json_option, library_option, model_option, naming_options, open_model, page_file, record
 from seesay.cli.output import bar, echo_error, echo_json, echo_note, echo_paths, echo_wrote, short
 from seesay.library.search.filters import Filters
 from seesay.system.chinese import is_chinese

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seesay.generation.tokenization import Tokenization
 
 SHOWN_LOST = 200  # letters
+SHOWN_ROWS = 200
 
 
 @click.command()
@@ -71,6 +72,27 @@ def _document(found: "Tokenization") -> dict[str, Any]:
 
 
 def _print(found: "Tokenization") -> None:
+    """What a long prompt comes to, then a row for each token, at most SHOWN_ROWS."""
+    if not found.tokens:
+        return
+    if len(found.tokens) > found.room:
+        click.echo(
+            _("{count} tokens in {chunks} chunks of at most {room}").format(
+                count=len(found.tokens), chunks=len(found.chunks), room=found.room
+            )
+        )
+        click.echo(
+            _(
+                "{context} positions end after token {room} (one begins and one ends a text). What takes no chunks, as "
+                "diffusers by itself, loses: {lost}"
+            ).format(context=found.context, room=found.room, lost=_shown(found.lost))
+        )
+    _print_rows(found)
+    if len(found.tokens) > SHOWN_ROWS:
+        click.echo(_("... and {count} more; --json lists all").format(count=len(found.tokens) - SHOWN_ROWS))
+
+
+def _print_rows(found: "Tokenization") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -78,25 +100,22 @@ def _print(found: "Tokenization") -> None:
     console = Console(highlight=False)
     # Words whose pieces are bytes, which are no letters: their text stands beside the first piece.
     bytes_of = {token.word: found.words[token.word] for token in found.tokens if not token.piece.isascii()}
+    spellings, left = iter(found.spellings), SHOWN_ROWS
     for number, chunk in enumerate(found.chunks, start=1):
+        if left <= 0:
+            break
         title = _("chunk {number}: {count} of {room} tokens").format(number=number, count=len(chunk.tokens), room=found.room)
         click.echo(click.style(title, bold=True))
         table = Table(box=None, pad_edge=False, show_header=False)
         for column in ("right", "right", "left", "right", "left"):
             table.add_column(justify=column)
-        for position, token in enumerate(chunk.tokens, start=1):
+        for position, token in enumerate(chunk.tokens[:left], start=1):
             weight = "" if token.weight == 1 else f"× {token.weight:.4g}"
-            table.add_row(
-                str(position), str(token.id), Text(token.piece), Text(weight, style="bold"), Text(bytes_of.pop(token.word, ""))
-            )
+            piece, word = next(spellings), bytes_of.pop(token.word, "")
+            word = word if piece.startswith("<") else ""  # else the characters themselves
+            table.add_row(str(position), str(token.id), Text(piece), Text(weight, style="bold"), Text(word))
         console.print(table)
-    if len(found.tokens) > found.room:
-        click.echo(
-            _(
-                "{context} positions end after token {room} (one begins and one ends a text). What takes no chunks, as "
-                "diffusers by itself, loses: {lost}"
-            ).format(context=found.context, room=found.room, lost=_shown(found.lost))
-        )
+        left -= len(chunk.tokens)
 
 
 def _shown(text: str) -> str:

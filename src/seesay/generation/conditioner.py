@@ -6,7 +6,8 @@ back. As in diffusers, the negative prompt skips none, and without one XL is giv
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from seesay.errors import InputError, MissingExtra, TextTooLong, UnusualPrompt
 from seesay.generation.chunks import Chunk, chunks, name_pattern
 from seesay.generation.conditioning import Conditioning, Side
 from seesay.generation.lora import Lora, read_lora
+from seesay.generation.notes import syntax_notes
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.generation.textual_inversion import TextualInversion, read_inversion
 from seesay.generation.tokenization import language_notes
@@ -86,18 +88,24 @@ class Conditioner:
 
         if rule not in RULES:
             raise InputError(f"rule: expected one of {', '.join(RULES)}, got {rule!r}", parameter="rule", got=rule)
-        sides = [_read(text, rule) for text in (prompt, negative or "")]
+        sides = [_read(prompt, rule)]
+        with _blaming_negative():
+            sides.append(_read(negative or "", rule))
         skips = (clip_skip, negative_clip_skip)
         layers = [[encoder.skipping(skip) for encoder in self.encoders] for skip in skips]
-        cut = [[self._chunks(side, encoder) for encoder in self.encoders] for side in sides]
+        cut = [[self._chunks(sides[0], encoder) for encoder in self.encoders]]
+        with _blaming_negative():
+            cut.append([self._chunks(sides[1], encoder) for encoder in self.encoders])
         length = max(len(each) for each in (*cut[0], *cut[1]))
         encoded = _counting(progress, sum(len(each) for side in cut for each in side))
-        embeds = [self._embeds(*each, length, rule, encoded) for each in zip(cut, layers, strict=True)]
+        embeds = [self._embeds(cut[0], layers[0], length, rule, encoded)]
+        with _blaming_negative():
+            embeds.append(self._embeds(cut[1], layers[1], length, rule, encoded))
         pooled = [self._pooled(each) for each in cut]
         if negative is None and self._zeroes_without_negative():
             embeds[1], pooled[1] = torch.zeros_like(embeds[0]), None if pooled[0] is None else torch.zeros_like(pooled[0])
         masks = [self._mask(each, length) for each in cut]
-        notes = self._notes(sides, cut[0][0])
+        notes = (*syntax_notes(prompt, negative or ""), *self._notes(sides, cut[0][0]))
         for note in notes:
             warnings.warn(note, UnusualPrompt, stacklevel=2)
         takes_embeds = self.family != "flux"
@@ -115,6 +123,8 @@ class Conditioner:
             web_clip_skip=self.web_clip_skip(clip_skip),
             rule=rule,
             fingerprint={encoder.name: encoder.fingerprint for encoder in self.encoders},
+            loras=tuple(lora.facts for lora in self.loras),
+            embeddings=tuple({**each.facts, "used_in": _users(each, sides)} for each in self.inversions),
             notes=notes,
         )
 
@@ -193,8 +203,7 @@ class Conditioner:
         if len(found) > MANY_CHUNKS:
             note(f"the prompt fills {len(found)} chunks; generators were trained with one, and heed few")
         for inversion in self.inversions:
-            pattern = name_pattern({inversion.name: ()})
-            if pattern is not None and not any(map(pattern.search, texts)):
+            if not _users(inversion, sides):
                 note(f"the embedding {inversion.name} is in neither prompt: write {inversion.name} where it should act")
         for lora in self.loras:
             if not lora.layers:
@@ -223,6 +232,25 @@ def condition(
     a `Conditioner` for more than one prompt. Raises CheckpointError, InputError, MissingExtra.
     """
     return Conditioner(source, embeddings=embeddings, loras=loras)(prompt, negative, clip_skip=clip_skip, rule=rule)
+
+
+@contextmanager
+def _blaming_negative() -> Iterator[None]:
+    """Says of errors about a prompt that the negative one is meant."""
+    try:
+        yield
+    except InputError as error:
+        if error.parameter != "prompt":
+            raise
+        fault = type(error)  # by this name, scripts/messages finds it
+        raise fault(f"in the negative prompt: {error}", parameter="negative", got=error.got, position=error.position) from error
+
+
+def _users(inversion: TextualInversion, sides: list[Prompt]) -> list[str]:
+    """Which of "prompt" and "negative" have the word of a textual inversion."""
+    pattern = name_pattern({inversion.name: ()})
+    names = zip(("prompt", "negative"), sides, strict=True)
+    return [name for name, side in names if pattern is not None and pattern.search(side.text)]
 
 
 def _counting(progress: "Progress | None", total: int) -> Callable[[int], None]:

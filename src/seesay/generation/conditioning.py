@@ -1,10 +1,10 @@
 """`Conditioning`: the tensors that a generator is given for a prompt and a negative prompt, and how they were made."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seesay.checkpoints.containers.outputs import header
 from seesay.checkpoints.containers.saving import save_tensors
 from seesay.generation.chunks import Chunk
 from seesay.generation.prompt import Prompt
@@ -49,7 +49,9 @@ class Conditioning:
     negative_pooled_prompt_embeds (1, P) float32 where the generator has them; prompt_attention_mask and
     negative_prompt_attention_mask (1, chunks * context) int64 of a CLIP model by itself that masks padding. prompt_embeds is
     None for FLUX, which takes those of a T5 encoder. family: of the generator, None for a CLIP model by itself. web_clip_skip:
-    the CLIP skip as web interfaces count it. fingerprint: SHA-256 of each text encoder's weights before LoRA. notes: why the
+    the CLIP skip as web interfaces count it. fingerprint: SHA-256 of each text encoder's weights before LoRA. loras: of each
+    its file's name, its scale, and how many layers of each text encoder it changed. embeddings: of each textual inversion its
+    word, its file's name, the number of its vectors, and in which of "prompt" and "negative" it stands. notes: why the
     generator may not draw what the prompt says.
     """
 
@@ -66,6 +68,8 @@ class Conditioning:
     web_clip_skip: int | None
     rule: Rule
     fingerprint: dict[str, str]
+    loras: tuple[dict[str, Any], ...] = ()
+    embeddings: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -86,12 +90,13 @@ class Conditioning:
             "negative_chunks": len(self.negative.chunks),
             "weights": self.positive.weights,
             "negative_weights": self.negative.weights,
+            "loras": list(self.loras),
+            "embeddings": list(self.embeddings),
         }
 
     def save(self, file: str | Path) -> None:
         """Writes a safetensors file: `tensors`, and `facts` as strings in its header, those that are no strings as JSON.
         Raises ModelError, OSError."""
-        header = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.facts.items()}
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
         with atomic_write(Path(file)) as draft:
-            save_tensors(tensors, draft, {"format": "pt", **header})
+            save_tensors(tensors, draft, header("conditioning", self.facts))

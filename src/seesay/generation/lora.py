@@ -57,6 +57,12 @@ class Lora:
     settings: Mapping[str, Any]
     scale: float = 1.0
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its file's name, its scale, and how many layers of each text encoder it changes."""
+        layers = {encoder: len(names) for encoder, names in self.layers.items()}
+        return {"file": self.path.name, "scale": self.scale, "layers": layers}
+
     def merge_into(self, encoders: "list[PromptEncoder]") -> None:
         """Changes the encoders' weights in place, all or none. Raises CheckpointError where the file does not fit them."""
         towers: dict[str, TextTower] = {encoder.name: encoder.tower for encoder in encoders}

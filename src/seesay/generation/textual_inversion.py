@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seesay.checkpoints.containers.weights import Weights, open_weights
 from seesay.errors import CheckpointError, InputError
@@ -29,6 +29,11 @@ class TextualInversion:
     def count(self) -> int:
         """The number of vectors, each of which takes the place of a token."""
         return len(next(iter(self.vectors.values())))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Its word, its file's name, and the number of its vectors."""
+        return {"name": self.name, "file": self.path.name, "vectors": self.count}
 
     def add_to(self, encoders: "list[PromptEncoder]") -> None:
         """Adds the word to every encoder. Raises InputError where the vectors do not fit one."""

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.generation.chunks import Chunk, Token, chunks
+from seesay.generation.notes import syntax_notes
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.system.chinese import is_ideograph
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
+from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.spec import TokenizerSpec
 from seesay.tokenizers.to_files import transformers_files
 
 if TYPE_CHECKING:
     from seesay.checkpoints.diffusion import TextEncoderFile
+
+END = "</w>"  # of a word, in CLIP's vocabulary
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class Tokenization:
     words: tuple[str, ...]
     lost: str
     notes: tuple[str, ...]
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The piece of each token for people: where the vocabulary spells bytes, the characters that these are, or bytes in hex
+        where a character is cut."""
+        shown: list[str] = []
+        for word, group in groupby(self.tokens, key=lambda token: token.word):
+            shown += _spelled([token.piece for token in group], self.words[word])
+        return tuple(shown)
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -54,8 +67,35 @@ def tokenization(text: str, source: str | Path | None = None, *, weights: bool =
     tokens = [token for chunk in found for token in chunk.tokens]
     words = tuple(tokenizer.decode([token.id for token in word]) for _, word in groupby(tokens, key=lambda token: token.word))
     lost = tokenizer.decode([token.id for token in tokens[tokenizer.room :]])
-    notes = tuple(language_notes(tokenizer, prompt.text))
+    notes = (*_no_words(tokens), *syntax_notes(text), *language_notes(tokenizer, prompt.text))
     return Tokenization(prompt, found, tokenizer.spec.context_length, tokenizer.room, words, lost, notes)
+
+
+def _spelled(pieces: list[str], word: str) -> list[str]:
+    """Pieces of a word, readable where they spell its bytes."""
+    codes = {character: byte for byte, character in byte_alphabet().items()}
+    stems = [piece.removesuffix(END) for piece in pieces]
+    if "".join(stems).isascii() or not all(character in codes for stem in stems for character in stem):
+        return pieces
+    spelled = [bytes(codes[character] for character in stem) for stem in stems]
+    if b"".join(spelled).decode(errors="replace") != "".join(word.split()):  # letters of another vocabulary
+        return pieces
+    return [_readable(each) + piece[len(stem) :] for each, stem, piece in zip(spelled, stems, pieces, strict=True)]
+
+
+def _readable(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return f"<{content.hex(' ').upper()}>"
+
+
+def _no_words(tokens: list[Token]) -> list[str]:
+    notes: list[str] = []
+    note = notes.append  # by this name, scripts/messages finds them
+    if not tokens:
+        note("the prompt has no words: the generator is given what it has for an empty one")
+    return notes
 
 
 def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Picture embeddings as conditions: the tensors that Stable unCLIP and IP-Adapter take, exactly as diffusers makes them."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seesay.checkpoints.containers.outputs import header
 from seesay.errors import InputError, MissingExtra
 from seesay.models.vectors import check_vectors, normalize
 from seesay.system.files import atomic_write
@@ -141,7 +141,6 @@ def save_arrays(arrays: dict[str, np.ndarray], file: Path, facts: dict[str, Any]
         from safetensors.numpy import save
     except ImportError:
         raise MissingExtra("writing safetensors", "torch") from None
-    header = {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
-    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata={"format": "pt", **header})
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=header("embedding", facts))
     with atomic_write(file) as draft:
         draft.write_bytes(content)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.errors import ModelError
+from seesay.system.files import usual_mode
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,8 @@ def save_tensors(tensors: "dict[str, torch.Tensor]", file: Path, metadata: dict[
     from safetensors.torch import save_file
 
     try:
-        save_file(tensors, file, metadata=metadata)
+        with usual_mode(file):
+            save_file(tensors, file, metadata=metadata)
     except (OSError, SafetensorError) as error:  # the library's own says "I/O error: No space left on device (os error 28)"
         reason = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
         raise ModelError(

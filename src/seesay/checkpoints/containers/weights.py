@@ -1,5 +1,6 @@
 """Opens weight files of every kind safely: names and shapes at once, tensors on demand. Nothing in a file is executed."""
 
+import codecs
 import json
 import math
 import re
@@ -27,6 +28,7 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "string_to_param")
 PARTS = {"image_proj", "ip_adapter"}  # the dicts of tensors that an IP-Adapter's .bin consists of
 PREFIXES = ("module.", "_orig_mod.")  # added by DistributedDataParallel and torch.compile
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")  # how files of PNG, JPEG and GIF begin
 ZIP = b"PK\x03\x04"
 HEADER_LIMIT = 100_000_000  # bytes, safetensors' own limit
 
@@ -106,7 +108,25 @@ def open_weights(path: Path) -> Weights:
         return _unwrapped(file, "torch file", _Loaded(saved), notes)
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{file} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
+    if start.startswith(PICTURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP"):
+        raise CheckpointError(
+            f"{file} is a picture. Give weights: a checkpoint's file, such as model.safetensors, or its folder"
+        )
+    if is_text(start):
+        raise CheckpointError(
+            f"{file} is neither safetensors nor a torch file nor .npz, but a text. Give weights: a checkpoint's file, such as "
+            "model.safetensors, or its folder"
+        )
     raise CheckpointError(f"{file} is neither safetensors nor a torch file nor .npz")
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file's first bytes are UTF-8 text; a character that is cut at their end counts."""
+    letters = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return all(letter.isprintable() or letter.isspace() for letter in letters.decode(start))
+    except UnicodeDecodeError:
+        return False
 
 
 def weights_file(path: Path) -> Path:

@@ -60,7 +60,7 @@ def compare(
         for other, theirs in _published(encoder, others):
             found = [own.beside(other, each) for each in theirs]
             yield from found
-            if any(each.kinship.relation in SAME for each in found):
+            if any(each.kinship.relation in SAME and not each.kinship.unlike for each in found):
                 break
 
 

@@ -1,7 +1,7 @@
 """`Kinship`: whether two text encoders are the same, or one is a rounded copy of the other, or fine-tuned from it."""
 
-from collections.abc import Set
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from seesay.checkpoints.diffusion.fingerprint import Fingerprint, Hashes, text_shapes
@@ -9,6 +9,7 @@ from seesay.checkpoints.diffusion.prompts import PROMPTS
 from seesay.checkpoints.diffusion.text_encoder import TextEncoderFile
 from seesay.errors import CheckpointError
 from seesay.models.families.clip_text.config import ClipTextConfig
+from seesay.models.tower_config import TextTowerConfig
 from seesay.system.progress import Progress
 from seesay.tokenizers import Tokenizer
 
@@ -20,6 +21,7 @@ Side = Literal["own", "other", "neither"]
 Relation = Literal["equal", "rounded", "fine-tuned", "unrelated", "other shape"]
 RELATED = 0.5  # cosine of weights: about 0 for two trainings from different starts, and above 0.9 after any fine-tuning
 BATCH = 20  # prompts
+SETTINGS = ("activation", "heads", "layer_norm_eps")  # of a tower, by which the same numbers give other vectors
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Kinship:
     numbers from the same start, by the cosine of their weights; "unrelated": from another start; "other shape": they cannot be
     compared. tensors: that both have, `differing` of them differ. own_only, other_only: what only one of them has. cosine:
     mean and least over `prompts` prompts (None without a tokenizer), of the vectors at the end of the text after the last
-    layer that both have, normed.
+    layer that both have, normed. unlike: settings with which both compute and that differ, as (own, other): with the same
+    numbers they then give other vectors.
     """
 
     relation: Relation
@@ -45,6 +48,7 @@ class Kinship:
     prompts: int = 0
     own_only: tuple[str, ...] = ()
     other_only: tuple[str, ...] = ()
+    unlike: Mapping[str, tuple[str | float, str | float]] = field(default_factory=dict)
 
 
 def have_one_shape(own: TextEncoderFile, other: TextEncoderFile) -> bool:
@@ -69,7 +73,9 @@ def kinship(
         return Kinship("other shape", len(common), own_only=own_only, other_only=other_only)
     pairs = [(own_hashes.tensors[name], other_hashes.tensors[name]) for name in common]
     differing = sum(a.exact != b.exact for a, b in pairs)
-    found = Kinship("equal", len(common), differing, own_only=own_only, other_only=other_only)
+    found = Kinship(
+        "equal", len(common), differing, own_only=own_only, other_only=other_only, unlike=_unlike(own.config, other.config)
+    )
     if not differing:
         return found
     if (rounding := _rounding(pairs)) is not None:
@@ -83,6 +89,11 @@ def kinship(
     except CheckpointError:  # without a tokenizer no prompt can be encoded
         return found
     return replace(found, cosine=float(cosines.mean()), least_cosine=float(cosines.min()), prompts=len(PROMPTS))
+
+
+def _unlike(own: TextTowerConfig, other: TextTowerConfig) -> dict[str, tuple[str | float, str | float]]:
+    pairs = {name: (getattr(own, name, None), getattr(other, name, None)) for name in SETTINGS}
+    return {name: (a, b) for name, (a, b) in pairs.items() if a is not None and b is not None and a != b}
 
 
 def _parts(names: Set[str]) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ BEGINNINGS = {
 # A file of one part alone, by any name with this beginning; in this order.
 ALONE = {
     "lora_": "lora",
+    "image_proj.": "ip_adapter",
+    "ip_adapter.": "ip_adapter",
     "controlnet_": "controlnet",
     "control_model.": "controlnet",
     "concept_embeds": "safety_checker",
@@ -45,6 +47,7 @@ PHRASES = {
     "vae": "a VAE alone, which turns pictures into latents and back",
     "lora": "a LoRA, small changes to another file's weights",
     "textual_inversion": "a textual inversion, new words for another file's text encoder",
+    "ip_adapter": "an IP-Adapter, by which a generator takes pictures; `seesay mix --for` makes what it takes",
     "controlnet": "a ControlNet",
     "safety_checker": "a safety checker",
     OTHER_ENCODER: "a text encoder of another kind (T5 or a language model)",

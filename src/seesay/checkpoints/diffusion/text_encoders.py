@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from seesay.checkpoints.containers import outputs
 from seesay.checkpoints.containers.weights import Weights, open_weights
 from seesay.checkpoints.diffusion.folder import folder_encoders, home_of
 from seesay.checkpoints.diffusion.layouts import HUGGING_FACE, OPEN_CLIP_WIDTHS, Place, places_in, read_tower
 from seesay.checkpoints.diffusion.parts import phrase
 from seesay.checkpoints.diffusion.text_encoder import Family, Name, TextEncoderFile
+from seesay.checkpoints.hub.catalog import CatalogModel, find
+from seesay.checkpoints.hub.local import local_weights
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import open_checkpoint
 from seesay.errors import CheckpointError
@@ -19,11 +22,15 @@ SECOND = "conditioner.embedders.1.model."  # where SDXL's second text encoder li
 def text_encoders(path: str | Path, overrides: Overrides | None = None) -> tuple[TextEncoderFile, ...]:
     """The text encoders of a generator's file or folder, or the text tower of any CLIP checkpoint, in diffusers' order.
 
+    A name of the catalogue means the model's weights on this machine.
+
     Reads headers only; a pickle is opened without running what is in it. overrides: activation or heads, where the file is
     neither of the published widths nor described by a folder. T5 encoders (Stable Diffusion 3, FLUX) are not of the CLIP family
     and left out. Raises CheckpointError, which says what was expected and what the file is.
     """
     path, overrides = Path(path), overrides or Overrides()
+    if not path.exists() and (entry := find(path.as_posix())) is not None:
+        return text_encoders(_published(entry), Overrides(entry=entry))
     if path.is_dir() and (found := folder_encoders(path, overrides)):
         return found
     if path.is_dir() and (is_model_folder(path) or (path / "config.json").is_file()):
@@ -33,8 +40,21 @@ def text_encoders(path: str | Path, overrides: Overrides | None = None) -> tuple
     return weights_encoders(path, weights, overrides)
 
 
+def _published(entry: CatalogModel) -> Path:
+    """The weights of a model of the catalogue. Raises CheckpointError where they are not on this machine."""
+    path = local_weights(entry)
+    if path is None:
+        raise CheckpointError(f"{entry.id} is not on this machine; seesay models pull {entry.id} gets it")
+    return path
+
+
 def weights_encoders(path: Path, weights: Weights, overrides: Overrides) -> tuple[TextEncoderFile, ...]:
     """The text encoders of a file, also where one of two is missing. Raises CheckpointError where there is none."""
+    if (made := outputs.stated(weights.path)) is not None:
+        raise CheckpointError(
+            f"{path} has no text encoder: {outputs.title(made)}. Expected the generator's own file or folder, or a "
+            "CLIP checkpoint"
+        )
     if places := places_in(weights.names):
         return tuple(_placed_encoder(path, weights, place, overrides) for place in places)
     if (what := phrase(weights.names)) is not None:

@@ -92,14 +92,16 @@ def echo_comparisons(comparisons: "Sequence[Comparison]") -> None:
 
 def echo_answer(file: Path, other: str, comparisons: "Sequence[Comparison]") -> None:
     """Answers whether two files share one CLIP: every text encoder of the first equals one of the second."""
-    relations = {(each.encoder, each.kinship.relation) for each in comparisons if each.other == other}
-    names = {name for name, _relation in relations}
+    relations = {(each.encoder, _relation(each.kinship)) for each in comparisons if each.other == other}
+    names = {name for name, _kind in relations}
     same = {name for name, relation in relations if relation == "equal"}
     rounded = {name for name, relation in relations if relation == "rounded"}
     if same == names:
         answer = _("yes")
     elif same | rounded == names:
         answer = _("yes, but for the precision in which they are stored")
+    elif names == {name for name, relation in relations if relation == "unlike"}:
+        answer = _("no; they have the same numbers, and with other settings these give other vectors")
     elif same | rounded:
         answer = _("only {names}").format(names=", ".join(sorted(same | rounded)))
     else:
@@ -109,10 +111,23 @@ def echo_answer(file: Path, other: str, comparisons: "Sequence[Comparison]") -> 
     )
 
 
+def _relation(kin: "Kinship") -> str:
+    """The relation, but "unlike" for copies that compute with other settings."""
+    return "unlike" if kin.unlike and kin.relation in ("equal", "rounded") else kin.relation
+
+
 def verdict(comparison: "Comparison") -> str:
     """How a text encoder relates to another, in words."""
     kin, other = comparison.kinship, _other(comparison)
-    match kin.relation:
+    match _relation(kin):
+        case "unlike":
+            settings = ", ".join(
+                _("another {setting} ({own}, not {other})").format(setting=_setting(name), own=values[0], other=values[1])
+                for name, values in kin.unlike.items()
+            )
+            said = _("the same numbers as {other}, but {settings}: other vectors; the fingerprint is one of numbers").format(
+                other=other, settings=settings
+            )
         case "equal":
             said = _("equals {other}").format(other=other)
         case "rounded":
@@ -156,6 +171,10 @@ def _lacking(kin: "Kinship") -> str:
     return said
 
 
+def _setting(name: str) -> str:
+    return {"activation": _("activation"), "heads": _("number of heads")}.get(name, name)
+
+
 def _piece(name: str) -> str:
     """A layer, or another part of a text encoder."""
     word, _space, number = name.partition(" ")
@@ -189,11 +208,12 @@ def _encoder(facts: "EncoderFacts") -> str:
 
 
 def _nearness(comparison: "Comparison") -> float:
-    """How near an original is: above 1 for a copy, the cosine of weights for a fine-tuned one, 0 for no relation."""
+    """How near an original is: above 1 for a copy (less with other settings), the cosine of weights for a fine-tuned
+    one, 0 for no relation."""
     kin = comparison.kinship
     if kin.relation == "fine-tuned":
         return kin.weight_cosine or 0.0
-    return {"equal": 3.0, "rounded": 2.0}.get(kin.relation, 0.0)
+    return {"equal": 3.0, "rounded": 2.0, "unlike": 1.5}.get(_relation(kin), 0.0)
 
 
 def _unknown(facts: "EncoderFacts", strangers: list[str]) -> str:

@@ -1,0 +1,31 @@
+"""Notes on prompts: what web interfaces or a Chinese keyboard write, and what has no meaning here."""
+
+import re
+
+_addition = re.compile(r"<(lora|lyco|hypernet):([^<>:]+)(?::([^<>]*))?>").finditer
+_composed = re.compile(r"\sAND\s").search
+_wide = re.compile(r"[（(][^（）()]*[：:]\s*\d*\.?\d+\s*[）)]|（（").finditer
+SHOWN = 60  # letters
+
+
+def syntax_notes(*sources: str) -> list[str]:
+    """Says it where prompts, as they were written, have what is read as text and was hardly meant as such."""
+    notes: list[str] = []
+    note = notes.append  # by this name, scripts/messages finds them
+    for found in (each for source in sources for each in _addition(source)):
+        if found[1] == "hypernet":
+            note(f"{found[0][:SHOWN]} is read as text: hypernetworks change the painter, not the text encoder")
+        else:
+            note(f"{found[0][:SHOWN]} is read as text: take it out, and give the LoRA's file by --lora FILE:SCALE")
+    if any(map(_composed, sources)):
+        note(
+            "AND is read as a word: web interfaces paint several prompts together by it, and this is one; make a conditioning "
+            "for each"
+        )
+    for found in (each for source in sources for each in _wide(source)):
+        if any(letter in "（）：" for letter in found[0]):
+            note(
+                f"{found[0][:SHOWN]} is read as text: full-width brackets and colons give no weight; write (word:1.2) "
+                "with those of ASCII"
+            )
+    return list(dict.fromkeys(notes))
