@@ -39,7 +39,7 @@ class Files:
 
     def check(self, output: Path, mode: Mode) -> None:
         """Raises InputError for a file that cannot hold what it is for, UsageError for one that is read: before the work."""
-        from seesay.render.boxes import FORMATS
+        from seesay.render.drawings import FORMATS
 
         allowed = tuple(FORMATS) if mode == "pixels" else (".svg", *FORMATS)
         if output.suffix.lower() not in allowed:
