@@ -160,7 +160,7 @@ def test_for_a_generator(run: Run, paint: Paint, tmp_path: Path, generator: Path
     found = load_file(file)["image_embeds"]
     np.testing.assert_allclose(found[[0, 3]], own, atol=1e-5)
     lengths, ends = np.linalg.norm(found, axis=1), np.linalg.norm(own, axis=1)
-    np.testing.assert_allclose(lengths, np.linspace(*ends, 4), rtol=1e-5)
+    np.testing.assert_allclose(lengths, np.linspace(ends[0], ends[1], 4), rtol=1e-5)
     with safe_open(file, framework="np") as opened:
         assert json.loads(opened.metadata()["items"])[0]["value"] == str(red)
         assert opened.metadata()["noise_level"] == "5"

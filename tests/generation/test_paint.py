@@ -92,7 +92,8 @@ def test_new_words_and_lora_change_the_picture(paints: Painter, generators: Gene
 
 def test_nothing_else_is_printed(generators: Generators, tmp_path: Path) -> None:
     made, output = generators["image_variation"].folder, tmp_path / "made.png"
-    command = [sys.executable, EXAMPLE, "--checkpoint", made, "--like", PHOTO, "--steps", "1", "--size", "16", "-o", output]
+    named = ("--checkpoint", made, "--like", PHOTO, "--steps", "1", "--size", "16", "-o", output)
+    command = [sys.executable, *map(str, (EXAMPLE, *named))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr.count("\n"), done.stderr.startswith("Painted ")) == ("", 1, True), done.stderr
 
