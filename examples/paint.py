@@ -4,16 +4,18 @@
     python examples/paint.py "in the snow" --checkpoint FOLDER --like photo.jpg [--adapter FILE]
 
 The checkpoint is a diffusers folder of Stable Diffusion 1, 2 or XL, or one safetensors file of such a model, as web interfaces
-use them. Weights like (word:1.3), BREAK and prompts of any length work as in `seesay condition`.
+use them. Weights like (word:1.3), BREAK, --embedding, --lora and prompts of any length work as in `seesay condition`.
 
 With --like, a folder of Stable unCLIP paints variations of a picture; any other paints the prompt in a picture's manner, by an
 IP-Adapter. Needs the extra `generation`. Nothing that lies in a folder is run, and no pickle is given to diffusers.
 """
 
 import inspect
+import math
 import sys
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from rich.progress import Progress
 
 from seesay.errors import CheckpointError, InputError, MissingExtra, SeeSayError, UnusualPrompt
 from seesay.generation.conditioner import Conditioner
+from seesay.generation.lora import read_lora
 from seesay.system.files import atomic_write
 from seesay.system.schema import read_object
 
@@ -42,6 +45,10 @@ help_text = (__doc__ or "").replace("\n\n    python", "\n\n\b\n    python")
 @click.option("--config", type=click.Path(path_type=Path), help="With one file: a folder of the same model, for its settings.")
 @click.option("--negative", help="What the picture should not show.")
 @click.option("--clip-skip", type=int, help="Layers to skip, as diffusers counts: 1 is what web interfaces call 2.")
+@click.option(
+    "--embedding", "embeddings", multiple=True, type=click.Path(path_type=Path), help="A textual inversion; may be repeated."
+)
+@click.option("--lora", "loras", multiple=True, metavar="FILE[:SCALE]", help="A LoRA; may be repeated. Its painter needs peft.")
 @click.option("--like", type=click.Path(path_type=Path), help="A picture to vary.")
 @click.option("--adapter", type=click.Path(path_type=Path), help="With --like: an IP-Adapter's file.")
 @click.option("--seed", default=0, show_default=True, help="The same seed paints the same picture.")
@@ -55,6 +62,8 @@ def paint(
     config: Path | None,
     negative: str | None,
     clip_skip: int | None,
+    embeddings: tuple[Path, ...],
+    loras: tuple[str, ...],
     like: Path | None,
     adapter: Path | None,
     size: str | None,
@@ -67,8 +76,9 @@ def paint(
     started = time.monotonic()
     varies = like is not None and adapter is None
     kind = folder_kind(checkpoint, varies=varies) if checkpoint.is_dir() else None
+    scaled = [lora_scale(each) for each in loras]
     with console.status("Reading the prompt"):
-        conditioner = Conditioner(checkpoint)
+        conditioner = Conditioner(checkpoint, embeddings=embeddings, loras=[read_lora(*each) for each in scaled])
         inputs = prompt_inputs(conditioner, prompt, negative, clip_skip)
     kind = kind or file_kind(checkpoint, conditioner.family, varies=varies)
     if like is not None:
@@ -78,10 +88,25 @@ def paint(
         pipeline = open_pipeline(kind, checkpoint, config)
         if adapter is not None:
             add_adapter(pipeline, adapter)
+        add_loras(pipeline, scaled)
     picture = painted(pipeline, inputs | pixels, **settings)
     with atomic_write(output) as draft:
         picture.save(draft, format=FORMATS[output.suffix.lower()])
     console.print(f"Painted {output} in {time.monotonic() - started:.1f} s.", soft_wrap=True, markup=False)
+
+
+def lora_scale(given: str) -> tuple[Path, float]:
+    """The file and the scale of --lora FILE[:SCALE]. Raises InputError for a scale that is no finite number."""
+    file, colon, number = given.rpartition(":")
+    if not colon or Path(given).exists() or not Path(file).exists():
+        return Path(given), 1.0
+    try:
+        scale = float(number)
+    except ValueError:
+        scale = math.nan
+    if not math.isfinite(scale):
+        raise InputError(f"--lora: expected a number after the file, such as {file}:0.7, got {number!r}")
+    return Path(file), scale
 
 
 def size_inputs(size: str | None) -> dict[str, int]:
@@ -132,7 +157,10 @@ def file_kind(file: Path, family: str | None, *, varies: bool) -> str:
     if family not in FAMILIES:
         raise CheckpointError(f"{file} is of the family {family}; expected Stable Diffusion 1, 2 or XL")
     if file.suffix != ".safetensors":
-        raise CheckpointError(f"{file}: expected a .safetensors file; diffusers is given no pickle here")
+        raise CheckpointError(
+            f"{file}: expected a .safetensors file; diffusers is given no pickle here. A few lines of Python convert it, and "
+            "run nothing in it: docs/generation.md, 'From .ckpt to .safetensors'"
+        )
     return FAMILIES[family]
 
 
@@ -166,6 +194,7 @@ def open_pipeline(kind: str, checkpoint: Path, config: Path | None) -> Any:
         import transformers
 
         transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
         import diffusers
     except ImportError:
         raise MissingExtra("painting", "generation") from None
@@ -201,6 +230,34 @@ def add_adapter(pipeline: Any, file: Path) -> None:
         raise CheckpointError(f"{file} does not fit this generator: {reason}") from None
 
 
+def add_loras(pipeline: Any, loras: list[tuple[Path, float]]) -> None:
+    """Gives a pipeline's network what LoRA change in it; the text encoders have theirs already. Raises CheckpointError."""
+    from seesay.checkpoints.containers.weights import open_weights
+
+    added: dict[str, float] = {}
+    for number, (file, scale) in enumerate(loras):
+        weights = open_weights(file)
+        state = {name: weights.read(name) for name in weights.names if name.startswith(("lora_unet_", "unet."))}
+        if not state:
+            continue
+        if find_spec("peft") is None:
+            console.print(
+                f"Note: {file} also changes the network that paints, for which diffusers needs peft (pip install peft); only "
+                "the text encoder has its changes.",
+                soft_wrap=True,
+                markup=False,
+            )
+            continue
+        try:
+            pipeline.load_lora_weights(state, adapter_name=f"lora{number}")
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0][:300]
+            raise CheckpointError(f"{file} does not fit this generator: {reason}") from None
+        added[f"lora{number}"] = scale
+    if added:
+        pipeline.set_adapters(list(added), list(added.values()))
+
+
 def painted(pipeline: Any, inputs: dict[str, Any], *, seed: int, steps: int, guidance: float) -> Any:
     """Paints, with a bar. Raises InputError where the size or memory does not suffice."""
     import torch
@@ -212,7 +269,7 @@ def painted(pipeline: Any, inputs: dict[str, Any], *, seed: int, steps: int, gui
     def placed(value: Any) -> Any:
         return [placed(each) for each in value] if isinstance(value, list) else getattr(value, "to", lambda _: value)(device)
 
-    with Progress(console=console, transient=True) as bars:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("Painting", total=steps)
 
         def after(_pipeline: Any, _step: int, _time: int, tensors: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,33 @@ def test_embeddings_and_loras_are_applied(run: Run, sd1: Path, tmp_path: Path, o
     tensors = [load_file(file)["prompt_embeds"] for file in (plain, out, other)]
     assert not torch.equal(tensors[0], tensors[1])
     assert not torch.equal(tensors[0], tensors[2])
+
+
+def test_the_example_of_a_web_interface(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command and the program of docs/generation.md; they differ in the negative prompt's layers, as the page says."""
+    page = (
+        (Path(__file__).parents[2] / "docs" / "generation.md").read_text(encoding="utf-8").split("## From a web interface")[1]
+    )
+    shown = page.split("$ seesay ")[1].split("```")[0].replace("\\\n", " ")
+    command, expected = shown.split("\n", 1)
+    monkeypatch.chdir(tmp_path)
+    generator(tmp_path / "model.safetensors", "sd1")
+    additions.kohya_lora(tmp_path / "anime.safetensors", "text_encoder", prefix="lora_te_")
+    result = run(*shlex.split(command))
+    assert result.code == 0
+    assert result.out + result.err == expected.replace("768", "8")
+    written = load_file("out.safetensors")
+    exec(page.split("```python\n")[1].split("```")[0])
+    again = load_file("out.safetensors")
+    assert torch.equal(written["prompt_embeds"], again["prompt_embeds"])
+    assert not torch.equal(written["negative_prompt_embeds"], again["negative_prompt_embeds"])
+
+
+@pytest.mark.parametrize("text", ["a cat <lora:anime:0.7>", "a cat AND a dog"])
+def test_what_only_web_interfaces_read_is_noted(run: Run, sd1: Path, out: Path, text: str) -> None:
+    result = run("condition", text, "--from", sd1, "-o", out)
+    assert (result.code, "are read as words here" in result.err) == (0, True)
+    assert "read as words" not in run("condition", "a cat and a dog", "--from", sd1, "-o", out).err
 
 
 def test_an_empty_prompt_and_chinese_are_noted(run: Run, sd1: Path, out: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 import seesay.cli.draw
 import seesay.generation.drawing.drawing
+import seesay.generation.drawing.run
 from seesay.generation.drawing.drawing import Drawing
 from seesay.model import Model
 from tests.cli.conftest import Run
@@ -113,6 +115,39 @@ def test_a_stopped_drawing_goes_on(run: Run, here: Path, monkeypatch: pytest.Mon
     assert (again.code, "no unfinished drawing" in again.err) == (2, True)
 
 
+def test_a_drawing_that_is_stopped_early_goes_on(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = ("--steps", 90, "--strokes", 2)  # it is looked at, and saved, at every third step
+    advance = seesay.generation.drawing.run.Run.advance
+
+    def interrupted(at: int) -> Callable[[seesay.generation.drawing.run.Run], None]:
+        def step(self: seesay.generation.drawing.run.Run) -> None:
+            if self.step == at:
+                raise KeyboardInterrupt
+            advance(self)
+
+        return step
+
+    for at, told, kept in ((0, "nothing is kept", False), (1, "cat.svg.unfinished keeps what is done so far", True)):
+        with monkeypatch.context() as patched:
+            patched.setattr(seesay.generation.drawing.run.Run, "advance", interrupted(at))
+            stopped = run("draw", "a cat", "-o", "cat.svg", *many)
+        assert (stopped.code, told in stopped.err, (here / "cat.svg.unfinished").exists()) == (130, True, kept), stopped.err
+    first = (here / "cat.svg.unfinished").read_bytes()
+    anew = run("draw", "a cat", "-o", "cat.svg", *QUICK)
+    assert (anew.code, "rename cat.svg.unfinished.old to cat.svg.unfinished" in anew.err) == (0, True)
+    assert (here / "cat.svg.unfinished.old").read_bytes() == first
+    (here / "cat.svg.unfinished.old").rename(here / "cat.svg.unfinished")
+    assert run("draw", "a cat", "-o", "cat.svg", *many, "--resume").code == 0
+    assert run("draw", "a cat", "-o", "whole.svg", *many).code == 0
+    assert (here / "cat.svg").read_bytes() == (here / "whole.svg").read_bytes()
+
+
+def test_too_few_steps_are_told(run: Run, here: Path) -> None:
+    result = run("draw", "a cat", "-o", "cat.svg", "--steps", 1, "--strokes", 2)
+    assert result.code == 0
+    assert "more steps (--steps, now 1)" in result.err or "1 step is few" in result.err
+
+
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C at a step."""
     draw = seesay.generation.drawing.drawing.draw
@@ -136,7 +171,11 @@ def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         (("a cat:nan", "-o", "a.svg"), "expected a weight above 0"),
         (("a cat", "-o", "a.svg", "--negative", " "), "a prompt is empty"),
         (("a cat", "-o", "a.bmp"), "expected a file that ends in .svg, .png, .jpg, .jpeg, .webp, got a.bmp"),
-        (("a cat", "-o", "a.svg", "--mode", "pixels"), "expected a file that ends in .png, .jpg, .jpeg, .webp, got a.svg"),
+        (
+            ("a cat", "-o", "a.svg", "--mode", "pixels"),
+            "--mode pixels makes a picture of pixels, which an .svg cannot hold: name a.png",
+        ),
+        (("a cat", "-o", "a.bmp", "--mode", "pixels"), "expected a file that ends in .png, .jpg, .jpeg, .webp, got a.bmp"),
         (("a cat", "-o", "a.svg", "--gif", "a.png"), "ends in .gif"),
         (("a cat", "-o", "a.svg", "--preview", "a.png"), "ends in .html"),
         (("a cat", "-o", "a.svg", "--strokes", "0"), "strokes at least 1 and at most 2048, got 0"),

@@ -63,12 +63,34 @@ def test_prompts_by_line_in_the_order_of_names(run: Run, chosen: Path) -> None:
     assert "has 1 prompts for 3 pictures" in few.err
 
 
+def test_a_caption_beside_each_picture(run: Run, chosen: Path) -> None:
+    (chosen / "motorbike-1.txt").write_text("a motorbike,\nred\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a\n")
+    (chosen / "pizza-1.txt").write_text("\ufeff一个披萨\nSteps: 20, Sampler: Euler a", encoding="utf-8")
+    (chosen / "sunflower-1.txt").write_text(" \n")
+    result = run("eval", "clipscore", "--data", chosen, "--json")
+    scores = json.loads(result.out)
+    assert [(Path(each["path"]).name, each["prompt"]) for each in scores["per_picture"]] == [
+        ("motorbike-1.jpg", "a motorbike, red"),
+        ("pizza-1.jpg", "一个披萨"),
+    ]
+    assert (result.code, "1 picture has no prompt and is left out: sunflower-1.jpg" in result.err) == (0, True)
+    table(chosen / "prompts.tsv", *PROMPTS)
+    assert json.loads(run("eval", "clipscore", "--data", chosen, "--json").out)["prompts"] == 3, "a table counts before"
+    (chosen / "prompts.tsv").unlink()
+    (chosen / "pizza-1.txt").write_bytes(b"\xff\xfe\x00")
+    bad = run("eval", "clipscore", "--data", chosen)
+    assert (bad.code, "pizza-1.txt cannot be read" in bad.err, "Traceback" in bad.err) == (2, True, False)
+    for name in ("pizza-1", "motorbike-1"):
+        (chosen / f"{name}.txt").write_text("")
+    assert "the .txt files beside the pictures are empty" in run("eval", "clipscore", "--data", chosen).err
+
+
 def test_references_make_refclipscore(run: Run, chosen: Path) -> None:
     rows = [("image", "prompt", "reference"), ("pizza-1.jpg", "a pizza", "a round pizza"), ("pizza-1.jpg", "a pizza", "food")]
     table(chosen / "prompts.tsv", *rows, ("sunflower-1.jpg", "a sunflower", ""))
     result = run("eval", "clipscore", "--data", chosen, "--json")
     scores = json.loads(result.out)
-    assert "1 pictures have no prompt and are left out, such as motorbike-1.jpg" in result.err
+    assert "1 picture has no prompt and is left out: motorbike-1.jpg" in result.err
     first, second = scores["per_picture"]
     assert "refclipscore" not in second
     assert scores["refclipscore"] == first["refclipscore"]
@@ -130,14 +152,19 @@ def test_edits(run: Run, chosen: Path, tmp_path: Path) -> None:
     shown = run("eval", "edits", "--data", chosen / "edits.tsv").out
     assert "1 of them change nothing and have no direction" in shown
     alone = run("eval", "edits", "--data", table(chosen / "same.tsv", rows[0], rows[3]), "--json")
-    assert (alone.code, json.loads(alone.out)["intervals"].keys()) == (0, {"kept"})
+    assert (alone.code, json.loads(alone.out)["intervals"]) == (0, {}), "one edit has no interval"
+    shown = run("eval", "edits", "--data", table(chosen / "same.tsv", *rows[:2])).out
+    assert ("1 edited picture\n" in shown, "no interval: one picture" in shown, "in brackets" in shown) == (True, True, False)
+    assert "(" not in shown.split("Edits\n")[1]
+    both = run("eval", "edits", "--data", table(chosen / "same.tsv", rows[0], rows[1], rows[3]), "--json")
+    assert json.loads(both.out)["intervals"].keys() == {"kept"}, "one of two has a direction"
     assert "an empty target" in run("eval", "edits", "--data", table(tmp_path / "e.tsv", rows[0], ("a", "b", "c", " "))).err
     missing = run("eval", "edits", "--data", table(tmp_path / "e.tsv", rows[0], ("a", "b", "c", "d")))
     assert (missing.code, missing.out) == (2, "")
 
 
 def test_distance(run: Run, photos: list[Path], tmp_path: Path, paint: Paint) -> None:
-    for folder, some in (("even", photos[:40:2]), ("odd", photos[1:40:2])):
+    for folder, some in (("even", photos[:100:2]), ("odd", photos[1:100:2])):
         (tmp_path / folder).mkdir()
         for photo in some:
             (tmp_path / folder / f"{photo.parent.name}-{photo.name}").symlink_to(photo)
@@ -149,12 +176,15 @@ def test_distance(run: Run, photos: list[Path], tmp_path: Path, paint: Paint) ->
     assert near.code == 1, "one picture is no picture"
     assert "bad.jpg" in near.err
     scores = json.loads(near.out)
-    assert scores["pictures"] == [20, 20]
+    assert scores["pictures"] == [50, 50]
     assert far["cmmd"] > 5 * scores["cmmd"]
     assert far["cmmd"] > far["chance"]["cmmd_95"]
     assert far["frechet"] > scores["frechet"]
-    assert "20 pictures are few for the Fréchet distance" in near.err
-    assert "by chance" in run("eval", "distance", tmp_path / "even", tmp_path / "pictures").out
+    assert "50 pictures are few for the Fréchet distance" in near.err
+    shown = run("eval", "distance", tmp_path / "even", tmp_path / "pictures")
+    assert "by chance" in shown.out
+    assert "12 pictures are too few for either distance" in shown.err
+    assert "few for the Fréchet" not in shown.err
 
 
 def test_distance_of_too_little(run: Run, chosen: Path, tmp_path: Path) -> None:

@@ -36,11 +36,11 @@ def test_every_part_of_a_generator_is_named(run: Run, tmp_path: Path, state: Sta
     assert (result.code, result.err) == (0, "")
     for said in (
         "Stable Diffusion 1.x",
-        "text_encoder: CLIP text tower, 2 layers, width 64, 1 heads, quick_gelu, no projection, float16, filled up with id",
+        "text_encoder: CLIP text tower, 2 layers, width 64, 1 head, quick_gelu, no projection, float16, filled up with id",
         "unknown: no published CLIP of this shape is on this machine",
-        "denoiser       1 tensors",
-        "VAE            1 tensors",
-        "safety checker 1 tensors",
+        "denoiser       1 tensor, ",
+        "VAE            1 tensor, 108 numbers, under 0.1 MB",
+        "safety checker 1 tensor, 136 numbers, under 0.1 MB",
         "Every tensor of its text encoders is accounted for.",
     ):
         assert said in result.out
@@ -75,7 +75,7 @@ def test_a_diffusers_folder_is_told_by_its_folders(run: Run, tmp_path: Path, sta
     files.write(files.UNET, home / "unet" / "diffusion_pytorch_model.fp16.safetensors", torch.float16)
     result = run("models", "inspect", home)
     assert result.code == 0, result.err
-    for said in ("folder of a generator", "Stable Diffusion 1.x", "denoiser       1 tensors", "VAE            not in it"):
+    for said in ("folder of a generator", "Stable Diffusion 1.x", "denoiser       1 tensor, ", "VAE            not in it"):
         assert said in result.out
 
 

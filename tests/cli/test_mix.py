@@ -83,6 +83,10 @@ def test_vectors_are_written_without_a_library(
         refused = run("mix", red, blue, option, checkpoint)
         assert (refused.code, "SeeSay writes over none" in refused.err) == (2, True)
     assert checkpoint.read_bytes() == before
+    weighed = json.loads(run("mix", red, blue, "--weights", "1,1", "--steps", 3, "--embedding", file, "--json").out)
+    assert weighed["tensors"] == document["tensors"], "--steps makes a way, also with weights"
+    shown = run("mix", red, blue, "--weights", "1,1", "--embedding", file).out
+    assert [line.split() for line in shown.splitlines()[2:]] == [["embedding", "1", "×", "16", "1", "row,", "the", "mix"]]
     missing = run("mix", red, blue)
     assert (missing.code, missing.out) == (2, "")
     assert "there is no library" in missing.err
@@ -168,7 +172,14 @@ def test_for_a_generator(run: Run, paint: Paint, tmp_path: Path, generator: Path
     with safe_open(file, framework="np") as opened:
         assert json.loads(opened.metadata()["items"])[0]["value"] == str(red)
         assert opened.metadata()["noise_level"] == "5"
-    assert run("mix", red, "--for", generator, "-o", file).code == 0, "one picture can be varied"
+    shown = run("mix", red, blue, "--steps", 4, "--for", generator, "-o", file).out.splitlines()
+    assert [line.split(maxsplit=4)[0::4] for line in shown[-2:]] == [
+        ["image_embeds", "4 rows, the points of the way from its beginning"],
+        ["class_labels", "the same rows with the noise of --noise-level"],
+    ]
+    assert "4 × 64" in shown[-2]
+    one = run("mix", red, "--for", generator, "-o", file)
+    assert (one.code, "1 row, the mix" in one.out) == (0, True), "one picture can be varied"
 
 
 def test_another_space_is_refused(run: Run, paint: Paint, tmp_path: Path, generator: Path) -> None:
@@ -178,7 +189,7 @@ def test_another_space_is_refused(run: Run, paint: Paint, tmp_path: Path, genera
     assert "was trained on embeddings of 64 dimensions" in other.err
     assert "'bundled' have 512" in other.err
     texts = run("mix", red, "snow", "--for", generator, "-o", file)
-    assert (texts.code, "encodes pictures only" in texts.err) == (2, True)
+    assert (texts.code, "cannot mix in the text 'snow'" in texts.err, "(--model)" in texts.err) == (2, True, True)
     assert (
         "expected 0 (the picture as it is) to 999, got 1000"
         in run("mix", red, "--for", generator, "--noise-level", 1000, "-o", file).err

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seesay.cli import progress
+from seesay.system.progress import about
 from tests.cli.conftest import Run
 
 
@@ -25,6 +26,26 @@ def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch, ca
     ]
     with progress.progress_bar("Indexing", quiet=True) as nothing:
         assert nothing is None
+
+
+def test_a_log_is_told_soon_how_long_slow_work_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with progress.progress_bar("Drawing", quiet=False, estimated=True) as show:
+        assert show is not None
+        for done in range(1, 7):
+            show(done, 150)
+            now += 1.5
+    assert capsys.readouterr().err == "seesay: about 4 minutes left\n"  # 147 steps of 1.5 s
+    assert [about(seconds) for seconds in (1, 31, 60, 3000, 9000)] == [
+        "about 5 seconds",
+        "about 35 seconds",
+        "about 1 minute",
+        "about 50 minutes",
+        "about 2 hours",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 import importlib.util
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from seesay.errors import CheckpointError, InputError, SeeSayError
 from tests.conftest import PHOTOS
@@ -70,6 +74,42 @@ def test_what_is_asked_for_changes_the_picture(paints: Painter, generators: Gene
     for changed in ({"clip_skip": 1}, {"seed": 1}, {"negative": "fog"}, {"guidance": 2}):
         assert (paints("a cat", checkpoint=folder, **changed) != plain).any(), changed
     assert (paints("a (cat:1.5)", checkpoint=folder) != plain).any()
+
+
+def test_new_words_and_lora_change_the_picture(paints: Painter, generators: Generators, tmp_path: Path) -> None:
+    folder, plain = generators["stable_diffusion_1"].folder, paints("a cat", checkpoint=generators["stable_diffusion_1"].folder)
+    width = generators["stable_diffusion_1"].pipeline.text_encoder.config.hidden_size
+    word, lora = tmp_path / "mystyle.safetensors", tmp_path / "lora.safetensors"
+    save_file({"emb_params": torch.randn(2, width, generator=torch.Generator().manual_seed(0))}, word)
+    at = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
+    save_file({f"{at}.lora_down.weight": torch.ones(1, width), f"{at}.lora_up.weight": torch.ones(width, 1)}, lora)
+    assert (paints("a mystyle", checkpoint=folder, embedding=word) != paints("a mystyle", checkpoint=folder)).any()
+    assert (paints("a cat", checkpoint=folder, lora=lora) != plain).any()
+    np.testing.assert_array_equal(paints("a cat", checkpoint=folder, lora=f"{lora}:0"), plain)
+    with pytest.raises(InputError, match="expected a number after the file"):
+        paints("a cat", checkpoint=folder, lora=f"{lora}:much")
+
+
+def test_nothing_else_is_printed(generators: Generators, tmp_path: Path) -> None:
+    made, output = generators["image_variation"].folder, tmp_path / "made.png"
+    named = ("--checkpoint", made, "--like", PHOTO, "--steps", "1", "--size", "16", "-o", output)
+    command = [sys.executable, *map(str, (EXAMPLE, *named))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr.count("\n"), done.stderr.startswith("Painted ")) == ("", 1, True), done.stderr
+
+
+def test_a_ckpt_is_refused_and_converted_as_the_docs_say(paints: Painter, generators: Generators, tmp_path: Path) -> None:
+    made = generators["stable_diffusion_1"]
+    torch.save({"state_dict": load_file(made.file), "global_step": 1}, tmp_path / "model.ckpt")
+    with pytest.raises(CheckpointError, match="From .ckpt to .safetensors"):
+        paints("a cat", checkpoint=tmp_path / "model.ckpt", config=made.folder)
+    page = (EXAMPLE.parent.parent / "docs" / "generation.md").read_text(encoding="utf-8")
+    code = page.split("### From .ckpt to .safetensors")[1].split("```python\n")[1].split("```")[0]
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(
+        paints("a cat", checkpoint=tmp_path / "model.safetensors", config=made.folder),
+        paints("a cat", checkpoint=made.file, config=made.folder),
+    )
 
 
 def test_a_picture_is_varied_with_stable_unclip(paints: Painter, generators: Generators) -> None:

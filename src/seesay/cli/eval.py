@@ -223,7 +223,8 @@ def robustness(
 def clipscore(shared: Shared, lang: str | None, prefix: str, aesthetic: Path | None) -> int:
     """Generated pictures with their prompts: CLIPScore, and RefCLIPScore where the table has references.
 
-    --data is a table with the columns image and prompt, or a folder with pictures and prompts.tsv or prompts.txt.
+    --data is a table with the columns image and prompt, or a folder with pictures and prompts.tsv or prompts.txt, or with a
+    .txt beside each picture.
     """
     from seesay.evaluation.aesthetics import read_head
     from seesay.evaluation.generated import run_prompts

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import click
 from seesay.cli.drawing import check_drawing, write_drawing
 from seesay.cli.options import json_option, library_option, model_option, naming_options, open_model, record
 from seesay.cli.output import echo_json, echo_note, echo_wrote, refuse_input, short
-from seesay.errors import InputError
+from seesay.errors import InputError, MissingCapability
 from seesay.system.chinese import is_chinese
 from seesay.system.paths import is_url, printable
 
@@ -89,9 +90,14 @@ target_options = record(
 
 @click.command()
 @click.argument("items", nargs=-1, metavar="PICTURE|TEXT...")
-@click.option("--weights", metavar="W,W,...", help="A weight for each, which may be negative; makes one mix, not a way.")
 @click.option(
-    "--steps", type=click.IntRange(1, MOST_STEPS), metavar="N", help="Points of the way. Default: 5; with --weights 1."
+    "--weights", metavar="W,W,...", help="A weight for each, which may be negative; makes one mix, unless --steps is more."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, MOST_STEPS),
+    metavar="N",
+    help="Points of the way; 1 is one mix. Default: 5; with --weights 1.",
 )
 @click.option("-n", "n", type=click.IntRange(1), metavar="N", help="Pictures at each point. Default: 1 on a way, else 10.")
 @target_options
@@ -111,13 +117,15 @@ def mix(
     """Mix pictures and texts: the library's nearest pictures on the way from one to the next, or for a generator to vary.
 
     What names a file, or is a URL, is a picture; all else is a text. A way leads through the pictures in order, with every text
-    added at each point; where there are not two pictures, through all items. --weights makes one mix of all instead.
+    added at each point; where there are not two pictures, through all items. --weights makes one mix of all instead, and with
+    --steps a way on which the texts weigh as much.
     """
     from seesay.generation.mixture import default_steps
 
     parts = _parts(items, _weights(weights, len(items)))
     _check(parts, target)
     generator, opened = _opened(target, model)
+    _check_texts(parts, generator, opened)
     if "zh" not in opened.config.languages and any(is_chinese(part.value) for part in parts if part.kind == "text"):
         echo_note(_("this model was not made for Chinese; results may mean little"))
     steps = steps or default_steps(parts, is_weighted=weights is not None)
@@ -138,6 +146,8 @@ def mix(
         echo_json(document)
     else:
         _print(mixture, points, found)
+        if target.file is not None:
+            _print_tensors(document["tensors"], len(points))
     return 0
 
 
@@ -199,6 +209,18 @@ def _check(parts: "Sequence[Part]", target: Target) -> None:
         from seesay.checkpoints.containers.outputs import check_replaceable
 
         check_replaceable(Path(target.file))
+
+
+def _check_texts(parts: "Sequence[Part]", generator: "ImageGenerator | None", model: "Model") -> None:
+    """Raises MissingCapability for texts where the generator's own encoder reads none, with the way out."""
+    if generator is None or model.config.text is not None or all(part.kind == "picture" for part in parts):
+        return
+    raise MissingCapability(
+        _(
+            "the image encoder of {generator} encodes pictures only, so it cannot mix in the text {text!r}. Name a whole CLIP "
+            "of the same space, the one that the encoder was taken from (--model), or leave out the text"
+        ).format(generator=generator.name, text=next(part.value for part in parts if part.kind == "text"))
+    )
 
 
 def _opened(target: Target, name: str | None) -> "tuple[ImageGenerator | None, Model]":
@@ -334,3 +356,17 @@ def _print(mixture: "Mixture", points: "Sequence[Point]", found: "Sequence[Seque
             click.echo(f"{where}{hit.score or 0:6.3f}  {short(hit.path)}")
     if not any(found):
         click.echo(_("the library has no other pictures"), err=True)
+
+
+def _print_tensors(shapes: dict[str, list[int]], points: int) -> None:
+    """The tensors that were written, and what their rows are."""
+    each = ngettext("{count} row, the mix", "{count} rows, the points of the way from its beginning", points)
+    rows = {
+        "class_labels": _("the same rows with the noise of --noise-level"),
+        "ip_adapter_image_embeds": ngettext(
+            "{count} row of zeros for guidance, then the mix", "{count} rows of zeros for guidance, then the points", points
+        ),
+    }
+    for name, shape in shapes.items():
+        size = " × ".join(map(str, shape))
+        click.echo(f"  {name:25}{size:14}{rows.get(name, each).format(count=points)}")

@@ -7,7 +7,7 @@ from functools import cache
 from gettext import gettext as _
 from typing import Any
 
-from seesay.system.progress import NamedProgress, Progress, progress_lines, waiting_lines
+from seesay.system.progress import NamedProgress, Progress, estimate_line, progress_lines, waiting_lines
 
 
 @contextmanager
@@ -24,17 +24,20 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(what: str | Callable[[], str], *, quiet: bool, first: str | None = None) -> Iterator[Progress | None]:
+def progress_bar(
+    what: str | Callable[[], str], *, quiet: bool, first: str | None = None, estimated: bool = False
+) -> Iterator[Progress | None]:
     """Yields a callable that shows (done, total) with rate and time left; None if `quiet`.
 
     what: the description of the work, or a callable that is asked for it each time, as where it holds a number.
-    first: the description of the work before the total is known, "Looking for files" by default.
+    first: the description of the work before the total is known, "Looking for files" by default. estimated: in a log, whether
+    the first steps are followed by a line that says how long all takes.
     """
     if quiet:
         yield None
         return
     if not sys.stderr.isatty():
-        yield progress_lines(what)
+        yield estimate_line(progress_lines(what)) if estimated else progress_lines(what)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -54,7 +57,13 @@ def progress_bar(what: str | Callable[[], str], *, quiet: bool, first: str | Non
         def show(done: int, total: int) -> None:
             speed = bars.tasks[0].speed
             description = what if isinstance(what, str) else what()
-            bars.update(task, description=description, completed=done, total=total, rate=f"{speed:.0f}/s" if speed else "")
+            bars.update(
+                task,
+                description=description,
+                completed=done,
+                total=total,
+                rate=f"{speed:.{0 if speed >= 10 else 1}f}/s" if speed else "",
+            )
 
         yield show
 

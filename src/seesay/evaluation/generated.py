@@ -20,12 +20,15 @@ from seesay.model import Model
 from seesay.system.progress import NamedProgress
 
 Bound = tuple[float, float]
+# Pictures on a side. What chance gives CMMD falls as 1 / N, and is 0.04 with 500 (docs/benchmarks.md): with 10 about as much as
+# another data set differs, with 50 as little as a slight blur.
+FEW = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptRun(Run):
     """Pictures with their prompts. Per prompt (T,): cosine, clip_score, reference_score (NaN without references); per picture
-    (I,): aesthetic, or None without a head. means and bounds: by the names that JSON has."""
+    (I,): aesthetic, or None without a head. means and bounds: by the names that JSON has; one picture has no bounds."""
 
     data: Prompts  # of the pictures that could be read
     prefix: str
@@ -167,10 +170,10 @@ def run_edits(name: str, model: Model, data: Edits, progress: NamedProgress | No
     source, target = np.split(texts.vectors, 2)
     before, after = (pictures.vectors[[row[image] for image in some]] for some in (data.before, data.after))
     direction, same = directional_similarity(before, after, source, target), cosines(before, after)
-    means, bounds = {"kept": float(same.mean())}, {"kept": _bound(mean_intervals(same[:, None])[0])}
+    means, bounds = {"kept": float(same.mean())}, _bounds("kept", same)
     if len(defined := direction[~np.isnan(direction)]):
         means = {"direction": float(defined.mean()), **means}
-        bounds = {"direction": _bound(mean_intervals(defined[:, None])[0]), **bounds}
+        bounds = _bounds("direction", defined) | bounds
     return EditRun(
         model=MeasuredModel.of(name, model),
         failed=pictures.failed,
@@ -195,7 +198,12 @@ def run_distance(
     a, b = (side.vectors for side in sides)
     dim, least, notes = model.dim, min(len(a), len(b)), []
     found = cmmd(a, b)  # which refuses sets that are too small
-    if least <= dim:
+    if least < FEW:
+        notes.append(
+            f"{least} pictures are too few for either distance, which says little then: compare it with what chance gives, and "
+            f"take {FEW} or more on each side"
+        )
+    elif least <= dim:
         notes.append(
             f"{least} pictures are few for the Fréchet distance of vectors of {dim} dimensions, which is then too large; CMMD "
             "is less affected"
@@ -224,19 +232,25 @@ def _prompt_means(
 ) -> tuple[dict[str, float], dict[str, Bound]]:
     """The means and their intervals; pictures are drawn with all their prompts."""
     means = {"clipscore": float(each.mean()), "clipscore_100": hundred(cosine)}
-    low, high = mean_intervals(np.stack([each, 100 * cosine], axis=1), data.owner)
-    bounds = {"clipscore": _bound(low), "clipscore_100": _bound(np.maximum(high, 0))}
+    hundreds = _bounds("clipscore_100", 100 * cosine, data.owner)
+    bounds = _bounds("clipscore", each, data.owner) | {
+        name: (max(low, 0), max(high, 0)) for name, (low, high) in hundreds.items()
+    }
     if len(given := np.flatnonzero(~np.isnan(references))):
         means["refclipscore"] = float(references[given].mean())
-        bounds["refclipscore"] = _bound(mean_intervals(references[given, None], data.owner[given])[0])
+        bounds |= _bounds("refclipscore", references[given], data.owner[given])
     if aesthetic is not None:
         means["aesthetic"] = float(aesthetic.mean())
-        bounds["aesthetic"] = _bound(mean_intervals(aesthetic[:, None])[0])
+        bounds |= _bounds("aesthetic", aesthetic)
     return means, bounds
 
 
-def _bound(bound: np.ndarray) -> Bound:
-    return float(bound[0]), float(bound[1])
+def _bounds(name: str, values: np.ndarray, picture: np.ndarray | None = None) -> dict[str, Bound]:
+    """The interval of a mean (Q,), by its name; nothing of one picture, which resampling cannot vary."""
+    if len(values if picture is None else np.unique(picture)) < 2:
+        return {}
+    low, high = mean_intervals(values[:, None], picture)[0].tolist()
+    return {name: (low, high)}
 
 
 def _rounded(value: float) -> float:

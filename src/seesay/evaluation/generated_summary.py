@@ -22,8 +22,8 @@ def prompt_report(runs: Sequence[PromptRun], title: str, details: bool) -> Repor
     """CLIPScore and its relatives, and the pictures from the lowest up. details: with the lowest and the highest."""
     first = runs[0]
     names = list(first.means)
-    rows = tuple((run.model.name, *(_cell(run.means[name], run.bounds[name]) for name in names)) for run in runs)
-    facts = [f"{len(first.data.images)} pictures, {len(first.data.texts)} prompts"]
+    rows = tuple((run.model.name, *(_cell(run.means[name], run.bounds.get(name)) for name in names)) for run in runs)
+    facts = [_pictures(len(first.data.images), len(first.data.texts))]
     if first.prefix:
         facts.append(f"each prompt after {first.prefix!r}")
     tables = [Table("Pictures and their prompts", ("", *(SCORES[name] for name in names)), rows)]
@@ -31,7 +31,7 @@ def prompt_report(runs: Sequence[PromptRun], title: str, details: bool) -> Repor
     cells = tuple((first.data.texts[at], _name(first, at), *(f"{run.clip_score[at]:.3f}" for run in runs)) for at in order)
     columns = ("CLIPScore",) if len(runs) == 1 else tuple(run.model.name for run in runs)
     tables.append(Table("The prompts, the lowest first", ("prompt", "picture", *columns), cells, shown=10, detail=True))
-    report = Report(title, (*facts, *run_facts(runs)), tuple(tables))
+    report = Report(title, (*facts, *_facts(runs)), tuple(tables))
     if not details:
         return report
     ends = (("lowest", order[:SHOWN]), ("highest", order[::-1][:SHOWN]))
@@ -45,12 +45,12 @@ def edit_report(runs: Sequence[EditRun], title: str, details: bool) -> Report:
     rows = tuple(
         (
             run.model.name,
-            *(_cell(run.means[name], run.bounds[name]) if name in run.means else "-" for name in ("direction", "kept")),
+            *(_cell(run.means[name], run.bounds.get(name)) if name in run.means else "-" for name in ("direction", "kept")),
         )
         for run in runs
     )
     unchanged = int(np.isnan(first.direction).sum())
-    facts = [f"{len(first.data.before)} edits"]
+    facts = ["1 edited picture" if len(first.data.before) == 1 else f"{len(first.data.before)} edited pictures"]
     facts += [f"{unchanged} of them change nothing and have no direction"] if unchanged else []
     order = np.argsort(np.nan_to_num(first.direction, nan=np.inf), kind="stable")
     cells = tuple(
@@ -61,7 +61,7 @@ def edit_report(runs: Sequence[EditRun], title: str, details: bool) -> Report:
         Table("Edits", ("", "direction", "kept"), rows),
         Table("The edits, the lowest first", ("texts", *columns), cells, shown=10, detail=True),
     )
-    return Report(title, (*facts, *run_facts(runs)), tables)
+    return Report(title, (*facts, *_facts(runs)), tables)
 
 
 def distance_report(runs: Sequence[DistanceRun], title: str, details: bool) -> Report:
@@ -85,8 +85,21 @@ def distance_report(runs: Sequence[DistanceRun], title: str, details: bool) -> R
     return Report(title, tuple(facts), (Table("Distances", columns, rows),))
 
 
-def _cell(mean: float, bound: Bound) -> str:
-    return f"{mean:.3f} ({bound[0]:.3f}-{bound[1]:.3f})"
+def _pictures(pictures: int, prompts: int) -> str:
+    if pictures == 1:
+        return "1 picture, 1 prompt" if prompts == 1 else f"1 picture, {prompts} prompts"
+    return f"{pictures} pictures, {prompts} prompts"
+
+
+def _facts(runs: Sequence[PromptRun | EditRun]) -> list[str]:
+    """Those of all runs; without intervals, that there are none."""
+    if any(run.bounds for run in runs):
+        return run_facts(runs)
+    return ["no interval: one picture or edit cannot tell how others would vary", *run_facts(runs)[1:]]
+
+
+def _cell(mean: float, bound: Bound | None) -> str:
+    return f"{mean:.3f}" if bound is None else f"{mean:.3f} ({bound[0]:.3f}-{bound[1]:.3f})"
 
 
 def _number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Pictures that were made from prompts, or edited: tables of them, as arrays that scores are computed from."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,9 @@ from seesay.system.tables import READERS, TEXT_COLUMNS, Row, picture_of, picture
 
 PROMPT_COLUMNS = ("prompt", *TEXT_COLUMNS)  # in order of preference
 REFERENCE_COLUMNS = ("reference", "references")
+CAPTION = ".txt"  # beside a picture, its prompt
+LONGEST_CAPTION = 100_000  # letters
+AFTER_PROMPT = re.compile(r"^(?:Negative prompt: |Steps: \d+, )", re.MULTILINE)  # as A1111's web interface saves it
 LINES = "prompts.txt"  # in a folder: a prompt a line, in the order of the pictures' names
 EDIT_COLUMNS = ("before", "after", "source", "target")
 
@@ -67,10 +71,13 @@ def read_prompts(source: Path, images: Path | None = None, *, language: str | No
     """Reads a table with the columns image and prompt (or text, caption), optionally reference, lang, split; or a folder.
 
     A folder holds pictures, and prompts.tsv, .csv, .jsonl or .parquet as such a table, or prompts.txt: a prompt a line, in the
-    order of the pictures' names. Pictures of a folder without a prompt are named in a note. Raises InputError.
+    order of the pictures' names; or beside each picture a .txt of its name. Pictures of a folder without a prompt are named in
+    a note. Raises InputError.
     """
     notes: list[str] = []
     table = _table_of(source) if source.is_dir() else source
+    if table is None:
+        return _read_captions(source)
     if table.name == LINES and source.is_dir():
         return _read_lines(source, table)
     rows = read_table(table, ["image"])
@@ -131,13 +138,18 @@ def _references(row: Row, table: Path) -> Iterable[str]:
                 yield text
 
 
-def _table_of(folder: Path) -> Path:
-    """The prompts' file of a folder. Raises InputError where there is none, or more than one."""
+def _table_of(folder: Path) -> Path | None:
+    """The prompts' file of a folder; None where captions lie beside pictures. Raises InputError for no or several files."""
     names = (*(f"prompts{suffix}" for suffix in READERS), LINES)
     found = [folder / name for name in names if (folder / name).is_file()]
+    if not found and any(picture.with_suffix(CAPTION).is_file() for picture in _pictures_in(folder)):
+        return None
     if len(found) != 1:
         got = ", ".join(file.name for file in found) or "none of them"
-        raise InputError(f"{printable(folder)}: expected one of {', '.join(names)} beside the pictures, got {got}")
+        raise InputError(
+            f"{printable(folder)}: expected one of {', '.join(names)} beside the pictures, or a .txt for each picture (cat.txt "
+            f"for cat.png), got {got}"
+        )
     return found[0]
 
 
@@ -158,10 +170,41 @@ def _read_lines(folder: Path, file: Path) -> Prompts:
     return Prompts(tuple(pictures), texts, np.arange(len(texts), dtype=np.int64), ((),) * len(texts))
 
 
+def _read_captions(folder: Path) -> Prompts:
+    """Pictures with a .txt of the same name beside each."""
+    captions = {picture: _caption(picture.with_suffix(CAPTION)) for picture in _pictures_in(folder)}
+    named = {picture: caption for picture, caption in captions.items() if caption}
+    if not named:
+        raise InputError(f"{printable(folder)}: the .txt files beside the pictures are empty")
+    bare = [picture.name for picture in captions if picture not in named]
+    count = len(named)
+    return Prompts(
+        tuple(named), tuple(named.values()), np.arange(count, dtype=np.int64), ((),) * count, notes=tuple(_bare_note(bare))
+    )
+
+
+def _caption(file: Path) -> str:
+    """The prompt in a file: one line of all, until what web interfaces write after it (negative prompt, settings)."""
+    if not file.is_file():
+        return ""
+    try:
+        with file.open(encoding="utf-8-sig") as opened:
+            text = opened.read(LONGEST_CAPTION)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{printable(file)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    return " ".join(AFTER_PROMPT.split(text, maxsplit=1)[0].split())
+
+
 def _without_prompt(folder: Path, pictures: Iterable[Path | str]) -> list[str]:
     """A note on pictures of a folder that its table does not name."""
     named = {str(picture) for picture in pictures}
     bare = [picture.name for picture in _pictures_in(pictures_folder(folder / LINES)) if str(picture) not in named]
+    return _bare_note(bare)
+
+
+def _bare_note(bare: list[str]) -> list[str]:
+    if len(bare) == 1:
+        return [f"1 picture has no prompt and is left out: {bare[0]}"]
     return [f"{len(bare)} pictures have no prompt and are left out, such as {bare[0]}"] if bare else []
 
 

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
+from gettext import ngettext
 
 EVERY_S = 10.0  # between two lines of a log
+SURE_S = 2.0  # of work, until how long all of it takes can be told
 
 Progress = Callable[[int, int], None]  # (done, total)
 NamedProgress = Callable[[str, int, int], None]  # (kind of work, done, total), for work of several kinds
@@ -33,6 +35,36 @@ def progress_lines(what: str | Callable[[], str]) -> Progress:
         print(line, file=sys.stderr, flush=True)
 
     return show
+
+
+def estimate_line(progress: Progress) -> Progress:
+    """Says once, on stderr, how long all takes, after two steps and SURE_S; and hands on to `progress`."""
+    start: tuple[float, int] | None = None
+    said = False
+
+    def show(done: int, total: int) -> None:
+        nonlocal start, said
+        now = time.monotonic()
+        start = start or (now, done)
+        steps, seconds = done - start[1], now - start[0]
+        if not said and steps >= 2 and seconds >= SURE_S and done < total:
+            said = True
+            print(_("seesay: {left} left").format(left=about((total - done) * seconds / steps)), file=sys.stderr, flush=True)
+        progress(done, total)
+
+    return show
+
+
+def about(seconds: float) -> str:
+    """A time in words: "about 4 minutes"."""
+    if seconds < 55:
+        count = max(5, 5 * math.ceil(seconds / 5))
+        return ngettext("about {count} second", "about {count} seconds", count).format(count=count)
+    if seconds < 5400:
+        count = max(1, round(seconds / 60))
+        return ngettext("about {count} minute", "about {count} minutes", count).format(count=count)
+    count = round(seconds / 3600)
+    return ngettext("about {count} hour", "about {count} hours", count).format(count=count)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from seesay.system.progress import Progress
 
 COLUMN = 14
+FEW_NUMBERS = 100_000  # fewer would be 0.0 million
+LEAST_MB = 0.1
 USUAL = ("denoiser", "vae", "safety_checker")  # parts that are named also where a generator's file lacks them
 
 
@@ -192,14 +195,13 @@ def _encoder(facts: "EncoderFacts") -> str:
     dtypes = ", ".join(facts.dtypes)
     projection = _("projection to {dim}").format(dim=facts.projection) if facts.projection else _("no projection")
     return _(
-        "{name}: {kind}, {layers} layers, width {width}, {heads} heads, {activation}, {projection}, {dtypes}, filled up with "
-        "id {pad_id}"
+        "{name}: {kind}, {layers}, width {width}, {heads}, {activation}, {projection}, {dtypes}, filled up with id {pad_id}"
     ).format(
         name=facts.name,
         kind=translate(facts.kind),
-        layers=facts.layers,
+        layers=ngettext("{count} layer", "{count} layers", facts.layers).format(count=facts.layers),
         width=facts.width,
-        heads=facts.heads,
+        heads=ngettext("{count} head", "{count} heads", facts.heads).format(count=facts.heads),
         activation=facts.activation,
         projection=projection,
         dtypes=dtypes,
@@ -246,6 +248,13 @@ def _part_name(kind: str) -> str:
 
 
 def _part(part: "Part") -> str:
-    return _("{tensors} tensors, {parameters:.1f} million numbers, {megabytes:.1f} MB").format(
-        tensors=part.tensors, parameters=part.parameters / 1e6, megabytes=part.megabytes
-    )
+    tensors = ngettext("{count} tensor", "{count} tensors", part.tensors).format(count=part.tensors)
+    size = f"{part.megabytes:.1f} MB" if part.megabytes >= LEAST_MB else _("under {least} MB").format(least=LEAST_MB)
+    return _("{tensors}, {numbers}, {size}").format(tensors=tensors, numbers=numbers(part.parameters), size=size)
+
+
+def numbers(count: int) -> str:
+    """How many numbers there are, in millions where they are many."""
+    if count < FEW_NUMBERS:
+        return ngettext("{count:,} number", "{count:,} numbers", count).format(count=count)
+    return _("{millions:.1f} million numbers").format(millions=count / 1e6)

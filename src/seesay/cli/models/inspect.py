@@ -9,7 +9,7 @@ import click
 
 from seesay.cli.language import translate
 from seesay.cli.models.facts import echo_finds
-from seesay.cli.models.generator import compared, echo_answer, echo_comparisons, echo_generator, named_others
+from seesay.cli.models.generator import compared, echo_answer, echo_comparisons, echo_generator, named_others, numbers
 from seesay.cli.models.overrides import override_options
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_error, echo_json
@@ -61,14 +61,13 @@ def inspect(file: Path, against: tuple[str, ...], overrides: "Overrides", as_jso
 
 
 def _print(inspection: "Inspection", comparisons: "list[Comparison]") -> None:
-    dtypes = ", ".join(inspection.dtypes)
     click.echo(click.style(str(inspection.file), bold=True) + f"  {inspection.kind}, {inspection.megabytes} MB")
     click.echo(_("format         {format}").format(format=translate(inspection.format or "") or _("not known")))
-    numbers = _("{parameters:.1f} million numbers, {dtypes}").format(parameters=inspection.parameters / 1e6, dtypes=dtypes)
+    held = _("{numbers}, {dtypes}").format(numbers=numbers(inspection.parameters), dtypes=", ".join(inspection.dtypes))
     click.echo(
-        _("tensors        {tensors}, {numbers}").format(tensors=inspection.tensors, numbers=numbers)
+        _("tensors        {tensors}, {numbers}").format(tensors=inspection.tensors, numbers=held)
         if inspection.tensors
-        else _("tensors        in its graphs, {numbers}").format(numbers=numbers)
+        else _("tensors        in its graphs, {numbers}").format(numbers=held)
     )
     for name, tower in ((_("image tower"), inspection.image), (_("text tower"), inspection.text)):
         if tower:

@@ -78,9 +78,9 @@ def draw(
 ) -> Drawing:
     """Draws a subject with the help of a model that torch runs (`seesay.load(engine="torch")`).
 
-    state: a file that is written now and then, from which `resume` goes on; it is removed when the drawing is finished. frames:
-    whether to keep pictures of the steps. watch: called with the drawing each time that it is looked at, first of all before
-    the first step. Raises InputError; MissingCapability for a model that has no gradients.
+    state: a file that is written at the first step and now and then, from which `resume` goes on; it is removed when the
+    drawing is finished. frames: whether to keep pictures of the steps. watch: called with the drawing each time that it is
+    looked at, first of all before the first step. Raises InputError; MissingCapability for a model that has no gradients.
     """
     settings = settings or Settings()
     run, known = _begun(model, subject, settings), _known(model, subject, settings, frames)
@@ -101,6 +101,8 @@ def draw(
                 run.save(state, known)
             if watch is not None:
                 watch(_drawing(run))
+        elif run.step == 1 and state is not None:
+            run.save(state, known)  # so that an early stop keeps something
         if progress is not None:
             progress(run.step, settings.steps)
     if state is not None:
