@@ -2,8 +2,8 @@
 
 import json
 import re
-import stat
 import shlex
+import stat
 import sys
 from dataclasses import replace
 from pathlib import Path

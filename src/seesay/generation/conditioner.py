@@ -5,7 +5,6 @@ of both encoders side by side, without the norm, and projected embeddings beside
 back. As in diffusers, the negative prompt skips none, and without one XL is given zeros where its folder says so.
 """
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 MOST_CHUNKS = 500  # 37,500 tokens
 MANY_CHUNKS = 8
-WEB_ONLY = re.compile(r"<(lora|lyco|hypernet):|\bAND\b")
 PENULTIMATE = ("sd2", "sdxl", "sdxl-refiner", "sd3")  # families whose own layer is the last but one of the published encoder
 BERT = ("taiyi", "altdiffusion")
 NO_POOLED = ("sd1", "sd2", *BERT)  # families whose pipelines take no pooled embedding
@@ -202,10 +200,6 @@ class Conditioner:
         if not texts[0].strip():
             note("the prompt is empty: the generator is given what it has without one")
         notes += language_notes(self.encoders[0].tokenizer, *texts)
-        if any(map(WEB_ONLY.search, texts)):
-            note(
-                "<lora:...>, <hypernet:...> and AND of web interfaces are read as words here; a LoRA's file is given by itself"
-            )
         if len(found) > MANY_CHUNKS:
             note(f"the prompt fills {len(found)} chunks; generators were trained with one, and heed few")
         for inversion in self.inversions:
