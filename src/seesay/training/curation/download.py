@@ -20,7 +20,7 @@ from seesay.errors import InputError
 from seesay.system.files import file_state, write_atomically
 from seesay.system.network import offline
 from seesay.system.paths import printable
-from seesay.training.curation.tables import column_names, parts, text_column
+from seesay.training.curation.tables import column_names, parts, present_columns, text_column
 
 PROGRAM = "img2dataset"
 FORMATS = {".parquet": "parquet", ".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl"}
@@ -85,8 +85,7 @@ def columns(urls: Path, url: str | None = None, text: str | None = None) -> tupl
     if not urls.is_file():
         raise InputError(f"no file is called {printable(urls)}")
     names = column_names(urls)
-    lower = {name.lower(): name for name in reversed(names)}
-    found = next((lower[name] for name in URL_COLUMNS if name in lower), None) if url is None else url
+    found = next(iter(present_columns(names, URL_COLUMNS)), None) if url is None else url
     if found not in names:
         expected = f"a column {url!r}" if url is not None else f"a column with the URLs ({', '.join(URL_COLUMNS)})"
         raise InputError(f"{printable(urls)}: expected {expected}, got {', '.join(names) or 'none'}. Name it with --url-column")

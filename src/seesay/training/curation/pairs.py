@@ -6,6 +6,7 @@ from pathlib import Path
 from seesay.errors import InputError
 from seesay.system.paths import is_url, printable
 from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, read_table
+from seesay.training.curation.tables import present_columns
 from seesay.training.data.captions import parse_captions
 from seesay.training.data.samples import Sample, SampleFault
 from seesay.training.data.shards import Shards
@@ -30,7 +31,7 @@ def read_pairs(sources: Sequence[str], images: Path | None = None) -> Iterator[S
 def _table_pairs(table: Path, images: Path | None) -> Iterator[Sample | SampleFault]:
     rows = read_table(table)
     names = list(rows[0])
-    image_column, text_columns = _column(table, names, IMAGE_COLUMNS, "picture"), _present(names, TEXT_COLUMNS)
+    image_column, text_columns = _column(table, names, IMAGE_COLUMNS, "picture"), present_columns(names, TEXT_COLUMNS)
     if not text_columns:
         raise InputError(
             f"{printable(table)}: expected a column with the text ({', '.join(TEXT_COLUMNS)}), got {', '.join(names)}"
@@ -60,12 +61,6 @@ def _row_pairs(
 
 
 def _column(table: Path, names: Sequence[str], wanted: Sequence[str], what: str) -> str:
-    if present := _present(names, wanted):
+    if present := present_columns(names, wanted):
         return present[0]
     raise InputError(f"{printable(table)}: expected a column with the {what} ({', '.join(wanted)}), got {', '.join(names)}")
-
-
-def _present(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Those of the wanted columns that there are, in the order in which they are wanted."""
-    lower = {name.lower(): name for name in reversed(names)}
-    return [lower[name] for name in wanted if name in lower]

@@ -75,14 +75,18 @@ def column_names(file: Path) -> list[str]:
     return [] if batch is None else list(batch.schema.names)
 
 
+def present_columns(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Those of the wanted columns (in lower case) that there are, in any case, in the order in which they are wanted."""
+    lower = {name.lower(): name for name in reversed(names)}
+    return [lower[name] for name in wanted if name in lower]
+
+
 def text_column(file: Path, wanted: str | None = None) -> str:
     """The column of the captions: the wanted one, or the first of the usual names, in any case. Raises InputError."""
     names = column_names(file)
     if wanted is None:
-        lower = {name.lower(): name for name in reversed(names)}
-        wanted = next((lower[name] for name in TEXT_COLUMNS if name in lower), None)
-        if wanted is not None:
-            return wanted
+        if found := present_columns(names, TEXT_COLUMNS):
+            return found[0]
         expected = f"a column {', '.join(TEXT_COLUMNS)}"
     elif wanted in names:
         return wanted
