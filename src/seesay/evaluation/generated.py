@@ -15,7 +15,7 @@ from seesay.evaluation.directional_similarity import directional_similarity
 from seesay.evaluation.distances import Cmmd, Frechet, cmmd, frechet
 from seesay.evaluation.features import picture_features, text_features
 from seesay.evaluation.prompts import Edits, Prompts
-from seesay.evaluation.runs import MeasuredModel, Run, truncation_note
+from seesay.evaluation.runs import MeasuredModel, Run, truncation_note, with_intervals
 from seesay.model import Model
 from seesay.system.progress import NamedProgress
 
@@ -47,8 +47,7 @@ class PromptRun(Run):
             entry |= {"refclipscore": _rounded(self.reference_score[at])} if self.data.references[at] else {}
             each.append(entry | ({} if self.aesthetic is None else {"aesthetic": _rounded(self.aesthetic[owner])}))
         return {
-            **{name: _rounded(mean) for name, mean in self.means.items()},
-            "intervals": {name: [_rounded(end) for end in bound] for name, bound in self.bounds.items()},
+            **with_intervals(self.means, self.bounds),
             "pictures": len(self.data.images),
             "prompts": len(self.data.texts),
             "prefix": self.prefix,
@@ -73,8 +72,7 @@ class EditRun(Run):
         d = self.data
         rows = zip(d.before, d.after, d.source, d.target, self.direction, self.kept, strict=True)
         return {
-            **{name: _rounded(mean) for name, mean in self.means.items()},
-            "intervals": {name: [_rounded(end) for end in bound] for name, bound in self.bounds.items()},
+            **with_intervals(self.means, self.bounds),
             "edits": len(d.before),
             "unchanged": int(np.isnan(self.direction).sum()),
             "split": d.split,
@@ -234,7 +232,7 @@ def _prompt_means(
     means = {"clipscore": float(each.mean()), "clipscore_100": hundred(cosine)}
     hundreds = _bounds("clipscore_100", 100 * cosine, data.owner)
     bounds = _bounds("clipscore", each, data.owner) | {
-        name: (max(low, 0), max(high, 0)) for name, (low, high) in hundreds.items()
+        name: (max(low, 0.0), max(high, 0.0)) for name, (low, high) in hundreds.items()
     }
     if len(given := np.flatnonzero(~np.isnan(references))):
         means["refclipscore"] = float(references[given].mean())

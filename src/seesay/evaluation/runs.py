@@ -87,8 +87,7 @@ class ClassificationRun(Run):
         score = self.score
         small = len(score.names) <= MATRIX_CLASSES
         return {
-            **_rounded(score.means),
-            "intervals": {name: _pair(bound) for name, bound in self.bounds.items()},
+            **with_intervals(score.means, self.bounds),
             "pictures": len(score.labels),
             "classes": len(score.names),
             "split": self.data.split,
@@ -152,11 +151,11 @@ class RobustnessRun(Run):
 
     def scores(self) -> dict[str, Any]:
         corruptions = {
-            name: [{"severity": degree.severity, **_degree(degree)} for degree in degrees]
+            name: [{"severity": degree.severity, **with_intervals(degree.scores, degree.bounds)} for degree in degrees]
             for name, degrees in self.by_corruption.items()
         }
         return {
-            "clean": _degree(self.clean),
+            "clean": with_intervals(self.clean.scores, self.clean.bounds),
             "mean": _rounded(self.mean),
             "corruptions": corruptions,
             "pictures": self.pictures,
@@ -334,8 +333,9 @@ def _renamed(progress: NamedProgress | None, what: str) -> NamedProgress | None:
     return lambda _, done, total: progress(what, done, total)
 
 
-def _degree(degree: Degree) -> dict[str, Any]:
-    return {**_rounded(degree.scores), "intervals": {name: _pair(bound) for name, bound in degree.bounds.items()}}
+def with_intervals(scores: dict[str, float], bounds: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """Scores and, behind them, their intervals, as JSON has both."""
+    return {**_rounded(scores), "intervals": {name: _pair(bound) for name, bound in bounds.items()}}
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:
