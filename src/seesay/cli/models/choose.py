@@ -1,6 +1,5 @@
 """`seesay models choose`: shows which published models suit a language, a task and this machine."""
 
-import os
 import re
 from dataclasses import dataclass
 from gettext import gettext as _
@@ -10,6 +9,7 @@ import click
 
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json
+from seesay.system.memory import memory_bytes
 
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.choice import Choice, Task
@@ -143,7 +143,5 @@ def _parse_size(text: str) -> float:
 
 
 def _half_of_memory_mb() -> float:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2e6
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 8e3
+    memory = memory_bytes()
+    return 8e3 if memory is None else memory / 2e6

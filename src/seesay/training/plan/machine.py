@@ -1,6 +1,5 @@
 """This machine's speed at running and at training towers, measured in a few seconds, and what that is enough for."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from seesay.engines.speed import machine_speed
 from seesay.models import size
 from seesay.system.cpu import available_cores
+from seesay.system.memory import memory_bytes
 from seesay.training.plan.computation import towers
 from seesay.training.plan.runs import DAY_S
 
@@ -67,7 +67,9 @@ def measure() -> Machine:
     else:
         device, training = _training()
     forward = 2 * speed.multiplications_per_s * size.EFFICIENCY
-    return Machine(speed.cpu, speed.cores, _memory_gb(), device, forward, training)
+    memory = memory_bytes()
+    memory_gb = None if memory is None else memory / 1e9
+    return Machine(speed.cpu, speed.cores, memory_gb, device, forward, training)
 
 
 def jobs(machine: Machine, own: tuple[str, int, float] | None = None) -> list[Job]:
@@ -143,10 +145,3 @@ def _step(device: "torch.device") -> Callable[[], None]:
         float(loss.detach())  # waits for the device
 
     return step
-
-
-def _memory_gb() -> float | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    except (AttributeError, ValueError, OSError):  # Windows
-        return None
