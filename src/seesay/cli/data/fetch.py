@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-class Settings:
-    """Values of the options that are handed on to img2dataset."""
-
-    def __init__(self, **values: int) -> None:
-        self.values = values
-
-
-settings_options = record(
+settings_options = record(  # handed on to img2dataset
     "settings",
-    Settings,
+    dict,
     (
         click.option(
             "--px", default=256, show_default=True, type=click.IntRange(min=16), help="Shorter side of larger pictures."
@@ -59,7 +52,7 @@ def fetch(
     url_column: str | None,
     text_column: str | None,
     program: Path | None,
-    settings: Settings,
+    settings: dict[str, int],
     as_json: bool,
 ) -> int:
     """Download the pictures of a list of URLs, with their captions, into tar shards that seesay train reads.
@@ -73,7 +66,7 @@ def fetch(
     url, text = columns(urls, url_column, text_column)
     found = find_program(program)
     with _progress(count_rows(urls), quiet=as_json) as watch:
-        done = download(urls, output, found, Options(url, text, **settings.values), watch=watch)
+        done = download(urls, output, found, Options(url, text, **settings), watch=watch)
     if as_json:
         echo_json(
             {

@@ -1,7 +1,7 @@
 """A fine-tuned model beside the one that it began from: on the held-out pictures, and on pictures of other things."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,15 +116,11 @@ def compare_kept(before: Model, after: Model, table: Path | None, progress: Name
     scores = []
     if table is not None:
         own, _, _ = compare_labels(before, after, read_labels(table), TEMPLATES, progress=progress)
-        scores.append(Score(f"top-1 on {table.name}", *_values(own[0])))
+        scores.append(replace(own[0], name=f"top-1 on {table.name}"))
     answers = [_answers(model) for model in (before, after)]
     same = (answers[0] == answers[1]).astype(np.float64)
     scores.append(Score.of("the same answer for everyday pictures", np.ones(len(same)), same))
     return tuple(scores)
-
-
-def _values(score: Score) -> tuple[float, float, Bounds, Bounds, Bounds]:
-    return score.before, score.after, score.before_bounds, score.after_bounds, score.difference_bounds
 
 
 def _answers(model: Model) -> np.ndarray:
