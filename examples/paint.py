@@ -25,7 +25,7 @@ from rich.progress import Progress
 
 from seesay.errors import CheckpointError, InputError, MissingExtra, SeeSayError, UnusualPrompt
 from seesay.generation.conditioner import Conditioner
-from seesay.generation.lora import read_lora
+from seesay.generation.lora import Lora, read_lora
 from seesay.system.files import atomic_write
 from seesay.system.schema import read_object
 
@@ -76,9 +76,9 @@ def paint(
     started = time.monotonic()
     varies = like is not None and adapter is None
     kind = folder_kind(checkpoint, varies=varies) if checkpoint.is_dir() else None
-    scaled = [lora_scale(each) for each in loras]
+    changes = [read_lora(*lora_scale(each)) for each in loras]
     with console.status("Reading the prompt"):
-        conditioner = Conditioner(checkpoint, embeddings=embeddings, loras=[read_lora(*each) for each in scaled])
+        conditioner = Conditioner(checkpoint, embeddings=embeddings, loras=changes)
         inputs = prompt_inputs(conditioner, prompt, negative, clip_skip)
     kind = kind or file_kind(checkpoint, conditioner.family, varies=varies)
     if like is not None:
@@ -88,7 +88,7 @@ def paint(
         pipeline = open_pipeline(kind, checkpoint, config)
         if adapter is not None:
             add_adapter(pipeline, adapter)
-        add_loras(pipeline, scaled)
+        add_loras(pipeline, changes)
     picture = painted(pipeline, inputs | pixels, **settings)
     with atomic_write(output) as draft:
         picture.save(draft, format=FORMATS[output.suffix.lower()])
@@ -230,13 +230,11 @@ def add_adapter(pipeline: Any, file: Path) -> None:
         raise CheckpointError(f"{file} does not fit this generator: {reason}") from None
 
 
-def add_loras(pipeline: Any, loras: list[tuple[Path, float]]) -> None:
+def add_loras(pipeline: Any, loras: list[Lora]) -> None:
     """Gives a pipeline's network what LoRA change in it; the text encoders have theirs already. Raises CheckpointError."""
-    from seesay.checkpoints.containers.weights import open_weights
-
     added: dict[str, float] = {}
-    for number, (file, scale) in enumerate(loras):
-        weights = open_weights(file)
+    for number, lora in enumerate(loras):
+        file, weights = lora.path, lora.weights
         state = {name: weights.read(name) for name in weights.names if name.startswith(("lora_unet_", "unet."))}
         if not state:
             continue
@@ -253,7 +251,7 @@ def add_loras(pipeline: Any, loras: list[tuple[Path, float]]) -> None:
         except (KeyError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0][:300]
             raise CheckpointError(f"{file} does not fit this generator: {reason}") from None
-        added[f"lora{number}"] = scale
+        added[f"lora{number}"] = lora.scale
     if added:
         pipeline.set_adapters(list(added), list(added.values()))
 

@@ -14,11 +14,11 @@ from seesay.cli.options import json_option, naming_options
 from seesay.cli.output import echo_json, echo_note, echo_wrote, short
 from seesay.cli.progress import progress_bar
 from seesay.errors import UnusualPrompt
+from seesay.generation.weighting import RULES, Rule
 from seesay.system.paths import printable
 
 if TYPE_CHECKING:
     from seesay.generation.conditioning import Conditioning
-    from seesay.generation.weighting import Rule
 
 LONG = 2000  # letters; a shorter prompt gets no bar
 FAMILIES = {
@@ -67,7 +67,7 @@ FAMILIES = {
 )
 @click.option(
     "--rule",
-    type=click.Choice(["towards-empty", "restore-mean", "none"]),
+    type=click.Choice(RULES),
     default="towards-empty",
     show_default=True,
     help="What weights do: move from what an empty prompt has, or scale and restore the mean; none: brackets are text.",
@@ -81,7 +81,7 @@ def condition(
     clip_skip: int | None,
     embeddings: tuple[str, ...],
     loras: tuple[str, ...],
-    rule: "Rule",
+    rule: Rule,
     output: str,
     as_json: bool,
 ) -> int:
@@ -135,15 +135,19 @@ def _check_output(output: str, *inputs: str) -> None:
     """Raises UsageError for a name of another kind, and for a file that is read."""
     if not output.lower().endswith(".safetensors"):
         raise click.UsageError(_("The output file must end in .safetensors; got {output!r}.").format(output=output))
-    for each in inputs:
-        inside = os.path.isdir(each) and Path(each).resolve() in Path(output).resolve().parents
-        same = os.path.exists(each) and os.path.samefile(output, each) if os.path.exists(output) else False
-        if same or (inside and os.path.exists(output)):
-            message = _("{file} belongs to what is read, and SeeSay writes over no file that it reads; name another.")
-            raise click.UsageError(message.format(file=short(output)))
+    if os.path.exists(output) and any(_holds(each, output) for each in inputs):
+        message = _("{file} belongs to what is read, and SeeSay writes over no file that it reads; name another.")
+        raise click.UsageError(message.format(file=short(output)))
     from seesay.checkpoints.containers.outputs import check_replaceable
 
     check_replaceable(Path(output))
+
+
+def _holds(given: str, file: str) -> bool:
+    """Whether what was given is this file, which exists, or a folder in which it lies."""
+    if os.path.isdir(given) and Path(given).resolve() in Path(file).resolve().parents:
+        return True
+    return os.path.exists(given) and os.path.samefile(file, given)
 
 
 def _print(found: "Conditioning") -> None:

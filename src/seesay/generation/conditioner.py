@@ -15,10 +15,9 @@ from seesay.errors import InputError, MissingExtra, TextTooLong, UnusualPrompt
 from seesay.generation.chunks import Chunk, chunks, name_pattern
 from seesay.generation.conditioning import Conditioning, Side
 from seesay.generation.lora import Lora, read_lora
-from seesay.generation.notes import syntax_notes
+from seesay.generation.notes import language_notes, syntax_notes
 from seesay.generation.prompt import Prompt, literal, parse
 from seesay.generation.textual_inversion import TextualInversion, read_inversion
-from seesay.generation.tokenization import language_notes
 from seesay.generation.weighting import RULES, Rule
 from seesay.system.schema import read_object
 

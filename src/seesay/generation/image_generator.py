@@ -107,8 +107,7 @@ def _read_pipeline(folder: Path) -> ImageGenerator:
             f"{printable(folder)} ({pipeline:.60}) paints from texts: it has neither image_encoder nor image_normalizer. "
             "Expected a folder of Stable unCLIP, or an IP-Adapter"
         )
-    config = read_object(encoder / "config.json")
-    return ImageGenerator(folder, "ip-adapter", _whole(config, "projection_dim", 512, encoder / "config.json"), found)
+    return ImageGenerator(folder, "ip-adapter", _projection(found), found)
 
 
 def _read_noising(folder: Path) -> Noising:

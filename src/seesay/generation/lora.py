@@ -71,35 +71,35 @@ class Lora:
                 f"{self.path} changes {foreign[0]}, which the generator does not have (it has {', '.join(towers)}): the LoRA "
                 "was made for another kind of generator"
             )
-        fitting = [
-            (self._linear(towers[encoder], name), self._checked(encoder, name, parts, towers[encoder]))
-            for encoder, layers in self.layers.items()
-            for name, parts in layers.items()
-        ]
+        fitting: list[tuple[nn.Linear, tuple[str, str, float]]] = []
+        for encoder, layers in self.layers.items():
+            modules = dict(towers[encoder].named_modules())
+            for name, parts in layers.items():
+                linear = self._linear(modules, name)
+                fitting.append((linear, self._checked(encoder, name, parts, tuple(linear.weight.shape))))
         for linear, (up, down, factor) in fitting:  # one by one: together they may be as large as the encoders
             delta = self._read(up) @ self._read(down) * factor
             if not bool(delta.isfinite().all()):
                 raise CheckpointError(f"{self.path}: {up} and {down} are not finite numbers; fetch it again")
             linear.weight.data += delta
 
-    def _linear(self, tower: "nn.Module", name: str) -> "nn.Linear":
+    def _linear(self, modules: "Mapping[str, nn.Module]", name: str) -> "nn.Linear":
         found = _layer(name)
         path = "projection" if name == "text_projection" else f"blocks.{found[1]}.{LINEARS[found[2]]}" if found else ""
-        linear = dict(tower.named_modules()).get(path)
+        linear = modules.get(path)
         if not path or not hasattr(linear, "weight"):
             raise CheckpointError(
                 f"{self.path} changes the layer {name}, which the text encoder does not have: the LoRA was made for another one"
             )
         return linear  # type: ignore[return-value]
 
-    def _checked(self, encoder: str, name: str, parts: Mapping[str, str], tower: "nn.Module") -> tuple[str, str, float]:
+    def _checked(self, encoder: str, name: str, parts: Mapping[str, str], shape: tuple[int, ...]) -> tuple[str, str, float]:
         """The names of up and down, and the factor of their product, after checking their shapes in the header."""
         if "up" not in parts or "down" not in parts:
             raise CheckpointError(
                 f"{self.path}: of the layer {name} it has {' and '.join(sorted(parts))} only; expected up and down"
             )
         up, down = (_flat(self.weights.names[parts[kind]].shape) for kind in ("up", "down"))
-        shape = tuple(self._linear(tower, name).weight.shape)
         if len(up) != 2 or len(down) != 2 or up[1] != down[0] or not down[0] or (up[0], down[1]) != shape:
             raise CheckpointError(
                 f"{self.path}: its change of the layer {name} is {up} @ {down}, the layer's weight is {shape}: the LoRA was "

@@ -1,6 +1,12 @@
-"""Notes on prompts: what web interfaces or a Chinese keyboard write, and what has no meaning here."""
+"""Notes on prompts: what web interfaces or a Chinese keyboard write and has no meaning here, and Chinese that is not read."""
 
 import re
+from typing import TYPE_CHECKING
+
+from seesay.system.chinese import is_ideograph
+
+if TYPE_CHECKING:
+    from seesay.tokenizers import Tokenizer
 
 _addition = re.compile(r"<(lora|lyco|hypernet):([^<>:]+)(?::([^<>]*))?>").finditer
 _composed = re.compile(r"\sAND\s").search
@@ -29,3 +35,16 @@ def syntax_notes(*sources: str) -> list[str]:
                 "with those of ASCII"
             )
     return list(dict.fromkeys(notes))
+
+
+def language_notes(tokenizer: "Tokenizer", *texts: str) -> list[str]:
+    """Says it where Chinese is more tokens than characters, so that it is read as bytes."""
+    notes: list[str] = []
+    note = notes.append  # by this name, scripts/messages finds them
+    chinese = "".join(character for text in texts for character in text if is_ideograph(character))
+    if sum(map(len, tokenizer.words(chinese))) > 1.5 * len(chinese):
+        note(
+            "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
+            "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
+        )
+    return notes

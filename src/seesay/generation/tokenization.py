@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seesay.generation.chunks import Chunk, Token, chunks
-from seesay.generation.notes import syntax_notes
+from seesay.generation.notes import language_notes, syntax_notes
 from seesay.generation.prompt import Prompt, literal, parse
-from seesay.system.chinese import is_ideograph
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
 from seesay.tokenizers.from_files import byte_alphabet
 from seesay.tokenizers.spec import TokenizerSpec
@@ -95,19 +94,6 @@ def _no_words(tokens: list[Token]) -> list[str]:
     note = notes.append  # by this name, scripts/messages finds them
     if not tokens:
         note("the prompt has no words: the generator is given what it has for an empty one")
-    return notes
-
-
-def language_notes(tokenizer: Tokenizer, *texts: str) -> list[str]:
-    """Says it where Chinese is more tokens than characters, so that it is read as bytes."""
-    notes: list[str] = []
-    note = notes.append  # by this name, scripts/messages finds them
-    chinese = "".join(character for text in texts for character in text if is_ideograph(character))
-    if sum(map(len, tokenizer.words(chinese))) > 1.5 * len(chinese):
-        note(
-            "the prompt is in Chinese, which this text encoder reads as bytes that it hardly knows: translate it into English, "
-            "or take a generator with a Chinese or multilingual one, such as Taiyi or AltDiffusion"
-        )
     return notes
 
 

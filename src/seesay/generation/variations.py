@@ -10,7 +10,7 @@ import numpy as np
 from seesay.checkpoints.containers.outputs import header
 from seesay.errors import InputError, MissingExtra
 from seesay.models.vectors import check_vectors, normalize
-from seesay.system.files import atomic_write
+from seesay.system.files import write_atomically
 
 if TYPE_CHECKING:
     from seesay.generation.image_generator import ImageGenerator
@@ -142,5 +142,4 @@ def save_arrays(arrays: dict[str, np.ndarray], file: Path, facts: dict[str, Any]
     except ImportError:
         raise MissingExtra("writing safetensors", "torch") from None
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=header("embedding", facts))
-    with atomic_write(file) as draft:
-        draft.write_bytes(content)
+    write_atomically(file, content)

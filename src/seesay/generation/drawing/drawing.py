@@ -16,6 +16,7 @@ from seesay.errors import InputError
 from seesay.generation.drawing.eye import Eye
 from seesay.generation.drawing.medium import Medium, PathMedium
 from seesay.generation.drawing.objective import Aims, Objective
+from seesay.generation.drawing.prompts import Prompt
 from seesay.generation.drawing.raster import rasterise
 from seesay.generation.drawing.run import Run, levels
 from seesay.generation.drawing.settings import Settings
@@ -130,20 +131,27 @@ def _known(model: "Model", subject: Subject, settings: Settings, frames: bool) -
 
 
 def _aims(model: "Model", subject: Subject) -> Aims:
-    vectors = model.encode_text([prompt.text for prompt in subject.prompts]) if subject.prompts else np.empty((0, model.dim))
+    texts = _vectors(model, subject.prompts)
     pictures = [normalize(model.encode_image(list(subject.pictures)))] if subject.pictures else []
-    away = model.encode_text([prompt.text for prompt in subject.negative]) if subject.negative else np.empty((0, model.dim))
-    towards = np.concatenate([vectors, *pictures]).astype(np.float32)
+    away = _vectors(model, subject.negative)
+    towards = np.concatenate([texts, *pictures])
     weights = [prompt.weight for prompt in subject.prompts] + [1.0] * len(subject.pictures)
     photo = None if subject.photo is None else _square(subject.photo)
     return Aims(
         torch.from_numpy(towards),
         torch.tensor(weights),
-        torch.from_numpy(away.astype(np.float32)),
+        torch.from_numpy(away),
         torch.tensor([prompt.weight for prompt in subject.negative]),
         photo,
         None if subject.style is None else _square(subject.style),
     )
+
+
+def _vectors(model: "Model", prompts: Sequence[Prompt]) -> np.ndarray:
+    """Unit vectors (N, dim) float32; none where there are no prompts, which need no text tower."""
+    if not prompts:
+        return np.empty((0, model.dim), dtype=np.float32)
+    return model.encode_text([prompt.text for prompt in prompts])
 
 
 def _square(image: Image.Image) -> Tensor:

@@ -33,11 +33,6 @@ class FourierPicture:
         waves = torch.fft.rfft2(opponent, norm="ortho") / _weights(size)
         return FourierPicture(torch.view_as_real(waves))
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """What is optimised."""
-        return [self.spectrum]
-
     def picture(self) -> Tensor:
         """Levels 0..1: (3, size, size)."""
         size = self.spectrum.shape[1]

@@ -22,11 +22,6 @@ class Paths:
     colours: Tensor
     closed: bool
 
-    @property
-    def tensors(self) -> list[Tensor]:
-        """What is optimised."""
-        return [self.points, self.colours] if self.closed else [self.points, self.widths, self.colours]
-
     def cubics(self) -> Tensor:
         """The four control points of each cubic: (N, k, 4, 2)."""
         points = torch.cat([self.points, self.points[:, :1]], dim=1) if self.closed else self.points
@@ -43,7 +38,3 @@ class Paths:
     def scaled(self, factor: float) -> "Paths":
         """The same drawing on a canvas larger by a factor."""
         return replace(self, points=self.points * factor, widths=self.widths * factor)
-
-    def detached(self) -> "Paths":
-        """A copy that has no gradients and does not change with the original."""
-        return Paths(self.points.detach().clone(), self.widths.detach().clone(), self.colours.detach().clone(), self.closed)

@@ -1,5 +1,7 @@
 """Writes layers of paths as an SVG picture."""
 
+import html
+
 from seesay.generation.drawing.paths import Paths
 
 DIGITS = 2  # of points and widths, in pixels
@@ -49,4 +51,4 @@ def _number(value: float, digits: int) -> str:
 def _escaped(text: str) -> str:
     """A text inside of XML, without the control characters that XML forbids."""
     plain = "".join(letter for letter in text if letter >= " " and not "\ud800" <= letter <= "\udfff")
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(plain, quote=False)
