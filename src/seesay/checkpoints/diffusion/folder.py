@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seesay.checkpoints.containers.parsing import as_checkpoint_error
 from seesay.checkpoints.containers.weights import INDEXES, Weights, open_weights
 from seesay.checkpoints.diffusion.multilingual import multilingual_format
 from seesay.checkpoints.diffusion.text_encoder import Family, Name, TextEncoderFile
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
-from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.errors import CheckpointError, MissingExtra
 from seesay.models.families.bert.config import BertConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import has_vocabulary
@@ -98,10 +99,8 @@ def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
 
 
 def _object(file: Path) -> dict[str, Any]:
-    try:
+    with as_checkpoint_error():
         return read_object(file)
-    except ModelError as error:
-        raise CheckpointError(str(error)) from None
 
 
 def _weights_file(folder: Path) -> Path:
