@@ -174,23 +174,21 @@ def adapted(checkpoint: Checkpoint, folder: Path) -> Clip:
 
 def _native_changes(adapter: Adapter, checkpoint: Checkpoint, clip: Clip) -> dict[str, Change]:
     """The changes by native names. A change of fused layers (query, key, value in one) is cut into those of its parts."""
-    names = [layer.removeprefix(PREFIX) for layer in adapter.changes]
-    if all(f"{name}.weight" in clip.state_dict() for name in names):
-        return dict(zip(names, adapter.changes.values(), strict=True))
+    changes = {f"{layer.removeprefix(PREFIX)}.weight": change for layer, change in adapter.changes.items()}
+    if clip.state_dict().keys() >= changes.keys():
+        return {name.removesuffix(".weight"): change for name, change in changes.items()}
     faults: list[str] = []
     for table in _tables(checkpoint, clip.config):
-        origins = account([f"{name}.weight" for name in names], table()).origins
+        origins = account(changes, table()).origins
         found = {origin.foreign for origin in origins.values() if origin.how in ("same", "stack")}
-        faults = [name for name in names if f"{name}.weight" not in found]
+        faults = [name for name in changes if name not in found]
         if not faults:
-            by_weight = {f"{name}.weight": change for name, change in zip(names, adapter.changes.values(), strict=True)}
             return {
-                native.removesuffix(".weight"): _part(by_weight[origin.foreign], origin.part, origin.parts)
+                native.removesuffix(".weight"): _part(changes[origin.foreign], origin.part, origin.parts)
                 for native, origin in origins.items()
             }
-    raise CheckpointError(
-        f"{adapter.folder} does not fit {clip.config.name!r}, which has no such layers: {', '.join((faults or names)[:5])}"
-    )
+    shown = ", ".join(name.removesuffix(".weight") for name in [*(faults or changes)][:5])
+    raise CheckpointError(f"{adapter.folder} does not fit {clip.config.name!r}, which has no such layers: {shown}")
 
 
 def _part(change: Change, part: int, parts: int) -> Change:

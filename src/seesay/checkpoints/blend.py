@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seesay._version import __version__
-from seesay.checkpoints.convert import new_folder
+from seesay.checkpoints.convert import check_new, new_folder
 from seesay.checkpoints.export import TOLERANCE
 from seesay.checkpoints.formats.seesay import write_folder
 from seesay.checkpoints.hub.locate import locate
@@ -53,8 +53,7 @@ def blend(models: Sequence[str | PathLike[str]], shares: Sequence[float], folder
     """
     names = [str(model) for model in models]
     _check_shares(names, shares)
-    if folder.exists():
-        raise InputError(f"{folder} exists already; name a new folder")
+    check_new(folder)
     checkpoints = [_open(model) for model in models]
     vocabularies = [checkpoint.tokenizer() for checkpoint in checkpoints]
     _check_same(names, [checkpoint.config() for checkpoint in checkpoints], vocabularies)

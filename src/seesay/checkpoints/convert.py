@@ -119,14 +119,19 @@ def convert_to(checkpoint: Checkpoint, folder: Path, target: str) -> None:
         writing.write(checkpoint.model(), checkpoint.tokenizer(), unfinished, writer)
 
 
+def check_new(folder: Path) -> None:
+    """Raises InputError where `folder` exists already."""
+    if folder.exists():
+        raise InputError(f"{folder} exists already; name a new folder")
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that is renamed to `folder` at the end, so that a half-written one is never used.
 
     Raises InputError where `folder` exists already or cannot be written.
     """
-    if folder.exists():
-        raise InputError(f"{folder} exists already; name a new folder")
+    check_new(folder)
     unfinished = folder.with_name(f"{folder.name}.part-{os.getpid()}")
     try:
         unfinished.mkdir(parents=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seesay.checkpoints.containers.parsing import as_checkpoint_error
 from seesay.checkpoints.containers.weights import Weights, open_graphs, open_weights
 from seesay.checkpoints.description import Description
 from seesay.checkpoints.formats import seesay as seesay_format
@@ -17,7 +18,7 @@ from seesay.checkpoints.names import Account, Origin, account, squeezed
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.resolve import describe
 from seesay.checkpoints.shapes import Shapes
-from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.errors import CheckpointError, MissingExtra
 from seesay.models.config import ModelConfig, WeightSource, is_model_folder, make_space_id, read_config
 from seesay.tokenizers import has_vocabulary, surroundings, tokenizer_json, vocabulary
 
@@ -81,10 +82,8 @@ class Checkpoint:
         folder = self.weights.path.parent
         if not has_vocabulary(folder):
             return None
-        try:
+        with as_checkpoint_error():
             content = tokenizer_json(folder)
-        except ModelError as error:
-            raise CheckpointError(str(error)) from None
         self._check_tokenizer(content)
         return content
 

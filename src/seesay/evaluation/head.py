@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.errors import InputError, ModelError
+from seesay.models.logits import softmax
 from seesay.system.files import atomic_write, write_npz
 from seesay.system.paths import printable
 
@@ -38,8 +39,7 @@ class Head:
         if vectors.ndim != 2 or vectors.shape[1] != self.weight.shape[1]:
             raise InputError(f"expected vectors (N, {self.weight.shape[1]}), got {vectors.shape}")
         logits = vectors.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
+        return softmax(logits).astype(np.float32)
 
     def check_space(self, space_id: str, model: str) -> None:
         """Raises InputError for a model of another space."""

@@ -114,10 +114,11 @@ class Tokenizer:
     @cached_property
     def _ends(self) -> tuple[int, int]:
         """The ids that begin and end every text."""
-        ids = self._backend.encode("").ids
-        if len(ids) != 2:
-            raise ModelError(f"the vocabulary puts {len(ids)} ids around a text, expected one before and one after it")
-        return ids[0], ids[1]
+        before, behind = self.frame
+        if len(before) != 1 or len(behind) != 1:
+            count = len(before) + len(behind)
+            raise ModelError(f"the vocabulary puts {count} ids around a text, expected one before and one after it")
+        return before[0], behind[0]
 
 
 def _backend(vocabulary: Path | bytes) -> "Backend":

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seesay.errors import CheckpointError, SeeSayError, first_sentence
+from seesay.errors import CheckpointError, ModelError, SeeSayError, first_sentence
+
+
+@contextmanager
+def as_checkpoint_error() -> Iterator[None]:
+    """A ModelError inside, of a file that a checkpoint comes with, becomes a CheckpointError of the same words."""
+    try:
+        yield
+    except ModelError as error:
+        raise CheckpointError(str(error)) from None
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """Text encoders of a diffusers folder: `model_index.json`, and a folder per part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from seesay.checkpoints.containers.parsing import as_checkpoint_error
 from seesay.checkpoints.containers.weights import INDEXES, Weights, open_weights
 from seesay.checkpoints.diffusion.multilingual import multilingual_format
 from seesay.checkpoints.diffusion.text_encoder import Family, Name, TextEncoderFile
 from seesay.checkpoints.overrides import Overrides
 from seesay.checkpoints.reader import Checkpoint, read_checkpoint
-from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.errors import CheckpointError, MissingExtra
 from seesay.models.families.bert.config import BertConfig
 from seesay.system.schema import read_object
 from seesay.tokenizers import has_vocabulary
@@ -57,14 +58,11 @@ def is_diffusers_folder(path: Path) -> bool:
 
 def component_weights(folder: Path) -> Weights | None:
     """The weights of any part's folder, such as unet; None where there are none that can be opened without running code."""
-    for name in COMPONENT_FILES:
-        for file in sorted(folder.glob(name)):
-            if file.is_file() and "-of-" not in file.name:
-                try:
-                    return open_weights(file)
-                except (CheckpointError, MissingExtra):
-                    return None
-    return None
+    file = _first_file(folder, COMPONENT_FILES)
+    try:
+        return None if file is None else open_weights(file)
+    except (CheckpointError, MissingExtra):
+        return None
 
 
 def home_of(path: Path) -> Path | None:
@@ -98,19 +96,22 @@ def read_encoder(folder: Path, overrides: Overrides) -> Checkpoint | None:
 
 
 def _object(file: Path) -> dict[str, Any]:
-    try:
+    with as_checkpoint_error():
         return read_object(file)
-    except ModelError as error:
-        raise CheckpointError(str(error)) from None
 
 
 def _weights_file(folder: Path) -> Path:
     """The encoder's file: the whole one, an index of shards, or a variant such as model.fp16.safetensors."""
-    for name in (WHOLE[0], INDEXES[0], *VARIANTS[:2], WHOLE[1], INDEXES[1], VARIANTS[2]):
-        for file in sorted(folder.glob(name)):
-            if file.is_file() and "-of-" not in file.name:
-                return file
-    raise CheckpointError(f"{folder} has no weights: expected {WHOLE[0]}, a variant of it, or {WHOLE[1]}")
+    file = _first_file(folder, (WHOLE[0], INDEXES[0], *VARIANTS[:2], WHOLE[1], INDEXES[1], VARIANTS[2]))
+    if file is None:
+        raise CheckpointError(f"{folder} has no weights: expected {WHOLE[0]}, a variant of it, or {WHOLE[1]}")
+    return file
+
+
+def _first_file(folder: Path, patterns: Iterable[str]) -> Path | None:
+    """The first file by patterns in their order; no shard, which an index stands for."""
+    found = (file for pattern in patterns for file in sorted(folder.glob(pattern)))
+    return next((file for file in found if file.is_file() and "-of-" not in file.name), None)
 
 
 def _vocabulary_folder(home: Path, name: Name) -> Path | None:

@@ -80,7 +80,7 @@ def kinship(
         return found
     if (rounding := _rounding(pairs)) is not None:
         return replace(found, relation="rounded", dtype=rounding[0], rounded_side=rounding[1])
-    weights = _weight_cosine(own, other, common)
+    weights = _weight_cosine(own, other, [name for name in common if len(shapes[name]) > 1])
     if weights < RELATED:
         return replace(found, relation="unrelated", weight_cosine=weights)
     found = replace(found, relation="fine-tuned", weight_cosine=weights)
@@ -116,12 +116,10 @@ def _side(own: bool, other: bool) -> Side:
     return "own" if own else "other" if other else "neither"
 
 
-def _weight_cosine(own: TextEncoderFile, other: TextEncoderFile, common: list[str]) -> float:
-    """The mean cosine of the matrices in common, each by its size; norms and biases are left out."""
+def _weight_cosine(own: TextEncoderFile, other: TextEncoderFile, matrices: list[str]) -> float:
+    """The mean cosine of the matrices of these names, each by its size."""
     cosines, sizes = 0.0, 0
-    for name in common:
-        if len(own.checkpoint.used_shapes[name]) < 2:
-            continue
+    for name in matrices:
         a, b = own.checkpoint.read(name), other.checkpoint.read(name)
         norms = float(a.norm() * b.norm())
         cosines += float((a * b).sum()) / norms * a.numel() if norms else 0.0

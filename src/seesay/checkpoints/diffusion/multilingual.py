@@ -12,6 +12,7 @@ from typing import Any
 
 from seesay.checkpoints.containers.weights import Weights
 from seesay.checkpoints.description import Description
+from seesay.checkpoints.diffusion.layouts import SCALE_UNUSED
 from seesay.checkpoints.formats.foreign_config import ForeignConfig, raise_faults
 from seesay.checkpoints.formats.format import Evidence, Format, has_any
 from seesay.checkpoints.formats.tables import BERT, BERT_POOLER
@@ -28,11 +29,10 @@ TAIYI_NAMES: Table = (
     *nested(BERT + BERT_POOLER, "", "text."),
     *nested(BERT + BERT_POOLER, "bert.", "text."),
 )
-_SCALE = ignored("logit_scale", "the scale of cosines with pictures, which no generator needs")
 ALT_NAMES: Table = (
     *nested(BERT + BERT_POOLER, "roberta.", "text."),
     *layer("transformation", "text.projection"),
-    _SCALE,
+    SCALE_UNUSED,
 )
 _UNREAD = "of the last block, which this generator does not look at"
 _LAST_BLOCK = tuple(
@@ -79,7 +79,7 @@ def _read_altdiffusion(folder: Path, config: Mapping[str, Any], weights: Weights
         *layer("pre_LN", "text.transformation.norm"),
         *layer("transformation_pre", "text.transformation.linear"),
         *(ignored(f"transformation.{part}", "of the last block's output, " + _UNREAD) for part in ("weight", "bias")),
-        _SCALE,
+        SCALE_UNUSED,
     )
     try:
         text = replace(text, depth=text.depth - 1, head="none", transformation=dim)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seesay.checkpoints.diffusion.text_encoder import TextEncoderFile
-from seesay.checkpoints.hub.catalog import CatalogModel, architecture, catalog
+from seesay.checkpoints.hub.catalog import CatalogModel, architecture, catalog, find
 from seesay.checkpoints.hub.local import local_weights
 from seesay.models.families.clip_text.config import ClipTextConfig
 
@@ -22,7 +22,7 @@ def original_of(encoder: TextEncoderFile) -> str | None:
     if not isinstance(config, ClipTextConfig):
         return None
     name = ORIGINALS.get((config.width, config.activation))
-    entry = next((model for model in catalog().models if model.id == name), None)
+    entry = None if name is None else find(name)
     return name if entry is not None and has_shape_of(encoder, entry) else None
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from seesay.checkpoints.containers.parsing import as_checkpoint_error
 from seesay.checkpoints.diffusion.tensors import clip_text_shapes
 from seesay.checkpoints.reader import Checkpoint
-from seesay.errors import CheckpointError, MissingExtra, ModelError
+from seesay.errors import CheckpointError, MissingExtra
 from seesay.models.families.bert.config import BertConfig
 from seesay.models.families.clip_text.config import ClipTextConfig
 from seesay.models.tower_config import TextTowerConfig
@@ -105,10 +106,8 @@ class TextEncoderFile:
     def pad_id(self) -> int:
         """The id that generators fill up a prompt with: their tokenizer's; else the end of text for OpenAI's CLIP, and 0 ("!")
         for OpenCLIP's. Raises CheckpointError for a tokenizer that cannot be read."""
-        try:
+        with as_checkpoint_error():
             named = None if self.vocabulary_folder is None else pad_id(self.vocabulary_folder)
-        except ModelError as error:
-            raise CheckpointError(str(error)) from None
         if named is not None:
             return named
         if self.config.pad_id is not None:  # BERT's, which masks it; below 0 where nothing is masked
@@ -120,10 +119,8 @@ class TextEncoderFile:
         """The tokenizer.json: the folder's, or else the packaged one of CLIP. Raises CheckpointError where neither fits."""
         folder, pieces = self.vocabulary_folder, self.config.vocabulary
         if folder is not None:
-            try:
+            with as_checkpoint_error():
                 return tokenizer_json(folder)
-            except ModelError as error:
-                raise CheckpointError(str(error)) from None
         if isinstance(self.config, BertConfig) or pieces < PIECES["clip"]:
             raise CheckpointError(
                 f"{self.path} came without its tokenizer, and CLIP's {PIECES['clip']} pieces are not those of its text encoder "
@@ -137,13 +134,11 @@ class TextEncoderFile:
         folder, most = self.vocabulary_folder, self.config.max_tokens or SPECS["clip"].context_length
         if folder is None:
             return replace(SPECS["clip"], context_length=most, pad_id=self.pad_id, padding="context")
-        try:
+        with as_checkpoint_error():
             settings = read_object(file) if (file := folder / "tokenizer_config.json").is_file() else {}
             stated = settings.get("model_max_length")
             length = int(min(stated, most)) if isinstance(stated, int | float) and stated >= 3 else most
             return TokenizerSpec(length, self.pad_id, "context")
-        except ModelError as error:
-            raise CheckpointError(str(error)) from None
 
     def tokenizer(self) -> Tokenizer:
         """Texts -> ids (N, L), cut and filled up to the context length. Raises CheckpointError where no vocabulary fits."""

@@ -11,7 +11,6 @@ from seesay.cli.language import translate
 from seesay.cli.options import json_option
 from seesay.cli.output import echo_json, echo_note
 from seesay.cli.progress import named_progress, working
-from seesay.errors import InputError
 
 if TYPE_CHECKING:
     from seesay.checkpoints.blend import Blend
@@ -94,12 +93,12 @@ def _print(done: "Blend", soup: "Soup | None") -> None:
 
 def _chosen(models: Sequence[str], table: Path, folder: Path, *, quiet: bool) -> "Soup":
     """Raises InputError for a folder that exists, before the long work."""
+    from seesay.checkpoints.convert import check_new
     from seesay.evaluation.datasets import read_labels
     from seesay.evaluation.soup import greedy_soup
     from seesay.tasks.prompts import TEMPLATES
 
     data = read_labels(table)
-    if folder.exists():
-        raise InputError(f"{folder} exists already; name a new folder")
+    check_new(folder)
     with named_progress(quiet=quiet) as progress:
         return greedy_soup(models, data, TEMPLATES, progress)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.models.tower_config import COMMANDS
-
 if TYPE_CHECKING:
     from seesay.checkpoints.hub.catalog import CatalogModel
     from seesay.model import Model
@@ -33,6 +31,8 @@ def graph_files(model: "Model") -> list[str]:
 
 def echo_finds(finds: str, file: object) -> None:
     """Prints what a model was trained to find, and the command that it is for."""
+    from seesay.models.tower_config import COMMANDS
+
     command = COMMANDS[finds]
     click.echo(_("finds          {finds}: seesay {command} --model {file}").format(finds=finds, command=command, file=file))
 

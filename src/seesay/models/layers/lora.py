@@ -168,8 +168,8 @@ class Change:
 
     def added_to(self, weight: Tensor) -> Tensor:
         """weight + scale * up @ down, computed in float64, in the weight's type. Raises InputError where shapes differ."""
-        if (len(self.up), *self.down.shape[1:]) != tuple(weight.shape):
-            shape = (len(self.up), *self.down.shape[1:])
+        shape = (len(self.up), *self.down.shape[1:])
+        if shape != tuple(weight.shape):
             raise InputError(f"expected a change of a weight {tuple(weight.shape)}, got one of {shape}")
         product = self.up.double().flatten(1) @ self.down.double().flatten(1)
         return (weight.double() + self.scale * product.view(weight.shape)).to(weight.dtype)
