@@ -76,9 +76,7 @@ class _Own:
 
     def beside(self, other: Other, encoder: TextEncoderFile) -> Comparison:
         """The comparison with another's text encoder."""
-        own, theirs = self._hashes, Fingerprint({})
-        if have_one_shape(self._encoder, encoder):  # else nothing of it is compared
-            theirs = self._read(encoder, other.name)
+        own, theirs = self._hashes, self._read(encoder, other.name)
         with self._report(f"{self._encoder.path.name}, {other.name}") as progress:
             found = kinship(self._encoder, encoder, own, theirs, progress)
         return Comparison(self._encoder.name, own.digest, other.name, encoder.name, other.entry is not None, found)
