@@ -37,7 +37,7 @@ class Tar:
                     stream = tar.extractfile(member)
                     data = b"" if stream is None else stream.read()
                     yield Item(f"{self.file}/{member.name}", size=len(data), data=data)
-                if 0 < os.path.getsize(self.file) - tar.offset < tarfile.BLOCKSIZE:  # type: ignore[attr-defined]
+                if 0 < os.path.getsize(self.file) - tar.offset < tarfile.BLOCKSIZE:
                     raise EOFError("it ends in the middle of a name")
         except (tarfile.TarError, OSError, EOFError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
