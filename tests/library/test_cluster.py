@@ -146,6 +146,41 @@ def test_archives_and_what_an_earlier_run_has_done(photos: list[Path], tmp_path:
     assert sorted(rows(output), key=str) == sorted(rows(tmp_path / "plain.parquet"), key=str)
 
 
+# The command, with actors that die at one picture, as a fault in a decoder written in C would make them.
+DYING = """
+import os, sys
+from seesay.cli.main import main
+from seesay.library.embedding import cluster, workers
+
+class Dying(workers.Encoder):
+    def _unit(self, number, work):
+        if "poison" in work:
+            os.kill(os.getpid(), 9)
+        yield from super()._unit(number, work)
+
+cluster.UNIT_ITEMS, cluster.DEATHS, cluster.Encoder = (16, 16), 1, Dying
+main()
+"""
+
+
+def test_a_picture_that_kills_every_actor_ends_the_run_and_the_rest_is_kept(photos: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    folder, output = tmp_path / "photos", tmp_path / "v.parquet"
+    folder.mkdir()
+    for i, photo in enumerate(photos[:32]):
+        (folder / f"{i:02}.jpg").write_bytes(photo.read_bytes())
+    (folder / "poison.jpg").write_bytes(b"")
+    arguments = ["embed", str(folder), "-o", str(output), "--ray", "local"]
+    died = subprocess.run([sys.executable, "-c", DYING, *arguments], capture_output=True, text=True, timeout=300, check=False)
+    assert died.returncode == 2, died.stderr
+    assert "Ray could not do the work: " in died.stderr
+    assert "what was done is kept" in died.stderr
+    assert "Traceback" not in died.stderr
+    assert not output.exists()
+    kept = sum(pq.read_table(part).num_rows for part in tmp_path.glob("v.parquet.kept/*.parquet"))
+    assert kept in (16, 32)
+
+
 def run_on(cluster: Cluster, photos: list[Path], output: Path) -> None:
     embed_on_ray(ModelSource(), list_items([str(photos[0])], (), Shard()), output, cluster)
 

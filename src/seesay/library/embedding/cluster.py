@@ -27,6 +27,7 @@ UNIT_ITEMS = (16, 256)  # pictures of one unit of work, at least and at most: wh
 UNITS_EACH = 4  # units for each actor, so that all end at about the same time
 MOST_UNITS = 10_000  # more work makes larger units, for the sake of Ray's books
 ROUNDS = 3  # tries for units that did not come back whole
+DEATHS = 5  # of actors at one unit, after which it is taken to be what kills them; Ray would go on for ever
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def _replies(
         compute=ray.data.ActorPoolStrategy(size=min(cluster.actors, len(work))),
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus,
+        max_task_retries=DEATHS,
     )
     yield from replies.iter_rows()
 
