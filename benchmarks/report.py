@@ -52,6 +52,7 @@ SCRIPTS = (
     "train_step",
     "finetune",
     "serve_load",
+    "laptop",
 )
 TITLES = {
     "cold_start": "Cold start",
@@ -87,6 +88,7 @@ TITLES = {
     "train_step": "A training step",
     "finetune": "Fine-tuning, and what it forgets",
     "serve_load": "A server under load",
+    "laptop": "What this machine does without a GPU",
 }
 
 WIDTH = 128
