@@ -13,10 +13,11 @@ Pictures: photos-1k (1,000, shorter side 256) and Grocery (1,320 and 296, 81 cla
 Goal: nothing takes more than 8 GB, half of a laptop with 16.
 """
 
+import json
 import os
+import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ import seesay
 
 MEMORY_GB = 8.0
 PHOTOS, VECTORS = 1000, 1_000_000
-ROOT = Path(__file__).parent.parent
-NAMES = ROOT / "recipes" / "grocery" / "fine.txt"
+HERE = Path(__file__).parent
+NAMES = HERE.parent / "recipes" / "grocery" / "fine.txt"
 
 
 @dataclass(frozen=True)
@@ -117,17 +118,13 @@ def _run(command: Sequence[str], work: Path) -> Cost:
     home = work / "home"
     home.mkdir(exist_ok=True)
     environment = os.environ | {"HOME": str(home), "SEESAY_CACHE": str(home / "cache"), "HF_HUB_OFFLINE": "1"}
-    begin = time.perf_counter()
-    quiet = [
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 2, str(work / "errors"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-    ]
-    process = os.posix_spawn(command[0], list(command), environment, file_actions=quiet)
-    _, status, usage = os.wait4(process, 0)
-    seconds = time.perf_counter() - begin
-    if status:
-        raise SystemExit(f"{' '.join(command[2:])} failed: {(work / 'errors').read_text(errors='replace')[-2000:]}")
-    return Cost(seconds, (usage.ru_utime + usage.ru_stime) / seconds, usage.ru_maxrss * 1024 / 1e9)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "process_cost.py"), *command], env=environment, capture_output=True, encoding="utf-8"
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[2:])} failed: {done.stderr[-2000:]}")
+    told = json.loads(done.stdout)
+    return Cost(told["seconds"], told["cpu"] / told["seconds"], told["bytes"] / 1e9)
 
 
 def _duration(seconds: float) -> str:
