@@ -71,7 +71,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         vocabulary=model.vocabulary,
         base=model.base,
         images=_image_inputs(recipe, clip, device),
-        texts=TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups),
+        texts=_text_inputs(recipe, model, device),
         source=source,
         text_targets=targets,
         teacher=teacher,
@@ -97,6 +97,12 @@ def _recompute(recipe: Recipe, clip: Clip) -> None:
 def _image_inputs(recipe: Recipe, clip: Clip, device: torch.device) -> ImageInputs:
     unlocked = recipe.model.image.unlocked_groups
     return ImageInputs(clip, recipe.data.augment, device, unlocked_groups=unlocked, views=recipe.data.views)
+
+
+def _text_inputs(recipe: Recipe, model: BuiltModel, device: torch.device) -> TextInputs:
+    text = recipe.model.text
+    inputs = (model.clip, model.tokenizer, device)
+    return TextInputs(*inputs, unlocked_groups=text.unlocked_groups, shortening=text.shortening, seed=recipe.seed)
 
 
 def _validator(recipe: Recipe, model: BuiltModel, device: torch.device, observer: Observer) -> Validator | None:
