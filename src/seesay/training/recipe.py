@@ -236,7 +236,7 @@ class Recipe(Bounded):
     """A training run.
 
     epochs: epochs over the data; steps: their number, which overrides epochs. precision: of matrix products; weights stay
-    float32. out: the run's folder, relative to the
+    float32. compile: the towers' blocks are compiled (torch.compile) at the first steps. out: the run's folder, relative to the
     working directory. root: the folder to which paths in the recipe are relative, by default the recipe's. device: "cpu",
     "cuda", "mps"; by default the fastest available. threads: of torch on a CPU; by default its own choice. Small towers on a
     busy machine may be many times faster with 1. log_every: steps.
@@ -251,6 +251,7 @@ class Recipe(Bounded):
     steps: Count | None = None
     seed: Annotated[int, Bounds(least=0)] = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
     log_every: Count = 10
     device: str | None = None
     threads: Count | None = None

@@ -6,6 +6,7 @@ import torch
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
+from seesay.models.layers.compilation import check_compiler, compile_blocks
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.render import plots
 from seesay.system.paths import printable
@@ -51,6 +52,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
     device = prepare_device(recipe.device, recipe.threads)
     model = build(recipe)
     clip = model.clip.to(device)
+    _compile(recipe, clip, device)
     _recompute(recipe, clip)
     source = open_mixture(recipe.data.sources, Path(recipe.root))
     steps = _steps(recipe, len(source))
@@ -84,6 +86,14 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         validator=_validator(recipe, model, device, observer),
         state=RunState(steps),
     )
+
+
+def _compile(recipe: Recipe, clip: Clip, device: torch.device) -> None:
+    """Compiles the towers' blocks where the recipe demands it."""
+    if recipe.compile:
+        check_compiler(device)
+        for tower in (clip.image, clip.text):
+            compile_blocks(tower)
 
 
 def _recompute(recipe: Recipe, clip: Clip) -> None:
