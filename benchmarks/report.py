@@ -50,6 +50,7 @@ SCRIPTS = (
     "curation",
     "contrastive_loss",
     "train_step",
+    "short_inputs",
     "finetune",
     "serve_load",
 )
@@ -85,6 +86,7 @@ TITLES = {
     "curation": "Captions balanced over queries",
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
+    "short_inputs": "A training step on short inputs",
     "finetune": "Fine-tuning, and what it forgets",
     "serve_load": "A server under load",
 }

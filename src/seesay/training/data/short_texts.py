@@ -23,7 +23,7 @@ def short_ids(tokenizer: Tokenizer, texts: Sequence[str], how: Shortening, seed:
     ids = tokens.ids
     if how == "truncation":
         return ids
-    for row in np.flatnonzero(tokens.truncated):  # L is the whole context then, since this text fills it
+    for row in np.flatnonzero(tokens.truncated).tolist():  # L is the whole context then, since this text fills it
         rng = np.random.default_rng((seed, step, SHORTENING, zlib.crc32(texts[row].encode())))
         every = [number for word in tokenizer.words(texts[row]) for number in word]
         ids[row] = tokenizer.framed([every[place] for place in kept_places(len(every), tokenizer.room, how, rng)])
