@@ -69,6 +69,16 @@ def test_a_folder_with_one_for_each_label_is_a_table(table: Path, world: Path) -
         prepare_tables(settings(world / "hollow", out=Path("third")))
 
 
+def test_labels_that_are_numbers_are_noted(table: Path, world: Path) -> None:
+    numbers = {colour: str(number) for number, colour in enumerate(sorted({row["label"] for row in read_table(table)}))}
+    lines = ["path\tlabel", *(f"{row['path']}\t{numbers[row['label']]}" for row in read_table(table))]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "--names gives them names" in prepare_tables(settings(table)).notes[-1]
+    (world / "names.txt").write_text("\n".join(sorted(numbers)) + "\n", encoding="utf-8")
+    named = prepare_tables(settings(table, names=world / "names.txt", out=Path("named")))
+    assert not any("--names" in note for note in named.notes)
+
+
 def test_a_class_with_one_picture_keeps_it(table: Path) -> None:
     lines = table.read_text(encoding="utf-8").splitlines()
     kept = [
