@@ -9,6 +9,7 @@ from torch import nn
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
 from seesay.training.data.class_prompts import ClassPrompts
+from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import SampleSource
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.data.teacher import Teacher
@@ -54,6 +55,11 @@ class RunParts:
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimizer updates."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def anchored(self) -> list[str]:
+        """The pictures that have target vectors."""
+        return [path for targets in self.text_targets if isinstance(targets, PictureTargets) for path in targets.texts]
 
     @property
     def validation_skipped(self) -> SkippedSamples:

@@ -140,10 +140,11 @@ class Distillation(Bounded):
 
 @dataclass(frozen=True)
 class Anchors(Bounded):
-    """Texts with target vectors: `path`, a .npz as `seesay embed` writes it, of the model's dimensions. Each step adds the loss
-    of `batch` of them, 1 - cosine, times `weight`."""
+    """Texts or pictures (`kind`) with target vectors: `path`, a .npz as `seesay embed` writes it, of the model's dimensions.
+    Each step adds the loss of `batch` of them, 1 - cosine, times `weight`."""
 
     path: str
+    kind: Literal["texts", "pictures"] = "texts"
     batch: Count = 256
     weight: Positive = 1.0
 

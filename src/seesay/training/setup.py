@@ -12,6 +12,7 @@ from seesay.render import plots
 from seesay.system.paths import printable
 from seesay.training.data.class_prompts import ClassPrompts
 from seesay.training.data.mixture import open_mixture
+from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import Sample, SampleSource
 from seesay.training.data.teacher import Teacher
 from seesay.training.data.text_targets import TextTargets
@@ -29,6 +30,8 @@ from seesay.training.run.snapshot import restore
 from seesay.training.run.state import RunState
 from seesay.training.start.towers import BuiltModel, build
 from seesay.training.validation import Validator, make_validator
+
+TARGETS = {"texts": TextTargets, "pictures": PictureTargets}  # by the kind of anchors
 
 
 def set_up(recipe: Recipe, *, resume: bool = False, finish: bool = False, observer: Observer | None = None) -> RunParts:
@@ -58,7 +61,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
     steps = _steps(recipe, len(source))
     if recipe.data.batch > len(source):
         observer.note(f"data.batch is {recipe.data.batch}, a pass has {len(source)} samples: every batch holds some twice")
-    targets = [TextTargets(recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
+    targets = [TARGETS[a.kind](recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
     distillation = recipe.loss.distillation
     teacher = Teacher(distillation, recipe, clip.config.dim) if distillation else None
     over_classes = recipe.loss.candidates == "classes"

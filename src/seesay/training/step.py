@@ -1,5 +1,6 @@
 """One training step: a batch through both towers, the loss, and the update of the weights."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.errors import TrainingError
+from seesay.errors import InputError, TrainingError, UnreadableImage
+from seesay.system.cpu import available_cores
 from seesay.system.paths import printable
+from seesay.system.prefetch import prefetch
 from seesay.training.accumulation import contrastive_step
 from seesay.training.data.loader import Batch, hashed_ids
 from seesay.training.data.samples import Sample
 from seesay.training.data.seeds import dropout_seed
+from seesay.training.data.picture_targets import PictureTargets
+from seesay.training.data.samples import Sample, SampleFault
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.losses import embedding_distillation
 from seesay.training.objective import Targets
@@ -108,13 +113,35 @@ class TrainingStep:
         return [sample.text for sample in batch.samples[rows]]
 
     def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
-        """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance."""
+        """Adds the gradients of the distance between a step's texts, or pictures, and their target vectors; returns it."""
         texts, vectors = targets.at(self.parts.state.step)
         with self._autocast():
-            embeddings = self.parts.texts.embed(texts)
+            if isinstance(targets, PictureTargets):
+                values, vectors = self._readable(texts, vectors)
+                embeddings = self.parts.images.embed(values)
+            else:
+                embeddings = self.parts.texts.embed(texts)
         loss = embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
         self.parts.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _readable(self, paths: Sequence[str], vectors: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The pictures that can be read, prepared, and their vectors; the others count as skipped. Raises InputError."""
+
+        def prepared(path: str) -> np.ndarray | UnreadableImage:
+            try:
+                return self.parts.images.prepare(path, None)
+            except UnreadableImage as error:
+                return error
+
+        results = list(prefetch(prepared, paths, threads=available_cores(), ahead=len(paths)))
+        for path, result in zip(paths, results, strict=True):
+            if isinstance(result, UnreadableImage):
+                self.parts.state.skipped.add(SampleFault(path, result.reason))
+        values = [result for result in results if not isinstance(result, UnreadableImage)]
+        if not values:
+            raise InputError(f"loss.anchors: none of {len(paths)} pictures of a step can be read, such as {paths[0]}")
+        return values, vectors[[not isinstance(result, UnreadableImage) for result in results]]
 
     def _targets(self, batch: Batch[Prepared]) -> Targets:
         def tensor(array: np.ndarray) -> Tensor:

@@ -69,7 +69,8 @@ class Trainer:
             samples = [sample for sample in self.parts.source.once() if isinstance(sample, Sample)]
             if images.freezable:
                 files = dict.fromkeys((s.image, s.augment) for s in samples if isinstance(s.image, str | Path))
-                keys = images.view_keys(files)
+                files |= dict.fromkeys((path, False) for path in self.parts.anchored)
+                keys = list(dict.fromkeys(images.view_keys(files)))
                 images.freeze(keys, folder / "pictures.npz", observer.on_phase("pictures", len(keys)))
             if texts.freezable:
                 different = {sample.text for sample in samples}
