@@ -206,8 +206,8 @@ def test_files_of_two_teachers_or_with_vectors_of_no_length_are_refused(tmp_path
     one = write(tmp_path / "one.npz", [("a.jpg", None)], vectors_of(1, 4))
     other = write(tmp_path / "other.npz", [("b.jpg", None)], vectors_of(1, 4), space="two")
     wide = write(tmp_path / "wide.npz", [("b.jpg", None)], vectors_of(1, 6))
-    for second, words in ((other, "space two"), (wide, "6 dimensions")):
-        with pytest.raises(InputError, match=f"vectors of one teacher.*space one.*{words}"):
+    for second, words in ((other, "4 of two"), (wide, "6 of one")):
+        with pytest.raises(InputError, match=f"vectors of one teacher.*one.npz has 4 dimensions of the space one, .*{words}"):
             store_vectors([one, second], None, tmp_path / "stored")
     zero = write(tmp_path / "zero.npz", [("a.jpg", None)] * 2, np.zeros((2, 4), np.float32))
     with pytest.raises(InputError, match="zero.npz has vectors of no length"):
@@ -267,8 +267,8 @@ def test_samples_without_a_vector_are_counted_and_named(world: Path, recipe: Mak
     with pytest.raises(InputError) as refusal:
         set_up(recipe(f"{FILES}=['teacher.npz']"))
     message = str(refusal.value)
-    assert "of 80 samples 16 none for their picture (" in message
-    assert "5 none for their text ('a red square')" in message
+    assert "of 80 samples 16 have no vector of their picture and 5 none of their text in teacher.npz, such as " in message
+    assert "'a red square'" in message
     assert message.count("-4.png") == 3
     assert "images/train-red-square-0.png" in message  # what the paths in the file look like
     assert 'missing = "skip"' in message
@@ -279,7 +279,7 @@ def test_samples_without_a_vector_can_be_skipped(world: Path, recipe: Make) -> N
     write(world / "teacher.npz", rows, vectors_of(len(rows), 24))
     notes = Notes()
     result = train(recipe(f"{FILES}=['teacher.npz']", "loss.distillation.missing=skip", "steps=8"), observer=notes)
-    assert any("of 80 samples 16 none for their picture" in note for note in notes.notes)
+    assert any("of 80 samples 16 have no vector of the teacher for their picture and 5 none" in note for note in notes.notes)
     reasons = {f"has no vector of the teacher for its {what}" for what in ("picture", "text")}
     assert set(result.skipped.reasons) == reasons
     assert sum(result.skipped.reasons.values()) >= 16 + 4  # a pass at least; some lack both

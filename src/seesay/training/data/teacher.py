@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -65,6 +65,15 @@ class ModelTeacher:
         return self._texts[text]
 
 
+class Lacking(NamedTuple):
+    """Samples without vectors of a teacher: the pairs there are, those without one of the picture, and of the text; names."""
+
+    pairs: int
+    pictures: int
+    texts: int
+    examples: tuple[str, ...]
+
+
 class StoredTeacher:
     """Vectors from files. An augmented picture has the vector of the plain one."""
 
@@ -85,13 +94,10 @@ class StoredTeacher:
             raise InputError("has no vector of the teacher for its text")
         return self.vectors[row]
 
-    def lacking(self, source: SampleSource) -> str | None:
-        """How many samples have no vector, with the names of a few; None where none lacks one.
-
-        Raises InputError for a row that is the end of two pictures' paths.
-        """
-        pairs, lacking = 0, {"picture": 0, "text": 0}
-        names: dict[str, dict[str, None]] = {"picture": {}, "text": {}}
+    def lacking(self, source: SampleSource) -> Lacking | None:
+        """The samples without a vector; None where there are none. Raises InputError for a path that ends two pictures'."""
+        pairs = pictures = texts = 0
+        names: dict[bool, dict[str, None]] = {True: {}, False: {}}  # of pictures, and of texts
         owners: dict[int, str] = {}
         for sample in source.once():
             if not isinstance(sample, Sample):
@@ -99,18 +105,19 @@ class StoredTeacher:
             pairs += 1
             place = _place(sample.image, sample.image_id)
             row = self.vectors.row_of_picture(place)
-            if row is not None and owners.setdefault(row, place) != place:
-                raise InputError(_ambiguous(owners[row], place))
-            for what, found, name in (
-                ("picture", row, sample.name),
-                ("text", self.vectors.row_of_text(sample.text), repr(sample.text)),
-            ):
-                if found is None:
-                    lacking[what] += 1
-                    if len(names[what]) < NAMED:
-                        names[what][name] = None
-        parts = [f"{lacking[what]} none for their {what} ({', '.join(names[what])})" for what in lacking if lacking[what]]
-        return f"of {pairs} samples {', '.join(parts)}" if parts else None
+            if row is None:
+                pictures += 1
+                names[True][sample.name] = None
+            elif owners.setdefault(row, place) != place:
+                raise InputError(
+                    f"loss.distillation: a path in the teacher's files is the end of both {printable(owners[row])} and "
+                    f"{printable(place)}. Embed from a folder above both, so that the paths tell them apart"
+                )
+            if self.vectors.row_of_text(sample.text) is None:
+                texts += 1
+                names[False][repr(sample.text)] = None
+        examples = tuple(name for named in names.values() for name in list(named)[:NAMED])
+        return Lacking(pairs, pictures, texts, examples) if pictures or texts else None
 
 
 def open_teacher(
@@ -126,21 +133,19 @@ def open_teacher(
     if lacking is not None and config.missing == "refuse":
         shown = ", ".join(printable(file.name) for file in files[:NAMED])
         raise InputError(
-            f"loss.distillation: expected a vector of every picture and text in {shown}; {lacking}. The pictures' paths there: "
-            f"{', '.join(vectors.example_paths) or 'none'}. Embed what is missing and add the file; set embeddings_root to the "
-            'folder that absolute paths there begin with; or missing = "skip"'
+            f"loss.distillation: of {lacking.pairs} samples {lacking.pictures} have no vector of their picture and "
+            f"{lacking.texts} none of their text in {shown}, such as {', '.join(lacking.examples)}. "
+            f"The pictures' paths there are like {', '.join(vectors.example_paths) or 'none'}. "
+            "Embed what is missing and add the file; set embeddings_root to the folder that absolute paths there begin with; "
+            'or missing = "skip"'
         )
     if lacking is not None:
-        note(f"the teacher has no vector for some, which are skipped: {lacking}")
+        note(
+            f"of {lacking.pairs} samples {lacking.pictures} have no vector of the teacher for their picture and "
+            f"{lacking.texts} none for their text, such as {', '.join(lacking.examples)}; they are skipped"
+        )
     return teacher
 
 
 def _place(image: ImageInput, key: str) -> str:
     return str(image) if isinstance(image, str | Path) else key
-
-
-def _ambiguous(first: str, second: str) -> str:
-    return (
-        f"loss.distillation: a path in the teacher's files is the end of both {printable(first)} and {printable(second)}. "
-        "Embed from a folder above both, so that the paths tell them apart"
-    )

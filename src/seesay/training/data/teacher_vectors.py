@@ -92,7 +92,12 @@ def _write(folder: Path, files: Sequence[Path], root: str | None, digest: str) -
             for block in embedding_blocks(file):
                 spaces.setdefault((block.space, block.vectors.shape[1]), file)
                 if len(spaces) > 1:
-                    raise InputError(_different(spaces))
+                    (space, dim), (other, other_dim) = spaces
+                    raise InputError(
+                        "loss.distillation: expected the vectors of one teacher, got those of several: "
+                        f"{printable(spaces[space, dim])} has {dim} dimensions of the space {space or 'unknown'}, "
+                        f"{printable(file)} {other_dim} of {other or 'unknown'}"
+                    )
                 stream.write(_unit(block, file).astype(STORED).tobytes())
                 keys.extend(_keys(block, root))
                 paths += [path for path in block.paths[: EXAMPLES - len(paths)] if path]
@@ -150,11 +155,3 @@ def _ends(place: str) -> Iterator[str]:
     while "/" in path:
         path = path.partition("/")[2]
         yield path
-
-
-def _different(spaces: dict[tuple[str, int], Path]) -> str:
-    (first, second) = spaces.items()
-    shown = " and ".join(
-        f"{printable(file)} ({dim} dimensions, space {space or 'unknown'})" for (space, dim), file in (first, second)
-    )
-    return f"loss.distillation: expected the vectors of one teacher, got those of several: {shown}"
