@@ -17,7 +17,7 @@ from seesay.system.paths import is_url, printable
 from seesay.training.data.embedding_files import EmbeddingBlock, embedding_blocks
 
 VERSION = 1
-STORED = np.dtype("<f2")  # of unit vectors: cosines move by less than 1e-6
+STORED = np.dtype("<f2")  # of unit vectors: cosines move by about 1e-5
 EXAMPLES = 3
 
 
@@ -133,7 +133,8 @@ def _hash(kind: str, name: str) -> int:
 
 
 def _name(path: str, root: str | None) -> str:
-    """A path of a file without what its end does not depend on: `root`, ./ and ../ at its beginning."""
+    """A path of a file without what its end does not depend on: `root`, ./ and ../ at its beginning; and the suffix of a
+    picture in a tar, whose sample has all the files of that name."""
     if is_url(path):
         return path
     path, root = (posixpath.normpath(part.replace(os.sep, "/")) if part else "" for part in (path, root or ""))
@@ -141,7 +142,8 @@ def _name(path: str, root: str | None) -> str:
         path = path[len(root.rstrip("/")) + 1 :]
     while path.startswith("../"):
         path = path[3:]
-    return path
+    folder, slash, file = path.rpartition("/")
+    return f"{folder}/{file.partition('.')[0]}" if slash and folder.lower().endswith(".tar") else path
 
 
 def _ends(place: str) -> Iterator[str]:
