@@ -124,19 +124,25 @@ def _parquet(file: Path) -> Iterator[EmbeddingBlock]:
     except ImportError:
         raise MissingExtra("reading Parquet", "parquet") from None
     try:
-        with pyarrow.parquet.ParquetFile(file) as table:
+        # pyarrow would read ahead, and keep whole groups of rows.
+        with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as table:
             names = table.schema_arrow.names
             if missing := [name for name in COLUMNS if name not in names]:
                 raise ValueError(f"there is no column {missing[0]}")
             space = (table.schema_arrow.metadata or {}).get(b"space_id", b"").decode()
-            for batch in table.iter_batches(batch_size=BLOCK, columns=list(COLUMNS)):
-                paths, texts, vectors = (batch.column(name) for name in COLUMNS)
-                flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-                if vectors.null_count or len(batch) == 0 or len(flat) % len(batch):
-                    raise ValueError("some vectors are missing or have other dimensions")
-                yield _block(paths.to_pylist(), texts.to_pylist(), flat.reshape(len(batch), -1), space)
+            for group in range(table.num_row_groups):
+                for batch in table.iter_batches(BLOCK, row_groups=[group], columns=list(COLUMNS), use_threads=False):
+                    yield _parquet_block(batch, space)
     except pyarrow.ArrowException as error:
         raise ValueError(str(error)) from None
+
+
+def _parquet_block(batch: Any, space: str) -> EmbeddingBlock:
+    paths, texts, vectors = (batch.column(name) for name in COLUMNS)
+    flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    if vectors.null_count or not len(vectors) or len(flat) % len(vectors):
+        raise ValueError("some vectors are missing or have other dimensions")
+    return _block(paths.to_pylist(), texts.to_pylist(), flat.reshape(len(vectors), -1), space)
 
 
 def _block(paths: Sequence[Any], texts: Sequence[Any], vectors: np.ndarray, space: str) -> EmbeddingBlock:
