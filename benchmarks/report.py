@@ -51,6 +51,7 @@ SCRIPTS = (
     "contrastive_loss",
     "train_step",
     "finetune",
+    "distillation",
     "serve_load",
 )
 TITLES = {
@@ -86,6 +87,7 @@ TITLES = {
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
     "finetune": "Fine-tuning, and what it forgets",
+    "distillation": "A small student of the bundled model",
     "serve_load": "A server under load",
 }
 
