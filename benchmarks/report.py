@@ -52,6 +52,7 @@ SCRIPTS = (
     "train_step",
     "short_inputs",
     "finetune",
+    "distillation",
     "serve_load",
     "laptop",
 )
@@ -89,6 +90,7 @@ TITLES = {
     "train_step": "A training step",
     "short_inputs": "A training step on short inputs",
     "finetune": "Fine-tuning, and what it forgets",
+    "distillation": "A small student of the bundled model",
     "serve_load": "A server under load",
     "laptop": "What this machine does without a GPU",
 }

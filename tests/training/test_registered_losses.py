@@ -59,5 +59,6 @@ def test_a_registered_distillation_loss_trains(world: Path, recipe: Make) -> Non
 def test_a_loss_that_is_not_registered_is_refused_with_the_names(recipe: Make) -> None:
     with pytest.raises(InputError, match="loss.kind: expected one of 'infonce', 'sigmoid', got 'triplet'"):
         recipe("loss.kind=triplet")
-    with pytest.raises(InputError, match="loss.distillation.kind: expected one of 'similarity', 'embedding', got 'x'"):
+    names = "'similarity', 'embedding', 'interactive'"
+    with pytest.raises(InputError, match=f"loss.distillation.kind: expected one of {names}, got 'x'"):
         recipe("loss.distillation.kind=x", "loss.distillation.teacher=bundled")

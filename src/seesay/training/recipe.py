@@ -130,12 +130,38 @@ class Data(Bounded):
 
 @dataclass(frozen=True)
 class Distillation(Bounded):
-    """Distillation from another model. kind: a name in `losses.DISTILLATION`; "similarity" matches the teacher's softmax over
-    the batch, "embedding" its vectors, which must have the model's dimension."""
+    """Distillation from another model, or from its vectors in files.
 
-    teacher: str
+    teacher: a model, which encodes every picture and text anew. embeddings: files that `seesay embed` wrote (.npz, .jsonl,
+    .parquet; * matches parts), in its place. A row is a picture's where its whole path is the end of the picture's; an absolute
+    one must be the same, unless embeddings_root, the folder that it begins with, is left away. missing: samples without vectors
+    are refused, or skipped. scale: the teacher's factor of cosines; by default the model's own, 100 for files.
+
+    kind: a name in `losses.DISTILLATION`; "similarity" matches the teacher's softmax over the batch, "embedding" its vectors,
+    "interactive" finds the pairs among its vectors. weights: several kinds, each with its weight, in place of both.
+    """
+
+    teacher: str | None = None
+    embeddings: tuple[str, ...] = ()
+    embeddings_root: str | None = None
+    missing: Literal["refuse", "skip"] = "refuse"
+    scale: Positive | None = None
     kind: Annotated[str, losses.DISTILLATION] = "similarity"
     weight: Positive = 1.0
+    weights: dict[str, Positive] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.teacher is None) == (not self.embeddings):
+            got = "neither" if self.teacher is None else "both"
+            raise InputError(f"expected a teacher (a model) or embeddings (files of seesay embed), got {got}")
+        if unknown := [kind for kind in self.weights if not losses.DISTILLATION.hold(kind)]:
+            raise InputError(f"expected weights of {losses.DISTILLATION}, got {unknown[0]!r}")
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """The weight of each kind."""
+        return dict(self.weights) or {self.kind: self.weight}
 
 
 @dataclass(frozen=True)
@@ -158,8 +184,8 @@ class Loss(Bounded):
     the data, by cross-entropy.
 
     temperature: the initial one, the inverse of the scale of cosines; by default the start's, else the loss's own (infonce
-    0.07, sigmoid 0.1). max_scale: upper bound of the scale. class_weight: weight of a cross-entropy over the samples' labels,
-    by a layer that is discarded at the end.
+    0.07, sigmoid 0.1). max_scale: upper bound of the scale. contrast_weight: of the loss over candidates; 0 for distillation or
+    classes alone. class_weight: weight of a cross-entropy over the samples' labels, by a layer that is discarded at the end.
     """
 
     kind: Annotated[str, losses.CONTRASTIVE] = "infonce"
@@ -167,6 +193,7 @@ class Loss(Bounded):
     temperature: Positive | None = None
     learn_temperature: bool = True
     max_scale: Annotated[float, Bounds(least=1)] = 100.0
+    contrast_weight: NotNegative = 1.0
     class_weight: NotNegative = 0.0
     distillation: Distillation | None = None
     anchors: tuple[Anchors, ...] = ()
@@ -175,6 +202,8 @@ class Loss(Bounded):
         super().__post_init__()
         if self.temperature is not None and not 1 <= 1 / self.temperature <= self.max_scale:
             raise InputError(f"expected a temperature from {1 / self.max_scale:g} (1 / max_scale) to 1, got {self.temperature}")
+        if not self.contrast_weight and not self.class_weight and self.distillation is None:
+            raise InputError("expected distillation or a class_weight with the contrast_weight 0, got neither")
         if self.candidates == "classes" and losses.CONTRASTIVE[self.kind].score != "softmax":
             raise InputError(f"expected the kind infonce with the candidates 'classes', got {self.kind}")
 

@@ -14,7 +14,7 @@ from seesay.training.data.class_prompts import ClassPrompts
 from seesay.training.data.mixture import open_mixture
 from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import Sample, SampleSource
-from seesay.training.data.teacher import Teacher
+from seesay.training.data.teacher import open_teacher
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.data.tower_inputs import ImageInputs, TextInputs
 from seesay.training.device import prepare_device
@@ -63,10 +63,10 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         observer.note(f"data.batch is {recipe.data.batch}, a pass has {len(source)} samples: every batch holds some twice")
     targets = [TARGETS[a.kind](recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
     distillation = recipe.loss.distillation
-    teacher = Teacher(distillation, recipe, clip.config.dim) if distillation else None
+    teacher = open_teacher(distillation, recipe, source, observer.note) if distillation else None
     over_classes = recipe.loss.candidates == "classes"
     classes = number_classes(source, recipe.data, recipe.loss) if recipe.loss.class_weight or over_classes else {}
-    objective = Objective(clip, recipe.loss, len(classes), teacher.model.scale if teacher else 1.0).to(device)
+    objective = Objective(clip, recipe.loss, len(classes), teacher).to(device)
     return RunParts(
         recipe=recipe,
         observer=observer,

@@ -19,7 +19,7 @@ from seesay.training.data.frozen_features import (
     VIEW,
     Advance,
     FrozenFeatures,
-    cache_encoder,
+    frozen_encoder,
     frozen_features,
     frozen_identity,
 )
@@ -30,7 +30,7 @@ NO_AUGMENTATION = Augment()
 
 class ImageInputs:
     """Reads images and encodes them with the image tower. After `freeze`, files are represented by features of the frozen part
-    of the tower; other images are always read.
+    of the tower, by embeddings if all of it is frozen; other images are always read.
 
     views: with random augmentation, the number of augmented views of each file that are drawn in advance, one of which each
     sample uses; 0: a new view for every sample.
@@ -45,6 +45,7 @@ class ImageInputs:
         self.views = views if augment.random else 1
         self.frozen: FrozenFeatures | None = None
         self.freezable = _freezable(self.tower, unlocked_groups) and self.views > 0
+        self.learns = unlocked_groups != 0
         self.layout = torch.channels_last if self.tower.channels_last else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[call-overload]
 
@@ -56,8 +57,8 @@ class ImageInputs:
 
     def freeze(self, keys: Sequence[str], store: Path, advance: Advance) -> None:
         """Features of these `view_keys`, from the file `store` or computed now."""
-        encode = cache_encoder(self.clip, "image", self.device)
-        trainable = self.tower.cached_groups
+        encode = frozen_encoder(self.clip, "image", self.device, whole=not self.learns)
+        trainable = self.tower.cached_groups if self.learns else 0
         assert trainable is not None
 
         def features(batch: list[np.ndarray]) -> np.ndarray:
@@ -88,7 +89,8 @@ class ImageInputs:
         """Results of `prepare`, all of one kind -> projections (B, dim), not normalized."""
         if values[0].dtype == np.uint8:
             return self.tower(self._pixels(values))  # type: ignore[no-any-return]
-        return self.tower.from_cache(torch.from_numpy(np.stack(values)).to(self.device))
+        features = torch.from_numpy(np.stack(values)).to(self.device)
+        return self.tower.from_cache(features) if self.learns else features
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
@@ -116,13 +118,15 @@ class TextInputs:
         self.shortening, self.seed = shortening, seed
         self.frozen: FrozenFeatures | None = None
         self.freezable = _freezable(self.tower, unlocked_groups) and shortening == "truncation"
+        self.freezable = _freezable(self.tower, unlocked_groups)
+        self.learns = unlocked_groups != 0
 
     def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
         """Features of these texts, from the file `store` or computed now."""
-        trainable = self.tower.cached_groups
+        trainable = self.tower.cached_groups if self.learns else 0
         assert trainable is not None
         identity = frozen_identity(self.tower, self.tokenizer.spec, trainable)
-        encode = cache_encoder(self.clip, "text", self.device)
+        encode = frozen_encoder(self.clip, "text", self.device, whole=not self.learns)
 
         def features(batch: list[str]) -> np.ndarray:
             return encode(self.tokenizer(batch).ids)
@@ -137,6 +141,12 @@ class TextInputs:
             return self.tower.from_cache(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
         ids = short_ids(self.tokenizer, texts, self.shortening, self.seed, step)
         return self.tower(torch.from_numpy(ids).to(self.device))  # type: ignore[no-any-return]
+            features = torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device)
+            return self.tower.from_cache(features) if self.learns else features
+        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
+
+    def _ids(self, texts: Sequence[Any]) -> Tensor:
+        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)
 
 
 def _freezable(tower: Tower, unlocked_groups: int | None) -> bool:

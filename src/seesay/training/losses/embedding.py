@@ -10,7 +10,11 @@ from seesay.training.losses.registry import DistillationLoss, ScaledPairs
 
 
 def embedding_distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean of 1 - cosine between rows of (N, D) and (N, D), of any length. The teacher's get no gradient."""
+    """Mean of 1 - cosine between rows of (N, D) and (N, D), of any length. The teacher's get no gradient.
+
+    It is D / 2 times the mean squared error between unit vectors: CLIP-KD's feature distillation (Yang et al. 2024, arXiv
+    2307.12732) up to its weight.
+    """
     check_matrices("embedding_distillation", student=student, teacher=teacher)
     if student.shape != teacher.shape:
         raise InputError(

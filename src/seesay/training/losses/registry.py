@@ -40,7 +40,8 @@ class ContrastiveLoss:
 class DistillationLoss:
     """A loss between a student's and a teacher's vectors of the same pairs.
 
-    function: (student, teacher) -> a scalar with gradients of the student. same_dim: whether both need the same dimension.
+    function: (student, teacher) -> a scalar with gradients of the student. same_dim: whether both need the same dimension, so
+    that a student of another one gets layers into the teacher's.
     """
 
     name: str
