@@ -29,7 +29,7 @@ SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 def check_schema(arguments: tuple[str, ...], document: str) -> None:
     """Raises ValidationError if the output of a command with --json is not as its schema says."""
-    words = 2 if arguments[0] in ("models", "eval", "names", "data") else 1
+    words = 2 if arguments[0] in ("models", "eval", "names", "data", "library") else 1
     schema = json.loads((SCHEMAS / f"{'-'.join(arguments[:words])}.json").read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(document), schema)
 

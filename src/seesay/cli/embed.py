@@ -1,38 +1,16 @@
 """`seesay embed`: writes the vectors of pictures and texts to a file."""
 
-import json
-import os
-from collections import Counter
-from collections.abc import Iterator
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import click
-import numpy as np
 
 from seesay.cli.options import json_option, model_option, open_model
-from seesay.cli.output import echo_failures, echo_json, echo_skipped, failures_json, short
+from seesay.cli.output import echo_failures, echo_json, echo_skipped, failures_json, refuse_input, short
 from seesay.cli.progress import progress_bar
-from seesay.errors import InputError, MissingExtra, UnreadableImage, UnreadableText
-from seesay.library.indexing.report import Failure
-from seesay.system.files import atomic_write, write_npz
-from seesay.system.paths import is_url
-
-if TYPE_CHECKING:
-    from seesay.model import Model
-
+from seesay.errors import InputError
 
 FEW = 20  # pictures; fewer get no bar
-
-
-class Row(NamedTuple):
-    """A vector (D,) and its source: a picture's path, or a text, with its path and line if it came from a list."""
-
-    path: str | None
-    line: int | None
-    text: str | None
-    vector: np.ndarray
 
 
 @click.command()
@@ -41,139 +19,69 @@ class Row(NamedTuple):
 @click.option(
     "-o", "--output", required=True, metavar="FILE", type=click.Path(), help="A .npz, .jsonl or .parquet file to write."
 )
+@click.option("--shard", metavar="I/N", help="Do part I of N, from 1/N to N/N; {i} in the output's name is the number.")
 @model_option
 @json_option
-def embed(inputs: tuple[str, ...], texts: tuple[str, ...], output: str, model: str | None, as_json: bool) -> int:
+def embed(
+    inputs: tuple[str, ...], texts: tuple[str, ...], output: str, shard: str | None, model: str | None, as_json: bool
+) -> int:
     """Write the vectors of pictures, folders of pictures, lists of texts (.tsv, .csv, .txt) and texts to a file.
 
-    A picture may also be given by its URL.
+    A picture may also be given by its URL; a .tar or a .parquet file is an archive of pictures. A run into a .parquet file that
+    was stopped goes on where it ended, and seesay library import takes such files into a library.
     """
+    from seesay.library.embedding.embed import NothingToEmbed
+    from seesay.library.embedding.embed import embed as run
+    from seesay.library.embedding.listing import list_items
+    from seesay.library.embedding.outputs import SUFFIXES
+    from seesay.library.embedding.shard import PLACE, Shard
 
-    suffix = Path(output).suffix.lower()
-    if suffix not in WRITERS:
+    if Path(output).suffix.lower() not in SUFFIXES:
         raise click.UsageError(
-            _("The output file must end in {writers}; got {output!r}.").format(writers=", ".join(WRITERS), output=output)
+            _("The output file must end in {writers}; got {output!r}.").format(writers=", ".join(SUFFIXES), output=output)
         )
     if not inputs and not texts:
         raise click.UsageError(_("Give files, folders or --text."))
+    if shard is None and PLACE in output:
+        raise click.UsageError(
+            _("{place} in the output's name is the number of a shard; give --shard too.").format(place=PLACE)
+        )
+    part = Shard() if shard is None else Shard.parse(shard)
+    file = Path(part.output(output))
+    refuse_input(file, *inputs)
     opened = open_model(model)
-    failed: list[Failure] = []
-    skipped: Counter[str] = Counter()
-    rows = [*_rows(opened, inputs, failed, skipped), *_texts(opened, None, [(None, text) for text in texts])]
-    if not rows:
-        echo_skipped(skipped)
-        echo_failures(failed)
-        raise InputError(_("no picture or text to embed was found; {output} was not written").format(output=output))
-    _write(Path(output), rows, opened)
+    listing = list_items(inputs, texts, part)
+    try:
+        with progress_bar(_("Embedding"), quiet=listing.count < FEW) as progress:
+            report = run(opened, listing, file, progress)
+    except NothingToEmbed as nothing:
+        echo_skipped(nothing.report.skipped)
+        echo_failures(nothing.report.failed)
+        raise
+    except OSError as error:
+        raise InputError(_("cannot write {output}: {error}").format(output=file, error=error.strerror or error)) from None
     if as_json:
-        counts = {"written": len(rows), "dim": opened.dim, "space_id": opened.space_id, "build_id": opened.build_id}
-        echo_json({"output": str(Path(output).absolute()), **counts, "failed": failures_json(failed), "skipped": dict(skipped)})
+        made = opened.with_decode("fast")
+        echo_json(
+            {
+                "output": str(file.absolute()),
+                "shard": str(part),
+                "written": report.written,
+                "kept": report.kept,
+                "dim": opened.dim,
+                "space_id": opened.space_id,
+                "build_id": made.build_id,
+                "failed": failures_json(report.failed),
+                "skipped": dict(report.skipped),
+            }
+        )
     else:
         click.echo(
             _("wrote {rows} vectors of {dim} dimensions to {written}").format(
-                rows=len(rows), dim=opened.dim, written=short(output)
+                rows=report.written, dim=opened.dim, written=short(str(file))
             )
+            + (_(", {count} of them made before").format(count=report.kept) if report.kept else "")
         )
-        echo_skipped(skipped)
-    echo_failures(failed)
-    return 1 if failed else 0
-
-
-def _write(output: Path, rows: list[Row], model: "Model") -> None:
-    """Writes the file in the format of its suffix. A reader sees the old file or the whole new one. Raises InputError."""
-    try:
-        with atomic_write(output) as draft:
-            WRITERS[output.suffix.lower()](draft, rows, model)
-    except OSError as error:
-        raise InputError(_("cannot write {output}: {error}").format(output=output, error=error.strerror or error)) from None
-
-
-def _rows(model: "Model", inputs: tuple[str, ...], failed: list[Failure], skipped: Counter[str]) -> Iterator[Row]:
-    """The rows of all inputs, those of texts first. Adds to `failed`, and to `skipped` files of kinds that are not read."""
-    from seesay.library.indexing.crawl import Crawl, is_text_list
-    from seesay.library.indexing.texts import parse_texts
-
-    pictures: list[str] = []
-    for path in inputs:
-        if is_url(path):
-            pictures.append(path)
-        elif os.path.isdir(path):
-            crawl = Crawl(path)
-            pictures += [os.path.join(path, file.path) for file in crawl]
-            failed += crawl.blind
-            skipped.update(crawl.by_kind())
-        elif is_text_list(path):
-            try:
-                yield from _texts(model, path, parse_texts(Path(path).read_bytes(), path))
-            except UnreadableText as error:
-                failed.append(Failure(path, str(error)))
-            except OSError as error:
-                failed.append(Failure(path, f"cannot be read ({error.strerror})"))
-        else:
-            pictures.append(path)
-    yield from _pictures(model, pictures, failed)
-
-
-def _pictures(model: "Model", pictures: list[str], failed: list[Failure]) -> Iterator[Row]:
-    with progress_bar(_("Embedding"), quiet=len(pictures) < FEW) as progress:
-        for done, (path, vector) in enumerate(zip(pictures, model.each_image(pictures), strict=True), start=1):
-            if isinstance(vector, UnreadableImage):
-                failed.append(Failure(path, vector.reason))
-            else:
-                yield Row(path, None, None, vector)
-            if progress is not None:
-                progress(done, len(pictures))
-
-
-def _texts(model: "Model", path: str | None, texts: "list[tuple[int, str]] | list[tuple[None, str]]") -> Iterator[Row]:
-    if texts:
-        for (line, text), vector in zip(texts, model.encode_text([text for _, text in texts]), strict=True):
-            yield Row(path, line, text, vector)
-
-
-def _write_npz(file: Path, rows: list[Row], model: "Model") -> None:
-    """vectors (N, D) float32; path, text (N,) str, empty where there is none; line (N,) int64, 0 where there is none."""
-    arrays = {
-        "vectors": _stack(rows, model),
-        "path": np.array([row.path or "" for row in rows], dtype=np.str_),
-        "text": np.array([row.text or "" for row in rows], dtype=np.str_),
-        "line": np.array([row.line or 0 for row in rows], dtype=np.int64),
-        "space_id": np.array(model.space_id),
-        "build_id": np.array(model.build_id),
-    }
-    write_npz(file, arrays)
-
-
-def _write_jsonl(file: Path, rows: list[Row], model: "Model") -> None:
-    with file.open("w", encoding="utf-8", errors="surrogatepass") as stream:
-        for row in rows:
-            facts = {"path": row.path, "line": row.line, "text": row.text}
-            source = {name: value for name, value in facts.items() if value is not None}
-            record = {**source, "space_id": model.space_id, "vector": [float(x) for x in row.vector]}
-            stream.write(json.dumps(record) + "\n")
-
-
-def _write_parquet(file: Path, rows: list[Row], model: "Model") -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtra("writing Parquet", "parquet") from None
-    flat = pa.array(_stack(rows, model).reshape(-1), type=pa.float32())
-    columns = {
-        "path": pa.array(
-            [row.path and row.path.encode("utf-8", "backslashreplace").decode() for row in rows], type=pa.string()
-        ),
-        "text": pa.array([row.text for row in rows], type=pa.string()),
-        "line": pa.array([row.line for row in rows], type=pa.int64()),
-        "vector": pa.FixedSizeListArray.from_arrays(flat, model.dim),
-    }
-    facts = {"space_id": model.space_id, "build_id": model.build_id}
-    pq.write_table(pa.table(columns).replace_schema_metadata(facts), file)
-
-
-def _stack(rows: list[Row], model: "Model") -> np.ndarray:
-    return np.stack([row.vector for row in rows]) if rows else np.empty((0, model.dim), dtype=np.float32)
-
-
-WRITERS = {".npz": _write_npz, ".jsonl": _write_jsonl, ".parquet": _write_parquet}
+        echo_skipped(report.skipped)
+    echo_failures(report.failed)
+    return 1 if report.failed else 0

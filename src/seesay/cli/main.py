@@ -42,6 +42,7 @@ COMMANDS = (
     "draw",
     "similarity",
     "embed",
+    "library",
     "forget",
     "train",
     "finetune",

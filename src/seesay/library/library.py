@@ -30,6 +30,7 @@ from seesay.system.paths import absolute
 if TYPE_CHECKING:
     from seesay.images.read import ImageInput
     from seesay.library.duplicates import Group
+    from seesay.library.embedding.intake import ImportReport
     from seesay.library.listing import Listing, Order, Picture
     from seesay.library.map import Map
     from seesay.library.tags import Tags
@@ -133,6 +134,29 @@ class Library:
         check_paths(include)
         with self.writing() as store:
             return index(self._session(store), include, skip, progress, regions=regions)
+
+    def import_vectors(
+        self,
+        *files: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        mixed: bool = False,
+        progress: "Progress | None" = None,
+    ) -> "ImportReport":
+        """Takes the rows of Parquet files that `seesay embed` wrote, without encoding anything.
+
+        A picture that changed since then or is missing is reported and left out; `index` brings it in. root: the folder that
+        the pictures lie in now, if it has another path than when they were embedded. mixed: also vectors of another space than
+        the library's, side by side, or of another build. Raises InputError, SpaceMismatch, LibraryLocked, MissingExtra.
+        """
+        from seesay.library.embedding.intake import take
+
+        place = None if root is None else absolute(root)
+        with self.writing() as store:
+            report = take(store, [Path(absolute(file)) for file in files], place, mixed=mixed, progress=progress)
+            session = self._session(store)
+            if session.has_space():  # another model's background is made by the index run that is given this model
+                session.save_background()
+        return report
 
     def forget(self, path: str | os.PathLike[str], *, keep_out: bool = False) -> int:
         """Removes a folder (or file) and its vectors from the library; the files themselves stay. Returns how many files.

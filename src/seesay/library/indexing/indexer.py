@@ -10,18 +10,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from seesay.errors import InputError, UnreadableImage, UnreadableText
 from seesay.images.decoding.decode import MAX_BYTES
 from seesay.images.decoding.formats import ADVICE, READER, is_read, passed_over
-from seesay.images.metadata import Metadata
-from seesay.images.phash import waves
-from seesay.images.preprocess import load_pixels
 from seesay.images.read import read_bytes
 from seesay.library.indexing.crawl import TEXT_SUFFIXES, Crawl, CrawledFile, is_text_list, stat
+from seesay.library.indexing.facts import DecodedFacts, decode
 from seesay.library.indexing.regions import index_regions
 from seesay.library.indexing.report import Failure, IndexReport
 from seesay.library.indexing.texts import parse_texts
@@ -61,17 +58,6 @@ class Job:
     def path(self) -> str:
         """The absolute path."""
         return join(self.target.root, self.file.path)
-
-
-class DecodedFacts(NamedTuple):
-    """The facts of a decoded picture that are stored beside its vector."""
-
-    width: int
-    height: int
-    metadata: Metadata
-    waves: bytes
-    note: str | None
-    recolored: bool  # its colours were converted from a profile, which older readers did not do
 
 
 @dataclass
@@ -225,7 +211,7 @@ class Indexer:
             if is_text_list(job.path):
                 prepared.data = data
             elif prepared.digest not in self._ready:
-                self._decode(prepared, data, name)
+                prepared.pixels, prepared.facts = decode(data, self.model, name)
                 prepared.decode_seconds = time.monotonic() - started - prepared.read_seconds
             return prepared
         except UnreadableImage as fault:
@@ -234,13 +220,6 @@ class Indexer:
             return Prepared(job, fault=UnreadableImage(name, "does not fit into memory", transient=True))
         except Exception as fault:  # no single picture may end the run for all others
             return Prepared(job, fault=UnreadableImage(name, f"cannot be read ({type(fault).__name__}: {fault})"))
-
-    def _decode(self, prepared: Prepared, data: bytes, name: str) -> None:
-        prepared.pixels, picture = load_pixels(data, self.model.image_spec, decode=self.model.decode, name=name)
-        layout = waves(picture.image).astype("<f4").tobytes()
-        prepared.facts = DecodedFacts(
-            picture.width, picture.height, picture.metadata, layout, picture.note, picture.profile is not None
-        )
 
     def _has_same_pixels(self, prepared: Prepared) -> bool:
         """Whether a picture that an older reader read keeps its vector, since its pixels are the same as then."""

@@ -69,6 +69,32 @@ class Reads:
             ).fetchall()
         )
 
+    def builds(self, space: Space, most: int) -> set[str]:
+        """The builds that made the vectors of the space: those of the `most` oldest and newest."""
+        found: set[str] = set()
+        for order in ("ASC", "DESC"):
+            sql = f"SELECT build_id FROM vectors WHERE space = ? ORDER BY id {order} LIMIT ?"
+            found.update(build for (build,) in self.db.execute(sql, (space.id, most)))
+        return found
+
+    def held(self, root: int, path: str, space: Space) -> tuple[int, int, bytes] | None:
+        """(size, mtime_ns, hash) of a picture's file that has a vector in the space; None where there is none."""
+        row = self.db.execute(
+            """SELECT f.size, f.mtime_ns, c.hash FROM files f JOIN contents c ON c.id = f.content_id
+               JOIN items i ON i.content_id = c.id JOIN vectors v ON v.item_id = i.id AND v.space = ?
+               WHERE f.root_id = ? AND f.path = ?""",
+            (space.id, root, to_db(path)),
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def count_items(self, content: int, space: Space) -> int:
+        """Items of a content that have a vector in the space."""
+        (count,) = self.db.execute(
+            "SELECT count(*) FROM items i JOIN vectors v ON v.item_id = i.id AND v.space = ? WHERE i.content_id = ?",
+            (space.id, content),
+        ).fetchone()
+        return int(count)
+
     def contents_under(self, path: str | None, limit: int | None = None) -> np.ndarray:
         """(N,) int64, ascending: contents that have a file at or below an absolute path, or anywhere (None).
 

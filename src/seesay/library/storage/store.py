@@ -214,16 +214,18 @@ class Store(Reads):
         metadata: "Metadata | None" = None,
         waves: bytes | None = None,
         recolored: bool = False,
+        *,
+        reader: int = READER,
     ) -> int:
-        """The id of a content, added where it is new.
+        """The id of a content, added where it is new. reader: the version of the reader whose facts these are.
 
         Facts that an older reader stored are replaced; its vectors are deleted where its pixels or colours now differ.
         """
         facts = (metadata.taken_at, metadata.camera, metadata.latitude, metadata.longitude) if metadata else (None,) * 4
         row = self.db.execute("SELECT id, reader, waves FROM contents WHERE hash = ?", (digest,)).fetchone()
         if row is not None:
-            content, reader, before = row
-            if reader < READER:
+            content, stored, before = row
+            if stored < reader:
                 if before != waves or recolored:
                     self.db.execute(
                         "DELETE FROM vectors WHERE item_id IN (SELECT id FROM items WHERE content_id = ?)", (content,)
@@ -231,13 +233,13 @@ class Store(Reads):
                 self.db.execute(
                     """UPDATE contents SET width = ?, height = ?, taken_at = ?, camera = ?, latitude = ?, longitude = ?,
                                            waves = ?, reader = ? WHERE id = ?""",
-                    (width, height, *facts, waves, READER, content),
+                    (width, height, *facts, waves, reader, content),
                 )
             return int(content)
         cursor = self.db.execute(
             """INSERT INTO contents (hash, kind, width, height, taken_at, camera, latitude, longitude, waves, reader)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (digest, kind, width, height, *facts, waves, READER),
+            (digest, kind, width, height, *facts, waves, reader),
         )
         content = int(cursor.lastrowid or 0)
         self.db.execute(
