@@ -16,10 +16,9 @@ from seesay.system.paths import printable
 from seesay.system.prefetch import prefetch
 from seesay.training.accumulation import contrastive_step
 from seesay.training.data.loader import Batch, hashed_ids
-from seesay.training.data.samples import Sample
-from seesay.training.data.seeds import dropout_seed
 from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import Sample, SampleFault
+from seesay.training.data.seeds import dropout_seed
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.losses import embedding_distillation
 from seesay.training.objective import Targets

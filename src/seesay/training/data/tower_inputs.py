@@ -118,7 +118,6 @@ class TextInputs:
         self.shortening, self.seed = shortening, seed
         self.frozen: FrozenFeatures | None = None
         self.freezable = _freezable(self.tower, unlocked_groups) and shortening == "truncation"
-        self.freezable = _freezable(self.tower, unlocked_groups)
         self.learns = unlocked_groups != 0
 
     def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
@@ -138,15 +137,10 @@ class TextInputs:
     def embed(self, texts: Sequence[str], step: int = 0) -> Tensor:
         """-> projections (B, dim), not normalized. step: of the run, by which long texts are shortened."""
         if self.frozen is not None and all(text in self.frozen.rows for text in texts):
-            return self.tower.from_cache(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
-        ids = short_ids(self.tokenizer, texts, self.shortening, self.seed, step)
-        return self.tower(torch.from_numpy(ids).to(self.device))  # type: ignore[no-any-return]
             features = torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device)
             return self.tower.from_cache(features) if self.learns else features
-        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
-
-    def _ids(self, texts: Sequence[Any]) -> Tensor:
-        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)
+        ids = short_ids(self.tokenizer, texts, self.shortening, self.seed, step)
+        return self.tower(torch.from_numpy(ids).to(self.device))  # type: ignore[no-any-return]
 
 
 def _freezable(tower: Tower, unlocked_groups: int | None) -> bool:
