@@ -21,6 +21,7 @@ KEPT = PAGE.with_suffix(".json")
 SCRIPTS = (
     "cold_start",
     "index_throughput",
+    "embedding",
     "search_latency",
     "query_latency",
     "everyday",
@@ -59,6 +60,7 @@ SCRIPTS = (
 TITLES = {
     "cold_start": "Cold start",
     "index_throughput": "Indexing",
+    "embedding": "Embedding in parts",
     "search_latency": "Searching",
     "query_latency": "What sums, filters and orders add to a search",
     "everyday": "What people look for",

@@ -3,20 +3,17 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
 
 from seesay.errors import InputError, SpaceMismatch, UnreadableImage, UnreadableText
 from seesay.images.decoding.formats import READER, is_read
 from seesay.images.metadata import Metadata
-from seesay.images.phash import WAVES
 from seesay.images.read import read_bytes
-from seesay.library.embedding.table import Origin, arrow, read_origin, read_tables
+from seesay.library.embedding.candidate import Candidate, candidates, count_rows
+from seesay.library.embedding.table import Origin, read_origin
 from seesay.library.indexing.crawl import CrawledFile, is_text_list, stat
 from seesay.library.indexing.indexer import check_excluded, check_paths, plan_targets
 from seesay.library.indexing.report import Failure
@@ -26,18 +23,13 @@ from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
 from seesay.library.vectors.sync import compact, sync
 from seesay.system.cpu import available_cores
-from seesay.system.paths import below, is_url, join, printable
+from seesay.system.paths import below, printable
 from seesay.system.prefetch import prefetch
 from seesay.system.progress import Progress
 
-UNIT = 1e-3  # by which the length of a vector may differ from 1
 SYNC_TABLES = 16  # of 1024 rows each
 BUILDS = 1000  # vectors of a library whose build is looked at
 HASHED_AHEAD = 16
-FACTS = (
-    "path", "raw_path", "text", "line", "hash", "size", "mtime_ns", "width", "height", "taken_at", "camera", "latitude",
-    "longitude", "waves", "recolored",
-)  # fmt: skip
 
 
 @dataclass
@@ -58,14 +50,6 @@ class ImportReport:
     missing: list[str] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
-
-
-class _Vector(NamedTuple):
-    """A row of a file: facts by column, an absolute path, and its vector, D little-endian float32 numbers."""
-
-    facts: dict[str, Any]
-    path: str
-    vector: bytes
 
 
 @dataclass
@@ -99,14 +83,16 @@ def take(
             store.include(place)
     targets = {target.root: target.root_id for target in plan_targets(store, places)} if places else {}
     report = ImportReport()
-    total, done = sum(map(_count, origins)), 0
+    total, done = sum(map(count_rows, origins)), 0
     intake = _Intake(store, targets, report)
     try:
         for file, origin in origins.items():
             intake.begin(origin)
-            for number, (rows, count) in enumerate(_tables(file, origin, root, roots[file], report), start=1):
-                intake.add(rows)
-                done += count
+            for number, part in enumerate(candidates(file, origin, root, roots[file]), start=1):
+                intake.add(part.rows)
+                report.failed += part.failed
+                report.outside += part.outside
+                done += part.read
                 if number % SYNC_TABLES == 0:
                     intake.sync()
                 if progress is not None:
@@ -159,59 +145,6 @@ def _roots(file: Path, origin: Origin, root: str | None) -> tuple[str, ...]:
     return origin.roots
 
 
-def _count(file: Path) -> int:
-    return int(arrow().parquet.read_metadata(file).num_rows)
-
-
-def _tables(
-    file: Path, origin: Origin, root: str | None, roots: Sequence[str], report: ImportReport
-) -> Iterator[tuple[list[_Vector], int]]:
-    """The rows of a file that can be used, in parts, each with the number of rows that it was read from; the others are
-    reported."""
-    for table in read_tables(file):
-        column = table.column("vector").combine_chunks()
-        if column.null_count or len(column.flatten()) != len(column) * origin.dim:
-            raise InputError(f"{printable(file)} is damaged: it has rows without a vector")
-        vectors = column.flatten().to_numpy(zero_copy_only=False).astype("<f4").reshape(-1, origin.dim)
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-        rows = []
-        for facts, vector, length in zip(table.select(FACTS).to_pylist(), vectors, lengths.tolist(), strict=True):
-            path = _place(facts, origin, root, roots)
-            if path is None:
-                report.outside += 1
-            elif (fault := _fault(facts, length)) is not None:
-                report.failed.append(Failure(path, fault))
-            else:
-                rows.append(_Vector(facts, path, vector.tobytes()))
-        yield rows, table.num_rows
-
-
-def _place(facts: dict[str, Any], origin: Origin, root: str | None, roots: Sequence[str]) -> str | None:
-    """The absolute path of a row's file now; None where it lies in none of the inputs' folders."""
-    named = os.fsdecode(facts["raw_path"]) if facts["raw_path"] is not None else facts["path"]
-    if named is None or is_url(named):
-        return None
-    path = os.path.normpath(os.path.join(origin.folder, named))
-    inside = next((each for each in roots if below(path, each) is not None), None)
-    if inside is None:
-        return None
-    return path if root is None else join(root, below(path, inside) or "")
-
-
-def _fault(facts: dict[str, Any], length: float) -> str | None:
-    """Why a row cannot be used, if so."""
-    if not np.isfinite(length):
-        return "its vector has numbers that are not finite"
-    if abs(length - 1) > UNIT:
-        return f"its vector has the length {length:.4g} instead of 1"
-    if facts["text"] is not None:
-        return None if facts["line"] is not None else "its text has no line"
-    sizes = [len(facts[name] or b"") for name in ("hash", "waves")]
-    if sizes != [hashlib.sha256().digest_size, 4 * WAVES**2] or None in (facts["width"], facts["height"]):
-        return "the facts of the picture are missing or damaged"
-    return None
-
-
 class _Intake:
     """Rows on their way into the database."""
 
@@ -229,7 +162,7 @@ class _Intake:
         self._space = self._store.ensure_space(origin.space_id, origin.dim, origin.model)
         self._index = open_index(self._store.vector_folder(self._space), self._space.dim)
 
-    def add(self, rows: Sequence[_Vector]) -> None:
+    def add(self, rows: Sequence[Candidate]) -> None:
         """Stores rows in one transaction."""
         pictures = [(row, file) for row in rows if row.facts["text"] is None and (file := self._file(row)) is not None]
         same = self._same(pictures)
@@ -259,7 +192,7 @@ class _Intake:
             sync(index, self._store, space)
             compact(index, self._store, space)
 
-    def _file(self, row: _Vector) -> CrawledFile | None:
+    def _file(self, row: Candidate) -> CrawledFile | None:
         """The row's file as it is now, with its path below its root; None, and reported, where there is none to take."""
         target = self._target(row.path)
         if target is None or any(below(row.path, each) is not None for each in self._excluded):
@@ -276,10 +209,10 @@ class _Intake:
     def _target(self, path: str) -> str | None:
         return next((root for root in self._targets if below(path, root) is not None), None)
 
-    def _same(self, pictures: Sequence[tuple[_Vector, CrawledFile]]) -> list[bool]:
+    def _same(self, pictures: Sequence[tuple[Candidate, CrawledFile]]) -> list[bool]:
         """Whether each file has the bytes that were embedded: by size and time, else by its hash."""
 
-        def matches(each: tuple[_Vector, CrawledFile]) -> bool:
+        def matches(each: tuple[Candidate, CrawledFile]) -> bool:
             row, file = each
             if row.facts["size"] != file.size:
                 return False
@@ -299,7 +232,7 @@ class _Intake:
             return [matches(each) for each in pictures]
         return list(prefetch(matches, pictures, threads=available_cores(), ahead=HASHED_AHEAD))
 
-    def _put_picture(self, row: _Vector, file: CrawledFile) -> None:
+    def _put_picture(self, row: Candidate, file: CrawledFile) -> None:
         store, facts, root = self._store, row.facts, self._targets[self._target(row.path) or ""]
         held = store.held(root, file.path, self._space)
         if held == (file.size, file.mtime_ns, facts["hash"]):
@@ -318,7 +251,7 @@ class _Intake:
         store.put_file(root, file.path, file.size, file.mtime_ns, content)
         self._report.taken += 1
 
-    def _put_text(self, row: _Vector) -> None:
+    def _put_text(self, row: Candidate) -> None:
         line, text = row.facts["line"], row.facts["text"]
         texts = self._list(row.path)
         if texts is None:
