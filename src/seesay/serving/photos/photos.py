@@ -89,21 +89,24 @@ def search(library: Library, request: SearchRequest, vectors: PartVectors) -> Se
         cursor=request.cursor,
         likely=request.likely,
         score=request.score,
+        exact=request.exact,
     )
 
 
 class SearchPage(NamedTuple):
-    """The parts of a `SearchAnswer`. next: the cursor of the next page. nothing: why there are no results at all."""
+    """The parts of a `SearchAnswer`. next: the cursor of the next page. nothing: why there are no results at all.
+    answered_by: the index."""
 
     results: list[Found]
     next: str | None
     nothing: Nothing | None
+    answered_by: str = "exact"
 
 
 def search_page(library: Library, request: SearchRequest, vectors: PartVectors) -> SearchPage:
     """A page of results of `search`, as clients see them."""
     result, names = search(library, request, vectors), folders(library)
-    return SearchPage([_found(hit, names) for hit in result], result.next, nothing(result.why_empty))
+    return SearchPage([_found(hit, names) for hit in result], result.next, nothing(result.why_empty), result.answered_by)
 
 
 def nothing(why: WhyEmpty | None) -> Nothing | None:
