@@ -69,10 +69,12 @@ SETTINGS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("compiled and recomputed", {"compile": True, "recompute": True}, 1e-3),
     ("a batch in 4 parts", {"parts": 4}, 1e-3),
     ("sigmoid loss", {"loss": "sigmoid"}, 1e-3),
+    ("frozen parts", {"frozen": True}, 1e-3),
     ("convolutions, channels last", {"resnet": True}, 1e-2),
     ("convolutions, bfloat16", {"resnet": True, "precision": "bfloat16"}, 3e-1),
 )
-REFERENCE = ("resnet", "loss")  # settings that the reference shares, for they change what is computed
+REFERENCE = ("resnet", "loss", "frozen")  # settings that the reference shares, for they change what is computed
+GROUPS, ROWS = {"unlocked_groups": 2}, {"unlocked_dims": 16}  # what is not frozen
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def prepared(folder: Path, device: torch.device, size: Size, setting: dict[str, 
     table = folder / "captions.tsv"
     table.write_text("image\ttext\n" + "".join(f"{i}.jpg\t{text}\n" for i, text in enumerate(texts)), encoding="utf-8")
     image = {"config": size.resnet if setting.get("resnet") else size.image, "recompute": setting.get("recompute", False)}
+    frozen = setting.get("frozen", False)
     values = {
         "name": "check",
         "steps": 1000,
@@ -161,8 +164,8 @@ def prepared(folder: Path, device: torch.device, size: Size, setting: dict[str, 
         "compile": setting.get("compile", False),
         "model": {
             "dim": 64,
-            "image": image | {"patch_dropout": setting.get("dropout", 0.0)},
-            "text": {"config": size.text, "recompute": setting.get("recompute", False)},
+            "image": image | {"patch_dropout": setting.get("dropout", 0.0)} | (GROUPS if frozen else {}),
+            "text": {"config": size.text, "recompute": setting.get("recompute", False)} | (ROWS if frozen else {}),
         },
         "loss": {"kind": setting.get("loss", "infonce")},
         "data": {

@@ -18,6 +18,7 @@ from seesay.models.layers.patch_dropout import kept_patches, take_tokens
 from seesay.models.layers.positions import resize_grid, resize_line
 from seesay.tokenizers import SPECS, Tokenizer, vocabulary
 from seesay.training.data.short_texts import kept_places, short_ids
+from seesay.training.recipe import read_recipe
 from seesay.training.run.checkpoints import CheckpointFolder
 from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer, train
@@ -25,6 +26,7 @@ from tests.parity.test_checkpoints import DATA
 from tests.training.conftest import TOWERS, Make
 from tests.training.test_trainer import Records, Stop, losses
 
+PROJECT = Path(__file__).parents[2]
 STORED = json.loads((DATA / "short_inputs.json").read_text(encoding="utf-8"))
 TRANSFORMER = """
 [model.text.config]
@@ -123,6 +125,17 @@ def test_a_short_run_goes_on_at_full_size(world: Path, recipe: Make, records: Re
     model = seesay.load(world / "full")
     assert model.encode_pixels(np.zeros((1, 3, 32, 32), np.float32)).shape == (1, 24)
     assert model.tokenizer.spec.context_length == 12
+
+
+def test_the_recipes_of_clipa_run_one_after_the_other(world: Path) -> None:
+    for name, px, length in (("short", 64, 10), ("full", 112, 40)):
+        sets = [f"root={world}", "data.batch=8", "steps=2", "validation.every=2"]
+        result = train(read_recipe(PROJECT / "recipes" / "clipa" / f"{name}.toml", sets))
+        assert result.folder == Path("runs") / f"clipa-{name}"
+        config = seesay.load(result.folder).config
+        assert config.image is not None
+        assert config.tokenizer_spec is not None
+        assert (config.image.image_px, config.tokenizer_spec.context_length) == (px, length)
 
 
 def test_a_start_takes_another_size_with_a_new_projection_too(world: Path, recipe: Make) -> None:
