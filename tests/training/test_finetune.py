@@ -212,7 +212,7 @@ def test_a_stopped_fine_tuning_goes_on(table: Path, base: Path) -> None:
 
 def cosines(model: str | Path, images: list[Path]) -> np.ndarray:
     """Of each picture's vectors before and after."""
-    return (seesay.load("base/model").encode_image(images) * seesay.load(model).encode_image(images)).sum(axis=1)
+    return np.asarray((seesay.load("base/model").encode_image(images) * seesay.load(model).encode_image(images)).sum(axis=1))
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

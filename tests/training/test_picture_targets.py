@@ -27,7 +27,7 @@ def cosines(parts: RunParts, targets: np.ndarray) -> np.ndarray:
     values = [parts.images.prepare(path, None) for path in PICTURES]
     with torch.no_grad():
         vectors = torch.nn.functional.normalize(parts.images.embed(values), dim=1)
-    return (vectors.numpy() * targets[: len(PICTURES)]).sum(axis=1)
+    return np.asarray((vectors.numpy() * targets[: len(PICTURES)]).sum(axis=1))
 
 
 def test_pictures_are_drawn_to_their_places(world: Path, recipe: Make) -> None:
