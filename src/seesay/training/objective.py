@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from seesay.models.clip import Clip
 from seesay.training import losses
 from seesay.training.losses.registry import ScaledPairs
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Loss
 
 
@@ -24,10 +25,12 @@ class Targets:
 
 
 class Objective(nn.Module):
-    """The loss of a batch's unit vectors. Its own parameters, the class layer, are trained and then discarded."""
+    """The loss of a batch's unit vectors, or this process's share of it. Its own parameters, the class layer, are trained and
+    then discarded."""
 
-    def __init__(self, clip: Clip, config: Loss, classes: int, teacher_scale: float) -> None:
+    def __init__(self, clip: Clip, config: Loss, classes: int, teacher_scale: float, processes: Processes = ALONE) -> None:
         super().__init__()
+        self.processes = processes
         self.config = config
         self.contrastive = losses.CONTRASTIVE[config.kind]
         self.classifier = nn.Linear(clip.config.dim, classes) if config.class_weight else None
@@ -38,19 +41,19 @@ class Objective(nn.Module):
         pairs = ScaledPairs(images, texts, clip.scale)
         if self.config.candidates == "classes":
             assert targets.labels is not None
-            total = losses.class_loss(clip.scale * images @ texts.T, targets.labels)
+            total = losses.class_loss(clip.scale * images @ texts.T, targets.labels, self.processes)
             terms = {"prompts": total}
         else:
-            total = self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids)
+            total = self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids, self.processes)
             terms = {"contrast": total}
         if self.classifier is not None and targets.labels is not None:
-            terms["class"] = losses.class_loss(self.classifier(images), targets.labels)
+            terms["class"] = losses.class_loss(self.classifier(images), targets.labels, self.processes)
             total = total + self.config.class_weight * terms["class"]
         if self.config.distillation is not None:
             assert targets.teacher_images is not None
             assert targets.teacher_texts is not None
             teacher_scale = torch.tensor(self.teacher_scale, device=images.device)
             teacher = ScaledPairs(targets.teacher_images, targets.teacher_texts, teacher_scale)
-            terms["distillation"] = losses.DISTILLATION[self.config.distillation.kind].function(pairs, teacher)
+            terms["distillation"] = losses.DISTILLATION[self.config.distillation.kind].function(pairs, teacher, self.processes)
             total = total + self.config.distillation.weight * terms["distillation"]
         return total, terms

@@ -14,6 +14,7 @@ from seesay.system.paths import printable
 from seesay.training.accumulation import contrastive_step
 from seesay.training.data.loader import Batch, hashed_ids
 from seesay.training.data.samples import Sample
+from seesay.training.data.seeds import DROPOUT
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.losses import embedding_distillation
 from seesay.training.objective import Targets
@@ -52,12 +53,15 @@ class TrainingStep:
         """Updates the weights; returns the step's losses and temperature. Raises TrainingError if the loss is not finite."""
         parts = self.parts
         parts.optimizer.zero_grad(set_to_none=True)
+        if parts.processes.count > 1:  # so that no two processes drop the same patches
+            torch.manual_seed(_step_seed(self.recipe.seed, parts.state.step, parts.processes.rank))
         losses = self._backward(batch)
         for config, targets in zip(self.recipe.loss.anchors, parts.text_targets, strict=True):
             losses["anchors_loss"] = losses.get("anchors_loss", 0) + self._backward_targets(targets, config.weight)
-        values = {name: loss.item() for name, loss in losses.items()}
+        values = self._of_all(losses)
         if not np.isfinite(values["loss"]):
             self._stop(batch, values["loss"])
+        parts.processes.sum_gradients(self._trainable)
         if self.recipe.optimizer.clip_norm is not None:
             parts.scaler.unscale_(parts.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.optimizer.clip_norm)
@@ -70,6 +74,11 @@ class TrainingStep:
             parts.ema.update(parts.clip)
         scale = float(parts.clip.scale.detach())
         return {"step": parts.state.step + 1, **values, "temperature": 1 / scale}
+
+    def _of_all(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """The sums of the shares of all processes."""
+        shares = torch.stack([loss.float() for loss in losses.values()])
+        return dict(zip(losses, self.parts.processes.sum(shares).tolist(), strict=True))
 
     def _backward(self, batch: Batch[Prepared]) -> dict[str, Tensor]:
         """Adds the gradients of the objective; returns its terms, detached."""
@@ -106,11 +115,15 @@ class TrainingStep:
         return [sample.text for sample in batch.samples[rows]]
 
     def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
-        """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance."""
+        """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance. Of both,
+        this process's share."""
         texts, vectors = targets.at(self.parts.state.step)
+        own = slice(self.parts.processes.rank, None, self.parts.processes.count)
+        share = len(texts[own]) / len(texts)
+        texts, vectors = texts[own], vectors[own]
         with self._autocast():
             embeddings = self.parts.texts.embed(texts)
-        loss = embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
+        loss = share * embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
         self.parts.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -138,9 +151,16 @@ class TrainingStep:
     def _stop(self, batch: Batch[Prepared], loss: float) -> None:
         """Saves the batch whose loss is not finite, and raises TrainingError."""
         step = self.parts.state.step + 1
-        file = self.recipe.folder / f"bad-step-{step}.pt"
+        processes = self.parts.processes
+        rank = f"-rank-{processes.rank}" if processes.count > 1 else ""
+        file = self.recipe.folder / f"bad-step-{step}{rank}.pt"
         images = torch.from_numpy(np.stack([value.image for value in batch.values]))
         samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
         write_state(file, {"step": step, "loss": loss, "pictures": images, **samples})
         advice = self.parts.checkpoints.restart_advice()
         raise TrainingError(f"the loss of step {step} is {loss}. Its batch is in {printable(file)}. {advice}")
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """For torch's random numbers in one step of one process."""
+    return int(np.random.SeedSequence((seed, step, rank, DROPOUT)).generate_state(1, np.uint64)[0])

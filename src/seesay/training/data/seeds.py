@@ -9,3 +9,4 @@ SOURCE = 3  # the source drawn at each position of a mixture
 CHILD = 4  # the seed of each source of a mixture
 TARGETS = 5  # the order of texts with target vectors
 PROMPTS = 6  # the prompt of each class in a step
+DROPOUT = 7  # what several processes drop in a step
