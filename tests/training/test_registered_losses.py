@@ -10,20 +10,28 @@ import seesay
 from seesay.errors import InputError
 from seesay.training import losses
 from seesay.training.losses.registry import ContrastiveLoss, DistillationLoss, ScaledPairs
+from seesay.training.processes import Processes
 from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer, train
 from tests.training.conftest import Make
 
 
 def triplet(
-    images: Tensor, texts: Tensor, scale: Tensor, *, bias: Tensor, image_ids: Tensor | None, text_ids: Tensor | None
+    images: Tensor,
+    texts: Tensor,
+    scale: Tensor,
+    *,
+    bias: Tensor,
+    image_ids: Tensor | None,
+    text_ids: Tensor | None,
+    processes: Processes,
 ) -> Tensor:
     """A hinge between each image's own caption and the next one; `bias` is the margin."""
     own, other = (images * texts).sum(1), (images * texts.roll(1, 0)).sum(1)
     return (scale * (other - own) + bias).relu().mean()
 
 
-def rotation(student: ScaledPairs, teacher: ScaledPairs) -> Tensor:
+def rotation(student: ScaledPairs, teacher: ScaledPairs, processes: Processes) -> Tensor:
     """The distance between both models' cosines of images and captions."""
     cosines = [(pairs.images * pairs.texts).sum(1) for pairs in (student, teacher)]
     return (cosines[0] - cosines[1]).abs().mean()

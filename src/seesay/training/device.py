@@ -7,10 +7,16 @@ from seesay.errors import InputError, first_sentence
 from seesay.training.memory import keep_freed_memory
 
 
-def prepare_device(name: str | None, threads: int | None) -> torch.device:
-    """The device of this name, by default the fastest; also sets torch's `threads` of a CPU. Raises InputError."""
+def prepare_device(name: str | None, threads: int | None, number: int = 0) -> torch.device:
+    """The device of this name, by default the fastest; also sets torch's `threads` of a CPU. Raises InputError.
+
+    number: of this process among those of its machine, each of which takes a GPU of its own.
+    """
     try:
         device = torch.device(name or _fastest())
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", number)
+            torch.cuda.set_device(device)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = first_sentence(error)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from seesay.training import losses
 from seesay.training.losses.registry import ScaledPairs
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Distillation
 
 
@@ -24,8 +25,10 @@ class DistillationObjective(nn.Module):
         self.text_layer = nn.Linear(dim, teacher_dim) if leads else None
         self.scale = teacher_scale
 
-    def forward(self, student: ScaledPairs, images: Tensor, texts: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """images, texts: the teacher's (N, D) -> the weighted sum, and the losses by name."""
+    def forward(
+        self, student: ScaledPairs, images: Tensor, texts: Tensor, processes: Processes = ALONE
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """images, texts: the teacher's (N, D) -> the weighted sum, and the losses by name; this process's share of both."""
         teacher = ScaledPairs(images, texts, torch.tensor(self.scale, device=images.device))
         led = self._led(student)
         total = images.new_zeros(())
@@ -33,7 +36,7 @@ class DistillationObjective(nn.Module):
         for kind, weight in self.kinds.items():
             loss = losses.DISTILLATION[kind]
             name = kind if len(self.kinds) > 1 else "distillation"
-            terms[name] = loss.function(led if loss.same_dim else student, teacher)
+            terms[name] = loss.function(led if loss.same_dim else student, teacher, processes)
             total = total + weight * terms[name]
         return total, terms
 

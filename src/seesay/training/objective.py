@@ -9,6 +9,7 @@ from seesay.training import losses
 from seesay.training.data.teacher import Teacher
 from seesay.training.distillation import DistillationObjective
 from seesay.training.losses.registry import ScaledPairs
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Loss
 
 
@@ -25,11 +26,12 @@ class Targets:
 
 
 class Objective(nn.Module):
-    """The loss of a batch's unit vectors. Its own parameters, of the class layer and of layers into a teacher's space, are
-    trained and then discarded."""
+    """The loss of a batch's unit vectors, or this process's share of it. Its own parameters, of the class layer and of layers
+    into a teacher's space, are trained and then discarded."""
 
-    def __init__(self, clip: Clip, config: Loss, classes: int, teacher: Teacher | None) -> None:
+    def __init__(self, clip: Clip, config: Loss, classes: int, teacher: Teacher | None, processes: Processes = ALONE) -> None:
         super().__init__()
+        self.processes = processes
         dim = clip.config.dim
         self.config = config
         self.contrastive = losses.CONTRASTIVE[config.kind]
@@ -45,12 +47,12 @@ class Objective(nn.Module):
         pairs = ScaledPairs(images, texts, clip.scale)
         total, terms = self._contrast(clip, pairs, targets) if self.config.contrast_weight else (images.new_zeros(()), {})
         if self.classifier is not None and targets.labels is not None:
-            terms["class"] = losses.class_loss(self.classifier(images), targets.labels)
+            terms["class"] = losses.class_loss(self.classifier(images), targets.labels, self.processes)
             total = total + self.config.class_weight * terms["class"]
         if self.distillation is not None:
             assert targets.teacher_images is not None
             assert targets.teacher_texts is not None
-            distance, distances = self.distillation(pairs, targets.teacher_images, targets.teacher_texts)
+            distance, distances = self.distillation(pairs, targets.teacher_images, targets.teacher_texts, self.processes)
             total, terms = total + distance, terms | distances
         return total, terms
 
@@ -58,7 +60,13 @@ class Objective(nn.Module):
         """The loss over candidates, times its weight, and itself by name."""
         if self.config.candidates == "classes":
             assert targets.labels is not None
-            name, loss = "prompts", losses.class_loss(pairs.scale * pairs.images @ pairs.texts.T, targets.labels)
+            name, loss = (
+                "prompts",
+                losses.class_loss(pairs.scale * pairs.images @ pairs.texts.T, targets.labels, self.processes),
+            )
         else:
-            name, loss = "contrast", self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids)
+            name, loss = (
+                "contrast",
+                self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids, self.processes),
+            )
         return self.config.contrast_weight * loss, {name: loss}

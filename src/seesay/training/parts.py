@@ -17,6 +17,7 @@ from seesay.training.data.text_targets import TextTargets
 from seesay.training.data.tower_inputs import ImageInputs, TextInputs
 from seesay.training.objective import Objective
 from seesay.training.optim.ema import Ema
+from seesay.training.processes import Processes
 from seesay.training.recipe import Recipe
 from seesay.training.run.checkpoints import CheckpointFolder
 from seesay.training.run.observer import Observer
@@ -31,6 +32,7 @@ class RunParts:
     prompts of all classes. state: the only part that a run replaces; the others change in place."""
 
     recipe: Recipe
+    processes: Processes
     observer: Observer
     checkpoints: CheckpointFolder
     device: torch.device

@@ -262,6 +262,14 @@ class Checkpoints(Bounded):
 
 
 @dataclass(frozen=True)
+class Distributed(Bounded):
+    """Many processes that train together, as torchrun starts them. timeout_s: how long one waits for another's part of an
+    exchange; whoever takes longer ends the run."""
+
+    timeout_s: Positive = 600.0
+
+
+@dataclass(frozen=True)
 class Recipe(Bounded):
     """A training run.
 
@@ -287,6 +295,7 @@ class Recipe(Bounded):
     threads: Count | None = None
     validation: Validation | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    distributed: Distributed = field(default_factory=Distributed)
     out: str | None = None
     root: str = "."
 

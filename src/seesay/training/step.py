@@ -57,13 +57,14 @@ class TrainingStep:
         """Updates the weights; returns the step's losses and temperature. Raises TrainingError if the loss is not finite."""
         parts = self.parts
         parts.optimizer.zero_grad(set_to_none=True)
-        torch.manual_seed(dropout_seed(self.recipe.seed, parts.state.step))
+        torch.manual_seed(dropout_seed(self.recipe.seed, parts.state.step, parts.processes.rank))
         losses = self._backward(batch)
         for config, targets in zip(self.recipe.loss.anchors, parts.text_targets, strict=True):
             losses["anchors_loss"] = losses.get("anchors_loss", 0) + self._backward_targets(targets, config.weight)
-        values = {name: loss.item() for name, loss in losses.items()}
+        values = self._of_all(losses)
         if not np.isfinite(values["loss"]):
             self._stop(batch, values["loss"])
+        parts.processes.sum_gradients(self._trainable)
         if self.recipe.optimizer.clip_norm is not None:
             parts.scaler.unscale_(parts.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.optimizer.clip_norm)
@@ -76,6 +77,11 @@ class TrainingStep:
             parts.ema.update(parts.clip)
         scale = float(parts.clip.scale.detach())
         return {"step": parts.state.step + 1, **values, "temperature": 1 / scale}
+
+    def _of_all(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """The sums of the shares of all processes."""
+        shares = torch.stack([loss.float() for loss in losses.values()])
+        return dict(zip(losses, self.parts.processes.sum(shares).tolist(), strict=True))
 
     def _backward(self, batch: Batch[Prepared]) -> dict[str, Tensor]:
         """Adds the gradients of the objective; returns its terms, detached."""
@@ -112,15 +118,19 @@ class TrainingStep:
         return [sample.text for sample in batch.samples[rows]]
 
     def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
-        """Adds the gradients of the distance between a step's texts, or pictures, and their target vectors; returns it."""
+        """Adds the gradients of the distance between a step's texts, or pictures, and their target vectors; returns the
+        distance. Of both, this process's share."""
         texts, vectors = targets.at(self.parts.state.step)
+        own = slice(self.parts.processes.rank, None, self.parts.processes.count)
+        share = len(texts[own]) / len(texts)
+        texts, vectors = texts[own], vectors[own]
         with self._autocast():
             if isinstance(targets, PictureTargets):
                 values, vectors = self._readable(texts, vectors)
                 embeddings = self.parts.images.embed(values)
             else:
                 embeddings = self.parts.texts.embed(texts)
-        loss = embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
+        loss = share * embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
         self.parts.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -166,7 +176,9 @@ class TrainingStep:
     def _stop(self, batch: Batch[Prepared], loss: float) -> None:
         """Saves the batch whose loss is not finite, and raises TrainingError."""
         step = self.parts.state.step + 1
-        file = self.recipe.folder / f"bad-step-{step}.pt"
+        processes = self.parts.processes
+        rank = f"-rank-{processes.rank}" if processes.count > 1 else ""
+        file = self.recipe.folder / f"bad-step-{step}{rank}.pt"
         images = torch.from_numpy(np.stack([value.image for value in batch.values]))
         samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
         write_state(file, {"step": step, "loss": loss, "pictures": images, **samples})

@@ -7,6 +7,7 @@ from torch import Tensor
 from seesay.errors import InputError
 from seesay.training.losses.arguments import check_matrices, precision, shape
 from seesay.training.losses.registry import DistillationLoss, ScaledPairs
+from seesay.training.processes import Processes
 
 
 def embedding_distillation(student: Tensor, teacher: Tensor) -> Tensor:
@@ -26,9 +27,9 @@ def embedding_distillation(student: Tensor, teacher: Tensor) -> Tensor:
         return (1 - F.cosine_similarity(student.to(dtype), teacher.detach().to(dtype), dim=1)).mean()
 
 
-def _between(student: ScaledPairs, teacher: ScaledPairs) -> Tensor:
+def _between(student: ScaledPairs, teacher: ScaledPairs, processes: Processes) -> Tensor:
     images = embedding_distillation(student.images, teacher.images)
-    return (images + embedding_distillation(student.texts, teacher.texts)) / 2
+    return (images + embedding_distillation(student.texts, teacher.texts)) / (2 * processes.count)
 
 
 LOSS = DistillationLoss("embedding", _between, same_dim=True)
