@@ -23,7 +23,18 @@ from tests.training.tables import Numbers
 
 BATCH, CLASSES = 16, 5
 Case = tuple[str, torch.dtype, int]  # what is computed, in which precision, in how many parts
-KINDS = ("infonce", "infonce-ids", "infonce-far", "sigmoid", "sigmoid-ids", "class", "similarity", "embedding", "norm")
+KINDS = (
+    "infonce",
+    "infonce-ids",
+    "infonce-far",
+    "sigmoid",
+    "sigmoid-ids",
+    "class",
+    "similarity",
+    "embedding",
+    "interactive",
+    "norm",
+)
 CASES: list[Case] = [
     *((kind, dtype, parts) for kind in KINDS for dtype in (torch.float64, torch.float32) for parts in (1, 2)),
     ("classes", torch.float64, 1),

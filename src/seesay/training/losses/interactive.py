@@ -41,7 +41,7 @@ def interactive_distillation(
 
 
 def _among(students: Tensor, teachers: Tensor, scale: Tensor, tile: int, processes: Processes) -> Tensor:
-    """Cross-entropy of scale * students @ teachers.T, whose right answers are the diagonal; mean over the rows of all processes, this one's share."""
+    """This process's share of the cross-entropy of scale * students @ teachers.T, whose right answers are the diagonal."""
     teachers = processes.gather(teachers)
 
     def part(rows: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
