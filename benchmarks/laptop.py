@@ -84,8 +84,8 @@ def _tasks(data: Path, work: Path, quick: bool) -> Iterator[Task]:
     yield Task("draw a map", f"{len(photos)} photos", _seesay("map", "--library", own, "-o", work / "map.html"), len(photos))
     model = seesay.load()
     fill(million, model, rare)
-    with seesay.Library(million, model) as library:
-        library.search("a cat")  # a library that was indexed has compared its pictures with the neutral phrases
+    with seesay.Library(million, model) as library, library.session() as session, session.writing():
+        session.save_background()  # as indexing does at its end
     yield Task("search in words", f"{rare:,} vectors", _seesay("search", "a dog on grass", "--library", million, "--json"))
     table = ("--data", grocery / "train.tsv", "--label-column", "fine", "--names", NAMES)
     shown = "1,320 pictures, 81 classes"
