@@ -259,6 +259,26 @@ def test_the_first_recipe_of_the_page_on_training_runs_as_written(tmp_path: Path
     assert not result.skipped
 
 
+def test_the_distillation_of_the_page_on_training_runs_as_written(tmp_path: Path, few: Path) -> None:
+    pictures = sorted(few.iterdir())[:8]
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs" / "images").symlink_to(few)
+    rows = [f"{picture.name}\ta photo of {picture.stem}" for picture in pictures]
+    (tmp_path / "pairs" / "captions.tsv").write_text("\n".join(["image\ttext", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "distil.toml").write_text(training_recipes()[2], encoding="utf-8")
+    steps = "--set data.batch=4 --set steps=2"  # the page's batch is for more than eight pairs
+    for command in (
+        "cd pairs && seesay embed images captions.tsv -o teacher.parquet",
+        f"seesay train distil.toml --set root=pairs {steps}",
+    ):
+        environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        run = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+        assert run.returncode == 0, run.stderr
+    log = (tmp_path / "runs" / "student" / "log.jsonl").read_text(encoding="utf-8")
+    assert "embedding_loss" in log
+    assert (tmp_path / "runs" / "student" / "model" / "config.json").is_file()
+
+
 # In the order of the page's table.
 PARTS_OF_A_RECIPE = (
     ("Recipe",),

@@ -397,7 +397,7 @@ def load(
     source, entry = locate(model, overrides.get("variant"), download_gb=download_gb)
     path = source
     in_torch = chosen if chosen is not None and chosen.engine == "torch" else None
-    if adapter is not None or not (in_torch or _is_ready(path)):
+    if in_torch is None and (adapter is not None or not _is_ready(path)):
         from seesay.checkpoints.convert import prepared
         from seesay.checkpoints.overrides import overrides_of
 
@@ -407,10 +407,10 @@ def load(
         from seesay.checkpoints.overrides import overrides_of
         from seesay.checkpoints.reader import open_checkpoint
 
-        checkpoint = open_checkpoint(path, overrides_of(overrides, entry if path == source else None))
+        checkpoint = open_checkpoint(path, overrides_of(overrides, entry))
         if encodes:
             check_encodes(checkpoint.description.image, known_as(source))
-        return _torch_model(checkpoint, in_torch.name, threads, decode)
+        return _torch_model(checkpoint, adapter, in_torch.name, threads, decode)
     if overrides:
         raise InputError(f"{path} is a SeeSay folder, which says everything itself; leave out {', '.join(overrides)}")
     config = read_config(path)
@@ -461,10 +461,17 @@ def _is_ready(path: Path) -> bool:
     return is_model_folder(path) and (graphs or not (path / "model.safetensors").is_file())
 
 
-def _torch_model(checkpoint: "Checkpoint", device: str, threads: int | None, decode: "Decode") -> Model:
+def _torch_model(
+    checkpoint: "Checkpoint", adapter: str | os.PathLike[str] | None, device: str, threads: int | None, decode: "Decode"
+) -> Model:
     from seesay.engines.torch import TorchEngine
 
-    clip = checkpoint.model()
+    if adapter is None:
+        clip = checkpoint.model()
+    else:
+        from seesay.checkpoints.adapters import adapted
+
+        clip = adapted(checkpoint, Path(adapter))
     spec, vocabulary = clip.config.tokenizer_spec, checkpoint.tokenizer()
     tokenizer = None
     if spec is not None:

@@ -92,6 +92,16 @@ def test_the_result_is_a_model_of_its_own(tmp_path: Path) -> None:
     assert seesay.load(VIT, adapter=tmp_path / "one", engine="torch").space_id == one.space_id
 
 
+def test_torch_merges_an_adapter_without_graphs(tmp_path: Path) -> None:
+    trained(VIT, tmp_path / "adapter")
+    pixels = open_fixture("hf-clip-4")[1]["pixels"]
+    in_torch = seesay.load(VIT, adapter=tmp_path / "adapter", engine="torch")
+    assert not list((tmp_path / "cache").rglob("*.onnx"))
+    by_graphs = seesay.load(VIT, adapter=tmp_path / "adapter")
+    assert in_torch.space_id == by_graphs.space_id
+    assert np.abs(in_torch.encode_pixels(pixels) - by_graphs.encode_pixels(pixels)).max() <= 1e-5
+
+
 def test_a_prepared_adapter_opens_without_torch(tmp_path: Path) -> None:
     trained(VIT, tmp_path / "adapter")
     seesay.load(VIT, adapter=tmp_path / "adapter")

@@ -1,16 +1,21 @@
-"""The contract of `VectorIndex`, which every store has to pass: the matrix on disk, and a reference in memory."""
+"""The contract of `VectorIndex`, which every store has to pass: the matrix, alone and with finders; a list in memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seesay.errors import LibraryError
+from seesay.library.vectors import open_index
 from seesay.library.vectors import view as views
+from seesay.library.vectors.approximate import ApproximateIndex
+from seesay.library.vectors.choice import INDEXES, IndexName, VectorChoice
 from seesay.library.vectors.index import EMPTY, IndexState, Kind, VectorIndex, VectorRow, VectorView
 from seesay.library.vectors.matrix import Matrix
 from seesay.library.vectors.view import ArrayView, Vectors
+from seesay.system.progress import Progress
 
 DIM = 8
 Reopen = Callable[[], VectorIndex]
@@ -18,6 +23,8 @@ Reopen = Callable[[], VectorIndex]
 
 class ListIndex:
     """The slow, obvious reference: all rows in one list."""
+
+    name = "exact"
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -40,18 +47,33 @@ class ListIndex:
         rows = [row for row in self.rows if row.id not in ids.tolist()]
         self._publish(rows, self._state.last_id, self._state.generation + 1)
 
+    def check(self) -> None:
+        pass
+
+    def build(self, progress: Progress | None = None) -> None:
+        pass
+
     def _publish(self, rows: list[VectorRow], last_id: int, generation: int) -> None:
         counts = {kind: sum(row.kind == kind for row in rows) for kind in ("image", "text")}
         self.rows, self._state = rows, IndexState(generation, last_id, counts)
 
 
-@pytest.fixture(params=["matrix", "list"])
+@pytest.fixture(params=["list", *INDEXES])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
     """Opens the index that the test uses, as another process would."""
-    if request.param == "matrix":
-        return lambda: Matrix(tmp_path / "index", DIM)
-    reference = ListIndex(DIM)
-    return lambda: reference
+    if request.param == "list":
+        reference = ListIndex(DIM)
+        return lambda: reference
+    choice = chosen(request.param, tmp_path)
+    return lambda: open_index(tmp_path / "index", DIM, choice)
+
+
+def chosen(index: IndexName, folder: Path) -> VectorChoice:
+    """A choice whose packages are installed; Milvus is Milvus Lite."""
+    package = {"usearch": "usearch", "usearch-f16": "usearch", "milvus": "milvus_lite"}.get(index, "numpy")
+    if find_spec(package) is None:  # not importorskip: usearch has to be loaded after onnxruntime
+        pytest.skip(f"{package} is not installed")
+    return VectorChoice.of(index, str(folder / "milvus.db") if index == "milvus" else None)
 
 
 @pytest.fixture
@@ -77,7 +99,7 @@ def seen(index: VectorIndex, kind: Kind = "image") -> VectorView:
 def test_an_empty_index_has_no_rows(index: VectorIndex) -> None:
     assert index.state() == EMPTY
     for kind in ("image", "text"):
-        assert len(seen(index, kind).ids) == 0  # type: ignore[arg-type]
+        assert len(seen(index, kind).ids) == 0
     assert seen(index).cosines(vector(1)).shape == (0,)
     assert seen(index).read(0, 10).shape == (0, DIM)
 
@@ -157,13 +179,80 @@ def test_rows_are_published_together_or_not_at_all(index: VectorIndex, reopen: R
     np.testing.assert_array_equal(seen(index).read(3, 5), np.stack([vector(4), vector(5)]))
 
 
+def test_the_nearest_are_those_of_all_cosines_once_it_is_built(index: VectorIndex, reopen: Reopen) -> None:
+    index.add([*made(*range(1, 301)), *made(*range(301, 351), kind="text")], 350)
+    assert seen(index).nearest(vector(999), 10) is None or index.name == "exact"
+    index.build()
+    for opened in (index, reopen()):
+        for kind, count in (("image", 300), ("text", 50)):
+            view = seen(opened, kind)  # type: ignore[arg-type]
+            nearest = view.nearest(vector(999), 30)
+            if opened.name == "exact":
+                assert nearest is None
+                continue
+            assert nearest is not None
+            assert len(nearest.unknown) == 0
+            assert nearest.found.tolist() == sorted(set(nearest.found.tolist()))
+            assert len(nearest.found) == 30
+            best = np.argsort(-view.cosines(vector(999)))
+            assert set(best[:20].tolist()) <= set(nearest.found.tolist())
+            everything = view.nearest(vector(999), 10 * count)
+            assert everything is not None
+            assert everything.found.tolist() == list(range(count))
+
+
+def test_rows_that_are_added_later_are_known_once_it_is_built_again(index: VectorIndex, reopen: Reopen) -> None:
+    if index.name == "exact":
+        pytest.skip("it has nothing to build")
+    index.add(made(*range(1, 41)), 40)
+    index.build()
+    index.add(made(*range(41, 51)), 50)
+    nearest = seen(reopen()).nearest(vector(45), 5)
+    assert nearest is not None
+    assert len(nearest.found) == 5
+    assert nearest.unknown.tolist() == list(range(40, 50))
+    reach_all(index)
+    for opened in (index, reopen()):
+        nearest = seen(opened).nearest(vector(45), 5)
+        assert nearest is not None
+        assert 44 in nearest.found.tolist()
+        assert len(nearest.unknown) == 0
+
+
+def test_rows_that_were_removed_or_replaced_are_not_found(index: VectorIndex, reopen: Reopen) -> None:
+    if index.name == "exact":
+        pytest.skip("it has nothing to build")
+    index.add(made(*range(1, 41)), 40)
+    index.build()
+    index.remove(np.arange(5, 25))
+    for opened in (index, reopen()):
+        view = seen(opened)
+        nearest = view.nearest(vector(7), 40)
+        assert nearest is not None
+        assert view.ids[nearest.found].tolist() == [*range(1, 5), *range(25, 41)]
+    index.replace_all(made(*range(101, 121)), 120)  # a restored backup: ids may mean other vectors now
+    assert seen(reopen()).nearest(vector(7), 40) is None
+    index.build()
+    nearest = seen(reopen()).nearest(vector(7), 40)
+    assert nearest is not None
+    assert nearest.found.tolist() == list(range(20))
+
+
+def reach_all(index: VectorIndex, progress: Progress | None = None) -> None:
+    """Builds it although few rows are missing."""
+    assert isinstance(index, ApproximateIndex)
+    index.finder.patience = 0
+    index.build(progress)
+
+
 def test_a_matrix_that_lost_a_file_is_not_read_and_not_extended_but_replaced(tmp_path: Path) -> None:
     index = Matrix(tmp_path, DIM)
     index.add(made(1, 2, 3), 3)
     (tmp_path / "0-image.f32").unlink()
     index = Matrix(tmp_path, DIM)
     assert index.view("image", index.state()) is None
-    for write in (lambda: index.add(made(4), 4), lambda: index.remove(np.array([1]))):
+    writes: list[Callable[[], None]] = [lambda: index.add(made(4), 4), lambda: index.remove(np.array([1]))]
+    for write in writes:
         with pytest.raises(LibraryError, match="incomplete"):
             write()
         assert index.state().last_id == 3

@@ -53,6 +53,32 @@ def test_a_fifth_of_each_class_is_held_out(table: Path) -> None:
     assert {row["image"] for row in read_table(other.val)} != images[1]
 
 
+def test_a_folder_with_one_for_each_label_is_a_table(table: Path, world: Path) -> None:
+    for row in read_table(table):
+        label = row["label"].replace("red", "dark_red")
+        (world / "sorted" / label / "deep").mkdir(parents=True, exist_ok=True)
+        (world / "images" / row["path"]).rename(world / "sorted" / label / "deep" / row["path"])
+    (world / "sorted" / "red.txt").write_text("no picture")
+    tables = prepare_tables(settings(world / "sorted"))
+    assert (tables.kind, tables.train_pictures, tables.val_pictures) == ("labels", 64, 16)
+    assert "dark red" in (tables.names or Path()).read_text(encoding="utf-8").splitlines()
+    with pytest.raises(InputError, match="images: expected one subfolder of pictures per class, got none"):
+        prepare_tables(settings(world / "images", out=Path("other")))
+    (world / "hollow" / "red").mkdir(parents=True)
+    with pytest.raises(InputError, match="hollow: expected pictures in its subfolders, got none in 1"):
+        prepare_tables(settings(world / "hollow", out=Path("third")))
+
+
+def test_labels_that_are_numbers_are_noted(table: Path, world: Path) -> None:
+    numbers = {colour: str(number) for number, colour in enumerate(sorted({row["label"] for row in read_table(table)}))}
+    lines = ["path\tlabel", *(f"{row['path']}\t{numbers[row['label']]}" for row in read_table(table))]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "--names gives them names" in prepare_tables(settings(table)).notes[-1]
+    (world / "names.txt").write_text("\n".join(sorted(numbers)) + "\n", encoding="utf-8")
+    named = prepare_tables(settings(table, names=world / "names.txt", out=Path("named")))
+    assert not any("--names" in note for note in named.notes)
+
+
 def test_a_class_with_one_picture_keeps_it(table: Path) -> None:
     lines = table.read_text(encoding="utf-8").splitlines()
     kept = [
@@ -117,9 +143,9 @@ def test_the_recipe_of_each_method(table: Path, base: Path) -> None:
     assert lora.model.image.lora is not None
     assert (lora.model.image.lora.rank, lora.model.image.lora.scale) == (4, 2)
     assert (lora.model.text.lora, lora.model.text.unlocked_groups) == (None, 0)
-    assert (lora.loss.candidates, lora.steps, lora.optimizer.warmup) == ("classes", 40, 4)
+    assert (lora.loss.candidates, lora.steps, lora.optimizer.warmup) == ("classes", 80, 8)
     assert lora.validation is not None
-    assert (lora.validation.at_start, lora.validation.every, lora.validation.patience) == (True, 4, 3)
+    assert (lora.validation.at_start, lora.validation.every, lora.validation.patience) == (True, 8, 3)
     full = recipe_of(settings(table, method="full", loss="contrast", epochs=2.0, learning_rate=0.1), tables, start)
     assert (full.model.image.lora, full.model.image.keep_statistics) == (None, True)
     assert (full.loss.candidates, full.steps, full.optimizer.learning_rate) == ("batch", 8, 0.1)
@@ -182,6 +208,55 @@ def test_a_stopped_fine_tuning_goes_on(table: Path, base: Path) -> None:
     assert whole.model is not None
     states = state_of(resumed.model), state_of(whole.model)
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def cosines(model: str | Path, images: list[Path]) -> np.ndarray:
+    """Of each picture's vectors before and after."""
+    return np.asarray((seesay.load("base/model").encode_image(images) * seesay.load(model).encode_image(images)).sum(axis=1))
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_at_other_pictures_an_anchored_model_stays_as_it_was(method: str, table: Path, base: Path, world: Path) -> None:
+    (world / "photos" / "deep").mkdir(parents=True)
+    others = [image.rename(world / "photos" / "deep" / image.name) for image in sorted((world / "images").glob("val-*"))]
+    changes = {"method": method, "epochs": 10.0, "learning_rate": 0.003, "patience": 99}
+    kept, free = (
+        fine_tune(settings(table, out=Path(name), others=world / "photos", anchor=anchor, **changes)).model
+        for name, anchor in (("kept", 30.0), ("free", 0.0))
+    )
+    assert kept is not None
+    assert free is not None
+    assert cosines(kept, others).mean() > cosines(free, others).mean()
+    assert cosines(kept, others).mean() > 0.9
+    anchors = np.load("kept/data/anchors.npz")
+    paths = anchors["path"].tolist()
+    assert {path for path in paths if "photos" in path} == {str(other) for other in others}
+    assert len(paths) == 64 + 4 * 16  # repeated, so that there are as many of them as of those that train
+    before = seesay.load("base/model").encode_image(paths[:3])
+    assert np.abs(before - anchors["vectors"][:3]).max() <= 1e-5
+    assert not Path("free/data/anchors.npz").exists()
+
+
+def test_everyday_pictures_anchor_where_there_are_no_others(table: Path, base: Path) -> None:
+    fine_tune(settings(table, epochs=1.0))
+    paths = np.load("out/data/anchors.npz")["path"].tolist()
+    assert len({path for path in paths if "/data/everyday/" in path}) == 72
+    recipe = json.loads(Path("out/recipe.json").read_text())
+    assert [(anchors["kind"], anchors["weight"], anchors["batch"]) for anchors in recipe["loss"]["anchors"]] == [
+        ("pictures", 10.0, 16)
+    ]
+
+
+def test_others_may_be_a_table_or_nothing_at_all(table: Path, base: Path, world: Path) -> None:
+    fine_tune(settings(table, epochs=1.0, others=world / "captions.tsv"))
+    assert len(set(np.load("out/data/anchors.npz")["path"].tolist())) == 64 + 32  # the rest trains
+    (world / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: expected a folder or a table of pictures, got none"):
+        fine_tune(settings(table, out=Path("second"), others=world / "empty"))
+    with pytest.raises(InputError, match=r"absent: expected a table that ends in"):
+        fine_tune(settings(table, out=Path("third"), others=world / "absent"))
+    with pytest.raises(InputError, match=r"anchors\.npz is of other pictures\. Name another folder"):
+        fine_tune(settings(table, epochs=1.0), resume=True)
 
 
 def test_captions_train_both_towers(world: Path, base: Path) -> None:

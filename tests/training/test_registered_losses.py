@@ -10,20 +10,28 @@ import seesay
 from seesay.errors import InputError
 from seesay.training import losses
 from seesay.training.losses.registry import ContrastiveLoss, DistillationLoss, ScaledPairs
+from seesay.training.processes import Processes
 from seesay.training.setup import set_up
 from seesay.training.trainer import Trainer, train
 from tests.training.conftest import Make
 
 
 def triplet(
-    images: Tensor, texts: Tensor, scale: Tensor, *, bias: Tensor, image_ids: Tensor | None, text_ids: Tensor | None
+    images: Tensor,
+    texts: Tensor,
+    scale: Tensor,
+    *,
+    bias: Tensor,
+    image_ids: Tensor | None,
+    text_ids: Tensor | None,
+    processes: Processes,
 ) -> Tensor:
     """A hinge between each image's own caption and the next one; `bias` is the margin."""
     own, other = (images * texts).sum(1), (images * texts.roll(1, 0)).sum(1)
     return (scale * (other - own) + bias).relu().mean()
 
 
-def rotation(student: ScaledPairs, teacher: ScaledPairs) -> Tensor:
+def rotation(student: ScaledPairs, teacher: ScaledPairs, processes: Processes) -> Tensor:
     """The distance between both models' cosines of images and captions."""
     cosines = [(pairs.images * pairs.texts).sum(1) for pairs in (student, teacher)]
     return (cosines[0] - cosines[1]).abs().mean()
@@ -59,5 +67,6 @@ def test_a_registered_distillation_loss_trains(world: Path, recipe: Make) -> Non
 def test_a_loss_that_is_not_registered_is_refused_with_the_names(recipe: Make) -> None:
     with pytest.raises(InputError, match="loss.kind: expected one of 'infonce', 'sigmoid', got 'triplet'"):
         recipe("loss.kind=triplet")
-    with pytest.raises(InputError, match="loss.distillation.kind: expected one of 'similarity', 'embedding', got 'x'"):
+    names = "'similarity', 'embedding', 'interactive'"
+    with pytest.raises(InputError, match=f"loss.distillation.kind: expected one of {names}, got 'x'"):
         recipe("loss.distillation.kind=x", "loss.distillation.teacher=bundled")

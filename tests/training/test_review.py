@@ -2,6 +2,7 @@
 
 import io
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,21 @@ def test_every_fault_of_a_collection_is_found(collection: Path) -> None:
     assert found.different_captions == 11
     assert found.repeated == []
     assert found.leaks is None
+
+
+def test_every_file_is_read_once(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: Counter[str] = Counter()
+    plain = Path.read_bytes
+
+    def counted(file: Path) -> bytes:
+        reads[file.name] += 1
+        return plain(file)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    review(read_pairs([str(collection)]))
+    pictures = {name: count for name, count in reads.items() if name.endswith((".jpg", ".png"))}
+    assert len(pictures) > 3
+    assert set(pictures.values()) == {1}
 
 
 def test_repeated_captions_are_counted(tmp_path: Path) -> None:

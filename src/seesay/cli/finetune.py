@@ -51,8 +51,8 @@ def table_options(command: Command) -> Command:
             "--data",
             required=True,
             type=click.Path(path_type=Path),
-            metavar="TABLE",
-            help="Your pictures: a table of image (or path) and label, or text.",
+            metavar="TABLE|FOLDER",
+            help="Your pictures: a table of image (or path) and label, or text; or a folder with one for each label.",
         ),
         click.option("--model", default="bundled", show_default=True, metavar="NAME|PATH", help="The model to begin from."),
     ):
@@ -77,6 +77,13 @@ def table_options(command: Command) -> Command:
 @click.option("--epochs", type=float, help="Passes over the pictures, unless it ends before. Default: 10.")
 @click.option("--learning-rate", type=float, help="Default: by method and architecture.")
 @click.option("--batch", default=32, show_default=True, help="Pictures a step.")
+@click.option(
+    "--others",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|TABLE",
+    help="Other pictures, without labels, at which the model stays as it is. Default: everyday ones that come with SeeSay.",
+)
+@click.option("--anchor", default=10.0, show_default=True, help="How strongly it stays there; 0: not at all.")
 @click.option("--rank", default=8, show_default=True, help="Of lora.")
 @click.option("--patience", default=3, show_default=True, help="It ends after so many epochs that were no better.")
 @click.option("--threads", type=int, help="Of the CPU. Default: all that are free; on a busy machine 1 may be faster.")

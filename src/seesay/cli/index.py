@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from seesay.cli.language import translate
-from seesay.cli.options import json_option, library_option, model_option, open_model
+from seesay.cli.options import json_option, library_option, model_option, naming_options, open_model
 from seesay.cli.output import SHOWN_FAILURES, echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
 from seesay.cli.progress import progress_bar
 from seesay.system.paths import printable
+
+INDEXES = ("exact", "usearch", "usearch-f16", "milvus")
 
 if TYPE_CHECKING:
     from seesay.library.indexing.report import IndexReport
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path())
 @click.option("--exclude", metavar="FOLDER", multiple=True, type=click.Path(), help="Leave it out, now and later.")
 @click.option("--regions", is_flag=True, help="Also see parts of each picture, for small things in it: seven times the work.")
+@click.option(
+    "--vectors",
+    type=click.Choice(INDEXES),
+    help="The index that searches use from now on: exact, or one for millions of pictures (docs/search-at-scale.md).",
+)
+@click.option(
+    "--milvus",
+    metavar="URL|FILE.db",
+    help="With --vectors milvus: its server, or a path for Milvus Lite. Default: $SEESAY_MILVUS_URI.",
+)
 @library_option
 @click.option("--strict", is_flag=True, help="Exit code 1 also for files that could not be read before, and are told no more.")
 @model_option
@@ -28,6 +40,8 @@ def index(
     paths: tuple[str, ...],
     exclude: tuple[str, ...],
     regions: bool,
+    vectors: str | None,
+    milvus: str | None,
     library: str | None,
     strict: bool,
     model: str | None,
@@ -40,10 +54,14 @@ def index(
     told once; seesay doctor lists all. What --exclude leaves out comes back when it is named as FOLDER itself.
     """
     from seesay.library import Library
+    from seesay.library.vectors.choice import VectorChoice
 
+    if milvus is not None and vectors != "milvus":
+        raise click.UsageError(_("--milvus belongs to --vectors milvus."))
+    choice = None if vectors is None else VectorChoice.of(vectors, milvus)
     opened = Library(library, open_model(model))
-    with opened, progress_bar(_("Indexing"), quiet=as_json) as progress:
-        report = opened.index(*paths, exclude=exclude, regions=regions, progress=progress)
+    with opened, naming_options(), progress_bar(_("Indexing"), quiet=as_json) as progress:
+        report = opened.index(*paths, exclude=exclude, regions=regions, vectors=choice, progress=progress)
     if as_json:
         echo_json(_json(report, str(opened.path)))
     else:

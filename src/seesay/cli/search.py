@@ -54,6 +54,7 @@ class Request:
     cursor: str | None
     likely: bool
     score: "Score"
+    exact: bool
     among: Literal["pictures", "texts"]
 
 
@@ -88,6 +89,7 @@ request_options = record(
             show_default=True,
             help="Order by the corrected rank, or by the cosine alone.",
         ),
+        click.option("--exact", is_flag=True, help="Compare with every picture, whichever index the library has."),
         click.option(
             "--in",
             "among",
@@ -147,6 +149,7 @@ def search(
             cursor=request.cursor,
             likely=request.likely,
             score=request.score,
+            exact=request.exact,
         )
         space, languages = opened.model.space_id, opened.model.config.languages
     if "zh" not in languages and is_chinese(text):
@@ -158,6 +161,12 @@ def search(
     elif hits:
         click.echo(_heading(hits, text, request, filters))
         _print(hits, dated=request.sort != "score" or not (text or request.image), scores=view.scores)
+        if hits.answered_by != "exact":
+            echo_note(
+                _("answered by the index {index}, which may miss a hit; --exact compares with every picture").format(
+                    index=hits.answered_by
+                )
+            )
     why = "" if hits.why_empty is None else _("nothing found{likely}").format(likely=nothing_found(hits.why_empty))
     if why:
         echo_error(why)
@@ -186,7 +195,8 @@ def _json(hits: "SearchResult", text: str, request: Request, space: str) -> dict
     query = {"text": text} if text else {}
     if request.image is not None:
         query["image"] = request.image if is_url(request.image) else os.path.abspath(request.image)
-    document: dict[str, object] = {"query": query, "space_id": space, "results": [hit.to_json() for hit in hits]}
+    document: dict[str, object] = {"query": query, "space_id": space, "index": hits.answered_by}
+    document["results"] = [hit.to_json() for hit in hits]
     return document | ({"next": hits.next} if hits.next is not None else {})
 
 

@@ -34,15 +34,18 @@ def train(recipe: Path, sets: tuple[str, ...], resume: bool, finish: bool, as_js
     except ImportError:
         raise MissingExtra("training", "train") from None
     from seesay.cli.training_display import training_display
+    from seesay.training.process_group import processes_here
     from seesay.training.recipe import read_recipe
     from seesay.training.trainer import train as run
 
-    run_recipe = read_recipe(recipe, sets)
-    with training_display(quiet=as_json or not sys.stderr.isatty()) as display:
-        result = run(run_recipe, resume=resume, finish=finish, observer=display)
-    if as_json:
+    with processes_here() as processes:
+        run_recipe = read_recipe(recipe, sets)
+        processes.begin(run_recipe.distributed.timeout_s)
+        with training_display(quiet=as_json or not sys.stderr.isatty(), silent=not processes.lead) as display:
+            result = run(run_recipe, resume=resume, finish=finish, observer=display, processes=processes)
+    if processes.lead and as_json:
         echo_json(_json(result))
-    else:
+    elif processes.lead:
         _print(result)
     return 0 if result.model else 130
 

@@ -25,10 +25,11 @@ def first_scores(record: dict[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def training_display(quiet: bool) -> Iterator["TrainingDisplay"]:
-    """An observer for a run. quiet: lines now and then on stderr instead of bars. A second Ctrl-C stops at once."""
-    with _bars(quiet) as bars:
-        display = TrainingDisplay(bars, quiet)
+def training_display(quiet: bool, silent: bool = False) -> Iterator["TrainingDisplay"]:
+    """An observer for a run. quiet: lines now and then on stderr instead of bars. silent: nothing, since another process
+    speaks. A second Ctrl-C stops at once."""
+    with _bars(quiet or silent) as bars:
+        display = TrainingDisplay(bars, quiet or silent, silent)
         with _stop_on_signals(display):
             yield display
 
@@ -36,8 +37,8 @@ def training_display(quiet: bool) -> Iterator["TrainingDisplay"]:
 class TrainingDisplay(Observer):
     """Shows phases, steps, losses, speed and time left."""
 
-    def __init__(self, bars: Progress, quiet: bool) -> None:
-        self.bars, self.quiet = bars, quiet
+    def __init__(self, bars: Progress, quiet: bool, silent: bool = False) -> None:
+        self.bars, self.quiet, self.silent = bars, quiet, silent
         self.started, self.stop_requested = False, False
         self.steps, self.speed = 0, 0.0
         self._task = bars.add_task(_("Opening"), total=None, about="")
@@ -95,7 +96,7 @@ class TrainingDisplay(Observer):
         return self.stop_requested
 
     def _line(self, text: str) -> None:
-        if self.quiet:
+        if self.quiet and not self.silent:
             self._last_line = time.monotonic()
             click.echo(f"seesay: {text}", err=True)
 
@@ -126,7 +127,8 @@ def _stop_on_signals(display: TrainingDisplay) -> Iterator[None]:
         if display.stop_requested or not display.started:
             raise KeyboardInterrupt
         display.stop_requested = True
-        click.echo(_("seesay: stopping after this step (once more: at once)"), err=True)
+        if not display.silent:
+            click.echo(_("seesay: stopping after this step (once more: at once)"), err=True)
 
     handlers = {name: signal.signal(name, request_stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -23,6 +23,7 @@ from seesay.library.session import Session, SessionCache
 from seesay.library.storage.rows import FailedFile
 from seesay.library.storage.schema import DATABASE, connect
 from seesay.library.storage.store import Store
+from seesay.library.vectors.choice import VectorChoice
 from seesay.library.vectors.index import Kind
 from seesay.models.vectors import normalize
 from seesay.system.paths import absolute
@@ -116,6 +117,7 @@ class Library:
         *paths: str | os.PathLike[str],
         exclude: Sequence[str | os.PathLike[str]] = (),
         regions: bool = False,
+        vectors: VectorChoice | None = None,
         progress: "Progress | None" = None,
     ) -> IndexReport:
         """Brings folders (or single pictures, or .tsv, .csv and .txt lists of texts) into the library, or up to date.
@@ -124,7 +126,10 @@ class Library:
         vectors; deleted ones are forgotten, but not those of a folder that is missing altogether. A file that cannot be read is
         reported and costs nothing else. exclude: folders or files to forget and skip, in this run and in later ones, until one
         is named in paths. regions: also encode windows of these pictures, so that small things are found (docs/tasks.md): about
-        seven times the time and memory. Raises LibraryLocked while another process is indexing, InputError for a wrong path.
+        seven times the time and memory. vectors: the index that searches use from now on (`VectorChoice.of`,
+        docs/search-at-scale.md); it is built at the end of this run and brought up to date by later ones. Raises LibraryLocked
+        while another process is indexing, InputError for a wrong path, MissingExtra, LibraryError where a Milvus does not
+        answer.
         """
         from seesay.library.indexing.indexer import check_paths, index
 
@@ -133,7 +138,10 @@ class Library:
             raise NoLibrary(f"there is no library at {self.path}. Make one with: seesay index FOLDER")
         check_paths(include)
         with self.writing() as store:
-            return index(self._session(store), include, skip, progress, regions=regions)
+            session = self._session(store)
+            if vectors is not None:
+                session.choose(vectors)
+            return index(session, include, skip, progress, regions=regions)
 
     def import_vectors(
         self,
@@ -188,14 +196,16 @@ class Library:
         likely: bool = False,
         score: Score = "rank",
         words: Mapping[str, np.ndarray] | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The n nearest items that pass the filters, best first, to a query (`query.py` has its grammar), an image, or both.
 
-        The search is exact, with and without filters. The nearest are always shown; pictures found by words are marked as
-        `likely` to show what the query says, or not. Pictures whose own or whose folder's name is the query come first. A hit's
-        score is the cosine to the positive terms; words rank by it after correction by the library's background
-        (`background.py`), with score="cosine" by it alone. Negative terms (`- people`) lower the ranks of pictures that show
-        them. Without query and image: all that passes the filters, by date.
+        The search is exact, with and without filters, unless another index was chosen (`index`): then scores are exact, but a
+        hit may be missed; with `exact`, every picture is compared all the same. The nearest are always shown; pictures found by
+        words are marked as `likely` to show what the query says, or not. Pictures whose own or whose folder's name is the query
+        come first. A hit's score is the cosine to the positive terms; words rank by it after correction by the library's
+        background (`background.py`), with score="cosine" by it alone. Negative terms (`- people`) lower the ranks of pictures
+        that show them. Without query and image: all that passes the filters, by date.
 
         kind "text": searches indexed texts instead of pictures. Copies of one picture, and equal texts, are one hit. sort
         "newest" or "oldest": likely ones by date, then the rest by rank. likely: only those marked so, which may be none.
@@ -206,7 +216,7 @@ class Library:
         """
         if query is None and image is None and filters == EVERYTHING and sort == "score":
             raise InputError("search takes a query, an image=, or filters= or sort= to look through pictures without either")
-        options = Options(n, filters, kind, sort, cursor, likely, score)
+        options = Options(n, filters, kind, sort, cursor, likely, score, exact)
         parsed = Query.parse(query) if isinstance(query, str) else query
         with self.session() as session:
             return search(session, parsed, options, image, PartVectors(pictures, words or {}))

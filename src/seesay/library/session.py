@@ -22,6 +22,7 @@ from seesay.library.storage.regions import RegionRows
 from seesay.library.storage.rows import Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
+from seesay.library.vectors.choice import VectorChoice
 from seesay.library.vectors.index import Kind, VectorIndex, VectorView
 from seesay.library.vectors.sync import Source
 from seesay.library.vectors.view import ArrayView, Vectors
@@ -106,11 +107,20 @@ class Session:
 
     @property
     def index(self) -> VectorIndex:
-        """The vector index of the model's space."""
-        space = self.space
-        if space.token not in self._cache.indexes:
-            self._cache.indexes[space.token] = open_index(self.store.vector_folder(space), space.dim)
-        return self._cache.indexes[space.token]
+        """The vector index of the model's space, of the kind that the library's owner chose. Raises MissingExtra."""
+        space, choice = self.space, VectorChoice.read(self.store.folder)
+        key = f"{space.token}/{choice}"
+        if key not in self._cache.indexes:
+            self._cache.indexes[key] = open_index(self.store.vector_folder(space), space.dim, choice)
+        return self._cache.indexes[key]
+
+    def choose(self, choice: VectorChoice) -> None:
+        """Stores which index searches use. Only for the holder of the lock. Raises MissingExtra, LibraryError where it does not
+        answer, before anything is stored."""
+        folder = self.store.folder / "vectors"
+        index = open_index(folder, self.model.dim, choice)
+        index.check()
+        choice.write(self.store.folder)
 
     @cached_property
     def regions(self) -> RegionRows:

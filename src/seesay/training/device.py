@@ -7,16 +7,24 @@ from seesay.errors import InputError, first_sentence
 from seesay.training.memory import keep_freed_memory
 
 
-def prepare_device(name: str | None, threads: int | None) -> torch.device:
-    """The device of this name, by default the fastest; also sets torch's `threads` of a CPU. Raises InputError."""
+def prepare_device(name: str | None, threads: int | None, number: int = 0) -> torch.device:
+    """The device of this name, by default the fastest; also sets torch's `threads` of a CPU. Raises InputError.
+
+    number: of this process among those of its machine, each of which takes a GPU of its own.
+    """
     try:
         device = torch.device(name or _fastest())
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", number)
+            torch.cuda.set_device(device)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = first_sentence(error)
         raise InputError(f"device: expected one that torch has here, such as 'cpu', got {name!r} ({cause})") from None
     if device.type == "cpu":
         keep_freed_memory()
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions, which keeps 10 bits of their factors
     if threads is not None:
         torch.set_num_threads(threads)
     else:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from seesay.models.clip import Clip
 from seesay.training import losses
+from seesay.training.data.teacher import Teacher
+from seesay.training.distillation import DistillationObjective
 from seesay.training.losses.registry import ScaledPairs
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Loss
 
 
@@ -24,33 +26,47 @@ class Targets:
 
 
 class Objective(nn.Module):
-    """The loss of a batch's unit vectors. Its own parameters, the class layer, are trained and then discarded."""
+    """The loss of a batch's unit vectors, or this process's share of it. Its own parameters, of the class layer and of layers
+    into a teacher's space, are trained and then discarded."""
 
-    def __init__(self, clip: Clip, config: Loss, classes: int, teacher_scale: float) -> None:
+    def __init__(self, clip: Clip, config: Loss, classes: int, teacher: Teacher | None, processes: Processes = ALONE) -> None:
         super().__init__()
+        self.processes = processes
+        dim = clip.config.dim
         self.config = config
         self.contrastive = losses.CONTRASTIVE[config.kind]
-        self.classifier = nn.Linear(clip.config.dim, classes) if config.class_weight else None
-        self.teacher_scale = teacher_scale
+        self.classifier = nn.Linear(dim, classes) if config.class_weight else None
+        self.distillation = (
+            DistillationObjective(config.distillation, dim, teacher.dim, teacher.scale)
+            if config.distillation is not None and teacher is not None
+            else None
+        )
 
     def forward(self, clip: Clip, images: Tensor, texts: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
         """(N, dim) each -> the loss, and its terms by name. With the candidates "classes" the texts are theirs, (C, dim)."""
         pairs = ScaledPairs(images, texts, clip.scale)
-        if self.config.candidates == "classes":
-            assert targets.labels is not None
-            total = losses.class_loss(clip.scale * images @ texts.T, targets.labels)
-            terms = {"prompts": total}
-        else:
-            total = self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids)
-            terms = {"contrast": total}
+        total, terms = self._contrast(clip, pairs, targets) if self.config.contrast_weight else (images.new_zeros(()), {})
         if self.classifier is not None and targets.labels is not None:
-            terms["class"] = losses.class_loss(self.classifier(images), targets.labels)
+            terms["class"] = losses.class_loss(self.classifier(images), targets.labels, self.processes)
             total = total + self.config.class_weight * terms["class"]
-        if self.config.distillation is not None:
+        if self.distillation is not None:
             assert targets.teacher_images is not None
             assert targets.teacher_texts is not None
-            teacher_scale = torch.tensor(self.teacher_scale, device=images.device)
-            teacher = ScaledPairs(targets.teacher_images, targets.teacher_texts, teacher_scale)
-            terms["distillation"] = losses.DISTILLATION[self.config.distillation.kind].function(pairs, teacher)
-            total = total + self.config.distillation.weight * terms["distillation"]
+            distance, distances = self.distillation(pairs, targets.teacher_images, targets.teacher_texts, self.processes)
+            total, terms = total + distance, terms | distances
         return total, terms
+
+    def _contrast(self, clip: Clip, pairs: ScaledPairs, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss over candidates, times its weight, and itself by name."""
+        if self.config.candidates == "classes":
+            assert targets.labels is not None
+            name, loss = (
+                "prompts",
+                losses.class_loss(pairs.scale * pairs.images @ pairs.texts.T, targets.labels, self.processes),
+            )
+        else:
+            name, loss = (
+                "contrast",
+                self.contrastive(pairs, clip.logit_bias, targets.image_ids, targets.text_ids, self.processes),
+            )
+        return self.config.contrast_weight * loss, {name: loss}

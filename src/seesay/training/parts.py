@@ -9,6 +9,7 @@ from torch import nn
 from seesay.models.clip import Clip
 from seesay.models.config import ModelConfig
 from seesay.training.data.class_prompts import ClassPrompts
+from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import SampleSource
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.data.teacher import Teacher
@@ -16,6 +17,7 @@ from seesay.training.data.text_targets import TextTargets
 from seesay.training.data.tower_inputs import ImageInputs, TextInputs
 from seesay.training.objective import Objective
 from seesay.training.optim.ema import Ema
+from seesay.training.processes import Processes
 from seesay.training.recipe import Recipe
 from seesay.training.run.checkpoints import CheckpointFolder
 from seesay.training.run.observer import Observer
@@ -30,6 +32,7 @@ class RunParts:
     prompts of all classes. state: the only part that a run replaces; the others change in place."""
 
     recipe: Recipe
+    processes: Processes
     observer: Observer
     checkpoints: CheckpointFolder
     device: torch.device
@@ -54,6 +57,11 @@ class RunParts:
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimizer updates."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def anchored(self) -> list[str]:
+        """The pictures that have target vectors."""
+        return [path for targets in self.text_targets if isinstance(targets, PictureTargets) for path in targets.texts]
 
     @property
     def validation_skipped(self) -> SkippedSamples:

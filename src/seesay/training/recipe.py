@@ -36,10 +36,11 @@ class ImageTowerRecipe(Bounded):
     projection: "kept" keeps the start's; "linear" and "mlp" are new and trained from scratch. unlocked_groups: only this many
     last groups of layers are trained; 1 is the projection alone, 0 freezes the whole tower; None trains all. unlocked_dims: of
     a linear projection only the rows of the space's first dimensions, this many, are trained, without weight decay. spec: the
-    preparation of images; by default the start's, or CLIP's. patch_dropout: share of a ViT's patches dropped in each training
-    step. recompute: gradient checkpointing of the blocks, which saves memory and costs a third more time. lora: changes of low
-    rank beside layers of the unlocked groups are trained instead of these. keep_statistics: batch norms use the start's
-    statistics and do not change them.
+    preparation of images; by default the start's, or CLIP's. image_px: another side of the pictures than the tower has, for
+    which its positions are interpolated. patch_dropout: share of the patches dropped in each training step. recompute: gradient
+    checkpointing of the blocks, which saves memory and costs a third more time. lora: changes of low rank beside layers of the
+    unlocked groups are trained instead of these. keep_statistics: batch norms use the start's statistics and do not change
+    them.
     """
 
     start: str | None = None
@@ -49,6 +50,7 @@ class ImageTowerRecipe(Bounded):
     unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
     unlocked_dims: Count | None = None
     spec: ImageSpec | None = None
+    image_px: Count | None = None
     patch_dropout: Share = 0.0
     recompute: bool = False
     lora: LoraConfig | None = None
@@ -62,7 +64,10 @@ class ImageTowerRecipe(Bounded):
 @dataclass(frozen=True)
 class TextTowerRecipe(Bounded):
     """The text tower; fields as for the image tower. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose
-    tokenizer is used; by default the start's, or CLIP's."""
+    tokenizer is used; by default the start's, or CLIP's. length: most tokens of a text, its beginning and end among them; by
+    default as many as the tower takes, or as the start was trained with. shortening: what training keeps of a text that is
+    longer: its first tokens ("truncation"), or in each step other ones, "random" or a "block" of neighbours (CLIPA, Li et al.
+    2023)."""
 
     start: str | None = None
     architecture: str | None = None
@@ -72,6 +77,8 @@ class TextTowerRecipe(Bounded):
     unlocked_dims: Count | None = None
     tokenizer: str | None = None
     tokenizer_spec: TokenizerSpec | None = None
+    length: Annotated[int, Bounds(least=3)] | None = None
+    shortening: Literal["truncation", "random", "block"] = "truncation"
     recompute: bool = False
     lora: LoraConfig | None = None
 
@@ -123,20 +130,47 @@ class Data(Bounded):
 
 @dataclass(frozen=True)
 class Distillation(Bounded):
-    """Distillation from another model. kind: a name in `losses.DISTILLATION`; "similarity" matches the teacher's softmax over
-    the batch, "embedding" its vectors, which must have the model's dimension."""
+    """Distillation from another model, or from its vectors in files.
 
-    teacher: str
+    teacher: a model, which encodes every picture and text anew. embeddings: files that `seesay embed` wrote (.npz, .jsonl,
+    .parquet; * matches parts), in its place. A row is a picture's where its whole path is the end of the picture's; an absolute
+    one must be the same, unless embeddings_root, the folder that it begins with, is left away. missing: samples without vectors
+    are refused, or skipped. scale: the teacher's factor of cosines; by default the model's own, 100 for files.
+
+    kind: a name in `losses.DISTILLATION`; "similarity" matches the teacher's softmax over the batch, "embedding" its vectors,
+    "interactive" finds the pairs among its vectors. weights: several kinds, each with its weight, in place of both.
+    """
+
+    teacher: str | None = None
+    embeddings: tuple[str, ...] = ()
+    embeddings_root: str | None = None
+    missing: Literal["refuse", "skip"] = "refuse"
+    scale: Positive | None = None
     kind: Annotated[str, losses.DISTILLATION] = "similarity"
     weight: Positive = 1.0
+    weights: dict[str, Positive] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.teacher is None) == (not self.embeddings):
+            got = "neither" if self.teacher is None else "both"
+            raise InputError(f"expected a teacher (a model) or embeddings (files of seesay embed), got {got}")
+        if unknown := [kind for kind in self.weights if not losses.DISTILLATION.hold(kind)]:
+            raise InputError(f"expected weights of {losses.DISTILLATION}, got {unknown[0]!r}")
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """The weight of each kind."""
+        return dict(self.weights) or {self.kind: self.weight}
 
 
 @dataclass(frozen=True)
 class Anchors(Bounded):
-    """Texts with target vectors: `path`, a .npz as `seesay embed` writes it, of the model's dimensions. Each step adds the loss
-    of `batch` of them, 1 - cosine, times `weight`."""
+    """Texts or pictures (`kind`) with target vectors: `path`, a .npz as `seesay embed` writes it, of the model's dimensions.
+    Each step adds the loss of `batch` of them, 1 - cosine, times `weight`."""
 
     path: str
+    kind: Literal["texts", "pictures"] = "texts"
     batch: Count = 256
     weight: Positive = 1.0
 
@@ -150,8 +184,8 @@ class Loss(Bounded):
     the data, by cross-entropy.
 
     temperature: the initial one, the inverse of the scale of cosines; by default the start's, else the loss's own (infonce
-    0.07, sigmoid 0.1). max_scale: upper bound of the scale. class_weight: weight of a cross-entropy over the samples' labels,
-    by a layer that is discarded at the end.
+    0.07, sigmoid 0.1). max_scale: upper bound of the scale. contrast_weight: of the loss over candidates; 0 for distillation or
+    classes alone. class_weight: weight of a cross-entropy over the samples' labels, by a layer that is discarded at the end.
     """
 
     kind: Annotated[str, losses.CONTRASTIVE] = "infonce"
@@ -159,6 +193,7 @@ class Loss(Bounded):
     temperature: Positive | None = None
     learn_temperature: bool = True
     max_scale: Annotated[float, Bounds(least=1)] = 100.0
+    contrast_weight: NotNegative = 1.0
     class_weight: NotNegative = 0.0
     distillation: Distillation | None = None
     anchors: tuple[Anchors, ...] = ()
@@ -167,6 +202,8 @@ class Loss(Bounded):
         super().__post_init__()
         if self.temperature is not None and not 1 <= 1 / self.temperature <= self.max_scale:
             raise InputError(f"expected a temperature from {1 / self.max_scale:g} (1 / max_scale) to 1, got {self.temperature}")
+        if not self.contrast_weight and not self.class_weight and self.distillation is None:
+            raise InputError("expected distillation or a class_weight with the contrast_weight 0, got neither")
         if self.candidates == "classes" and losses.CONTRASTIVE[self.kind].score != "softmax":
             raise InputError(f"expected the kind infonce with the candidates 'classes', got {self.kind}")
 
@@ -225,13 +262,22 @@ class Checkpoints(Bounded):
 
 
 @dataclass(frozen=True)
+class Distributed(Bounded):
+    """Many processes that train together, as torchrun starts them. timeout_s: how long one waits for another's part of an
+    exchange; whoever takes longer ends the run."""
+
+    timeout_s: Positive = 600.0
+
+
+@dataclass(frozen=True)
 class Recipe(Bounded):
     """A training run.
 
     epochs: epochs over the data; steps: their number, which overrides epochs. precision: of matrix products; weights stay
-    float32. out: the run's folder, relative to the working directory. root: the folder to which paths in the recipe are
-    relative, by default the recipe's. device: "cpu", "cuda", "mps"; by default the fastest available. threads: of torch on a
-    CPU; by default its own choice. Small towers on a busy machine may be many times faster with 1. log_every: steps.
+    float32. compile: the towers' blocks are compiled (torch.compile) at the first steps. out: the run's folder, relative to the
+    working directory. root: the folder to which paths in the recipe are relative, by default the recipe's. device: "cpu",
+    "cuda", "mps"; by default the fastest available. threads: of torch on a CPU; by default its own choice. Small towers on a
+    busy machine may be many times faster with 1. log_every: steps.
     """
 
     name: str
@@ -243,11 +289,13 @@ class Recipe(Bounded):
     steps: Count | None = None
     seed: Annotated[int, Bounds(least=0)] = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
     log_every: Count = 10
     device: str | None = None
     threads: Count | None = None
     validation: Validation | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    distributed: Distributed = field(default_factory=Distributed)
     out: str | None = None
     root: str = "."
 

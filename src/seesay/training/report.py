@@ -27,9 +27,14 @@ def write_report(recipe: Recipe, searches: Sequence[Search], facts: Sequence[str
     figures += [_scores(f"{title}: {_measure(way)} on the validation data", checks, way) for way, title in ways.items()]
     tables = (_table(checks),) if checks else (_summary(steps),)
     report = Report(recipe.name, tuple(facts), tables, tuple(figures), (_examples(searches),) if searches else ())
-    file = recipe.folder / "report.html"
+    file = report_file(recipe)
     write_html(file, report)
     return file
+
+
+def report_file(recipe: Recipe) -> Path:
+    """Where the report is."""
+    return recipe.folder / "report.html"
 
 
 def _losses(steps: Sequence[Record]) -> list[str]:

@@ -74,6 +74,12 @@ def write_model(config: ModelConfig, weights: Mapping[str, Tensor], vocabulary: 
     return folder
 
 
+def places(recipe: Recipe, base: ModelConfig | None) -> tuple[Path, Path | None]:
+    """Where the model is written, and the adapter, if there is one."""
+    adapts = base is not None and (recipe.model.image.lora is not None or recipe.model.text.lora is not None)
+    return recipe.folder / "model", recipe.folder / "adapter" if adapts else None
+
+
 def write_changes(base: ModelConfig, weights: Mapping[str, Tensor], recipe: Recipe) -> Path | None:
     """Writes the changes of LoRA as `adapter` into the run's folder; None without any. Raises ModelError."""
     changes = changes_in(_plain(weights), scales(recipe.model))

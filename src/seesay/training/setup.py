@@ -1,18 +1,21 @@
 """Sets up a run: from a recipe to its parts, new or restored from a checkpoint."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
+from seesay.models.layers.compilation import check_compiler, compile_blocks
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.render import plots
 from seesay.system.paths import printable
 from seesay.training.data.class_prompts import ClassPrompts
 from seesay.training.data.mixture import open_mixture
+from seesay.training.data.picture_targets import PictureTargets
 from seesay.training.data.samples import Sample, SampleSource
-from seesay.training.data.teacher import Teacher
+from seesay.training.data.teacher import open_teacher
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.data.tower_inputs import ImageInputs, TextInputs
 from seesay.training.device import prepare_device
@@ -20,50 +23,79 @@ from seesay.training.objective import Objective
 from seesay.training.optim.ema import Ema
 from seesay.training.optim.optimizer import adamw
 from seesay.training.parts import RunParts
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Data, Loss, Recipe
 from seesay.training.run.checkpoints import CheckpointFolder
 from seesay.training.run.folder import claim
 from seesay.training.run.observer import Observer
 from seesay.training.run.snapshot import restore
 from seesay.training.run.state import RunState
+from seesay.training.shared_norms import share_norms
 from seesay.training.start.towers import BuiltModel, build
 from seesay.training.validation import Validator, make_validator
 
+TARGETS = {"texts": TextTargets, "pictures": PictureTargets}  # by the kind of anchors
 
-def set_up(recipe: Recipe, *, resume: bool = False, finish: bool = False, observer: Observer | None = None) -> RunParts:
+
+def set_up(
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    finish: bool = False,
+    observer: Observer | None = None,
+    processes: Processes = ALONE,
+) -> RunParts:
     """The parts of a recipe's run.
 
-    resume: continues from the newest checkpoint in the run's folder, if there is one. finish: the run ends at that checkpoint.
+    processes: those that train together, of which this is one. resume: continues from the newest checkpoint in the run's
+    folder, if there is one. finish: the run ends at that checkpoint.
     Raises InputError, ModelError, MissingExtra.
     """
     plots.require()  # the report needs it at the end
+    _check_shares(recipe.data, processes)
     observer = observer or Observer()
     checkpoints = CheckpointFolder(recipe.folder / "checkpoints", recipe.checkpoints.keep)
     saved = checkpoints.steps()
     claim(recipe, saved[-1] if saved else None, resume=resume or finish)
-    parts = _new_run(recipe, checkpoints, observer)
+    parts = _new_run(recipe, checkpoints, observer, processes)
     if resume or finish:
         _resume(parts, finish=finish)
     return parts
 
 
-def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) -> RunParts:
-    device = prepare_device(recipe.device, recipe.threads)
+def _check_shares(data: Data, processes: Processes) -> None:
+    """Raises InputError for a batch that cannot be cut into equal shares."""
+    if data.batch % (data.parts * processes.count):
+        raise InputError(
+            f"data.batch: expected one that can be cut into {data.parts * processes.count} equal parts (processes: "
+            f"{processes.count}, data.parts: {data.parts}), got {data.batch}; it counts the samples of all processes"
+        )
+
+
+def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, processes: Processes) -> RunParts:
+    device = prepare_device(recipe.device, recipe.threads, processes.local_rank)
     model = build(recipe)
+    if processes.count > 1:
+        share_norms(model.clip, processes)
     clip = model.clip.to(device)
+    _compile(recipe, clip, device)
     _recompute(recipe, clip)
     source = open_mixture(recipe.data.sources, Path(recipe.root))
     steps = _steps(recipe, len(source))
     if recipe.data.batch > len(source):
         observer.note(f"data.batch is {recipe.data.batch}, a pass has {len(source)} samples: every batch holds some twice")
-    targets = [TextTargets(recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
+    targets = [TARGETS[a.kind](recipe.path(a.path), clip.config.dim, a.batch, recipe.seed) for a in recipe.loss.anchors]
+    _check_anchors(targets, processes)
     distillation = recipe.loss.distillation
-    teacher = Teacher(distillation, recipe, clip.config.dim) if distillation else None
+    teacher = open_teacher(distillation, recipe, source, observer.note) if distillation else None
     over_classes = recipe.loss.candidates == "classes"
     classes = number_classes(source, recipe.data, recipe.loss) if recipe.loss.class_weight or over_classes else {}
-    objective = Objective(clip, recipe.loss, len(classes), teacher.model.scale if teacher else 1.0).to(device)
+    objective = Objective(clip, recipe.loss, len(classes), teacher, processes)
+    objective.to(device)
+    processes.copy_lead([*clip.state_dict().values(), *objective.state_dict().values()])
     return RunParts(
         recipe=recipe,
+        processes=processes,
         observer=observer,
         checkpoints=checkpoints,
         device=device,
@@ -71,7 +103,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         vocabulary=model.vocabulary,
         base=model.base,
         images=_image_inputs(recipe, clip, device),
-        texts=TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups),
+        texts=_text_inputs(recipe, model, device),
         source=source,
         text_targets=targets,
         teacher=teacher,
@@ -81,9 +113,24 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         optimizer=adamw(clip, objective, recipe.optimizer),
         scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
         ema=Ema(clip, recipe.optimizer.ema) if recipe.optimizer.ema else None,
-        validator=_validator(recipe, model, device, observer),
+        validator=_validator(recipe, model, device, observer, processes),
         state=RunState(steps),
     )
+
+
+def _compile(recipe: Recipe, clip: Clip, device: torch.device) -> None:
+    """Compiles the towers' blocks where the recipe demands it."""
+    if recipe.compile:
+        check_compiler(device)
+        for tower in (clip.image, clip.text):
+            compile_blocks(tower)
+
+
+def _check_anchors(targets: Sequence[TextTargets], processes: Processes) -> None:
+    if small := [target for target in targets if target.batch < processes.count]:
+        raise InputError(
+            f"loss.anchors: expected at least a text a step for each of {processes.count} processes, got {small[0].batch}"
+        )
 
 
 def _recompute(recipe: Recipe, clip: Clip) -> None:
@@ -99,10 +146,18 @@ def _image_inputs(recipe: Recipe, clip: Clip, device: torch.device) -> ImageInpu
     return ImageInputs(clip, recipe.data.augment, device, unlocked_groups=unlocked, views=recipe.data.views)
 
 
-def _validator(recipe: Recipe, model: BuiltModel, device: torch.device, observer: Observer) -> Validator | None:
+def _text_inputs(recipe: Recipe, model: BuiltModel, device: torch.device) -> TextInputs:
+    text = recipe.model.text
+    inputs = (model.clip, model.tokenizer, device)
+    return TextInputs(*inputs, unlocked_groups=text.unlocked_groups, shortening=text.shortening, seed=recipe.seed)
+
+
+def _validator(
+    recipe: Recipe, model: BuiltModel, device: torch.device, observer: Observer, processes: Processes
+) -> Validator | None:
     if recipe.validation is None:
         return None
-    validator = make_validator(recipe, recipe.validation, model.clip, model.tokenizer, device)
+    validator = make_validator(recipe, recipe.validation, model.clip, model.tokenizer, device, processes)
     for message in validator.notes:
         observer.note(message)
     return validator

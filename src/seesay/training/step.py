@@ -1,5 +1,6 @@
 """One training step: a batch through both towers, the loss, and the update of the weights."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seesay.errors import TrainingError
+from seesay.errors import InputError, TrainingError, UnreadableImage
+from seesay.system.cpu import available_cores
 from seesay.system.paths import printable
+from seesay.system.prefetch import prefetch
 from seesay.training.accumulation import contrastive_step
 from seesay.training.data.loader import Batch, hashed_ids
-from seesay.training.data.samples import Sample
+from seesay.training.data.picture_targets import PictureTargets
+from seesay.training.data.samples import Sample, SampleFault
+from seesay.training.data.seeds import dropout_seed
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.losses import embedding_distillation
 from seesay.training.objective import Targets
@@ -52,12 +57,14 @@ class TrainingStep:
         """Updates the weights; returns the step's losses and temperature. Raises TrainingError if the loss is not finite."""
         parts = self.parts
         parts.optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(dropout_seed(self.recipe.seed, parts.state.step, parts.processes.rank))
         losses = self._backward(batch)
         for config, targets in zip(self.recipe.loss.anchors, parts.text_targets, strict=True):
             losses["anchors_loss"] = losses.get("anchors_loss", 0) + self._backward_targets(targets, config.weight)
-        values = {name: loss.item() for name, loss in losses.items()}
+        values = self._of_all(losses)
         if not np.isfinite(values["loss"]):
             self._stop(batch, values["loss"])
+        parts.processes.sum_gradients(self._trainable)
         if self.recipe.optimizer.clip_norm is not None:
             parts.scaler.unscale_(parts.optimizer)
             norm = torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.optimizer.clip_norm)
@@ -71,6 +78,11 @@ class TrainingStep:
         scale = float(parts.clip.scale.detach())
         return {"step": parts.state.step + 1, **values, "temperature": 1 / scale}
 
+    def _of_all(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """The sums of the shares of all processes."""
+        shares = torch.stack([loss.float() for loss in losses.values()])
+        return dict(zip(losses, self.parts.processes.sum(shares).tolist(), strict=True))
+
     def _backward(self, batch: Batch[Prepared]) -> dict[str, Tensor]:
         """Adds the gradients of the objective; returns its terms, detached."""
         targets = self._targets(batch)
@@ -81,7 +93,7 @@ class TrainingStep:
         def encode(rows: slice) -> tuple[Tensor, Tensor]:
             with self._autocast():
                 images = self.parts.images.embed([value.image for value in batch.values[rows]])
-                texts = self.parts.texts.embed(self._texts(batch, rows))
+                texts = self.parts.texts.embed(self._texts(batch, rows), self.parts.state.step)
             images, texts = (x.float() if x.dtype in AUTOCAST.values() else x for x in (images, texts))
             return F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
 
@@ -106,13 +118,39 @@ class TrainingStep:
         return [sample.text for sample in batch.samples[rows]]
 
     def _backward_targets(self, targets: TextTargets, weight: float) -> Tensor:
-        """Adds the gradients of the distance between a step's texts and their target vectors; returns the distance."""
+        """Adds the gradients of the distance between a step's texts, or pictures, and their target vectors; returns the
+        distance. Of both, this process's share."""
         texts, vectors = targets.at(self.parts.state.step)
+        own = slice(self.parts.processes.rank, None, self.parts.processes.count)
+        share = len(texts[own]) / len(texts)
+        texts, vectors = texts[own], vectors[own]
         with self._autocast():
-            embeddings = self.parts.texts.embed(texts)
-        loss = embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
+            if isinstance(targets, PictureTargets):
+                values, vectors = self._readable(texts, vectors)
+                embeddings = self.parts.images.embed(values)
+            else:
+                embeddings = self.parts.texts.embed(texts)
+        loss = share * embedding_distillation(embeddings, torch.from_numpy(vectors).to(self.parts.device))
         self.parts.scaler.scale(weight * loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _readable(self, paths: Sequence[str], vectors: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """The pictures that can be read, prepared, and their vectors; the others count as skipped. Raises InputError."""
+
+        def prepared(path: str) -> np.ndarray | UnreadableImage:
+            try:
+                return self.parts.images.prepare(path, None)
+            except UnreadableImage as error:
+                return error
+
+        results = list(prefetch(prepared, paths, threads=available_cores(), ahead=len(paths)))
+        for path, result in zip(paths, results, strict=True):
+            if isinstance(result, UnreadableImage):
+                self.parts.state.skipped.add(SampleFault(path, result.reason))
+        values = [result for result in results if not isinstance(result, UnreadableImage)]
+        if not values:
+            raise InputError(f"loss.anchors: none of {len(paths)} pictures of a step can be read, such as {paths[0]}")
+        return values, vectors[[not isinstance(result, UnreadableImage) for result in results]]
 
     def _targets(self, batch: Batch[Prepared]) -> Targets:
         def tensor(array: np.ndarray) -> Tensor:
@@ -138,7 +176,9 @@ class TrainingStep:
     def _stop(self, batch: Batch[Prepared], loss: float) -> None:
         """Saves the batch whose loss is not finite, and raises TrainingError."""
         step = self.parts.state.step + 1
-        file = self.recipe.folder / f"bad-step-{step}.pt"
+        processes = self.parts.processes
+        rank = f"-rank-{processes.rank}" if processes.count > 1 else ""
+        file = self.recipe.folder / f"bad-step-{step}{rank}.pt"
         images = torch.from_numpy(np.stack([value.image for value in batch.values]))
         samples = {"names": [s.name for s in batch.samples], "texts": [s.text for s in batch.samples]}
         write_state(file, {"step": step, "loss": loss, "pictures": images, **samples})

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from seesay.training.data.loader import Loader
 from seesay.training.data.samples import Sample
 from seesay.training.optim.schedule import set_learning_rate
 from seesay.training.parts import RunParts
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Recipe
-from seesay.training.report import write_report
-from seesay.training.result import Result, card_of, write_changes, write_model
+from seesay.training.report import report_file, write_report
+from seesay.training.result import Result, card_of, places, write_changes, write_model
 from seesay.training.run.folder import exclusive, write_recipe
-from seesay.training.run.log import Record, RunLog
+from seesay.training.run.log import Log, NoLog, Record, RunLog
 from seesay.training.run.observer import Observer
 from seesay.training.run.snapshot import snapshot
 from seesay.training.setup import set_up
@@ -31,20 +32,26 @@ class Trainer:
 
     def __init__(self, parts: RunParts) -> None:
         self.parts, self.recipe, self.state = parts, parts.recipe, parts.state
+        self.processes = parts.processes
         self.step = TrainingStep(parts)
 
     def run(self) -> Result:
-        """Runs until the last step, or until the observer stops it. Raises TrainingError if the loss is no longer finite."""
-        with exclusive(self.recipe.folder):
+        """Runs until the last step, or until the observer stops it. Raises TrainingError if the loss is no longer finite.
+
+        Of several processes the lead alone writes; the others return the same result.
+        """
+        with exclusive(self.recipe.folder) if self.processes.lead else nullcontext():
+            self.processes.first(lambda: None)  # the folder is ours
             return self._run()
 
     def _run(self) -> Result:
-        state = self.state
-        write_recipe(self.recipe)
-        self._freeze()
+        state, lead = self.state, self.processes.lead
+        if lead:
+            write_recipe(self.recipe)
+        self.processes.first(self._freeze)
         set_training(self.parts.clip, self.recipe)
         self.parts.observer.on_start(state.step, state.steps)
-        log = RunLog(self.recipe.folder, state.step)
+        log = RunLog(self.recipe.folder, state.step) if lead else NoLog()
         try:
             if self._validates_at_start():
                 self._validate(log)
@@ -56,7 +63,7 @@ class Trainer:
         finally:
             log.close()
         model, adapter = self._write_model() if state.step >= state.steps else (None, None)
-        report = write_report(self.recipe, state.searches, self._facts())
+        report = write_report(self.recipe, state.searches, self._facts()) if lead else report_file(self.recipe)
         skipped, validation_skipped = state.skipped, self.parts.validation_skipped
         folder, best = self.recipe.folder, state.best
         return Result(folder, model, report, state.step, state.steps, best, skipped, validation_skipped, adapter)
@@ -69,7 +76,8 @@ class Trainer:
             samples = [sample for sample in self.parts.source.once() if isinstance(sample, Sample)]
             if images.freezable:
                 files = dict.fromkeys((s.image, s.augment) for s in samples if isinstance(s.image, str | Path))
-                keys = images.view_keys(files)
+                files |= dict.fromkeys((path, False) for path in self.parts.anchored)
+                keys = list(dict.fromkeys(images.view_keys(files)))
                 images.freeze(keys, folder / "pictures.npz", observer.on_phase("pictures", len(keys)))
             if texts.freezable:
                 different = {sample.text for sample in samples}
@@ -77,7 +85,7 @@ class Trainer:
         if self.parts.validator is not None:
             self.parts.validator.freeze(folder, observer.on_phase)
 
-    def _loop(self, log: RunLog) -> None:
+    def _loop(self, log: Log) -> None:
         recipe, state, observer = self.recipe, self.state, self.parts.observer
         loader = Loader(
             self.parts.source,
@@ -85,7 +93,9 @@ class Trainer:
             batch=recipe.data.batch,
             seed=recipe.seed,
             position=state.position,
+            threads=self.processes.cores,
             skipped=state.skipped,
+            processes=self.processes,
         )
         started = time.perf_counter()
         with closing(iter(loader)) as batches:
@@ -107,10 +117,10 @@ class Trainer:
         validation, state = self.recipe.validation, self.state
         return validation is not None and validation.at_start and state.step == 0 and state.validated is None
 
-    def _finish_step(self, record: Record, log: RunLog) -> bool:
+    def _finish_step(self, record: Record, log: Log) -> bool:
         """Log, validation and checkpoint, if they are due after this step. Returns whether the observer stops the run."""
         recipe, step = self.recipe, self.state.step
-        last, stopping = step == self.state.steps, self.parts.observer.should_stop()
+        last, stopping = step == self.state.steps, self.processes.any(self.parts.observer.should_stop())
         if last or step % recipe.log_every == 0:
             log.write(record)
         if recipe.validation and (last or step % recipe.validation.every == 0):
@@ -123,7 +133,7 @@ class Trainer:
             self._save()
         return stopping or last
 
-    def _validate(self, log: RunLog) -> None:
+    def _validate(self, log: Log) -> None:
         state, validator = self.state, self.parts.validator
         assert validator is not None
         with self._result_weights():
@@ -135,7 +145,8 @@ class Trainer:
         if state.best is None or record["score"] > state.best["score"]:
             with self._result_weights():
                 weights = self.parts.clip.state_dict()
-                self.parts.checkpoints.save_best(state.step, {"step": state.step, "weights": weights})
+                if self.processes.lead:
+                    self.parts.checkpoints.save_best(state.step, {"step": state.step, "weights": weights})
             state.best, state.stale = record, 0
         self.parts.observer.on_validation(record)
 
@@ -159,11 +170,14 @@ class Trainer:
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
             advice = self.parts.checkpoints.restart_advice()
             raise TrainingError(f"after step {self.state.step} some weights are not finite, so it gets no checkpoint. {advice}")
-        self.parts.checkpoints.save(self.state.step, snapshot(self.parts))
+        if self.processes.lead:
+            self.parts.checkpoints.save(self.state.step, snapshot(self.parts))
 
     def _write_model(self) -> tuple[Path, Path | None]:
         """Writes the best weights by validation; without a validation, the last. And the adapter, where one was trained."""
         clip, best, base = self.parts.clip, self.state.best, self.parts.base
+        if not self.processes.lead:
+            return places(self.recipe, base)
         with self._result_weights():
             weights = self.parts.checkpoints.best(best["step"])["weights"] if best is not None else clip.state_dict()
             model = write_model(clip.config, weights, self.parts.vocabulary, self.recipe, self._card())
@@ -189,6 +203,16 @@ class Trainer:
         return [*facts, *state.skipped.lines("training"), *parts.validation_skipped.lines("validation")]
 
 
-def train(recipe: Recipe, *, resume: bool = False, finish: bool = False, observer: Observer | None = None) -> Result:
-    """Runs a recipe to its end. Raises InputError, ModelError, TrainingError."""
-    return Trainer(set_up(recipe, resume=resume, finish=finish, observer=observer)).run()
+def train(
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    finish: bool = False,
+    observer: Observer | None = None,
+    processes: Processes = ALONE,
+) -> Result:
+    """Runs a recipe to its end. Raises InputError, ModelError, TrainingError.
+
+    processes: those that train together, each of which calls this.
+    """
+    return Trainer(set_up(recipe, resume=resume, finish=finish, observer=observer, processes=processes)).run()

@@ -15,7 +15,6 @@ from seesay.evaluation.classification import score_classification
 from seesay.evaluation.datasets import Captions, read_captions, read_labels
 from seesay.evaluation.retrieval import DIRECTIONS, Retrieval, recalls
 from seesay.models.clip import Clip
-from seesay.system.cpu import available_cores
 from seesay.system.prefetch import prefetch
 from seesay.tasks.prompts import ensemble, filled
 from seesay.tokenizers import Tokenizer
@@ -23,6 +22,7 @@ from seesay.training.data.frozen_features import Advance
 from seesay.training.data.samples import SampleFault
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.data.tower_inputs import NO_AUGMENTATION, ImageInputs, TextInputs
+from seesay.training.processes import ALONE, Processes
 from seesay.training.recipe import Recipe, Validation
 from seesay.training.run.log import Record
 
@@ -42,13 +42,19 @@ class Search:
 
 
 class Validator:
-    """Scores the towers' current weights on a table. Images that cannot be read are skipped and recorded."""
+    """Scores the towers' current weights on a table. Images that cannot be read are skipped and recorded.
+
+    Several processes encode a share each, and the lead scores.
+    """
 
     name: str
     notes: tuple[str, ...]
 
-    def __init__(self, recipe: Recipe, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, clip: Clip, tokenizer: Tokenizer, device: torch.device, processes: Processes = ALONE
+    ) -> None:
         model = recipe.model
+        self.dim, self.processes = clip.config.dim, processes
         self.images = ImageInputs(clip, NO_AUGMENTATION, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = TextInputs(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
         self.skipped = SkippedSamples()  # of the last validation
@@ -65,11 +71,13 @@ class Validator:
 
     def __call__(self) -> tuple[Record, list[Search]]:
         """Scores and their intervals by a name of `WAYS`, and `score`, by which the best weights are chosen; and example
-        searches. Raises InputError if no image can be read."""
+        searches, which only the lead has. Raises InputError if no image can be read."""
         with torch.inference_mode():
             images, readable = self._images()
             texts = self._texts(self.strings)
-        record, searches = self._score(images, readable, texts)
+        lead = self.processes.lead
+        record, searches = self._score(images, readable, texts) if lead else ({}, [])
+        record = self.processes.of_lead(record)
         left_out = {"validation_left_out": dict(self.skipped.reasons)} if self.skipped else {}
         return {"data": self.name, **record, **left_out}, searches
 
@@ -88,14 +96,16 @@ class Validator:
 
     def _images(self) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (K, dim) of the readable images, and their numbers (K,)."""
-        vectors: list[np.ndarray] = []
+        vectors = [np.empty((0, self.dim), dtype=np.float32)]
         readable: list[int] = []
+        faults: list[tuple[int, str, str]] = []
         batch: list[np.ndarray] = []
-        self.skipped = SkippedSamples()
-        with closing(prefetch(self._read, self.files, threads=available_cores(), ahead=2 * BATCH)) as results:
-            for number, value in enumerate(results):
+        own = range(self.processes.rank, len(self.files), self.processes.count)
+        files = (self.files[number] for number in own)
+        with closing(prefetch(self._read, files, threads=self.processes.cores, ahead=2 * BATCH)) as results:
+            for number, value in zip(own, results, strict=True):
                 if isinstance(value, UnreadableImage):
-                    self.skipped.add(SampleFault(value.source, value.reason))
+                    faults.append((number, value.source, value.reason))
                     continue
                 readable.append(number)
                 batch.append(value)
@@ -104,9 +114,18 @@ class Validator:
                     batch = []
         if batch:
             vectors.append(_unit(self.images.embed(batch)))
-        if not vectors:
+        self.skipped = SkippedSamples()
+        for _, source, reason in sorted(fault for share in self.processes.gather_json(faults) for fault in share):
+            self.skipped.add(SampleFault(source, reason))
+        numbers = self._of_all(np.array(readable, dtype=np.int64))
+        if not len(numbers):
             raise InputError("\n".join(["validation: none of its pictures can be read", *self.skipped.lines("validation")]))
-        return np.concatenate(vectors), np.array(readable)
+        order = np.argsort(numbers)
+        return self._of_all(np.concatenate(vectors))[order], numbers[order]
+
+    def _of_all(self, rows: np.ndarray) -> np.ndarray:
+        """The rows of all processes, of which each may have another number, in order of rank."""
+        return np.concatenate(self.processes.gather_arrays(rows))
 
     def _read(self, image: Path | str) -> np.ndarray | UnreadableImage:
         try:
@@ -116,20 +135,28 @@ class Validator:
 
     def _texts(self, texts: Sequence[str]) -> np.ndarray:
         # Texts of similar length share a batch, so that little is padding.
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = [
-            _unit(self.texts.embed([texts[i] for i in order[start : start + BATCH]])) for start in range(0, len(order), BATCH)
-        ]
-        rows = np.empty((len(texts), vectors[0].shape[1]), dtype=np.float32)
-        rows[order] = np.concatenate(vectors)
+        order = np.array(sorted(range(len(texts)), key=lambda i: len(texts[i])))
+        own = order[self.processes.rank :: self.processes.count].tolist()
+        batches = [[texts[i] for i in own[start : start + BATCH]] for start in range(0, len(own), BATCH)]
+        vectors = [np.empty((0, self.dim), dtype=np.float32), *(_unit(self.texts.embed(batch)) for batch in batches)]
+        rows = np.empty((len(texts), self.dim), dtype=np.float32)
+        rows[self._of_all(np.array(own, dtype=np.int64))] = self._of_all(np.concatenate(vectors))
         return rows
 
 
 class CaptionValidator(Validator):
     """Recall in both directions; the score is the mean of both R@1."""
 
-    def __init__(self, recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
-        super().__init__(recipe, clip, tokenizer, device)
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: Validation,
+        clip: Clip,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
+        super().__init__(recipe, clip, tokenizer, device, processes)
         folder = recipe.path(config.images) if config.images else None
         self.captions: Captions = read_captions(
             recipe.path(config.data), folder, language=config.language, split=config.split, option="--set validation.language="
@@ -163,8 +190,16 @@ class CaptionValidator(Validator):
 class LabelValidator(Validator):
     """Classification by the names of classes; the score is top-1."""
 
-    def __init__(self, recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> None:
-        super().__init__(recipe, clip, tokenizer, device)
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: Validation,
+        clip: Clip,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ) -> None:
+        super().__init__(recipe, clip, tokenizer, device, processes)
         assert config.label_column is not None
         self.labels = read_labels(
             recipe.path(config.data),
@@ -194,10 +229,12 @@ class LabelValidator(Validator):
         return {"classification": means, "bounds": {"classification": bounds}, "score": score.top1}, []
 
 
-def make_validator(recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device) -> Validator:
+def make_validator(
+    recipe: Recipe, config: Validation, clip: Clip, tokenizer: Tokenizer, device: torch.device, processes: Processes = ALONE
+) -> Validator:
     """The validator of a recipe's table. Raises InputError."""
     kind = CaptionValidator if config.label_column is None else LabelValidator
-    return kind(recipe, config, clip, tokenizer, device)
+    return kind(recipe, config, clip, tokenizer, device, processes)
 
 
 def score(retrieval: Retrieval) -> float:

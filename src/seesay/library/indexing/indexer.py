@@ -26,6 +26,7 @@ from seesay.library.session import Session
 from seesay.library.storage.rows import FileRecord, Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
+from seesay.library.vectors.choice import VectorChoice
 from seesay.library.vectors.sync import compact, sync
 from seesay.model import IMAGE_BATCH, Model
 from seesay.system.cpu import available_cores
@@ -87,7 +88,7 @@ class Indexer:
         self.progress = progress or (lambda done, total: None)
         self.report = IndexReport()
         self.space: Space = store.ensure_space(model.space_id, model.dim, model.name)
-        self.vectors = open_index(store.vector_folder(self.space), self.space.dim)
+        self.vectors = open_index(store.vector_folder(self.space), self.space.dim, VectorChoice.read(store.folder))
         self._excluded = frozenset(store.excluded())
         self._ready = store.ready_hashes(self.space)
         self._last_content = store.last_content()
@@ -346,6 +347,7 @@ def index(
     report = Indexer(store, model.sharing().with_decode("fast"), progress).run(targets)
     report.removed += excluded
     session.save_background()
+    session.index.build(progress)
     if regions:
         contents = {int(content) for path in include or list(store.roots()) for content in store.contents_under(path)}
         windows = model.sharing().with_decode("fast")

@@ -171,6 +171,10 @@ class PhraseStatistics(NamedTuple):
     spreads: np.ndarray
     nulls: tuple[NullDistribution, ...] | None
 
+    def at(self, positions: np.ndarray) -> "PhraseStatistics":
+        """Those of some of the pictures, by positions (M,)."""
+        return self._replace(hubs=self.hubs[positions], spreads=self.spreads[positions])
+
     def relevance(self, form: Form, scale: Scale, ranks: np.ndarray, typical: np.ndarray) -> Relevance | None:
         """The relevance of a text query's hits; None where there is nothing to compare with.
 

@@ -24,6 +24,7 @@ DATE_CURSOR = re.compile(r"(\d{4}-\d{2}-\d{2}(?:T[\d:]{8}(?:\.\d{1,6})?)?)?/(\d{
 FEW = 2000  # pictures: where filters leave at most so many, all of them are compared
 FIRST = 256  # where they leave more, so many of the best are tested first
 FURTHER = 16  # and at most so many times as many next
+MANY = 20_000  # candidates that are a part of the library, up to which they are tested one by one
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ def nowhere(vector: int, facts: ItemFacts) -> Box | None:
 
 
 class Ranking:
-    """Makes hits of candidates: applies filters, drops deleted ones and equal texts, adds facts, paths and marks."""
+    """Makes hits of candidates: applies filters, drops deleted ones and equal texts, adds facts, paths and marks.
+
+    part: the candidates are not all vectors of the library.
+    """
 
     def __init__(
         self,
@@ -84,8 +88,10 @@ class Ranking:
         filters: Filters = EVERYTHING,
         mark: Marking = unmarked,
         place: Placing = nowhere,
+        *,
+        part: bool = False,
     ) -> None:
-        self.reads, self.space, self.kind = reads, space, kind
+        self.reads, self.space, self.kind, self.part = reads, space, kind, part
         self.filters, self.mark, self.place = filters, mark, place
 
     def by_score(self, candidates: Candidates, n: int, cursor: str | None = None) -> list[Hit]:
@@ -156,7 +162,8 @@ class Ranking:
             if take > FIRST or expected > FIRST * FURTHER or filters.folder is not None:
                 break
             take = max(expected, 2 * FIRST)
-        yield candidates.among(reads.select(filters, self.space, self.kind).vectors)
+        among = candidates.ids if self.part and len(candidates.ids) <= MANY else None
+        yield candidates.among(reads.select(filters, self.space, self.kind, among=among).vectors)
 
     def _best(self, candidates: Candidates, n: int, texts: set[str]) -> list[Hit]:
         """The n highest ranks. Deleted candidates and equal texts drop out, so more are tried until there are enough."""

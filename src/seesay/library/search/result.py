@@ -88,12 +88,13 @@ class SearchResult(Sequence[Hit]):
     """The hits of a search, best first, as a sequence.
 
     next: the cursor that continues behind the last hit; None where there are fewer hits than requested, so no more.
-    why_empty: set where there are no hits.
+    why_empty: set where there are no hits. answered_by: the index: "exact", "usearch i8", "usearch f16" or "milvus".
     """
 
     hits: tuple[Hit, ...]
     next: str | None = None
     why_empty: WhyEmpty | None = None
+    answered_by: str = "exact"
 
     def __len__(self) -> int:
         return len(self.hits)

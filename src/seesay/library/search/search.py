@@ -1,6 +1,7 @@
 """Searches a library: compares, filters and ranks pictures or texts, and marks the unlikely hits."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,6 +13,7 @@ from seesay.library.search.background import NEAREST, corrections, search_spec
 from seesay.library.search.encode import EncodedQuery, PartVectors, encode_query
 from seesay.library.search.filters import EVERYTHING, Filters, tag_key
 from seesay.library.search.names import contents_named, name_key
+from seesay.library.search.pool import ALL, Pool, enough, pools
 from seesay.library.search.query import Part, Query
 from seesay.library.search.ranking import RANK_CURSOR, Box, Candidates, Mark, Ranking, Sort
 from seesay.library.search.regions import lifted, place
@@ -20,6 +22,7 @@ from seesay.library.search.result import Hit, SearchResult, WhyEmpty
 from seesay.library.storage.rows import ItemFacts, Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors.index import KINDS, Kind
+from seesay.library.vectors.view import Vectors
 from seesay.models.vectors import top_k
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class Options:
     """How many hits of which kind, in what order.
 
     likely: only hits that are likely to show what a query in words says. score "cosine": ordered by the cosine alone, without
-    correction by the library's background.
+    correction by the library's background. exact: compared with every picture, whichever index the library has.
     """
 
     n: int = 10
@@ -47,6 +50,7 @@ class Options:
     cursor: str | None = None
     likely: bool = False
     score: Score = "rank"
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -104,42 +108,104 @@ def search_encoded(session: "Session", query: EncodedQuery, options: Options) ->
     store, space = session.store, session.space
     if query.terms.positive.shape != (space.dim,):
         raise InputError(f"expected a vector ({space.dim},), got an array {query.terms.positive.shape}")
-    candidates, relevance, windows = _candidates(session, query, options)
+    vectors, named = session.vectors(options.kind), np.empty(0, dtype=np.int64)
     if query.name is not None and options.kind == "image":
         named = _named(store, space, query.name)
-        if len(named):
-            candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
-    if options.filters.min_score is not None:
-        candidates = candidates.where(candidates.scores >= options.filters.min_score)
+    for pool in _pools(session, vectors, query, options, named):
+        result = _found(session, vectors, pool, query, options, named)
+        if result is not None:
+            return result
+    raise AssertionError("the last pool is all pictures, in which a search ends")
+
+
+def _pools(session: "Session", vectors: Vectors, query: EncodedQuery, options: Options, named: np.ndarray) -> Iterator[Pool]:
+    """The pools in which the hits are looked for, one after the other; only all of them where that needs every picture: an
+    order by date, windows of pictures, and negative terms that are measured by the whole library."""
+    corrected = _is_corrected(query, options)
+    spread = bool(query.terms.negative) and not corrected
+    if session.index.name == "exact" or options.exact or options.sort != "score" or spread:
+        return iter([ALL])
+    if corrected and session.region_vectors() is not None:
+        return iter([ALL])
+    return pools(session, vectors, options.kind, query.terms.positive, options.filters, named)
+
+
+def _found(
+    session: "Session", vectors: Vectors, pool: Pool, query: EncodedQuery, options: Options, named: np.ndarray
+) -> SearchResult | None:
+    """The hits among a pool; None where others may come before them."""
+    candidates, relevance, windows = _candidates(session, vectors, pool, query, options)
+    least_score = options.filters.min_score
+    complete = pool.complete or (least_score is not None and pool.least < least_score)
+    floor = -math.inf  # no picture outside the pool has a higher rank
+    if pool.at is not None:
+        wanted = enough(options.n, candidates.ranks, options.cursor)
+        if _is_corrected(query, options):
+            larger = pool.with_bound(_bounds(session, vectors, query, pool.least), candidates.ranks, wanted)
+            if larger is None:
+                return None
+            if larger is not pool:
+                candidates, relevance, windows = _candidates(session, vectors, larger, query, options)
+            if wanted <= len(candidates.ids):
+                floor = float(np.sort(candidates.ranks)[-wanted])
+        else:
+            floor = pool.least
+        if not complete:
+            candidates = candidates.where(candidates.ranks >= floor)
+    if len(named):
+        candidates = replace(candidates, ranks=candidates.ranks + NAMED * np.isin(candidates.ids, named))
     likely = candidates
+    if least_score is not None:
+        candidates = likely = candidates.where(candidates.scores >= least_score)
     if options.likely and relevance is not None:
         likely = candidates.where(_is_likely(relevance, candidates.ranks))
-    ranking = Ranking(store, space, options.kind, options.filters, partial(_mark, relevance), partial(_place, session, windows))
+    mark, box = partial(_mark, relevance), partial(_place, session, windows)
+    part = pool.at is not None
+    ranking = Ranking(session.store, session.space, options.kind, options.filters, mark, box, part=part)
     hits = _ordered(ranking, likely, relevance, options)
+    if options.likely and relevance is not None:
+        complete = complete or floor <= relevance.threshold
+    if len(hits) < options.n and not complete:
+        return None
     unlikely = not hits and likely is not candidates and bool(ranking.by_score(candidates, 1))
-    return _result(hits, options, unlikely=unlikely)
+    return replace(_result(hits, options, unlikely=unlikely), answered_by=session.index.name if part else "exact")
+
+
+def _is_corrected(query: EncodedQuery, options: Options) -> bool:
+    """Whether ranks are corrected cosines: of words, among pictures."""
+    return query.form is not None and options.kind == "image" and options.score == "rank"
+
+
+def _bounds(session: "Session", vectors: Vectors, query: EncodedQuery, least: float) -> np.ndarray:
+    """(N,): the rank that each picture would have with this cosine; negative terms only lower it."""
+    assert query.form is not None
+    statistics, correction = session.phrase_statistics(vectors), corrections(search_spec(session.model))[query.form]
+    return correction.ranks(np.full(1, least, dtype=np.float32), statistics.hubs, statistics.spreads)
 
 
 def _candidates(
-    session: "Session", query: EncodedQuery, options: Options
+    session: "Session", vectors: Vectors, pool: Pool, query: EncodedQuery, options: Options
 ) -> tuple[Candidates, Relevance | None, Mapping[int, int]]:
-    """All vectors of the kind with their ranks, the query's relevance (None where phrases say nothing about it), and by vector
-    id the number of the window that is nearer than its picture."""
-    vectors, terms = session.vectors(options.kind), query.terms
-    scores, negative = vectors.cosines(terms.positive), [vectors.cosines(vector) for vector, _ in terms.negative]
-    if query.form is None or options.kind != "image" or options.score != "rank" or not len(scores):
+    """The pool's vectors with their ranks, the query's relevance (None where phrases say nothing about it), and by vector id
+    the number of the window that is nearer than its picture."""
+    some, terms = pool.vectors(vectors), query.terms
+    scores, negative = some.cosines(terms.positive), [some.cosines(vector) for vector, _ in terms.negative]
+    if not _is_corrected(query, options) or not len(scores):
         ranks = scores - terms.penalty_by_spread(scores, negative) if negative and len(scores) else scores
-        return Candidates(vectors.ids, scores, ranks), None, {}
+        return Candidates(some.ids, scores, ranks), None, {}
+    assert query.form is not None
     statistics, correction = session.phrase_statistics(vectors), corrections(search_spec(session.model))[query.form]
+    if pool.at is not None:
+        statistics = statistics.at(pool.at)
     hubs, spreads = statistics.hubs, statistics.spreads
     ranks, *deviations = (correction.ranks(cosines, hubs, spreads) for cosines in (scores, *negative))
-    nearest = _nearest(session.store, vectors.ids, ranks)
+    nearest = _nearest(session.store, some.ids, ranks)
     typical = correction.typical(hubs[nearest], spreads[nearest])
     relevance = statistics.relevance(query.form, query.scale, ranks[nearest], typical)
-    lift = lifted(session, terms.positive, vectors.ids, scores)
+    lift = lifted(session, terms.positive, some.ids, scores)
     if lift.windows:  # after relevance, which only whole pictures decide: its null distribution is theirs
         ranks = correction.ranks(lift.cosines, hubs, spreads)
-    candidates = Candidates(vectors.ids, scores, ranks - terms.penalty(deviations) if deviations else ranks)
+    candidates = Candidates(some.ids, scores, ranks - terms.penalty(deviations) if deviations else ranks)
     return candidates, relevance, lift.windows
 
 

@@ -4,6 +4,9 @@ An index holds unit vectors of one space under integer ids, in two kinds. It is 
 vector too: it may be behind, damaged or lost, and is then extended or rebuilt. An id names one vector forever, and new ids are
 higher than all earlier ones, so an index is extended at its end and nothing in it is ever changed.
 
+An index may be quicker than a comparison with every row: a view of it then says which rows are about the nearest (`nearest`),
+and whoever asks compares with those rows themselves (`take`), so that scores are exact whichever index answers.
+
 tests/library/test_vector_index.py is the contract: every store has to pass it.
 """
 
@@ -12,6 +15,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+
+from seesay.system.progress import Progress
 
 Kind = Literal["image", "text"]
 KINDS: tuple[Kind, ...] = ("image", "text")
@@ -41,6 +46,13 @@ class IndexState:
 EMPTY = IndexState(0, 0, dict.fromkeys(KINDS, 0))
 
 
+class Nearest(NamedTuple):
+    """Positions of rows, ascending. found: (K,), about the nearest of those that an index knows; unknown: (M,), all others."""
+
+    found: np.ndarray
+    unknown: np.ndarray
+
+
 class VectorView(Protocol):
     """The rows of one kind at one moment; later changes of the index do not show in it.
 
@@ -64,11 +76,20 @@ class VectorView(Protocol):
         """(M,) -> (M, D) float32: the rows of these positions, in their order."""
         ...
 
+    def nearest(self, query: np.ndarray, count: int) -> Nearest | None:
+        """(D,) at unit length -> about the `count` nearest rows; None where `cosines` is the way. Raises LibraryError."""
+        ...
+
 
 class VectorIndex(Protocol):
     """A store of vectors. Readers need no lock; the second half is for the one writer that holds the library's lock."""
 
     dim: int
+
+    @property
+    def name(self) -> str:
+        """Its name for people: "exact", or that of what finds the nearest, such as "usearch i8"."""
+        ...
 
     def state(self) -> IndexState:
         """The present state; `EMPTY` where nothing usable is stored."""
@@ -91,6 +112,14 @@ class VectorIndex(Protocol):
 
     def remove(self, ids: np.ndarray) -> None:
         """Removes rows by id, (M,) int64; unknown ids are ignored. The others keep their order: a new generation."""
+        ...
+
+    def check(self) -> None:
+        """Raises LibraryError where it does not answer."""
+        ...
+
+    def build(self, progress: Progress | None = None) -> None:
+        """Brings what finds the nearest up to the rows, which may take hours. Killed, it goes on where it was, or nearly."""
         ...
 
 

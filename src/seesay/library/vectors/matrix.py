@@ -17,11 +17,14 @@ from seesay.errors import LibraryError
 from seesay.library.vectors.index import EMPTY, KINDS, IndexState, Kind, VectorRow, is_complete
 from seesay.library.vectors.view import ArrayView
 from seesay.system.files import write_atomically
+from seesay.system.progress import Progress
 
 CHUNK = 4096  # rows that are copied at once
 
 
 class Matrix:
+    name = "exact"
+
     def __init__(self, folder: Path, dim: int) -> None:
         self.folder, self.dim = folder, dim
         self._pointer = folder / "current.json"
@@ -73,6 +76,12 @@ class Matrix:
     def remove(self, ids: np.ndarray) -> None:
         state = self.state()
         self.replace_all(self._rows_without(state, ids), state.last_id)
+
+    def check(self) -> None:
+        """Nothing: it is always there."""
+
+    def build(self, progress: Progress | None = None) -> None:
+        """Nothing: it compares with every row."""
 
     def _rows_without(self, state: IndexState, ids: np.ndarray) -> Iterator[VectorRow]:
         for kind in KINDS:

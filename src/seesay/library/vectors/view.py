@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from seesay.library.vectors.index import Kind, VectorRow, VectorView
+from seesay.library.vectors.index import Kind, Nearest, VectorRow, VectorView
 
 # Up to so many numbers one core multiplies them, in at most a millisecond. The threads of numpy's own product wait for each
 # other in loops, and where others want the cores 2,000 vectors took them 6 ms instead of 0.06, and as much processor time.
@@ -38,6 +38,9 @@ class ArrayView:
     def take(self, positions: np.ndarray) -> np.ndarray:
         return np.asarray(self.vectors[positions])
 
+    def nearest(self, query: np.ndarray, count: int) -> Nearest | None:
+        return None
+
 
 @dataclass(frozen=True)
 class Vectors:
@@ -65,9 +68,24 @@ class Vectors:
             return self.indexed.cosines(query)
         return np.concatenate([part.cosines(query) for part in self.parts])
 
+    def nearest(self, query: np.ndarray, count: int) -> Nearest | None:
+        """(D,) -> about the `count` nearest of the index, with all rows that it does not know; None where it is exact."""
+        nearest = self.indexed.nearest(query, count)
+        if nearest is None or self.newest is None:
+            return nearest
+        newest = np.arange(len(self.indexed.ids), len(self.ids))
+        return nearest._replace(unknown=np.concatenate([nearest.unknown, newest]))
+
+    def at(self, positions: np.ndarray) -> "Vectors":
+        """The rows of these positions (M,), ascending, alone, in memory."""
+        return Vectors(ArrayView(self.ids[positions], self._take(positions)), None, self.generation)
+
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """ids (M,), ascending, all of them here -> (M, D) float32."""
-        at = np.searchsorted(self.ids, ids)
+        return self._take(np.searchsorted(self.ids, ids))
+
+    def _take(self, at: np.ndarray) -> np.ndarray:
+        """Positions (M,), ascending -> (M, D) float32."""
         count = len(self.indexed.ids)
         indexed = self.indexed.take(at[at < count])
         return indexed if self.newest is None else np.concatenate([indexed, self.newest.take(at[at >= count] - count)])

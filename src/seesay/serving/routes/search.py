@@ -19,6 +19,6 @@ async def search(request: SearchRequest, service: ServiceDep) -> Response:
     begin = time.perf_counter()
     page = await search_library(service, request)
     took = round(1e3 * (time.perf_counter() - begin), 1)
-    answer = SearchAnswer(results=page.results, nothing=page.nothing, next=page.next, took_ms=took)
+    answer = SearchAnswer(results=page.results, nothing=page.nothing, next=page.next, index=page.answered_by, took_ms=took)
     # Serialised here: FastAPI would validate every hit once more first.
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")

@@ -105,11 +105,12 @@ class Nothing(BaseModel):
 
 
 class SearchAnswer(BaseModel):
-    """A page of hits. nothing: why there are none; next: the cursor of the next page."""
+    """A page of hits. nothing: why there are none; next: the cursor of the next page; index: which one answered."""
 
     results: list[Found]
     nothing: Nothing | None = None
     next: str | None = None
+    index: str = "exact"
     took_ms: float
 
 

@@ -354,6 +354,7 @@ class SearchRequest(RequestModel):
         default="rank",
         description="what hits are ordered by: cosines less what pictures have in common with anything, or cosines",
     )
+    exact: bool = Field(default=False, description="compare with every picture, whichever index the library has")
     filters: FiltersAsked = FiltersAsked()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from seesay.errors import UnreadableImage
 from seesay.images.phash import bits, faint, waves
-from seesay.images.read import read
+from seesay.images.read import read, read_bytes
 from seesay.library.duplicates import ENOUGH_PX, NEAR
 from seesay.system.chinese import is_chinese, is_ideograph
 from seesay.system.cpu import available_cores
@@ -127,13 +127,13 @@ def _pictures(samples: Iterable[Sample], found: Review | None) -> Iterator[_Seen
 
     def look(sample: Sample) -> _Seen | SampleFault:
         try:
-            image = read(sample.image, decode="fast", enough_px=ENOUGH_PX, name=sample.name)
+            data = read_bytes(sample.image, sample.name) if isinstance(sample.image, Path) else sample.image
+            image = read(data, decode="fast", enough_px=ENOUGH_PX, name=sample.name)
         except UnreadableImage as error:
             return SampleFault(sample.name, error.reason or str(error))
         hashed = waves(image.image)
         phash = None if faint(hashed) else int(packed(bits(hashed[None]))[0])
-        data = sample.image if isinstance(sample.image, bytes) else _bytes(sample.image)
-        digest = _digest(data if data is not None else image.image.tobytes())
+        digest = _digest(data if isinstance(data, bytes) else image.image.tobytes())  # a URL's picture stands for it
         return _Seen(sample.name, digest, phash, image.width, image.height)
 
     for seen in prefetch(look, samples, threads=available_cores(), ahead=32):
@@ -141,11 +141,6 @@ def _pictures(samples: Iterable[Sample], found: Review | None) -> Iterator[_Seen
             yield seen
         elif found is not None:
             found.broken.add(seen)
-
-
-def _bytes(source: Path | str) -> bytes | None:
-    """A local file's bytes; None of a URL, whose picture stands for it."""
-    return source.read_bytes() if isinstance(source, Path) else None
 
 
 def _digest(data: bytes) -> bytes:

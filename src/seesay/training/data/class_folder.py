@@ -36,22 +36,28 @@ class ClassFolder(ListedConfig):
     def open(self, root: Path) -> ListedSource:
         """The source; paths are relative to `root`. Raises InputError."""
         folder = root / self.path
-        shown = printable(folder)
-        try:
-            classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-        except OSError as error:
-            raise InputError(f"{shown}: expected a folder of classes, got: {error.strerror or error}") from None
-        if not classes:
-            raise InputError(f"{shown}: expected one subfolder of pictures per class, got none")
-        names = _names(root / self.names, classes) if self.names else {name: name.replace("_", " ") for name in classes}
+        pictures = pictures_by_class(folder)
+        names = _names(root / self.names, [*pictures]) if self.names else {name: name.replace("_", " ") for name in pictures}
         images = []
-        for name in classes:
-            label = names[name]
-            captions = class_captions(self.templates, label)
-            images += [ListedImage(path, os.path.abspath(path), label, captions) for path in _image_files(folder / name)]
-        if not images:
-            raise InputError(f"{shown}: expected pictures in its subfolders, got none in {len(classes)}")
-        return ListedSource(shown, images, "draw")
+        for name, paths in pictures.items():
+            captions = class_captions(self.templates, names[name])
+            images += [ListedImage(path, os.path.abspath(path), names[name], captions) for path in paths]
+        return ListedSource(printable(folder), images, "draw")
+
+
+def pictures_by_class(folder: Path) -> dict[str, list[str]]:
+    """Names of the subfolders, in order, each with the paths of its pictures at any depth. Raises InputError."""
+    shown = printable(folder)
+    try:
+        classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{shown}: expected a folder of classes, got: {error.strerror or error}") from None
+    if not classes:
+        raise InputError(f"{shown}: expected one subfolder of pictures per class, got none")
+    pictures = {name: list(_image_files(folder / name)) for name in classes}
+    if not any(pictures.values()):
+        raise InputError(f"{shown}: expected pictures in its subfolders, got none in {len(classes)}")
+    return pictures
 
 
 def check_templates(templates: tuple[str, ...]) -> None:

@@ -95,12 +95,27 @@ def frozen_identity(tower: Tower, spec: object, after: int) -> str:
     """A digest of everything but the image or text that frozen features depend on: the preparation (`spec`), and the weights of
     all but the last `after` groups, whose input the features are and which may learn."""
     total = hashlib.sha256(repr(spec).encode())
-    learning = {name for group in tower.groups()[-after:] for name in names_in(tower, group)}
+    groups = tower.groups()
+    learning = {name for group in groups[len(groups) - after :] for name in names_in(tower, group)}
     for name, tensor in tower.state_dict().items():
         if name not in learning:
             total.update(name.encode())
             total.update(tensor.detach().cpu().contiguous().numpy().data)
     return total.hexdigest()
+
+
+def frozen_encoder(
+    clip: Clip, side: Literal["image", "text"], device: torch.device, *, whole: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """`cache_encoder` of one of the towers; if the `whole` of it is frozen, its embeddings (N, dim)."""
+    encode, tower = cache_encoder(clip, side, device), getattr(clip, side)
+
+    def embeddings(inputs: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            array: np.ndarray = tower.from_cache(torch.from_numpy(encode(inputs)).to(device)).float().cpu().numpy()
+        return array
+
+    return embeddings if whole else encode
 
 
 def cache_encoder(clip: Clip, side: Literal["image", "text"], device: torch.device) -> Callable[[np.ndarray], np.ndarray]:

@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterable, Sequence, Set
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +19,18 @@ from seesay.training.data.frozen_features import (
     VIEW,
     Advance,
     FrozenFeatures,
-    cache_encoder,
+    frozen_encoder,
     frozen_features,
     frozen_identity,
 )
+from seesay.training.data.short_texts import Shortening, short_ids
 
 NO_AUGMENTATION = Augment()
 
 
 class ImageInputs:
     """Reads images and encodes them with the image tower. After `freeze`, files are represented by features of the frozen part
-    of the tower; other images are always read.
+    of the tower, by embeddings if all of it is frozen; other images are always read.
 
     views: with random augmentation, the number of augmented views of each file that are drawn in advance, one of which each
     sample uses; 0: a new view for every sample.
@@ -45,6 +45,7 @@ class ImageInputs:
         self.views = views if augment.random else 1
         self.frozen: FrozenFeatures | None = None
         self.freezable = _freezable(self.tower, unlocked_groups) and self.views > 0
+        self.learns = unlocked_groups != 0
         self.layout = torch.channels_last if self.tower.channels_last else torch.contiguous_format
         self.tower.to(memory_format=self.layout)  # type: ignore[call-overload]
 
@@ -56,8 +57,8 @@ class ImageInputs:
 
     def freeze(self, keys: Sequence[str], store: Path, advance: Advance) -> None:
         """Features of these `view_keys`, from the file `store` or computed now."""
-        encode = cache_encoder(self.clip, "image", self.device)
-        trainable = self.tower.cached_groups
+        encode = frozen_encoder(self.clip, "image", self.device, whole=not self.learns)
+        trainable = self.tower.cached_groups if self.learns else 0
         assert trainable is not None
 
         def features(batch: list[np.ndarray]) -> np.ndarray:
@@ -88,7 +89,8 @@ class ImageInputs:
         """Results of `prepare`, all of one kind -> projections (B, dim), not normalized."""
         if values[0].dtype == np.uint8:
             return self.tower(self._pixels(values))  # type: ignore[no-any-return]
-        return self.tower.from_cache(torch.from_numpy(np.stack(values)).to(self.device))
+        features = torch.from_numpy(np.stack(values)).to(self.device)
+        return self.tower.from_cache(features) if self.learns else features
 
     def _pixels(self, levels: Sequence[np.ndarray]) -> Tensor:
         pixels = torch.from_numpy(normalize(np.stack(levels), self.spec))
@@ -97,19 +99,33 @@ class ImageInputs:
 
 
 class TextInputs:
-    """Tokenizes texts and encodes them with the text tower; after `freeze`, from stored features."""
+    """Tokenizes texts and encodes them with the text tower; after `freeze`, from stored features.
 
-    def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
+    shortening: what is kept of texts that are too long (`data.short_texts`); drawn by the seed.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        *,
+        unlocked_groups: int | None,
+        shortening: Shortening = "truncation",
+        seed: int = 0,
+    ) -> None:
         self.clip, self.tower, self.tokenizer, self.device = clip, clip.text, tokenizer, device
+        self.shortening, self.seed = shortening, seed
         self.frozen: FrozenFeatures | None = None
-        self.freezable = _freezable(self.tower, unlocked_groups)
+        self.freezable = _freezable(self.tower, unlocked_groups) and shortening == "truncation"
+        self.learns = unlocked_groups != 0
 
     def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
         """Features of these texts, from the file `store` or computed now."""
-        trainable = self.tower.cached_groups
+        trainable = self.tower.cached_groups if self.learns else 0
         assert trainable is not None
         identity = frozen_identity(self.tower, self.tokenizer.spec, trainable)
-        encode = cache_encoder(self.clip, "text", self.device)
+        encode = frozen_encoder(self.clip, "text", self.device, whole=not self.learns)
 
         def features(batch: list[str]) -> np.ndarray:
             return encode(self.tokenizer(batch).ids)
@@ -118,14 +134,13 @@ class TextInputs:
         keys = sorted(texts, key=lambda text: (len(text), text))
         self.frozen = frozen_features(keys, lambda text: text, features, store, identity, advance)
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """-> projections (B, dim), not normalized"""
+    def embed(self, texts: Sequence[str], step: int = 0) -> Tensor:
+        """-> projections (B, dim), not normalized. step: of the run, by which long texts are shortened."""
         if self.frozen is not None and all(text in self.frozen.rows for text in texts):
-            return self.tower.from_cache(torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device))
-        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
-
-    def _ids(self, texts: Sequence[Any]) -> Tensor:
-        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)
+            features = torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device)
+            return self.tower.from_cache(features) if self.learns else features
+        ids = short_ids(self.tokenizer, texts, self.shortening, self.seed, step)
+        return self.tower(torch.from_numpy(ids).to(self.device))  # type: ignore[no-any-return]
 
 
 def _freezable(tower: Tower, unlocked_groups: int | None) -> bool:

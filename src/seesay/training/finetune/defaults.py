@@ -17,6 +17,7 @@ from seesay.training.data.manifest import Manifest
 from seesay.training.finetune.settings import FineTuning
 from seesay.training.finetune.tables import Tables
 from seesay.training.recipe import (
+    Anchors,
     Checkpoints,
     Data,
     ImageTowerRecipe,
@@ -29,6 +30,7 @@ from seesay.training.recipe import (
 )
 
 EPOCHS = 10.0
+LEAST_EPOCH = 8  # steps: fewer pictures are seen several times before the held-out ones are asked, and patience counts one
 WARMUP = 0.1  # share of the steps
 # Of the methods: LoRA begins at zero and needs a higher rate; convolutions learn at a higher rate than attention.
 RATES = {("lora", True): 5e-4, ("lora", False): 5e-3, ("full", True): 1e-5, ("full", False): 3e-4}
@@ -57,8 +59,8 @@ class Start:
         return cls(next(has), next(has), own, checkpoint.config().score == "sigmoid")
 
 
-def recipe_of(settings: FineTuning, tables: Tables, start: Start) -> Recipe:
-    """The recipe of a fine-tuning that trains. Raises InputError.
+def recipe_of(settings: FineTuning, tables: Tables, start: Start, anchors: Path | None = None) -> Recipe:
+    """The recipe of a fine-tuning that trains; anchors: a file of pictures with their vectors. Raises InputError.
 
     The text tower learns from captions only: class names alone would teach it to forget. Of an image tower whose first layers
     run once for each picture (the bundled model's), only the last ones learn. A model with a sigmoid keeps it, and learns by
@@ -66,8 +68,10 @@ def recipe_of(settings: FineTuning, tables: Tables, start: Start) -> Recipe:
     """
     captions = tables.kind == "captions"
     in_batch = captions or settings.loss == "contrast" or (settings.loss is None and start.sigmoid)
-    steps = max(1, round((settings.epochs or EPOCHS) * tables.train_pictures / settings.batch))
-    epoch = max(1, round(tables.train_pictures / settings.batch))
+    epoch = max(LEAST_EPOCH, round(tables.train_pictures / settings.batch))
+    steps = round(EPOCHS * epoch)
+    if settings.epochs is not None:
+        steps = max(1, round(settings.epochs * tables.train_pictures / settings.batch))
     rate = settings.learning_rate or RATES[settings.method, start.attention]
     return Recipe(
         name=settings.out.resolve().name,
@@ -85,6 +89,7 @@ def recipe_of(settings: FineTuning, tables: Tables, start: Start) -> Recipe:
             kind="sigmoid" if start.sigmoid else "infonce",
             candidates="batch" if in_batch else "classes",
             learn_temperature=False,
+            anchors=() if anchors is None else (_anchors(anchors, settings),),
         ),
         steps=steps,
         seed=settings.seed,
@@ -105,6 +110,10 @@ def _towers(settings: FineTuning, start: Start, *, train_text: bool) -> ModelRec
         if train_text:
             text = replace(text, lora=lora) if start.text_attention else replace(text, unlocked_groups=0)
     return ModelRecipe(image=image, text=text, start=_start_name(settings.model))
+
+
+def _anchors(file: Path, settings: FineTuning) -> Anchors:
+    return Anchors(path=absolute(file), kind="pictures", batch=settings.batch, weight=settings.anchor)
 
 
 def _start_name(model: str) -> str:

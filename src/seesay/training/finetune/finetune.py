@@ -20,6 +20,7 @@ from seesay.system.paths import printable
 from seesay.system.progress import NamedProgress
 from seesay.system.schema import to_json
 from seesay.tasks.prompts import TEMPLATES
+from seesay.training.finetune.anchors import write_anchors
 from seesay.training.finetune.comparison import Comparison, compare_captions, compare_kept, compare_labels
 from seesay.training.finetune.page import page_of
 from seesay.training.finetune.settings import FineTuning
@@ -60,14 +61,18 @@ def fine_tune(
     if settings.method == "probe":
         return _probe(settings, keep, progress)
     from seesay.training.finetune.defaults import Start, recipe_of
+    from seesay.training.run.observer import Observer
     from seesay.training.trainer import train
 
     tables = prepare_tables(settings)
-    recipe = recipe_of(settings, tables, Start.of(settings.model))
+    start, before = Start.of(settings.model), load(settings.model)
+    anchored = tables.kind == "labels" and settings.anchor > 0
+    anchors = write_anchors(settings, tables, before, observer or Observer()) if anchored else None
+    recipe = recipe_of(settings, tables, start, anchors)
     result = train(recipe, resume=resume, observer=observer)
     if result.model is None:
         return Outcome(tables, stopped=(result.step, result.steps))
-    before, after = load(settings.model), load(result.model)
+    after = load(result.model)
     templates = recipe.validation.templates if recipe.validation is not None else TEMPLATES
     comparison = _compare(before, after, tables, templates, None, keep, progress)
     page = _write_page(settings, tables, comparison, f"weights of step {result.best['step'] if result.best else result.step}")

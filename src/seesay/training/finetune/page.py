@@ -1,5 +1,6 @@
 """The page of a fine-tuning: scores before and after, and the pictures whose answers changed."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from seesay.evaluation.report import BarPlot, Example, Examples, Report, Table
@@ -14,11 +15,14 @@ def page_of(title: str, facts: Sequence[str], comparison: Comparison) -> Report:
     tables = [Table("On the pictures held out", ("", "before", "after", "difference"), _rows(comparison.scores))]
     if comparison.kept:
         tables.append(Table("Kept of what it knew", ("", "before", "after", "difference"), _rows(comparison.kept)))
+    if comparison.changes:
+        title, header = "Held-out pictures by label, those that lost most first", ("", "right now", "wrong now")
+        tables.append(Table(title, header, _by_label(comparison.changes), detail=True))
     everything = (*comparison.scores, *comparison.kept)
     bars = {score.name: {"before": score.before, "after": score.after} for score in everything}
     parts = (
-        ("Wrong before, right now", [change for change in comparison.changes if change.improved]),
         ("Right before, wrong now", [change for change in comparison.changes if not change.improved]),
+        ("Wrong before, right now", [change for change in comparison.changes if change.improved]),
     )
     examples = tuple(_examples(name, changes) for name, changes in parts if changes)
     return Report(title, tuple(facts), tuple(tables), (BarPlot("Before and after", bars, "share"),), examples)
@@ -36,6 +40,25 @@ def _rows(scores: Sequence[Score]) -> tuple[tuple[str, ...], ...]:
     )
 
 
+def _by_label(changes: Sequence[Change]) -> tuple[tuple[str, ...], ...]:
+    """How many pictures of each label changed for the better, and for the worse."""
+    counts = {label: [0, 0] for label in sorted({change.right for change in changes})}
+    for change in changes:
+        counts[change.right][0 if change.improved else 1] += 1
+    worst_first = sorted(counts.items(), key=lambda item: item[1][0] - item[1][1])
+    return tuple((label, f"{better}", f"{worse}") for label, (better, worse) in worst_first)
+
+
+def _spread(changes: Sequence[Change]) -> list[Change]:
+    """One picture of each label after another, so that the first ones show as many labels as there are."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for change in changes:
+        rounds.append(seen[change.right])
+        seen[change.right] += 1
+    return [changes[i] for i in sorted(range(len(changes)), key=rounds.__getitem__)]
+
+
 def points(difference: float, bounds: Bounds) -> str:
     """A difference of shares in points, with its interval: "+12.3 (+8.1 to +16.0)"."""
     low, high = (100 * bound for bound in bounds)
@@ -43,7 +66,7 @@ def points(difference: float, bounds: Bounds) -> str:
 
 
 def _examples(title: str, changes: Sequence[Change]) -> Examples:
-    shown = list(changes[:MOST_SHOWN])
+    shown = _spread(changes)[:MOST_SHOWN]
     more = f" ({len(shown)} of {len(changes)} are shown)" if len(changes) > len(shown) else f" ({len(changes)})"
     return Examples(title + more, tuple(_example(change) for change in shown))
 

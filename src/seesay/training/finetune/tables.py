@@ -13,6 +13,7 @@ from seesay.evaluation.class_names import classes_of_file, classes_of_labels
 from seesay.system.files import write_atomically
 from seesay.system.paths import absolute, is_url, printable
 from seesay.system.tables import TEXT_COLUMNS, Row, picture_of, picture_rows
+from seesay.training.data.class_folder import pictures_by_class
 from seesay.training.finetune.settings import FineTuning
 
 HELD_OUT = 0.2  # share of each class, or of the pictures
@@ -59,6 +60,8 @@ def prepare_tables(settings: FineTuning) -> Tables:
     names = None
     if kind == "labels":
         names, train, held_out = _named(train, held_out, settings, folder)
+        if settings.names is None and settings.method != "probe" and all(row["label"].isdecimal() for row in train):
+            notes.append("labels that are numbers tell a model nothing; --names gives them names, which it may know already")
     tables = {"train": train, "val": held_out}
     for part, own in tables.items():
         if not own:
@@ -69,7 +72,10 @@ def prepare_tables(settings: FineTuning) -> Tables:
 
 
 def _rows(table: Path, settings: FineTuning) -> tuple[list[dict[str, str]], Literal["labels", "captions"]]:
-    """Rows of image, label or text, and perhaps split; images as absolute paths or URLs."""
+    """Rows of image, label or text, and perhaps split; images as absolute paths or URLs. Folders in a folder are labels."""
+    if table.is_dir():
+        by_class = pictures_by_class(table)
+        return [{"image": absolute(path), "label": label} for label, paths in by_class.items() for path in paths], "labels"
     raw = picture_rows(table)
     text = next((name for name in TEXT_COLUMNS if name in raw[0]), None)
     column = settings.label_column if settings.label_column in raw[0] else text

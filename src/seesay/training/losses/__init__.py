@@ -8,10 +8,11 @@ A new loss is a file here with its `LOSS`, and one line in a table below: recipe
 scale, bias and score, and the objective calls it.
 """
 
-from seesay.training.losses import embedding, infonce, sigmoid, similarity
+from seesay.training.losses import embedding, infonce, interactive, sigmoid, similarity
 from seesay.training.losses.classification import class_loss
 from seesay.training.losses.embedding import embedding_distillation
 from seesay.training.losses.infonce import info_nce
+from seesay.training.losses.interactive import interactive_distillation
 from seesay.training.losses.registry import Registry
 from seesay.training.losses.sigmoid import sigmoid_loss
 from seesay.training.losses.similarity import similarity_distillation
@@ -22,6 +23,7 @@ __all__ = [
     "class_loss",
     "embedding_distillation",
     "info_nce",
+    "interactive_distillation",
     "sigmoid_loss",
     "similarity_distillation",
 ]
@@ -38,5 +40,6 @@ DISTILLATION = Registry(
     (
         similarity.LOSS,
         embedding.LOSS,
+        interactive.LOSS,
     )
 )

@@ -8,6 +8,7 @@ from torch import Tensor
 from seesay.errors import InputError
 from seesay.training.losses.positives import Positives
 from seesay.training.losses.registry import ScaledPairs
+from seesay.training.processes import ALONE, Processes
 
 
 def scaled_pairs(loss: str, images: Tensor, texts: Tensor, scale: Tensor, tile: int) -> ScaledPairs:
@@ -37,12 +38,13 @@ def scalar(name: str, value: Tensor, like: Tensor) -> Tensor:
     return value.reshape(()).to(like)
 
 
-def positives(images: Tensor, image_ids: Tensor | None, text_ids: Tensor | None) -> Positives:
-    """The positives of a batch from its ids (N,) int64."""
+def positives(images: Tensor, image_ids: Tensor | None, text_ids: Tensor | None, processes: Processes = ALONE) -> Positives:
+    """The positives of a batch from the ids (N,) int64 of this process's rows."""
     for name, ids in (("image_ids", image_ids), ("text_ids", text_ids)):
         if ids is not None and (ids.shape != images.shape[:1] or ids.dtype != torch.int64):
             raise InputError(f"{name} must be int64 of shape ({len(images)},), not {ids.dtype} {shape(ids)}.")
-    return Positives(len(images), image_ids, text_ids)
+    everywhere = (None if ids is None else processes.gather(ids) for ids in (image_ids, text_ids))
+    return Positives(processes.count * len(images), *everywhere, first_row=processes.rank * len(images))
 
 
 def precision(*tensors: Tensor) -> torch.dtype:

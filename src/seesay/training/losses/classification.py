@@ -6,10 +6,14 @@ from torch import Tensor
 
 from seesay.errors import InputError
 from seesay.training.losses.arguments import check_matrices, precision, shape
+from seesay.training.processes import ALONE, Processes
 
 
-def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of (N, C), mean over the rows with a label (-1: none); 0, with a gradient of 0, where none has one."""
+def class_loss(logits: Tensor, labels: Tensor, processes: Processes = ALONE) -> Tensor:
+    """Cross-entropy of (N, C), mean over the rows with a label (-1: none); 0, with a gradient of 0, where none has one.
+
+    With several processes the mean is over the rows of all, and this one's share of it comes back.
+    """
     check_matrices("class_loss", logits=logits)
     if labels.shape != logits.shape[:1] or labels.dtype != torch.int64:
         raise InputError(f"class_loss: labels must be int64 of shape ({len(logits)},), not {labels.dtype} {shape(labels)}.")
@@ -19,4 +23,4 @@ def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
         )
     with torch.autocast(logits.device.type, enabled=False):
         total = F.cross_entropy(logits.to(precision(logits)), labels, ignore_index=-1, reduction="sum")
-        return total / (labels >= 0).sum().clamp(min=1)
+        return total / processes.sum((labels >= 0).sum()).clamp(min=1)

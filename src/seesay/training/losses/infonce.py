@@ -12,6 +12,7 @@ from seesay.training.losses.positives import Positives
 from seesay.training.losses.registry import ContrastiveLoss
 from seesay.training.losses.softmax_sums import SoftmaxSums
 from seesay.training.losses.tiles import TILE, VectorGradients
+from seesay.training.processes import ALONE, Processes
 
 
 def info_nce(
@@ -22,6 +23,7 @@ def info_nce(
     image_ids: Tensor | None = None,
     text_ids: Tensor | None = None,
     tile: int = TILE,
+    processes: Processes = ALONE,
 ) -> Tensor:
     """CLIP's contrastive loss of (N, D) and (N, D): cross-entropy of scale * cosine, image to text and text to image.
 
@@ -29,11 +31,14 @@ def info_nce(
     same caption: rows of one id are each other's positives, and the targets of an image are uniform over its positives (the
     "out" form of Khosla et al. 2020, arXiv 2004.11362), so that nothing pushes two equal captions apart. Without repeated ids
     this is OpenCLIP's ClipLoss.
+
+    With several processes the rows are this one's, and so is the share of the loss that comes back. Each computes its images
+    against the texts of all: texts and their gradients travel, and of the logits only the sums of columns.
     """
     images, texts, scale = scaled_pairs("info_nce", images, texts, scale, tile)
-    matches = positives(images, image_ids, text_ids)
+    matches = positives(images, image_ids, text_ids, processes)
     with torch.autocast(images.device.type, enabled=False):
-        loss: Tensor = InfoNce.apply(images, texts, scale, matches, tile)  # type: ignore[no-untyped-call]
+        loss: Tensor = InfoNce.apply(images, texts, scale, matches, tile, processes)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -41,12 +46,15 @@ class InfoNce(torch.autograd.Function):
     """`info_nce` of checked arguments, with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, positives: Positives, tile: int) -> Tensor:
+    def forward(
+        ctx: Any, images: Tensor, texts: Tensor, scale: Tensor, positives: Positives, tile: int, processes: Processes
+    ) -> Tensor:
         """-> the loss, a scalar."""
-        sums = SoftmaxSums.over(images, texts, scale, tile, positives)
+        texts = processes.gather(texts)
+        sums = SoftmaxSums.over(images, texts, scale, tile, positives, processes)
         ctx.save_for_backward(images, texts, scale)
-        ctx.sums, ctx.positives, ctx.tile = sums, positives, tile
-        return ((sums.log_sums() - sums.target) / (2 * len(images))).to(images.dtype)
+        ctx.sums, ctx.positives, ctx.tile, ctx.processes = sums, positives, tile, processes
+        return ((sums.log_sums() - sums.target) / (2 * len(texts))).to(images.dtype)
 
     @staticmethod
     @once_differentiable
@@ -60,7 +68,8 @@ class InfoNce(torch.autograd.Function):
                 sums.probabilities(tile, rows, columns)
                 ctx.positives.subtract(tile, rows, columns)
                 gradients.add(tile, rows, columns)
-            return *gradients.finish(scale, upstream / (2 * len(images)), ctx.tile), None, None
+            finished = gradients.finish(scale, upstream / (2 * len(texts)), ctx.tile, ctx.processes)
+        return *finished, None, None, None
 
 
 LOSS = ContrastiveLoss("infonce", info_nce, score="softmax", first_logit_scale=math.log(1 / 0.07))  # as Radford et al. 2021

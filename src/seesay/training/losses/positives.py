@@ -9,10 +9,14 @@ from seesay.training.losses.tiles import sum_dtype
 class Positives:
     """Image i and text j are positives of each other where i = j, or rows i and j have the same image id or the same text id.
 
-    Works tile by tile; nothing here is larger than a tile, and without repeated ids only the diagonal is touched.
+    Works tile by tile; nothing here is larger than a tile, and without repeated ids only the diagonal is touched. first_row: of
+    the batch's `count` rows, the one that tiles call row 0; columns are numbered through the batch.
     """
 
-    def __init__(self, count: int, image_ids: Tensor | None = None, text_ids: Tensor | None = None) -> None:
+    def __init__(
+        self, count: int, image_ids: Tensor | None = None, text_ids: Tensor | None = None, *, first_row: int = 0
+    ) -> None:
+        self._first_row = first_row
         self._ids: list[Tensor] = []  # (N,) each, numbered from 0; none if no id repeats
         self._shares: Tensor | None = None  # (N,) 1 / number of positives of each row, which is also that of its column
         groups, sizes = [], []
@@ -29,7 +33,15 @@ class Positives:
             self._ids = [numbers.int() for numbers in groups]
             self._shares = positives.to(sum_dtype(positives.device)).reciprocal()
 
+    def _batch_rows(self, rows: slice) -> slice:
+        return slice(rows.start + self._first_row, rows.stop + self._first_row)
+
+    def _diagonal(self, tile: Tensor, rows: slice, columns: slice) -> Tensor:
+        """The tile's pairs of one row, as a view."""
+        return tile.diagonal(self._batch_rows(rows).start - columns.start)
+
     def _mask(self, rows: slice, columns: slice) -> Tensor:
+        rows = self._batch_rows(rows)
         first, *others = (ids[rows, None] == ids[columns] for ids in self._ids)
         for other in others:
             first |= other
@@ -39,28 +51,28 @@ class Positives:
         """1/n_i + 1/n_j at positives, where n counts a row's positives, and 0 elsewhere."""
         assert self._shares is not None
         shares = self._shares.to(dtype)
-        return (shares[rows, None] + shares[columns]).mul_(self._mask(rows, columns))
+        return (shares[self._batch_rows(rows), None] + shares[columns]).mul_(self._mask(rows, columns))
 
-    def target(self, tile: Tensor, rows: slice, columns: slice) -> Tensor | float:
+    def target(self, tile: Tensor, rows: slice, columns: slice) -> Tensor:
         """Sum of the logits of the tile's positives, each weighted by its share of its row's and its column's targets."""
         sums = sum_dtype(tile.device)
         if self._shares is None:
-            return 2 * tile.diagonal().sum(dtype=sums) if rows == columns else 0.0
+            return 2 * self._diagonal(tile, rows, columns).sum(dtype=sums)
         return self._weights(rows, columns, tile.dtype).mul_(tile).sum(1).sum(dtype=sums)
 
     def subtract(self, tile: Tensor, rows: slice, columns: slice) -> None:
         """Subtracts those shares from the tile, in place."""
         if self._shares is not None:
             tile.sub_(self._weights(rows, columns, tile.dtype))
-        elif rows == columns:
-            tile.diagonal().sub_(2)
+        else:
+            self._diagonal(tile, rows, columns).sub_(2)
 
     def negate(self, tile: Tensor, rows: slice, columns: slice) -> None:
         """Changes the sign of the tile's positives, in place."""
         if self._shares is not None:
             tile.mul_(1 - 2 * self._mask(rows, columns).to(tile.dtype))
-        elif rows == columns:
-            tile.diagonal().neg_()
+        else:
+            self._diagonal(tile, rows, columns).neg_()
 
 
 def _numbered(ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from torch import Tensor
 
+from seesay.training.processes import ALONE, Processes
+
 
 class ScaledPairs(NamedTuple):
     """N pairs: unit vectors of images and texts, (N, D) each, and the scale of their cosines, a scalar."""
@@ -19,7 +21,8 @@ class ScaledPairs(NamedTuple):
 class ContrastiveLoss:
     """A loss over all pairs of a batch.
 
-    function: (images, texts, scale, *, image_ids, text_ids) -> a scalar; with `first_bias` it takes `bias` as well.
+    function: (images, texts, scale, *, image_ids, text_ids, processes) -> a scalar, this process's share of the loss; with
+    `first_bias` it takes `bias` as well.
     score: how the trained model turns logits into probabilities. first_logit_scale: the logarithm of the scale at the start of
     training. first_bias: the logit bias at the start; None for a loss without one.
     """
@@ -30,21 +33,29 @@ class ContrastiveLoss:
     first_logit_scale: float
     first_bias: float | None = None
 
-    def __call__(self, pairs: ScaledPairs, bias: Tensor | None, image_ids: Tensor | None, text_ids: Tensor | None) -> Tensor:
+    def __call__(
+        self,
+        pairs: ScaledPairs,
+        bias: Tensor | None,
+        image_ids: Tensor | None,
+        text_ids: Tensor | None,
+        processes: Processes = ALONE,
+    ) -> Tensor:
         """A scalar with gradients. Rows of equal ids (N,) int64 are positives of each other."""
         biased = {} if self.first_bias is None else {"bias": bias}
-        return self.function(*pairs, image_ids=image_ids, text_ids=text_ids, **biased)
+        return self.function(*pairs, image_ids=image_ids, text_ids=text_ids, processes=processes, **biased)
 
 
 @dataclass(frozen=True)
 class DistillationLoss:
     """A loss between a student's and a teacher's vectors of the same pairs.
 
-    function: (student, teacher) -> a scalar with gradients of the student. same_dim: whether both need the same dimension.
+    function: (student, teacher, processes) -> a scalar with gradients of the student, this process's share of the loss.
+    same_dim: whether both need the same dimension, so that a student of another one gets layers into the teacher's.
     """
 
     name: str
-    function: Callable[[ScaledPairs, ScaledPairs], Tensor]
+    function: Callable[[ScaledPairs, ScaledPairs, Processes], Tensor]
     same_dim: bool
 
 

@@ -1,4 +1,6 @@
-"""Logits of every image against every text, computed one square tile at a time and never as a whole.
+"""Logits of images against texts, computed one square tile at a time and never as a whole.
+
+A process has rows for its own images, and columns for the texts of all processes.
 
 A batch of N pairs has N x N logits; at N = 32,768 one such matrix is 4 GB, and the plain formulas hold several. Here a tile is
 computed, used and overwritten, forward and again backward, so that besides the gradients a few tiles are all the memory needed.
@@ -9,6 +11,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+from seesay.training.processes import ALONE, Processes
 
 # Rows and columns of a tile. 1024 is slower on two busy cores: more, shorter steps wait for a thread.
 TILE = 2048
@@ -33,13 +37,13 @@ class LogitTiles:
     def __init__(self, images: Tensor, texts: Tensor, scale: Tensor, tile: int, offset: Tensor | None = None) -> None:
         self.images, self.texts, self.scale = images, texts, scale
         self.offset = offset  # (1,)
-        self.blocks = blocks(len(images), tile)
-        self._buffer = images.new_empty(min(tile, len(images)) ** 2)
+        self.row_blocks, self.column_blocks = blocks(len(images), tile), blocks(len(texts), tile)
+        self._buffer = images.new_empty(min(tile, len(images)) * min(tile, len(texts)))
 
     def __iter__(self) -> Iterator[tuple[slice, slice, Tensor]]:
-        for rows in self.blocks:
+        for rows in self.row_blocks:
             scaled = self.images[rows] * self.scale  # D columns to multiply rather than the tile's
-            for columns in self.blocks:
+            for columns in self.column_blocks:
                 texts = self.texts[columns]
                 tile = self._buffer[: len(scaled) * len(texts)].view(len(scaled), len(texts))
                 if self.offset is None:
@@ -68,8 +72,21 @@ class VectorGradients:
         if self._text_gradients is not None:
             self._text_gradients[columns].addmm_(tile.T, self._images[rows])
 
-    def finish(self, scale: Tensor, factor: Tensor, tile: int) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        """The gradients of images, texts and scale; `factor` multiplies the gradients of all logits."""
+    def pass_texts_on(self, processes: Processes) -> tuple[Tensor]:
+        """Gives the texts and their gradients so far to the next process; returns those texts that come instead."""
+        if self._text_gradients is None:
+            (self._texts,) = processes.pass_on(self._texts)
+        else:
+            self._texts, self._text_gradients = processes.pass_on(self._texts, self._text_gradients)
+        return (self._texts,)
+
+    def finish(
+        self, scale: Tensor, factor: Tensor, tile: int, processes: Processes = ALONE
+    ) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        """The gradients of images, texts and scale; `factor` multiplies the gradients of all logits.
+
+        Those of the texts of all processes are added up, and each gets its own.
+        """
         # sum of (gradient of logit ij) * (cosine ij) is the sum of images * (gradient @ texts): no further product of matrices.
         vectors, sums = (
             (self._images, self._image_gradients) if self._image_gradients is not None else (self._texts, self._text_gradients)
@@ -81,4 +98,5 @@ class VectorGradients:
         for part in (self._image_gradients, self._text_gradients):
             if part is not None:
                 part.mul_(scale * factor)
-        return self._image_gradients, self._text_gradients, (scale_gradient * factor).to(scale.dtype)
+        text_gradients = None if self._text_gradients is None else processes.scatter_sum(self._text_gradients)
+        return self._image_gradients, text_gradients, (scale_gradient * factor).to(scale.dtype)

@@ -2,12 +2,32 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from seesay.errors import MissingExtra
 from seesay.system.files import write_atomically
 
 Record = dict[str, Any]  # one line of the log: `step`, and numbers by name
+
+
+class Log(Protocol):
+    """Takes the records of a run."""
+
+    def write(self, record: Record) -> None:
+        """Takes a record."""
+
+    def close(self) -> None:
+        """Called at the end."""
+
+
+class NoLog:
+    """The log of a process that is not the one that writes."""
+
+    def write(self, record: Record) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 class RunLog:
