@@ -75,6 +75,11 @@ def test_faults_in_a_query_show_the_place(client: TestClient) -> None:
         assert client.post("/v1/search", json={"query": "red", **bad}).status_code == 400
 
 
+def test_an_answer_says_which_index_gave_it(client: TestClient) -> None:
+    for asked in ({}, {"exact": True}):
+        assert client.post("/v1/search", json={"query": "red", "n": 1, **asked}).json()["index"] == "exact"
+
+
 def test_pages_of_a_search(client: TestClient) -> None:
     first = client.post("/v1/search", json={"query": "red", "n": 4}).json()
     rest = client.post("/v1/search", json={"query": "red", "n": 4, "cursor": first["next"]}).json()

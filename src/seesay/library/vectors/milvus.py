@@ -89,7 +89,7 @@ class Milvus:
             at = int(np.searchsorted(rows.ids, known.last_id, side="right"))
             for number, start in enumerate(range(at, len(rows.ids), ROWS), start=1):
                 ids = rows.ids[start : start + ROWS].tolist()
-                vectors = rows.read(start, start + ROWS)
+                vectors = rows.read(start, start + ROWS).astype(np.float32, copy=False)
                 batch = [{"id": each, "vector": vector} for each, vector in zip(ids, vectors, strict=True)]
                 client.insert(name, batch, timeout=WRITE_S)
                 held += len(ids)
