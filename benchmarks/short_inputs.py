@@ -1,4 +1,4 @@
-"""A training step on short inputs beside one on full inputs: ViT-B/16 (forward, backward, AdamW).
+"""A training step on short inputs beside one on full inputs: ViT-S/16 and a small text tower (forward, backward, AdamW).
 
     python benchmarks/short_inputs.py [--batch 8] [--quick] [--json]
 
@@ -33,7 +33,11 @@ from seesay.training.setup import set_up
 from seesay.training.start.freezing import set_training
 from seesay.training.step import Prepared, TrainingStep
 
-ARCHITECTURE, PX, SHORT_PX, LENGTH, SHORT_LENGTH = "ViT-B-16", 224, 112, 77, 8
+PX, SHORT_PX, LENGTH, SHORT_LENGTH = 224, 112, 77, 8
+BLOCKS = {"activation": "gelu", "layer_norm_eps": 1e-5}
+IMAGE = BLOCKS | {"kind": "vit", "image_px": PX, "patch_px": 16, "width": 384, "depth": 12, "heads": 6, "mlp_width": 1536}
+TEXT = BLOCKS | {"kind": "clip-text", "width": 256, "depth": 6, "heads": 4, "mlp_width": 1024, "vocabulary": 49408}
+TEXT |= {"positions": LENGTH, "causal": True, "pooling": "eos", "eos_id": 49407}
 LIMIT = 0.35
 KINDS = {  # side of pictures, tokens of texts, share of patches dropped
     "full": (PX, LENGTH, 0.0),
@@ -74,7 +78,7 @@ def measure(quick: bool, batch: tuple[int, ...]) -> Result:
             "flops": operations,
             "seconds": {kind: t.to_json() for kind, t in times.items()},
         },
-        tables=[Table(f"A step of {count} pairs, {ARCHITECTURE}", header, rows)],
+        tables=[Table(f"A step of {count} pairs", header, rows)],
         goals=[Goal("training step, 112 px and 8 tokens, time over full inputs'", ratios["112 px, 8 tokens"], LIMIT)],
     )
 
@@ -91,9 +95,9 @@ def contender(folder: Path, count: int, px: int, length: int, dropout: float) ->
         "threads": 1,
         "out": str(folder / f"{px}-{length}-{dropout}"),
         "model": {
-            "dim": 512,
-            "image": {"architecture": ARCHITECTURE, "image_px": px, "patch_dropout": dropout},
-            "text": {"architecture": ARCHITECTURE, "length": length, "shortening": "block"},
+            "dim": 256,
+            "image": {"config": IMAGE, "image_px": px, "patch_dropout": dropout},
+            "text": {"config": TEXT, "length": length, "shortening": "block"},
         },
         "data": {"batch": count, "sources": [{"kind": "manifest", "path": str(table)}]},
         "optimizer": {"learning_rate": 1e-6},
