@@ -61,9 +61,7 @@ def prepare_tables(settings: FineTuning) -> Tables:
     if kind == "labels":
         names, train, held_out = _named(train, held_out, settings, folder)
         if settings.names is None and settings.method != "probe" and all(row["label"].isdecimal() for row in train):
-            notes.append(
-                "labels that are numbers tell a model nothing; --names gives them names, which it may know already"
-            )
+            notes.append("labels that are numbers tell a model nothing; --names gives them names, which it may know already")
     tables = {"train": train, "val": held_out}
     for part, own in tables.items():
         if not own:
