@@ -31,7 +31,7 @@ def test_every_method_says_what_it_gained_and_what_to_do_next(method: str, table
         assert "seesay classify photo.jpg --head out/head.npz --model base/model" in shown.out
     else:
         assert "Kept of what it knew:" in shown.out
-        assert "seesay models blend base/model out/model --weight 0.5 out/blend" in shown.out
+        assert "seesay models blend base/model out/model out/blend --held-out out/data/val.jsonl" in shown.out
     assert Path("out/comparison.html").is_file()
     assert Path("out/adapter").is_dir() == (method == "lora")
 

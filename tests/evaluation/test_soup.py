@@ -51,4 +51,4 @@ def test_what_makes_it_worse_stays_out(table: Path, base: Path, broken: Path, ru
     shown = run("models", "blend", broken, tuned, "alone", "--greedy", outcome.tables.val).out
     assert "the mean of those with +" in shown
     refused = run("models", "blend", broken, tuned, "more", "--greedy", outcome.tables.val, "--weight", "0.5")
-    assert (refused.code, "Choose one of --weight and --greedy" in refused.err) == (2, True)
+    assert (refused.code, "Choose one of --weight, --held-out and --greedy" in refused.err) == (2, True)

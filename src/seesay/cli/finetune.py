@@ -238,8 +238,9 @@ def _print_next(outcome: "Outcome", settings: "FineTuning") -> None:
         click.echo(_("Use it: seesay classify photo.jpg --head {head}{model}").format(head=outcome.head, model=model))
         return
     click.echo(_('Use it: seesay classify photo.jpg --labels "a,b" --model {model}').format(model=outcome.model))
+    choice = f"--held-out {outcome.tables.val}" if outcome.tables.kind == "labels" else "--weight 0.5"
     click.echo(
-        _("To keep more of what it knew, take the mean of both: seesay models blend {a} {b} --weight 0.5 {out}").format(
-            a=settings.model, b=outcome.model, out=settings.out / "blend"
+        _("To keep more of what it knew, take the mean of both: seesay models blend {a} {b} {out} {choice}").format(
+            a=settings.model, b=outcome.model, out=settings.out / "blend", choice=choice
         )
     )
