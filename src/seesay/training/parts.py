@@ -54,6 +54,11 @@ class RunParts:
     state: RunState
 
     @property
+    def sharded(self) -> bool:
+        """Whether each process has but a part of the weights."""
+        return self.processes.count > 1 and self.recipe.distributed.strategy == "fsdp2"
+
+    @property
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimizer updates."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

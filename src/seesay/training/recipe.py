@@ -263,9 +263,11 @@ class Checkpoints(Bounded):
 
 @dataclass(frozen=True)
 class Distributed(Bounded):
-    """Many processes that train together, as torchrun starts them. timeout_s: how long one waits for another's part of an
+    """Many processes that train together, as torchrun starts them. strategy: "ddp", each has all weights; or "fsdp2", each
+    has a part of them, and whole blocks only while it computes them. timeout_s: how long one waits for another's part of an
     exchange; whoever takes longer ends the run."""
 
+    strategy: Literal["ddp", "fsdp2"] = "ddp"
     timeout_s: Positive = 600.0
 
 

@@ -30,6 +30,7 @@ from seesay.training.run.folder import claim
 from seesay.training.run.observer import Observer
 from seesay.training.run.snapshot import restore
 from seesay.training.run.state import RunState
+from seesay.training.sharding import check_sharding, shard
 from seesay.training.shared_norms import share_norms
 from seesay.training.start.towers import BuiltModel, build
 from seesay.training.validation import Validator, make_validator
@@ -53,6 +54,8 @@ def set_up(
     """
     plots.require()  # the report needs it at the end
     _check_shares(recipe.data, processes)
+    if processes.count > 1 and recipe.distributed.strategy == "fsdp2":
+        check_sharding(recipe)
     observer = observer or Observer()
     checkpoints = CheckpointFolder(recipe.folder / "checkpoints", recipe.checkpoints.keep)
     saved = checkpoints.steps()
@@ -93,6 +96,13 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, 
     objective = Objective(clip, recipe.loss, len(classes), teacher, processes)
     objective.to(device)
     processes.copy_lead([*clip.state_dict().values(), *objective.state_dict().values()])
+    images = _image_inputs(recipe, clip, device)
+    texts = TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups)
+    validator = _validator(recipe, model, device, observer, processes)
+    if processes.count > 1 and recipe.distributed.strategy == "fsdp2":
+        shard(clip)
+        for inputs in (images, texts, *((validator.images, validator.texts) if validator else ())):
+            inputs.freezable = False  # features are computed by one process, with all weights
     return RunParts(
         recipe=recipe,
         processes=processes,
@@ -104,6 +114,8 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, 
         base=model.base,
         images=_image_inputs(recipe, clip, device),
         texts=_text_inputs(recipe, model, device),
+        images=images,
+        texts=texts,
         source=source,
         text_targets=targets,
         teacher=teacher,
@@ -113,7 +125,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, 
         optimizer=adamw(clip, objective, recipe.optimizer),
         scaler=torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16"),
         ema=Ema(clip, recipe.optimizer.ema) if recipe.optimizer.ema else None,
-        validator=_validator(recipe, model, device, observer, processes),
+        validator=validator,
         state=RunState(steps),
     )
 

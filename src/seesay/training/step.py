@@ -25,6 +25,7 @@ from seesay.training.objective import Targets
 from seesay.training.parts import RunParts
 from seesay.training.run.checkpoints import write_state
 from seesay.training.run.log import Record
+from seesay.training.sharding import clip_norm
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -67,8 +68,7 @@ class TrainingStep:
         parts.processes.sum_gradients(self._trainable)
         if self.recipe.optimizer.clip_norm is not None:
             parts.scaler.unscale_(parts.optimizer)
-            norm = torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.optimizer.clip_norm)
-            values["gradient_norm"] = norm.item()
+            values["gradient_norm"] = clip_norm(self._trainable, self.recipe.optimizer.clip_norm)
         parts.scaler.step(parts.optimizer)
         parts.scaler.update()
         with torch.no_grad():  # as Radford et al. 2021: a larger scale makes training unstable

@@ -23,6 +23,7 @@ from seesay.training.run.log import Log, NoLog, Record, RunLog
 from seesay.training.run.observer import Observer
 from seesay.training.run.snapshot import snapshot
 from seesay.training.setup import set_up
+from seesay.training.sharding import own_part, whole, whole_state
 from seesay.training.start.freezing import set_training
 from seesay.training.step import TrainingStep
 
@@ -136,7 +137,7 @@ class Trainer:
     def _validate(self, log: Log) -> None:
         state, validator = self.state, self.parts.validator
         assert validator is not None
-        with self._result_weights():
+        with self._result_weights(), whole(self.parts.clip):
             measured, state.searches = validator()
         state.validated = state.step
         record: Record = {"step": state.step, **measured}
@@ -144,7 +145,7 @@ class Trainer:
         state.stale += 1
         if state.best is None or record["score"] > state.best["score"]:
             with self._result_weights():
-                weights = self.parts.clip.state_dict()
+                weights = whole_state(self.parts.clip.state_dict())
                 if self.processes.lead:
                     self.parts.checkpoints.save_best(state.step, {"step": state.step, "weights": weights})
             state.best, state.stale = record, 0
@@ -166,20 +167,24 @@ class Trainer:
             set_training(clip, self.recipe)
 
     def _save(self) -> None:
-        weights = self.parts.clip.state_dict()
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values() if tensor.is_floating_point()):
+        weights = [own_part(tensor) for tensor in self.parts.clip.state_dict().values() if tensor.is_floating_point()]
+        if self.processes.any(not all(bool(torch.isfinite(tensor).all()) for tensor in weights)):
             advice = self.parts.checkpoints.restart_advice()
             raise TrainingError(f"after step {self.state.step} some weights are not finite, so it gets no checkpoint. {advice}")
-        if self.processes.lead:
+        if self.parts.sharded:
+            self.parts.checkpoints.save_shards(self.state.step, snapshot(self.parts), self.processes)
+        elif self.processes.lead:
             self.parts.checkpoints.save(self.state.step, snapshot(self.parts))
 
     def _write_model(self) -> tuple[Path, Path | None]:
         """Writes the best weights by validation; without a validation, the last. And the adapter, where one was trained."""
         clip, best, base = self.parts.clip, self.state.best, self.parts.base
-        if not self.processes.lead:
-            return places(self.recipe, base)
         with self._result_weights():
-            weights = self.parts.checkpoints.best(best["step"])["weights"] if best is not None else clip.state_dict()
+            weights = whole_state(clip.state_dict())
+            if not self.processes.lead:
+                return places(self.recipe, base)
+            if best is not None:
+                weights = self.parts.checkpoints.best(best["step"])["weights"]
             model = write_model(clip.config, weights, self.parts.vocabulary, self.recipe, self._card())
             return model, None if base is None else write_changes(base, weights, self.recipe)
 

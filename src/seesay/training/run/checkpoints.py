@@ -1,6 +1,8 @@
 """Checkpoint files of a run, written atomically: the last few, and the best weights."""
 
 import re
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,35 +11,45 @@ import torch
 from seesay.errors import ModelError, TrainingError, first_sentence
 from seesay.system.files import DRAFT, atomic_write
 from seesay.system.paths import printable
+from seesay.training.processes import Processes
+from seesay.training.run.shards import REST, read_shards, write_shards
 
 FORMAT = 2  # version of a checkpoint's content
-NAME = re.compile(r"step-(\d+)\.pt")
+NAME = re.compile(r"step-(\d+)(\.pt)?")
 
 
 class CheckpointFolder:
-    """`step-N.pt` files, and the best weights in `best-N.pt`, N being the step. A file under such a name is complete."""
+    """`step-N.pt` files, or folders `step-N` where processes share the weights; and the best weights in `best-N.pt`, N being
+    the step. What is under such a name is complete."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder, self.keep = folder, keep
 
     def steps(self) -> list[int]:
         """The steps of the checkpoints, in order."""
-        matches = [NAME.fullmatch(file.name) for file in self.folder.glob("step-*.pt")]
+        matches = [NAME.fullmatch(file.name) for file in self.folder.glob("step-*")]
         return sorted(int(match[1]) for match in matches if match)
 
-    def save(self, step: int, state: dict[str, Any]) -> Path:
+    def save(self, step: int, state: dict[str, Any]) -> None:
         """Writes a checkpoint; removes those older than the last `keep`, and best weights to which none of these refers."""
-        file = self._file(step)
-        write_state(file, {"format": FORMAT, **state})
+        write_state(self.folder / f"step-{step:08d}.pt", {"format": FORMAT, **state})
+        self._tidy()
+
+    def save_shards(self, step: int, state: dict[str, Any], processes: Processes) -> None:
+        """Writes a checkpoint with all processes, of which each has a part of the tensors; else as `save`."""
+        write_shards(self.folder / f"step-{step:08d}", {"format": FORMAT, **state}, write_state, processes)
+        if processes.lead:
+            self._tidy()
+
+    def _tidy(self) -> None:
         for old in self.steps()[: -self.keep]:
-            self._file(old).unlink(missing_ok=True)
+            _remove(self._file(old))
         referred = [self._best_of(remaining) for remaining in self.steps()]
         for best in self.folder.glob("best-*.pt"):
             if best not in referred:
                 best.unlink(missing_ok=True)
         for draft in self.folder.glob(f"*{DRAFT}*"):  # of runs that were killed while writing
-            draft.unlink(missing_ok=True)
-        return file
+            _remove(draft)
 
     def last(self) -> dict[str, Any] | None:
         """The newest checkpoint; None if there is none. Raises ModelError if it is damaged or of another version."""
@@ -45,7 +57,8 @@ class CheckpointFolder:
         if not steps:
             return None
         file = self._file(steps[-1])
-        state = read_state(file, "remove it to go on from the checkpoint before")
+        advice = "remove it to go on from the checkpoint before"
+        state = read_shards(file, partial(read_state, advice=advice)) if file.is_dir() else read_state(file, advice)
         if state.get("format") != FORMAT:
             raise ModelError(f"{printable(file)} was written by another version of SeeSay; finish the run with that one")
         return state
@@ -69,7 +82,8 @@ class CheckpointFolder:
     def _best_of(self, step: int) -> Path | None:
         """The file of the best weights to which a checkpoint refers."""
         try:  # memory-mapped, so that no weights are read
-            best = torch.load(self._file(step), map_location="cpu", weights_only=True, mmap=True)["best"]
+            file = self._file(step)
+            best = torch.load(file / REST if file.is_dir() else file, map_location="cpu", weights_only=True, mmap=True)["best"]
         except Exception:  # damaged: `last` will report it
             return None
         return self._best_file(best["step"]) if best else None
@@ -78,7 +92,16 @@ class CheckpointFolder:
         return self.folder / f"best-{step:08d}.pt"
 
     def _file(self, step: int) -> Path:
-        return self.folder / f"step-{step:08d}.pt"
+        folder = self.folder / f"step-{step:08d}"
+        return folder if folder.is_dir() else folder.with_suffix(".pt")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        gone = path if DRAFT in path.name else path.rename(path.with_name(f"{path.name}{DRAFT}old"))  # never half of it
+        shutil.rmtree(gone, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_state(file: Path, state: dict[str, Any]) -> None:

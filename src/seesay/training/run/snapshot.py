@@ -9,6 +9,7 @@ from seesay.system.schema import to_json
 from seesay.training.data.skipped import SkippedSamples
 from seesay.training.parts import RunParts
 from seesay.training.recipe import Validation
+from seesay.training.sharding import as_in
 from seesay.training.validation import Search
 
 
@@ -41,13 +42,15 @@ def restore(parts: RunParts, content: dict[str, Any]) -> None:
     """Sets the parts, and torch's random state, to those of a checkpoint. The recipe's own optimizer settings stay."""
     state = parts.state
     state.step, state.position = content["step"], content["position"]
-    parts.clip.load_state_dict(content["weights"])
+    current = parts.clip.state_dict()
+    parts.clip.load_state_dict({name: as_in(tensor, current[name]) for name, tensor in content["weights"].items()})
     parts.objective.load_state_dict(content["objective"])
     _restore_optimizer(parts.optimizer, content["optimizer"])
     if content["scaler"]:  # only float16 has one
         parts.scaler.load_state_dict(content["scaler"])
     if parts.ema is not None and content["ema"] is not None:
-        parts.ema.load_state_dict(content["ema"])
+        averages = {name: as_in(tensor, current[name]) for name, tensor in content["ema"]["values"].items()}
+        parts.ema.load_state_dict({**content["ema"], "values": averages})
     elif parts.ema is not None:
         parts.ema.restart(parts.clip)  # the run had none before
     if content["validation"] == _measurement(parts.recipe.validation):
@@ -69,7 +72,14 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, content: dict[str, Any]
             "optimizer.layer_decay: expected the value with which the run began, got another; it groups the layers"
         )
     settings = [{key: group[key] for key in ("betas", "eps", "weight_decay", "factor")} for group in optimizer.param_groups]
-    optimizer.load_state_dict(content)
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    states = {
+        number: {
+            key: as_in(value, parameters[number]) if isinstance(value, torch.Tensor) else value for key, value in own.items()
+        }
+        for number, own in content["state"].items()
+    }
+    optimizer.load_state_dict({**content, "state": states})
     for group, own in zip(optimizer.param_groups, settings, strict=True):
         group |= own
 
