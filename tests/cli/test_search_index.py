@@ -26,7 +26,9 @@ def test_search_says_which_index_answered(run: Run, album: Path, vectors: str) -
     assert f"answered by the index {after['index']}" in shown.err
     assert "answered by" not in run("search", "red", "--exact").err
     assert json.loads(run("search", "red", "--exact", "--json").out)["index"] == "exact"
+    assert list(album.parent.glob(f"library/vectors/*/{vectors.split('-')[0]}-*"))
     assert run("index", "--vectors", "exact").code == 0
+    assert not list(album.parent.glob(f"library/vectors/*/{vectors.split('-')[0]}-*"))
     assert json.loads(run("search", "red", "--json").out)["index"] == "exact"
 
 

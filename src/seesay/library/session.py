@@ -121,6 +121,7 @@ class Session:
         index = open_index(folder, self.model.dim, choice)
         index.check()
         choice.write(self.store.folder)
+        choice.delete_others(self.store.folder)
 
     @cached_property
     def regions(self) -> RegionRows:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from seesay.system.paths import absolute
 IndexName = Literal["exact", "usearch", "usearch-f16", "milvus"]
 INDEXES: tuple[IndexName, ...] = get_args(IndexName)
 FILE = "vectors.json"
+FILES = {"usearch": "usearch-i8-*", "usearch-f16": "usearch-f16-*", "milvus": "milvus-*.json"}  # of each index
 ADDRESS = "SEESAY_MILVUS_URI"  # the variable that replaces a stored address
 
 
@@ -66,6 +68,13 @@ class VectorChoice:
             write_atomically(library / FILE, json.dumps(asdict(self)))
         except OSError as error:
             raise LibraryError(f"cannot write to the library at {library}: {error.strerror or error}") from None
+
+    def delete_others(self, library: Path) -> None:
+        """Deletes what other indexes wrote beside the library's vectors; a collection in Milvus stays there."""
+        for index, pattern in FILES.items():
+            for file in library.glob(f"vectors/*/{pattern}") if index != self.index else ():
+                with suppress(OSError):  # on Windows a reader may still map it
+                    file.unlink()
 
 
 EXACT = VectorChoice()

@@ -47,6 +47,7 @@ class Milvus:
 
     def __init__(self, folder: Path, dim: int, where: str) -> None:
         check_address(where)
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it would print that an idle connection was closed, and opens another
         try:
             import pymilvus  # noqa: F401
         except ImportError:
