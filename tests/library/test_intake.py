@@ -17,6 +17,8 @@ from seesay.errors import InputError, SpaceMismatch
 from seesay.images.decoding.formats import READER
 from seesay.library import Library
 from seesay.library.embedding.shard import Shard
+from seesay.library.vectors.approximate import ApproximateIndex
+from seesay.library.vectors.choice import VectorChoice
 from seesay.model import Model
 from tests.conftest import Paint
 from tests.library.test_embedding import Counted, embed_all
@@ -167,6 +169,18 @@ def test_a_relative_folder_is_found_again(folder: Path, tmp_path: Path, fake: Mo
     library = Library(tmp_path / "library", fake)
     assert library.import_vectors(tmp_path / "v.parquet").taken == 32
     assert list(library.stats()["roots"]) == [{"path": str(folder), "available": True}]
+
+
+def test_a_chosen_index_has_what_was_imported(parts: list[Path], tmp_path: Path, fake: Model) -> None:
+    pytest.importorskip("usearch")
+    library = Library(tmp_path / "library", fake)
+    with library.writing() as store:
+        VectorChoice.of("usearch").write(store.folder)
+    library.import_vectors(*parts)
+    with library.session() as session:
+        index = session.index
+        assert isinstance(index, ApproximateIndex)
+        assert index.finder.reach("image").rows == len(session.vectors("image").ids) == 31
 
 
 def test_lists_of_texts_need_all_their_lines(folder: Path, tmp_path: Path, fake: Model) -> None:

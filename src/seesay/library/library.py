@@ -162,8 +162,9 @@ class Library:
         with self.writing() as store:
             report = take(store, [Path(absolute(file)) for file in files], place, mixed=mixed, progress=progress)
             session = self._session(store)
-            if session.has_space():  # another model's background is made by the index run that is given this model
+            if session.has_space():  # what another model's ranking needs is made by the index run that is given this model
                 session.save_background()
+                session.index.build(progress)
         return report
 
     def forget(self, path: str | os.PathLike[str], *, keep_out: bool = False) -> int:

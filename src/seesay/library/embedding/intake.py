@@ -21,6 +21,8 @@ from seesay.library.indexing.texts import parse_texts
 from seesay.library.storage.rows import Space
 from seesay.library.storage.store import Store
 from seesay.library.vectors import open_index
+from seesay.library.vectors.choice import VectorChoice
+from seesay.library.vectors.index import VectorIndex
 from seesay.library.vectors.sync import compact, sync
 from seesay.system.cpu import available_cores
 from seesay.system.paths import below, printable
@@ -160,7 +162,7 @@ class _Intake:
         """The rows from now on are of this origin."""
         self._origin = origin
         self._space = self._store.ensure_space(origin.space_id, origin.dim, origin.model)
-        self._index = open_index(self._store.vector_folder(self._space), self._space.dim)
+        self._index = self._open(self._space)
 
     def add(self, rows: Sequence[Candidate]) -> None:
         """Stores rows in one transaction."""
@@ -188,9 +190,12 @@ class _Intake:
                     self._finish_list(space, path, texts)
             self._store.remove_orphans("image")  # a list of which lines are missing has no file yet: an index run continues it
         for space in self._store.spaces():
-            index = open_index(self._store.vector_folder(space), space.dim)
+            index = self._open(space)
             sync(index, self._store, space)
             compact(index, self._store, space)
+
+    def _open(self, space: Space) -> VectorIndex:
+        return open_index(self._store.vector_folder(space), space.dim, VectorChoice.read(self._store.folder))
 
     def _file(self, row: Candidate) -> CrawledFile | None:
         """The row's file as it is now, with its path below its root; None, and reported, where there is none to take."""
