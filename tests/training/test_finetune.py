@@ -18,8 +18,9 @@ from seesay.training.finetune.finetune import fine_tune
 from seesay.training.finetune.settings import FineTuning
 from seesay.training.finetune.tables import prepare_tables
 from seesay.training.run.observer import Observer
+from seesay.training.trainer import train
 from tests.training.conftest import Make
-from tests.training.test_finetuning_parts import base, state_of
+from tests.training.test_finetuning_parts import WITH_ATTENTION, base, state_of
 
 __all__ = ["base"]  # a fixture
 
@@ -235,6 +236,20 @@ def test_at_other_pictures_an_anchored_model_stays_as_it_was(method: str, table:
     before = seesay.load("base/model").encode_image(paths[:3])
     assert np.abs(before - anchors["vectors"][:3]).max() <= 1e-5
     assert not Path("free/data/anchors.npz").exists()
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_model_with_a_sigmoid_is_anchored_too(method: str, table: Path, recipe: Make) -> None:
+    start = train(recipe("steps=3", "out=start", "loss.kind=sigmoid", towers=WITH_ATTENTION)).model
+    outcome = fine_tune(settings(table, model=str(start), method=method, epochs=3.0, learning_rate=0.01))
+    assert start is not None
+    assert outcome.model is not None
+    assert (outcome.adapter is not None) == (method == "lora")
+    assert seesay.load(outcome.model).config.score == "sigmoid"
+    assert outcome.comparison is not None
+    assert outcome.comparison.scores[0].after >= outcome.comparison.scores[0].before
+    log = [json.loads(line) for line in Path("out/log.jsonl").read_text().splitlines()]
+    assert any(record.get("anchors_loss", 0) > 0 for record in log)
 
 
 def test_everyday_pictures_anchor_where_there_are_no_others(table: Path, base: Path) -> None:

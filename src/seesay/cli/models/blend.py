@@ -119,7 +119,7 @@ def _weighed(models: Sequence[str], table: Path, folder: Path, *, quiet: bool) -
     data = read_labels(table)
     check_new(folder)
     with named_progress(quiet=quiet) as progress:
-        return least_weight(*models, data, TEMPLATES, progress)
+        return least_weight(models[0], models[1], data, TEMPLATES, progress)
 
 
 def _chosen(models: Sequence[str], table: Path, folder: Path, *, quiet: bool) -> "Soup":
