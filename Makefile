@@ -60,6 +60,7 @@ parity: $(PARITY)/installed-parity $(PARITY4)/installed-parity
 	$(PARITY)/bin/python -W ignore -m tests.parity.siglip_tokenizers
 	$(PARITY)/bin/python -W ignore -m tests.parity.preprocessing
 	$(PARITY)/bin/python -W ignore -m tests.parity.open_clip_losses
+	$(PARITY)/bin/python -W ignore -m tests.parity.short_inputs
 	$(PARITY)/bin/python -W ignore -m tests.parity.clip_benchmark
 	$(PARITY)/bin/python -W ignore -m tests.parity.training
 	$(PARITY)/bin/python -W ignore -m tests.parity.full_size

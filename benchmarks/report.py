@@ -50,9 +50,11 @@ SCRIPTS = (
     "curation",
     "contrastive_loss",
     "train_step",
+    "short_inputs",
     "finetune",
     "distillation",
     "serve_load",
+    "laptop",
 )
 TITLES = {
     "cold_start": "Cold start",
@@ -86,9 +88,11 @@ TITLES = {
     "curation": "Captions balanced over queries",
     "contrastive_loss": "The contrastive loss",
     "train_step": "A training step",
+    "short_inputs": "A training step on short inputs",
     "finetune": "Fine-tuning, and what it forgets",
     "distillation": "A small student of the bundled model",
     "serve_load": "A server under load",
+    "laptop": "What this machine does without a GPU",
 }
 
 WIDTH = 128

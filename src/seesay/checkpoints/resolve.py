@@ -92,8 +92,7 @@ def _with_towers(description: Description, overrides: Overrides) -> Description:
             )
         image = image.overridden(image_px=overrides.image_px)
         if (spec := description.image_spec) is not None:
-            resize_px = round(spec.resize_px * overrides.image_px / spec.size_px)
-            description = replace(description, image_spec=replace(spec, size_px=overrides.image_px, resize_px=resize_px))
+            description = replace(description, image_spec=spec.at(overrides.image_px))
     if overrides.context_length and text is not None and "positions" in text.overridable:
         text = text.overridden(positions=overrides.context_length)
         assert description.tokenizer_spec

@@ -1,6 +1,6 @@
 """`ImageSpec`: how a picture becomes the pixels of an image tower, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seesay.errors import InputError
@@ -37,3 +37,7 @@ class ImageSpec:
     def __post_init__(self) -> None:
         if not (1 <= self.size_px <= MOST_PIXELS and 1 <= self.resize_px <= MOST_PIXELS):
             raise InputError(f"sides of 1 to {MOST_PIXELS} pixels, got size_px {self.size_px} and resize_px {self.resize_px}")
+
+    def at(self, size_px: int) -> "ImageSpec":
+        """The same preparation for another size, with as much of the picture in the crop."""
+        return replace(self, size_px=size_px, resize_px=round(self.resize_px * size_px / self.size_px))

@@ -135,7 +135,7 @@ FETCH_THREADS = 16
 PROMPT_THREADS = 2
 """Threads that write prompts; they mostly wait for the text tower."""
 LIBRARY_THREADS = 4
-"""Threads that read the library, each with a connection of its own."""
+"""Threads that read the library beside the one that searches, each with a connection of its own."""
 INLINE_TOKENIZED_LETTERS = 4000
 """Up to so many characters are tokenized in the event loop: faster than handing them to a thread."""
 

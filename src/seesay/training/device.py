@@ -17,6 +17,8 @@ def prepare_device(name: str | None, threads: int | None) -> torch.device:
         raise InputError(f"device: expected one that torch has here, such as 'cpu', got {name!r} ({cause})") from None
     if device.type == "cpu":
         keep_freed_memory()
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # torch's default for convolutions, which keeps 10 bits of their factors
     if threads is not None:
         torch.set_num_threads(threads)
     else:

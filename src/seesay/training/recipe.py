@@ -36,10 +36,11 @@ class ImageTowerRecipe(Bounded):
     projection: "kept" keeps the start's; "linear" and "mlp" are new and trained from scratch. unlocked_groups: only this many
     last groups of layers are trained; 1 is the projection alone, 0 freezes the whole tower; None trains all. unlocked_dims: of
     a linear projection only the rows of the space's first dimensions, this many, are trained, without weight decay. spec: the
-    preparation of images; by default the start's, or CLIP's. patch_dropout: share of a ViT's patches dropped in each training
-    step. recompute: gradient checkpointing of the blocks, which saves memory and costs a third more time. lora: changes of low
-    rank beside layers of the unlocked groups are trained instead of these. keep_statistics: batch norms use the start's
-    statistics and do not change them.
+    preparation of images; by default the start's, or CLIP's. image_px: another side of the pictures than the tower has, for
+    which its positions are interpolated. patch_dropout: share of the patches dropped in each training step. recompute: gradient
+    checkpointing of the blocks, which saves memory and costs a third more time. lora: changes of low rank beside layers of the
+    unlocked groups are trained instead of these. keep_statistics: batch norms use the start's statistics and do not change
+    them.
     """
 
     start: str | None = None
@@ -49,6 +50,7 @@ class ImageTowerRecipe(Bounded):
     unlocked_groups: Annotated[int, Bounds(least=0)] | None = None
     unlocked_dims: Count | None = None
     spec: ImageSpec | None = None
+    image_px: Count | None = None
     patch_dropout: Share = 0.0
     recompute: bool = False
     lora: LoraConfig | None = None
@@ -62,7 +64,10 @@ class ImageTowerRecipe(Bounded):
 @dataclass(frozen=True)
 class TextTowerRecipe(Bounded):
     """The text tower; fields as for the image tower. tokenizer: "clip", "chinese_clip", or a model, checkpoint or folder whose
-    tokenizer is used; by default the start's, or CLIP's."""
+    tokenizer is used; by default the start's, or CLIP's. length: most tokens of a text, its beginning and end among them; by
+    default as many as the tower takes, or as the start was trained with. shortening: what training keeps of a text that is
+    longer: its first tokens ("truncation"), or in each step other ones, "random" or a "block" of neighbours (CLIPA, Li et al.
+    2023)."""
 
     start: str | None = None
     architecture: str | None = None
@@ -72,6 +77,8 @@ class TextTowerRecipe(Bounded):
     unlocked_dims: Count | None = None
     tokenizer: str | None = None
     tokenizer_spec: TokenizerSpec | None = None
+    length: Annotated[int, Bounds(least=3)] | None = None
+    shortening: Literal["truncation", "random", "block"] = "truncation"
     recompute: bool = False
     lora: LoraConfig | None = None
 
@@ -258,9 +265,10 @@ class Recipe(Bounded):
     """A training run.
 
     epochs: epochs over the data; steps: their number, which overrides epochs. precision: of matrix products; weights stay
-    float32. out: the run's folder, relative to the working directory. root: the folder to which paths in the recipe are
-    relative, by default the recipe's. device: "cpu", "cuda", "mps"; by default the fastest available. threads: of torch on a
-    CPU; by default its own choice. Small towers on a busy machine may be many times faster with 1. log_every: steps.
+    float32. compile: the towers' blocks are compiled (torch.compile) at the first steps. out: the run's folder, relative to the
+    working directory. root: the folder to which paths in the recipe are relative, by default the recipe's. device: "cpu",
+    "cuda", "mps"; by default the fastest available. threads: of torch on a CPU; by default its own choice. Small towers on a
+    busy machine may be many times faster with 1. log_every: steps.
     """
 
     name: str
@@ -272,6 +280,7 @@ class Recipe(Bounded):
     steps: Count | None = None
     seed: Annotated[int, Bounds(least=0)] = 0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
     log_every: Count = 10
     device: str | None = None
     threads: Count | None = None

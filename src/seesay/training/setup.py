@@ -6,6 +6,7 @@ import torch
 
 from seesay.errors import InputError
 from seesay.models.clip import Clip
+from seesay.models.layers.compilation import check_compiler, compile_blocks
 from seesay.models.layers.recompute import recompute_blocks
 from seesay.render import plots
 from seesay.system.paths import printable
@@ -51,6 +52,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
     device = prepare_device(recipe.device, recipe.threads)
     model = build(recipe)
     clip = model.clip.to(device)
+    _compile(recipe, clip, device)
     _recompute(recipe, clip)
     source = open_mixture(recipe.data.sources, Path(recipe.root))
     steps = _steps(recipe, len(source))
@@ -71,7 +73,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
         vocabulary=model.vocabulary,
         base=model.base,
         images=_image_inputs(recipe, clip, device),
-        texts=TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups),
+        texts=_text_inputs(recipe, model, device),
         source=source,
         text_targets=targets,
         teacher=teacher,
@@ -86,6 +88,14 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer) 
     )
 
 
+def _compile(recipe: Recipe, clip: Clip, device: torch.device) -> None:
+    """Compiles the towers' blocks where the recipe demands it."""
+    if recipe.compile:
+        check_compiler(device)
+        for tower in (clip.image, clip.text):
+            compile_blocks(tower)
+
+
 def _recompute(recipe: Recipe, clip: Clip) -> None:
     """Turns gradient checkpointing on where the recipe demands it."""
     model = recipe.model
@@ -97,6 +107,12 @@ def _recompute(recipe: Recipe, clip: Clip) -> None:
 def _image_inputs(recipe: Recipe, clip: Clip, device: torch.device) -> ImageInputs:
     unlocked = recipe.model.image.unlocked_groups
     return ImageInputs(clip, recipe.data.augment, device, unlocked_groups=unlocked, views=recipe.data.views)
+
+
+def _text_inputs(recipe: Recipe, model: BuiltModel, device: torch.device) -> TextInputs:
+    text = recipe.model.text
+    inputs = (model.clip, model.tokenizer, device)
+    return TextInputs(*inputs, unlocked_groups=text.unlocked_groups, shortening=text.shortening, seed=recipe.seed)
 
 
 def _validator(recipe: Recipe, model: BuiltModel, device: torch.device, observer: Observer) -> Validator | None:

@@ -14,6 +14,7 @@ from seesay.system.paths import printable
 from seesay.training.accumulation import contrastive_step
 from seesay.training.data.loader import Batch, hashed_ids
 from seesay.training.data.samples import Sample
+from seesay.training.data.seeds import dropout_seed
 from seesay.training.data.text_targets import TextTargets
 from seesay.training.losses import embedding_distillation
 from seesay.training.objective import Targets
@@ -52,6 +53,7 @@ class TrainingStep:
         """Updates the weights; returns the step's losses and temperature. Raises TrainingError if the loss is not finite."""
         parts = self.parts
         parts.optimizer.zero_grad(set_to_none=True)
+        torch.manual_seed(dropout_seed(self.recipe.seed, parts.state.step))
         losses = self._backward(batch)
         for config, targets in zip(self.recipe.loss.anchors, parts.text_targets, strict=True):
             losses["anchors_loss"] = losses.get("anchors_loss", 0) + self._backward_targets(targets, config.weight)
@@ -81,7 +83,7 @@ class TrainingStep:
         def encode(rows: slice) -> tuple[Tensor, Tensor]:
             with self._autocast():
                 images = self.parts.images.embed([value.image for value in batch.values[rows]])
-                texts = self.parts.texts.embed(self._texts(batch, rows))
+                texts = self.parts.texts.embed(self._texts(batch, rows), self.parts.state.step)
             images, texts = (x.float() if x.dtype in AUTOCAST.values() else x for x in (images, texts))
             return F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
 

@@ -14,6 +14,7 @@ hit by itself. Measured in docs/benchmarks.md.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -80,12 +81,12 @@ class Relevance:
     typical: float
     scale: Scale = WORD
 
-    @property
+    @cached_property
     def is_present(self) -> bool:
         """Whether the library is likely to show what the query says."""
         return self._deviations(self.best) >= self.scale.best
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """The rank from which hits are likely; infinite where none is."""
         if not self.is_present:

@@ -10,14 +10,19 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 
 @contextmanager
-def unchanged_buffers() -> Iterator[None]:
-    """Restores the buffers of all modules that run inside."""
+def unchanged_buffers(*modules: nn.Module) -> Iterator[None]:
+    """Restores the buffers of these modules and of all that run inside, with everything in them: compiled code runs the modules
+    in it without a word."""
     saved: dict[nn.Module, dict[str, tuple[Tensor, Tensor]]] = {}  # a buffer may be written to, or replaced
 
     def save(module: nn.Module, _inputs: Any) -> None:
         if module not in saved:
-            saved[module] = {name: (buffer, buffer.clone()) for name, buffer in module.named_buffers(recurse=False)}
+            for part in module.modules():
+                if part not in saved:
+                    saved[part] = {name: (buffer, buffer.clone()) for name, buffer in part.named_buffers(recurse=False)}
 
+    for module in modules:
+        save(module, None)
     hook = register_module_forward_pre_hook(save)
     try:
         yield

@@ -1,20 +1,23 @@
 """Resizes learned position embeddings to another resolution or context length."""
 
+from math import isqrt
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def resize_grid(table: Tensor, grid: int, *, prefix: int = 1) -> Tensor:
-    """(prefix + old * old, W) -> (prefix + grid * grid, W): bicubic with antialiasing over the grid; prefix tokens are
-    unchanged.
+def resize_grid(table: Tensor, grid: int) -> Tensor:
+    """(1 + old * old, W) -> (1 + grid * grid, W): bicubic with antialiasing over the grid; the first token's position is
+    unchanged. A table that is itself a square has no such token, as SigLIP's.
 
-    The rule of OpenCLIP, so that a tower opened at another resolution gives OpenCLIP's numbers.
+    The rule of OpenCLIP, and for SigLIP that of timm, so that a tower opened at another resolution gives their numbers.
     """
+    prefix = 0 if isqrt(len(table)) ** 2 == len(table) else 1
     tokens, cells = table[:prefix], table[prefix:]
-    old = round(len(cells) ** 0.5)
+    old = isqrt(len(cells))
     if old * old != len(cells):
-        raise ValueError(f"expected {prefix} prefix tokens and a square grid, got {len(table)} positions")
+        raise ValueError(f"expected a square grid, or one and a token before it, got {len(table)} positions")
     if old == grid:
         return table
     plane = cells.float().reshape(1, old, old, -1).permute(0, 3, 1, 2)

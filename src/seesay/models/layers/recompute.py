@@ -27,6 +27,6 @@ def _forward(block: nn.Module, forward: Any, *inputs: Any, **options: Any) -> An
         return forward(*inputs, **options)
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), unchanged_buffers()
+        return nullcontext(), unchanged_buffers(block)
 
     return checkpoint(forward, *inputs, use_reentrant=False, context_fn=contexts, **options)

@@ -16,4 +16,4 @@ async def search_library(service: Service, request: SearchRequest) -> SearchPage
         photos = dict(zip(request.pictures, stacked(rows), strict=True)) if rows else {}
         vectors = PartVectors(photos, await service.encoder.encode_words(phrased, deadline))
         with service.metrics.stage("search"):
-            return await service.photos.run(lambda library: search_page(library, request, vectors))
+            return await service.photos.run_search(lambda library: search_page(library, request, vectors))

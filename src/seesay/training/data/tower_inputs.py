@@ -4,7 +4,6 @@ import zlib
 from collections.abc import Iterable, Sequence, Set
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from seesay.training.data.frozen_features import (
     frozen_features,
     frozen_identity,
 )
+from seesay.training.data.short_texts import Shortening, short_ids
 
 NO_AUGMENTATION = Augment()
 
@@ -99,12 +99,25 @@ class ImageInputs:
 
 
 class TextInputs:
-    """Tokenizes texts and encodes them with the text tower; after `freeze`, from stored features."""
+    """Tokenizes texts and encodes them with the text tower; after `freeze`, from stored features.
 
-    def __init__(self, clip: Clip, tokenizer: Tokenizer, device: torch.device, *, unlocked_groups: int | None) -> None:
+    shortening: what is kept of texts that are too long (`data.short_texts`); drawn by the seed.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        *,
+        unlocked_groups: int | None,
+        shortening: Shortening = "truncation",
+        seed: int = 0,
+    ) -> None:
         self.clip, self.tower, self.tokenizer, self.device = clip, clip.text, tokenizer, device
+        self.shortening, self.seed = shortening, seed
         self.frozen: FrozenFeatures | None = None
-        self.freezable = _freezable(self.tower, unlocked_groups)
+        self.freezable = _freezable(self.tower, unlocked_groups) and shortening == "truncation"
         self.learns = unlocked_groups != 0
 
     def freeze(self, texts: Set[str], store: Path, advance: Advance) -> None:
@@ -121,15 +134,13 @@ class TextInputs:
         keys = sorted(texts, key=lambda text: (len(text), text))
         self.frozen = frozen_features(keys, lambda text: text, features, store, identity, advance)
 
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """-> projections (B, dim), not normalized"""
+    def embed(self, texts: Sequence[str], step: int = 0) -> Tensor:
+        """-> projections (B, dim), not normalized. step: of the run, by which long texts are shortened."""
         if self.frozen is not None and all(text in self.frozen.rows for text in texts):
             features = torch.from_numpy(np.stack([self.frozen[text] for text in texts])).to(self.device)
             return self.tower.from_cache(features) if self.learns else features
-        return self.tower(self._ids(texts))  # type: ignore[no-any-return]
-
-    def _ids(self, texts: Sequence[Any]) -> Tensor:
-        return torch.from_numpy(self.tokenizer(list(texts)).ids).to(self.device)
+        ids = short_ids(self.tokenizer, texts, self.shortening, self.seed, step)
+        return self.tower(torch.from_numpy(ids).to(self.device))  # type: ignore[no-any-return]
 
 
 def _freezable(tower: Tower, unlocked_groups: int | None) -> bool:

@@ -1,7 +1,7 @@
 """Builds the model of a recipe: towers from scratch, from a checkpoint, or from several, with initial weights."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -23,6 +23,7 @@ from seesay.training import losses
 from seesay.training.recipe import ImageTowerRecipe, Loss, ModelRecipe, Recipe, TextTowerRecipe
 from seesay.training.start.changes import add_changes
 from seesay.training.start.freezing import set_training
+from seesay.training.start.input_size import resized, set_patch_dropout, shortened, sized
 from seesay.training.start.start_models import StartModels
 
 
@@ -77,19 +78,12 @@ def build(recipe: Recipe) -> BuiltModel:
         clip = Clip(config)
     clip.image, clip.text = image, text
     _set_logits(clip, recipe.loss, start)
-    _set_patch_dropout(image, model.image.patch_dropout, image_config.kind)
+    set_patch_dropout(image, model.image.patch_dropout)
     add_changes(clip, model)
     set_training(clip, recipe)
     kept = model.image.projection == model.text.projection == "kept"
-    base = start.config if start is not None and kept else None
+    base = start.config if start is not None and kept and start.config.image == image_config else None
     return BuiltModel(clip, vocabulary_content, Tokenizer(vocabulary_content, tokenizer_spec), base)
-
-
-def _set_patch_dropout(tower: Any, share: float, kind: str) -> None:
-    if share:
-        if not hasattr(tower, "patch_dropout"):
-            raise InputError(f"model.image.patch_dropout: only a vit has patches to leave out, this is {kind}")
-        tower.patch_dropout = share
 
 
 def _set_logits(clip: Clip, config: Loss, start: Clip | None) -> None:
@@ -161,10 +155,12 @@ def _tower(
     recipe: ImageTowerRecipe | TextTowerRecipe, start: Clip | None, dim: int, side: Literal["image", "text"]
 ) -> tuple[Any, Any]:
     """A tower and its configuration."""
+    config = _scratch(recipe, side) if start is None else getattr(start.config, side)
+    if isinstance(recipe, ImageTowerRecipe):
+        config = sized(config, recipe.image_px)
+    config = _projected(config, recipe.projection, side)
     if start is not None:
-        config = _projected(getattr(start.config, side), recipe.projection, side)
         return _from_start(start, recipe, config, dim, side), config
-    config = _projected(_scratch(recipe, side), recipe.projection, side)
     tower = make_tower(config, dim)
     initialise(tower)
     return tower, config
@@ -187,7 +183,9 @@ def _from_start(start: Clip, recipe: ImageTowerRecipe | TextTowerRecipe, config:
                 f"model.{side}.start: {recipe.start or name} projects into {start.config.dim} dimensions, the shared space has "
                 f'{dim}. Give it a new projection: model.{side}.projection = "linear"'
             )
-        return tower
+        return resized(tower, config, dim) if side == "image" else tower
+    if side == "image":
+        tower = resized(tower, sized(tower.config, config.image_px), start.config.dim)
     projected = make_tower(config, dim)
     missing, unexpected = projected.load_state_dict(tower.body_state(), strict=False)
     if unexpected or set(missing) - names_in(projected, projected.projection_group()):
@@ -208,7 +206,10 @@ def _projected(config: Any, kind: Literal["kept", "linear", "mlp"], tower: str) 
 
 
 def _image_spec(recipe: ImageTowerRecipe, start: Clip | None, config: ImageConfig) -> ImageSpec:
-    spec = recipe.spec or (start.config.image_spec if start is not None else None) or preset("openai", config.image_px)
+    own = start.config.image_spec if start is not None else None
+    if own is not None and recipe.image_px is not None:
+        own = own.at(recipe.image_px)
+    spec = recipe.spec or own or preset("openai", config.image_px)
     if spec.size_px != config.image_px:
         raise InputError(f"model.image.spec.size_px: expected the tower's {config.image_px}, got {spec.size_px}")
     return spec
@@ -227,9 +228,7 @@ def _tokenizer(recipe: TextTowerRecipe, start_models: StartModels, config: TextC
         if own_content is None or own_spec is None:
             raise InputError(f"model.text.tokenizer: {name} has no tokenizer")
         content, spec = own_content, own_spec
-    spec = recipe.tokenizer_spec or spec
-    if config.max_tokens is not None and spec.context_length > config.max_tokens:
-        spec = replace(spec, context_length=config.max_tokens)
+    spec = shortened(recipe.tokenizer_spec or spec, recipe.length, config)
     _check_tokenizer(content, spec, config)
     return content, spec
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from seesay.models.families.eva.config import EvaConfig
 from seesay.models.families.eva.rotation import rotation
 from seesay.models.layers.groups import Group
+from seesay.models.layers.patch_dropout import kept_patches, take_tokens
 from seesay.models.layers.projection import projection
 from seesay.models.layers.tower import ImageTower
 from seesay.models.layers.transformer import LayerScale
@@ -195,11 +196,9 @@ class Eva(ImageTower):
 
     def _drop(self, x: Tensor, angles: Rotation | None) -> tuple[Tensor, Rotation | None]:
         """Keeps the class token and a random part of each image's patches, in order, with their angles."""
-        count = x.shape[1] - 1
-        remaining = max(1, round(count * (1 - self.patch_dropout)))
-        kept = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :remaining].sort(dim=1).values + 1
+        kept = kept_patches(x.shape[0], x.shape[1] - 1, self.patch_dropout, x.device) + 1
         indices = F.pad(kept, (1, 0))  # the class token's is 0
-        x = x[torch.arange(x.shape[0], device=x.device)[:, None], indices]
+        x = take_tokens(x, indices)
         if angles is None:
             return x, None
         cos, sin = (part[indices][:, None] for part in angles)  # (B, 1, 1 + remaining, W / heads / 2)

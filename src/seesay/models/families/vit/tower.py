@@ -7,6 +7,7 @@ from seesay.models.families.vit.config import AttentionPoolConfig, VitConfig
 from seesay.models.families.vit.dense import DENSE_MODES, DenseMode, patch_features
 from seesay.models.families.vit.relevance import attended, gradients, rollout
 from seesay.models.layers.groups import Group
+from seesay.models.layers.patch_dropout import kept_patches, take_tokens
 from seesay.models.layers.projection import projection
 from seesay.models.layers.tower import ImageTower
 from seesay.models.layers.transformer import Attention, Block
@@ -153,8 +154,5 @@ class Vit(ImageTower):
 
     def _drop(self, x: Tensor) -> Tensor:
         """Keeps the class token and a random part of each image's patches, in order."""
-        count = x.shape[1] - 1
-        remaining = max(1, round(count * (1 - self.patch_dropout)))
-        indices = torch.rand(x.shape[0], count, device=x.device).argsort(dim=1)[:, :remaining].sort(dim=1).values + 1
-        rows = torch.arange(x.shape[0], device=x.device)[:, None]
-        return torch.cat([x[:, :1], x[rows, indices]], dim=1)
+        kept = kept_patches(x.shape[0], x.shape[1] - 1, self.patch_dropout, x.device)
+        return torch.cat([x[:, :1], take_tokens(x, kept + 1)], dim=1)
