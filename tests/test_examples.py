@@ -268,7 +268,7 @@ def test_the_distillation_of_the_page_on_training_runs_as_written(tmp_path: Path
     (tmp_path / "distil.toml").write_text(training_recipes()[2], encoding="utf-8")
     steps = "--set data.batch=4 --set steps=2"  # the page's batch is for more than eight pairs
     for command in (
-        "cd pairs && seesay embed images captions.tsv -o teacher.parquet",
+        "seesay embed pairs/images pairs/captions.tsv -o pairs/teacher.parquet",
         f"seesay train distil.toml --set root=pairs {steps}",
     ):
         environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}

@@ -248,11 +248,11 @@ def test_a_student_of_another_dimension_learns_from_files_alone(
     assert shapes["distillation.image_layer.weight"] == shapes["distillation.text_layer.weight"] == (12, 24)
     assert parts.teacher is not None
     assert parts.teacher.scale == 100
-    result = train(recipe(f"{FILES}=['teacher.parquet']", *sets))
+    result = train(recipe(f"{FILES}=['teacher.parquet']", *sets, "threads=1"))
     log = records(world / "run")
     assert "contrast_loss" not in log[0]
     for name in ("similarity_loss", "embedding_loss", "interactive_loss"):
-        assert log[-1][name] < 0.8 * log[0][name]
+        assert log[-1][name] < 0.9 * log[0][name]
     assert result.model is not None
 
 
