@@ -97,7 +97,7 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, 
     objective.to(device)
     processes.copy_lead([*clip.state_dict().values(), *objective.state_dict().values()])
     images = _image_inputs(recipe, clip, device)
-    texts = TextInputs(clip, model.tokenizer, device, unlocked_groups=recipe.model.text.unlocked_groups)
+    texts = _text_inputs(recipe, model, device)
     validator = _validator(recipe, model, device, observer, processes)
     if processes.count > 1 and recipe.distributed.strategy == "fsdp2":
         shard(clip)
@@ -112,8 +112,6 @@ def _new_run(recipe: Recipe, checkpoints: CheckpointFolder, observer: Observer, 
         clip=clip,
         vocabulary=model.vocabulary,
         base=model.base,
-        images=_image_inputs(recipe, clip, device),
-        texts=_text_inputs(recipe, model, device),
         images=images,
         texts=texts,
         source=source,
