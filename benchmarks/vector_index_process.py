@@ -30,6 +30,7 @@ DIM = 512
 K = 10
 SHARES = {"1 %": 100, "10 %": 10, "50 %": 2}  # every so many-th row passes a filter
 MANY, FEWER = 500_000, 10  # of more vectors, only every tenth query is searched for exactly
+KINDS = ("words", "captions", "pictures")  # of queries, as many of each, in this order
 WANTED = 32  # of the highest ranks that have to be right, as in a search for ten hits
 
 
@@ -140,6 +141,8 @@ def record(
         shares.append(len(set(at.tolist()) & set(right.tolist())) / K)
         exact += everything
     found["recall"][name] = float(np.mean(shares))
+    if name == "none":
+        found["kinds"] = [float(each.mean()) for each in np.array_split(np.array(shares), len(KINDS))]
     found["ms"][name] = [1e3 * float(each) for each in np.quantile(seconds, [0.5, 0.95])]
     found["clock_ms"][name] = [1e3 * float(each) for each in np.quantile(clock, [0.5, 0.95])]
     found["exact"][name] = exact / len(queries)

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from benchmark import Result, Table, run
 from made_vectors import Maker, compared, real_vectors, write_vectors
-from vector_index_process import DIM, SHARES, K
+from vector_index_process import DIM, KINDS, SHARES, K
 
 import seesay
 from seesay.library.search.background import measure as measure_spreads
@@ -160,6 +160,10 @@ def result(figures: dict[str, Any]) -> Result:
                 [(name, *costs(each)) for name, each in whole.items()],
             )
         )
+        kinds = [(name, each["kinds"]) for name, each in whole.items() if name != NAMES["exact"]]
+        if kinds:
+            told = "; ".join(f"{name} {', '.join(f'{share:.3f}' for share in shares)}" for name, shares in kinds)
+            notes.append(f"Recall@10 of {', '.join(KINDS)} among {int(size):,}: {told}.")
         names = [*SHARES, *(["words by rank"] if any("words by rank" in each["recall"] for each in whole.values()) else [])]
         tables.append(
             Table(

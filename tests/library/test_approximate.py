@@ -82,6 +82,7 @@ def built(
     shutil.copytree(place, folder / "library")
     with Library(folder / "library", model) as opened, pytest.MonkeyPatch.context() as patch:
         patch.setattr(graph, "BREADTH", 600)
+        patch.setattr(graph, "SEARCH_BREADTH", 600)
         patch.setattr(graph, "CONNECTIVITY", 48)
         patch.setattr(milvus, "GRAPH", {"M": 48, "efConstruction": 600})
         build(opened, chosen(request.param, folder))
