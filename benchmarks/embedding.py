@@ -103,7 +103,7 @@ def _vectors(library: Path) -> list[tuple[str, bytes]]:
 
 def _report(result: Result, source: str, count: int, times: dict[str, list[float]], imports: dict[str, list[float]]) -> None:
     best = {name: min(each) for name, each in times.items()}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             f"{best[name]:.1f}",

@@ -46,6 +46,7 @@ def test_what_is_left_out_is_told(run: Run, album: Path, tmp_path: Path) -> None
         (("-o", "x-{i}.parquet", "--shard", "0/4"), "shards count from 1"),
         (("-o", "x-{i}.parquet", "--shard", "two"), "expected a shard i/n such as 3/8"),
         (("-o", "x.parquet", "--shard", "1/4"), "4 shards would write over each other in x.parquet; put {i} in its name"),
+        (("-o", "x.npz", "--ray", "local"), "With --ray the output file must end in .parquet"),
         (("-o", "x-{i}.parquet"), "is the number of a shard; give --shard too"),
     ],
 )

@@ -7,6 +7,7 @@ every unit came back whole is counted here, and a row that comes twice is taken 
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,16 +84,18 @@ def _replies(
     if not work:
         return
     dataset = ray.data.from_items(list(work), override_num_blocks=len(work))
-    replies = dataset.map_batches(
-        Encoder,
-        fn_constructor_args=(source, origin, ray.put(frozenset(done))),
-        batch_size=1,
-        batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=min(cluster.actors, len(work))),
-        num_cpus=cluster.cpus,
-        num_gpus=cluster.gpus,
-        max_task_retries=DEATHS,
-    )
+    with warnings.catch_warnings():  # max_task_retries has no name of its own in Ray Data, which will take it away unnamed
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+        replies = dataset.map_batches(
+            Encoder,
+            fn_constructor_args=(source, origin, ray.put(frozenset(done))),
+            batch_size=1,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=min(cluster.actors, len(work))),
+            num_cpus=cluster.cpus,
+            num_gpus=cluster.gpus,
+            max_task_retries=DEATHS,
+        )
     yield from replies.iter_rows()
 
 

@@ -84,7 +84,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _unreachable(address: str, error: BaseException) -> InputError:
-    reason = str(error).strip().split("\n", 1)[0][:200]
+    reason = str(error).strip().split("\n", 1)[0][:200].rstrip(".")
     return InputError(
         f"Ray cannot be reached at {address!r}: {reason}. Give the HOST:PORT of a cluster's head, auto on one of its machines, "
         "or local to start Ray here"
