@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +26,18 @@ MOST_S = 240
 def process_checks(device: torch.device) -> list[Check]:
     """Whole runs under torchrun, beside the same run in one process."""
     return [
-        Check(f"training by processes, {precision}", AGAINST, tolerance, partial(together, device, precision))
+        Check(
+            f"training by processes, {strategy}, {precision}",
+            AGAINST,
+            tolerance,
+            partial(together, device, strategy, precision),
+        )
+        for strategy in ("ddp", "fsdp2")
         for precision, tolerance in (("float32", 1e-3), ("bfloat16", 2e-2))
     ]
 
 
-def together(device: torch.device, precision: str) -> Found:
+def together(device: torch.device, strategy: str, precision: str) -> Found:
     count = torch.cuda.device_count() if device.type == "cuda" else 2
     if find_spec("seesay.training.processes") is None:
         raise Absent("this version trains in one process")
@@ -39,7 +46,10 @@ def together(device: torch.device, precision: str) -> Found:
     count = 2 if count < 4 else 4  # which divide the batch
     folder = Path(tempfile.mkdtemp(prefix="seesay-check-"))
     try:
-        runs = {processes: run(folder, device, precision, processes) for processes in (1, count)}
+        # Each process drops patches of its own, so none are dropped.
+        settings = [f"precision={precision}", "model.image.patch_dropout=0", "log_every=1"]
+        runs = {1: run(folder, device, settings, 1)}
+        runs[count] = run(folder, device, [*settings, f"distributed.strategy={strategy}"], count)
         alone, shared = (torch.cat([one.flatten() for one in load_file(file).values()]) for file in runs.values())
         moved = [[record["loss"] for record in read_log(folder / f"{n}" / "log.jsonl") if "loss" in record] for n in runs]
         return Found(distance(shared, alone), note=f"{count} processes; last losses {moved[0][-1]:.4f} and {moved[1][-1]:.4f}")
@@ -47,13 +57,12 @@ def together(device: torch.device, precision: str) -> Found:
         shutil.rmtree(folder)
 
 
-def run(folder: Path, device: torch.device, precision: str, processes: int) -> Path:
+def run(folder: Path, device: torch.device, settings: Sequence[str], processes: int) -> Path:
     """Trains by so many processes; returns the weights of the model."""
     out = folder / f"{processes}"
     recipe = folder / f"{processes}.toml"
     recipe.write_text(toml(run_recipe(device, out)), encoding="utf-8")
     command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    settings = [f"precision={precision}", "model.image.patch_dropout=0", "log_every=1"]  # processes drop patches of their own
     sets = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, *command, "-m", "seesay", "train", str(recipe), *sets]
     done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S)
