@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def build(index: str, size: int, folder: Path, place: Path, seconds: float) -> d
     before = json.loads(file.read_text()) if file.exists() else {"rows": 0, "clock_s": 0.0, "processor_s": 0.0}
     if before["rows"] == size:
         return before
-    graph.available_cores, graph.SAVE_S = lambda: 1, 120.0  # type: ignore[assignment, attr-defined]
+    graph.available_cores, graph.SAVE_S = lambda: 1, 120.0  # type: ignore[attr-defined]
     clock, processor, rows = time.monotonic(), time.process_time(), made(folder, size)
 
     def write(done: int) -> dict[str, Any]:
@@ -106,13 +107,16 @@ def search(index: str, size: int, folder: Path, place: Path) -> dict[str, Any]:
         truth |= {name: truth[name][::FEWER] for name in ("queries", "all", *SHARES)}
     queries = truth["queries"]
     found: dict[str, Any] = {"memory_mb": {}, "recall": {}, "ms": {}, "clock_ms": {}, "exact": {}}
-    find = (lambda query: exactly(rows, query)) if index == "exact" else (lambda query: approximately(view, query))
+
+    def find(query: np.ndarray) -> Found:
+        return exactly(rows, query) if index == "exact" else approximately(view, query)
+
     record(found, "none", queries, truth["all"], find)
     found["memory_mb"] = {name: round(value - empty[name]) for name, value in status().items()}
     if index != "exact":
         record(found, "none, 10 asked", queries, truth["all"], lambda query: (first(view, query, K), False))
     for name, step in SHARES.items():
-        record(found, name, queries, truth[name], lambda query, step=step: filtered(view, query, step, exact=index == "exact"))
+        record(found, name, queries, truth[name], partial(filtered, view, step=step, exact=index == "exact"))
     if "spreads" in truth:
         words = queries[truth["words"]]
         spreads = truth["spreads"]
@@ -160,7 +164,8 @@ def first(view: "ArrayView | ApproximateView", query: np.ndarray, count: int) ->
 
 
 def best(view: "ArrayView | ApproximateView", at: np.ndarray, query: np.ndarray) -> np.ndarray:
-    return at[top_k(view.take(at) @ query, K)]
+    nearest: np.ndarray = at[top_k(view.take(at) @ query, K)]
+    return nearest
 
 
 def approximately(view: "ArrayView | ApproximateView", query: np.ndarray) -> Found:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Numbers = Literal["i8", "f16"]
 CONNECTIVITY = 16  # neighbours of a row
 BREADTH = 128  # rows that are looked at to place one
-# Rows that are looked at to find some. Pictures near to a single word lie at the edge of all pictures, where a graph misses them:
-# among a million, 1024 found 0.92 of ten, 4096 0.98, 8192 0.99 (captions and pictures as queries: 1.00 each time).
+# Rows that are looked at to find some. Pictures near to a single word lie at the edge of all pictures, where a graph misses
+# them: among a million, 1024 found 0.92 of ten, 4096 0.98, 8192 0.99 (captions and pictures as queries: 1.00 each time).
 SEARCH_BREADTH = 8192
 CHUNK = 8192  # rows that are added at once
 SAVE_S = 300.0  # a graph of millions is written in a few seconds, and added to for hours
