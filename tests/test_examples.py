@@ -265,7 +265,9 @@ def test_the_distillation_of_the_page_on_training_runs_as_written(tmp_path: Path
     (tmp_path / "pairs" / "images").symlink_to(few)
     rows = [f"{picture.name}\ta photo of {picture.stem}" for picture in pictures]
     (tmp_path / "pairs" / "captions.tsv").write_text("\n".join(["image\ttext", *rows]) + "\n", encoding="utf-8")
-    (tmp_path / "distil.toml").write_text(training_recipes()[2], encoding="utf-8")
+    (tmp_path / "distil.toml").write_text(
+        next(text for text in training_recipes() if 'name = "student"' in text), encoding="utf-8"
+    )
     steps = "--set data.batch=4 --set steps=2"  # the page's batch is for more than eight pairs
     for command in (
         "seesay embed pairs/images pairs/captions.tsv -o pairs/teacher.parquet",
@@ -290,6 +292,7 @@ PARTS_OF_A_RECIPE = (
     ("Optimizer",),
     ("Validation",),
     ("Checkpoints",),
+    ("Distributed",),
 )
 
 
@@ -306,7 +309,18 @@ def test_the_page_on_training_names_every_key_and_its_recipe_is_read(tmp_path: P
     sections = dict(zip(PARTS_OF_A_RECIPE, table.split("| **"), strict=True))
     parts = {part: getattr(recipe, part) for names in PARTS_OF_A_RECIPE for part in names if hasattr(recipe, part)}
     parts |= {"Manifest": Manifest, "ClassTable": ClassTable, "ClassFolder": ClassFolder, "Shards": Shards}
-    of_their_own = {"model", "data", "loss", "optimizer", "validation", "checkpoints", "image", "text", "sources"}
+    of_their_own = {
+        "model",
+        "data",
+        "loss",
+        "optimizer",
+        "validation",
+        "checkpoints",
+        "distributed",
+        "image",
+        "text",
+        "sources",
+    }
     for names, text in sections.items():
         keys = {field.name for name in names for field in dataclasses.fields(parts[name])}
         assert not [key for key in sorted(keys - of_their_own) if f"`{key}`" not in text], names

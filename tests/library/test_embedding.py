@@ -220,9 +220,12 @@ from pathlib import Path
 kept.KEPT_ROWS, embed.ADDED_ROWS = 4, 2
 model = seesay.fake_model()
 encode = model.engine.encode_pixels
+done = 0
 def slow(pixels):
+    global done
+    done += 1
     print("batch", flush=True)
-    time.sleep(0.05)
+    time.sleep(0.05 if done < int(sys.argv[3]) else 60)
     return encode(pixels)
 model.engine.encode_pixels = slow
 embed.embed(model, list_items([sys.argv[1]], (), Shard()), Path(sys.argv[2]))
@@ -236,7 +239,7 @@ def test_a_killed_run_goes_on(
 ) -> None:
     file = tmp_path / "out" / "v.parquet"
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, folder, file], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", CHILD, folder, file, str(batches)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert child.stdout is not None
     with child.stdout:

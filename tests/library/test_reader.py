@@ -122,9 +122,9 @@ def test_a_picture_that_is_cut_short_is_indexed_and_noted(library: Library, fold
 
 
 def test_whatever_one_picture_brings_about_is_its_own(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seesay.library.indexing import indexer
+    from seesay.library.indexing import facts
 
-    measured = indexer.waves
+    measured = facts.waves
 
     def fail(image: Image.Image) -> np.ndarray:
         if image.width == 20:
@@ -135,7 +135,7 @@ def test_whatever_one_picture_brings_about_is_its_own(library: Library, folder: 
 
     for width in (20, 21):
         scene(width, 20).save(folder / f"bad-{width}.png")
-    monkeypatch.setattr(indexer, "waves", fail)
+    monkeypatch.setattr(facts, "waves", fail)
     report = library.index(folder)
     assert report.encoded == 3
     assert sorted(failure.reason for failure in report.failed) == [

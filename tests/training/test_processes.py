@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import torch
 
 from seesay.errors import InputError
+from seesay.training.data.loader import Loader
 from seesay.training.processes import ALONE, Processes
 from seesay.training.setup import set_up
 from tests.training.conftest import Make
 from tests.training.process_cases import CASES, Case, dealt, gradients
+from tests.training.test_shards import opened, pairs, tar
 
 PROJECT = Path(__file__).parents[2]
 
@@ -79,6 +82,27 @@ def test_whoever_does_not_answer_in_time_is_missed(found: dict[int, list[dict[st
 
 def flat(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.cat([tensor.double().reshape(-1) for tensor in tensors.values()])
+
+
+class Rank(Processes):
+    """One of several processes that are never told of a fault."""
+
+    def __init__(self, rank: int, count: int) -> None:
+        self.rank, self.count = rank, count
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_one_shard_is_enough_for_many_processes(tmp_path: Path, count: int) -> None:
+    tar(tmp_path / "only.tar", pairs(0, 20))
+    source = opened(tmp_path, "only.tar", shuffle=5)
+
+    def shares(processes: Processes) -> list[list[str]]:
+        loader = Loader(source, lambda sample, rng: sample.text, batch=8, seed=1, threads=1, processes=processes)
+        return [batch.values for batch in islice(loader, 6)]
+
+    everybody = [shares(Rank(rank, count)) for rank in range(count)]
+    together = [sorted(text for share in batch for text in share) for batch in zip(*everybody, strict=True)]
+    assert together == [sorted(batch) for batch in shares(ALONE)]
 
 
 class Three(Processes):

@@ -5,12 +5,14 @@ up to the loss of the batch; so do the gradients.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from torch import Tensor
 
 from seesay.system.cpu import available_cores
+
+if TYPE_CHECKING:  # torch takes long to load, and a single process can do without
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -36,19 +38,19 @@ class Processes:
         """Whether this is the process that writes and speaks for all."""
         return self.rank == 0
 
-    def gather(self, rows: Tensor) -> Tensor:
+    def gather(self, rows: "Tensor") -> "Tensor":
         """(N, ...) of every process -> (count * N, ...), in order of rank, without gradients."""
         return rows
 
-    def scatter_sum(self, rows: Tensor) -> Tensor:
+    def scatter_sum(self, rows: "Tensor") -> "Tensor":
         """(count * N, ...) of every process -> this process's (N, ...) of their sum."""
         return rows
 
-    def sum(self, values: Tensor) -> Tensor:
+    def sum(self, values: "Tensor") -> "Tensor":
         """The sum over all processes."""
         return values
 
-    def pass_on(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def pass_on(self, *tensors: "Tensor") -> tuple["Tensor", ...]:
         """Gives tensors to the next process, and returns those of the one before, of the same shapes."""
         return tensors
 
@@ -68,10 +70,10 @@ class Processes:
         """The value of the lead; what JSON can hold."""
         return value
 
-    def copy_lead(self, tensors: Iterable[Tensor]) -> None:
+    def copy_lead(self, tensors: Iterable["Tensor"]) -> None:
         """Overwrites tensors with those of the lead."""
 
-    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
+    def sum_gradients(self, parameters: Sequence["Tensor"]) -> None:
         """Replaces the gradients of replicated parameters by their sums over all processes."""
 
     def begin(self, timeout_s: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
@@ -39,7 +40,7 @@ def write_shards(
     processes.any(False)  # the folder is there
     try:
         save(tensors, storage_writer=HuggingFaceStorageWriter(str(draft), save_distributed=True))
-    except Exception as error:  # it wraps those of all processes
+    except (Exception, CheckpointException) as error:  # it wraps those of all processes, and is no Exception
         raise TrainingError(
             f"cannot write {printable(folder)}: {first_sentence(error)}. What was written before is whole; --resume goes on "
             "from it"
@@ -62,7 +63,7 @@ def read_shards(folder: Path, read_rest: Callable[[Path], dict[str, Any]]) -> di
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it reads alone
             load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=True)
-    except Exception as error:
+    except (Exception, CheckpointException) as error:
         raise ModelError(
             f"{printable(folder)} is damaged; remove it to go on from the checkpoint before. What was met: "
             f"{first_sentence(error)}"
