@@ -1,11 +1,12 @@
 """A small world to learn: squares and stripes in eight colours, each with a caption in two languages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from seesay.training.recipe import Recipe, read_recipe
@@ -60,6 +61,14 @@ languages = {{ en = 1.0 }}
 learning_rate = 3e-3
 warmup = 5
 """
+
+
+@pytest.fixture(autouse=True)
+def _own_threads() -> Iterator[None]:
+    """A recipe's `threads` are torch's from then on; a later run would have others than a process of its own."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
