@@ -11,7 +11,7 @@ import numpy as np
 
 from seesay.system.cpu import available_cores
 
-if TYPE_CHECKING:  # torch takes long to load, and a single process can do without
+if TYPE_CHECKING:  # sources of samples need no torch
     from torch import Tensor
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Processes:
         """The sum over all processes."""
         return values
 
-    def pass_on(self, *tensors: "Tensor") -> tuple["Tensor", ...]:
+    def pass_on(self, *tensors: "Tensor") -> "tuple[Tensor, ...]":
         """Gives tensors to the next process, and returns those of the one before, of the same shapes."""
         return tensors
 
@@ -70,10 +70,10 @@ class Processes:
         """The value of the lead; what JSON can hold."""
         return value
 
-    def copy_lead(self, tensors: Iterable["Tensor"]) -> None:
+    def copy_lead(self, tensors: "Iterable[Tensor]") -> None:
         """Overwrites tensors with those of the lead."""
 
-    def sum_gradients(self, parameters: Sequence["Tensor"]) -> None:
+    def sum_gradients(self, parameters: "Sequence[Tensor]") -> None:
         """Replaces the gradients of replicated parameters by their sums over all processes."""
 
     def begin(self, timeout_s: float) -> None:

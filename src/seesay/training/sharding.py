@@ -30,8 +30,8 @@ def shard(clip: Clip) -> None:
     # It warns of in-place operations on what a block returns, of which there are none.
     warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
     for tower in (clip.image, clip.text):
-        tower.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # channels last cannot be cut
         blocks = [module for module in tower.modules() if isinstance(module, tower.block_types)]
+        tower.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # other layouts cannot be cut
         for module in (*blocks, tower):
             fully_shard(module, reshard_after_forward=True)
         for part in _sharded(tower):

@@ -40,10 +40,9 @@ def write_shards(
     processes.any(False)  # the folder is there
     try:
         save(tensors, storage_writer=HuggingFaceStorageWriter(str(draft), save_distributed=True))
-    except (Exception, CheckpointException) as error:  # it wraps those of all processes, and is no Exception
+    except (CheckpointException, OSError, RuntimeError) as error:
         raise TrainingError(
-            f"cannot write {printable(folder)}: {first_sentence(error)}. What was written before is whole; --resume goes on "
-            "from it"
+            f"cannot write {printable(folder)}: {_cause(error)}. What was written before is whole; --resume goes on from it"
         ) from None
     if processes.lead:
         for file in draft.iterdir():
@@ -63,12 +62,18 @@ def read_shards(folder: Path, read_rest: Callable[[Path], dict[str, Any]]) -> di
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it reads alone
             load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=True)
-    except (Exception, CheckpointException) as error:
+    except (CheckpointException, OSError, RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{printable(folder)} is damaged; remove it to go on from the checkpoint before. What was met: "
-            f"{first_sentence(error)}"
+            f"{printable(folder)} is damaged; remove it to go on from the checkpoint before. What was met: {_cause(error)}"
         ) from None
     return state
+
+
+def _cause(error: BaseException) -> str:
+    """Of torch's CheckpointException, which is no Exception, the first of those that it holds, by process."""
+    if isinstance(error, CheckpointException) and error.failures:
+        error = next(iter(error.failures.values()))[0]
+    return first_sentence(error)
 
 
 def _marked(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
