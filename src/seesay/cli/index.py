@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seesay.cli.language import translate
 from seesay.cli.options import json_option, library_option, model_option, naming_options, open_model
-from seesay.cli.output import SHOWN_FAILURES, echo_failures, echo_json, echo_note, echo_skipped, failures_json, short
+from seesay.cli.output import echo_failures, echo_json, echo_note, echo_notes, echo_skipped, failures_json, short
 from seesay.cli.progress import progress_bar
 from seesay.system.paths import printable
 
@@ -91,10 +90,7 @@ def _print(report: "IndexReport", library: str) -> None:
         )
     )
     echo_skipped(report.skipped)
-    for noted in report.noted[:SHOWN_FAILURES]:
-        echo_note(_("{path}: {reason}").format(path=short(noted.path), reason=translate(noted.reason)))
-    if (more := len(report.noted) - SHOWN_FAILURES) > 0:
-        echo_note(_("... and {count} more; --json lists all").format(count=more))
+    echo_notes([(noted.path, noted.reason) for noted in report.noted])
     for root in report.missing:
         where = short(root)
         echo_note(_("{where} is not there now; its index is kept. To drop it: seesay forget {where}").format(where=where))

@@ -8,7 +8,7 @@ import click
 
 from seesay.cli.commands import Commands
 from seesay.cli.options import json_option, library_option, model_option, open_model
-from seesay.cli.output import SHOWN_FAILURES, echo_failures, echo_json, echo_note, failures_json, short
+from seesay.cli.output import echo_failures, echo_json, echo_notes, failures_json
 from seesay.cli.progress import progress_bar
 from seesay.system.paths import printable
 
@@ -66,10 +66,7 @@ def _print(report: "ImportReport", library: str) -> None:
         )
     )
     for reason, paths in ((_("has changed since it was embedded"), report.changed), (_("is missing"), report.missing)):
-        for path in paths[:SHOWN_FAILURES]:
-            echo_note(_("{path}: {reason}").format(path=short(path), reason=reason))
-        if (more := len(paths) - SHOWN_FAILURES) > 0:
-            echo_note(_("... and {count} more; --json lists all").format(count=more))
+        echo_notes([(path, reason) for path in paths])
     echo_failures(report.failed)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,14 @@ def echo_failures(failures: "Iterable[Failure]") -> None:
         echo_error(f"{printable(failure.path)}: {translate(failure.reason)}")
     if len(failures) > SHOWN_FAILURES:
         echo_error(_("... and {count} more; --json lists all").format(count=len(failures) - SHOWN_FAILURES))
+
+
+def echo_notes(notes: Sequence[tuple[str, str]]) -> None:
+    """Prints a note on stderr for each path and what is to be said of it; a long list is cut as that of failures."""
+    for path, said in notes[:SHOWN_FAILURES]:
+        echo_note(_("{path}: {reason}").format(path=short(path), reason=translate(said)))
+    if (more := len(notes) - SHOWN_FAILURES) > 0:
+        echo_note(_("... and {count} more; --json lists all").format(count=more))
 
 
 def echo_paths(paths: Iterable[str], *, end: bytes = b"\n") -> None:
