@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seesay.errors import InputError, TrainingError, UnreadableImage
-from seesay.system.cpu import available_cores
 from seesay.system.paths import printable
 from seesay.system.prefetch import prefetch
 from seesay.training.accumulation import contrastive_step
@@ -136,14 +135,8 @@ class TrainingStep:
 
     def _readable(self, paths: Sequence[str], vectors: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """The pictures that can be read, prepared, and their vectors; the others count as skipped. Raises InputError."""
-
-        def prepared(path: str) -> np.ndarray | UnreadableImage:
-            try:
-                return self.parts.images.prepare(path, None)
-            except UnreadableImage as error:
-                return error
-
-        results = list(prefetch(prepared, paths, threads=available_cores(), ahead=len(paths)))
+        cores = self.parts.processes.cores
+        results = list(prefetch(self.parts.images.try_prepare, paths, threads=cores, ahead=len(paths)))
         for path, result in zip(paths, results, strict=True):
             if isinstance(result, UnreadableImage):
                 self.parts.state.skipped.add(SampleFault(path, result.reason))

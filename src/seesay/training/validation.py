@@ -51,13 +51,24 @@ class Validator:
     notes: tuple[str, ...]
 
     def __init__(
-        self, recipe: Recipe, clip: Clip, tokenizer: Tokenizer, device: torch.device, processes: Processes = ALONE
+        self,
+        recipe: Recipe,
+        config: Validation,
+        clip: Clip,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
         model = recipe.model
         self.dim, self.processes = clip.config.dim, processes
         self.images = ImageInputs(clip, NO_AUGMENTATION, device, unlocked_groups=model.image.unlocked_groups)
         self.texts = TextInputs(clip, tokenizer, device, unlocked_groups=model.text.unlocked_groups)
         self.skipped = SkippedSamples()  # of the last validation
+        self._open(recipe, config)
+
+    def _open(self, recipe: Recipe, config: Validation) -> None:
+        """Reads the table, and sets `name` and `notes`. Raises InputError."""
+        raise NotImplementedError
 
     @property
     def files(self) -> Sequence[Path | str]:
@@ -102,7 +113,7 @@ class Validator:
         batch: list[np.ndarray] = []
         own = range(self.processes.rank, len(self.files), self.processes.count)
         files = (self.files[number] for number in own)
-        with closing(prefetch(self._read, files, threads=self.processes.cores, ahead=2 * BATCH)) as results:
+        with closing(prefetch(self.images.try_prepare, files, threads=self.processes.cores, ahead=2 * BATCH)) as results:
             for number, value in zip(own, results, strict=True):
                 if isinstance(value, UnreadableImage):
                     faults.append((number, value.source, value.reason))
@@ -127,12 +138,6 @@ class Validator:
         """The rows of all processes, of which each may have another number, in order of rank."""
         return np.concatenate(self.processes.gather_arrays(rows))
 
-    def _read(self, image: Path | str) -> np.ndarray | UnreadableImage:
-        try:
-            return self.images.prepare(image, None)
-        except UnreadableImage as error:
-            return error
-
     def _texts(self, texts: Sequence[str]) -> np.ndarray:
         # Texts of similar length share a batch, so that little is padding.
         order = np.array(sorted(range(len(texts)), key=lambda i: len(texts[i])))
@@ -147,16 +152,7 @@ class Validator:
 class CaptionValidator(Validator):
     """Recall in both directions; the score is the mean of both R@1."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        config: Validation,
-        clip: Clip,
-        tokenizer: Tokenizer,
-        device: torch.device,
-        processes: Processes = ALONE,
-    ) -> None:
-        super().__init__(recipe, clip, tokenizer, device, processes)
+    def _open(self, recipe: Recipe, config: Validation) -> None:
         folder = recipe.path(config.images) if config.images else None
         self.captions: Captions = read_captions(
             recipe.path(config.data), folder, language=config.language, split=config.split, option="--set validation.language="
@@ -190,16 +186,7 @@ class CaptionValidator(Validator):
 class LabelValidator(Validator):
     """Classification by the names of classes; the score is top-1."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        config: Validation,
-        clip: Clip,
-        tokenizer: Tokenizer,
-        device: torch.device,
-        processes: Processes = ALONE,
-    ) -> None:
-        super().__init__(recipe, clip, tokenizer, device, processes)
+    def _open(self, recipe: Recipe, config: Validation) -> None:
         assert config.label_column is not None
         self.labels = read_labels(
             recipe.path(config.data),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seesay.errors import UnreadableImage
 from seesay.images.augment import Augment, augment
 from seesay.images.preprocess import normalize
 from seesay.images.read import ImageInput, read
@@ -78,6 +79,13 @@ class ImageInputs:
             view = f"{VIEW}{rng.integers(self.views)}" if self.augment.random and rng is not None else ""
             return self.frozen[f"{image}{view}"]
         return self.levels(image, rng)
+
+    def try_prepare(self, image: str | Path) -> np.ndarray | UnreadableImage:
+        """As `prepare` without augmentation; an image that cannot be read gives its error back."""
+        try:
+            return self.prepare(image, None)
+        except UnreadableImage as error:
+            return error
 
     def levels(self, image: ImageInput, rng: np.random.Generator | None) -> np.ndarray:
         """Levels (3, H, W) uint8, augmented if there is a generator. Raises UnreadableImage."""

@@ -34,8 +34,8 @@ def similarity_distillation(
     It is the second of the two losses that OpenCLIP's DistillClipLoss returns ("distill_loss"). It is smallest, but not 0,
     where both agree. Less the entropy of the targets it is the KL divergence, so its gradients are those of the contrastive
     relational distillation of CLIP-KD (Yang et al. 2024, arXiv 2307.12732) and TinyCLIP's affinity mimicking (Wu et al. 2023,
-    arXiv 2309.12314). The teacher's vectors may have another dimension and get no gradient. Several
-    processes: as in `info_nce`.
+    arXiv 2309.12314). The teacher's vectors may have another dimension and get no gradient.
+    Several processes: as in `info_nce`.
     """
     images, texts, scale = scaled_pairs("similarity_distillation", images, texts, scale, tile)
     targets = ScaledPairs(*(tensor.detach().to(images.dtype) for tensor in (teacher_images, teacher_texts, teacher_scale)))
